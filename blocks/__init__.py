@@ -1,0 +1,1 @@
+"""Prefect blocks: typed settings and secrets, each hands out one client."""

@@ -1,0 +1,126 @@
+"""Everything that can go wrong, by what to do next.
+
+    ClusterError
+    ├── TemporaryError        the same call may succeed later
+    │   └── UnknownOutcome    it may already have succeeded: look before doing it again
+    └── FinalError            the same call will fail again
+        ├── BadRequest        what was asked cannot be done: exit code 2, nothing was created
+        │   ├── InvalidSpec, NameTaken, QuotaReached, AccessDenied, Unreachable, NotConfirmed
+        └── …                 something that was begun could not be finished
+
+Every message says what happened, to which resource, and what to do next. No message holds a secret.
+"""
+
+
+class ClusterError(Exception):
+    """Root of all errors that this house raises."""
+
+
+class TemporaryError(ClusterError):
+    """The same call may succeed later.
+
+    Attributes:
+        retry_after: seconds that the server asked to wait, or None.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class UnknownOutcome(TemporaryError):
+    """The reply was lost: the call may have acted. Look first, then decide."""
+
+
+class FinalError(ClusterError):
+    """The same call will fail again."""
+
+
+class BadRequest(FinalError):
+    """What was asked cannot be done; found before anything was created."""
+
+
+class InvalidSpec(BadRequest):
+    """A value of the cluster's description is wrong; the message says what would be right."""
+
+
+class NameTaken(BadRequest):
+    """Something else already carries the name; it is never touched."""
+
+
+class QuotaReached(BadRequest):
+    """The account's quota does not allow it; a ticket to QingCloud raises it."""
+
+
+class AccessDenied(BadRequest):
+    """The cloud refuses the key, the secret, or the clock of this machine."""
+
+
+class Unreachable(BadRequest):
+    """Nothing answers at the endpoint."""
+
+
+class NotConfirmed(BadRequest):
+    """Something that costs or destroys was asked for without a confirmation."""
+
+
+class NotFound(FinalError):
+    """The named resource does not exist (any more)."""
+
+
+class AlreadyExists(FinalError):
+    """The resource is there already."""
+
+
+class Refused(FinalError):
+    """The cloud refused the call: wrong state or missing right (ret_code 1400 and its kin)."""
+
+
+class OutOfStock(FinalError):
+    """The zone has no machine of the wanted type left (ret_code 5200)."""
+
+
+class BalanceTooLow(FinalError):
+    """The account cannot pay for it (ret_code 2400)."""
+
+
+class JobFailed(FinalError):
+    """The cloud accepted a call and gave up on it later."""
+
+
+class WaitTimedOut(FinalError):
+    """The wanted state was not reached before the deadline; it may yet be reached."""
+
+
+class CredentialsMissing(FinalError):
+    """The cluster's machines exist but its saved credentials do not."""
+
+
+class HostKeyMismatch(FinalError):
+    """A machine answers with another host key than the pinned one; never retried."""
+
+
+class CommandFailed(FinalError):
+    """A command on a machine ended with a non-zero exit code.
+
+    Attributes:
+        exit_code: as the machine reported it.
+    """
+
+    def __init__(self, message: str, *, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class ApiRejected(FinalError):
+    """The Kubernetes API refused a request.
+
+    Attributes:
+        status: the HTTP status.
+        reason: Kubernetes' own word for it, such as `Conflict` or `Forbidden`.
+    """
+
+    def __init__(self, message: str, *, status: int, reason: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason

@@ -1,0 +1,81 @@
+"""What is told about a cluster: to a person, to a program, to the Prefect UI."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MachineLine:
+    """A machine; `name` is its hostname, which is also its node's name."""
+
+    name: str
+    id: str
+    group: str
+    private_ip: str
+    status: str
+    type_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLine:
+    """A node; `pods` and `pods_allocatable` count workload pods, as the article does."""
+
+    name: str
+    group: str
+    ready: bool
+    schedulable: bool
+    pods: int
+    pods_allocatable: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Something with an address; `url` is empty while there is none."""
+
+    url: str
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterReport:
+    """The cluster as it is now. Lists are sorted by group, then name."""
+
+    cluster: str
+    zone: str
+    api: Endpoint
+    ui: Endpoint
+    machines: tuple[MachineLine, ...] = ()
+    nodes: tuple[NodeLine, ...] = ()
+    public_address: str = ""
+    ssh_port: int = 0
+    vpc_cidr: str = ""
+    vxnets: tuple[str, ...] = ()  # "192.168.1.0/24" …
+    balancer_ip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One finished or failed step of a run, for the time line."""
+
+    name: str
+    started: datetime
+    ended: datetime
+    outcome: str = ""  # what it did, in a few words: "created rtr-1a2b3c4d", "kept", "failed: …"
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The steps of one run, in the order in which they started."""
+
+    title: str
+    steps: tuple[Step, ...] = field(default_factory=tuple)
+
+    @property
+    def seconds(self) -> float:
+        """From the first start to the last end; 0 for an empty run."""
+        if not self.steps:
+            return 0.0
+        started = min(step.started for step in self.steps)
+        return (max(step.ended for step in self.steps) - started).total_seconds()

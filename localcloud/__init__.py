@@ -1,0 +1,1 @@
+"""A QingCloud on this machine: its API, its machines, and the Kubernetes they run."""

@@ -1,0 +1,79 @@
+"""The private networks: who may reach which address, without a private packet leaving the process.
+
+Every connection inside a VPC is a pair of connected Unix sockets: one end goes to whoever dialled,
+the other to whoever listens on the private address. So nobody outside can connect to a private
+address, and the rules of the cloud decide about every connection.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+Accept = Callable[[socket.socket, str], None]
+"""Takes over one connected, non-blocking stream socket; the text is the dialler's address."""
+
+Allow = Callable[[str, str, str, int], bool]
+"""May (vpc, source address) reach (destination address, port)?"""
+
+CHUNK = 64 * 1024
+
+
+class Fabric:
+    """Listeners by VPC, private address and port, and the way to reach them."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[tuple[str, str, int], Accept] = {}
+        self.allow: Allow = lambda vpc, source, address, port: True
+
+    def listen(self, vpc: str, address: str, port: int, accept: Accept) -> None:
+        """Answer on a private address; a second listener on the same port is an `OSError`."""
+        key = (vpc, address, port)
+        if key in self._listeners:
+            raise OSError(f"{address}:{port} in {vpc} is already listened on")
+        self._listeners[key] = accept
+
+    def close(self, vpc: str, address: str, port: int | None = None) -> None:
+        """Stop listening on one port of an address, or on all of them; connections live on."""
+        for key in [k for k in self._listeners if k[:2] == (vpc, address)]:
+            if port is None or key[2] == port:
+                del self._listeners[key]
+
+    def dial(self, vpc: str, source: str, address: str, port: int) -> socket.socket:
+        """Connect from one address of a VPC to another.
+
+        Raises:
+            TimeoutError: a security group drops the packet (nobody would answer).
+            ConnectionRefusedError: the packet arrives, but nothing listens there.
+        """
+        if not self.allow(vpc, source, address, port):
+            raise TimeoutError(f"{source} to {address}:{port} in {vpc}: dropped by a rule")
+        accept = self._listeners.get((vpc, address, port))
+        if accept is None:
+            raise ConnectionRefusedError(f"{address}:{port} in {vpc}: nothing listens")
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        accept(theirs, source)
+        return ours
+
+
+async def splice(
+    near: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    far: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+) -> None:
+    """Copy bytes both ways until both sides have ended, then close both."""
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(CHUNK):
+                writer.write(data)
+                await writer.drain()
+            if writer.can_write_eof():
+                writer.write_eof()
+
+    try:
+        await asyncio.gather(copy(near[0], far[1]), copy(far[0], near[1]))
+    finally:
+        for _, writer in (near, far):
+            writer.close()
