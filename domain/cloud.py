@@ -249,9 +249,7 @@ class Instance:
     def is_up(self) -> bool:
         """Running, settled, and with an address."""
         return (
-            self.status is InstanceStatus.RUNNING
-            and not self.transition
-            and bool(self.private_ip)
+            self.status is InstanceStatus.RUNNING and not self.transition and bool(self.private_ip)
         )
 
 
@@ -332,7 +330,9 @@ class Cloud(Protocol):
 
     # Load balancer.
     def find_loadbalancers(self, name: str) -> Sequence[LoadBalancer]: ...
-    def create_loadbalancer(self, name: str, vxnet_id: str, security_group_id: str) -> tuple[str, str]: ...
+    def create_loadbalancer(
+        self, name: str, vxnet_id: str, security_group_id: str
+    ) -> tuple[str, str]: ...
     def list_listeners(self, loadbalancer_id: str) -> Sequence[Listener]: ...
     def add_listeners(self, loadbalancer_id: str, specs: Sequence[ListenerSpec]) -> None: ...
     def list_backends(self, loadbalancer_id: str) -> Sequence[Backend]: ...

@@ -1,0 +1,51 @@
+# Two commands do all the set-up on a fresh machine: `make provision` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SHELL_SCRIPTS := $(wildcard installers/*.sh) $(wildcard installers/lib/*.sh) installers/f2cadm
+
+.PHONY: help install server provision status teardown test check format benchmarks down
+
+help: ## Say what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+install: $(INSTALLED) ## Make the environment in .venv
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade 'pip>=24'
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+server: install ## Start a Prefect server in the background, when none answers
+	$(BIN)/python -m deployments.server up
+
+provision: install server ## A Kubernetes cluster on the local cloud (or on the account in the environment)
+	$(BIN)/python -m flows.provision $(ARGS)
+	@$(BIN)/python -m deployments.server status
+
+status: install ## How the cluster is
+	$(BIN)/python -m flows.status $(ARGS)
+
+teardown: install ## Take the cluster down again
+	$(BIN)/python -m flows.teardown $(ARGS)
+
+test: install check ## Everything that must pass before a commit
+	$(BIN)/pytest
+
+check: install ## Format, lint, types, imports, shell scripts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/shellcheck -x -S style $(SHELL_SCRIPTS)
+
+format: install ## Put the code into its format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+down: ## End what runs in the background: local cloud and Prefect server
+	-$(BIN)/python -m localcloud down
+	-$(BIN)/python -m deployments.server down

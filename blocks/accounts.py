@@ -1,0 +1,144 @@
+"""A QingCloud account: where it answers, with which key, in which zone."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, cast
+
+from prefect.blocks.core import Block
+from prefect.exceptions import ObjectNotFound
+from pydantic import Field, SecretStr
+
+from blocks.settings import PUBLIC_ENDPOINT, account_from_environment
+from clients.qingcloud import QingCloud
+from domain.errors import BadRequest, InvalidSpec
+
+LOCAL = "local"
+
+
+class QingCloudAccount(Block):
+    """Credentials for one zone of QingCloud.
+
+    Example:
+        ```python
+        from blocks.accounts import QingCloudAccount
+
+        with QingCloudAccount.load("production").client() as cloud:
+            print(cloud.list_zones())
+        ```
+    """
+
+    _block_type_name = "QingCloud Account"
+    _block_type_slug = "qingcloud-account"
+
+    zone: str = Field(
+        description="Zone id, such as pek3", json_schema_extra={"position": 0}, min_length=2
+    )
+    access_key_id: str = Field(description="API key id", json_schema_extra={"position": 1})
+    secret_access_key: SecretStr = Field(
+        description="API secret key", json_schema_extra={"position": 2}
+    )
+    endpoint: str = Field(
+        PUBLIC_ENDPOINT, description="URL of the IaaS API", json_schema_extra={"position": 3}
+    )
+    bills: bool = Field(
+        True,
+        description="Whether what is made there costs money: then every change is confirmed",
+        json_schema_extra={"position": 4},
+    )
+
+    def client(self) -> QingCloud:
+        """Open a client for the account's zone; close it, or use it as a context manager."""
+        return QingCloud(
+            zone=self.zone,
+            access_key_id=self.access_key_id,
+            secret_access_key=self.secret_access_key.get_secret_value(),
+            endpoint=self.endpoint,
+        )
+
+
+def _any_port(ports: Sequence[int]) -> None:
+    """On a public address of its own every port is free."""
+
+
+class ChosenAccount(NamedTuple):
+    """An account, in a few words which one it is, and whether it can publish certain ports.
+
+    `check_ports` raises `BadRequest` for a public port that something else holds already.
+    """
+
+    account: QingCloudAccount
+    description: str
+    check_ports: Callable[[Sequence[int]], None] = _any_port
+
+
+def choose_account(wish: str | None) -> ChosenAccount:
+    """Find the account that a command shall use.
+
+    Args:
+        wish: the name of a saved block, `local` for the cloud on this machine (started when it is
+            not running), or None: the environment's account when set, else `local`.
+
+    Raises:
+        InvalidSpec: no such block, or half an account in the environment.
+        BadRequest: the local cloud cannot start.
+    """
+    if wish is None:
+        settings = account_from_environment()
+        if settings is not None:
+            account = QingCloudAccount(
+                zone=settings.zone,
+                access_key_id=settings.access_key_id,
+                secret_access_key=SecretStr(settings.secret_access_key),
+                endpoint=settings.endpoint,
+                bills=settings.bills,
+            )
+            return ChosenAccount(account, f"the environment's, {settings.endpoint} {settings.zone}")
+    if wish is None or wish == LOCAL:
+        return ChosenAccount(
+            _local_account(), "the local cloud on this machine", _check_local_ports
+        )
+    try:
+        # Outside an event loop, where every caller of ours is, this is no coroutine.
+        account = cast(QingCloudAccount, QingCloudAccount.load(wish))
+        return ChosenAccount(account, f"block {wish}")
+    except (ValueError, ObjectNotFound) as error:
+        raise InvalidSpec(
+            f"there is no account block named {wish!r}; save one in the Prefect UI under "
+            "Blocks, QingCloud Account, or use --account local"
+        ) from error
+
+
+def _local_account() -> QingCloudAccount:
+    """Start the local cloud where it is not running, and save its account for the Prefect UI."""
+    _localcloud("up")
+    found = json.loads(_localcloud("env", "--json"))
+    account = QingCloudAccount(
+        zone=found["QINGCLOUD_ZONE"],
+        access_key_id=found["QINGCLOUD_ACCESS_KEY_ID"],
+        secret_access_key=SecretStr(found["QINGCLOUD_SECRET_ACCESS_KEY"]),
+        endpoint=found["QINGCLOUD_ENDPOINT"],
+        bills=False,
+    )
+    account.save(LOCAL, overwrite=True)
+    return account
+
+
+def _check_local_ports(ports: Sequence[int]) -> None:
+    _localcloud("ports", *map(str, ports))
+
+
+def _localcloud(*words: str) -> str:
+    """Run a command of the local cloud: it is a program of its own, not a library of ours."""
+    done = subprocess.run(
+        [sys.executable, "-m", "localcloud", *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it gave no reason"]
+        raise BadRequest(f"the local cloud: {lines[-1]}")
+    return done.stdout

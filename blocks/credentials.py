@@ -1,0 +1,83 @@
+"""A cluster's secrets as a Prefect block: encrypted at rest, masked in the UI."""
+
+from datetime import UTC, datetime, timedelta
+
+from prefect.blocks.core import Block
+from pydantic import Field, SecretStr
+
+from clients.kubernetes import ClusterClient
+from domain.credentials import Credentials
+from domain.kubeconfig import ClusterAccess
+from domain.pki import ADMINS, CertifiedKey, SshKeyPair, make_client_certificate
+
+CERTIFICATE_VALIDITY = timedelta(hours=12)
+"""A client certificate cannot be revoked: each run makes its own, which outlives it by little."""
+
+
+class ClusterCredentials(Block):
+    """Cluster CA, SSH key and pinned host keys of one cluster; made and kept by the flows.
+
+    Deleting it locks everybody out of the cluster's machines; tearing down still works without it.
+
+    Example:
+        ```python
+        from blocks.credentials import ClusterCredentials
+
+        with ClusterCredentials.load("demo-1a2b3c4d").client("https://203.0.113.7:8080") as api:
+            print(api.list_nodes())
+        ```
+    """
+
+    _block_type_name = "Cluster Credentials"
+    _block_type_slug = "cluster-credentials"
+
+    ca_certificate: str = Field(description="PEM", json_schema_extra={"position": 0})
+    ca_key: SecretStr = Field(description="PEM", json_schema_extra={"position": 1})
+    ssh_public_key: str = Field(description="One line", json_schema_extra={"position": 2})
+    ssh_private_key: SecretStr = Field(description="OpenSSH PEM", json_schema_extra={"position": 3})
+    first_host_keys: list[str] = Field(
+        default_factory=list,
+        description="Public keys that a machine may answer with at its first connection",
+        json_schema_extra={"position": 4},
+    )
+    next_host_keys: dict[str, str] = Field(
+        default_factory=dict,
+        description="Public keys that machines are changing to, by instance id",
+        json_schema_extra={"position": 5},
+    )
+    host_keys: dict[str, str] = Field(
+        default_factory=dict,
+        description="Pinned public keys, by instance id",
+        json_schema_extra={"position": 6},
+    )
+
+    @classmethod
+    def of(cls, credentials: Credentials) -> "ClusterCredentials":
+        return cls(
+            ca_certificate=credentials.ca.certificate,
+            ca_key=SecretStr(credentials.ca.key),
+            ssh_public_key=credentials.ssh.public_key,
+            ssh_private_key=SecretStr(credentials.ssh.private_key),
+            first_host_keys=list(credentials.first_host_keys),
+            next_host_keys=dict(credentials.next_host_keys),
+            host_keys=dict(credentials.host_keys),
+        )
+
+    def credentials(self) -> Credentials:
+        return Credentials(
+            ca=CertifiedKey(self.ca_certificate, self.ca_key.get_secret_value()),
+            ssh=SshKeyPair(self.ssh_public_key, self.ssh_private_key.get_secret_value()),
+            first_host_keys=tuple(self.first_host_keys),
+            next_host_keys=dict(self.next_host_keys),
+            host_keys=dict(self.host_keys),
+        )
+
+    def access(self, url: str, user: str, validity: timedelta) -> ClusterAccess:
+        """Make an administrator's client certificate for the API server at `url`."""
+        ca = self.credentials().ca
+        admin = make_client_certificate(ca, user, ADMINS, datetime.now(UTC), validity)
+        return ClusterAccess(url, ca.certificate, admin.certificate, admin.key)
+
+    def client(self, url: str) -> ClusterClient:
+        """Open the cluster's API as an administrator, with a certificate made for this run."""
+        return ClusterClient(self.access(url, "qingcloud-flows", CERTIFICATE_VALIDITY))

@@ -1,0 +1,84 @@
+"""QingCloud's IaaS API: one zone of one account, as the domain's `Cloud`."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from clients.qingcloud.addresses import AddressCalls
+from clients.qingcloud.balancers import BalancerCalls, ListenerCalls
+from clients.qingcloud.endpoint import DEFAULT_ENDPOINT, Endpoint, Keys
+from clients.qingcloud.firewalls import FirewallCalls
+from clients.qingcloud.images import ImageCalls
+from clients.qingcloud.jobs import JobCalls
+from clients.qingcloud.keys import KeyCalls
+from clients.qingcloud.machines import MachineCalls
+from clients.qingcloud.network import PortForwardCalls, VpcCalls, VxnetCalls
+from clients.qingcloud.tags import TagCalls
+from clients.qingcloud.transport import Transport
+from domain.cloud import Cloud
+
+__all__ = ["DEFAULT_ENDPOINT", "QingCloud"]
+
+
+class QingCloud(
+    ImageCalls,
+    JobCalls,
+    VpcCalls,
+    VxnetCalls,
+    PortForwardCalls,
+    AddressCalls,
+    FirewallCalls,
+    BalancerCalls,
+    ListenerCalls,
+    MachineCalls,
+    KeyCalls,
+    TagCalls,
+):
+    """A client for one zone; threads may share it.
+
+    Every call is sent once. Errors say what to do next: after `UnknownOutcome` look before
+    repeating, any other `TemporaryError` may be repeated, a `FinalError` may not. A change of
+    nothing (an empty list of ids) is a `ValueError`.
+    """
+
+    def __init__(
+        self,
+        zone: str,
+        access_key_id: str,
+        secret_access_key: str,
+        endpoint: str = DEFAULT_ENDPOINT,
+        *,
+        reply_timeout: float = 60.0,
+    ) -> None:
+        """Prepare a client; nothing is sent yet.
+
+        Args:
+            endpoint: the API's URL; its path is honoured, because it is signed.
+            reply_timeout: seconds that the cloud may be silent within a call.
+
+        Raises:
+            AccessDenied: key or secret is empty.
+            InvalidSpec: the endpoint is not one.
+        """
+        keys = Keys(access_key_id, secret_access_key)
+        super().__init__(Transport(zone, keys, Endpoint.parse(endpoint), reply_timeout))
+
+    @property
+    def zone(self) -> str:
+        return self._transport.zone
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Do nothing: between calls no connection is open."""
+
+
+if TYPE_CHECKING:
+    # The type checker's proof that nothing of the protocol is missing.
+    _proof: Callable[..., Cloud] = QingCloud

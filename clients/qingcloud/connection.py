@@ -1,0 +1,104 @@
+"""One HTTP connection for one call.
+
+The SDK keeps connections alive and hides that the server has closed an idle one by sending
+again; with its retries off (they would repeat creates, too) the stale connection shows. Calls
+are scarce, so each opens its own connection: none is ever stale, and threads share nothing.
+"""
+
+import http.client
+import ssl
+
+from clients.qingcloud.endpoint import Endpoint
+from domain.errors import Unreachable
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds until a connection, TLS included, must stand."""
+
+
+class UnexpectedStatus(Exception):
+    """The reply is not HTTP 200, which the API answers to everything that it handles."""
+
+    def __init__(self, status: int, retry_after: float | None) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.retry_after = retry_after
+
+
+class _Http(http.client.HTTPConnection):
+    def getresponse(self) -> http.client.HTTPResponse:
+        # The SDK turns any status but 200 into a pause and then None, and the status is lost.
+        response = super().getresponse()
+        if response.status != 200:
+            retry_after = response.getheader("Retry-After", "")
+            response.close()
+            raise UnexpectedStatus(
+                response.status, float(retry_after) if retry_after.isdecimal() else None
+            )
+        return response
+
+
+class _Https(_Http, http.client.HTTPSConnection):
+    pass
+
+
+class OneConnection:
+    """Stands in for the SDK's connection pool: hands out one connection, and closes it.
+
+    `get_conn` and `put_conn` are the words of the SDK.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, tls: ssl.SSLContext | None, reply_timeout: float
+    ) -> None:
+        self._endpoint = endpoint
+        self._tls = tls
+        self._reply_timeout = reply_timeout
+        self._connection: _Http | None = None
+
+    def get_conn(self, host: str, port: int) -> http.client.HTTPConnection:
+        """Connect now, so that a failure here proves that nothing was sent.
+
+        Raises:
+            Unreachable: nothing answers, or what answers cannot be trusted.
+        """
+        if self._tls is None:
+            self._connection = _Http(host, port, timeout=CONNECT_TIMEOUT)
+        else:
+            self._connection = _Https(host, port, timeout=CONNECT_TIMEOUT, context=self._tls)
+        try:
+            self._connection.connect()
+        except (OSError, UnicodeError) as error:  # the latter from a host no name server can know
+            raise Unreachable(_why_unreachable(self._endpoint, error)) from error
+        self._connection.sock.settimeout(self._reply_timeout)
+        return self._connection
+
+    def put_conn(self, host: str, port: int, connection: http.client.HTTPConnection) -> None:
+        """Keep nothing for later."""
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
+def _why_unreachable(endpoint: Endpoint, error: Exception) -> str:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return (
+                f"The certificate of {endpoint} is not trusted ({error.verify_message}); nothing "
+                "was sent. Check the endpoint's name, and this machine's clock and CA certificates."
+            )
+        case ssl.SSLError():
+            return (
+                f"{endpoint} does not speak TLS as expected ({error.reason or 'no reason given'}); "
+                "nothing was sent. Check the endpoint's scheme and port."
+            )
+        case TimeoutError():
+            reason = f"no answer in {CONNECT_TIMEOUT:g} seconds"
+        case OSError(strerror=str(text)):
+            reason = text.lower()
+        case _:
+            reason = type(error).__name__
+    return (
+        f"Nothing answers at {endpoint} ({reason}); nothing was sent. "
+        "Check the endpoint and this machine's network."
+    )

@@ -1,0 +1,123 @@
+"""What QingCloud's refusals mean for the caller: the one place where foreign errors become ours.
+
+The cloud answers HTTP 200 also when it refuses; the truth is `ret_code` in the body.
+Source: the API's page of error codes; the texts are those that public clients have met.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domain.errors import (
+    AccessDenied,
+    AlreadyExists,
+    BalanceTooLow,
+    ClusterError,
+    FinalError,
+    NotFound,
+    OutOfStock,
+    QuotaReached,
+    Refused,
+    TemporaryError,
+    UnknownOutcome,
+    Unreachable,
+)
+
+DENIED = 1400
+INTERNAL_ERROR = 5000
+TOO_LONG = (413, 414, 431)
+"""HTTP statuses of a gateway that finds the request too long."""
+LONGEST_TEXT = 300
+"""How much of the cloud's own words an error message quotes, in characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """One row of the table: the class of the error, and what the reader of it can do."""
+
+    error: type[ClusterError]
+    advice: str
+
+
+# 1100 and 1101 are `Refused` and not `InvalidSpec`: what people write is checked before any
+# call, so a parameter that the cloud cannot read is a mistake of the caller's code, and a
+# sentence about the cluster's description would send the reader to the wrong place.
+MEANINGS: Mapping[int, Meaning] = {
+    1100: Meaning(Refused, "A parameter is missing or malformed; repeating will not help."),
+    1101: Meaning(Refused, "A parameter has the wrong form; repeating will not help."),
+    1200: Meaning(AccessDenied, "Check the access key id, its secret, and what it may do."),
+    1300: Meaning(
+        AccessDenied,
+        "The request was too old when it arrived: set the clock of this machine, which may be "
+        "at most 60 seconds off.",
+    ),
+    DENIED: Meaning(Refused, "The resource's state or the account's rights do not allow it."),
+    2100: Meaning(NotFound, "It does not exist (any more)."),
+    2110: Meaning(AlreadyExists, "It is there already."),
+    2400: Meaning(BalanceTooLow, "Top up the account, then run it again."),
+    2500: Meaning(QuotaReached, "Free some, or ask QingCloud to raise the quota by a ticket."),
+    5100: Meaning(TemporaryError, "The cloud is busy; try again later."),
+    5200: Meaning(OutOfStock, "Try another instance type or zone, or try later."),
+    5300: Meaning(TemporaryError, "The cloud is being updated; try again later."),
+    5400: Meaning(Refused, "Something still depends on it; remove that first."),
+}
+
+
+def error_of_code(
+    call: str, ret_code: int, message: str, *, lost: type[TemporaryError]
+) -> ClusterError:
+    """Turn a refusal into the error that says what to do next.
+
+    Args:
+        call: action and request id, for the reader.
+        message: the cloud's own text; it decides where one code has several meanings.
+        lost: what an unknown outcome is for this call, `TemporaryError` where it may be repeated.
+    """
+    meaning = _meaning(ret_code, message, lost)
+    text = " ".join(message.split())[:LONGEST_TEXT] or "no message"
+    return meaning.error(f"{call}: {text} (ret_code {ret_code}). {meaning.advice}")
+
+
+def _meaning(ret_code: int, message: str, lost: type[TemporaryError]) -> Meaning:
+    words = message.lower()
+    if ret_code == DENIED and "please try later" in words:
+        return Meaning(TemporaryError, "The resource is busy or too young; try again later.")
+    if ret_code == DENIED and "already been deleted" in words:
+        return MEANINGS[2100]
+    if ret_code == INTERNAL_ERROR and "already existed" in words:
+        return MEANINGS[2110]
+    if ret_code == INTERNAL_ERROR:
+        return Meaning(lost, advice_on_lost(lost))
+    return MEANINGS.get(ret_code, Meaning(FinalError, "Look the code up in the API's documents."))
+
+
+def error_of_status(
+    call: str,
+    status: int,
+    endpoint: str,
+    *,
+    retry_after: float | None,
+    lost: type[TemporaryError],
+) -> ClusterError:
+    """Turn an HTTP status other than 200 into an error.
+
+    The API itself always answers 200. 429 and the statuses for too long requests mean that the
+    call was not looked at; any other 3xx or 4xx comes from something that is not the API; a 5xx
+    comes from a gateway that may have passed the call on.
+    """
+    if status == 429:
+        return TemporaryError(f"{call}: HTTP 429, too many calls.", retry_after=retry_after)
+    if status in TOO_LONG:
+        return Refused(f"{call}: HTTP {status}, too much for one call. Ask for less at once.")
+    if 300 <= status < 500 and status != 408:
+        return Unreachable(
+            f"{call}: {endpoint} answers HTTP {status}, so it is not a QingCloud API. "
+            "Check the endpoint's scheme, port and path (usually /iaas/)."
+        )
+    return lost(f"{call}: HTTP {status}. {advice_on_lost(lost)}", retry_after=retry_after)
+
+
+def advice_on_lost(lost: type[TemporaryError]) -> str:
+    """Say what to do when it is not known whether a call has acted."""
+    if issubclass(lost, UnknownOutcome):
+        return "It may have acted all the same: look before doing it again."
+    return "Try again."

@@ -1,0 +1,61 @@
+"""What there is to choose from: zones, images, instance types, and what the quota still allows."""
+
+from collections.abc import Sequence
+
+from clients.qingcloud.paging import read_all, read_by_ids
+from clients.qingcloud.reply import Item
+from clients.qingcloud.transport import Calls
+from domain.cloud import Image, InstanceType, Zone
+
+
+class ImageCalls(Calls):
+    def list_zones(self) -> list[Zone]:
+        """Read all zones of the cloud, also when the zone of this client is none of them."""
+        items = read_all(self._transport, "DescribeZones", "zone_set", {"zone": None})
+        return [Zone(item.text("zone_id"), item.text("status")) for item in items]
+
+    def list_system_images(self) -> list[Image]:
+        """Read the 64-bit images that the cloud itself provides and that can be used now."""
+        wanted = {"provider": "system", "processor_type": "64bit", "status": ["available"]}
+        items = read_all(self._transport, "DescribeImages", "image_set", wanted)
+        return [_image(item) for item in items]
+
+    def find_image(self, image_id: str) -> Image | None:
+        """Read one image, whoever provides it and whatever its status is."""
+        if not image_id:
+            return None
+        items = read_by_ids(self._transport, "DescribeImages", "image_set", "images", [image_id])
+        return next((_image(item) for item in items), None)
+
+    def list_instance_types(self) -> list[InstanceType]:
+        """Read the instance types of the zone, deprecated ones included."""
+        items = read_all(self._transport, "DescribeInstanceTypes", "instance_type_set", {})
+        return [_instance_type(item) for item in items]
+
+    def read_quota_left(self, kinds: Sequence[str]) -> dict[str, int]:
+        """Read how many more of each kind (`instance`, `eip`, `cpu` …) the account may have."""
+        if not kinds:
+            return {}
+        reply = self._transport.read("GetQuotaLeft", {"resource_types": list(kinds)})
+        items = reply.items("quota_left_set")
+        return {item.text("resource_type"): item.number("left") for item in items}
+
+
+def _image(item: Item) -> Image:
+    return Image(
+        id=item.text("image_id"),
+        name=item.optional_text("image_name"),
+        os_family=item.optional_text("os_family"),
+        status=item.text("status"),
+        disk_gib=item.number("size"),
+        login_user=item.optional_text("default_user", "root"),
+    )
+
+
+def _instance_type(item: Item) -> InstanceType:
+    return InstanceType(
+        id=item.text("instance_type_id"),
+        vcpus=item.number("vcpus_current"),
+        memory_mib=item.number("memory_current"),
+        status=item.text("status"),
+    )

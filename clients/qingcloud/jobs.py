@@ -1,0 +1,29 @@
+"""Jobs: what became of the calls that the cloud has accepted."""
+
+from collections.abc import Sequence
+
+from clients.qingcloud.paging import read_by_ids
+from clients.qingcloud.reply import Item
+from clients.qingcloud.transport import Calls
+from domain.cloud import Job, JobStatus
+
+
+class JobCalls(Calls):
+    def read_jobs(self, job_ids: Sequence[str]) -> list[Job]:
+        """Read jobs, many in one call; those that the cloud has forgotten are left out."""
+        items = read_by_ids(self._transport, "DescribeJobs", "job_set", "jobs", job_ids)
+        return [_job(item) for item in items]
+
+
+def _job(item: Item) -> Job:
+    try:
+        status = JobStatus(item.text("status"))
+    except ValueError as error:
+        raise item.wrong_word("status") from error
+    return Job(
+        id=item.text("job_id"),
+        action=item.optional_text("job_action"),
+        status=status,
+        resource_ids=tuple(item.optional_text("resource_ids").split()),
+        error_codes=item.optional_text("error_codes"),
+    )

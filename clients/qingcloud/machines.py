@@ -1,0 +1,131 @@
+"""Instances, and the userdata that they start with."""
+
+import base64
+from collections.abc import Sequence
+
+from clients.qingcloud.paging import read_all, read_by_ids
+from clients.qingcloud.reply import Item
+from clients.qingcloud.transport import Calls, Params, some
+from domain.cloud import Instance, InstanceSpec, InstanceStatus, Launch
+
+LIVING = ("pending", "running", "stopped", "suspended")
+MANAGED = 1
+
+
+class MachineCalls(Calls):
+    def upload_userdata(self, archive: bytes) -> str:
+        """Upload a tar (plain or gzip, at most 2 MB) and return its id.
+
+        It is unpacked from `/` in machines that are started with it. There is no call that
+        lists or deletes what was uploaded.
+        """
+        reply = self._transport.upload(
+            "UploadUserDataAttachment",
+            {
+                "attachment_name": "userdata.tar",
+                "attachment_content": base64.b64encode(archive).decode(),
+            },
+        )
+        return reply.text("attachment_id")
+
+    def find_instances(self, prefix: str) -> list[Instance]:
+        """Find the machines whose names start like this; terminated ones are left out."""
+        items = read_all(
+            self._transport,
+            "DescribeInstances",
+            "instance_set",
+            {"search_word": prefix, "status": LIVING, "verbose": 1},
+        )
+        return [
+            _instance(item)
+            for item in items
+            if item.optional_text("instance_name").startswith(prefix)
+        ]
+
+    def read_instances(self, instance_ids: Sequence[str]) -> list[Instance]:
+        """Read machines, many in one call.
+
+        Terminated and ceased ones are among them for as long as the cloud shows them; those
+        that it has forgotten are left out.
+        """
+        items = read_by_ids(
+            self._transport,
+            "DescribeInstances",
+            "instance_set",
+            "instances",
+            instance_ids,
+            verbose=1,
+        )
+        return [_instance(item) for item in items]
+
+    def run_instances(self, spec: InstanceSpec) -> Launch:
+        """Start `spec.count` machines that share name, image, type and userdata.
+
+        No hostname is given, because all of them would get it.
+        """
+        reply = self._transport.change("RunInstances", _machine_params(spec))
+        instance_ids = reply.texts("instances")
+        if len(instance_ids) != spec.count:
+            raise reply.error(
+                f"RunInstances {spec.name}: {spec.count} machines were asked for and "
+                f"{len(instance_ids)} are promised. Look which ones exist."
+            )
+        return Launch(instance_ids, reply.text("job_id"))
+
+    def terminate_instances(self, instance_ids: Sequence[str]) -> str:
+        """Destroy machines for good, without the two hours in the recycle bin; returns the job."""
+        reply = self._transport.change(
+            "TerminateInstances", {"instances": some(instance_ids), "direct_cease": 1}
+        )
+        return reply.text("job_id")
+
+
+def _machine_params(spec: InstanceSpec) -> Params:
+    params: dict[str, str | int | list[str]] = {
+        "instance_name": spec.name,
+        "count": spec.count,
+        "image_id": spec.image_id,
+        "instance_type": spec.type_id,
+        "os_disk_size": spec.disk_gib,
+        "vxnets": [spec.vxnet_id],
+        "login_mode": "keypair",
+        "login_keypair": spec.keypair_id,
+        "security_group": spec.security_group_id,
+    }
+    if spec.userdata_attachment:
+        params |= {
+            "need_userdata": 1,
+            "userdata_type": "tar",
+            "userdata_value": spec.userdata_attachment,
+        }
+    return params
+
+
+def _instance(item: Item) -> Instance:
+    try:
+        status = InstanceStatus(item.text("status"))
+    except ValueError as error:
+        raise item.wrong_word("status") from error
+    vxnet = _private_vxnet(item)
+    return Instance(
+        id=item.text("instance_id"),
+        name=item.optional_text("instance_name"),
+        status=status,
+        transition=item.optional_text("transition_status"),
+        vxnet_id=vxnet.optional_text("vxnet_id"),
+        private_ip=vxnet.optional_text("private_ip"),
+        image_id=item.optional_item("image").optional_text("image_id"),
+        type_id=item.optional_text("instance_type"),
+        vcpus=item.number("vcpus_current"),
+        memory_mib=item.number("memory_current"),
+        security_group_id=item.optional_item("security_group").optional_text("security_group_id"),
+        keypair_ids=item.optional_texts("keypair_ids"),
+        created_at=item.moment("create_time"),
+    )
+
+
+def _private_vxnet(item: Item) -> Item:
+    """Return the instance's place in a managed vxnet; a machine can be in one at most."""
+    vxnets = item.optional_items("vxnets")
+    managed = [vxnet for vxnet in vxnets if vxnet.optional_number("vxnet_type") == MANAGED]
+    return next(iter(managed or vxnets), Item(f"{item.where} vxnets", {}, item.error))

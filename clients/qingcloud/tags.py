@@ -1,0 +1,45 @@
+"""Tags, for people who look at the console."""
+
+from collections.abc import Sequence
+
+from clients.qingcloud.paging import read_all
+from clients.qingcloud.transport import Calls, some
+from domain.cloud import Tag
+
+
+class TagCalls(Calls):
+    def find_tags(self, name: str) -> list[Tag]:
+        """Find the tag of exactly this name; there is at most one."""
+        items = read_all(self._transport, "DescribeTags", "tag_set", {"search_word": name})
+        return [
+            Tag(item.text("tag_id"), name)
+            for item in items
+            if item.optional_text("tag_name") == name
+        ]
+
+    def create_tag(self, name: str) -> str:
+        """Create a tag (at most 14 characters) and return its id.
+
+        Raises:
+            AlreadyExists: this account has one of that name.
+        """
+        return self._transport.change("CreateTag", {"tag_name": name}).text("tag_id")
+
+    def attach_tag(self, tag_id: str, resources: Sequence[tuple[str, str]]) -> None:
+        """Attach a tag to resources given as pairs of kind and id; repeating it does no harm.
+
+        Args:
+            resources: kinds are `instance`, `router`, `vxnet`, `eip`, `loadbalancer`,
+                `security_group`, `keypair`.
+        """
+        pairs = [
+            {"tag_id": tag_id, "resource_type": kind, "resource_id": resource_id}
+            for kind, resource_id in resources
+        ]
+        if not pairs:
+            raise ValueError("no resources to attach the tag to")
+        self._transport.change("AttachTags", {"resource_tag_pairs": pairs})
+
+    def delete_tags(self, tag_ids: Sequence[str]) -> None:
+        """Delete tags, whatever they are attached to."""
+        self._transport.change("DeleteTags", {"tags": some(tag_ids)})

@@ -1,0 +1,151 @@
+"""Signing and sending, by the SDK; judging what comes back, by us.
+
+Nothing is sent twice here. Who may repeat a call is decided by its caller, from the class of
+the error: a read is repeatable, a change whose reply was lost is an `UnknownOutcome`.
+"""
+
+import ssl
+import uuid
+from collections.abc import Mapping, Sequence
+from http.client import HTTPException
+from typing import Any
+from urllib.parse import urlencode
+
+from qingcloud.iaas.connection import APIConnection
+
+from clients.qingcloud.connection import OneConnection, UnexpectedStatus
+from clients.qingcloud.endpoint import Endpoint, Keys
+from clients.qingcloud.errors import advice_on_lost, error_of_code, error_of_status
+from clients.qingcloud.reply import Item
+from domain.errors import FinalError, TemporaryError, UnknownOutcome
+
+Scalar = str | int | None
+Params = Mapping[str, Scalar | Sequence[str] | Sequence[Mapping[str, Scalar]]]
+"""Parameters of an action; what is None is not sent, an empty text is."""
+
+LONGEST_QUERY = 4000
+"""Bytes of parameters that still travel in the URL. Both verbs are allowed for every action; the
+documents offer POST as the way around limits of the URL's length, which they do not state."""
+
+
+class Transport:
+    """The calls of one account in one zone. Threads may share it."""
+
+    def __init__(self, zone: str, keys: Keys, endpoint: Endpoint, reply_timeout: float) -> None:
+        self.zone = zone
+        self._keys = keys
+        self._endpoint = endpoint
+        self._reply_timeout = reply_timeout
+        self._tls = ssl.create_default_context() if endpoint.is_secure else None
+
+    def read(self, action: str, params: Params) -> Item:
+        """Ask for something; the caller may repeat it.
+
+        Raises:
+            TemporaryError: no usable reply came, or the cloud is busy.
+            ClusterError: another one by `ret_code`; see `errors.MEANINGS`.
+        """
+        return self._send(action, params, lost=TemporaryError, garbled=FinalError)
+
+    def change(self, action: str, params: Params) -> Item:
+        """Ask once for a change.
+
+        Raises:
+            UnknownOutcome: the reply was lost or cannot be used; look before repeating.
+            Unreachable: there was no connection, so nothing was sent.
+            ClusterError: another one by `ret_code`; see `errors.MEANINGS`.
+        """
+        return self._send(action, params, lost=UnknownOutcome, garbled=UnknownOutcome)
+
+    def upload(self, action: str, params: Params) -> Item:
+        """Send something large that costs nothing and cannot be looked up; it may be repeated."""
+        return self._send(action, params, lost=TemporaryError, garbled=TemporaryError, verb="POST")
+
+    def _send(
+        self,
+        action: str,
+        params: Params,
+        *,
+        lost: type[TemporaryError],
+        garbled: type[FinalError] | type[TemporaryError],
+        verb: str | None = None,
+    ) -> Item:
+        request_id = uuid.uuid4().hex
+        call = f"{action} (request {request_id})"
+        body = {name: _encodable(value) for name, value in params.items()}
+        connection = OneConnection(self._endpoint, self._tls, self._reply_timeout)
+        try:
+            reply = self._sdk(connection).send_request(
+                action,
+                {**body, "req_id": request_id},
+                url=self._endpoint.path,
+                verb=verb or ("POST" if len(urlencode(body)) > LONGEST_QUERY else "GET"),
+            )
+        except UnexpectedStatus as error:
+            raise error_of_status(
+                call,
+                error.status,
+                str(self._endpoint),
+                retry_after=error.retry_after,
+                lost=lost,
+            ) from error
+        except (OSError, HTTPException) as error:
+            reason = type(error).__name__
+            raise lost(f"{call}: no reply ({reason}). {advice_on_lost(lost)}") from error
+        except (AttributeError, UnicodeDecodeError) as error:
+            # So the SDK (1.2.16) fails on a body that is not a JSON object.
+            raise lost(f"{call}: the reply is not JSON. {advice_on_lost(lost)}") from error
+        finally:
+            connection.close()
+        return _judge(call, action, reply, lost, garbled)
+
+    def _sdk(self, connection: OneConnection) -> Any:
+        return APIConnection(
+            self._keys.access_key_id,
+            self._keys.secret_access_key,
+            self.zone,
+            host=self._endpoint.host,
+            port=self._endpoint.port,
+            protocol=self._endpoint.protocol,
+            pool=connection,
+            retry_time=1,  # counts attempts, not repetitions
+        )
+
+
+class Calls:
+    """Base of the classes that each know the calls of one kind of resource."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+
+def some(ids: Sequence[str]) -> list[str]:
+    """Return the ids for a change, refusing an empty list: it would not be sent at all."""
+    if not ids or not all(ids):
+        raise ValueError("a change needs at least one id, and no empty ones")
+    return list(ids)
+
+
+def _encodable(value: Any) -> Any:
+    """Make of a value what the SDK encodes correctly: it indexes lists only, and sends None."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_encodable(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: inner for name, inner in value.items() if inner is not None}
+    return value
+
+
+def _judge(
+    call: str,
+    action: str,
+    reply: Any,
+    lost: type[TemporaryError],
+    garbled: type[FinalError] | type[TemporaryError],
+) -> Item:
+    """Return an accepted reply; raise for any other."""
+    ret_code = reply.get("ret_code") if isinstance(reply, dict) else None
+    if not isinstance(ret_code, int):
+        raise lost(f"{call}: the reply is empty or has no ret_code. {advice_on_lost(lost)}")
+    if ret_code != 0:
+        raise error_of_code(call, ret_code, str(reply.get("message") or ""), lost=lost)
+    return Item(action, reply, garbled)

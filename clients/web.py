@@ -1,0 +1,36 @@
+"""A web page over HTTPS whose certificate a given CA has signed."""
+
+import ssl
+
+import httpx
+
+from domain.errors import Refused, TemporaryError
+
+TIMEOUT = 10.0
+"""Seconds for each of connect, write and read."""
+
+
+def fetch_page(url: str, ca: str) -> str:
+    """GET a page and return its text.
+
+    Args:
+        ca: the certificate of the only authority that is trusted, PEM.
+
+    Raises:
+        TemporaryError: nothing answers, or it answers 5xx.
+        Refused: another status than 200, or a certificate of somebody else.
+    """
+    trust = ssl.create_default_context(cadata=ca)
+    try:
+        reply = httpx.get(url, verify=trust, timeout=TIMEOUT, trust_env=False)
+    except httpx.TransportError as error:
+        if isinstance(error.__cause__, ssl.SSLCertVerificationError) or "CERTIFICATE" in str(error):
+            raise Refused(
+                f"{url} shows a certificate that is not the cluster's: {error}"
+            ) from error
+        raise TemporaryError(f"{url} does not answer: {error}") from error
+    if reply.status_code >= 500:
+        raise TemporaryError(f"{url} answers {reply.status_code}")
+    if reply.status_code != 200:
+        raise Refused(f"{url} answers {reply.status_code}")
+    return reply.text

@@ -1,0 +1,190 @@
+"""What happens on a machine over SSH: its own host key, the installers, their settings."""
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from domain.cloud import Instance
+from domain.errors import CommandFailed, TemporaryError
+from domain.hostkeys import MAKE_OWN_HOST_KEY, USE_OWN_HOST_KEY, parse_host_key
+from domain.machine_api import Shell
+from domain.names import MASTERS, Names, node_name
+from domain.pki import BootstrapToken, CertifiedKey
+from domain.spec import ClusterSpec
+
+FOLDER = "/opt/k8s-installers"
+ENV_FILE = "/var/lib/k8s-qingcloud/installer.env"
+PKI = "/etc/kubernetes/pki"
+UI_FOLDER = "/var/lib/k8s-qingcloud/ui"
+
+GROUP_LABEL = "k8s-qingcloud/group"
+INSTANCE_LABEL = "k8s-qingcloud/instance"
+
+INSTALL_DEADLINE = 1800.0
+"""Seconds: packages and images over a slow mirror, with the installers' own retries."""
+
+WORTH_ANOTHER_TRY = {14, 20, 21, 22, 32}
+"""Exit codes of the installers that name a passing trouble; their headers list them."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstallerFile:
+    path: str
+    content: bytes
+    mode: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApiPlace:
+    """Where the API server is: the load balancer inside, the public address outside."""
+
+    balancer_ip: str
+    public_address: str
+
+
+def make_own_host_key(shell: Shell) -> str:
+    """Let the machine make a host key beside the one in use; returns the public half, to save."""
+    done = shell.run(["bash", "-c", MAKE_OWN_HOST_KEY], deadline=60)
+    _check(done.exit_code, "making the machine's host key", done.stderr)
+    return parse_host_key(done.stdout)
+
+
+def use_own_host_key(shell: Shell) -> None:
+    """Let the machine answer with its own key from the next connection on."""
+    done = shell.run(["bash", "-c", USE_OWN_HOST_KEY], deadline=60)
+    _check(done.exit_code, "changing to the machine's own host key", done.stderr)
+
+
+def common_settings(
+    spec: ClusterSpec, machine: Instance, group: str, place: ApiPlace
+) -> dict[str, str]:
+    """The settings that both installers take; the endpoint's name differs in what it means."""
+    is_master = group == MASTERS
+    kubernetes = spec.kubernetes
+    return {
+        "CLUSTER": spec.name,
+        "NODE_NAME": node_name(group, machine.id),
+        "NODE_IP": machine.private_ip,
+        "NODE_LABELS": f"{GROUP_LABEL}={group},{INSTANCE_LABEL}={machine.id}",
+        "K8S_VERSION": kubernetes.version,
+        "API_ENDPOINT": f"{Names(spec.name).api_host}:6443",
+        # A load balancer cannot send a backend's own traffic back to it, hence the difference.
+        "API_ADDRESS": machine.private_ip if is_master else place.balancer_ip,
+        "IMAGE_REPOSITORY": kubernetes.image_repository,
+        "PACKAGE_MIRROR": kubernetes.package_mirror,
+        "PULL_MIRRORS": " ".join(f"{k}={v}" for k, v in kubernetes.pull_mirrors.items()),
+    }
+
+
+def master_settings(
+    spec: ClusterSpec, machine: Instance, place: ApiPlace, token: BootstrapToken
+) -> dict[str, str]:
+    network = spec.network
+    sans = (machine.private_ip, place.balancer_ip, place.public_address)
+    return common_settings(spec, machine, MASTERS, place) | {
+        "CERT_SANS": ",".join(name for name in sans if name),
+        "POD_CIDR": network.pod_cidr,
+        "SERVICE_CIDR": network.service_cidr,
+        "NODE_CIDR_MASK": str(spec.node_cidr_mask),
+        "MAX_PODS": str(spec.kubernetes.max_pods),
+        "JOIN_TOKEN": token.value,
+    }
+
+
+def join_settings(token: BootstrapToken, ca_hash: str) -> dict[str, str]:
+    return {"JOIN_TOKEN": token.value, "CA_HASH": ca_hash}
+
+
+def ui_settings(node_port: int) -> dict[str, str]:
+    return {
+        "UI_NODE_PORT": str(node_port),
+        "UI_TLS_CERT": f"{UI_FOLDER}/tls.crt",
+        "UI_TLS_KEY": f"{UI_FOLDER}/tls.key",
+    }
+
+
+def servers_table(spec_name: str, machines: Sequence[tuple[str, Instance]]) -> bytes:
+    """The table from which `f2cadm` answers: one line a machine, first its group."""
+    lines = [
+        f"{group} {node_name(group, machine.id)} {machine.id} {machine.private_ip}"
+        for group, machine in machines
+    ]
+    return "\n".join(["clusterRole name id localIP", *lines, ""]).encode()
+
+
+def upload_installers(shell: Shell, files: Sequence[InstallerFile]) -> None:
+    for file in files:
+        shell.write_file(f"{FOLDER}/{file.path}", file.content, file.mode)
+
+
+def upload_f2cadm(
+    shell: Shell, files: Sequence[InstallerFile], servers: bytes, local: bytes
+) -> None:
+    """Put `f2cadm` and its tables where the article's scripts look for them."""
+    tool = next(file for file in files if file.path == "f2cadm")
+    shell.write_file("/usr/local/bin/f2cadm", tool.content, 0o755)
+    shell.write_file("/etc/f2cadm/servers", servers, 0o644)
+    shell.write_file("/etc/f2cadm/local", local, 0o644)
+
+
+def upload_ca(shell: Shell, ca: CertifiedKey) -> None:
+    """Give a master the cluster's CA; kubeadm signs with what it finds there."""
+    shell.write_file(f"{PKI}/ca.crt", ca.certificate.encode(), 0o644)
+    shell.write_file(f"{PKI}/ca.key", ca.key.encode(), 0o600)
+
+
+def upload_ui_certificate(shell: Shell, certificate: CertifiedKey) -> None:
+    shell.write_file(f"{UI_FOLDER}/tls.crt", certificate.certificate.encode(), 0o644)
+    shell.write_file(f"{UI_FOLDER}/tls.key", certificate.key.encode(), 0o600)
+
+
+def run_installer(
+    shell: Shell,
+    script: str,
+    words: Sequence[str],
+    settings: Mapping[str, str],
+    on_progress: Callable[[str], None],
+) -> bool:
+    """Run an installer to its end; whether it changed anything.
+
+    Its settings travel in a file that only root can read, and that is gone afterwards: arguments
+    and the environment of a process can be seen by others.
+
+    Raises:
+        TemporaryError: the connection broke, or the trouble is one that passes (a mirror, a lock).
+        CommandFailed: the installer gave up; the sentence is its own last word.
+    """
+    text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
+    text = text.replace(f"={UI_FOLDER}", f"=${{SYSROOT:-}}{UI_FOLDER}")
+    shell.write_file(ENV_FILE, text.encode(), 0o600)
+    last: list[str] = []
+
+    def on_line(line: str) -> None:
+        if line.startswith("PHASE ") and line.endswith(" start"):
+            on_progress(line.split()[1].replace("_", " "))
+        if line.startswith(("ERROR ", "DONE ")):
+            last.append(line)
+
+    command = (
+        f'env="${{SYSROOT:-}}{ENV_FILE}"; trap \'rm -f "$env"\' EXIT; '
+        f'bash "${{SYSROOT:-}}{FOLDER}/{script}" --env "$env" "$@"'
+    )
+    done = shell.run(
+        ["bash", "-c", command, "installer", *words], deadline=INSTALL_DEADLINE, on_line=on_line
+    )
+    if done.exit_code in WORTH_ANOTHER_TRY:
+        raise TemporaryError(f"{script}: {_last_word(last, done.stderr)}")
+    _check(done.exit_code, script, _last_word(last, done.stderr))
+    return not any("nothing to do" in line for line in last)
+
+
+def _last_word(last: Sequence[str], stderr: str) -> str:
+    errors = [line.removeprefix("ERROR ") for line in last if line.startswith("ERROR ")]
+    return errors[-1] if errors else "\n".join(stderr.strip().splitlines()[-3:])
+
+
+def _check(exit_code: int, what: str, detail: str) -> None:
+    if exit_code:
+        raise CommandFailed(
+            f"{what} ended with exit code {exit_code}: {detail.strip()}", exit_code=exit_code
+        )

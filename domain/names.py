@@ -1,0 +1,74 @@
+"""The names that a cluster's resources carry: deterministic, so that a run finds what it made."""
+
+from dataclasses import dataclass
+
+MASTERS = "k8s-master"
+NODES = "k8s-node"
+GROUPS = (MASTERS, NODES)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """All names of one cluster.
+
+    Machines of a group share one name, so that one RunInstances starts many of them; their
+    identity is the instance id.
+    """
+
+    cluster: str
+
+    @property
+    def prefix(self) -> str:
+        return f"k8s.{self.cluster}."
+
+    @property
+    def router(self) -> str:
+        return self.prefix + "router"
+
+    @property
+    def vxnets(self) -> str:
+        """The prefix of the vxnets' names; a number follows."""
+        return self.prefix + "vxnet-"
+
+    def vxnet(self, number: int) -> str:
+        return f"{self.vxnets}{number}"
+
+    @property
+    def address(self) -> str:
+        return self.prefix + "eip"
+
+    @property
+    def balancer(self) -> str:
+        return self.prefix + "lb"
+
+    @property
+    def firewall(self) -> str:
+        """The security group of the router and of the load balancer."""
+        return self.prefix + "firewall"
+
+    @property
+    def machines(self) -> str:
+        """The security group of the machines."""
+        return self.prefix + "machines"
+
+    @property
+    def keypair(self) -> str:
+        return self.prefix + "key"
+
+    def group(self, group: str) -> str:
+        return self.prefix + group
+
+    @property
+    def tag(self) -> str:
+        """Tag names hold at most 14 characters on QingCloud: the cluster's name is all of it."""
+        return self.cluster
+
+    @property
+    def api_host(self) -> str:
+        """The name behind which nodes find the API server; its address differs by machine."""
+        return f"k8s-api.{self.cluster}.internal"
+
+
+def node_name(group: str, instance_id: str) -> str:
+    """Name a machine, and its node, after its group and its instance id."""
+    return f"{group}-{instance_id.removeprefix('i-')}"

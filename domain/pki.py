@@ -1,0 +1,204 @@
+"""Keys and certificates, made on our side before any machine exists.
+
+Private parts never show in a `repr`, so that no log line or error text can hold them. The moment
+is passed in; certificates begin a little earlier, because the machines' clocks differ from ours.
+"""
+
+import hashlib
+import ipaddress
+import secrets
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    EllipticCurvePublicKey,
+    generate_private_key,
+)
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+ADMINS = "kubeadm:cluster-admins"
+"""The group that kubeadm binds to cluster-admin; unlike system:masters it can be taken away."""
+
+CLOCK_SKEW = timedelta(minutes=5)
+CA_VALIDITY = timedelta(days=3650)
+TOKEN_ALPHABET = string.ascii_lowercase + string.digits
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedKey:
+    """A certificate and its private key, both PEM."""
+
+    certificate: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SshKeyPair:
+    """An ed25519 pair: the private half as OpenSSH PEM, the public half as one line."""
+
+    public_key: str
+    private_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapToken:
+    """What a node joins with, as kubeadm wants it: six characters, a dot, sixteen characters.
+
+    The first part is a name that may be shown; the whole is a secret.
+    """
+
+    value: str = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        return self.value.partition(".")[0]
+
+
+def make_cluster_ca(now: datetime) -> CertifiedKey:
+    """Make the cluster's certificate authority, valid for ten years, as kubeadm would."""
+    key = generate_private_key(SECP256R1())
+    builder = (
+        _builder(_name("kubernetes"), key.public_key(), now, CA_VALIDITY)
+        .issuer_name(_name("kubernetes"))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("kubernetes")]), critical=False)
+    )
+    return CertifiedKey(_pem(builder.sign(key, hashes.SHA256())), _key_pem(key))
+
+
+def ca_hash(certificate: str) -> str:
+    """Hash a CA's public key the way `kubeadm join` checks it: `sha256:` and 64 hex digits."""
+    public_key = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+    spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return "sha256:" + hashlib.sha256(spki).hexdigest()
+
+
+def make_client_certificate(
+    ca: CertifiedKey, name: str, group: str, now: datetime, validity: timedelta
+) -> CertifiedKey:
+    """Make a certificate by which the API server knows its holder as user `name` in `group`.
+
+    It cannot be revoked, so `validity` should be as short as its use allows.
+    """
+    subject = _name(name, organization=group)
+    return _sign(ca, subject, (), ExtendedKeyUsageOID.CLIENT_AUTH, now, validity)
+
+
+def make_server_certificate(
+    ca: CertifiedKey, names: Sequence[str], now: datetime, validity: timedelta
+) -> CertifiedKey:
+    """Make a certificate for a server behind all of `names`: DNS names or IP addresses.
+
+    The first one becomes the common name.
+    """
+    return _sign(ca, _name(names[0]), names, ExtendedKeyUsageOID.SERVER_AUTH, now, validity)
+
+
+def make_bootstrap_token() -> BootstrapToken:
+    """Draw a new join token from the system's random source."""
+    return BootstrapToken(f"{_draw(6)}.{_draw(16)}")
+
+
+def make_ssh_keypair(comment: str = "") -> SshKeyPair:
+    """Make an ed25519 key pair, for logging in or as a host key."""
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    return SshKeyPair(f"{public} {comment}".strip(), private)
+
+
+def _sign(
+    ca: CertifiedKey,
+    subject: x509.Name,
+    names: Sequence[str],
+    usage: x509.ObjectIdentifier,
+    now: datetime,
+    validity: timedelta,
+) -> CertifiedKey:
+    ca_certificate = x509.load_pem_x509_certificate(ca.certificate.encode())
+    ca_key = load_pem_private_key(ca.key.encode(), password=None)
+    assert isinstance(ca_key, EllipticCurvePrivateKey)
+    key = generate_private_key(SECP256R1())
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
+    builder = (
+        _builder(subject, key.public_key(), now, validity)
+        .issuer_name(ca_certificate.subject)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .add_extension(issuer, critical=False)
+    )
+    if names:
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False
+        )
+    return CertifiedKey(_pem(builder.sign(ca_key, hashes.SHA256())), _key_pem(key))
+
+
+def _builder(
+    subject: x509.Name, key: EllipticCurvePublicKey, now: datetime, validity: timedelta
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - CLOCK_SKEW)
+        .not_valid_after(now + validity)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
+
+
+def _name(common_name: str, organization: str = "") -> x509.Name:
+    attributes = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
+    if organization:
+        attributes.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
+    return x509.Name(attributes)
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_encipherment=True,
+        key_cert_sign=signs_certificates,
+        crl_sign=False,
+        content_commitment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(Encoding.PEM).decode()
+
+
+def _key_pem(key: EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def _draw(length: int) -> str:
+    return "".join(secrets.choice(TOKEN_ALPHABET) for _ in range(length))

@@ -1,0 +1,187 @@
+"""The plan of a cluster: what is there against what is wanted, resource by resource."""
+
+from collections.abc import Iterator, Sequence
+
+from domain.balancer import backends_to_add, backends_to_delete, routes_to_add, wanted_routes
+from domain.cloud import PortForwardSpec, Rule, RuleSpec, SecurityGroup
+from domain.firewall import firewall_rules, machine_rules, rules_to_add, rules_to_delete
+from domain.names import GROUPS, Names
+from domain.network import forwards_to_add, forwards_to_delete, wanted_forwards
+from domain.plan import Action, Plan, PlanItem
+from domain.spec import ClusterSpec
+from domain.view import ClusterView
+
+THERE = "as wanted"
+MISSING = "missing"
+
+
+def plan_cluster(spec: ClusterSpec, view: ClusterView) -> Plan:
+    """Compare a description with what is there.
+
+    A count is never lowered: machines above it are kept, and `scale` is named as the way down.
+    """
+    items = [*_network(spec, view), *_firewalls(spec, view), *_balancer(spec, view)]
+    items += [*_machines(spec, view), *_forwards(spec, view), *_tag(view)]
+    return Plan(spec.name, tuple(items))
+
+
+def plan_teardown(view: ClusterView) -> Plan:
+    """Everything that is there goes; in the order in which it can go."""
+    reason = "the cluster is torn down"
+
+    def gone(kind: str, name: str, resource_id: str, billed: bool = False) -> PlanItem:
+        return PlanItem(kind, name, Action.DELETE, reason, resource_id, billed=billed)
+
+    items = [gone("machine", m.name, m.id, billed=True) for m in view.instances]
+    if view.balancer:
+        items.append(gone("load balancer", view.balancer.name, view.balancer.id, billed=True))
+    items += [gone("vxnet", vxnet.name, vxnet.id) for vxnet in view.vxnets]
+    if view.vpc:
+        items.append(gone("router", view.vpc.name, view.vpc.id, billed=True))
+    if view.address:
+        items.append(gone("public address", view.address.name, view.address.id, billed=True))
+    items += [
+        gone("security group", group.name, group.id)
+        for group in (view.firewall, view.machine_group)
+        if group
+    ]
+    if view.keypair:
+        items.append(gone("key pair", view.keypair.name, view.keypair.id))
+    if view.tag:
+        items.append(gone("tag", view.tag.name, view.tag.id))
+    return Plan(view.name, tuple(items))
+
+
+def plan_scale(view: ClusterView, group: str, count: int, leaving: Sequence[str]) -> Plan:
+    """The machines of one group, added or removed; `leaving` are the ids that would go."""
+    name = Names(view.name).group(group)
+    there = len(view.group(group))
+    items = [
+        PlanItem("machine", name, Action.DELETE, f"{there} there, {count} wanted", m, billed=True)
+        for m in leaving
+    ]
+    if count > there:
+        reason = f"{there} there, {count} wanted"
+        items.append(
+            PlanItem("machine", name, Action.CREATE, reason, count=count - there, billed=True)
+        )
+    kept = [machine.id for machine in view.group(group) if machine.id not in leaving]
+    items += [PlanItem("machine", name, Action.KEEP, THERE, machine) for machine in kept]
+    return Plan(view.name, tuple(items))
+
+
+def _one(kind: str, name: str, resource_id: str | None, *, billed: bool = False) -> PlanItem:
+    if resource_id:
+        return PlanItem(kind, name, Action.KEEP, THERE, resource_id, billed=billed)
+    return PlanItem(kind, name, Action.CREATE, MISSING, billed=billed)
+
+
+def _network(spec: ClusterSpec, view: ClusterView) -> Iterator[PlanItem]:
+    names = Names(spec.name)
+    yield _one("router", names.router, view.vpc.id if view.vpc else None, billed=True)
+    there = {vxnet.name: vxnet for vxnet in view.vxnets}
+    machines = max(spec.masters.count + spec.nodes.count, len(view.instances))
+    for number in range(1, spec.vxnets_for(machines) + 1):
+        name = names.vxnet(number)
+        vxnet = there.get(name)
+        if vxnet and not vxnet.router_id:
+            yield PlanItem("vxnet", name, Action.CHANGE, "has not joined the router", vxnet.id)
+        else:
+            yield _one("vxnet", name, vxnet.id if vxnet else None)
+    eip = view.address
+    if eip and view.vpc and view.vpc.eip_id != eip.id:
+        yield PlanItem(
+            "public address", names.address, Action.CHANGE, "not on the router", eip.id, billed=True
+        )
+    else:
+        yield _one("public address", names.address, eip.id if eip else None, billed=True)
+
+
+def _firewalls(spec: ClusterSpec, view: ClusterView) -> Iterator[PlanItem]:
+    names = Names(spec.name)
+    yield _group(names.firewall, view.firewall, view.firewall_rules, firewall_rules(spec))
+    yield _group(names.machines, view.machine_group, view.machine_rules, machine_rules(spec))
+    keypair = view.keypair
+    yield _one("key pair", names.keypair, keypair.id if keypair else None)
+
+
+def _group(
+    name: str, group: SecurityGroup | None, seen: Sequence[Rule], wanted: Sequence[RuleSpec]
+) -> PlanItem:
+    if group is None:
+        return PlanItem("security group", name, Action.CREATE, f"{MISSING}, {len(wanted)} rules")
+    missing, stale = rules_to_add(wanted, seen), rules_to_delete(wanted, seen)
+    if missing or stale:
+        reason = f"{len(missing)} rules missing, {len(stale)} unwanted"
+        return PlanItem("security group", name, Action.CHANGE, reason, group.id)
+    if not group.is_applied:
+        return PlanItem("security group", name, Action.CHANGE, "rules not applied yet", group.id)
+    return _one("security group", name, group.id)
+
+
+def _balancer(spec: ClusterSpec, view: ClusterView) -> Iterator[PlanItem]:
+    name = Names(spec.name).balancer
+    balancer, wanted = view.balancer, wanted_routes(spec.name, spec.access)
+    yield _one("load balancer", name, balancer.id if balancer else None, billed=True)
+    new = {route.listener.port for route in routes_to_add(wanted, view.listeners)}
+    ids = {listener.port: listener.id for listener in view.listeners}
+    missing = backends_to_add(wanted, view.listeners, view.backends, view.masters)
+    stale = backends_to_delete(view.backends, view.masters)
+    for route in wanted:
+        port, listener_id = route.listener.port, ids.get(route.listener.port, "")
+        lacks = port in new or any(listener.port == port for listener, _, _ in missing)
+        swallows = any(backend.listener_id == listener_id for backend in stale)
+        if port in new:
+            yield PlanItem("listener", route.listener.name, Action.CREATE, MISSING)
+        elif lacks or swallows or not view.masters:
+            reason = "its backends are not the masters"
+            yield PlanItem("listener", route.listener.name, Action.CHANGE, reason, listener_id)
+        elif balancer and not balancer.is_applied:
+            reason = "changes not applied yet"
+            yield PlanItem("listener", route.listener.name, Action.CHANGE, reason, listener_id)
+        else:
+            yield _one("listener", route.listener.name, listener_id)
+
+
+def _machines(spec: ClusterSpec, view: ClusterView) -> Iterator[PlanItem]:
+    for group in GROUPS:
+        name, there, wanted = Names(spec.name).group(group), view.group(group), spec.count(group)
+        over = len(there) - wanted
+        note = f"{over} more than wanted; `flows.scale` removes" if over > 0 else THERE
+        for machine in there:
+            yield PlanItem("machine", name, Action.KEEP, note, machine.id, billed=True)
+        if over < 0:
+            reason = f"{len(there)} there, {wanted} wanted"
+            yield PlanItem("machine", name, Action.CREATE, reason, count=-over, billed=True)
+
+
+def _forwards(spec: ClusterSpec, view: ClusterView) -> Iterator[PlanItem]:
+    balancer_ip = view.balancer.private_ip if view.balancer else ""
+    master_ip = view.masters[0].private_ip if view.masters else ""
+    wanted = wanted_forwards(spec.name, spec.access, balancer_ip, master_ip)
+    new: tuple[PortForwardSpec, ...] = forwards_to_add(wanted, view.forwards)
+    ids = {forward.spec.public_port: forward.id for forward in view.forwards}
+    for forward in wanted:
+        seen = ids.get(forward.public_port)
+        name = forward.name
+        if forward not in new:
+            if view.vpc and not view.vpc.is_applied:
+                yield PlanItem(
+                    "port forward", name, Action.CHANGE, "changes not applied yet", seen or ""
+                )
+            else:
+                yield _one("port forward", name, seen)
+        elif seen:
+            target = f"{forward.target or '(new)'}:{forward.target_port}"
+            yield PlanItem("port forward", name, Action.REPLACE, f"must lead to {target}", seen)
+        else:
+            yield PlanItem("port forward", name, Action.CREATE, MISSING)
+    for extra in forwards_to_delete(wanted, view.forwards):
+        if extra.spec.public_port not in {forward.public_port for forward in wanted}:
+            yield PlanItem(
+                "port forward", extra.spec.name, Action.DELETE, "not wanted any more", extra.id
+            )
+
+
+def _tag(view: ClusterView) -> Iterator[PlanItem]:
+    yield _one("tag", Names(view.name).tag, view.tag.id if view.tag else None)

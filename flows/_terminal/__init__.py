@@ -1,0 +1,20 @@
+"""What a person at a terminal sees, and the one JSON document that a program reads.
+
+Everything human goes to standard error, so that standard output belongs to `--json` alone.
+"""
+
+from flows._terminal.console import open_console, print_json, quiet_prefect, show_error
+from flows._terminal.questions import confirm
+from flows._terminal.steps import Steps
+from flows._terminal.tables import show_plan, show_report
+
+__all__ = [
+    "Steps",
+    "confirm",
+    "open_console",
+    "print_json",
+    "quiet_prefect",
+    "show_error",
+    "show_plan",
+    "show_report",
+]

@@ -1,0 +1,87 @@
+"""The two streams: words to standard error, one JSON document to standard output."""
+
+import dataclasses
+import json
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from prefect.logging.handlers import PrefectConsoleHandler
+from rich.console import Console
+from rich.text import Text
+
+PLAIN_WIDTH = 120  # of tables in files and pipes, where nobody knows a width
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+
+
+def open_console() -> Console:
+    """A console on standard error, as wide as the terminal, or `PLAIN_WIDTH` without one."""
+    width = None if sys.stderr.isatty() else PLAIN_WIDTH
+    return Console(stderr=True, width=width, highlight=False)
+
+
+def quiet_prefect() -> None:
+    """Keep Prefect's log, tracebacks included, out of the terminal; its server still gets it all.
+
+    A filter, because Prefect sets the levels of its handlers again whenever a run starts.
+    """
+    for logger in (logging.getLogger(), logging.getLogger("prefect")):
+        for handler in logger.handlers:
+            if isinstance(handler, PrefectConsoleHandler):
+                handler.addFilter(_is_critical)
+
+
+def _is_critical(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.CRITICAL
+
+
+def show_error(sentence: str, console: Console | None = None) -> None:
+    """Say in one line what went wrong and what would be right."""
+    console = console or open_console()
+    console.print(Text.assemble(("Error: ", "bold red"), to_line(sentence)), soft_wrap=True)
+
+
+def print_json(document: object) -> None:
+    """Write the one document of a `--json` run to standard output.
+
+    Args:
+        document: dataclasses, mappings, lists and plain values, nested in any way.
+    """
+    sys.stdout.write(json.dumps(_to_plain(document), indent=2, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def to_line(words: str) -> str:
+    """Put words on one line, without the escapes and control characters of foreign output."""
+    kept = _ESCAPES.sub("", words)
+    return " ".join("".join(c if c.isprintable() else " " for c in kept).split())
+
+
+def last_line(output: str) -> str:
+    """The last line of a command's output that says something; empty where none does.
+
+    What a carriage return has overwritten, as progress bars do, does not count.
+    """
+    lines = (to_line(line) for line in reversed(re.split(r"[\r\n]+", output)))
+    return next((line for line in lines if line), "")
+
+
+def _to_plain(value: object) -> object:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case Path():
+            return str(value)
+        case Mapping():
+            return {str(key): _to_plain(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_to_plain(item) for item in value]
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fields = dataclasses.fields(value)
+            return {field.name: _to_plain(getattr(value, field.name)) for field in fields}
+        case _:
+            return value

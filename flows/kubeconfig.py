@@ -1,0 +1,100 @@
+"""Write or merge a cluster's kubeconfig: `python -m flows.kubeconfig`."""
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from prefect import flow
+
+from blocks.accounts import QingCloudAccount
+from domain.errors import InvalidSpec
+from domain.kubeconfig import context_name, merge_kubeconfig, render_kubeconfig
+from flows._command import Common, cluster_name, make_app, run, session
+from tasks.control_plane import api_url
+from tasks.credentials import read_credentials
+from tasks.overview import need_cluster, spec_or_guess
+
+
+@dataclass(frozen=True, slots=True)
+class KubeconfigReport:
+    cluster: str
+    path: str
+    context: str
+    expires: datetime
+
+
+@flow(name="kubeconfig", flow_run_name="kubeconfig {name}")
+def kubeconfig(
+    account: QingCloudAccount, path: str, name: str = "demo", merge: bool = False, days: int = 30
+) -> KubeconfigReport:
+    """Write an administrator's kubeconfig, with a client certificate made for it.
+
+    Args:
+        account: The account that the cluster is in.
+        path: The file to write, on the machine where the flow runs; readable by its owner alone.
+        name: The cluster's name.
+        merge: Put the cluster into the file beside what is there, instead of writing it anew.
+        days: How long the certificate is valid; it cannot be taken back.
+    """
+    view = need_cluster(account, name)
+    now, validity = datetime.now(UTC), timedelta(days=days)
+    url = api_url(view.public_address, spec_or_guess(account, view).access.api_port)
+    access = read_credentials(account, name).access(url, f"admin-{now:%Y%m%d%H%M%S}", validity)
+    file = Path(path).expanduser()
+    try:
+        existing = file.read_text() if merge and file.exists() else ""
+        text = (
+            merge_kubeconfig(existing, name, access) if merge else render_kubeconfig(name, access)
+        )
+        _write_private(file, text)
+    except OSError as error:
+        raise InvalidSpec(f"{file} cannot be written: {error.strerror}") from error
+    return KubeconfigReport(name, str(file), context_name(name), now + validity)
+
+
+def _write_private(file: Path, text: str) -> None:
+    """Replace a file at once; it never exists with the content and a wider mode."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_name(f".{file.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(text)
+    fresh.replace(file)
+
+
+app = make_app("kubeconfig", "Write or merge a cluster's kubeconfig.")
+
+
+@app.default
+def main(
+    *,
+    out: Annotated[
+        Path | None, Parameter(help="The file (NAME.kubeconfig; with --merge ~/.kube/config)")
+    ] = None,
+    merge: Annotated[
+        bool, Parameter(negative=(), help="Keep what the file has, and add the cluster to it")
+    ] = False,
+    days: Annotated[int, Parameter(help="How long the certificate is valid")] = 30,
+    common: Common = Common(),  # noqa: B008 - frozen
+) -> None:
+    """Write a kubeconfig for kubectl, with an administrator's client certificate."""
+    name = cluster_name(common)
+    path = out or (Path("~/.kube/config") if merge else Path(f"{name}.kubeconfig"))
+    if not 1 <= days <= 365:
+        raise InvalidSpec(f"--days {days} is not between 1 and 365")
+    with session(common) as opened:
+        report = kubeconfig(
+            opened.account, str(path.absolute() if out else path), name, merge, days
+        )
+    opened.say(
+        f"Wrote {report.path} (context {report.context}, valid until {report.expires:%Y-%m-%d}).\n"
+        f"Try: kubectl --kubeconfig {report.path} --context {report.context} get nodes"
+    )
+    opened.answer(report)
+
+
+if __name__ == "__main__":
+    run(app)

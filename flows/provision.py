@@ -1,0 +1,263 @@
+"""Make a cluster, or finish and extend one that is there: `python -m flows.provision`."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from blocks.accounts import QingCloudAccount
+from domain.bootstrap import ApiPlace
+from domain.errors import ClusterError
+from domain.names import MASTERS, NODES, node_name
+from domain.pki import make_bootstrap_token
+from domain.planning import plan_cluster, plan_teardown
+from domain.report import ClusterReport
+from domain.spec import ClusterSpec, overlay
+from flows._command import (
+    YES,
+    Common,
+    Session,
+    cluster_name,
+    make_app,
+    never_lower,
+    read_document,
+    run,
+    session,
+    wanted_spec,
+)
+from flows._nodes import MOST_AT_ONCE, install_nodes, join_nodes, login_users, tell_neighbours
+from flows._terminal import show_plan, show_report
+from flows.teardown import teardown
+from flows.ui import publish_ui
+from tasks.control_plane import api_url, ready_nodes, store_spec, wait_for_apiserver, wait_for_nodes
+from tasks.credentials import ensure_credentials
+from tasks.machines import ensure_keypair, ensure_machines, install_master
+from tasks.network import (
+    apply_firewall,
+    bind_address,
+    ensure_address,
+    ensure_balancer,
+    ensure_firewall,
+    ensure_machine_group,
+    ensure_routes,
+    ensure_vpc,
+    ensure_vxnets,
+    publish_ports,
+)
+from tasks.overview import check, check_spec, read_report, read_view, with_sources
+from tasks.reports import Progress, publish_report
+from tasks.shells import Entrance
+from tasks.steps import Recorder, listening, run_logger
+from tasks.tags import tag_resources
+from tasks.workloads import ensure_demo
+
+USUAL_STEPS = 24  # of a new cluster with two nodes; the progress bar needs only be about right
+
+
+@flow(
+    name="provision",
+    flow_run_name="provision {spec.name}",
+    task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
+)
+def provision(
+    account: QingCloudAccount,
+    spec: ClusterSpec,
+    demo: bool = True,
+    ui: bool = True,
+    accept_new_host_keys: bool = False,
+    rollback: bool = False,
+) -> ClusterReport:
+    """Make the cloud hold the cluster that is described, and report it.
+
+    Safe to run again at any time: what is there is found by its name and kept, what is missing is
+    made. A count is never lowered. A failed run leaves what it made, and goes on when run again.
+
+    Args:
+        account: The QingCloud account to make it in.
+        spec: The wanted cluster.
+        demo: Run the article's nginx and fetch its page.
+        ui: Install and publish kube-ui.
+        accept_new_host_keys: Trust the first answer of machines whose image ignores userdata.
+        rollback: Tear down what a failed run has made, if the cluster did not exist before.
+    """
+    recorder, progress = Recorder(), Progress(spec.name, USUAL_STEPS)
+    with listening(recorder), listening(progress):
+        view = read_view(account, spec.name)
+        spec = never_lower(with_sources(account, spec), view)
+        try:
+            build(account, spec, accept_new_host_keys=accept_new_host_keys, demo=demo, ui=ui)
+        except ClusterError:
+            if rollback and view.is_empty:
+                run_logger().warning("rolling back: nothing of %s existed before", spec.name)
+                teardown(account, spec.name)
+            raise
+    report = read_report(account, read_view(account, spec.name), spec.access)
+    publish_report(report, recorder.timeline(f"provision {spec.name}"))
+    return report
+
+
+def build(
+    account: QingCloudAccount,
+    spec: ClusterSpec,
+    *,
+    accept_new_host_keys: bool,
+    demo: bool,
+    ui: bool,
+) -> None:
+    """The runbook: the order of the steps, and what runs beside what.
+
+    The critical path is network, master, control plane, join; everything else runs beside it.
+    """
+    view = read_view(account, spec.name)
+    choices = check_spec(account, spec, view)
+    credentials = ensure_credentials(account, view)
+
+    # What needs nothing else.
+    firewall = ensure_firewall.submit(account, spec)
+    machine_group = ensure_machine_group.submit(account, spec)
+    keypair = ensure_keypair.submit(account, spec, credentials)
+    address = ensure_address.submit(account, spec)
+
+    # The network. A router takes one change at a time, hence the order.
+    vpc = ensure_vpc(account, spec, firewall.result())
+    applied = apply_firewall.submit(account, firewall.result(), vpc)
+    machines = spec.masters.count + spec.nodes.count
+    vxnets = ensure_vxnets(account, spec, vpc, machines)
+    balancer = ensure_balancer.submit(account, spec, vxnets, firewall.result())
+
+    # Machines of both groups start while the public side comes up.
+    masters, nodes = (
+        ensure_machines.submit(
+            account,
+            spec,
+            group,
+            choices.images[group].id,
+            vxnets,
+            keypair.result(),
+            machine_group.result(),
+        )
+        for group in (MASTERS, NODES)
+    )
+    vpc = bind_address(account, vpc, vxnets, address.result())
+    routes = ensure_routes.submit(account, spec, balancer.result(), masters.result())
+    applied.result()
+    public = publish_ports(account, spec, vpc, balancer.result(), masters.result())
+    place = ApiPlace(balancer.result().private_ip, public)
+    url = api_url(public, spec.access.api_port)
+
+    # Kubernetes: nodes install what needs no master while the master comes up.
+    entrance = Entrance(
+        spec.name,
+        public,
+        spec.access.ssh_port,
+        masters.result()[0],
+        login_users(choices),
+        accept_new_host_keys,
+    )
+    routes.result()
+    view = read_view(account, spec.name)
+    ready = ready_nodes(account, view, url)
+    master, token = entrance.master, make_bootstrap_token()
+    new = [node for node in nodes.result() if node_name(NODES, node.id) not in ready]
+    master_done = None
+    if node_name(MASTERS, master.id) not in ready:
+        master_done = install_master.submit(account, spec, entrance, master, place, token)
+    installed = install_nodes(account, spec, entrance, new, place)
+    if master_done:
+        master_done.result()
+    wait_for_apiserver(account, spec, url)
+    join_nodes(account, spec, entrance, installed, place)
+    wait_for_nodes(account, spec, url, [node_name(MASTERS, master.id)])
+
+    # What is remembered, shown and tried.
+    stored = store_spec.submit(account, spec, url)
+    tagged = tag_resources.submit(account, spec.name) if view.tag is None or new else None
+    if new or master_done:
+        tell_neighbours(account, entrance, view)
+    if ui:
+        publish_ui(account, spec, entrance, place)
+    if demo:
+        ensure_demo(account, spec.name, url)
+    stored.result()
+    if tagged:
+        tagged.result()
+
+
+app = make_app("provision", "Make a Kubernetes cluster on QingCloud, or finish and extend one.")
+
+
+@app.default
+def main(
+    *,
+    nodes: Annotated[int | None, Parameter(help="How many nodes (2)")] = None,
+    allow: Annotated[
+        list[str] | None, Parameter(help="CIDR that may reach API, UI and SSH; repeatable")
+    ] = None,
+    plan: Annotated[
+        bool, Parameter(negative=(), help="Show what would be done, change nothing")
+    ] = False,
+    demo: Annotated[bool, Parameter(help="Run the nginx demo")] = True,
+    ui: Annotated[bool, Parameter(help="Install kube-ui")] = True,
+    yes: YES = False,
+    rollback: Annotated[
+        bool, Parameter(negative=(), help="Remove what a failed first run has made")
+    ] = False,
+    accept_new_host_keys: Annotated[
+        bool, Parameter(negative=(), help="Trust new machines whose image ignores userdata")
+    ] = False,
+    common: Common = Common(),  # noqa: B008 - frozen
+) -> None:
+    """Make a Kubernetes cluster, or finish and extend one that is there."""
+    name, document = cluster_name(common), read_document(common)
+    if nodes is not None:
+        document = overlay(document, {"nodes": {"count": nodes}})
+    if allow:
+        document = overlay(document, {"access": {"allowed_cidrs": allow}})
+    with session(common) as opened:
+        account = opened.account
+        view = read_view(account, name)
+        spec = never_lower(wanted_spec(account, view, document), view)
+        planned = plan_cluster(spec, view)
+        check(account, spec, view)
+        if plan:
+            show_plan(planned)
+            opened.answer(planned)
+            return
+        if planned.changes:
+            access = spec.access
+            opened.chosen.check_ports((access.api_port, access.ui_port, access.ssh_port))
+        if account.bills and planned.changes:
+            opened.agree(planned, f"Make this in zone {account.zone}?", yes=yes)
+        try:
+            report = provision(account, spec, demo, ui, accept_new_host_keys, rollback)
+        except ClusterError:
+            _tell_leftovers(opened, name)
+            raise
+    show_report(report, next_commands(report))
+    opened.answer(report)
+
+
+def next_commands(report: ClusterReport) -> list[str]:
+    """Three commands to try on a new cluster."""
+    name = report.cluster
+    return [
+        f"python -m flows.kubeconfig --name {name} --out {name}.kubeconfig",
+        f"kubectl --kubeconfig {name}.kubeconfig get nodes,rc,svc,pods",
+        f"python -m flows.scale --name {name} --count {len(report.nodes)}",
+    ]
+
+
+def _tell_leftovers(opened: Session, name: str) -> None:
+    """Say what a failed run leaves behind, because it is billed."""
+    left = plan_teardown(read_view(opened.account, name)).items
+    billed = [f"{item.kind} {item.id}" for item in left if item.billed]
+    if billed:
+        opened.say(
+            f"What was made stays, and is billed: {', '.join(billed)}. Run the same command "
+            f"again to go on, or: python -m flows.teardown --name {name}"
+        )
+
+
+if __name__ == "__main__":
+    run(app)

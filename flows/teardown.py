@@ -1,0 +1,67 @@
+"""Take a cluster down and leave nothing behind: `python -m flows.teardown`."""
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from blocks.accounts import QingCloudAccount
+from domain.plan import Plan
+from domain.planning import plan_teardown
+from flows._command import YES, Common, cluster_name, make_app, run, session
+from flows._nodes import MOST_AT_ONCE
+from tasks.overview import read_view
+from tasks.teardown import (
+    forget_credentials,
+    remove_address,
+    remove_balancer,
+    remove_leftovers,
+    remove_machines,
+    remove_network,
+)
+
+
+@flow(
+    name="teardown",
+    flow_run_name="teardown {name}",
+    task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
+)
+def teardown(account: QingCloudAccount, name: str = "demo") -> Plan:
+    """Delete everything that carries the cluster's names, for good; answers what there was.
+
+    It needs no credentials of the cluster, and is safe to run again after an interruption.
+
+    Args:
+        account: The account that the cluster is in.
+        name: The cluster's name.
+    """
+    view = read_view(account, name)
+    planned = plan_teardown(view)
+    machines = remove_machines.submit(account, view)
+    balancer = remove_balancer.submit(account, view)
+    machines.result()
+    balancer.result()
+    remove_network(account, view)
+    address = remove_address.submit(account, view)
+    remove_leftovers(account, view)
+    address.result()
+    forget_credentials(account, name)
+    return planned
+
+
+app = make_app("teardown", "Take a cluster down and leave nothing behind.")
+
+
+@app.default
+def main(*, yes: YES = False, common: Common = Common()) -> None:  # noqa: B008 - frozen
+    """Delete a cluster: its machines, its network, its addresses, its credentials."""
+    name = cluster_name(common)
+    with session(common) as opened:
+        planned = plan_teardown(read_view(opened.account, name))
+        if planned.items:
+            opened.agree(planned, f"Delete cluster {name} for good?", yes=yes)
+        done = teardown(opened.account, name)
+    opened.say(f"Cluster {name}: {len(done.items)} resources deleted.")
+    opened.answer(done)
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,120 @@
+"""Tasks that speak to a cluster's own API: readiness, joins, what is remembered in it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from blocks.accounts import QingCloudAccount
+from clients.kubernetes import ClusterClient
+from domain import workloads
+from domain.bootstrap import GROUP_LABEL
+from domain.cluster_api import Node
+from domain.ensured import Ensured
+from domain.errors import ClusterError
+from domain.names import NODES
+from domain.pki import BootstrapToken
+from domain.spec import ClusterSpec
+from domain.view import ClusterView
+from tasks.credentials import find_credentials, read_credentials
+from tasks.steps import run_logger, step
+
+TOKEN_VALIDITY = timedelta(hours=2)
+WORKER = {"node-role.kubernetes.io/worker": ""}
+"""A kubelet may not give itself this label, so we do."""
+
+
+def api_url(address: str, port: int) -> str:
+    return f"https://{address}:{port}"
+
+
+@contextmanager
+def open_api(account: QingCloudAccount, cluster: str, url: str) -> Iterator[ClusterClient]:
+    """Open a cluster's API as an administrator.
+
+    Raises:
+        CredentialsMissing: the cluster's block is not on this Prefect server.
+    """
+    with read_credentials(account, cluster).client(url) as api:
+        yield api
+
+
+@step("API server of {spec.name}")
+def wait_for_apiserver(account: QingCloudAccount, spec: ClusterSpec, url: str) -> Ensured[str]:
+    with open_api(account, spec.name, url) as api:
+        return workloads.wait_for_apiserver(api, url)
+
+
+@step("join token of {spec.name}")
+def publish_token(
+    account: QingCloudAccount, spec: ClusterSpec, url: str, token: BootstrapToken
+) -> Ensured[None]:
+    """Let the API server accept this token for two hours."""
+    with open_api(account, spec.name, url) as api:
+        api.apply(workloads.token_manifest(token, datetime.now(UTC) + TOKEN_VALIDITY))
+        return Ensured(None, f"{token.id} accepted for {TOKEN_VALIDITY}")
+
+
+@step("nodes of {spec.name} Ready")
+def wait_for_nodes(
+    account: QingCloudAccount, spec: ClusterSpec, url: str, names: Sequence[str]
+) -> Ensured[tuple[Node, ...]]:
+    """Wait until these nodes are Ready, and give the workers their role's label."""
+    with open_api(account, spec.name, url) as api:
+        ready = workloads.wait_for_nodes(api, names)
+        for node in ready.value:
+            if node.labels.get(GROUP_LABEL) == NODES and not WORKER.keys() <= node.labels.keys():
+                api.label_node(node.name, WORKER)
+        return ready
+
+
+@step("join token of {cluster} forgotten")
+def forget_token(
+    account: QingCloudAccount, cluster: str, url: str, token: BootstrapToken
+) -> Ensured[None]:
+    with open_api(account, cluster, url) as api:
+        workloads.forget_token(api, token)
+        return Ensured(None, f"{token.id} deleted")
+
+
+@step("description of {spec.name}")
+def store_spec(account: QingCloudAccount, spec: ClusterSpec, url: str) -> Ensured[ClusterSpec]:
+    """Remember in the cluster what was asked."""
+    with open_api(account, spec.name, url) as api:
+        return workloads.store_spec(api, spec)
+
+
+def find_spec(account: QingCloudAccount, view: ClusterView, port: int) -> ClusterSpec | None:
+    """Read what was asked last; None for a cluster that does not exist or does not answer."""
+    credentials = find_credentials(account, view.name)
+    if credentials is None or not view.public_address:
+        return None
+    try:
+        with credentials.client(api_url(view.public_address, port)) as api:
+            return workloads.read_spec(api) if api.is_ready() else None
+    except ClusterError as error:
+        run_logger().info("the cluster's stored description cannot be read: %s", error)
+        return None
+
+
+def ready_nodes(account: QingCloudAccount, view: ClusterView, url: str) -> frozenset[str]:
+    """The names of the nodes that are Ready; empty while nothing answers.
+
+    What is Ready needs no installer, so a second run touches no machine.
+    """
+    credentials = find_credentials(account, view.name)
+    if credentials is None or not view.public_address:
+        return frozenset()
+    try:
+        with credentials.client(url) as api:
+            if not api.is_ready():
+                return frozenset()
+            return frozenset(node.name for node in api.list_nodes() if node.ready)
+    except ClusterError as error:
+        run_logger().info("no node can be seen yet: %s", error)
+        return frozenset()
+
+
+def workload_pods(account: QingCloudAccount, cluster: str, url: str) -> Mapping[str, int]:
+    """Workload pods by node name."""
+    with open_api(account, cluster, url) as api:
+        return api.count_workload_pods()

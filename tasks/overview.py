@@ -1,0 +1,116 @@
+"""Reading a cluster as a whole: the view, the checks before a run, the report after it."""
+
+from blocks.accounts import QingCloudAccount
+from domain.cluster_api import Node
+from domain.ensured import Ensured
+from domain.errors import ClusterError, NotFound
+from domain.names import GROUPS
+from domain.overview import report_cluster
+from domain.preflight import Choices, check_zone, preflight
+from domain.report import ClusterReport
+from domain.spec import Access, ClusterSpec, changed
+from domain.view import ClusterView, read_cluster
+from tasks.control_plane import api_url, find_spec
+from tasks.credentials import find_credentials
+from tasks.steps import run_logger, step
+from tasks.workloads import ui_answers
+
+ANYBODY = ("0.0.0.0/0",)
+
+
+def check_account(account: QingCloudAccount) -> None:
+    """Make sure that the account answers for its zone, before anything else is asked of it.
+
+    Raises:
+        Unreachable: nothing answers at the endpoint.
+        AccessDenied: key or secret is wrong.
+        InvalidSpec: the zone is not active.
+    """
+    with account.client() as cloud:
+        check_zone(cloud)
+
+
+def read_view(account: QingCloudAccount, cluster: str) -> ClusterView:
+    """Read what is there of a cluster. Raises `NameTaken` where something does not fit."""
+    with account.client() as cloud:
+        return read_cluster(cloud, cluster)
+
+
+def need_cluster(account: QingCloudAccount, cluster: str) -> ClusterView:
+    """Read a cluster that must exist.
+
+    Raises:
+        NotFound: nothing carries its names in the account's zone.
+    """
+    view = read_view(account, cluster)
+    if view.vpc is None and not view.instances:
+        raise NotFound(
+            f"there is no cluster {cluster} in zone {account.zone}; "
+            f"make it with: python -m flows.provision --name {cluster}"
+        )
+    return view
+
+
+def stored_spec(account: QingCloudAccount, view: ClusterView) -> ClusterSpec | None:
+    """What was asked last, whichever public port its API is on."""
+    ports = {
+        forward.spec.public_port for forward in view.forwards if forward.spec.name.endswith(".api")
+    }
+    for port in sorted(ports):
+        if spec := find_spec(account, view, port):
+            return spec
+    return None
+
+
+def spec_or_guess(account: QingCloudAccount, view: ClusterView) -> ClusterSpec:
+    """What was asked last, or, where the cluster does not answer, what its names and ports tell."""
+    if spec := stored_spec(account, view):
+        return spec
+    ports = {
+        forward.spec.name.rpartition(".")[2] + "_port": forward.spec.public_port
+        for forward in view.forwards
+    }
+    known = {name: port for name, port in ports.items() if name in Access.model_fields}
+    return changed(ClusterSpec(name=view.name), {"access": known})
+
+
+def with_sources(account: QingCloudAccount, spec: ClusterSpec) -> ClusterSpec:
+    """Open a cluster that costs nothing to anybody, where nothing was said about sources."""
+    if spec.access.allowed_cidrs or account.bills:
+        return spec
+    return changed(spec, {"access": {"allowed_cidrs": ANYBODY}})
+
+
+def check(account: QingCloudAccount, spec: ClusterSpec, view: ClusterView) -> Choices:
+    """Check a description against the cloud; reads only, raises as `preflight` does."""
+    with account.client() as cloud:
+        return preflight(cloud, spec, view, bills=account.bills)
+
+
+@step("checks before anything is made")
+def check_spec(account: QingCloudAccount, spec: ClusterSpec, view: ClusterView) -> Ensured[Choices]:
+    choices = check(account, spec, view)
+    images = ", ".join(sorted({choices.images[group].name for group in GROUPS}))
+    return Ensured(choices, f"zone {account.zone}, image {images}")
+
+
+def read_report(account: QingCloudAccount, view: ClusterView, access: Access) -> ClusterReport:
+    """Report a cluster as it is now; what does not answer is reported as not ready."""
+    nodes: tuple[Node, ...] = ()
+    pods: dict[str, int] = {}
+    api_ready = ui_ready = False
+    credentials = find_credentials(account, view.name)
+    if credentials and view.public_address:
+        try:
+            with credentials.client(api_url(view.public_address, access.api_port)) as api:
+                api_ready = api.is_ready()
+                if api_ready:
+                    nodes, pods = tuple(api.list_nodes()), dict(api.count_workload_pods())
+        except ClusterError as error:
+            run_logger().warning("the cluster's API: %s", error)
+        if api_ready:
+            url = api_url(view.public_address, access.ui_port)
+            ui_ready = ui_answers(account, view.name, url)
+    return report_cluster(
+        account.zone, view, access, nodes, pods, api_ready=api_ready, ui_ready=ui_ready
+    )

@@ -1,0 +1,159 @@
+"""Steps: what a person would name, as Prefect tasks that tell what they did.
+
+A step's function returns an `Ensured`; the task that it becomes returns the value inside, and the
+words go to whoever listens: the terminal, the run's log, the time line.
+"""
+
+import functools
+import inspect
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.exceptions import MissingContextError
+from prefect.logging import get_run_logger
+
+from domain.ensured import Ensured
+from domain.errors import TemporaryError
+from domain.report import Step, Timeline
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Listener(Protocol):
+    """Hears of steps, which may run at the same time in several threads."""
+
+    def started(self, name: str) -> None: ...
+    def finished(self, name: str, outcome: str, seconds: float) -> None: ...
+    def failed(self, name: str, message: str, seconds: float) -> None: ...
+    def progress(self, name: str, text: str) -> None: ...
+
+
+_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Let a listener hear of every step that starts inside, tasks in other threads included."""
+    token = _listeners.set((*_listeners.get(), listener))
+    try:
+        yield
+    finally:
+        _listeners.reset(token)
+
+
+class Recorder:
+    """Keeps the time line of one run."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._steps: list[Step] = []
+
+    def started(self, name: str) -> None:
+        """Nothing to note: a step's start follows from its end and its seconds."""
+
+    def finished(self, name: str, outcome: str, seconds: float) -> None:
+        self._add(name, outcome, seconds, failed=False)
+
+    def failed(self, name: str, message: str, seconds: float) -> None:
+        self._add(name, message, seconds, failed=True)
+
+    def progress(self, name: str, text: str) -> None:
+        """Not part of a time line."""
+
+    def timeline(self, title: str) -> Timeline:
+        with self._lock:
+            return Timeline(title, tuple(sorted(self._steps, key=lambda step: step.started)))
+
+    def _add(self, name: str, outcome: str, seconds: float, *, failed: bool) -> None:
+        ended = datetime.now(UTC)
+        started = datetime.fromtimestamp(ended.timestamp() - seconds, UTC)
+        with self._lock:
+            self._steps.append(Step(name, started, ended, outcome, failed))
+
+
+def is_temporary(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """Let Prefect try again only where the error itself says that this can help."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, TemporaryError)
+
+
+def step(name: str) -> Callable[[Callable[P, Ensured[T]]], Task[P, T]]:
+    """Make a Prefect task of a function that ensures something.
+
+    Args:
+        name: what a person would call it; `{argument}` is filled in, as in Prefect's run names.
+    """
+
+    def wrap(function: Callable[P, Ensured[T]]) -> Task[P, T]:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> T:
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            title = name.format(**bound.arguments)
+            with _told(title) as tell:
+                done = function(*args, **kwargs)
+                tell(done.did)
+            return done.value
+
+        return task(
+            name=function.__name__.replace("_", "-"),
+            task_run_name=name,
+            retries=3,
+            retry_delay_seconds=[3, 10, 30],
+            retry_condition_fn=is_temporary,
+            cache_policy=NO_CACHE,  # a remembered answer would hide what was deleted since
+            persist_result=False,
+        )(run)
+
+    return wrap
+
+
+_current: ContextVar[str] = ContextVar("step", default="")
+
+
+def tell_progress(text: str) -> None:
+    """Say how far the present step is, in a few words."""
+    for listener in _listeners.get():
+        listener.progress(_current.get(), text)
+    run_logger().debug("%s: %s", _current.get(), text)
+
+
+def run_logger() -> logging.Logger | logging.LoggerAdapter[Any]:
+    """The log of the present run, or a plain one outside of runs."""
+    try:
+        return get_run_logger()
+    except MissingContextError:
+        return logging.getLogger("tasks")
+
+
+@contextmanager
+def _told(title: str) -> Iterator[Callable[[str], None]]:
+    outcome: list[str] = []
+    began = time.monotonic()
+    token = _current.set(title)
+    for listener in _listeners.get():
+        listener.started(title)
+    try:
+        yield outcome.append
+    except BaseException as error:
+        for listener in _listeners.get():
+            listener.failed(title, str(error) or type(error).__name__, time.monotonic() - began)
+        raise
+    else:
+        for listener in _listeners.get():
+            listener.finished(title, " ".join(outcome), time.monotonic() - began)
+        run_logger().info("%s: %s", title, " ".join(outcome))
+    finally:
+        _current.reset(token)

@@ -1,0 +1,45 @@
+"""Tasks around what runs in a cluster: the nginx demo, and the web UI as a user meets it."""
+
+from pathlib import Path
+
+from blocks.accounts import QingCloudAccount
+from clients.web import fetch_page
+from domain import workloads
+from domain.ensured import Ensured
+from domain.errors import ClusterError
+from domain.waiting import wait_for
+from tasks.control_plane import open_api
+from tasks.credentials import read_credentials
+from tasks.steps import step
+
+DEMO = Path(__file__).resolve().parent.parent / "installers" / "manifests" / "nginx.yaml"
+UI_ACCOUNT = "kube-ui-viewer"
+UI_TOKEN_SECONDS = 8 * 3600
+
+
+@step("nginx demo of {cluster}")
+def ensure_demo(account: QingCloudAccount, cluster: str, url: str) -> Ensured[str]:
+    """Run the article's nginx and fetch its page by the public address; the value is the page."""
+    with open_api(account, cluster, url) as api:
+        return workloads.ensure_demo(api, workloads.parse_manifests(DEMO.read_text()))
+
+
+@step("kube-ui of {cluster} answers")
+def wait_for_ui(account: QingCloudAccount, cluster: str, url: str) -> Ensured[str]:
+    ca = read_credentials(account, cluster).ca_certificate
+    wait_for(lambda: fetch_page(url, ca) or None, what=f"kube-ui at {url}")
+    return Ensured(url, f"answers at {url}")
+
+
+def ui_answers(account: QingCloudAccount, cluster: str, url: str) -> bool:
+    """Whether the UI's page comes, with a certificate of the cluster's CA."""
+    try:
+        return bool(fetch_page(url, read_credentials(account, cluster).ca_certificate))
+    except ClusterError:
+        return False
+
+
+def create_ui_token(account: QingCloudAccount, cluster: str, url: str) -> str:
+    """Mint a token for the UI that may only look, and only for eight hours."""
+    with open_api(account, cluster, url) as api:
+        return api.create_token(workloads.SYSTEM, UI_ACCOUNT, UI_TOKEN_SECONDS)

@@ -1,0 +1,18 @@
+from collections.abc import Iterator
+
+import pytest
+from canned_cloud import KEY, SECRET, CannedCloud
+
+from clients.qingcloud import QingCloud
+
+
+@pytest.fixture
+def canned() -> Iterator[CannedCloud]:
+    with CannedCloud() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def client(canned: CannedCloud) -> Iterator[QingCloud]:
+    with QingCloud("pek3a", KEY, SECRET, canned.endpoint) as client:
+        yield client
