@@ -1,0 +1,70 @@
+"""Groups of machines: which image, which network, which of them leave."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from makers import BIRTH, make_image, make_instance
+
+from domain.cloud import Vxnet
+from domain.errors import InvalidSpec
+from domain.machines import choose_image, place
+from domain.names import NODES, node_name
+from domain.scaling import check_count, choose_leaving
+from domain.spec import MACHINES_PER_VXNET, Nodes
+
+IMAGES = [
+    make_image("noble1x64", "Ubuntu Server 24.04 LTS 64bit"),
+    make_image("noble2x64", "Ubuntu Server 24.04.1 LTS 64bit"),
+    make_image("noble3x64", "Ubuntu Server 24.04.2 LTS 64bit", status="deprecated"),
+    make_image("jammyx64", "Ubuntu Server 22.04 LTS 64bit"),
+]
+VXNETS = [Vxnet(f"vxnet-{n}", f"k8s.demo.vxnet-{n}", "rtr-a", "", BIRTH) for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [
+        pytest.param("jammyx64", "jammyx64", id="by its id"),
+        pytest.param("ubuntu 24.04", "noble2x64", id="newest that is available"),
+        pytest.param("UBUNTU 22.04", "jammyx64", id="whatever the case"),
+    ],
+)
+def test_an_image_is_chosen_by_id_or_by_words(wanted: str, chosen: str) -> None:
+    assert choose_image(IMAGES, wanted).id == chosen
+
+
+@pytest.mark.parametrize("wanted", ["ubuntu 20.04", "noble3x64", "windows"])
+def test_an_unknown_image_is_refused_with_what_there_is(wanted: str) -> None:
+    with pytest.raises(InvalidSpec, match=r"there are: Ubuntu Server 22\.04"):
+        choose_image(IMAGES, wanted)
+
+
+@given(missing=st.integers(0, 800), used=st.lists(st.integers(0, 250), min_size=3, max_size=3))
+def test_machines_fill_the_vxnets_and_never_more_than_they_hold(
+    missing: int, used: list[int]
+) -> None:
+    taken = {vxnet.id: count for vxnet, count in zip(VXNETS, used, strict=True)}
+    free = sum(MACHINES_PER_VXNET - count for count in used)
+    if missing > free:
+        with pytest.raises(InvalidSpec, match="no address left"):
+            place(missing, VXNETS, taken)
+        return
+    placed = place(missing, VXNETS, taken)
+    assert sum(placed.values()) == missing
+    assert all(taken[vxnet] + count <= MACHINES_PER_VXNET for vxnet, count in placed.items())
+
+
+def test_the_emptiest_machine_leaves_and_among_equals_the_newest() -> None:
+    machines = [make_instance(n) for n in (1, 2, 3, 4)]
+    pods = {node_name(NODES, machine.id): 5 for machine in machines}
+    pods[node_name(NODES, machines[1].id)] = 0
+    assert [m.id for m in choose_leaving(NODES, machines, 3, pods)] == [machines[1].id]
+    leaving = choose_leaving(NODES, machines, 2, pods)
+    assert [m.id for m in leaving] == [machines[1].id, machines[3].id]
+    assert choose_leaving(NODES, machines, 9, pods) == ()
+
+
+@pytest.mark.parametrize(("group", "count"), [("k8s-master", 3), ("k8s-node", 11), ("k8s-node", 0)])
+def test_a_size_outside_the_bounds_is_refused(group: str, count: int) -> None:
+    with pytest.raises(InvalidSpec):
+        check_count(group, count, Nodes(minimum=1))
