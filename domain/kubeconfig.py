@@ -166,7 +166,9 @@ def _checked_list(kind: str, entries: object) -> list[Config]:
 
 
 def _dump(config: Config) -> str:
-    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True, default_flow_style=False)
+    # Without allow_unicode: with it, PyYAML writes some line separators as they are, and they
+    # come back as blanks.
+    return yaml.safe_dump(config, sort_keys=False, default_flow_style=False)
 
 
 def _encoded(pem: str) -> str:

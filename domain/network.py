@@ -71,7 +71,7 @@ def ensure_vxnets(
         vxnet_id = vxnet.id if vxnet else cloud.create_vxnet(name)
         if not (vxnet and vxnet.router_id):
             job = when_free(
-                partial(cloud.join_router, vxnet_id, vpc.id, cidr),
+                partial(_join, cloud, names, vxnet_id, vpc.id, cidr),
                 what=f"joining {vxnet_id} to {vpc.id}",
                 clock=clock,
             )
@@ -88,6 +88,12 @@ def ensure_vxnets(
     vxnets = wait_for(joined, what=f"{count} vxnets joined to {vpc.id}", clock=clock)
     did = f"created {' '.join(done)}" if done else f"kept {' '.join(v.id for v in vxnets)}"
     return Ensured(vxnets, did)
+
+
+def _join(cloud: Cloud, names: Names, vxnet_id: str, router_id: str, cidr: str) -> str:
+    """Look at each attempt: what an earlier run has begun may be done by now."""
+    joined = {vxnet.id for vxnet in cloud.find_vxnets(names.vxnets) if vxnet.router_id}
+    return "" if vxnet_id in joined else cloud.join_router(vxnet_id, router_id, cidr)
 
 
 def ensure_address(

@@ -149,9 +149,7 @@ class Kubernetes(_Part):
     version: str = Field("1.36.4", pattern=r"^1\.(35|36|37)\.\d+$")
     pods_per_node: int = Field(40, ge=1, le=250, description="Workload pods; daemons come on top")
     image_repository: str = "registry.aliyuncs.com/google_containers"
-    package_mirror: str = Field(
-        "aliyun tuna upstream", description="Names or URLs, tried in turn"
-    )
+    package_mirror: str = Field("aliyun tuna upstream", description="Names or URLs, tried in turn")
     pull_mirrors: dict[str, str] = Field(
         default={
             "docker.io": "https://docker.m.daocloud.io",

@@ -59,17 +59,20 @@ def remove_network(cloud: Cloud, view: ClusterView, clock: Clock = time) -> Ensu
     if vpc and (vpc.eip_id or not vpc.is_applied):
         job = when_free(lambda: cloud.update_router(vpc.id), what=f"updating {vpc.id}", clock=clock)
         wait_for_jobs(cloud, [job], clock=clock)
-    joined = [vxnet.id for vxnet in view.vxnets if vxnet.router_id]
-    if vpc and joined:
+    prefix = Names(view.name).vxnets
+
+    def leave(router_id: str) -> str:
+        """Look at each attempt: what an earlier run has begun may be done by now."""
+        joined = [v.id for v in cloud.find_vxnets(prefix) if v.router_id == router_id]
+        return cloud.leave_router(router_id, joined) if joined else ""
+
+    if vpc and view.vxnets:
         job = when_free(
-            lambda: cloud.leave_router(vpc.id, joined),
-            what=f"{' '.join(joined)} leaving {vpc.id}",
-            clock=clock,
+            lambda: leave(vpc.id), what=f"vxnets {prefix}… leaving {vpc.id}", clock=clock
         )
         wait_for_jobs(cloud, [job], clock=clock)
     ids = [vxnet.id for vxnet in view.vxnets]
     if ids:
-        prefix = Names(view.name).vxnets
 
         def left() -> bool | None:
             return None if any(vxnet.router_id for vxnet in cloud.find_vxnets(prefix)) else True

@@ -3,7 +3,6 @@
 Exit codes: 0 done, 1 begun and not finished, 2 asked for something that cannot be done.
 """
 
-import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +20,15 @@ from domain.errors import BadRequest, ClusterError, InvalidSpec, NotFound
 from domain.plan import Plan
 from domain.spec import ClusterSpec, changed, overlay, parse_spec
 from domain.view import ClusterView
-from flows._terminal import Steps, confirm, open_console, print_json, show_error, show_plan
+from flows._terminal import (
+    Steps,
+    confirm,
+    open_console,
+    print_json,
+    quiet_prefect,
+    show_error,
+    show_plan,
+)
 from tasks.overview import check_account, stored_spec, with_sources
 from tasks.steps import listening
 
@@ -128,7 +135,8 @@ def never_lower(spec: ClusterSpec, view: ClusterView) -> ClusterSpec:
 @contextmanager
 def session(common: Common) -> Iterator[Session]:
     """Open a session: find the Prefect server, choose the account, show steps as they happen."""
-    _tune_logging(common.debug)
+    if not common.debug:
+        quiet_prefect()
     with _prefect_server():
         chosen = choose_account(common.account)
         opened = Session(common, chosen)
@@ -146,14 +154,6 @@ def _prefect_server() -> Iterator[None]:
         return
     with temporary_settings({PREFECT_API_URL: url}):
         yield
-
-
-def _tune_logging(debug: bool) -> None:
-    """Leave standard error to the steps; the Prefect UI still gets every line of the log."""
-    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs", "root", ""):
-        for handler in logging.getLogger(name).handlers:
-            if type(handler).__name__ == "PrefectConsoleHandler":
-                handler.setLevel(logging.INFO if debug else logging.CRITICAL + 1)
 
 
 def make_app(flow: str, help_text: str) -> App:

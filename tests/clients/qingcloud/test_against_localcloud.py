@@ -1,15 +1,10 @@
 """The client against the local cloud's API, over real HTTP: everything is made, seen and unmade."""
 
-import asyncio
-import random
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
-import uvicorn
 
 from clients.qingcloud import QingCloud
 from domain.cloud import (
@@ -22,82 +17,20 @@ from domain.cloud import (
     Vpc,
 )
 from domain.errors import AccessDenied, NotFound, Refused
-from localcloud.clock import WallClock
-from localcloud.fabric import Fabric
-from localcloud.iaas.http import LONGEST_HEAD, iaas_app
-from localcloud.iaas.service import Iaas
-from localcloud.iaas.signature import Account
-from localcloud.parts import Birth
-from localcloud.profiles import PROFILES
+from tests.iaas_daemon import ACCOUNT, ZONE, IaasDaemon
 
-ACCOUNT = Account("LOCALKEYLOCALKEYLOCA", "local secret")
-ZONE = "local1"
 PUBLIC_KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 T = TypeVar("T")
 
 
-class NoMachines:
-    """Machines that are on as soon as they are asked to be; nothing runs on them."""
-
-    async def boot(self, birth: Birth) -> None:
-        pass
-
-    async def halt(self, instance_id: str) -> None:
-        pass
-
-    async def destroy(self, instance_id: str) -> None:
-        pass
-
-
-class Daemon:
-    """The API in a thread of its own."""
-
-    def __init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
-        self.endpoint = f"http://127.0.0.1:{self._socket.getsockname()[1]}/iaas/"
-        self.iaas = Iaas(
-            WallClock(),
-            PROFILES["instant"],
-            Fabric(),
-            NoMachines(),
-            random.Random(7),
-            account=ACCOUNT,
-            zone=ZONE,
-        )
-
-    def __enter__(self) -> "Daemon":
-        self._thread.start()
-        assert self._ready.wait(10)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join(10)
-
-    async def _serve(self) -> None:
-        config = uvicorn.Config(
-            iaas_app(self.iaas),
-            http="h11",
-            lifespan="off",
-            log_config=None,
-            h11_max_incomplete_event_size=LONGEST_HEAD,
-        )
-        self._server = uvicorn.Server(config)
-        asyncio.get_running_loop().call_soon(self._ready.set)
-        await self._server.serve(sockets=[self._socket])
-        await self.iaas.close()
-
-
 @pytest.fixture
-def daemon() -> Iterator[Daemon]:
-    with Daemon() as daemon:
+def daemon() -> Iterator[IaasDaemon]:
+    with IaasDaemon() as daemon:
         yield daemon
 
 
 @pytest.fixture
-def cloud(daemon: Daemon) -> QingCloud:
+def cloud(daemon: IaasDaemon) -> QingCloud:
     return QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
 
 
@@ -124,7 +57,7 @@ def make_vpc(cloud: QingCloud, group_id: str = "") -> Vpc:
     return eventually(lambda: cloud.read_vpc(router_id), lambda vpc: vpc.is_settled)
 
 
-def test_a_vpc_is_created_found_and_deleted(cloud: QingCloud, daemon: Daemon) -> None:
+def test_a_vpc_is_created_found_and_deleted(cloud: QingCloud, daemon: IaasDaemon) -> None:
     before = daemon.iaas.count_resources()
     assert cloud.find_vpcs("k8s.demo.router") == []
 
@@ -149,7 +82,7 @@ def test_what_there_is_to_choose_from_is_read(cloud: QingCloud) -> None:
     assert cloud.read_quota_left(["instance", "eip"]).keys() == {"instance", "eip"}
 
 
-def test_a_whole_network_is_made_and_unmade(cloud: QingCloud, daemon: Daemon) -> None:
+def test_a_whole_network_is_made_and_unmade(cloud: QingCloud, daemon: IaasDaemon) -> None:
     before = daemon.iaas.count_resources()
 
     group_id = cloud.create_security_group("k8s.demo.firewall")
@@ -209,7 +142,7 @@ def test_a_whole_network_is_made_and_unmade(cloud: QingCloud, daemon: Daemon) ->
     assert daemon.iaas.count_resources() == before
 
 
-def test_machines_are_started_served_and_destroyed(cloud: QingCloud, daemon: Daemon) -> None:
+def test_machines_are_started_served_and_destroyed(cloud: QingCloud, daemon: IaasDaemon) -> None:
     before = daemon.iaas.count_resources()
     vpc = make_vpc(cloud)
     vxnet_id = cloud.create_vxnet("k8s.demo.vxnet-1")
@@ -269,7 +202,7 @@ def test_machines_are_started_served_and_destroyed(cloud: QingCloud, daemon: Dae
     assert after == before
 
 
-def test_a_wrong_secret_and_a_wrong_zone_are_refused(daemon: Daemon) -> None:
+def test_a_wrong_secret_and_a_wrong_zone_are_refused(daemon: IaasDaemon) -> None:
     with pytest.raises(AccessDenied):
         QingCloud(ZONE, ACCOUNT.key_id, "wrong", daemon.endpoint).list_zones()
     elsewhere = QingCloud("pek3a", ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)

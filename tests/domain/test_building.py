@@ -1,0 +1,230 @@
+"""A cluster's cloud side, built and taken down by the domain's functions against the real API.
+
+The runs are cut off after each call that changes something, in both ways in which that happens:
+the call never acted, or it acted and its reply was lost. Running again must end with one of each.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from clients.qingcloud import QingCloud
+from domain import balancer, firewall, machines, network, teardown
+from domain.cloud import Instance
+from domain.errors import NameTaken, TemporaryError, UnknownOutcome
+from domain.machines import GroupWish
+from domain.names import MASTERS, NODES, Names
+from domain.pki import make_ssh_keypair
+from domain.plan import Action
+from domain.planning import plan_cluster
+from domain.preflight import choose
+from domain.spec import ClusterSpec, changed
+from domain.tags import ensure_tagged
+from domain.userdata import build_userdata
+from domain.view import read_cluster
+from tests.iaas_daemon import ACCOUNT, ZONE, IaasDaemon
+
+SPEC = changed(ClusterSpec(), {"access": {"allowed_cidrs": ["127.0.0.0/8"]}})
+NAMES = Names("demo")
+READS = ("find_", "list_", "read_")
+WHOLE = {
+    "instance": 3,
+    "router": 1,
+    "vxnet": 1,
+    "eip": 1,
+    "loadbalancer": 1,
+    "listener": 3,
+    "backend": 3,
+    "security_group": 2,
+    "router_static": 3,
+    "keypair": 1,
+    "tag": 1,
+}
+
+
+class HurriedClock:
+    """The `time` module with naps of a few milliseconds: the instant profile needs no more."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float, /) -> None:
+        time.sleep(min(seconds, 0.01))
+
+
+class CutOff:
+    """A cloud on which the changing call of a given number breaks, before or after it acts."""
+
+    def __init__(self, cloud: QingCloud, at: int, *, acted: bool) -> None:
+        self._cloud, self._at, self._acted = cloud, at, acted
+        self.changes = 0
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._cloud, name)
+        if not callable(real) or name.startswith(READS):
+            return real
+
+        def changing(*args: Any, **kwargs: Any) -> Any:
+            self.changes += 1
+            if self.changes != self._at:
+                return real(*args, **kwargs)
+            if self._acted:
+                real(*args, **kwargs)
+            raise UnknownOutcome(f"{name}: the reply was lost")
+
+        return changing
+
+
+@pytest.fixture
+def daemon() -> Iterator[IaasDaemon]:
+    with IaasDaemon() as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def cloud(daemon: IaasDaemon) -> QingCloud:
+    return QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
+
+
+KEY = make_ssh_keypair()
+
+
+def build(cloud: Any, spec: ClusterSpec = SPEC) -> None:
+    """The cloud's part of `provision`, in its order."""
+    clock = HurriedClock()
+    choices = choose(cloud, spec)
+    group = firewall.ensure_security_group(cloud, NAMES.firewall, firewall.firewall_rules(spec))
+    own = firewall.ensure_security_group(cloud, NAMES.machines, firewall.machine_rules(spec))
+    firewall.ensure_applied(cloud, own.value, clock)
+    keypair = machines.ensure_keypair(cloud, spec.name, KEY.public_key).value
+    eip = network.ensure_address(cloud, spec.name, spec.address, clock).value
+    vpc = network.ensure_vpc(cloud, spec, group.value.id, clock).value
+    firewall.ensure_applied(cloud, group.value, clock)
+    vxnets = network.ensure_vxnets(cloud, spec, vpc, 1, clock).value
+    lb = balancer.ensure_balancer(cloud, spec.name, vxnets[0].id, group.value.id, clock).value
+    found: dict[str, tuple[Instance, ...]] = {}
+    for name in (MASTERS, NODES):
+        wish = GroupWish(
+            cluster=spec.name,
+            group=name,
+            count=spec.count(name),
+            template=spec.template(name),
+            image_id=choices.images[name].id,
+            vxnets=vxnets,
+            keypair_id=keypair.id,
+            security_group_id=own.value.id,
+        )
+        found[name] = machines.launch_missing(cloud, wish, build_userdata(KEY), clock).value
+    vpc = network.ensure_bound(cloud, vpc, eip, clock).value
+    routes = balancer.wanted_routes(spec.name, spec.access)
+    lb = balancer.ensure_routes(cloud, spec.name, routes, found[MASTERS], clock).value
+    forwards = network.wanted_forwards(
+        spec.name, spec.access, lb.private_ip, found[MASTERS][0].private_ip
+    )
+    network.ensure_forwards(cloud, vpc, forwards, clock)
+    ensure_tagged(cloud, NAMES, read_cluster(cloud, spec.name))
+
+
+def tear_down(cloud: Any) -> None:
+    """The order of `teardown`."""
+    clock, view = HurriedClock(), read_cluster(cloud, "demo")
+    teardown.remove_machines(cloud, view.instances, clock)
+    teardown.remove_balancer(cloud, view, clock)
+    teardown.remove_network(cloud, view, clock)
+    teardown.remove_address(cloud, view, clock)
+    teardown.remove_leftovers(cloud, view, clock)
+
+
+def count_changes(run: Callable[[Any], None], cloud: QingCloud) -> int:
+    counting = CutOff(cloud, 0, acted=False)
+    run(counting)
+    return counting.changes
+
+
+def resources(daemon: IaasDaemon) -> dict[str, int]:
+    counts = dict(daemon.iaas.count_resources())
+    counts.pop("security_group_rule", None)
+    return counts
+
+
+def until_done(run: Callable[[Any], None], cloud: Any) -> None:
+    """Run as Prefect would: again after an error that may pass, a few times."""
+    for _ in range(4):
+        try:
+            return run(cloud)
+        except TemporaryError:
+            continue
+    raise AssertionError("four runs did not suffice")
+
+
+def test_a_second_run_changes_nothing_and_the_plan_says_so(
+    cloud: QingCloud, daemon: IaasDaemon
+) -> None:
+    build(cloud)
+    assert resources(daemon) == WHOLE
+    view = read_cluster(cloud, "demo")
+    assert plan_cluster(SPEC, view).changes == ()
+    changes = count_changes(build, cloud)
+    assert changes == 1  # attaching the tag again, which `provision` leaves out
+    assert read_cluster(cloud, "demo") == view
+
+
+@pytest.mark.parametrize("acted", [False, True], ids=["never acted", "reply lost"])
+def test_a_build_that_is_cut_off_at_any_call_goes_on_to_one_of_each(
+    cloud: QingCloud, daemon: IaasDaemon, acted: bool
+) -> None:
+    total = count_changes(build, cloud)
+    tear_down(cloud)
+    assert resources(daemon) == {}
+    assert total > 15
+    for at in range(1, total + 1):
+        until_done(build, CutOff(cloud, at, acted=acted))
+        assert resources(daemon) == WHOLE, f"cut off at change {at}"
+        until_done(tear_down, cloud)
+        assert resources(daemon) == {}, f"cut off at change {at}"
+
+
+@pytest.mark.parametrize("acted", [False, True], ids=["never acted", "reply lost"])
+def test_a_teardown_that_is_cut_off_at_any_call_leaves_nothing_when_run_again(
+    cloud: QingCloud, daemon: IaasDaemon, acted: bool
+) -> None:
+    build(cloud)
+    total = count_changes(tear_down, cloud)
+    for at in range(1, total + 1):
+        build(cloud)
+        until_done(tear_down, CutOff(cloud, at, acted=acted))
+        assert resources(daemon) == {}, f"cut off at change {at}"
+
+
+def test_more_nodes_add_machines_and_touch_no_other(cloud: QingCloud, daemon: IaasDaemon) -> None:
+    build(cloud)
+    before = {machine.id for machine in read_cluster(cloud, "demo").instances}
+    build(cloud, SPEC.with_nodes(4))
+    after = {machine.id for machine in read_cluster(cloud, "demo").instances}
+    assert before < after
+    assert len(after - before) == 2
+
+
+def test_somebody_else_s_network_of_our_name_is_never_touched(
+    cloud: QingCloud, daemon: IaasDaemon
+) -> None:
+    cloud.create_vpc(NAMES.router, "172.16.0.0/16", "")
+    before = resources(daemon)
+    with pytest.raises(NameTaken, match=r"172\.16\.0\.0/16, wanted is 192\.168\.0\.0/16"):
+        network.ensure_vpc(cloud, SPEC, "", HurriedClock())
+    assert resources(daemon) == before
+
+
+def test_a_hole_in_the_firewall_is_planned_and_closed(cloud: QingCloud) -> None:
+    from domain.cloud import RuleSpec
+
+    build(cloud)
+    view = read_cluster(cloud, "demo")
+    assert view.firewall is not None
+    cloud.add_rules(view.firewall.id, [RuleSpec("hole", "tcp", 1, 65535, "")])
+    (change,) = plan_cluster(SPEC, read_cluster(cloud, "demo")).changes
+    assert (change.action, change.reason) == (Action.CHANGE, "0 rules missing, 1 unwanted")
+    build(cloud)
+    assert plan_cluster(SPEC, read_cluster(cloud, "demo")).changes == ()

@@ -1,0 +1,73 @@
+"""The local cloud's IaaS API in a thread of the test: real HTTP, instant jobs, no machines."""
+
+import asyncio
+import random
+import socket
+import threading
+
+import uvicorn
+
+from localcloud.clock import WallClock
+from localcloud.fabric import Fabric
+from localcloud.iaas.http import LONGEST_HEAD, iaas_app
+from localcloud.iaas.service import Iaas
+from localcloud.iaas.signature import Account
+from localcloud.parts import Birth
+from localcloud.profiles import PROFILES
+
+ACCOUNT = Account("LOCALKEYLOCALKEYLOCA", "local secret")
+ZONE = "local1"
+
+
+class NoMachines:
+    """Machines that are on as soon as they are asked to be; nothing runs on them."""
+
+    async def boot(self, birth: Birth) -> None:
+        pass
+
+    async def halt(self, instance_id: str) -> None:
+        pass
+
+    async def destroy(self, instance_id: str) -> None:
+        pass
+
+
+class IaasDaemon:
+    """The API in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self.endpoint = f"http://127.0.0.1:{self._socket.getsockname()[1]}/iaas/"
+        self.iaas = Iaas(
+            WallClock(),
+            PROFILES["instant"],
+            Fabric(),
+            NoMachines(),
+            random.Random(7),
+            account=ACCOUNT,
+            zone=ZONE,
+        )
+
+    def __enter__(self) -> "IaasDaemon":
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+
+    async def _serve(self) -> None:
+        config = uvicorn.Config(
+            iaas_app(self.iaas),
+            http="h11",
+            lifespan="off",
+            log_config=None,
+            h11_max_incomplete_event_size=LONGEST_HEAD,
+        )
+        self._server = uvicorn.Server(config)
+        asyncio.get_running_loop().call_soon(self._ready.set)
+        await self._server.serve(sockets=[self._socket])
+        await self.iaas.close()
