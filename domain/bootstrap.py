@@ -1,6 +1,7 @@
 """What happens on a machine over SSH: its own host key, the installers, their settings."""
 
 import shlex
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,9 @@ INSTANCE_LABEL = "k8s-qingcloud/instance"
 
 INSTALL_DEADLINE = 1800.0
 """Seconds: packages and images over a slow mirror, with the installers' own retries."""
+
+LINES_BEFORE_AN_ERROR = 6
+"""Kept for the error's sentence, which may point to them."""
 
 WORTH_ANOTHER_TRY = {14, 20, 21, 22, 32}
 """Exit codes of the installers that name a passing trouble; their headers list them."""
@@ -157,13 +161,12 @@ def run_installer(
     text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
     text = text.replace(f"={UI_FOLDER}", f"=${{SYSROOT:-}}{UI_FOLDER}")
     shell.write_file(ENV_FILE, text.encode(), 0o600)
-    last: list[str] = []
+    said: deque[str] = deque(maxlen=LINES_BEFORE_AN_ERROR + 1)
 
     def on_line(line: str) -> None:
+        said.append(line)
         if line.startswith("PHASE ") and line.endswith(" start"):
             on_progress(line.split()[1].replace("_", " "))
-        if line.startswith(("ERROR ", "DONE ")):
-            last.append(line)
 
     command = (
         f'env="${{SYSROOT:-}}{ENV_FILE}"; trap \'rm -f "$env"\' EXIT; '
@@ -173,14 +176,18 @@ def run_installer(
         ["bash", "-c", command, "installer", *words], deadline=INSTALL_DEADLINE, on_line=on_line
     )
     if done.exit_code in WORTH_ANOTHER_TRY:
-        raise TemporaryError(f"{script}: {_last_word(last, done.stderr)}")
-    _check(done.exit_code, script, _last_word(last, done.stderr))
-    return not any("nothing to do" in line for line in last)
+        raise TemporaryError(f"{script}: {_last_words(said)}")
+    _check(done.exit_code, script, _last_words(said))
+    return not said[-1].endswith("nothing to do.")
 
 
-def _last_word(last: Sequence[str], stderr: str) -> str:
-    errors = [line.removeprefix("ERROR ") for line in last if line.startswith("ERROR ")]
-    return errors[-1] if errors else "\n".join(stderr.strip().splitlines()[-3:])
+def _last_words(said: Sequence[str]) -> str:
+    """The installer's own sentence, with the lines of the failed command that it points to."""
+    sentence = next((line for line in said if line.startswith("ERROR ")), "")
+    before = [line.strip() for line in said if not line.startswith(("ERROR ", "PHASE "))]
+    if sentence and "see the lines above" not in sentence:
+        return sentence.removeprefix("ERROR ")
+    return " | ".join([sentence.removeprefix("ERROR "), *filter(None, before)]).strip(" |")
 
 
 def _check(exit_code: int, what: str, detail: str) -> None:

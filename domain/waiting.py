@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from domain.cloud import Cloud, JobStatus
-from domain.errors import JobFailed, TemporaryError, Unreachable, UnknownOutcome, WaitTimedOut
+from domain.errors import JobFailed, TemporaryError, UnknownOutcome, Unreachable, WaitTimedOut
 
 T = TypeVar("T")
 

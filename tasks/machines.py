@@ -92,7 +92,7 @@ def install_master(
 ) -> Ensured[Instance]:
     """Give the master its host key, the CA and the installers, and run its installer."""
     tell_progress("waiting for SSH")
-    pinned = pin_host_key(account, entrance, MASTERS, master)
+    pin_host_key(account, entrance, MASTERS, master)
     ca = read_credentials(account, spec.name).credentials().ca
     with open_shell(account, entrance, MASTERS, master) as shell:
         bootstrap.upload_installers(shell, installer_files())
@@ -101,7 +101,7 @@ def install_master(
         changed = bootstrap.run_installer(
             shell, "k8s_master_installer.sh", [], settings, tell_progress
         )
-    return Ensured(master, f"installed, {pinned}" if changed else "kept")
+    return Ensured(master, "installed" if changed else "kept")
 
 
 @step("packages on node {node.id}")
@@ -114,14 +114,14 @@ def install_node(
 ) -> Ensured[Instance]:
     """Install all that needs no master yet, while the master comes up."""
     tell_progress("waiting for SSH")
-    pinned = pin_host_key(account, entrance, NODES, node)
+    pin_host_key(account, entrance, NODES, node)
     with open_shell(account, entrance, NODES, node) as shell:
         bootstrap.upload_installers(shell, installer_files())
         settings = bootstrap.common_settings(spec, node, NODES, place)
         changed = bootstrap.run_installer(
             shell, "k8s_node_installer.sh", ["install"], settings, tell_progress
         )
-    return Ensured(node, f"installed, {pinned}" if changed else "kept")
+    return Ensured(node, "installed" if changed else "kept")
 
 
 @step("join of node {node.id}")

@@ -1,5 +1,6 @@
 """The way into a cluster's machines: SSH to the master by its public port, nodes behind it."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from clients.ssh import SshMachine, SshTarget
 from domain.bootstrap import make_own_host_key, use_own_host_key
 from domain.cloud import Instance
 from domain.credentials import Credentials
-from domain.errors import HostKeyMismatch, TemporaryError
+from domain.errors import HostKeyMismatch
 from domain.hostkeys import fingerprint
 from domain.names import MASTERS, node_name
 from domain.waiting import Pace, wait_for
@@ -18,6 +19,11 @@ from tasks.steps import run_logger
 
 BOOTING = Pace(timeout=600, interval=0.2, longest=5.0)
 """How long a machine may take from `running` to the first answer of its SSH server."""
+
+
+UNPACKING = 60.0
+"""Seconds in which a new machine may still answer with its image's own host key, because its SSH
+server started before the userdata was unpacked. Nothing is sent to it before the key is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +59,14 @@ def open_shell(
 def pin_host_key(
     account: QingCloudAccount, entrance: Entrance, group: str, machine: Instance
 ) -> str:
-    """Let a new machine make its own host key and pin it; says what was done.
+    """Let a new machine make its own host key and pin it; answers the pinned key.
 
     The new key is saved before the machine answers with it, so that a run which ends in between
     can go on; from the moment it is pinned nothing else is accepted.
     """
     credentials = read_credentials(account, entrance.cluster).credentials()
     if machine.id in credentials.host_keys:
-        return "host key known"
+        return credentials.host_keys[machine.id]
     with _open(credentials, entrance, group, machine) as shell:
         made = make_own_host_key(shell)
         credentials = update_credentials(
@@ -69,7 +75,8 @@ def pin_host_key(
         use_own_host_key(shell)
     with _open(credentials, entrance, group, machine):
         update_credentials(account, entrance.cluster, lambda now: now.with_pinned(machine.id, made))
-    return f"host key {fingerprint(made)} pinned"
+    run_logger().info("%s: host key %s pinned", machine.id, fingerprint(made))
+    return made
 
 
 @contextmanager
@@ -104,22 +111,23 @@ def _connect(
         host_keys=() if unpinned and entrance.accept_new_host_keys else accepted,
     )
 
+    deadline = time.monotonic() + UNPACKING
+
     def look() -> SshMachine | None:
         try:
             return SshMachine.connect(
                 target, jump=jump, accept_new_host_key=entrance.accept_new_host_keys and unpinned
             )
         except HostKeyMismatch as error:
-            if unpinned:
-                raise HostKeyMismatch(
-                    f"{node_name(group, machine.id)} ({machine.id}) does not answer with the host "
-                    f"key of its userdata, so its image may have ignored it ({error}); choose "
-                    "another image, or go on with --accept-new-host-keys"
-                ) from error
-            raise
-        except TemporaryError as error:
-            run_logger().debug("%s: %s", machine.id, error)
-            raise
+            if not unpinned:
+                raise
+            if time.monotonic() < deadline:
+                return None
+            raise HostKeyMismatch(
+                f"{node_name(group, machine.id)} ({machine.id}) does not answer with the host "
+                f"key of its userdata, so its image may have ignored it ({error}); choose "
+                "another image, or go on with --accept-new-host-keys"
+            ) from error
 
     what = f"SSH on {node_name(group, machine.id)} ({machine.id})"
     return wait_for(look, what=what, pace=BOOTING)

@@ -1,0 +1,83 @@
+"""From the API's JSON to records; the only place that knows where a field stands."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from kubernetes.utils.quantity import parse_quantity
+
+from domain.cluster_api import Node, Pod
+from domain.errors import ApiRejected
+
+MIRROR = "kubernetes.io/config.mirror"
+
+NOT_OF_A_DAEMON_SET = "!pod-template-generation"
+"""Label selector: the DaemonSet controller alone puts this label on its pods."""
+
+NOT_FINISHED = "status.phase!=Succeeded,status.phase!=Failed"
+
+
+def node_from(item: Mapping[str, Any]) -> Node:
+    metadata, status = item["metadata"], item.get("status", {})
+    return Node(
+        name=metadata["name"],
+        address=_internal_ip(status),
+        ready=_condition(status, "Ready"),
+        schedulable=not item.get("spec", {}).get("unschedulable", False),
+        pods_allocatable=_count(status.get("allocatable", {}).get("pods", 0)),
+        version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
+        labels=metadata.get("labels", {}),
+    )
+
+
+def pod_from(item: Mapping[str, Any]) -> Pod:
+    metadata, status = item["metadata"], item.get("status", {})
+    owners = metadata.get("ownerReferences", ())
+    return Pod(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        node=item.get("spec", {}).get("nodeName", ""),
+        phase=status.get("phase", ""),
+        ready=_condition(status, "Ready"),
+        owner=next((owner["kind"] for owner in owners if owner.get("controller")), ""),
+        is_mirror=MIRROR in metadata.get("annotations", {}),
+        labels=metadata.get("labels", {}),
+    )
+
+
+def count_by_node(table: Mapping[str, Any]) -> Mapping[str, int]:
+    """Count the rows of a Table of pods by node, mirror pods left out.
+
+    Without its objects a Table tells a mirror pod only by its name: the kubelet ends it with the
+    name of its own node. Nobody else names pods so, as it takes knowing the node beforehand.
+    """
+    if table.get("kind") != "Table":
+        raise ApiRejected(
+            f"asked for a Table, got {table.get('kind')}", status=406, reason="NotAcceptable"
+        )
+    columns = [column["name"] for column in table["columnDefinitions"]]
+    name_at, node_at = columns.index("Name"), columns.index("Node")
+    counts: Counter[str] = Counter()
+    for row in table.get("rows") or ():
+        name, node = row["cells"][name_at], row["cells"][node_at]
+        if node in ("<none>", None):
+            node = ""
+        if not node or not name.endswith(f"-{node}"):
+            counts[node] += 1
+    return counts
+
+
+def _condition(status: Mapping[str, Any], kind: str) -> bool:
+    conditions = status.get("conditions") or ()
+    return any(one["type"] == kind and one["status"] == "True" for one in conditions)
+
+
+def _internal_ip(status: Mapping[str, Any]) -> str:
+    addresses = status.get("addresses") or ()
+    return next((one["address"] for one in addresses if one["type"] == "InternalIP"), "")
+
+
+def _count(quantity: str | int) -> int:
+    """Read a quantity that counts; the API may write 1000 as `1k`."""
+    return int(parse_quantity(quantity))  # type: ignore[no-untyped-call]

@@ -1,0 +1,184 @@
+"""One HTTP exchange with an API server: TLS, limits, and every failure as one of our errors.
+
+The kubernetes client's models are left out on purpose: they refuse a whole list for one odd
+field, drop what they do not know, and cost seconds and hundreds of megabytes on large lists.
+"""
+
+import json
+import ssl
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+from kubernetes.client import ApiClient, ApiException, Configuration
+
+from domain.errors import (
+    ApiRejected,
+    ClusterError,
+    InvalidSpec,
+    NotFound,
+    TemporaryError,
+    UnknownOutcome,
+)
+from domain.kubeconfig import ClusterAccess
+
+CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 30.0  # seconds; the library's default is none
+LONGEST_MESSAGE = 500
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+
+
+class Wire:
+    """Authenticated requests to one API server; may be used by several threads."""
+
+    def __init__(self, access: ClusterAccess) -> None:
+        """Prepare the connection; nothing is sent yet.
+
+        Raises:
+            InvalidSpec: the CA, the certificate or the key cannot be read.
+        """
+        self.server = access.server.rstrip("/")
+        configuration = Configuration(host=self.server)
+        configuration.retries = False  # None would mean three
+        # As with curl and kubectl: no proxy leads to this machine's own loopback.
+        own = "localhost,127.0.0.0/8,::1"
+        configuration.no_proxy = (
+            f"{configuration.no_proxy},{own}" if configuration.no_proxy else own
+        )
+        self._client = ApiClient(configuration)
+        self._client.user_agent = "kubernetes-on-qingcloud"
+        pool = self._client.rest_client.pool_manager
+        pool.connection_pool_kw["ssl_context"] = _tls_context(access)
+
+    def close(self) -> None:
+        """Close the idle connections; may be repeated."""
+        self._client.rest_client.pool_manager.clear()
+
+    def get(self, path: str, query: Mapping[str, str] | None = None, accept: str = JSON) -> Any:
+        """Read and decode JSON; see `text` for the errors."""
+        return self._decoded(path, self.text("GET", path, query=query, accept=accept))
+
+    def send(self, method: str, path: str, body: Any, content_type: str = JSON) -> Any:
+        """Send JSON once, and decode the answer.
+
+        Raises:
+            UnknownOutcome: the reply was lost; the call may have acted.
+            Others as `text` does.
+        """
+        return self._decoded(path, self.text(method, path, body=body, content_type=content_type))
+
+    def text(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        accept: str = JSON,
+        content_type: str = JSON,
+    ) -> str:
+        """Make one request, and return the body of a good answer.
+
+        Raises:
+            TemporaryError: no answer, or 429 or 5xx.
+            NotFound: 404.
+            ApiRejected: any other refusal; status 0 when the server's certificate is not the
+                cluster's.
+        """
+        url = self.server + path + (f"?{urlencode(query)}" if query else "")
+        headers = {"Accept": accept, "User-Agent": self._client.user_agent}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        try:
+            response = self._client.call_api(
+                method, url, headers, body, _request_timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)
+            )
+            content = response.response.data
+        except (ApiException, urllib3.exceptions.HTTPError) as error:
+            raise _no_answer(method, self.server + path, error) from error
+        answer: str = content.decode("utf-8", "replace")
+        if not 200 <= response.status <= 299:
+            raise _refusal(method, path, response.status, response.headers, answer)
+        return answer
+
+    def _decoded(self, path: str, answer: str) -> Any:
+        try:
+            return json.loads(answer)
+        except ValueError as error:
+            raise TemporaryError(f"{self.server}{path} answered no JSON") from error
+
+
+def _tls_context(access: ClusterAccess) -> ssl.SSLContext:
+    """Trust the cluster's CA alone, and present our certificate.
+
+    Only files can be loaded as a client certificate; they live in a private folder for as long
+    as that takes.
+    """
+    try:
+        context = ssl.create_default_context(cadata=access.ca)
+        with tempfile.TemporaryDirectory() as folder:
+            both = Path(folder, "client.pem")
+            both.touch(mode=0o600)
+            both.write_text(access.certificate + access.key)
+            context.load_cert_chain(both)
+    except (ssl.SSLError, ValueError) as error:
+        reason = getattr(error, "reason", None) or type(error).__name__
+        raise InvalidSpec(
+            f"the saved certificates of {access.server} are no use: {reason}"
+        ) from None
+    return context
+
+
+def _no_answer(
+    method: str, url: str, error: ApiException | urllib3.exceptions.HTTPError
+) -> ClusterError:
+    """The library wraps TLS errors in its own class, and lets all others of urllib3 through."""
+    if isinstance(error, ApiException):
+        reason = str(error.reason)
+        if "CERTIFICATE_VERIFY_FAILED" in reason:
+            return ApiRejected(
+                f"{url} shows a certificate that is not this cluster's",
+                status=0,
+                reason="CertificateVerifyFailed",
+            )
+        return TemporaryError(f"{url}: {reason}")
+    never_sent = (
+        urllib3.exceptions.NewConnectionError,
+        urllib3.exceptions.ConnectTimeoutError,
+        urllib3.exceptions.ProxyError,
+    )
+    what = f"{method} {url}: {type(error).__name__}"
+    if method == "GET" or isinstance(error, never_sent):
+        return TemporaryError(f"{what}; nothing answers there yet, or not any more")
+    return UnknownOutcome(f"{what}; the reply was lost, so it may have been done")
+
+
+def _refusal(
+    method: str, path: str, status: int, headers: Mapping[str, str], answer: str
+) -> ClusterError:
+    document = _status_document(answer)
+    reason = document.get("reason", "")
+    text = document.get("message") or f"HTTP {status}"
+    message = f"{method} {path}: {text[:LONGEST_MESSAGE]}"
+    if status == 404:
+        return NotFound(message)
+    if status == 429 or status >= 500:
+        retry_after = headers.get("Retry-After", "")
+        seconds = float(retry_after) if retry_after.isdigit() else None
+        return TemporaryError(message, retry_after=seconds)
+    return ApiRejected(message, status=status, reason=reason)
+
+
+def _status_document(answer: str) -> dict[str, Any]:
+    """Read a `Status` object; anything else, such as a proxied page, is none."""
+    try:
+        document = json.loads(answer)
+    except ValueError:
+        return {}
+    is_status = isinstance(document, dict) and document.get("kind") == "Status"
+    return document if is_status else {}

@@ -1,0 +1,247 @@
+"""One machine over SSH: commands and files, as root."""
+
+import base64
+import posixpath
+import secrets
+import shlex
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import TracebackType
+from typing import Self
+
+import paramiko
+
+from clients.ssh.connection import SshTarget, mapped_errors, open_transport
+from clients.ssh.streams import OnLine, follow
+from domain.errors import FinalError, NotFound
+from domain.machine_api import Output
+
+FILE_DEADLINE = 120.0
+"""Seconds that reading or writing one file may take."""
+
+# SFTP acts as the login user, so another user than root writes and reads through sudo.
+WRITE_AS_ROOT = """\
+set -euo pipefail
+path="${SYSROOT:-}$1"
+mkdir -p "$(dirname "$path")"
+part="$(mktemp "$path.XXXXXX.part")"
+trap 'rm -f "$part"' EXIT
+chmod "$2" "$part"
+cat > "$part"
+mv -fT "$part" "$path"
+trap - EXIT
+"""
+READ_AS_ROOT = """\
+path="${SYSROOT:-}$1"
+[[ -e "$path" ]] || exit 44
+exec base64 "$path"
+"""
+ABSENT = 44
+
+
+class SshMachine:
+    """A logged-in connection; satisfies `domain.machine_api.Shell`.
+
+    Several threads may use it at once, and others may be reached through it; those are closed
+    with it, and before it.
+    """
+
+    def __init__(self, transport: paramiko.Transport, target: SshTarget, host_key: str) -> None:
+        """Take over a transport that is logged in; `connect` is the usual way here."""
+        self.host_key = host_key
+        self._transport = transport
+        self._target = target
+        self._inner: set[SshMachine] = set()
+        self._outer: SshMachine | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def connect(
+        cls,
+        target: SshTarget,
+        *,
+        jump: "SshMachine | None" = None,
+        deadline: float = 30.0,
+        accept_new_host_key: bool = False,
+    ) -> Self:
+        """Log in within `deadline` seconds, through another machine where one is given.
+
+        `accept_new_host_key` matters only where the target names no host key: then any is
+        accepted, and `host_key` tells which, to be pinned.
+
+        Raises:
+            TemporaryError: refused, timed out, or our key is not there yet: it may be booting.
+            HostKeyMismatch: it is not the machine that was pinned; nothing was sent to it.
+            CredentialsMissing: no host key is pinned.
+        """
+        transport, host_key = open_transport(
+            target,
+            jump._transport if jump else None,
+            deadline,
+            accept_new_host_key=accept_new_host_key,
+        )
+        machine = cls(transport, target, host_key)
+        if jump:
+            jump._adopt(machine)
+        return machine
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        deadline: float,
+        stdin: bytes = b"",
+        on_line: OnLine | None = None,
+    ) -> Output:
+        """Run one command to its end, as root; see `Shell.run`.
+
+        There is no terminal. After the deadline the channel is closed, which ends what writes to
+        it or reads from it; a command that does neither may run on, so installers hold a lock.
+        """
+        ends = time.monotonic() + deadline
+        command = argv if self._is_root else ["sudo", "-n", "--", *argv]
+        what = f"{argv[0]} on {self._target.where}"
+        with mapped_errors(what), self._session(ends) as channel:
+            channel.exec_command(shlex.join(command))
+            return follow(channel, stdin, ends, on_line, what)
+
+    def write_file(self, path: str, content: bytes, mode: int) -> None:
+        """Write a file so that it never exists with the content and a wider mode.
+
+        It appears at once and whole; folders that are missing are made.
+
+        Raises:
+            TemporaryError: the connection broke; the old file, if any, is still there.
+            FinalError: the machine refuses it: no space, or a folder in the way.
+        """
+        if not self._is_root:
+            self._as_root(WRITE_AS_ROOT, path, f"{mode:o}", stdin=content)
+            return
+        part = f"{path}.{secrets.token_hex(4)}.part"
+        with self._sftp(path) as sftp:
+            _make_folders(sftp, posixpath.dirname(path))
+            try:
+                with sftp.open(part, "wbx") as file:
+                    file.chmod(mode)
+                    file.set_pipelined(True)
+                    file.write(content)
+                sftp.posix_rename(part, path)
+            except BaseException:
+                with suppress(OSError, EOFError, paramiko.SSHException):
+                    sftp.remove(part)
+                raise
+
+    def read_file(self, path: str) -> bytes:
+        """Read a file.
+
+        Raises:
+            NotFound: there is none.
+            TemporaryError: the connection broke.
+        """
+        if not self._is_root:
+            return base64.b64decode(self._as_root(READ_AS_ROOT, path).stdout)
+        with self._sftp(path) as sftp, sftp.open(path, "rb") as file:
+            return file.read()
+
+    def close(self) -> None:
+        """Close the connections that lead through this one, then this one; may be repeated."""
+        with self._lock:
+            inner, self._inner = self._inner, set()
+        for machine in inner:
+            machine.close()
+        with suppress(EOFError, OSError, paramiko.SSHException):  # the jump host is gone already
+            self._transport.close()
+        if self._outer:
+            self._outer._forget(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def _is_root(self) -> bool:
+        return self._target.user == "root"
+
+    def _adopt(self, machine: "SshMachine") -> None:
+        machine._outer = self
+        with self._lock:
+            self._inner.add(machine)
+
+    def _forget(self, machine: "SshMachine") -> None:
+        with self._lock:
+            self._inner.discard(machine)
+
+    @contextmanager
+    def _session(self, ends: float) -> Iterator[paramiko.Channel]:
+        """Open a channel that closes itself at the deadline.
+
+        paramiko waits without a limit for the reply to `exec_command`, and for each one of
+        SFTP; only a closed channel ends such a wait.
+        """
+        channel = self._transport.open_session()
+        # A little late, so that a command that is merely slow gets the sentence of `follow`.
+        guard = threading.Timer(max(ends - time.monotonic(), 0.0) + 1.0, channel.close)
+        guard.daemon = True
+        guard.start()
+        try:
+            yield channel
+        finally:
+            guard.cancel()
+            channel.close()
+
+    @contextmanager
+    def _sftp(self, path: str) -> Iterator[paramiko.SFTPClient]:
+        where = f"{path} on {self._target.where}"
+        ends = time.monotonic() + FILE_DEADLINE
+        with mapped_errors(where), self._session(ends) as channel:
+            channel.invoke_subsystem("sftp")
+            try:
+                yield paramiko.SFTPClient(channel)
+            except FileNotFoundError as error:
+                raise NotFound(f"{where} does not exist") from error
+            except PermissionError as error:
+                raise FinalError(f"{where}: permission denied") from error
+            except OSError as error:
+                if _is_answer(error) and not channel.closed:
+                    raise FinalError(f"{where}: {error}") from error
+                raise
+
+    def _as_root(self, script: str, path: str, *rest: str, stdin: bytes = b"") -> Output:
+        argv = ["bash", "-c", script, "file", path, *rest]
+        output = self.run(argv, deadline=FILE_DEADLINE, stdin=stdin)
+        where = f"{path} on {self._target.where}"
+        if output.exit_code == ABSENT:
+            raise NotFound(f"{where} does not exist")
+        if output.exit_code:
+            raise FinalError(f"{where}: {output.stderr.strip()}")
+        return output
+
+
+def _is_answer(error: OSError) -> bool:
+    """Whether the SFTP server said no, rather than the connection: its errors carry no number."""
+    return error.errno is None and not isinstance(error, TimeoutError)
+
+
+def _make_folders(sftp: paramiko.SFTPClient, folder: str) -> None:
+    missing = []
+    while folder not in ("", "/"):
+        try:
+            sftp.stat(folder)
+            break
+        except FileNotFoundError:
+            missing.append(folder)
+            folder = posixpath.dirname(folder)
+    for name in reversed(missing):
+        try:
+            sftp.mkdir(name, 0o755)
+        except OSError:
+            sftp.stat(name)  # somebody else has just made it; otherwise this says what is wrong

@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# Make this machine the master of a Kubernetes cluster: kubeadm, containerd, flannel.
+#
+# Usage: k8s_master_installer.sh [--env FILE] [--dry-run] [--help]
+#
+#   --env FILE   read the settings below from FILE, which must have mode 0600
+#   --dry-run    look and show what would be done to the machine, up to its packages
+#
+# Safe to run again: each phase looks first, and says `skipped` when nothing was to do.
+# A certificate authority found in /etc/kubernetes/pki (ca.crt, ca.key) is used, else one is made.
+#
+# Settings that must be given:
+#   CLUSTER            name of the cluster
+#   NODE_NAME          name of this node, which becomes its hostname
+#   NODE_IP            private address of this machine
+#   API_ENDPOINT       name:port under which all machines know the API server
+#   JOIN_TOKEN         bootstrap token for nodes, abcdef.0123456789abcdef (secret)
+# Settings with a default:
+#   API_ADDRESS        what the endpoint's name means on this machine (NODE_IP)
+#   NODE_LABELS        labels of this node, key=value,… (none)
+#   K8S_VERSION        version with its patch (1.36.4)
+#   CONTAINERD_VERSION major.minor (2.3)
+#   CERT_SANS          more names and addresses for the API server's certificate, by comma (none)
+#   POD_CIDR           network of all pods (10.244.0.0/16)
+#   NODE_CIDR_MASK     size of one node's part of it (24)
+#   SERVICE_CIDR       network of services (10.96.0.0/16)
+#   MAX_PODS           kubelet's limit on every node, DaemonSet pods included (43)
+#   IMAGE_REPOSITORY   where Kubernetes' own images are (registry.aliyuncs.com/google_containers)
+#   PACKAGE_MIRROR     aliyun, tuna, upstream or URLs, tried in turn (aliyun tuna upstream)
+#   PULL_MIRRORS       registry=mirror … for containerd (DaoCloud's)
+#   KUBERNETES_SIGNER  fingerprint of the key that signs Kubernetes' packages (upstream's)
+#   DOCKER_SIGNER      fingerprint of the key that signs containerd's packages (Docker's)
+#
+# Exit codes: 0 done, 1 unexpected, 2 wrong settings, 10 system not supported, 11 cgroup v1,
+# 12 kernel too old, 13 not root, 14 another installer runs, 20 no mirror answers, 21 packages,
+# 22 images, 23 container runtime, 30 kubeadm init, 32 API server not ready, 33 network add-on.
+# Worth another try as they are: 14, 20, 21, 22, 32.
+
+set -Eeuo pipefail
+HERE=$(cd -- "${BASH_SOURCE[0]%/*}" && pwd)
+for part in base machine packages runtime cluster; do
+  # shellcheck source-path=SCRIPTDIR source=lib/base.sh source=lib/machine.sh
+  # shellcheck source=lib/packages.sh source=lib/runtime.sh source=lib/cluster.sh
+  . "$HERE/lib/$part.sh"
+done
+
+main() {
+  read_arguments "" "$@"
+  need_settings CLUSTER NODE_NAME NODE_IP API_ENDPOINT JOIN_TOKEN
+  : "${API_ADDRESS:=$NODE_IP}" "${NODE_LABELS:=}" "${K8S_VERSION:=1.36.4}" "${CERT_SANS:=}"
+  : "${POD_CIDR:=10.244.0.0/16}" "${NODE_CIDR_MASK:=24}" "${SERVICE_CIDR:=10.96.0.0/16}"
+  : "${MAX_PODS:=43}"
+  machine_defaults
+  begin
+  check preflight
+  phase host
+  phase packages
+  ((DRY_RUN)) && return 0
+  phase runtime
+  phase images
+  phase control_plane
+  phase network
+  check verify
+  finish "master $NODE_NAME of $CLUSTER"
+}
+
+init_file() {
+  local name
+  cat <<END
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: InitConfiguration
+bootstrapTokens:
+- token: "$JOIN_TOKEN"
+  ttl: 2h0m0s
+  usages: [signing, authentication]
+  groups: ["system:bootstrappers:kubeadm:default-node-token"]
+localAPIEndpoint:
+  advertiseAddress: "$NODE_IP"
+  bindPort: 6443
+$(node_registration)
+---
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+clusterName: "$CLUSTER"
+kubernetesVersion: v$K8S_VERSION
+controlPlaneEndpoint: "$API_ENDPOINT"
+imageRepository: $IMAGE_REPOSITORY
+networking:
+  podSubnet: $POD_CIDR
+  serviceSubnet: $SERVICE_CIDR
+  dnsDomain: cluster.local
+controllerManager:
+  extraArgs:
+  - name: node-cidr-mask-size
+    value: "$NODE_CIDR_MASK"
+apiServer:
+  certSANs:
+  - "${API_ENDPOINT%:*}"
+END
+  for name in ${CERT_SANS//,/ }; do
+    say "  - \"$name\""
+  done
+  cat <<END
+---
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+cgroupDriver: systemd
+maxPods: $MAX_PODS
+---
+apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+mode: iptables
+END
+}
+
+phase_images() {
+  local images
+  mapfile -t images < <(kubeadm_images)
+  ((${#images[@]})) || die "$E_IMAGES" "kubeadm names no images for Kubernetes $K8S_VERSION."
+  pull_images "${images[@]}" "${FLANNEL_IMAGES[@]}"
+}
+
+# A mark tells a cluster that does not answer now from an init that never finished: the first
+# must never be reset.
+phase_control_plane() {
+  local finished="$STATE_DIR/initialised" file="$STATE_DIR/init.yaml"
+  if [[ -f $finished ]]; then
+    wait_until 180 api_is_ready ||
+      die "$E_API" "The control plane was set up before, but its API server does not answer; look at: crictl ps -a, journalctl -u kubelet"
+    return 0
+  fi
+  [[ ! -e $ADMIN_CONF && ! -e $KUBERNETES_DIR/manifests/kube-apiserver.yaml ]] || forget_attempt
+  init_file | write_file "$file" 0600
+  kubeadm config validate --config "$file" ||
+    die "$E_USAGE" "kubeadm refuses its configuration; see the lines above."
+  run kubeadm init --config "$file" || die "$E_INIT" "kubeadm init failed; see the lines above."
+  touch "$finished"
+  rm -f "$file" # it holds the token
+  wait_until 60 api_is_ready || die "$E_API" "kubeadm init ended well, but the API server is not ready."
+}
+
+phase_network() {
+  local answer
+  render_manifest "$HERE/manifests/flannel.yaml" "POD_CIDR=$POD_CIDR" \
+    "FLANNEL_IMAGE=${FLANNEL_IMAGES[0]}" "CNI_PLUGIN_IMAGE=${FLANNEL_IMAGES[1]}" | apply_manifest ||
+    die "$E_NETWORK" "flannel cannot be applied; see the lines above."
+  # The places on nodes are for what users run; kubeadm lets CoreDNS wander.
+  answer=$(admin -n kube-system patch deployment coredns --type strategic \
+    -p '{"spec": {"template": {"spec": {"nodeSelector": {"node-role.kubernetes.io/control-plane": ""}}}}}') ||
+    die "$E_NETWORK" "CoreDNS cannot be pinned to the masters; see the lines above."
+  [[ $answer == *"no change"* ]] || CHANGED=1
+}
+
+check_verify() {
+  wait_until 60 node_is_known || die "$E_API" "The node $NODE_NAME has not registered; look at: journalctl -u kubelet"
+}
+
+node_is_known() { admin get node "$NODE_NAME" -o name >/dev/null 2>&1; }
+
+main "$@"

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# Make this machine a node of a Kubernetes cluster: kubeadm, containerd, flannel.
+#
+# Usage: k8s_node_installer.sh [--env FILE] [--dry-run] [--help] [install | join]
+#
+#   install      packages, container runtime and images; needs no master yet
+#   join         join the cluster; needs `install` and a master that answers
+#                (without a word: both, one after the other)
+#   --env FILE   read the settings below from FILE, which must have mode 0600
+#   --dry-run    look and show what would be done to the machine, up to its packages
+#
+# Safe to run again: each phase looks first, and says `skipped` when nothing was to do.
+#
+# Settings that must be given:
+#   NODE_NAME          name of this node, which becomes its hostname
+#   NODE_IP            private address of this machine
+#   API_ENDPOINT       name:port under which all machines know the API server
+#   API_ADDRESS        what the endpoint's name means on this machine: load balancer or master
+#   JOIN_TOKEN         bootstrap token (secret; for `join`)
+#   CA_HASH            sha256:… of the cluster's certificate authority (for `join`)
+# Settings with a default:
+#   NODE_LABELS        labels of this node, key=value,… (none)
+#   K8S_VERSION        version with its patch (1.36.4)
+#   CONTAINERD_VERSION major.minor (2.3)
+#   IMAGE_REPOSITORY   where Kubernetes' own images are (registry.aliyuncs.com/google_containers)
+#   PACKAGE_MIRROR     aliyun, tuna, upstream or URLs, tried in turn (aliyun tuna upstream)
+#   PULL_MIRRORS       registry=mirror … for containerd (DaoCloud's)
+#   API_WAIT           how long `join` waits for the API server to answer, in seconds (300)
+#   KUBERNETES_SIGNER  fingerprint of the key that signs Kubernetes' packages (upstream's)
+#   DOCKER_SIGNER      fingerprint of the key that signs containerd's packages (Docker's)
+#
+# Exit codes: 0 done, 1 unexpected, 2 wrong settings, 10 system not supported, 11 cgroup v1,
+# 12 kernel too old, 13 not root, 14 another installer runs, 20 no mirror answers, 21 packages,
+# 22 images, 23 container runtime, 31 kubeadm join, 32 API server not reachable.
+# Worth another try as they are: 14, 20, 21, 22, 32.
+
+set -Eeuo pipefail
+HERE=$(cd -- "${BASH_SOURCE[0]%/*}" && pwd)
+for part in base machine packages runtime cluster; do
+  # shellcheck source-path=SCRIPTDIR source=lib/base.sh source=lib/machine.sh
+  # shellcheck source=lib/packages.sh source=lib/runtime.sh source=lib/cluster.sh
+  . "$HERE/lib/$part.sh"
+done
+
+main() {
+  read_arguments "install join" "$@"
+  need_settings NODE_NAME NODE_IP API_ENDPOINT API_ADDRESS
+  [[ $STEP == install ]] || need_settings JOIN_TOKEN CA_HASH
+  : "${NODE_LABELS:=}" "${K8S_VERSION:=1.36.4}" "${API_WAIT:=300}"
+  machine_defaults
+  begin
+  check preflight
+  if [[ $STEP != join ]]; then
+    phase host
+    phase packages
+    ((DRY_RUN)) && return 0
+    phase runtime
+    phase images
+  fi
+  if [[ $STEP != install ]]; then
+    ((DRY_RUN)) && return 0
+    phase join
+    check verify
+  fi
+  finish "node $NODE_NAME${STEP:+, $STEP}"
+}
+
+phase_images() {
+  local images
+  mapfile -t images < <(kubeadm_images | grep -E '/(kube-proxy|pause):')
+  ((${#images[@]} == 2)) || die "$E_IMAGES" "kubeadm names no images for Kubernetes $K8S_VERSION."
+  pull_images "${images[@]}" "${FLANNEL_IMAGES[@]}"
+}
+
+join_file() {
+  cat <<END
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: JoinConfiguration
+discovery:
+  bootstrapToken:
+    apiServerEndpoint: "$API_ENDPOINT"
+    token: "$JOIN_TOKEN"
+    caCertHashes: ["$CA_HASH"]
+$(node_registration)
+END
+}
+
+phase_join() {
+  local file="$STATE_DIR/join.yaml" kubelet_conf="$KUBERNETES_DIR/kubelet.conf"
+  set_hosts_line "$API_ADDRESS" "${API_ENDPOINT%:*}"
+  [[ ! -f $kubelet_conf ]] || return 0
+  [[ ! -e $KUBERNETES_DIR/bootstrap-kubelet.conf && ! -e $KUBERNETES_DIR/pki/ca.crt ]] || forget_attempt
+  # Only whether something answers; whom to trust is kubeadm's business.
+  wait_until "$API_WAIT" api_answers ||
+    die "$E_API" "Nothing answers at $API_ENDPOINT ($API_ADDRESS); are the load balancer's listener and the firewall rules applied?"
+  join_file | write_file "$file" 0600
+  run kubeadm join --config "$file" || die "$E_JOIN" "kubeadm join failed; see the lines above."
+  rm -f "$file" # it holds the token
+}
+
+api_answers() {
+  curl -fsSk --connect-timeout 5 --max-time 10 -o /dev/null "https://$API_ENDPOINT/livez" 2>/dev/null
+}
+
+check_verify() {
+  wait_until 60 systemctl is-active --quiet kubelet ||
+    die "$E_JOIN" "kubelet does not run; look at: journalctl -u kubelet"
+}
+
+main "$@"

@@ -1,0 +1,216 @@
+# shellcheck shell=bash
+# The frame that all installers share: words, phases, settings, files. Sourced, never run.
+#
+# Every absolute target is written ${SYSROOT}/…; SYSROOT is empty on a real machine.
+
+: "${SYSROOT:=}"
+readonly STATE_DIR="${SYSROOT}/var/lib/k8s-installer"
+readonly KUBERNETES_DIR="${SYSROOT}/etc/kubernetes"
+export LC_ALL=C
+shopt -s inherit_errexit lastpipe # lastpipe: `… | write_file` must be able to set CHANGED
+
+# Exit codes, the same in all installers. The scripts' headers say them too; a test compares.
+readonly E_UNEXPECTED=1 E_USAGE=2
+readonly E_OS=10 E_CGROUP=11 E_KERNEL=12 E_ROOT=13 E_BUSY=14
+readonly E_MIRROR=20 E_PACKAGES=21 E_IMAGES=22 E_RUNTIME=23
+readonly E_INIT=30 E_JOIN=31 E_API=32 E_NETWORK=33 E_UI=34
+
+INSTALLER=${0##*/}
+CHANGED=0     # whether the running phase has changed anything
+CHANGES=0     # how many phases have changed anything
+DRY_RUN=0
+CURRENT=start # the running phase
+FAILURE=
+PHASES=()     # finished phases as name=word
+
+say() { printf '%s\n' "$*"; }
+warn() { printf 'WARNING %s\n' "$*" >&2; }
+
+# die CODE SENTENCE: end with one plain sentence. Not for use inside $(…).
+die() {
+  local code=$1
+  shift
+  FAILURE=$*
+  printf 'ERROR %s\n' "$*" >&2
+  exit "$code"
+}
+
+unexpected() {
+  local code=$1 line=$2 command=$3
+  trap - ERR
+  die "$E_UNEXPECTED" "phase ${CURRENT}, line ${line}: ${command%%$'\n'*} ended with ${code}"
+}
+
+# Phases that change the machine say `ok` when they did, `skipped` when all was well already.
+phase() {
+  local word=skipped
+  CURRENT=$1
+  CHANGED=0
+  say "PHASE $1 start"
+  "phase_$1"
+  if ((CHANGED)); then
+    word=ok
+    CHANGES=$((CHANGES + 1))
+  fi
+  PHASES+=("$1=$word")
+  say "PHASE $1 $word"
+}
+
+# Phases that only look say `ok` or end the installer.
+check() {
+  CURRENT=$1
+  say "PHASE $1 start"
+  "check_$1"
+  PHASES+=("$1=ok")
+  say "PHASE $1 ok"
+}
+
+# run COMMAND…: a command that changes the machine.
+run() {
+  CHANGED=1
+  if ((DRY_RUN)); then
+    printf '+'
+    printf ' %q' "$@"
+    printf '\n'
+  else
+    "$@"
+  fi
+}
+
+# retry TIMES COMMAND…: try again after 2, 4, 6 … seconds. The command runs without errexit.
+retry() {
+  local times=$1 attempt
+  shift
+  for ((attempt = 1; ; attempt++)); do
+    "$@" && return 0
+    ((attempt < times)) || return 1
+    sleep $((attempt * 2))
+  done
+}
+
+# wait_until SECONDS COMMAND…: look first, then each half second, until the deadline.
+wait_until() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    ((SECONDS < deadline)) || return 1
+    sleep 0.5
+  done
+}
+
+# write_file PATH MODE < content: replaces the file in one step, and only if it differs.
+write_file() {
+  local path=$1 mode=$2 fresh content
+  content=$(
+    cat
+    printf x # keeps the newlines at the end
+  )
+  if [[ -f $path ]] && cmp -s "$path" <(printf '%s' "${content%x}"); then
+    return 0
+  fi
+  CHANGED=1
+  if ((DRY_RUN)); then
+    say "+ write ${path#"$SYSROOT"} ($mode)"
+    return 0
+  fi
+  mkdir -p "${path%/*}"
+  fresh=$(umask 077 && mktemp "${path%/*}/.fresh.XXXXXX")
+  printf '%s' "${content%x}" >"$fresh"
+  chmod "$mode" "$fresh"
+  mv -f "$fresh" "$path"
+  say "wrote ${path#"$SYSROOT"}"
+}
+
+# file_sum FILE…: one word that changes when any of the files does.
+file_sum() {
+  cat -- "$@" 2>/dev/null | sha256sum | cut -c1-32
+}
+
+need_settings() {
+  local name
+  for name in "$@"; do
+    [[ -n ${!name:-} ]] || die "$E_USAGE" "The setting $name is missing; --help lists all settings."
+  done
+}
+
+help() { sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; }
+
+# read_arguments WORDS ARGUMENT…: sets DRY_RUN and STEP, reads the env file.
+read_arguments() {
+  local words=$1
+  shift
+  STEP=
+  while (($#)); do
+    case $1 in
+      --help | -h) help && exit 0 ;;
+      --dry-run) DRY_RUN=1 ;;
+      --env)
+        (($# > 1)) || die "$E_USAGE" "--env needs the path of a file."
+        read_env_file "$2"
+        shift
+        ;;
+      *)
+        [[ " $words " == *" $1 "* ]] || die "$E_USAGE" "Unknown argument: $1; --help says what is known."
+        STEP=$1
+        ;;
+    esac
+    shift
+  done
+}
+
+# Settings hold secrets, so the file must be closed to all others.
+read_env_file() {
+  [[ -f $1 ]] || die "$E_USAGE" "The settings file $1 does not exist."
+  [[ -z $(find "$1" -perm /077) ]] || die "$E_USAGE" "The settings file $1 must have mode 0600."
+  [[ $1 == */* ]] || set -- "./$1" # without a slash, `.` would look along the PATH
+  # shellcheck source=/dev/null
+  . "$1"
+}
+
+need_root() {
+  [[ $(id -u) == 0 ]] || die "$E_ROOT" "This installer must run as root."
+}
+
+# One installer at a time: two of them would fight over packages and files.
+take_lock() {
+  mkdir -p "${SYSROOT}/run/lock" "$STATE_DIR"
+  exec 9>"${SYSROOT}/run/lock/k8s-installer.lock"
+  flock -w "${LOCK_WAIT:-600}" 9 || die "$E_BUSY" "Another installer has been running here for ${LOCK_WAIT:-600} s."
+}
+
+# The result for programs, beside what people read: ${SYSROOT}/var/lib/k8s-installer/result.json.
+write_result() {
+  local code=$1 word=failed entry phases='' failure=${FAILURE//\\/\\\\}
+  ((DRY_RUN)) && return 0
+  [[ -d $STATE_DIR && -w $STATE_DIR ]] || return 0
+  ((code == 0)) && word=unchanged
+  ((code == 0 && CHANGES)) && word=changed
+  for entry in ${PHASES[@]+"${PHASES[@]}"}; do
+    phases+="${phases:+, }\"${entry%%=*}\": \"${entry#*=}\""
+  done
+  failure=${failure//\"/\\\"}
+  (
+    umask 077
+    printf '{"installer": "%s", "result": "%s", "exit_code": %d, "phase": "%s", "phases": {%s}, "kubernetes": "%s", "package_mirror": "%s", "failure": "%s", "seconds": %d}\n' \
+      "$INSTALLER" "$word" "$code" "$CURRENT" "$phases" "${K8S_VERSION:-}" "${CHOSEN_MIRROR:-}" \
+      "${failure//$'\n'/ }" "$SECONDS" >"$STATE_DIR/.result.json"
+  ) && mv -f "$STATE_DIR/.result.json" "$STATE_DIR/result.json"
+}
+
+# begin ARGUMENTS-OF-main: what every installer does first.
+begin() {
+  trap 'unexpected $? $LINENO "$BASH_COMMAND"' ERR
+  trap 'write_result $?' EXIT
+  trap 'die "$E_UNEXPECTED" "ended by a signal in phase $CURRENT"' HUP INT TERM
+  umask 022
+  need_root
+  ((DRY_RUN)) || take_lock
+}
+
+finish() {
+  if ((CHANGES)); then
+    say "DONE $1: $CHANGES phase(s) changed something."
+  else
+    say "DONE $1: nothing to do."
+  fi
+}

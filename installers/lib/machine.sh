@@ -1,0 +1,157 @@
+# shellcheck shell=bash
+# What a machine must be, and what is done to it, before Kubernetes can come. Sourced, never run.
+
+# os_field NAME: one value of os-release, without its quotes.
+os_field() {
+  sed -n "s/^$1=//p" "${SYSROOT}/etc/os-release" | tr -d "\"'"
+}
+
+# Refuse in one sentence what cannot work, before anything is touched.
+check_preflight() {
+  local id version kernel major minor
+  [[ -r ${SYSROOT}/etc/os-release ]] || die "$E_OS" "This system has no /etc/os-release; use Ubuntu 24.04."
+  id=$(os_field ID)
+  version=$(os_field VERSION_ID)
+  case "$id $version" in
+    "ubuntu 22.04" | "ubuntu 24.04" | "debian 12" | "debian 13") OS_FAMILY=debian ;;
+    "rocky 9"* | "almalinux 9"*) OS_FAMILY=rhel ;;
+    "centos 7"*) die "$E_OS" "CentOS 7 is too old for Kubernetes (kernel 3.10, cgroup v1); use Ubuntu 24.04, Debian 12 or 13, or Rocky 9." ;;
+    *) die "$E_OS" "$id $version is not supported; use Ubuntu 22.04 or 24.04, Debian 12 or 13, or Rocky 9." ;;
+  esac
+  kernel=$(uname -r)
+  IFS=.- read -r major minor _ <<<"$kernel"
+  ((major > 4 || (major == 4 && minor >= 19))) ||
+    die "$E_KERNEL" "Kernel $kernel is too old: kubeadm wants 4.19 or newer."
+  [[ $(stat -fc %T "${SYSROOT}/sys/fs/cgroup") == cgroup2fs ]] ||
+    die "$E_CGROUP" "This system runs cgroup v1, and the kubelet wants v2; boot with systemd.unified_cgroup_hierarchy=1 or use Ubuntu 24.04."
+  case $(uname -m) in
+    x86_64) ARCHITECTURE=amd64 ;;
+    aarch64) ARCHITECTURE=arm64 ;;
+    *) die "$E_OS" "The processor $(uname -m) is not supported; use x86_64 or aarch64." ;;
+  esac
+  if [[ -z $DOCKER_SIGNER && $OS_FAMILY == debian ]]; then
+    DOCKER_SIGNER=9DC858229FC7DD38854AE2D88D81803C0EBFCD88
+  elif [[ -z $DOCKER_SIGNER ]]; then
+    DOCKER_SIGNER=060A61C51B558A7F742B77AAC52FEB6B621E9F35
+  fi
+  check_address_plan
+  [[ $(timedatectl show -p NTPSynchronized --value) == yes ]] ||
+    warn "The clock is not synchronised; certificates and tokens may be refused until it is."
+}
+
+# address_number A.B.C.D: the address as a number.
+address_number() {
+  local a b c d
+  IFS=. read -r a b c d <<<"$1"
+  echo $(((a << 24) + (b << 16) + (c << 8) + d))
+}
+
+# in_network ADDRESS CIDR
+in_network() {
+  local shift_by=$((32 - ${2#*/}))
+  (($(address_number "$1") >> shift_by == $(address_number "${2%/*}") >> shift_by))
+}
+
+# A pod or service network that covers the machine's own network would swallow its traffic.
+check_address_plan() {
+  local network
+  for network in ${POD_CIDR:-} ${SERVICE_CIDR:-}; do
+    if in_network "$NODE_IP" "$network"; then
+      die "$E_USAGE" "The network $network covers this machine's address $NODE_IP; choose another POD_CIDR or SERVICE_CIDR."
+    fi
+  done
+}
+
+phase_host() {
+  set_hostname
+  set_hosts_line "$NODE_IP" "$NODE_NAME"
+  set_hosts_line "$API_ADDRESS" "${API_ENDPOINT%:*}"
+  turn_swap_off
+  load_modules
+  set_sysctls
+  quiet_firewall
+  # Machines cloned from one image share /etc/machine-id, from which udev would derive the same
+  # hardware address for every flannel.1; flannel must choose its own.
+  write_file "${SYSROOT}/etc/systemd/network/50-flannel.link" 0644 <<'END'
+[Match]
+OriginalName=flannel*
+
+[Link]
+MACAddressPolicy=none
+END
+  write_file "${SYSROOT}/usr/local/bin/f2cadm" 0755 <"$HERE/f2cadm"
+}
+
+set_hostname() {
+  [[ $(hostname) == "$NODE_NAME" ]] || run hostnamectl set-hostname "$NODE_NAME"
+}
+
+# set_hosts_line ADDRESS NAME: exactly one line of ours names NAME.
+set_hosts_line() {
+  local hosts="${SYSROOT}/etc/hosts" wanted
+  wanted=$(printf '%s\t%s\t# k8s-installer' "$1" "$2")
+  if ! grep -qxF "$wanted" "$hosts"; then
+    {
+      awk -v name="$2" '!($2 == name && /# k8s-installer$/)' "$hosts"
+      say "$wanted"
+    } | write_file "$hosts" 0644
+  fi
+}
+
+turn_swap_off() {
+  local fstab="${SYSROOT}/etc/fstab" unit
+  if (($(wc -l <"${SYSROOT}/proc/swaps") > 1)); then
+    run swapoff -a
+  fi
+  if grep -Eq '^[^#]\S*\s+\S+\s+swap\s' "$fstab" 2>/dev/null; then
+    sed -E 's/^([^#]\S*\s+\S+\s+swap\s)/# off for kubelet: \1/' "$fstab" | write_file "$fstab" 0644
+  fi
+  for unit in $(systemctl list-units --type=swap --no-legend --plain | awk '{ print $1 }'); do
+    run systemctl mask "$unit"
+  done
+}
+
+load_modules() {
+  local module
+  write_file "${SYSROOT}/etc/modules-load.d/k8s.conf" 0644 <<<$'overlay\nbr_netfilter'
+  for module in overlay br_netfilter; do
+    [[ -d ${SYSROOT}/sys/module/$module ]] || run modprobe "$module"
+  done
+}
+
+set_sysctls() {
+  local before=$CHANGED
+  CHANGED=0
+  write_file "${SYSROOT}/etc/sysctl.d/90-k8s.conf" 0644 <<'END'
+net.ipv4.ip_forward = 1
+net.bridge.bridge-nf-call-iptables = 1
+net.bridge.bridge-nf-call-ip6tables = 1
+END
+  if ((CHANGED)) || [[ $(sysctl -n net.ipv4.ip_forward) != 1 ]]; then
+    run sysctl -q --system
+  fi
+  CHANGED=$((CHANGED || before))
+}
+
+# The cloud's security groups decide who may come in; a second firewall would cut the overlay.
+quiet_firewall() {
+  local unit
+  for unit in firewalld ufw; do
+    if systemctl is-active --quiet "$unit"; then
+      say "turning $unit off: the security group is the firewall"
+      run systemctl disable --now "$unit"
+    fi
+  done
+}
+
+# Settings that master and node share.
+machine_defaults() {
+  : "${CONTAINERD_VERSION:=2.3}"
+  : "${KUBERNETES_SIGNER:=DE15B14486CD377B9E876E1A234654DA9A296436}"
+  : "${DOCKER_SIGNER:=}" # Docker signs deb and rpm with different keys
+  : "${IMAGE_REPOSITORY:=registry.aliyuncs.com/google_containers}"
+  : "${PACKAGE_MIRROR:=aliyun tuna upstream}"
+  : "${PULL_MIRRORS:=docker.io=https://docker.m.daocloud.io registry.k8s.io=https://k8s.m.daocloud.io ghcr.io=https://ghcr.m.daocloud.io quay.io=https://quay.m.daocloud.io}"
+  [[ $K8S_VERSION =~ ^1\.[0-9]+\.[0-9]+$ ]] ||
+    die "$E_USAGE" "K8S_VERSION is $K8S_VERSION; a version with its patch is wanted, such as 1.36.4."
+}

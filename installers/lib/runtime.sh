@@ -1,0 +1,103 @@
+# shellcheck shell=bash
+# containerd with a whole configuration of its own, and the images. Sourced, never run.
+
+readonly CRI_SOCKET=unix:///run/containerd/containerd.sock
+readonly FLANNEL_IMAGES=(
+  ghcr.io/flannel-io/flannel:v0.28.9
+  ghcr.io/flannel-io/flannel-cni-plugin:v1.9.1-flannel3
+)
+
+# The images that this version of kubeadm wants, from the wanted repository.
+kubeadm_images() {
+  kubeadm config images list --kubernetes-version "v$K8S_VERSION" --image-repository "$IMAGE_REPOSITORY"
+}
+
+phase_runtime() {
+  local sandbox before after
+  before=$(file_sum "${SYSROOT}/etc/containerd/config.toml")
+  # kubeadm knows the tag of the pause image; another tag would be collected as garbage.
+  sandbox=$(kubeadm_images | grep '/pause:')
+  containerd_config "$sandbox" | write_file "${SYSROOT}/etc/containerd/config.toml" 0644
+  write_mirrors
+  write_file "${SYSROOT}/etc/crictl.yaml" 0644 <<<"runtime-endpoint: $CRI_SOCKET"
+  after=$(file_sum "${SYSROOT}/etc/containerd/config.toml")
+  enable_unit containerd
+  enable_unit kubelet # restarts in a loop until kubeadm has configured it; that is normal
+  if [[ $before != "$after" ]] || ! systemctl is-active --quiet containerd; then
+    run systemctl restart containerd
+  fi
+  wait_until 30 runtime_is_right "$sandbox" ||
+    die "$E_RUNTIME" "containerd does not run with our configuration (systemd cgroups, $sandbox); look at: journalctl -u containerd"
+}
+
+enable_unit() {
+  systemctl is-enabled --quiet "$1" || run systemctl enable "$1"
+}
+
+runtime_is_right() {
+  local info
+  info=$(crictl info 2>/dev/null) || return 1
+  [[ $info == *'"SystemdCgroup": true'* && $info == *"$1"* ]]
+}
+
+# Packaged files switch the CRI plugin off, and patched defaults are fragile: say everything.
+containerd_config() {
+  cat <<END
+version = 3
+root = '/var/lib/containerd'
+state = '/run/containerd'
+
+[grpc]
+  address = '/run/containerd/containerd.sock'
+
+[plugins.'io.containerd.cri.v1.images']
+  snapshotter = 'overlayfs'
+
+[plugins.'io.containerd.cri.v1.images'.pinned_images]
+  sandbox = '$1'
+
+[plugins.'io.containerd.cri.v1.images'.registry]
+  config_path = '/etc/containerd/certs.d'
+
+[plugins.'io.containerd.cri.v1.runtime'.containerd]
+  default_runtime_name = 'runc'
+
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
+  runtime_type = 'io.containerd.runc.v2'
+
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
+  SystemdCgroup = true
+
+[plugins.'io.containerd.cri.v1.runtime'.cni]
+  bin_dirs = ['/opt/cni/bin']
+  conf_dir = '/etc/cni/net.d'
+END
+}
+
+# One hosts.toml a registry; containerd reads them at each pull, no restart needed.
+write_mirrors() {
+  local entry registry mirror server
+  for entry in $PULL_MIRRORS; do
+    registry=${entry%%=*}
+    mirror=${entry#*=}
+    server="https://$registry"
+    [[ $registry != docker.io ]] || server=https://registry-1.docker.io
+    write_file "${SYSROOT}/etc/containerd/certs.d/$registry/hosts.toml" 0644 <<END
+server = "$server"
+
+[host."$mirror"]
+  capabilities = ["pull", "resolve"]
+END
+  done
+}
+
+# pull_images IMAGE…: only what is not there yet.
+pull_images() {
+  local image
+  for image in "$@"; do
+    if ! crictl inspecti -q "$image" >/dev/null 2>&1; then
+      retry 3 run crictl pull "$image" ||
+        die "$E_IMAGES" "The image $image cannot be pulled; the mirror may not have this tag yet, so try an older patch or another IMAGE_REPOSITORY."
+    fi
+  done
+}

@@ -1,0 +1,142 @@
+"""The command line of the local cloud: python -m localcloud up | down | status | …"""
+
+import json
+import shlex
+import sys
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
+
+from localcloud import process
+from localcloud.addresses import find_obstacle
+from localcloud.home import find_home
+
+Port = Annotated[int, Parameter(name="PORT", validator=Number(gte=1, lte=65535))]
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+
+app = App(
+    name="python -m localcloud",
+    help="A QingCloud on this machine: its API, its machines, and the Kubernetes they run.",
+    version_flags=[],
+)
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def say_json(document: Any) -> None:
+    say(json.dumps(document, indent=2))
+
+
+@app.command
+def up(
+    *,
+    profile: Literal["instant", "fast", "realistic"] | None = None,
+    seed: int | None = None,
+    as_json: Json = False,
+) -> None:
+    """Start the local cloud, or find the one that runs.
+
+    Args:
+        profile: How long things take; `fast` when nothing runs yet.
+        seed: Makes ids, and all else that is left to chance, repeatable.
+        as_json: Print one JSON document.
+    """
+    started = process.ensure_running(find_home(), profile, seed)
+    if started.after_crash:
+        sys.stderr.write(
+            "The local cloud before this one ended without `down`. What it held is lost; "
+            "this one is empty.\n"
+        )
+    if as_json:
+        status = process.read_status(find_home())
+        keys = ("running", "endpoint", "profile")
+        say_json({key: status[key] for key in keys} | {"started": started.is_new})
+    else:
+        word = "runs now" if started.is_new else "was running already"
+        say(f"The local cloud {word}: {started.running.endpoint}")
+
+
+@app.command
+def down() -> None:
+    """End the local cloud with all that is in it."""
+    ended = process.stop(find_home())
+    say("The local cloud has ended." if ended else "No local cloud was running.")
+
+
+@app.command
+def status(*, as_json: Json = False) -> None:
+    """Show whether the local cloud runs, what exists in it, and what was called."""
+    found = process.read_status(find_home())
+    if as_json:
+        say_json(found)
+        return
+    if not found["running"]:
+        say(str(process.NotRunning()))
+        return
+    say(f"Runs at {found['endpoint']} with profile {found['profile']}.")
+    kinds = found["resources"]
+    say("\n".join(f"{count:>6} {kind}" for kind, count in kinds.items()) or "Nothing exists.")
+    say(f"{sum(found['calls'].values()):>6} calls; see: python -m localcloud calls")
+
+
+@app.command
+def calls(*, as_json: Json = False) -> None:
+    """Show how often each action was called since the start or the last reset."""
+    process.read_running(find_home())
+    counts = process.read_status(find_home())["calls"]
+    if as_json:
+        say_json(counts)
+    else:
+        say("\n".join(f"{count:>6} {action}" for action, count in counts.items()) or "No calls.")
+
+
+@app.command
+def reset() -> None:
+    """Empty the cloud and its counters; the address and the keys stay."""
+    process.reset(find_home())
+    say("The local cloud is empty.")
+
+
+@app.command
+def env(*, as_json: Json = False) -> None:
+    """Print the variables that lead clients of QingCloud here, for a shell to evaluate."""
+    variables = process.read_environment(find_home())
+    if as_json:
+        say_json(variables)
+    else:
+        pairs = (f"{name}={shlex.quote(value)}" for name, value in variables.items())
+        say(f"export {' '.join(pairs)}")
+
+
+@app.command
+def ports(*numbers: Port) -> int:
+    """Tell whether every TCP port can be published on the cloud's public addresses.
+
+    Says nothing and ends with 0 when all can, otherwise names the first that cannot and ends
+    with 2.
+    """
+    if obstacle := find_obstacle(numbers):
+        sys.stderr.write(f"{obstacle[0].upper()}{obstacle[1:]}.\n")
+        return 2
+    return 0
+
+
+def main() -> int:
+    """Run one command; what is refused ends with 2, what breaks with 1."""
+    try:
+        code = app(exit_on_error=False, result_action="return_value")
+    except (process.Refused, CycloptsError) as error:
+        if isinstance(error, process.Refused):
+            sys.stderr.write(f"{error}\n")
+        return 2
+    except (process.StartFailed, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

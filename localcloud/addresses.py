@@ -1,0 +1,94 @@
+"""Public addresses: loopback addresses of this machine, shared with other local clouds on it."""
+
+import errno
+import ipaddress
+import socket
+from collections.abc import Iterable
+
+RANGE = ipaddress.IPv4Network("127.64.0.0/16")
+PROBE_ADDRESS = "127.64.255.254"
+"""Never given away, so that a port that is taken there is taken on the whole range."""
+
+CLAIM_PORT = 61999
+"""Whoever holds this UDP port on an address owns the address; it serves nothing."""
+
+CANDIDATES = 4096
+
+
+class NoAddressLeft(OSError):
+    """No public address can be claimed; the text says why."""
+
+
+class PublicAddresses:
+    """The addresses that one cloud holds.
+
+    A claim is a bound UDP socket: it ends with the process, however that ends, and leaves every
+    TCP port of the address free.
+    """
+
+    def __init__(self) -> None:
+        self._claims: dict[str, socket.socket] = {}
+
+    def claim(self, count: int) -> list[str]:
+        """Take the next addresses that neither this nor any other cloud holds; all or none.
+
+        Raises:
+            NoAddressLeft: too few are free, or loopback addresses cannot be bound at all.
+        """
+        claimed: list[str] = []
+        failure = "none is free"
+        for number in range(1, CANDIDATES):
+            if len(claimed) == count:
+                return claimed
+            address = str(RANGE[number])
+            try:
+                self._bind(address)
+            except OSError as error:
+                failure = str(error)
+                if error.errno != errno.EADDRINUSE:
+                    break  # such as on a system whose loopback is 127.0.0.1 alone
+            else:
+                claimed.append(address)
+        for address in claimed:
+            self.release(address)
+        raise NoAddressLeft(f"no public address is left in {RANGE}: {failure}")
+
+    def release(self, address: str) -> None:
+        """Give an address back; one that is not held is fine."""
+        if claim := self._claims.pop(address, None):
+            claim.close()
+
+    def close(self) -> None:
+        for address in list(self._claims):
+            self.release(address)
+
+    def _bind(self, address: str) -> None:
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            claim.bind((address, CLAIM_PORT))
+        except OSError:
+            claim.close()
+            raise
+        self._claims[address] = claim
+
+
+def why_not(error: OSError, port: int) -> str:
+    """Say in words why a port cannot be listened on."""
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} is taken: another program on this machine listens on it"
+    if error.errno == errno.EACCES:
+        return f"port {port} is reserved: this user may not listen on ports that low"
+    return f"port {port} cannot be listened on: {error.strerror}"
+
+
+def find_obstacle(ports: Iterable[int]) -> str:
+    """Return why the first unusable TCP port cannot be published, or `""` when all can."""
+    for port in ports:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((PROBE_ADDRESS, port))
+                probe.listen(1)
+            except OSError as error:
+                return why_not(error, port)
+    return ""

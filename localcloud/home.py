@@ -1,0 +1,113 @@
+"""The folder of one local cloud: where its daemon is found, and what it leaves there."""
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+HOME_VARIABLE = "LOCALCLOUD_HOME"
+LOOK_AGAIN = 0.05
+"""Seconds between two tries for a lock."""
+
+
+class LockTaken(Exception):
+    """Another process holds a lock for longer than we wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What `daemon.json` says: how to reach the daemon, and with which keys."""
+
+    pid: int
+    url: str
+    zone: str
+    key_id: str
+    token: str = field(repr=False)
+    secret: str = field(repr=False)
+
+    @property
+    def endpoint(self) -> str:
+        return f"{self.url}/iaas/"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The state folder; only its owner may look into it."""
+
+    root: Path
+
+    @property
+    def log(self) -> Path:
+        return self.root / "daemon.log"
+
+    @property
+    def machines(self) -> Path:
+        return self.root / "machines"
+
+    def make(self) -> None:
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def read_running(self) -> Running | None:
+        """Return what the last daemon wrote, be it alive or not; None after an orderly end."""
+        try:
+            return Running(**json.loads((self.root / "daemon.json").read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    def write_running(self, running: Running) -> None:
+        self._write_private("daemon.json", json.dumps(asdict(running), indent=1))
+
+    def forget_running(self) -> None:
+        (self.root / "daemon.json").unlink(missing_ok=True)
+
+    def credentials(self) -> tuple[str, str]:
+        """Return the account's key id and secret, made once for each folder."""
+        path = self.root / "credentials.json"
+        if not path.exists():
+            letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+            key_id = "".join(secrets.choice(letters) for _ in range(20))
+            made = {"key_id": key_id, "secret": secrets.token_urlsafe(30)}
+            self._write_private(path.name, json.dumps(made))
+        saved = json.loads(path.read_text())
+        return saved["key_id"], saved["secret"]
+
+    @contextlib.contextmanager
+    def lock(self, name: str, patience: float) -> Iterator[None]:
+        """Hold a lock of this folder; it is freed with the process, however that ends.
+
+        Args:
+            patience: seconds to wait for another holder.
+        """
+        deadline = time.monotonic() + patience
+        with (self.root / name).open("a") as file:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise LockTaken(f"another process holds {self.root / name}") from None
+                    time.sleep(LOOK_AGAIN)
+            yield
+
+    def _write_private(self, name: str, text: str) -> None:
+        """Write a file that nobody else can read, and that is never seen half written."""
+        draft = self.root / f".{name}.{os.getpid()}"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        draft.replace(self.root / name)
+
+
+def find_home() -> Home:
+    """Return the folder that the environment names, or the user's own one."""
+    if named := os.environ.get(HOME_VARIABLE):
+        return Home(Path(named).absolute())
+    import platformdirs
+
+    return Home(platformdirs.user_data_path("kubernetes-on-qingcloud") / "localcloud")

@@ -1,0 +1,1 @@
+"""The QingCloud HTTP API: signatures, actions, jobs, and the network they describe."""

@@ -1,0 +1,48 @@
+"""The actions of the API, one module for each noun, found by their name on the wire."""
+
+from collections.abc import Callable, Mapping
+
+from localcloud.iaas.actions import (
+    backends,
+    balancers,
+    billing,
+    eips,
+    groups,
+    instances,
+    joining,
+    keypairs,
+    listeners,
+    offers,
+    routers,
+    rules,
+    running,
+    statics,
+    tags,
+    userdata,
+    vxnets,
+)
+from localcloud.iaas.answers import Document
+from localcloud.iaas.cloud import Cloud
+from localcloud.iaas.parameters import Parameters
+
+Action = Callable[[Cloud, Parameters], Document]
+
+ACTIONS: Mapping[str, Action] = {
+    **offers.ACTIONS,
+    **billing.ACTIONS,
+    **vxnets.ACTIONS,
+    **routers.ACTIONS,
+    **joining.ACTIONS,
+    **statics.ACTIONS,
+    **eips.ACTIONS,
+    **groups.ACTIONS,
+    **rules.ACTIONS,
+    **balancers.ACTIONS,
+    **listeners.ACTIONS,
+    **backends.ACTIONS,
+    **running.ACTIONS,
+    **instances.ACTIONS,
+    **keypairs.ACTIONS,
+    **userdata.ACTIONS,
+    **tags.ACTIONS,
+}

@@ -1,0 +1,66 @@
+"""One cloud: its resources, the time it lives in, and the parts that make it work."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from random import Random
+
+from localcloud.addresses import PublicAddresses
+from localcloud.clock import Clock
+from localcloud.fabric import Fabric
+from localcloud.iaas.balancing import Balancers
+from localcloud.iaas.firewall import Firewall
+from localcloud.iaas.jobs import Jobs
+from localcloud.iaas.power import Power
+from localcloud.iaas.public import PublicPorts
+from localcloud.iaas.signature import Account
+from localcloud.iaas.state import State
+from localcloud.parts import MachineHost
+from localcloud.profiles import Profile
+
+ID_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Cloud:
+    """What every action works on."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        profile: Profile,
+        fabric: Fabric,
+        machines: MachineHost,
+        random: Random,
+        account: Account,
+        zone: str,
+        quotas: Mapping[str, int],
+    ) -> None:
+        self.clock = clock
+        self.profile = profile
+        self.random = random
+        self.account = account
+        self.zone = zone
+        self.quotas = quotas
+        self.state = State(clock.now(), self.new_id("sg"))
+        self.jobs = Jobs(clock, self.new_id)
+        self.power = Power(machines)
+        self.addresses = PublicAddresses()
+        self.firewall = Firewall(self.state)
+        self.public = PublicPorts(fabric, self.firewall.admits_from_outside)
+        self.balancers = Balancers(self.state, fabric)
+        fabric.allow = self.firewall.allow
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def new_id(self, prefix: str) -> str:
+        """Make an id as the cloud does: a prefix and eight letters or digits."""
+        return f"{prefix}-{''.join(self.random.choices(ID_LETTERS, k=8))}"
+
+    async def close(self) -> None:
+        """Take everything down: jobs first, so that nothing new comes up meanwhile."""
+        await self.jobs.close()
+        await self.public.close()
+        await self.balancers.close()
+        await self.power.close()
+        self.addresses.close()

@@ -1,0 +1,99 @@
+"""What the IaaS API answers instead of doing something: a code, a kind and an English sentence.
+
+The HTTP status is 200 all the same. Codes and wordings follow QingCloud's documentation and the
+answers quoted in public issues; where neither says how a refusal reads, the wording is ours.
+"""
+
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """Root of all refusals; `str()` is the message as the API sends it."""
+
+    ret_code: ClassVar[int]
+    kind: ClassVar[str]
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"{self.kind}, {detail}")
+
+
+class MissingParameter(Refusal):
+    ret_code = 1100
+    kind = "MissingParameter"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"missing parameter [{name}]")
+
+
+class BadParameter(Refusal):
+    ret_code = 1100
+    kind = "InvalidParameterFormat"
+
+
+class AuthFailure(Refusal):
+    ret_code = 1200
+    kind = "AuthFailure"
+
+
+class RequestExpired(Refusal):
+    ret_code = 1300
+    kind = "RequestHasExpired"
+
+
+class PermissionDenied(Refusal):
+    """Wrong state, still in use, or not allowed. Worth a retry only with `please try later`."""
+
+    ret_code = 1400
+    kind = "PermissionDenied"
+
+
+class UnknownAction(PermissionDenied):
+    def __init__(self, action: str) -> None:
+        super().__init__(f"can't handle this request: the action [{action}] is not known here")
+
+
+class NotEmulated(PermissionDenied):
+    """The real cloud can do this, the local one not yet; better said than half done."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"can't handle this request: the local cloud does not emulate {what}")
+
+
+class StillInTransition(PermissionDenied):
+    def __init__(self, resource_id: str, transition: str) -> None:
+        super().__init__(f"resource [{resource_id}] is [{transition}], please try later")
+
+
+class LeaseNotReady(PermissionDenied):
+    def __init__(self, resource_id: str) -> None:
+        super().__init__(f"resource [{resource_id}] lease info not ready yet, please try later")
+
+
+class ResourceNotFound(Refusal):
+    ret_code = 2100
+    kind = "ResourceNotFound"
+
+    def __init__(self, resource_id: str) -> None:
+        super().__init__(f"resource [{resource_id}] not found")
+
+
+class ResourceExists(Refusal):
+    ret_code = 2110
+    kind = "ResourceAlreadyExisted"
+
+
+class QuotaExceeded(Refusal):
+    ret_code = 2500
+    kind = "QuotasExceeded"
+
+    def __init__(self, kind: str, left: int, wanted: int) -> None:
+        super().__init__(f"quota of [{kind}] is not enough: {left} left, {wanted} wanted")
+
+
+class InternalError(Refusal):
+    ret_code = 5000
+    kind = "InternalError"
+
+
+class JobFailure(Exception):
+    """A job gives up; the text goes to the job's `error_codes`."""

@@ -1,0 +1,108 @@
+"""State machines as data: what a call needs, what shows meanwhile, and what it leaves behind."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import TypeVar
+
+from localcloud.iaas.cloud import Cloud
+from localcloud.iaas.errors import JobFailure, LeaseNotReady, PermissionDenied, StillInTransition
+from localcloud.iaas.jobs import PartialFailure
+from localcloud.iaas.records import Resource
+
+R = TypeVar("R", bound=Resource)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One asynchronous change of a resource.
+
+    Attributes:
+        allowed: the statuses from which the call is accepted; empty means any.
+        transition: what `transition_status` shows until the job is done.
+        final: the status afterwards; empty means unchanged.
+        duration: the field of the profile that says how long it takes.
+        refusal: ends the sentence `PermissionDenied, <kind> [<id>] …` for any other status.
+        needs_lease: whether billing must have begun, as for everything that deletes.
+    """
+
+    allowed: tuple[str, ...]
+    transition: str
+    final: str
+    duration: str
+    refusal: str = ""
+    needs_lease: bool = False
+
+
+def require_settled(resource: Resource) -> None:
+    """Refuse any change while another one is under way."""
+    if resource.transition:
+        raise StillInTransition(resource.id, resource.transition)
+
+
+def require_lease(cloud: Cloud, resource: Resource) -> None:
+    """Refuse to delete what is so fresh that its billing has not begun."""
+    if not has_lease(cloud, resource):
+        raise LeaseNotReady(resource.id)
+
+
+def has_lease(cloud: Cloud, resource: Resource) -> bool:
+    leased_at, wait = resource.leased_at, timedelta(seconds=cloud.profile.lease)
+    return leased_at is not None and cloud.now() - leased_at >= wait
+
+
+def require(cloud: Cloud, resource: Resource, step: Step) -> None:
+    """Refuse a step for which a resource is not ready."""
+    require_settled(resource)
+    if step.allowed and resource.status not in step.allowed:
+        reason = step.refusal or f"is [{resource.status}]"
+        raise PermissionDenied(f"{resource.kind} [{resource.id}] {reason}")
+    if step.needs_lease:
+        require_lease(cloud, resource)
+
+
+def begin(
+    cloud: Cloud,
+    action: str,
+    resources: Sequence[R],
+    step: Step,
+    effect: Callable[[R], Awaitable[None]],
+) -> str:
+    """Start a job that takes resources through a step, all or none accepted; return its id.
+
+    The effect runs for each when the time is up; where it raises `JobFailure`, that resource keeps
+    its status and the job ends as failed, or as partly failed when others went well.
+    """
+    for resource in resources:
+        require(cloud, resource, step)
+    for resource in resources:
+        resource.transition = step.transition
+
+    async def take(resource: R) -> str:
+        try:
+            await effect(resource)
+        except JobFailure as failure:
+            return f"{resource.id}: {failure}"
+        finally:
+            resource.transition = ""
+        finish(resource, step.final or resource.status, cloud.now())
+        return ""
+
+    async def work() -> None:
+        outcomes = await asyncio.gather(*(take(resource) for resource in resources))
+        failures = [outcome for outcome in outcomes if outcome]
+        if failures:
+            kind = JobFailure if len(failures) == len(resources) else PartialFailure
+            raise kind("; ".join(failures))
+
+    seconds: float = attrgetter(step.duration)(cloud.profile)
+    return cloud.jobs.start(action, [r.id for r in resources], seconds, work)
+
+
+def finish(resource: Resource, status: str, now: datetime) -> None:
+    """Reach a status; the first one that is not `pending` starts the lease."""
+    resource.become(status, now)
+    if resource.leased_at is None and status != "pending":
+        resource.leased_at = now

@@ -1,0 +1,53 @@
+"""Power switches: the machines behind the instances, booting beside everything else."""
+
+import asyncio
+import logging
+
+from localcloud.parts import Birth, MachineHost
+
+log = logging.getLogger(__name__)
+
+
+class Power:
+    """Boots, halts and destroys machines; an instance is `running` before its machine is up."""
+
+    def __init__(self, machines: MachineHost) -> None:
+        self._machines = machines
+        self._boots: dict[str, asyncio.Task[None]] = {}
+        self._known: set[str] = set()
+
+    def on(self, birth: Birth) -> None:
+        """Begin to boot; nobody waits for it but those who connect."""
+        self._known.add(birth.instance_id)
+        boot = asyncio.ensure_future(self._boot(birth))
+        self._boots[birth.instance_id] = boot
+
+    async def off(self, instance_id: str) -> None:
+        """Power off, also in the middle of a boot."""
+        await self._stop_booting(instance_id)
+        await self._machines.halt(instance_id)
+
+    async def destroy(self, instance_id: str) -> None:
+        """Power off and throw the disk away."""
+        await self._stop_booting(instance_id)
+        self._known.discard(instance_id)
+        await self._machines.destroy(instance_id)
+
+    async def close(self) -> None:
+        """Destroy every machine there is."""
+        ends = (self.destroy(instance_id) for instance_id in list(self._known))
+        for outcome in await asyncio.gather(*ends, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                log.error("a machine does not go away", exc_info=outcome)
+
+    async def _boot(self, birth: Birth) -> None:
+        try:
+            await self._machines.boot(birth)
+        except Exception:
+            # As on a real cloud: the instance runs, and what hangs on it shows on its console.
+            log.exception("%s does not come up", birth.instance_id)
+
+    async def _stop_booting(self, instance_id: str) -> None:
+        if boot := self._boots.pop(instance_id, None):
+            boot.cancel()
+            await asyncio.gather(boot, return_exceptions=True)

@@ -1,0 +1,38 @@
+"""What an account may have, and what it has."""
+
+from localcloud.iaas.cloud import Cloud
+from localcloud.iaas.errors import QuotaExceeded
+
+
+def used(cloud: Cloud) -> dict[str, int]:
+    """Count what occupies each quota; memory in MiB, address bandwidth in Mbit/s."""
+    state = cloud.state
+    instances, eips = state.instances.alive(), state.eips.alive()
+    own_groups = [group for group in state.groups.values() if not group.is_default]
+    return {
+        "instance": len(instances),
+        "cpu": sum(instance.vcpus for instance in instances),
+        "memory": sum(instance.memory_mib for instance in instances),
+        "eip": len(eips),
+        "eip_bandwidth": sum(eip.bandwidth for eip in eips),
+        "router": len(state.routers.alive()),
+        "vxnet": len(state.vxnets) - 1,  # the basic network is not the account's
+        "security_group": len(own_groups),
+        "keypair": len(state.keypairs),
+        "loadbalancer": len(state.loadbalancers.alive()),
+        "tag": len(state.tags),
+    }
+
+
+def left(cloud: Cloud) -> dict[str, int]:
+    """Return what each quota still allows."""
+    taken = used(cloud)
+    return {kind: most - taken.get(kind, 0) for kind, most in cloud.quotas.items()}
+
+
+def require(cloud: Cloud, **wanted: int) -> None:
+    """Refuse a request that any quota does not allow, before anything of it is done."""
+    available = left(cloud)
+    for kind, number in wanted.items():
+        if number > available[kind]:
+            raise QuotaExceeded(kind, available[kind], number)

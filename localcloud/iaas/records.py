@@ -1,0 +1,251 @@
+"""What exists in the cloud. What was asked for and what is in force are kept apart.
+
+On this API a change of rules, forwards or listeners is inert until it is applied; so the fields
+hold what was asked for, and those named `applied…` what the network really does.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar
+
+from localcloud.parts import Userdata
+
+GONE = frozenset({"terminated", "ceased", "deleted", "released"})
+"""Statuses of what costs nothing and occupies nothing any more."""
+
+FORGOTTEN = frozenset({"ceased", "released"})
+"""Statuses of what only a reader who knows the id (or asks for the status) still sees."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Resource:
+    """What all kinds have. Kinds without a life of their own keep an empty `status`."""
+
+    kind: ClassVar[str]
+    id: str
+    name: str = ""
+    description: str = ""
+    status: str = ""
+    transition: str = ""
+    created_at: datetime
+    status_at: datetime = field(init=False)
+    leased_at: datetime | None = None  # when its billing began; None before that
+
+    def __post_init__(self) -> None:
+        self.status_at = self.created_at
+
+    @property
+    def is_alive(self) -> bool:
+        return self.status not in GONE
+
+    def search_text(self) -> str:
+        """All that `search_word` looks into."""
+        return f"{self.id} {self.name}"
+
+    def become(self, status: str, now: datetime) -> None:
+        """Take a status, and remember since when."""
+        if status != self.status:
+            self.status, self.status_at = status, now
+
+
+@dataclass(slots=True, kw_only=True)
+class Vxnet(Resource):
+    """A private network; without a router it has no addresses to give."""
+
+    kind: ClassVar[str] = "vxnet"
+    type: int  # 1 managed, 0 self-managed, 2 the basic network of the zone
+    router_id: str = ""
+    cidr: str = ""
+    manager_ip: str = ""
+    first_ip: str = ""
+    last_ip: str = ""
+    features: int = 0
+    addresses: dict[str, str] = field(default_factory=dict)  # address -> id of its owner
+
+
+@dataclass(frozen=True, slots=True)
+class RouterInForce:
+    """What a router does since its last update."""
+
+    eip_id: str = ""
+    group_id: str = ""
+    forwards: tuple["RouterStatic", ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Router(Resource):
+    """A router with its VPC."""
+
+    kind: ClassVar[str] = "router"
+    type: int
+    cidr: str
+    group_id: str
+    eip_id: str = ""
+    is_applied: bool = True
+    private_ip: str = ""
+    applied: RouterInForce = RouterInForce()
+
+
+@dataclass(slots=True, kw_only=True)
+class RouterStatic(Resource):
+    """One entry of a router's configuration; type 1 is a port forward."""
+
+    kind: ClassVar[str] = "router_static"
+    router_id: str
+    vxnet_id: str = ""
+    type: int
+    values: dict[str, str]  # val1 … val6
+    is_disabled: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Eip(Resource):
+    """A public address; `bound_to` is (kind, id) of its user."""
+
+    kind: ClassVar[str] = "eip"
+    address: str
+    bandwidth: int  # Mbit/s
+    billing_mode: str
+    need_icp: int = 0
+    associate_mode: int = 0
+    bound_to: tuple[str, str] = ("", "")
+
+    def search_text(self) -> str:
+        return f"{self.id} {self.name} {self.address}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Rule(Resource):
+    """A rule of a security group; an empty `source` is everybody."""
+
+    kind: ClassVar[str] = "security_group_rule"
+    group_id: str
+    protocol: str
+    priority: int
+    action: str
+    direction: int
+    val1: str = ""
+    val2: str = ""
+    source: str = ""
+    is_disabled: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class SecurityGroup(Resource):
+    kind: ClassVar[str] = "security_group"
+    is_applied: bool = True
+    is_default: bool = False
+    version: int = 0  # counts changes, so that an apply knows whether it brought the last one
+    applied_rules: tuple[Rule, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Backend(Resource):
+    kind: ClassVar[str] = "backend"
+    listener_id: str
+    loadbalancer_id: str
+    resource_id: str
+    port: int
+    weight: int = 1
+    is_disabled: bool = False
+    health: str = "down"
+
+
+@dataclass(slots=True, kw_only=True)
+class Listener(Resource):
+    kind: ClassVar[str] = "listener"
+    loadbalancer_id: str
+    port: int
+    protocol: str
+    backend_protocol: str
+    balance_mode: str
+    session_sticky: str
+    forwardfor: int
+    health_method: str
+    health_option: str
+    listener_option: int
+    timeout: int  # seconds of silence after which a connection is cut
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerInForce:
+    """A listener and its backends since the balancer's last update."""
+
+    listener: Listener
+    backends: tuple[Backend, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BalancerInForce:
+    group_id: str = ""
+    listeners: tuple[ListenerInForce, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class LoadBalancer(Resource):
+    """A load balancer inside a VPC. `address` is reserved at once and shown when it is active."""
+
+    kind: ClassVar[str] = "loadbalancer"
+    type: int
+    vxnet_id: str
+    address: str
+    group_id: str
+    is_applied: bool = True
+    http_header_size: int = 15
+    node_count: int = 1
+    applied: BalancerInForce = BalancerInForce()
+
+    def search_text(self) -> str:
+        return f"{self.id} {self.name} {self.address}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Attachment(Resource):
+    """An uploaded userdata archive; the API has no call that deletes one."""
+
+    kind: ClassVar[str] = "userdata_attachment"
+    content: bytes = field(repr=False)
+
+
+@dataclass(slots=True, kw_only=True)
+class Instance(Resource):
+    """A machine. `address` is reserved at birth, and shown once it `has_lease` from DHCP."""
+
+    kind: ClassVar[str] = "instance"
+    image_id: str
+    type_id: str
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+    instance_class: int
+    hostname: str
+    vxnet_id: str = ""
+    nic_id: str = ""
+    address: str = ""
+    has_lease: bool = False
+    group_id: str = ""
+    keypair_ids: list[str] = field(default_factory=list)
+    userdata: Userdata | None = None
+
+    @property
+    def private_ip(self) -> str:
+        return self.address if self.has_lease else ""
+
+    def search_text(self) -> str:
+        return f"{self.id} {self.name} {self.private_ip}"
+
+
+@dataclass(slots=True, kw_only=True)
+class KeyPair(Resource):
+    """`public_key` is the base64 part alone."""
+
+    kind: ClassVar[str] = "keypair"
+    encrypt_method: str
+    public_key: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Tag(Resource):
+    kind: ClassVar[str] = "tag"
+    color: str = "default"
+    attached: set[tuple[str, str]] = field(default_factory=set)  # (resource type, id)

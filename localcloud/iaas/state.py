@@ -1,0 +1,155 @@
+"""All resources of one cloud, by kind and id."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TypeVar
+
+from localcloud.iaas.errors import ResourceNotFound
+from localcloud.iaas.records import (
+    Attachment,
+    Backend,
+    Eip,
+    Instance,
+    KeyPair,
+    Listener,
+    LoadBalancer,
+    Resource,
+    Router,
+    RouterStatic,
+    Rule,
+    SecurityGroup,
+    Tag,
+    Vxnet,
+)
+
+R = TypeVar("R", bound=Resource)
+
+BASIC_VXNET = "vxnet-0"
+
+
+class Table(dict[str, R]):
+    """Resources of one kind by id, those deleted lately included."""
+
+    def add(self, resource: R) -> R:
+        self[resource.id] = resource
+        return resource
+
+    def read(self, resource_id: str) -> R:
+        """Return a living resource, or raise `ResourceNotFound`."""
+        resource = self.get(resource_id)
+        if resource is None or not resource.is_alive:
+            raise ResourceNotFound(resource_id)
+        return resource
+
+    def know(self, resource_id: str) -> R:
+        """Return a resource that may be gone, or raise `ResourceNotFound`."""
+        if resource_id not in self:
+            raise ResourceNotFound(resource_id)
+        return self[resource_id]
+
+    def read_all(self, resource_ids: list[str]) -> list[R]:
+        """Return living resources in the order of the ids, each of them once."""
+        return [self.read(resource_id) for resource_id in dict.fromkeys(resource_ids)]
+
+    def alive(self) -> list[R]:
+        return [resource for resource in self.values() if resource.is_alive]
+
+
+class State:
+    """The tables, with what a zone brings by itself: a basic network and a default group."""
+
+    def __init__(self, now: datetime, default_group_id: str) -> None:
+        self.vxnets: Table[Vxnet] = Table()
+        self.routers: Table[Router] = Table()
+        self.statics: Table[RouterStatic] = Table()
+        self.eips: Table[Eip] = Table()
+        self.groups: Table[SecurityGroup] = Table()
+        self.rules: Table[Rule] = Table()
+        self.loadbalancers: Table[LoadBalancer] = Table()
+        self.listeners: Table[Listener] = Table()
+        self.backends: Table[Backend] = Table()
+        self.instances: Table[Instance] = Table()
+        self.keypairs: Table[KeyPair] = Table()
+        self.attachments: Table[Attachment] = Table()
+        self.tags: Table[Tag] = Table()
+        self.default_group_id = default_group_id
+        self._bring_built_ins(now)
+
+    def read_taggable(self, resource_type: str, resource_id: str) -> Resource:
+        """Return a living resource by kind and id, or raise `ResourceNotFound`."""
+        resource = self._taggable().get(resource_type, {}).get(resource_id)
+        if resource is None or not resource.is_alive:
+            raise ResourceNotFound(resource_id)
+        return resource
+
+    def tags_of(self, resource: Resource) -> list[Tag]:
+        key = (resource.kind, resource.id)
+        return [tag for tag in self.tags.values() if key in tag.attached]
+
+    def drop_tags(self, resource: Resource) -> None:
+        """Take all tags off a resource that is being deleted."""
+        for tag in self.tags.values():
+            tag.attached.discard((resource.kind, resource.id))
+
+    def count(self) -> dict[str, int]:
+        """Count what was created and still exists, by kind; kinds with none are left out."""
+        tables = (
+            *self._taggable().values(),
+            self.statics,
+            self.rules,
+            self.listeners,
+            self.backends,
+            self.tags,
+        )
+        existing = (r for table in tables for r in table.values() if r.is_alive)
+        counts = Counter(r.kind for r in existing if not self._is_built_in(r))
+        return dict(sorted(counts.items()))
+
+    def _taggable(self) -> dict[str, Mapping[str, Resource]]:
+        return {
+            Instance.kind: self.instances,
+            Router.kind: self.routers,
+            Vxnet.kind: self.vxnets,
+            Eip.kind: self.eips,
+            LoadBalancer.kind: self.loadbalancers,
+            SecurityGroup.kind: self.groups,
+            KeyPair.kind: self.keypairs,
+        }
+
+    def _is_built_in(self, resource: Resource) -> bool:
+        group_id = resource.group_id if isinstance(resource, Rule) else resource.id
+        return group_id in (BASIC_VXNET, self.default_group_id)
+
+    def _bring_built_ins(self, now: datetime) -> None:
+        self.vxnets.add(
+            Vxnet(
+                id=BASIC_VXNET,
+                name="basic network",
+                type=2,
+                cidr="10.50.0.0/16",
+                manager_ip="10.50.0.1",
+                first_ip="10.50.0.2",
+                last_ip="10.50.255.254",
+                created_at=now,
+            )
+        )
+        group = self.groups.add(
+            SecurityGroup(id=self.default_group_id, name="default", is_default=True, created_at=now)
+        )
+        opened = {"icmp": ("8", "0"), "tcp": ("22", "22")}
+        for number, (protocol, (val1, val2)) in enumerate(opened.items()):
+            self.rules.add(
+                Rule(
+                    id=f"sgr-default{number}",
+                    group_id=group.id,
+                    protocol=protocol,
+                    priority=1,
+                    action="accept",
+                    direction=0,
+                    val1=val1,
+                    val2=val2,
+                    created_at=now,
+                )
+            )
+        group.applied_rules = tuple(self.rules.values())

@@ -1,0 +1,59 @@
+"""Addresses of private networks: who has which, and which is free."""
+
+import ipaddress
+
+from localcloud.iaas.errors import BadParameter, PermissionDenied
+from localcloud.iaas.records import Vxnet
+
+
+def take_address(vxnet: Vxnet, owner_id: str, wanted: str = "") -> str:
+    """Reserve an address for an owner: the wanted one, or the lowest free one of the DHCP pool.
+
+    Returns `""` for a network without a router, which has no addresses to give.
+    """
+    if not vxnet.cidr:
+        if wanted:
+            raise PermissionDenied(f"vxnet [{vxnet.id}] has not joined a router")
+        return ""
+    address = _check(vxnet, wanted) if wanted else _first_free(vxnet)
+    vxnet.addresses[address] = owner_id
+    return address
+
+
+def give_back(vxnet: Vxnet, owner_id: str) -> None:
+    """Free every address of an owner."""
+    for address in [a for a, owner in vxnet.addresses.items() if owner == owner_id]:
+        del vxnet.addresses[address]
+
+
+def count_free(vxnet: Vxnet) -> int:
+    if not vxnet.cidr:
+        return 0
+    first, last = _pool(vxnet)
+    return last - first + 1 - len(vxnet.addresses)
+
+
+def _check(vxnet: Vxnet, wanted: str) -> str:
+    try:
+        address = ipaddress.IPv4Address(wanted)
+    except ValueError:
+        raise BadParameter(f"[{wanted}] is not an address") from None
+    first, last = _pool(vxnet)
+    if not first <= int(address) <= last:
+        raise PermissionDenied(f"[{wanted}] is not in the pool of vxnet [{vxnet.id}]")
+    if wanted in vxnet.addresses:
+        raise PermissionDenied(f"[{wanted}] is already used in vxnet [{vxnet.id}]")
+    return wanted
+
+
+def _first_free(vxnet: Vxnet) -> str:
+    first, last = _pool(vxnet)
+    for number in range(first, last + 1):
+        address = str(ipaddress.IPv4Address(number))
+        if address not in vxnet.addresses:
+            return address
+    raise PermissionDenied(f"vxnet [{vxnet.id}] has no free address left")
+
+
+def _pool(vxnet: Vxnet) -> tuple[int, int]:
+    return int(ipaddress.IPv4Address(vxnet.first_ip)), int(ipaddress.IPv4Address(vxnet.last_ip))

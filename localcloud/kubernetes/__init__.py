@@ -1,0 +1,1 @@
+"""An emulated Kubernetes control plane, small enough to be read in an afternoon."""

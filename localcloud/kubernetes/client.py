@@ -1,0 +1,174 @@
+"""How controllers, kubelets and stand-ins speak to an API server, and the short way to ours."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Protocol
+
+from localcloud.kubernetes.apiserver import ApiServer
+from localcloud.kubernetes.calls import (
+    JSON,
+    MASTERS,
+    Answer,
+    Call,
+    Content,
+    Document,
+    Listing,
+    User,
+    Watching,
+    parse_path,
+)
+from localcloud.kubernetes.failures import ApiFailure, bad_request, unavailable
+from localcloud.kubernetes.watching import Watch
+
+__all__ = ["MASTERS", "ApiClient", "ApiFailure", "Gate", "InProcessClient", "User"]
+
+
+class ApiClient(Protocol):
+    """The whole of what the parts of a cluster may ask of its API server.
+
+    Nothing here is special to the emulated server: a real one can stand behind it.
+    """
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = JSON,
+    ) -> Any:
+        """Send one request; returns the decoded JSON, or text where the answer is none.
+
+        Raises:
+            ApiFailure: the server refused it, or does not answer (503).
+        """
+        ...
+
+    def watch(
+        self, path: str, *, query: Mapping[str, str] | None = None
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """List, then watch from there, for ever.
+
+        Yields ("ADDED", object) for what exists, ("SYNCED", {}) once, then every change. Over an
+        outage of the server it waits; then it tells again what exists, and what has gone.
+        """
+        ...
+
+
+class Gate:
+    """Whether the API server runs; watches wait here while it does not."""
+
+    def __init__(self) -> None:
+        self._open = asyncio.Event()
+        self._watches: set[Watch] = set()
+
+    @property
+    def is_open(self) -> bool:
+        return self._open.is_set()
+
+    def open(self) -> None:
+        self._open.set()
+
+    def close(self) -> None:
+        """Stop serving: every watch ends."""
+        self._open.clear()
+        for watch in tuple(self._watches):
+            watch.close()
+
+    async def wait(self) -> None:
+        await self._open.wait()
+
+    def enter(self, watch: Watch) -> None:
+        self._watches.add(watch)
+
+    def leave(self, watch: Watch) -> None:
+        """End one watch."""
+        watch.close()
+        self._watches.discard(watch)
+
+
+class InProcessClient:
+    """Calls the handlers directly. What goes in and what comes out are copies."""
+
+    def __init__(self, server: ApiServer, gate: Gate, user: User) -> None:
+        self._server = server
+        self._gate = gate
+        self._user = user
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = JSON,
+    ) -> Any:
+        if not self._gate.is_open:
+            raise unavailable("the API server does not answer")
+        call = Call(self._user, method, path, query or {}, body, content_type)
+        target = parse_path(path)
+        if target is None or target.subresource == "proxy":
+            return _decoded(await self._server.handle(call))
+        return _decoded(self._server.answer(call, target))
+
+    async def watch(
+        self, path: str, *, query: Mapping[str, str] | None = None
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        known: dict[tuple[str, str], dict[str, Any]] = {}
+        call = Call(self._user, "GET", path, {**(query or {}), "watch": "true"})
+        target = parse_path(path)
+        if target is None:
+            raise bad_request(f"{path} cannot be watched")
+        synced = False
+        while True:
+            await self._gate.wait()
+            answer = self._server.answer(call, target)
+            assert isinstance(answer, Watching)
+            self._gate.enter(answer.watch)
+            try:
+                gone = dict(known)
+                for stored in answer.first:
+                    body = stored.copy()
+                    gone.pop(_key(body), None)
+                    known[_key(body)] = body["metadata"]
+                    yield "ADDED", body
+                for key, metadata in gone.items():
+                    del known[key]
+                    yield "DELETED", {"metadata": metadata}
+                if not synced:
+                    synced = True
+                    yield "SYNCED", {}
+                while event := await answer.watch.next():
+                    body = event.object.copy()
+                    known[_key(body)] = body["metadata"]
+                    if event.type == "DELETED":
+                        del known[_key(body)]
+                    yield event.type.value, body
+            finally:
+                self._gate.leave(answer.watch)
+
+
+def _key(body: Mapping[str, Any]) -> tuple[str, str]:
+    metadata = body["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]
+
+
+def _decoded(answer: Answer) -> Any:
+    match answer:
+        case Document(stored=stored):
+            return stored.copy()
+        case Listing(kind=kind, items=items):
+            metadata: dict[str, Any] = {"resourceVersion": str(answer.version)}
+            if answer.token:
+                metadata["continue"] = answer.token
+            return {
+                "apiVersion": kind.api_version,
+                "items": [item.copy() for item in items],
+                "kind": f"{kind.kind}List",
+                "metadata": metadata,
+            }
+        case Content(body=body):
+            return body.decode(errors="replace")
+    raise bad_request("a watch is read with `watch`, not with `request`")

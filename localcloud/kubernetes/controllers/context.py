@@ -1,0 +1,21 @@
+"""What every controller is given."""
+
+from dataclasses import dataclass
+
+from localcloud.clock import Clock
+from localcloud.kubernetes.client import ApiClient
+from localcloud.kubernetes.events import EventRecorder
+from localcloud.kubernetes.informer import Informers
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The API and the copies of its objects that all controllers of a cluster share."""
+
+    api: ApiClient
+    clock: Clock
+    informers: Informers
+
+    def recorder(self, component: str) -> EventRecorder:
+        """Make a recorder that signs as one component."""
+        return EventRecorder(self.api, self.clock, component)

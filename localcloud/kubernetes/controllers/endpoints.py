@@ -1,0 +1,313 @@
+"""Endpoints and EndpointSlices: which pods stand behind a Service."""
+
+import asyncio
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from localcloud.clock import stamp
+from localcloud.kubernetes.controllers.context import Context
+from localcloud.kubernetes.controllers.workqueue import WorkQueue
+from localcloud.kubernetes.informer import Key, Obj, key_of
+from localcloud.kubernetes.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
+from localcloud.kubernetes.pods import is_finished, is_leaving, is_ready
+from localcloud.kubernetes.writes import delete, merge
+
+NAME = "endpoint-controller"
+SLICES = "endpointslice-controller.k8s.io"
+SERVICE_LABEL = "kubernetes.io/service-name"
+MANAGED_LABEL = "endpointslice.kubernetes.io/managed-by"
+
+PER_SLICE = 100
+PER_ENDPOINTS = 1000  # the older kind is cut off here, as upstream
+
+REST_PER_POD = 0.001  # seconds
+LONGEST_REST = 1.0
+
+PortMap = tuple[tuple[str, str, int], ...]
+"""Name, protocol and number of each port, resolved for a pod."""
+
+
+class EndpointsController:
+    """Writes the addresses behind each Service that has a selector."""
+
+    def __init__(self, context: Context) -> None:
+        self._api = context.api
+        self._clock = context.clock
+        self._services = context.informers.of(SERVICE)
+        self._pods = context.informers.of(POD)
+        self._endpoints = context.informers.of(ENDPOINTS)
+        self._slices = context.informers.of(ENDPOINT_SLICE)
+        self._services.index("namespace", lambda one: [one["metadata"]["namespace"]])
+        self._pods.index("label", _labels_of)
+        self._slices.index("service", _service_of)
+        self._sizes: dict[Key, int] = {}
+        self._queue = WorkQueue[Key](NAME, self._sync, context.clock, self._rest)
+        self._services.on_change(
+            lambda before, after: self._queue.add(key_of(after or before or {}))
+        )
+        self._pods.on_change(self._pod_changed)
+
+    async def run(self) -> None:
+        """Work for ever."""
+        await self._queue.run()
+
+    def _rest(self, key: Key) -> float:
+        """Leave a Service with many pods alone for a while: each look reads and writes them all."""
+        return min(self._sizes.get(key, 0) * REST_PER_POD, LONGEST_REST)
+
+    def _pod_changed(self, before: Obj | None, after: Obj | None) -> None:
+        if before is not None and after is not None and _serving(before) == _serving(after):
+            return
+        for pod in filter(None, (before, after)):
+            labels = pod["metadata"].get("labels") or {}
+            for service in self._services.by("namespace", pod["metadata"]["namespace"]):
+                selector = service["spec"].get("selector")
+                if selector and selector.items() <= labels.items():
+                    self._queue.add(key_of(service))
+
+    async def _sync(self, key: Key) -> None:
+        service = self._services.objects.get(key)
+        slices = list(self._slices.by("service", key))
+        if service is None or is_leaving(service):
+            self._sizes.pop(key, None)
+            await self._remove(key, slices)
+            return
+        if not service["spec"].get("selector") or service["spec"].get("type") == "ExternalName":
+            return
+        pods = self._pods_behind(service)
+        self._sizes[key] = len(pods)
+        await self._write_endpoints(service, pods)
+        await self._write_slices(service, pods, slices)
+
+    async def _remove(self, key: Key, slices: list[Obj]) -> None:
+        endpoints = self._endpoints.objects.get(key)
+        if endpoints is not None and _is_ours(endpoints):
+            await delete(self._api, ENDPOINTS, endpoints)
+        for one in slices:
+            if one["metadata"]["labels"].get(MANAGED_LABEL) == SLICES:
+                await delete(self._api, ENDPOINT_SLICE, one)
+
+    def _pods_behind(self, service: Obj) -> list[Obj]:
+        selector = service["spec"]["selector"]
+        namespace = service["metadata"]["namespace"]
+        rarest = min(
+            (self._pods.by("label", (namespace, *pair)) for pair in selector.items()), key=len
+        )
+        return sorted(
+            (
+                pod
+                for pod in rarest
+                if selector.items() <= (pod["metadata"].get("labels") or {}).items()
+                and pod.get("status", {}).get("podIP")
+                and not is_finished(pod)
+            ),
+            key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]),
+        )
+
+    async def _write_endpoints(self, service: Obj, pods: list[Obj]) -> None:
+        meta = service["metadata"]
+        present = [pod for pod in pods if not is_leaving(pod)]
+        wanted = {"subsets": _subsets(service, present[:PER_ENDPOINTS])}
+        known = self._endpoints.objects.get(key_of(service))
+        if known is not None:
+            if (known.get("subsets") or []) != wanted["subsets"]:
+                self._endpoints.learn(await merge(self._api, ENDPOINTS, known, wanted))
+            return
+        body: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "Endpoints",
+            "metadata": {
+                "name": meta["name"],
+                "namespace": meta["namespace"],
+                "annotations": {
+                    "endpoints.kubernetes.io/last-change-trigger-time": stamp(self._clock.now())
+                },
+                "labels": {
+                    **(meta.get("labels") or {}),
+                    "endpoints.kubernetes.io/managed-by": NAME,
+                },
+            },
+            **wanted,
+        }
+        path = ENDPOINTS.path(meta["namespace"])
+        self._endpoints.learn(await self._api.request("POST", path, body=body))
+
+    async def _write_slices(self, service: Obj, pods: list[Obj], slices: list[Obj]) -> None:
+        """Bring the slices up to date, leaving those alone whose endpoints did not change."""
+        slices = [one for one in slices if one["metadata"]["labels"].get(MANAGED_LABEL) == SLICES]
+        by_ports: dict[PortMap, dict[str, Obj]] = {_ports_for(service, None): {}}
+        for pod in pods:
+            ports = _ports_for(service, pod)
+            by_ports.setdefault(ports, {})[pod["metadata"]["uid"]] = _endpoint(service, pod)
+        if len(by_ports) > 1 and not by_ports[_ports_for(service, None)]:
+            del by_ports[_ports_for(service, None)]
+        for ports, wanted in by_ports.items():
+            mine = [one for one in slices if _ports_of(one) == ports]
+            slices = [one for one in slices if one not in mine]
+            await self._fill(service, ports, wanted, mine)
+        for stale in slices:
+            await delete(self._api, ENDPOINT_SLICE, stale)
+
+    async def _fill(
+        self, service: Obj, ports: PortMap, wanted: dict[str, Obj], slices: list[Obj]
+    ) -> None:
+        fresh = dict(wanted)
+        kept: list[tuple[Obj, list[Obj]]] = []
+        for one in slices:
+            uids = [endpoint["targetRef"]["uid"] for endpoint in one.get("endpoints") or ()]
+            kept.append((one, [fresh.pop(uid) for uid in uids if uid in fresh]))
+        new = iter(fresh.values())
+        filled = False
+        for one, endpoints in kept:
+            endpoints += islice(new, max(PER_SLICE - len(endpoints), 0))
+            if not endpoints and (filled or wanted):
+                await delete(self._api, ENDPOINT_SLICE, one)
+                continue
+            filled = True
+            if endpoints != (one.get("endpoints") or []):
+                change = {"endpoints": endpoints}
+                self._slices.learn(await merge(self._api, ENDPOINT_SLICE, one, change))
+        while (chunk := list(islice(new, PER_SLICE))) or not filled:
+            filled = True
+            await self._create_slice(service, ports, chunk)
+            await asyncio.sleep(0)
+
+    async def _create_slice(self, service: Obj, ports: PortMap, endpoints: list[Obj]) -> None:
+        meta = service["metadata"]
+        body = {
+            "apiVersion": ENDPOINT_SLICE.api_version,
+            "kind": "EndpointSlice",
+            "metadata": {
+                "generateName": meta["name"] + "-",
+                "namespace": meta["namespace"],
+                "labels": {
+                    **(meta.get("labels") or {}),
+                    MANAGED_LABEL: SLICES,
+                    SERVICE_LABEL: meta["name"],
+                },
+                "ownerReferences": [
+                    {
+                        "apiVersion": "v1",
+                        "kind": "Service",
+                        "name": meta["name"],
+                        "uid": meta["uid"],
+                        "controller": True,
+                        "blockOwnerDeletion": True,
+                    }
+                ],
+            },
+            "addressType": "IPv4",
+            "endpoints": endpoints,
+            "ports": [
+                {"name": name, "port": port, "protocol": protocol} for name, protocol, port in ports
+            ],
+        }
+        path = ENDPOINT_SLICE.path(meta["namespace"])
+        self._slices.learn(await self._api.request("POST", path, body=body))
+
+
+def _labels_of(pod: Obj) -> Iterator[tuple[str, str, str]]:
+    namespace = pod["metadata"]["namespace"]
+    for name, value in (pod["metadata"].get("labels") or {}).items():
+        yield namespace, name, value
+
+
+def _service_of(endpoint_slice: Obj) -> list[Key]:
+    meta = endpoint_slice["metadata"]
+    name = (meta.get("labels") or {}).get(SERVICE_LABEL)
+    return [(meta["namespace"], name)] if name else []
+
+
+def _serving(pod: Obj) -> tuple[Any, ...]:
+    """What of a pod shows in the endpoints of a Service."""
+    return (
+        pod["metadata"].get("labels"),
+        pod.get("status", {}).get("podIP"),
+        is_ready(pod),
+        is_leaving(pod),
+        is_finished(pod),
+    )
+
+
+def _is_ours(endpoints: Obj) -> bool:
+    labels = endpoints["metadata"].get("labels") or {}
+    return labels.get("endpoints.kubernetes.io/managed-by") == NAME
+
+
+def _ports_for(service: Obj, pod: Obj | None) -> PortMap:
+    """Resolve a Service's target ports for one pod; without a pod, those that have numbers."""
+    found = []
+    for port in service["spec"].get("ports") or ():
+        target = port.get("targetPort") or port["port"]
+        number = target if isinstance(target, int) else _named_port(pod, target)
+        if number is not None:
+            found.append((port.get("name", ""), port.get("protocol", "TCP"), number))
+    return tuple(found)
+
+
+def _named_port(pod: Obj | None, name: str) -> int | None:
+    for container in pod["spec"]["containers"] if pod else ():
+        for port in container.get("ports") or ():
+            if port.get("name") == name:
+                number: int = port["containerPort"]
+                return number
+    return int(name) if name.isdigit() else None
+
+
+def _ports_of(endpoint_slice: Obj) -> PortMap:
+    return tuple(
+        (port.get("name", ""), port.get("protocol", "TCP"), port["port"])
+        for port in endpoint_slice.get("ports") or ()
+    )
+
+
+def _target(pod: Obj) -> Obj:
+    meta = pod["metadata"]
+    return {
+        "kind": "Pod",
+        "name": meta["name"],
+        "namespace": meta["namespace"],
+        "uid": meta["uid"],
+    }
+
+
+def _endpoint(service: Obj, pod: Obj) -> Obj:
+    leaving = is_leaving(pod)
+    ready = is_ready(pod)
+    always = bool(service["spec"].get("publishNotReadyAddresses"))
+    return {
+        "addresses": [pod["status"]["podIP"]],
+        "conditions": {
+            "ready": always or (ready and not leaving),
+            "serving": ready,
+            "terminating": leaving,
+        },
+        "nodeName": pod["spec"]["nodeName"],
+        "targetRef": _target(pod),
+    }
+
+
+def _subsets(service: Obj, pods: list[Obj]) -> list[Obj]:
+    """Group addresses by the ports that they answer on, ready ones apart from the others."""
+    by_ports: dict[PortMap, dict[str, list[Obj]]] = {}
+    always = service["spec"].get("publishNotReadyAddresses")
+    for pod in pods:
+        group = by_ports.setdefault(_ports_for(service, pod), {})
+        place = "addresses" if always or is_ready(pod) else "notReadyAddresses"
+        address = {
+            "ip": pod["status"]["podIP"],
+            "nodeName": pod["spec"]["nodeName"],
+            "targetRef": _target(pod),
+        }
+        group.setdefault(place, []).append(address)
+    return [
+        {
+            **group,
+            "ports": [
+                ({"name": name} if name else {}) | {"port": port, "protocol": protocol}
+                for name, protocol, port in ports
+            ],
+        }
+        for ports, group in by_ports.items()
+    ]

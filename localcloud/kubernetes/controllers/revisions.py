@@ -1,0 +1,108 @@
+"""The ReplicaSets of a Deployment as its revisions: which is new, how they are numbered."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from localcloud.kubernetes.controllers.replication import owner_reference
+from localcloud.kubernetes.informer import Obj
+from localcloud.kubernetes.kinds import DEPLOYMENT
+
+HASH_LABEL = "pod-template-hash"
+REVISION = "deployment.kubernetes.io/revision"
+HISTORY = "deployment.kubernetes.io/revision-history"
+DESIRED = "deployment.kubernetes.io/desired-replicas"
+MAXIMUM = "deployment.kubernetes.io/max-replicas"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+"""Letters of generated names, as upstream: no vowels, so no words."""
+
+
+def template_hash(template: Mapping[str, Any]) -> str:
+    """Return ten letters that stand for a pod template."""
+    text = json.dumps(template, sort_keys=True).encode()
+    number = int.from_bytes(hashlib.sha256(text).digest()[:8])
+    letters = []
+    for _ in range(10):
+        number, place = divmod(number, len(ALPHABET))
+        letters.append(ALPHABET[place])
+    return "".join(letters)
+
+
+def same_template(deployment: Obj, replica_set: Obj) -> bool:
+    """Say whether a ReplicaSet runs what the Deployment asks for."""
+    template = replica_set["spec"]["template"]
+    described = template.get("metadata") or {}
+    labels = {
+        name: value for name, value in (described.get("labels") or {}).items() if name != HASH_LABEL
+    }
+    plain = {**template, "metadata": {**described, "labels": labels}}
+    wanted = deployment["spec"]["template"]
+    return _without_empty(plain) == _without_empty(wanted)
+
+
+def _without_empty(template: Mapping[str, Any]) -> dict[str, Any]:
+    described = template.get("metadata") or {}
+    ignored = ("creationTimestamp",)
+    meta = {name: value for name, value in described.items() if value and name not in ignored}
+    return {**template, "metadata": meta}
+
+
+def revision_of(obj: Obj) -> int:
+    """Return the number of a revision; 0 when it has none yet."""
+    text = (obj["metadata"].get("annotations") or {}).get(REVISION, "0")
+    return int(text) if text.isdigit() else 0
+
+
+def find_new(deployment: Obj, replica_sets: list[Obj]) -> Obj | None:
+    """Return the ReplicaSet for the Deployment's present template; the oldest when several."""
+    matching = [one for one in replica_sets if same_template(deployment, one)]
+    return min(matching, key=lambda one: one["metadata"]["creationTimestamp"], default=None)
+
+
+def make_replica_set(deployment: Obj, replicas: int, limit: int, revision: int) -> Obj:
+    """Make the ReplicaSet for a Deployment's present template.
+
+    Args:
+        limit: how many pods the Deployment may have during a rollout.
+    """
+    meta, spec = deployment["metadata"], deployment["spec"]
+    template = spec["template"]
+    digest = template_hash(template)
+    described = template.get("metadata") or {}
+    labels = {**(described.get("labels") or {}), HASH_LABEL: digest}
+    selector = spec["selector"]
+    matched = {**(selector.get("matchLabels") or {}), HASH_LABEL: digest}
+    wanted = {
+        "replicas": replicas,
+        "selector": {**selector, "matchLabels": matched},
+        "template": {**template, "metadata": {**described, "labels": labels}},
+    }
+    if spec.get("minReadySeconds"):
+        wanted["minReadySeconds"] = spec["minReadySeconds"]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": f"{meta['name']}-{digest}",
+            "namespace": meta["namespace"],
+            "labels": labels,
+            "annotations": replica_set_annotations(deployment, limit, revision),
+            "ownerReferences": [owner_reference(DEPLOYMENT, deployment)],
+        },
+        "spec": wanted,
+    }
+
+
+def replica_set_annotations(deployment: Obj, limit: int, revision: int) -> dict[str, str]:
+    """Return the notes that a Deployment leaves on its ReplicaSet."""
+    own = deployment["metadata"].get("annotations") or {}
+    kept = {name: value for name, value in own.items() if name not in (REVISION, LAST_APPLIED)}
+    return {
+        **kept,
+        DESIRED: str(deployment["spec"].get("replicas", 1)),
+        MAXIMUM: str(limit),
+        REVISION: str(revision),
+    }

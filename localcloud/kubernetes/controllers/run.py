@@ -1,0 +1,75 @@
+"""All controllers of one cluster as one supervised group of tasks."""
+
+import asyncio
+import logging
+from typing import Protocol
+
+from localcloud.clock import Clock
+from localcloud.kubernetes.client import ApiClient
+from localcloud.kubernetes.controllers.context import Context
+from localcloud.kubernetes.controllers.daemonset import DaemonSetController
+from localcloud.kubernetes.controllers.deployment import DeploymentController
+from localcloud.kubernetes.controllers.disruption import DisruptionController
+from localcloud.kubernetes.controllers.endpoints import EndpointsController
+from localcloud.kubernetes.controllers.evictions import EvictionController
+from localcloud.kubernetes.controllers.garbage import GarbageCollector
+from localcloud.kubernetes.controllers.join_tokens import JoinTokenController
+from localcloud.kubernetes.controllers.namespaces import NamespaceController
+from localcloud.kubernetes.controllers.nodes import NodeController
+from localcloud.kubernetes.controllers.replication import ReplicaController
+from localcloud.kubernetes.controllers.scheduler import Scheduler
+from localcloud.kubernetes.controllers.serviceaccounts import ServiceAccountController
+from localcloud.kubernetes.informer import Informers
+from localcloud.kubernetes.kinds import REPLICA_SET, REPLICATION_CONTROLLER
+from localcloud.profiles import Profile
+
+NODE_CIDR_MASK = 24  # upstream's default
+
+log = logging.getLogger(__name__)
+
+
+class ClusterConfig(Protocol):
+    """What the controllers need to know of the cluster that they run in."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def ca_certificate(self) -> bytes: ...
+    @property
+    def pod_cidr(self) -> str: ...
+
+
+class Controller(Protocol):
+    async def run(self) -> None: ...
+
+
+async def run_controllers(
+    api: ApiClient, clock: Clock, profile: Profile, config: ClusterConfig
+) -> None:
+    """Run the scheduler and all controllers of a cluster until cancelled.
+
+    An error in the work on one object is logged and retried; an error beyond that is a fault of
+    ours, and ends the whole group with it.
+    """
+    context = Context(api, clock, Informers(api))
+    mask = getattr(config, "node_cidr_mask", NODE_CIDR_MASK)
+    controllers: tuple[Controller, ...] = (
+        ServiceAccountController(context, config.ca_certificate),
+        NamespaceController(context),
+        JoinTokenController(context),
+        NodeController(context, config.pod_cidr, mask),
+        EvictionController(context),
+        Scheduler(context),
+        ReplicaController(context, REPLICATION_CONTROLLER),
+        ReplicaController(context, REPLICA_SET),
+        DeploymentController(context),
+        DaemonSetController(context),
+        EndpointsController(context),
+        DisruptionController(context),
+        GarbageCollector(context),
+    )
+    async with asyncio.TaskGroup() as group:
+        await context.informers.run(group)
+        log.info("controllers of %s run", config.name)
+        for controller in controllers:
+            group.create_task(controller.run(), name=type(controller).__name__)

@@ -1,0 +1,295 @@
+"""The scheduler: puts each waiting pod on the node with the fewest pods that may take it.
+
+Pods that ask for the same are decided together: which nodes may take them is worked out once and
+kept until a node changes or a pod leaves, so that thousands of pods cost one pass over the nodes.
+"""
+
+import asyncio
+import heapq
+import json
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from localcloud.clock import stamp
+from localcloud.kubernetes.controllers.context import Context
+from localcloud.kubernetes.controllers.placement import (
+    HELPLESS,
+    NO_VICTIMS,
+    NodeRoom,
+    demand_of_pod,
+    objection,
+)
+from localcloud.kubernetes.failures import ApiFailure
+from localcloud.kubernetes.informer import Key, Obj, key_of
+from localcloud.kubernetes.kinds import NODE, POD
+from localcloud.kubernetes.pods import Demand, is_finished, is_leaving
+from localcloud.kubernetes.writes import strategic_status
+
+NAME = "default-scheduler"
+RETRY = 1.0  # seconds of real time after a failed call
+
+_PLACING = ("nodeSelector", "affinity", "tolerations", "priority")
+"""What of a pod's spec decides where it may run, beside what its containers request."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Alike:
+    """Pods that ask for the same, and the nodes that may take them, the emptiest first."""
+
+    spec: Obj
+    demand: Demand
+    refusals: Counter[str] = field(default_factory=Counter)
+    candidates: list[tuple[int, str]] = field(default_factory=list)  # a heap: pods on it, name
+
+
+class Scheduler:
+    """Binds pods to nodes."""
+
+    def __init__(self, context: Context) -> None:
+        self._api = context.api
+        self._clock = context.clock
+        self._events = context.recorder(NAME)
+        self._rooms: dict[str, NodeRoom] = {}
+        self._places: dict[str, str] = {}  # pod uid -> node name
+        self._pending: dict[Key, Obj] = {}
+        self._stuck: dict[Key, Obj] = {}
+        self._kinds_of_pods: dict[str, Alike] = {}
+        self._wake = asyncio.Event()
+        context.informers.of(NODE).on_change(self._node_changed)
+        context.informers.of(POD).on_change(self._pod_changed)
+
+    async def run(self) -> None:
+        """Work for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._events.run())
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._place_all()
+
+    def _node_changed(self, before: Obj | None, after: Obj | None) -> None:
+        if after is None:
+            self._rooms.pop((before or {})["metadata"]["name"], None)
+            self._look_again()
+            return
+        room = self._rooms.get(after["metadata"]["name"])
+        if room is None:
+            room = self._rooms[after["metadata"]["name"]] = NodeRoom(after)
+        elif before is not None and _same_for_pods(before, after):
+            room.node = after
+            return
+        room.measure(after)
+        self._look_again()
+
+    def _pod_changed(self, before: Obj | None, after: Obj | None) -> None:
+        if before is not None and (after is None or is_finished(after)):
+            self._leave(before)
+        if after is None:
+            key = key_of(before or {})
+            self._pending.pop(key, None)
+            self._stuck.pop(key, None)
+        elif after["spec"].get("nodeName"):
+            self._pending.pop(key_of(after), None)
+            self._stuck.pop(key_of(after), None)
+            if not is_finished(after):
+                self._settle(after, after["spec"]["nodeName"])
+        elif _is_ours(after) and (before is None or before["spec"] != after["spec"]):
+            self._stuck.pop(key_of(after), None)
+            self._pending[key_of(after)] = after
+            self._wake.set()
+        elif is_leaving(after):
+            self._pending.pop(key_of(after), None)
+            self._stuck.pop(key_of(after), None)
+
+    def _settle(self, pod: Obj, node: str) -> None:
+        uid = pod["metadata"]["uid"]
+        if self._places.get(uid) == node and uid in self._room(node).taken:
+            return
+        self._places[uid] = node
+        self._room(node).take(uid, demand_of_pod(pod))
+
+    def _room(self, node: str) -> NodeRoom:
+        """Return a node's room; pods may be known before the node they are on."""
+        if node not in self._rooms:
+            self._rooms[node] = NodeRoom({"metadata": {"name": node}})
+        return self._rooms[node]
+
+    def _leave(self, pod: Obj) -> None:
+        uid = pod["metadata"]["uid"]
+        node = self._places.pop(uid, None)
+        if node in self._rooms:
+            self._rooms[node].free(uid)
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Something has become possible that was not: try the stuck pods once more."""
+        self._kinds_of_pods.clear()
+        self._pending.update(self._stuck)
+        self._stuck.clear()
+        if self._pending:
+            self._wake.set()
+
+    async def _place_all(self) -> None:
+        waiting = sorted(
+            self._pending.items(), key=lambda item: -(item[1]["spec"].get("priority") or 0)
+        )
+        for key, pod in waiting:
+            if self._pending.get(key) is not pod:
+                continue
+            try:
+                await self._place(key, pod)
+            except (ApiFailure, OSError) as failure:
+                self._put_off(key, pod, failure)
+            await asyncio.sleep(0)
+
+    async def _place(self, key: Key, pod: Obj) -> None:
+        alike = self._alike(pod)
+        room = self._emptiest(alike)
+        if room is None:
+            del self._pending[key]
+            self._stuck[key] = pod
+            await self._explain(key, pod, self._why_not(alike))
+            return
+        del self._pending[key]
+        uid, node = pod["metadata"]["uid"], room.node["metadata"]["name"]
+        self._places[uid] = node
+        room.take(uid, alike.demand)
+        try:
+            await self._bind(pod, node)
+        except BaseException:
+            self._places.pop(uid, None)
+            room.free(uid)
+            raise
+
+    async def _bind(self, pod: Obj, node: str) -> None:
+        meta = pod["metadata"]
+        binding = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {key: meta[key] for key in ("name", "namespace", "uid")},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+        }
+        path = POD.path(meta["namespace"], meta["name"], "binding")
+        await self._api.request("POST", path, body=binding)
+        told = f"Successfully assigned {meta['namespace']}/{meta['name']} to {node}"
+        self._events.record(POD, pod, "Scheduled", told)
+
+    def _put_off(self, key: Key, pod: Obj, failure: Exception) -> None:
+        """Try a pod again later, unless the failure says that it is gone or bound."""
+        if isinstance(failure, ApiFailure) and failure.status in (404, 409):
+            return
+        log.warning("pod %s/%s: %s", *key, failure)
+
+        def again() -> None:
+            self._pending.setdefault(key, pod)
+            self._wake.set()
+
+        asyncio.get_running_loop().call_later(RETRY, again)
+
+    def _alike(self, pod: Obj) -> Alike:
+        spec = pod["spec"]
+        demand = demand_of_pod(pod)
+        placing = {field: spec.get(field) for field in _PLACING}
+        name = json.dumps([placing, demand.cpu, demand.memory, sorted(demand.ports)])
+        if name not in self._kinds_of_pods:
+            self._kinds_of_pods[name] = self._survey(Alike(spec, demand))
+        return self._kinds_of_pods[name]
+
+    def _survey(self, alike: Alike) -> Alike:
+        """Work out which nodes may take these pods at all."""
+        for name, room in self._rooms.items():
+            if not room.node.get("status"):
+                continue  # only heard of, through a pod
+            refusal = objection(room.node, alike.spec)
+            if refusal is not None:
+                alike.refusals[refusal] += 1
+            else:
+                alike.candidates.append((len(room.taken), name))
+        heapq.heapify(alike.candidates)
+        return alike
+
+    def _emptiest(self, alike: Alike) -> NodeRoom | None:
+        """Return the node with the fewest pods that has room, dropping those that are full."""
+        heap = alike.candidates
+        while heap:
+            count, name = heap[0]
+            room = self._rooms[name]
+            if len(room.taken) != count:
+                heapq.heapreplace(heap, (len(room.taken), name))
+            elif lacking := room.shortages(alike.demand):
+                heapq.heappop(heap)
+                alike.refusals.update(lacking)
+                helps = room.could_ever_hold(alike.demand)
+                alike.refusals[NO_VICTIMS] += helps
+            else:
+                return room
+        return None
+
+    def _why_not(self, alike: Alike) -> str:
+        nodes = sum(1 for room in self._rooms.values() if room.node.get("status"))
+        if not nodes:
+            return "no nodes available to schedule pods"
+        victims = alike.refusals[NO_VICTIMS]
+        reasons = sorted(
+            f"{count} {reason}" for reason, count in alike.refusals.items() if reason != NO_VICTIMS
+        )
+        hopes = sorted(
+            f"{count} {reason}"
+            for reason, count in ((HELPLESS, nodes - victims), (NO_VICTIMS, victims))
+            if count
+        )
+        none = f"0/{nodes} nodes are available: "
+        return (
+            f"{none}{', '.join(reasons)}. no new claims to deallocate, "
+            f"preemption: {none}{', '.join(hopes)}."
+        )
+
+    async def _explain(self, key: Key, pod: Obj, message: str) -> None:
+        """Write why a pod waits, unless that stands there already."""
+        for condition in pod.get("status", {}).get("conditions") or ():
+            if condition["type"] == "PodScheduled" and condition.get("message") == message:
+                return
+        condition_now: dict[str, Any] = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": message,
+            "lastProbeTime": None,
+            "lastTransitionTime": stamp(self._clock.now()),
+        }
+        self._events.record(POD, pod, "FailedScheduling", message, warning=True)
+        try:
+            changed = await strategic_status(self._api, POD, pod, {"conditions": [condition_now]})
+        except ApiFailure as failure:
+            if failure.status not in (404, 409):
+                raise
+            return
+        for waiting in (self._stuck, self._pending):
+            if key in waiting:
+                waiting[key] = changed
+
+
+def _is_ours(pod: Obj) -> bool:
+    spec = pod["spec"]
+    return (
+        spec.get("schedulerName", NAME) == NAME
+        and not spec.get("schedulingGates")
+        and not is_leaving(pod)
+        and not is_finished(pod)
+    )
+
+
+def _same_for_pods(before: Obj, after: Obj) -> bool:
+    """Say whether nothing changed on a node that could matter for placing a pod."""
+
+    def facts(node: Obj) -> tuple[Any, ...]:
+        spec = node.get("spec") or {}
+        allocatable = node.get("status", {}).get("allocatable")
+        labels = node["metadata"].get("labels")
+        return labels, spec.get("taints"), spec.get("unschedulable"), allocatable
+
+    return facts(before) == facts(after)

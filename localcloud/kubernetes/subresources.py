@@ -1,0 +1,188 @@
+"""The doors beside an object: scale, binding, eviction, log, token, finalize."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from localcloud.clock import stamp
+from localcloud.kubernetes import kinds
+from localcloud.kubernetes.calls import Answer, Call, Content, Document, Target, document
+from localcloud.kubernetes.eviction import evict
+from localcloud.kubernetes.failures import ApiFailure, bad_request, conflict
+from localcloud.kubernetes.kinds import Kind
+from localcloud.kubernetes.patch import merge_patch
+from localcloud.kubernetes.registry import Registry
+from localcloud.kubernetes.selectors import format_label_selector
+from localcloud.kubernetes.store import Body, Stored
+from localcloud.kubernetes.tokens import ISSUER, Tokens
+
+_HOUR = 3600
+
+
+def answer(registry: Registry, tokens: Tokens, kind: Kind, call: Call, target: Target) -> Answer:
+    """Answer a call to any subresource but status and proxy."""
+    match target.subresource:
+        case "scale":
+            return _scale(registry, kind, call, target)
+        case "binding":
+            return _bind(registry, call, target)
+        case "eviction":
+            evict(registry, target, require_object(call.body), call.query)
+            return document(success_status(201), 201)
+        case "log":
+            return _log(registry, call, target)
+        case "token":
+            return _token(registry, tokens, call, target)
+        case "finalize":
+            return Document(registry.finalize(target.name, require_object(call.body)), 200, kind)
+        case _:
+            message = (
+                f"pods/{target.subresource} is not emulated: the pods of this cluster run no "
+                "processes; `kubectl logs` and the proxies work"
+            )
+            raise ApiFailure(501, "NotImplemented", message)
+
+
+def require_object(body: Any, kind: Kind | None = None) -> Mapping[str, Any]:
+    """The body of a call, which must be an object."""
+    if not isinstance(body, Mapping):
+        wanted = f" (must be of type {kind.kind})" if kind else ""
+        raise bad_request(f"the object provided is unrecognized{wanted}: couldn't get version/kind")
+    return body
+
+
+def success_status(code: int | None = None, details: dict[str, Any] | None = None) -> Body:
+    """A Status object that says yes."""
+    status: Body = {"apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Success"}
+    if code:
+        status["code"] = code
+    if details:
+        status["details"] = details
+    return status
+
+
+def deleted_status(kind: Kind, body: Mapping[str, Any]) -> Body:
+    """What DELETE answers for an object that is gone."""
+    metadata = body["metadata"]
+    details = {"name": metadata["name"], "kind": kind.plural, "uid": metadata["uid"]}
+    if kind.group:
+        details["group"] = kind.group
+    return success_status(details=details)
+
+
+# Scale
+
+
+def _scale(registry: Registry, kind: Kind, call: Call, target: Target) -> Document:
+    stored = registry.read(kind, target.namespace, target.name)
+    if call.method == "GET":
+        return document(_scale_of(stored))
+    wanted = require_object(call.body)
+    if call.method == "PATCH":
+        wanted = merge_patch(_scale_of(stored), wanted)
+    version = wanted.get("metadata", {}).get("resourceVersion", "")
+    registry.require_version(kind, target.name, stored, version)
+    body = stored.copy()
+    body["spec"]["replicas"] = wanted.get("spec", {}).get("replicas", 0)
+    updated = registry.update(kind, target.namespace, target.name, body, dry_run=call.dry_run)
+    return document(_scale_of(updated))
+
+
+def _scale_of(stored: Stored) -> Body:
+    body = stored.body
+    selector = body["spec"].get("selector") or {}
+    if body["kind"] == kinds.REPLICATION_CONTROLLER.kind:
+        selector = {"matchLabels": selector}
+    kept = ("creationTimestamp", "name", "namespace", "resourceVersion", "uid")
+    return {
+        "apiVersion": "autoscaling/v1",
+        "kind": "Scale",
+        "metadata": {key: body["metadata"][key] for key in kept},
+        "spec": {"replicas": body["spec"].get("replicas", 0)},
+        "status": {
+            "replicas": body.get("status", {}).get("replicas", 0),
+            "selector": format_label_selector(selector),
+        },
+    }
+
+
+# Pods
+
+
+def _bind(registry: Registry, call: Call, target: Target) -> Document:
+    """Give a pod its node; only the scheduler does this, and only once."""
+    stored = registry.read(kinds.POD, target.namespace, target.name)
+    wanted = require_object(call.body)
+    node = (wanted.get("target") or {}).get("name")
+    if not node:
+        raise bad_request("target.name: Required value")
+    uid = (wanted.get("metadata") or {}).get("uid")
+    if uid and uid != stored.body["metadata"]["uid"]:
+        raise conflict(kinds.POD, target.name, "the pod has been replaced by another one")
+    if stored.body["spec"].get("nodeName"):
+        already = stored.body["spec"]["nodeName"]
+        why = f'pod {target.name} is already assigned to node "{already}"'
+        raise conflict(kinds.POD, target.name, why)
+    if stored.body["metadata"].get("deletionTimestamp"):
+        why = f"pod {target.name} is being deleted, cannot be assigned to a host"
+        raise conflict(kinds.POD, target.name, why)
+    now = stamp(registry.clock.now())
+
+    def edit(pod: Body) -> None:
+        pod["spec"]["nodeName"] = node
+        conditions = pod["status"].setdefault("conditions", [])
+        conditions[:] = [item for item in conditions if item["type"] != "PodScheduled"]
+        conditions.append({"type": "PodScheduled", "status": "True", "lastTransitionTime": now})
+
+    registry.change(kinds.POD, stored, edit, dry_run=call.dry_run)
+    return document(success_status(201), 201)
+
+
+def _log(registry: Registry, call: Call, target: Target) -> Content:
+    """A few honest lines: the pod is simulated and writes nothing of its own."""
+    pod = registry.read(kinds.POD, target.namespace, target.name).body
+    containers = {item["name"]: item for item in pod["spec"]["containers"]}
+    wanted = call.query.get("container") or next(iter(containers))
+    if wanted not in containers:
+        raise bad_request(f"container {wanted} is not valid for pod {target.name}")
+    started = pod.get("status", {}).get("startTime")
+    if pod.get("status", {}).get("phase") == "Pending" or not started:
+        raise bad_request(
+            f'container "{wanted}" in pod "{target.name}" is waiting to start: ContainerCreating'
+        )
+    node = pod["spec"].get("nodeName", "")
+    lines = [
+        f"simulated container {wanted} of image {containers[wanted]['image']}",
+        f"started on node {node}; it answers on its ports and writes no log of its own",
+    ]
+    if call.query.get("timestamps") in ("true", "1"):
+        lines = [f"{started} {line}" for line in lines]
+    tail = call.query.get("tailLines")
+    lines = lines[-int(tail) :] if tail and int(tail) else ([] if tail else lines)
+    return Content("".join(f"{line}\n" for line in lines).encode(), content_type="text/plain")
+
+
+# Service accounts
+
+
+def _token(registry: Registry, tokens: Tokens, call: Call, target: Target) -> Document:
+    account = registry.read(kinds.SERVICE_ACCOUNT, target.namespace, target.name)
+    wanted = dict(call.body or {})
+    spec = wanted.get("spec") or {}
+    seconds = int(spec.get("expirationSeconds") or _HOUR)
+    token, ends = tokens.sign(
+        target.namespace, target.name, account.body["metadata"]["uid"], seconds
+    )
+    return document(
+        {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "metadata": {
+                "creationTimestamp": stamp(registry.clock.now()),
+                "name": target.name,
+                "namespace": target.namespace,
+            },
+            "spec": {"audiences": [ISSUER], "expirationSeconds": seconds},
+            "status": {"expirationTimestamp": ends, "token": token},
+        },
+        201,
+    )

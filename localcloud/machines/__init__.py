@@ -1,0 +1,1 @@
+"""Machines: an SSH server and a folder each, on which real scripts run."""

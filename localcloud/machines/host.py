@@ -1,0 +1,69 @@
+"""All machines of the local cloud, as the IaaS side sees them."""
+
+from pathlib import Path
+
+from localcloud.clock import Clock
+from localcloud.fabric import Fabric
+from localcloud.kubernetes.planes import Planes
+from localcloud.machines.landlock import find_version
+from localcloud.machines.machine import Machine, World, erase
+from localcloud.machines.sandbox import link_tools, log
+from localcloud.machines.standins.door import Door
+from localcloud.parts import Birth
+from localcloud.profiles import Profile
+
+
+class Machines:
+    """Boots, halts and destroys machines; each lives in a folder of `root` named by its id.
+
+    Raises:
+        FileNotFoundError: this system has no bash.
+    """
+
+    def __init__(
+        self, root: Path, fabric: Fabric, clock: Clock, profile: Profile, planes: Planes
+    ) -> None:
+        self._root = root.resolve()
+        self._door = Door()
+        tools = self._root / ".tools"
+        self._world = World(fabric, clock, profile, planes, tools, self._door)
+        self._machines: dict[str, Machine] = {}
+        link_tools(tools)
+        if not find_version():
+            log.warning("this kernel has no Landlock: nothing guards files outside the machines")
+
+    def find(self, instance_id: str) -> Machine:
+        """Return a machine that has booted once. Raises `KeyError` for any other."""
+        return self._machines[instance_id]
+
+    async def boot(self, birth: Birth) -> None:
+        """Start a machine, new or halted; one that runs is left alone."""
+        await self._door.open()
+        machine = self._machines.get(birth.instance_id)
+        if machine is None:
+            machine = Machine(birth, self._root / birth.instance_id, self._world)
+            self._machines[birth.instance_id] = machine
+        if machine.is_running:
+            return
+        machine.birth = birth  # it may have another address than before it was halted
+        await machine.boot()
+
+    async def halt(self, instance_id: str) -> None:
+        """Power off; an unknown or halted machine is fine."""
+        machine = self._machines.get(instance_id)
+        if machine is not None:
+            await machine.halt()
+
+    async def destroy(self, instance_id: str) -> None:
+        """Power off and forget, disk included; an unknown machine is fine."""
+        machine = self._machines.pop(instance_id, None)
+        if machine is not None:
+            await machine.halt()
+            await machine.cluster.forget()
+        erase(self._root / instance_id)
+
+    async def close(self) -> None:
+        """Power off all machines and shut the door for stand-ins; the disks stay."""
+        for machine in list(self._machines.values()):
+            await machine.halt()
+        await self._door.close()

@@ -1,0 +1,183 @@
+"""The certificates and kubeconfig files that kubeadm makes."""
+
+import base64
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+_CA_DAYS = 3650
+_LEAF_DAYS = 365
+_SKEW = timedelta(minutes=5)  # another machine's clock may be a little behind
+
+CaKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | Ed25519PrivateKey
+
+
+class BadAuthority(ValueError):
+    """The CA's files cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate and its key, PEM."""
+
+    certificate: bytes
+    key: bytes
+
+
+def _name(common_name: str, organizations: Iterable[str] = ()) -> x509.Name:
+    parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, one) for one in organizations]
+    return x509.Name([*parts, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def make_authority(now: datetime) -> Pair:
+    """Make the CA of a cluster that was given none."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name("kubernetes")
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _SKEW)
+        .not_valid_after(now + timedelta(days=_CA_DAYS))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_usage(signs=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return Pair(certificate.public_bytes(Encoding.PEM), _pem(key))
+
+
+def _usage(*, signs: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True, key_encipherment=not signs, key_cert_sign=signs, crl_sign=signs,
+        content_commitment=False, data_encipherment=False, key_agreement=False,
+        encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+
+
+def read_authority(folder: Path) -> Pair | None:
+    """Read `ca.crt` and `ca.key`; None when there is no certificate.
+
+    Raises:
+        BadAuthority: a half is missing, cannot be read, or does not fit the other.
+    """
+    certificate, key = folder / "ca.crt", folder / "ca.key"
+    if not certificate.exists():
+        return None
+    if not key.exists():
+        raise BadAuthority("failure loading key for CA: couldn't load the private key file ca.key")
+    pair = Pair(certificate.read_bytes(), key.read_bytes())
+    try:
+        public = x509.load_pem_x509_certificate(pair.certificate).public_key()
+        private = _load_key(pair.key).public_key()
+    except (ValueError, TypeError) as error:
+        raise BadAuthority(f"failure loading certificate for CA: {error}") from error
+    if public != private:
+        raise BadAuthority("certificate and private key for CA do not match")
+    return pair
+
+
+def _load_key(pem: bytes) -> CaKey:
+    key = load_pem_private_key(pem, None)
+    if not isinstance(key, CaKey):
+        raise TypeError("the key is neither EC, RSA nor Ed25519")
+    return key
+
+
+def issue(
+    authority: Pair,
+    now: datetime,
+    common_name: str,
+    *,
+    organizations: Iterable[str] = (),
+    server_names: Iterable[str] = (),
+) -> Pair:
+    """Issue a certificate: for a server where it has names (or addresses), else for a client."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    names = list(dict.fromkeys(server_names))
+    purpose = ExtendedKeyUsageOID.SERVER_AUTH if names else ExtendedKeyUsageOID.CLIENT_AUTH
+    ca_certificate = x509.load_pem_x509_certificate(authority.certificate)
+    ca_key = _load_key(authority.key)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(_name(common_name, organizations))
+        .issuer_name(ca_certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _SKEW)
+        .not_valid_after(now + timedelta(days=_LEAF_DAYS))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        .add_extension(_authority_id(ca_certificate, ca_key), critical=False)
+    )
+    if names:
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False
+        )
+    algorithm = None if isinstance(ca_key, Ed25519PrivateKey) else hashes.SHA256()
+    certificate = builder.sign(ca_key, algorithm)
+    return Pair(certificate.public_bytes(Encoding.PEM), _pem(key))
+
+
+def _authority_id(certificate: x509.Certificate, key: CaKey) -> x509.AuthorityKeyIdentifier:
+    try:
+        known = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except x509.ExtensionNotFound:
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(known.value)
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def kubeconfig(server: str, user: str, ca_certificate: bytes, credentials: dict[str, Any]) -> str:
+    """Render a kubeconfig file with one cluster and one user."""
+    encoded = base64.b64encode(ca_certificate).decode()
+    cluster = {"certificate-authority-data": encoded, "server": server}
+    context = f"{user}@kubernetes"
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "kubernetes", "cluster": cluster}],
+            "users": [{"name": user, "user": credentials}],
+            "contexts": [{"name": context, "context": {"cluster": "kubernetes", "user": user}}],
+            "current-context": context,
+        },
+        sort_keys=False,
+    )
+
+
+def client_credentials(pair: Pair) -> dict[str, str]:
+    """The user's part of a kubeconfig that carries its certificate."""
+    return {
+        "client-certificate-data": base64.b64encode(pair.certificate).decode(),
+        "client-key-data": base64.b64encode(pair.key).decode(),
+    }

@@ -1,0 +1,143 @@
+"""Package repositories and image registries that the private networks reach.
+
+A short catalogue of the mirrors that public documentation names; whoever asks another host gets
+what a machine without a route gets. Names and versions: reference of November 2026.
+"""
+
+import fnmatch
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from localcloud.machines.systems import System
+
+MIRROR_HOSTS = (
+    "mirrors.aliyun.com",
+    "mirrors.tuna.tsinghua.edu.cn",
+    "pkgs.k8s.io",
+    "download.docker.com",
+)
+REGISTRIES = (
+    "registry.aliyuncs.com", "registry.k8s.io", "docker.io", "ghcr.io", "quay.io", "m.daocloud.io",
+    "docker.m.daocloud.io", "k8s.m.daocloud.io", "ghcr.m.daocloud.io", "quay.m.daocloud.io",
+)  # fmt: skip
+
+KUBERNETES_SIGNER = "DE15B14486CD377B9E876E1A234654DA9A296436"
+DOCKER_DEB_SIGNER = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
+DOCKER_RPM_SIGNER = "060A61C51B558A7F742B77AAC52FEB6B621E9F35"
+
+_LATEST_PATCH = {"1.35": 9, "1.36": 4, "1.37": 1}  # by minor version of Kubernetes
+_CONTAINERD = ("2.2.4", "2.3.1", "2.3.2")
+_TOOL_VERSIONS = {"cri-tools": "{minor}.0", "kubernetes-cni": "1.9.1"}
+_BASIC = (
+    "ca-certificates", "chrony", "conntrack", "container-selinux", "curl", "ethtool", "gnupg",
+    "gnupg2", "ipset", "iptables", "iptables-nft", "openssl", "socat", "tar", "wget",
+)  # fmt: skip
+
+PREINSTALLED = {
+    "ubuntu": ("ca-certificates", "curl", "gnupg", "iptables", "openssl", "tar"),
+    "debian": ("ca-certificates", "openssl", "tar"),
+    "rocky": ("ca-certificates", "curl", "gnupg2", "openssl", "tar"),
+}
+DEPENDENCIES = {"kubeadm": ("cri-tools",), "kubelet": ("kubernetes-cni",)}
+
+# Commands that exist only with their package.
+COMMANDS = {
+    "containerd.io": ("containerd", "ctr"),
+    "cri-tools": ("crictl",),
+    "curl": ("curl",),
+    "ethtool": ("ethtool",),
+    "gnupg": ("gpg",),
+    "gnupg2": ("gpg",),
+    "iptables": ("iptables",),
+    "iptables-nft": ("iptables",),
+    "kubeadm": ("kubeadm",),
+    "kubectl": ("kubectl",),
+    "kubelet": ("kubelet",),
+    "wget": ("wget",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A file on a mirror."""
+
+    text: str
+
+
+def fetch(url: str) -> Page | None:
+    """Return what a mirror serves at a URL, None where it has no such page.
+
+    Raises:
+        LookupError: no machine here reaches that host.
+    """
+    parts = urlsplit(url)
+    if parts.hostname not in MIRROR_HOSTS:
+        raise LookupError(parts.hostname)
+    if _minor_of(url) and url.endswith((".key", "Release")):
+        return _key(KUBERNETES_SIGNER) if _minor_of(url) in _LATEST_PATCH else None
+    if _is_docker(url) and url.endswith("/gpg"):
+        is_rpm = "/centos/" in url or "/rhel/" in url
+        return _key(DOCKER_RPM_SIGNER if is_rpm else DOCKER_DEB_SIGNER)
+    return None
+
+
+def _key(fingerprint: str) -> Page:
+    return Page(
+        "-----BEGIN PGP PUBLIC KEY BLOCK-----\n"
+        f"Comment: stands for the key {fingerprint}\n"
+        "-----END PGP PUBLIC KEY BLOCK-----\n"
+    )
+
+
+def _minor_of(url: str) -> str:
+    match = re.search(r"core(?::/stable:|/stable)/v(\d+\.\d+)/", url)
+    return match[1] if match else ""
+
+
+def _is_docker(url: str) -> bool:
+    return "/docker-ce/" in url or urlsplit(url).hostname == "download.docker.com"
+
+
+def is_served(source: str) -> bool:
+    """Say whether a package source (its URL) can be read from here."""
+    if urlsplit(source).hostname not in MIRROR_HOSTS:
+        return False
+    minor = _minor_of(source)
+    return _is_docker(source) or minor in _LATEST_PATCH
+
+
+def versions_of(package: str, sources: Sequence[str], system: System) -> list[str]:
+    """Return the versions of a package in these sources and the distribution, oldest first."""
+    if package in _BASIC:
+        return ["1.0-1"]
+    found: list[str] = []
+    for source in sources:
+        minor = _minor_of(source)
+        if package in ("kubeadm", "kubelet", "kubectl") and minor:
+            found += [f"{minor}.{patch}" for patch in range(_LATEST_PATCH[minor] + 1)]
+        elif package in _TOOL_VERSIONS and minor:
+            found.append(_TOOL_VERSIONS[package].format(minor=minor))
+        elif package == "containerd.io" and _is_docker(source):
+            found += _CONTAINERD
+    return [f"{version}-{_release(package, system)}" for version in found]
+
+
+def _release(package: str, system: System) -> str:
+    if package == "containerd.io":
+        return f"1~{system.id}.{system.version}~{system.codename}" if system.codename else "1.el9"
+    return "1.1" if system.packager == "apt" else "150500.1.1"
+
+
+def choose_version(package: str, wanted: str, versions: Sequence[str]) -> str | None:
+    """Return the newest version that fits a pattern such as `1.36.4-*`; empty fits all."""
+    fitting = [one for one in versions if not wanted or fnmatch.fnmatchcase(one, wanted)]
+    return fitting[-1] if fitting else None
+
+
+def is_pullable(image: str) -> bool:
+    """Say whether an image's registry can be reached from here."""
+    host, slash, _ = image.partition("/")
+    is_host = bool(slash) and ("." in host or ":" in host)
+    return not is_host or host in REGISTRIES

@@ -1,0 +1,222 @@
+"""The SSH server of one machine: keys, commands, files, and the way on to its neighbours."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncssh
+
+from localcloud.fabric import CHUNK, splice
+from localcloud.machines.sandbox import Process
+from localcloud.machines.sftp import DiskFiles
+
+if TYPE_CHECKING:
+    from localcloud.machines.machine import Machine
+
+log = logging.getLogger(__name__)
+
+SSH_PORT = 22
+_LOGIN_SECONDS = 30
+_LINGER = 1.0  # seconds in which children of an ended command may still write
+_LOOPBACK = ("localhost", "127.0.0.1")
+
+Relay = Callable[[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]], Awaitable[None]]
+
+
+class SshServer:
+    """Serves connections that the fabric hands over, each with the host key of its moment."""
+
+    def __init__(self, machine: "Machine") -> None:
+        self._machine = machine
+        self._host_key: asyncssh.SSHKey | None = None
+        self._connections: set[asyncssh.SSHServerConnection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.processes: set[Process] = set()
+
+    def load_host_key(self, file: Path) -> None:
+        """Read the host key, for connections from now on; one that cannot be read is not taken."""
+        try:
+            self._host_key = asyncssh.read_private_key(file)
+        except (OSError, asyncssh.KeyImportError) as error:
+            log.warning("sshd on %s: %s", self._machine.birth.instance_id, error)
+
+    def accept(self, connection: socket.socket, peer: str) -> None:
+        """Serve one connection until it ends."""
+        if self._host_key is None:
+            connection.close()
+            return
+        task = asyncio.create_task(self._serve(connection, peer, self._host_key))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, connection: socket.socket, peer: str, host_key: asyncssh.SSHKey) -> None:
+        with suppress(asyncssh.Error, OSError, TimeoutError):
+            served = await asyncssh.run_server(
+                connection,
+                server_factory=lambda: _Session(self._machine, peer),
+                server_host_keys=[host_key],
+                process_factory=self._run,
+                sftp_factory=self._serve_files,
+                encoding=None,
+                allow_pty=False,
+                agent_forwarding=False,
+                password_auth=False,
+                kbdint_auth=False,
+                host_based_auth=False,
+                gss_host=None,
+                login_timeout=_LOGIN_SECONDS,
+                compression_algs=None,
+            )
+            self._connections.add(served)
+            try:
+                await served.wait_closed()
+            finally:
+                self._connections.discard(served)
+
+    def _serve_files(self, channel: asyncssh.SSHServerChannel[bytes]) -> DiskFiles:
+        user = str(channel.get_extra_info("username"))
+        home = self._machine.sandbox.home(user).relative_to(self._machine.disk)
+        return DiskFiles(channel, self._machine.disk, f"/{home}")
+
+    async def _run(self, session: "asyncssh.SSHServerProcess[bytes]") -> None:
+        """Run the command (or standard input, as a shell would) and hand its streams through."""
+        user = str(session.get_extra_info("username"))
+        command = ["-c", session.command] if session.command is not None else ["-s"]
+        try:
+            process = await self._machine.sandbox.start(command, user=user)
+        except OSError as error:
+            session.stderr.write(f"{error}\n".encode())
+            session.exit(126)
+            return
+        self.processes.add(process)
+        try:
+            session.exit(await _carry(session, process))
+        except (asyncssh.Error, OSError):
+            log.debug("a client of %s went away", self._machine.birth.instance_id)
+        finally:
+            process.kill()
+            process.close()
+            self.processes.discard(process)
+
+    async def close(self) -> None:
+        """Break all connections and kill what runs for them."""
+        for process in tuple(self.processes):
+            process.kill()
+        for connection in tuple(self._connections):
+            connection.abort()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _carry(session: "asyncssh.SSHServerProcess[bytes]", process: Process) -> int:
+    """Carry the three streams until the command ends; a client that leaves ends the command."""
+
+    async def feed() -> None:
+        with suppress(OSError):
+            while data := await session.stdin.read(CHUNK):
+                process.stdin.write(data)
+                await process.stdin.drain()
+        process.close()
+
+    async def drain(reader: asyncio.StreamReader, writer: asyncssh.SSHWriter[bytes]) -> None:
+        while data := await reader.read(CHUNK):
+            writer.write(data)
+            await writer.drain()
+
+    feeding = asyncio.create_task(_quietly(feed()))
+    leaving = asyncio.create_task(session.channel.wait_closed())
+    ending = asyncio.create_task(process.wait())
+    draining = asyncio.gather(
+        drain(process.stdout, session.stdout), drain(process.stderr, session.stderr)
+    )
+    try:
+        await asyncio.wait({ending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not ending.done():
+            process.kill()
+        code = await ending
+        await asyncio.wait({draining}, timeout=_LINGER)
+        process.kill()  # children that stayed behind would keep the pipes open
+        await draining
+        return code if code >= 0 else 128 - code
+    finally:
+        for task in (feeding, leaving, ending, draining):
+            task.cancel()
+        await asyncio.gather(feeding, leaving, ending, draining, return_exceptions=True)
+
+
+async def _quietly(work: Awaitable[None]) -> None:
+    with suppress(asyncssh.Error):
+        await work
+
+
+class _Session(asyncssh.SSHServer):
+    """Who may log in to one machine, and whom he may reach from there."""
+
+    def __init__(self, machine: "Machine", peer: str) -> None:
+        self._machine = machine
+        self._peer = peer
+        self._connection: asyncssh.SSHServerConnection | None = None
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+
+    def begin_auth(self, username: str) -> bool:
+        """Read the user's authorized keys, as they are at this moment."""
+        assert self._connection is not None
+        keys = _authorized_keys(self._machine.sandbox.home(username))
+        if keys is not None:
+            self._connection.set_authorized_keys(keys)
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def connection_requested(
+        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+    ) -> Relay:
+        """Open a way to a private address; names are those of the machine's /etc/hosts.
+
+        Raises:
+            asyncssh.ChannelOpenError: nobody answers there, or not from here.
+        """
+        birth = self._machine.birth
+        address = birth.address if dest_host in _LOOPBACK else self._machine.resolve(dest_host)
+        if address is None:
+            raise asyncssh.ChannelOpenError(
+                asyncssh.OPEN_CONNECT_FAILED, f"{dest_host}: Name or service not known"
+            )
+        try:
+            far = self._machine.world.fabric.dial(birth.vpc, birth.address, address, dest_port)
+        except OSError as error:
+            word = (
+                "Connection refused"
+                if isinstance(error, ConnectionError)
+                else "Connection timed out"
+            )
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, word) from error
+
+        async def relay(
+            reader: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[bytes]
+        ) -> None:
+            streams = await asyncio.open_connection(sock=far)
+            # asyncssh's streams have the methods of asyncio's that splice uses.
+            with suppress(asyncssh.Error, OSError):
+                await splice((reader, writer), streams)  # type: ignore[arg-type]
+
+        return relay
+
+
+def _authorized_keys(home: Path) -> asyncssh.SSHAuthorizedKeys | None:
+    """Read a user's keys; a line that cannot be read is skipped, as sshd does."""
+    file = home / ".ssh/authorized_keys"
+    good = []
+    for line in file.read_text().splitlines() if file.is_file() else ():
+        with suppress(asyncssh.KeyImportError, ValueError):
+            asyncssh.import_authorized_keys(line)
+            good.append(line)
+    return asyncssh.import_authorized_keys("\n".join(good)) if good else None

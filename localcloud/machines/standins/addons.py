@@ -1,0 +1,166 @@
+"""The objects that kubeadm puts into a new cluster."""
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from localcloud.kubernetes.client import ApiClient, ApiFailure
+from localcloud.kubernetes.kinds import find_kind_by_name
+from localcloud.machines.standins.kubeadm_config import InitSettings
+
+Manifest = dict[str, Any]
+_CONFLICT = 409
+_SYSTEM = "kube-system"
+_EVERYWHERE = [{"operator": "Exists"}]
+_ON_MASTERS = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+
+
+def static_pod(name: str, image: str) -> Manifest:
+    """The manifest of one part of the control plane."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": _SYSTEM,
+            "labels": {"component": name, "tier": "control-plane"},
+        },
+        "spec": {
+            "hostNetwork": True,
+            "priorityClassName": "system-node-critical",
+            "containers": [{"name": name, "image": image, "command": [name]}],
+        },
+    }
+
+
+def system_objects(settings: InitSettings) -> Iterator[Manifest]:
+    """Yield them in the order in which they may be created."""
+    cluster = settings.cluster
+    yield _config_map("kubeadm-config", {"ClusterConfiguration": _text(cluster.document)})
+    kubelet = {"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration"}
+    yield _config_map("kubelet-config", {"kubelet": _text({**kubelet, **cluster.kubelet})})
+    for token, _ in settings.tokens:
+        yield _token_secret(token)
+    for account in ("kube-proxy", "coredns"):
+        yield {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(account)}
+    yield _kube_proxy(f"{cluster.repository}/kube-proxy:{cluster.version}")
+    yield _dns_service(cluster.service_cidr)
+    yield _coredns(f"{cluster.repository}/coredns:v1.14.2")
+
+
+def _metadata(name: str, **labels: str) -> dict[str, Any]:
+    return {"name": name, "namespace": _SYSTEM, **({"labels": labels} if labels else {})}
+
+
+def _text(document: Manifest) -> str:
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def _config_map(name: str, data: dict[str, str]) -> Manifest:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(name), "data": data}
+
+
+def _token_secret(token: str) -> Manifest:
+    key, _, secret = token.partition(".")
+    data = {
+        "token-id": key,
+        "token-secret": secret,
+        "usage-bootstrap-authentication": "true",
+        "usage-bootstrap-signing": "true",
+        "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "bootstrap.kubernetes.io/token",
+        "metadata": _metadata(f"bootstrap-token-{key}"),
+        "data": {name: base64.b64encode(text.encode()).decode() for name, text in data.items()},
+    }
+
+
+def _kube_proxy(image: str) -> Manifest:
+    labels = {"k8s-app": "kube-proxy"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {**_metadata("kube-proxy"), "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "hostNetwork": True,
+                    "serviceAccountName": "kube-proxy",
+                    "priorityClassName": "system-node-critical",
+                    "tolerations": _EVERYWHERE,
+                    "containers": [{"name": "kube-proxy", "image": image}],
+                },
+            },
+        },
+    }
+
+
+def _dns_service(service_cidr: str) -> Manifest:
+    network = service_cidr.partition("/")[0].rpartition(".")[0]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            **_metadata("kube-dns"),
+            "labels": {"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true"},
+        },
+        "spec": {
+            "clusterIP": f"{network}.10",
+            "selector": {"k8s-app": "kube-dns"},
+            "ports": [
+                {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
+                {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53},
+            ],
+        },
+    }
+
+
+def _coredns(image: str) -> Manifest:
+    labels = {"k8s-app": "kube-dns"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {**_metadata("coredns"), "labels": labels},
+        "spec": {
+            "replicas": 2,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "serviceAccountName": "coredns",
+                    "priorityClassName": "system-cluster-critical",
+                    "tolerations": [
+                        {"key": "CriticalAddonsOnly", "operator": "Exists"},
+                        _ON_MASTERS,
+                    ],
+                    "nodeSelector": {"kubernetes.io/os": "linux"},
+                    "containers": [
+                        {
+                            "name": "coredns",
+                            "image": image,
+                            "resources": {"requests": {"cpu": "100m", "memory": "70Mi"}},
+                        }
+                    ],
+                },
+            },
+        },
+    }
+
+
+async def ensure(api: ApiClient, manifest: Manifest) -> None:
+    """Create an object; one that is there already stays."""
+    kind = find_kind_by_name(manifest["apiVersion"], manifest["kind"])
+    assert kind is not None, manifest["kind"]
+    path = kind.path(manifest["metadata"].get("namespace", ""))
+    try:
+        await api.request("POST", path, body=manifest)
+    except ApiFailure as failure:
+        if failure.status != _CONFLICT:
+            raise

@@ -1,0 +1,83 @@
+"""Stand-ins for curl and wget: the mirrors and the private network answer, nothing else does."""
+
+import ssl
+from urllib.parse import urlsplit
+
+from localcloud.machines import repositories
+from localcloud.machines.https import get
+from localcloud.machines.standins.call import Call, Failed, Handler, take_apart
+
+_REFUSALS = 400
+
+
+async def _curl(call: Call) -> int:
+    taken = take_apart(
+        call,
+        flags=(
+            "-f", "-s", "-S", "-L", "-k", "--fail", "--silent", "--show-error", "--location",
+            "--retry-connrefused", "--retry-all-errors", "--insecure",
+        ),
+        options=("-o", "--output", "-m", "--max-time", "--connect-timeout", "--retry"),
+    )  # fmt: skip
+    if len(taken.words) != 1:
+        raise call.unknown(" ".join(taken.words))
+    url = taken.words[0]
+    try:
+        page = repositories.fetch(url)
+    except LookupError:
+        page = await _ask_neighbour(call, url, insecure="-k" in taken or "--insecure" in taken)
+    if page is None:
+        if "-f" in taken or "--fail" in taken:
+            raise Failed("curl: (22) The requested URL returned error: 404", 22)
+        page = repositories.Page("<html><h1>404 Not Found</h1></html>\n")
+    await _deliver(call, taken.value("-o", "--output", default="-"), page.text)
+    return 0
+
+
+async def _ask_neighbour(call: Call, url: str, *, insecure: bool) -> repositories.Page | None:
+    """Fetch a page by HTTPS from the machine's own network, as far as its rules allow."""
+    parts, machine = urlsplit(url), call.machine
+    host = parts.hostname or ""
+    address = machine.resolve(host)
+    if address is None or parts.scheme != "https":
+        raise Failed(f"curl: (6) Could not resolve host: {host}", 6)
+    context = ssl.create_default_context()
+    if insecure:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    birth, port = machine.birth, parts.port or 443
+    try:
+        connection = machine.world.fabric.dial(birth.vpc, birth.address, address, port)
+        reply = await get(connection, context, host, parts.path or "/")
+    except TimeoutError as error:
+        raise Failed(f"curl: (28) Connection to {host}:{port} timed out", 28) from error
+    except ssl.SSLError as error:
+        raise Failed(f"curl: (60) SSL certificate problem: {error}", 60) from error
+    except OSError as error:
+        raise Failed(f"curl: (7) Failed to connect to {host} port {port}", 7) from error
+    return repositories.Page(reply.text) if reply.status < _REFUSALS else None
+
+
+async def _wget(call: Call) -> int:
+    taken = take_apart(call, flags=("-q",), options=("-O", "-T", "-t"))
+    if len(taken.words) != 1:
+        raise call.unknown(" ".join(taken.words))
+    url = taken.words[0]
+    try:
+        page = repositories.fetch(url)
+    except LookupError as error:
+        text = f"wget: unable to resolve host address '{urlsplit(url).hostname}'"
+        raise Failed(text, 4) from error
+    if page is None:
+        raise Failed("ERROR 404: Not Found.", 8)
+    await _deliver(call, taken.value("-O", default=url.rpartition("/")[2]), page.text)
+    return 0
+
+
+async def _deliver(call: Call, target: str, text: str) -> None:
+    if target == "-":
+        await call.out(text)
+    elif target != "/dev/null":
+        call.path(target).write_text(text)
+
+
+HANDLERS: dict[str, Handler] = {"curl": _curl, "wget": _wget}

@@ -1,0 +1,38 @@
+"""What a machine remembers beside its files: it survives a halt and a restart of the daemon."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class State:
+    """Facts that a real machine keeps in places no script of ours reads.
+
+    Attributes:
+        packages: installed packages, name to version.
+        sources: package sources as the last `update` read them.
+        node: the node's part in a cluster, as kubeadm left it (see cluster.py), or None.
+        control_plane: likewise for a master.
+    """
+
+    packages: dict[str, str] = field(default_factory=dict)
+    held: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    enabled: list[str] = field(default_factory=list)
+    masked: list[str] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
+    node: dict[str, Any] | None = None
+    control_plane: dict[str, Any] | None = None
+
+    @classmethod
+    def load(cls, path: Path) -> "State":
+        """Read the state; a machine that has none is new."""
+        return cls(**json.loads(path.read_text())) if path.exists() else cls()
+
+    def save(self, path: Path) -> None:
+        """Write the state in one step."""
+        fresh = path.with_suffix(".fresh")
+        fresh.write_text(json.dumps(asdict(self)))
+        fresh.replace(path)

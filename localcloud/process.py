@@ -1,0 +1,225 @@
+"""Starting, finding and ending the daemon of a folder, from another process."""
+
+import contextlib
+import http.client
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from localcloud.home import Home, LockTaken, Running
+
+START_DEADLINE = 60.0
+STOP_DEADLINE = 30.0
+LOOK_AGAIN = 0.05
+ANSWER_DEADLINE = 10.0
+"""Seconds within which a living daemon answers a small question."""
+
+RESET_DEADLINE = 120.0
+TAIL_LINES = 20
+DEFAULT_PROFILE = "fast"
+
+
+class Refused(Exception):
+    """What was asked cannot be done; the text says what to do instead."""
+
+
+class NotRunning(Refused):
+    def __init__(self) -> None:
+        super().__init__("No local cloud is running here; start one with: python -m localcloud up")
+
+
+class StartFailed(Exception):
+    """The daemon did not come up; the text ends with what it logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The outcome of `ensure_running`.
+
+    Attributes:
+        is_new: this call has started the daemon.
+        after_crash: the one before ended without `down`, and its cloud is lost.
+    """
+
+    running: Running
+    is_new: bool
+    after_crash: bool
+
+
+def ask(
+    running: Running, verb: str, path: str, deadline: float = ANSWER_DEADLINE
+) -> dict[str, Any]:
+    """Put one question to a daemon, through its control door.
+
+    Raises:
+        OSError: nobody answers in time, or somebody who does not know the token.
+    """
+    where = urlsplit(running.url)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=deadline)
+    try:
+        headers = {"Authorization": f"Bearer {running.token}"}
+        connection.request(verb, f"/control/{path}", headers=headers)
+        response = connection.getresponse()
+        body = response.read()
+        if response.status != 200:
+            raise ConnectionError(f"{path}: HTTP {response.status}")
+        answer: dict[str, Any] = json.loads(body)
+        return answer
+    except (http.client.HTTPException, ValueError) as error:
+        raise ConnectionError(f"{path}: {error}") from error
+    finally:
+        connection.close()
+
+
+def find_running(home: Home) -> Running | None:
+    """Return the folder's daemon when it is alive and knows its token."""
+    running = home.read_running()
+    if running is None:
+        return None
+    try:
+        ask(running, "GET", "health")
+    except OSError:
+        return None
+    return running
+
+
+def read_running(home: Home) -> Running:
+    """Return the folder's living daemon, or raise `NotRunning`."""
+    if running := find_running(home):
+        return running
+    raise NotRunning
+
+
+def ensure_running(home: Home, profile: str | None, seed: int | None) -> Started:
+    """Start a daemon where none runs. However many call this at once, one daemon results.
+
+    Args:
+        profile, seed: None takes what runs, and otherwise the default and a random one.
+
+    Raises:
+        Refused: a daemon runs with another profile or seed.
+        StartFailed: the daemon died, or did not answer in time.
+    """
+    home.make()
+    try:
+        with home.lock("up.lock", patience=START_DEADLINE):
+            if running := find_running(home):
+                _require_same(running, profile, seed)
+                return Started(running, is_new=False, after_crash=False)
+            after_crash = home.read_running() is not None
+            home.forget_running()
+            seed = secrets.randbelow(2**31) if seed is None else seed
+            daemon = _spawn(home, profile or DEFAULT_PROFILE, seed)
+            return Started(_wait_for_answer(home, daemon), is_new=True, after_crash=after_crash)
+    except LockTaken as error:
+        raise StartFailed(str(error)) from error
+
+
+def _require_same(running: Running, profile: str | None, seed: int | None) -> None:
+    now = ask(running, "GET", "health")
+    for name, wanted in (("profile", profile), ("seed", seed)):
+        if wanted is not None and now[name] != wanted:
+            raise Refused(
+                f"The local cloud already runs with {name} {now[name]}; for {name} {wanted} "
+                "end it first with: python -m localcloud down"
+            )
+
+
+def _spawn(home: Home, profile: str, seed: int) -> subprocess.Popen[bytes]:
+    """Start the daemon detached: its own session, no terminal, no folder of the caller's."""
+    if home.log.exists():
+        home.log.replace(home.log.with_suffix(".log.1"))
+    paths = [str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    options = ["--home", str(home.root), "--profile", profile, "--seed", str(seed)]
+    with home.log.open("ab") as log:
+        home.log.chmod(0o600)
+        return subprocess.Popen(
+            [sys.executable, "-m", "localcloud.daemon", *options],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env=environment,
+            start_new_session=True,
+        )
+
+
+def _wait_for_answer(home: Home, daemon: subprocess.Popen[bytes]) -> Running:
+    deadline = time.monotonic() + START_DEADLINE
+    while time.monotonic() < deadline:
+        running = home.read_running()
+        if running and running.pid == daemon.pid and find_running(home):
+            return running
+        if daemon.poll() is not None:
+            raise StartFailed(f"The local cloud ended while starting:\n{_tail(home)}")
+        time.sleep(LOOK_AGAIN)
+    daemon.terminate()
+    raise StartFailed(f"The local cloud did not answer in {START_DEADLINE:g} s:\n{_tail(home)}")
+
+
+def _tail(home: Home) -> str:
+    lines = home.log.read_text(errors="replace").splitlines()
+    return "\n".join([*lines[-TAIL_LINES:], f"(the whole log: {home.log})"])
+
+
+def stop(home: Home) -> bool:
+    """End the daemon and its machines, and wait until it is gone; False when none ran."""
+    running = home.read_running()
+    if running is None:
+        return False
+    try:
+        ask(running, "POST", "stop")
+    except OSError:
+        if not _is_held(home):
+            home.forget_running()  # left by one that was killed
+            return False
+    try:
+        with home.lock("daemon.lock", patience=STOP_DEADLINE):
+            return True
+    except LockTaken:
+        # The lock proves that the process lives, so its number is still its own.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(running.pid, signal.SIGKILL)
+        home.forget_running()
+        return True
+
+
+def _is_held(home: Home) -> bool:
+    try:
+        with home.lock("daemon.lock", patience=0):
+            return False
+    except LockTaken:
+        return True
+
+
+def read_status(home: Home) -> dict[str, Any]:
+    """Return what runs, what exists and what was called; a daemon that is away has nothing."""
+    running = find_running(home)
+    if running is None:
+        return {"running": False, "endpoint": None, "profile": None, "resources": {}, "calls": {}}
+    return ask(running, "GET", "status")
+
+
+def reset(home: Home) -> None:
+    """Empty the cloud and its counters. Raises `NotRunning`."""
+    ask(read_running(home), "POST", "reset", RESET_DEADLINE)
+
+
+def read_environment(home: Home) -> dict[str, str]:
+    """Return the variables that lead every client to this cloud. Raises `NotRunning`."""
+    running = read_running(home)
+    return {
+        "QINGCLOUD_ENDPOINT": running.endpoint,
+        "QINGCLOUD_ACCESS_KEY_ID": running.key_id,
+        "QINGCLOUD_SECRET_ACCESS_KEY": running.secret,
+        "QINGCLOUD_ZONE": running.zone,
+    }

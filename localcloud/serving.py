@@ -1,0 +1,51 @@
+"""The HTTP server of the local cloud: uvicorn inside a loop that somebody else runs."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from localcloud.iaas.http import KEEP_ALIVE, LONGEST_HEAD, Asgi
+
+
+class EmbeddedServer(uvicorn.Server):
+    """A server that leaves the signals of the process to its owner."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def make_server(app: Asgi) -> EmbeddedServer:
+    """Prepare a server; `await server.serve(sockets=[…])` runs it until `should_exit` is set."""
+    return EmbeddedServer(
+        uvicorn.Config(
+            app,
+            http="h11",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=1,
+            h11_max_incomplete_event_size=LONGEST_HEAD,
+        )
+    )
+
+
+def bind_loopback() -> socket.socket:
+    """Bind a free port of 127.0.0.1."""
+    # The protocol is named, because asyncio sets TCP_NODELAY on such sockets alone; without it
+    # every answer waits 40 ms for the client's delayed acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(256)
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{host}:{port}"

@@ -1,0 +1,39 @@
+"""One canned API server a test, and a client that it knows."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from canned_apiserver import DAY, NOW, Apiserver
+
+from clients.kubernetes import ClusterClient
+from domain.kubeconfig import ClusterAccess
+from domain.pki import ADMINS, CertifiedKey, make_client_certificate, make_cluster_ca
+
+
+@pytest.fixture(scope="session")
+def ca() -> CertifiedKey:
+    return make_cluster_ca(NOW)
+
+
+@pytest.fixture
+def apiserver(ca: CertifiedKey, tmp_path: Path) -> Iterator[Apiserver]:
+    with Apiserver(ca, tmp_path) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join(5)
+
+
+@pytest.fixture
+def access(apiserver: Apiserver, ca: CertifiedKey) -> ClusterAccess:
+    admin = make_client_certificate(ca, "kubernetes-admin", ADMINS, NOW, DAY)
+    return ClusterAccess(apiserver.url, ca.certificate, admin.certificate, admin.key)
+
+
+@pytest.fixture
+def cluster(access: ClusterAccess) -> Iterator[ClusterClient]:
+    with ClusterClient(access) as client:
+        yield client

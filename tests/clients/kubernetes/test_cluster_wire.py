@@ -1,0 +1,133 @@
+"""TLS, readiness, and what becomes of each kind of failure."""
+
+import socket
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from canned_apiserver import Answer, Apiserver
+
+from clients.kubernetes import ClusterClient
+from domain.errors import ApiRejected, ClusterError, InvalidSpec, NotFound, TemporaryError
+from domain.kubeconfig import ClusterAccess
+from domain.pki import make_cluster_ca
+
+
+def make_answer(status: int, body: Any, content_type: str = "application/json") -> Answer:
+    return Answer(status, body, content_type)
+
+
+def test_our_certificate_says_who_we_are(apiserver: Apiserver, cluster: ClusterClient) -> None:
+    cluster.is_ready()
+    assert apiserver.requests[0].user == "kubernetes-admin of kubeadm:cluster-admins"
+
+
+def test_another_clusters_certificate_is_refused_for_good(access: ClusterAccess) -> None:
+    other = make_cluster_ca(datetime.now(UTC))
+    with ClusterClient(replace(access, ca=other.certificate)) as cluster:
+        with pytest.raises(ApiRejected, match="not this cluster's") as caught:
+            cluster.read_version()
+        assert caught.value.status == 0
+        with pytest.raises(ApiRejected):
+            cluster.is_ready()
+
+
+def test_a_certificate_for_another_address_is_refused(access: ClusterAccess) -> None:
+    named = replace(access, server=access.server.replace("127.0.0.1", "localhost"))
+    with ClusterClient(named) as cluster, pytest.raises(ApiRejected, match="not this cluster's"):
+        cluster.read_version()
+
+
+def test_certificates_that_are_none_are_an_invalid_spec(access: ClusterAccess) -> None:
+    with pytest.raises(InvalidSpec, match="no use") as caught:
+        ClusterClient(replace(access, key="-----BEGIN SECRET-----"))
+    assert "SECRET" not in str(caught.value)
+
+
+def test_a_proxy_of_the_environment_does_not_catch_loopback(
+    access: ClusterAccess, apiserver: Apiserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    apiserver.answer("GET", "/readyz", make_answer(200, "ok", "text/plain"))
+    with ClusterClient(access) as cluster:
+        assert cluster.is_ready()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "ready"),
+    [
+        pytest.param(200, "ok", True, id="ready"),
+        pytest.param(500, "[-]etcd failed", False, id="not-yet"),
+        pytest.param(403, {"kind": "Status", "reason": "Forbidden"}, False, id="no-roles-yet"),
+        pytest.param(404, "", False, id="something-else-answers"),
+    ],
+)
+def test_ready_is_what_readyz_says(
+    apiserver: Apiserver, cluster: ClusterClient, status: int, body: Any, ready: bool
+) -> None:
+    apiserver.answer("GET", "/readyz", make_answer(status, body))
+    assert cluster.is_ready() is ready
+
+
+def test_nothing_that_answers_is_not_ready(access: ClusterAccess) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with ClusterClient(replace(access, server=f"https://127.0.0.1:{port}")) as cluster:
+        assert not cluster.is_ready()
+        with pytest.raises(TemporaryError, match="nothing answers"):
+            cluster.list_nodes()
+
+
+def test_a_server_that_hangs_up_is_not_ready(apiserver: Apiserver, cluster: ClusterClient) -> None:
+    apiserver.hangs_up = True
+    assert not cluster.is_ready()
+
+
+def test_a_certificate_that_is_not_accepted_is_no_reason_to_wait(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    unauthorised = {"kind": "Status", "reason": "Unauthorized", "message": "Unauthorized"}
+    apiserver.answer("GET", "/readyz", make_answer(401, unauthorised))
+    with pytest.raises(ApiRejected):
+        cluster.is_ready()
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, ApiRejected),
+        (401, ApiRejected),
+        (403, ApiRejected),
+        (404, NotFound),
+        (409, ApiRejected),
+        (422, ApiRejected),
+        (429, TemporaryError),
+        (500, TemporaryError),
+        (502, TemporaryError),
+        (503, TemporaryError),
+        (504, TemporaryError),
+    ],
+)
+def test_every_status_says_whether_another_try_helps(
+    apiserver: Apiserver, cluster: ClusterClient, status: int, error: type[ClusterError]
+) -> None:
+    body = {"kind": "Status", "reason": "Word", "message": "a sentence"}
+    apiserver.answer("GET", "/version", make_answer(status, body))
+    with pytest.raises(error, match="GET /version: a sentence") as caught:
+        cluster.read_version()
+    assert type(caught.value) is error
+
+
+def test_an_answer_that_is_no_json_is_temporary(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    apiserver.answer("GET", "/version", make_answer(200, "<html>log in first</html>", "text/html"))
+    with pytest.raises(TemporaryError, match="no JSON"):
+        cluster.read_version()
+
+
+def test_the_private_key_never_shows(access: ClusterAccess) -> None:
+    assert "PRIVATE KEY" not in repr(access)

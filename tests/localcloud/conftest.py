@@ -1,0 +1,12 @@
+from collections.abc import Iterator
+
+import pytest
+from vendor_client import Connections
+
+
+@pytest.fixture
+def connections() -> Iterator[Connections]:
+    """The vendor client's open connections, closed after the test."""
+    pool = Connections()
+    yield pool
+    pool.close()

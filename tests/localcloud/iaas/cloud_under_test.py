@@ -1,0 +1,200 @@
+"""A cloud served over loopback, with stand-in machines, and the vendor's own client for it."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from random import Random
+from typing import Any, TypeVar
+
+from vendor_client import Connections, connect
+
+from localcloud.clock import WallClock
+from localcloud.fabric import Fabric
+from localcloud.iaas.catalog import QUOTAS
+from localcloud.iaas.http import iaas_app
+from localcloud.iaas.service import Iaas
+from localcloud.iaas.signature import Account
+from localcloud.parts import Birth
+from localcloud.profiles import PROFILES, Profile
+from localcloud.serving import bind_loopback, make_server
+
+T = TypeVar("T")
+KEY_ID, SECRET = "TESTKEY", "a secret"
+PATIENCE = 10.0
+IMAGE = "noble1x64a"
+
+
+class StandInMachines:
+    """Machines that answer every connection to their ports with their own id, then hang up."""
+
+    PORTS = (22, 6443)
+
+    def __init__(self, fabric: Fabric) -> None:
+        self._fabric = fabric
+        self.births: dict[str, Birth] = {}
+        self.running: set[str] = set()
+        self.peers: list[str] = []
+
+    async def boot(self, birth: Birth) -> None:
+        self.births[birth.instance_id] = birth
+        self.running.add(birth.instance_id)
+
+        def accept(connection: socket.socket, peer: str) -> None:
+            self.peers.append(peer)
+            connection.send(birth.instance_id.encode())
+            connection.close()
+
+        for port in self.PORTS:
+            self._fabric.listen(birth.vpc, birth.address, port, accept)
+
+    def is_running(self, instance_id: str) -> bool:
+        return instance_id in self.running
+
+    async def halt(self, instance_id: str) -> None:
+        if instance_id in self.running:
+            birth = self.births[instance_id]
+            self._fabric.close(birth.vpc, birth.address)
+            self.running.discard(instance_id)
+
+    async def destroy(self, instance_id: str) -> None:
+        await self.halt(instance_id)
+        self.births.pop(instance_id, None)
+
+
+class CloudUnderTest:
+    """The vendor's client with checked answers, and a look behind the scenes."""
+
+    def __init__(
+        self,
+        iaas: Iaas,
+        machines: StandInMachines,
+        fabric: Fabric,
+        port: int,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.iaas, self.machines, self.fabric, self.port = iaas, machines, fabric, port
+        self._loop = loop
+        self.connections = Connections()
+        self.sdk = self.connect(SECRET)
+
+    def connect(self, secret: str, zone: str | None = None) -> Any:
+        url = f"http://127.0.0.1:{self.port}"
+        return connect(url, KEY_ID, secret, zone or self.iaas.zone, self.connections)
+
+    def call(self, action: str, **body: Any) -> dict[str, Any]:
+        """Send any action, and return its answer, be it a refusal."""
+        answer = self.sdk.send_request(action, body)
+        assert isinstance(answer, dict)
+        return answer
+
+    def ok(self, action: str, **body: Any) -> dict[str, Any]:
+        answer = self.call(action, **body)
+        assert answer["ret_code"] == 0, answer
+        return answer
+
+    def one(self, noun: str, resource_id: str) -> dict[str, Any]:
+        """Read one resource by its id."""
+        action = f"Describe{DESCRIBES[noun]}"
+        (found,) = self.ok(action, **{f"{noun}s": [resource_id], "verbose": 1})[f"{noun}_set"]
+        assert isinstance(found, dict)
+        return found
+
+    def job(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Wait until the job of an answer has ended, and return its last reading."""
+
+        def ended() -> dict[str, Any] | None:
+            (job,) = self.ok("DescribeJobs", jobs=[answer["job_id"]])["job_set"]
+            return job if job["status"] not in ("pending", "working") else None
+
+        return eventually(ended)
+
+    def done(self, action: str, **body: Any) -> dict[str, Any]:
+        """Send an asynchronous action, and wait until its job has succeeded."""
+        answer = self.ok(action, **body)
+        job = self.job(answer)
+        assert job["status"] == "successful", job
+        return answer
+
+    def await_on_loop(self, work: Awaitable[T]) -> T:
+        async def run() -> T:
+            return await work
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(PATIENCE)
+
+
+DESCRIBES = {
+    "router": "Routers",
+    "eip": "Eips",
+    "vxnet": "Vxnets",
+    "security_group": "SecurityGroups",
+    "loadbalancer": "LoadBalancers",
+    "instance": "Instances",
+    "keypair": "KeyPairs",
+    "tag": "Tags",
+}
+
+
+def eventually(look: Callable[[], T | None]) -> T:
+    """Look until there is something to see."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        if seen := look():
+            return seen
+        assert time.monotonic() < deadline, "it did not happen in time"
+        threading.Event().wait(0.005)
+
+
+def visit(address: str, port: int, source: str = "127.0.0.1") -> bytes:
+    """Connect to a public address, and read until the other side hangs up."""
+    with socket.create_connection(
+        (address, port), timeout=PATIENCE, source_address=(source, 0)
+    ) as connection:
+        received = b""
+        with suppress(ConnectionResetError):
+            while data := connection.recv(1024):
+                received += data
+        return received
+
+
+@contextmanager
+def serve_cloud(
+    profile: Profile = PROFILES["instant"], quotas: dict[str, int] | None = None
+) -> Iterator[CloudUnderTest]:
+    """Run a cloud in a thread with an event loop of its own."""
+    listener = bind_loopback()
+    fabric = Fabric()
+    machines = StandInMachines(fabric)
+    ready = threading.Event()
+    parts: dict[str, Any] = {}
+
+    async def run() -> None:
+        iaas = Iaas(
+            WallClock(),
+            profile,
+            fabric,
+            machines,
+            Random(7),
+            account=Account(KEY_ID, SECRET),
+            quotas=dict(QUOTAS) | (quotas or {}),
+        )
+        server = make_server(iaas_app(iaas))
+        parts.update(iaas=iaas, server=server, loop=asyncio.get_running_loop())
+        ready.set()
+        await server.serve(sockets=[listener])
+        await iaas.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    thread.start()
+    assert ready.wait(PATIENCE)
+    port = listener.getsockname()[1]
+    cloud = CloudUnderTest(parts["iaas"], machines, fabric, port, parts["loop"])
+    try:
+        yield cloud
+    finally:
+        cloud.connections.close()
+        parts["server"].should_exit = True
+        thread.join(PATIENCE)
+        listener.close()

@@ -1,0 +1,11 @@
+from collections.abc import Iterator
+
+import pytest
+from cloud_under_test import CloudUnderTest, serve_cloud
+
+
+@pytest.fixture
+def cloud() -> Iterator[CloudUnderTest]:
+    """A fresh, empty cloud, with the profile `instant`."""
+    with serve_cloud() as served:
+        yield served

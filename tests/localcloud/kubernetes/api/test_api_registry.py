@@ -1,0 +1,261 @@
+"""The rules of writing, asked in process: names, defaults, validation, updates, deletion."""
+
+import asyncio
+
+import pytest
+
+from localcloud.kubernetes.calls import MASTERS
+from localcloud.kubernetes.client import ApiFailure
+from localcloud.kubernetes.registry import ALPHABET
+
+MERGE = "application/merge-patch+json"
+PODS = "/api/v1/namespaces/default/pods"
+CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+
+
+@pytest.fixture
+def ask(make_plane):
+    """Sends requests to a fresh cluster; returns the decoded answers."""
+    with asyncio.Runner() as runner:
+        plane = make_plane()
+        runner.run(plane.start())
+        client = plane.client(MASTERS)
+
+        def send(method, path, body=None, **options):
+            return runner.run(client.request(method, path, body=body, **options))
+
+        yield send
+        runner.run(plane.stop())
+
+
+def make_deployment(name="web", labels=None, **spec):
+    labels = labels or {"app": "web"}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "c", "image": "nginx"}]},
+    }
+    selector = {"matchLabels": {"app": "web"}}
+    return {
+        "metadata": {"name": name},
+        "spec": {"selector": selector, "template": template, **spec},
+    }
+
+
+def refused(ask, *arguments, **options):
+    with pytest.raises(ApiFailure) as caught:
+        ask(*arguments, **options)
+    return caught.value
+
+
+def test_generated_names_end_in_five_letters_that_spell_nothing(ask, make_pod):
+    name = ask("POST", PODS, make_pod())["metadata"]["name"]
+    assert name.startswith("pod-")
+    assert len(name) == 9
+    assert set(name[4:]) <= set(ALPHABET)
+
+
+def test_generation_counts_changes_of_what_is_wanted_only(ask):
+    created = ask("POST", DEPLOYMENTS, make_deployment())
+    assert created["metadata"]["generation"] == 1
+    path = f"{DEPLOYMENTS}/web"
+    ask("PATCH", path, {"metadata": {"labels": {"a": "b"}}}, content_type=MERGE)
+    ask("PATCH", f"{path}/status", {"status": {"replicas": 1}}, content_type=MERGE)
+    ask("PATCH", path, {"spec": {"replicas": 3}}, content_type=MERGE)
+    found = ask("GET", path)
+    assert found["metadata"]["generation"] == 2
+    assert (found["spec"]["replicas"], found["status"]["replicas"]) == (3, 1)
+
+
+def test_writing_what_is_there_gives_no_new_version(ask):
+    created = ask("POST", CONFIG_MAPS, {"metadata": {"name": "a"}, "data": {"x": "1"}})
+    again = ask("PUT", f"{CONFIG_MAPS}/a", created)
+    assert again["metadata"]["resourceVersion"] == created["metadata"]["resourceVersion"]
+
+
+def test_status_is_not_set_by_create_nor_by_update(ask):
+    body = {**make_deployment(), "status": {"replicas": 9}}
+    created = ask("POST", DEPLOYMENTS, body)
+    assert created["status"] == {}
+    replaced = ask("PUT", f"{DEPLOYMENTS}/web", {**created, "status": {"replicas": 9}})
+    assert replaced["status"] == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        (PODS, {"metadata": {"name": "Bad"}, "spec": {"containers": []}}, "metadata.name"),
+        (PODS, {"metadata": {"name": "a"}, "spec": {"containers": [{"name": "c"}]}}, "image"),
+        (DEPLOYMENTS, make_deployment(labels={"app": "other"}), "template.metadata.labels"),
+        (DEPLOYMENTS, make_deployment(replicas=-1), "spec.replicas"),
+        (DEPLOYMENTS, {"metadata": {"name": "a"}, "spec": {}}, "spec.selector"),
+        (
+            "/api/v1/namespaces/default/services",
+            {"metadata": {"name": "a"}, "spec": {}},
+            "spec.ports",
+        ),
+        (CONFIG_MAPS, {"metadata": {"name": "a", "labels": {"-": "b"}}}, "metadata.labels"),
+    ],
+    ids=["name", "image", "labels", "replicas", "selector", "ports", "label"],
+)
+def test_common_mistakes_are_named(ask, path, body, field):
+    failure = refused(ask, "POST", path, body)
+    assert (failure.status, failure.reason) == (422, "Invalid")
+    assert any(field in cause["field"] for cause in failure.details["causes"])
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "text"),
+    [
+        (
+            CONFIG_MAPS,
+            {"metadata": {"name": "a"}, "data": {"x": 1}},
+            "ConfigMap.data of type string",
+        ),
+        (DEPLOYMENTS, make_deployment(replicas="3"), "Deployment.spec.replicas of type int32"),
+        (PODS, {"metadata": {"name": "a"}, "spec": []}, "Pod.spec"),
+        (PODS, {"kind": "Service", "metadata": {"name": "a"}}, "does not match the expected"),
+        (PODS, {"metadata": {"name": "a", "namespace": "other"}}, "does not match the namespace"),
+        (PODS, [], "couldn't get version/kind"),
+    ],
+    ids=["data", "replicas", "spec", "kind", "namespace", "list"],
+)
+def test_bodies_of_the_wrong_shape_are_bad_requests(ask, path, body, text):
+    failure = refused(ask, "POST", path, body)
+    assert failure.status == 400
+    assert text in failure.message
+
+
+def test_unknown_fields_are_refused_only_where_strictness_is_asked_for(ask):
+    body = {"metadata": {"name": "a"}, "dta": {"x": "1"}}
+    strict = {"fieldValidation": "Strict"}
+    assert 'unknown field "dta"' in refused(ask, "POST", CONFIG_MAPS, body, query=strict).message
+    ask("POST", CONFIG_MAPS, body)
+
+
+def test_quantities_become_text(ask, make_pod):
+    body = make_pod("a")
+    body["spec"]["containers"][0]["resources"] = {"limits": {"cpu": 0.5, "memory": 1024}}
+    resources = ask("POST", PODS, body)["spec"]["containers"][0]["resources"]
+    expected = {"cpu": "0.5", "memory": "1024"}
+    assert resources == {"limits": expected, "requests": expected}
+
+
+def test_text_of_secrets_is_stored_encoded(ask):
+    body = {"metadata": {"name": "s"}, "stringData": {"a": "text"}}
+    secret = ask("POST", "/api/v1/namespaces/default/secrets", body)
+    assert secret["data"] == {"a": "dGV4dA=="}
+    assert "stringData" not in secret
+
+
+def test_selectors_and_pods_stand_still(ask, make_pod):
+    ask("POST", DEPLOYMENTS, make_deployment())
+    change = {"spec": {"selector": {"matchLabels": {"app": "db"}}}}
+    failure = refused(ask, "PATCH", f"{DEPLOYMENTS}/web", change, content_type=MERGE)
+    assert "field is immutable" in failure.message
+    ask("POST", PODS, make_pod("a"))
+    change = {"spec": {"dnsPolicy": "Default"}}
+    failure = refused(ask, "PATCH", f"{PODS}/a", change, content_type=MERGE)
+    assert "pod updates may not change" in failure.message
+
+
+def test_objects_need_a_living_namespace(ask):
+    path = "/api/v1/namespaces/shop/configmaps"
+    assert refused(ask, "POST", path, {"metadata": {"name": "a"}}).message.startswith("namespaces")
+    ask("POST", "/api/v1/namespaces", {"metadata": {"name": "shop"}})
+    ask("POST", path, {"metadata": {"name": "a"}})
+    leaving = ask("DELETE", "/api/v1/namespaces/shop")
+    assert leaving["status"]["phase"] == "Terminating"
+    assert "being terminated" in refused(ask, "POST", path, {"metadata": {"name": "b"}}).message
+    ask("PUT", "/api/v1/namespaces/shop/finalize", {"spec": {"finalizers": []}})
+    assert refused(ask, "GET", "/api/v1/namespaces/shop").status == 404
+    assert refused(ask, "DELETE", "/api/v1/namespaces/kube-system").status == 403
+
+
+def test_finalizers_hold_an_object_until_they_are_gone(ask):
+    body = {"metadata": {"name": "held", "finalizers": ["example.com/mine"]}}
+    ask("POST", CONFIG_MAPS, body)
+    marked = ask("DELETE", f"{CONFIG_MAPS}/held")
+    assert marked["metadata"]["deletionTimestamp"]
+    ask("PATCH", f"{CONFIG_MAPS}/held", {"metadata": {"finalizers": None}}, content_type=MERGE)
+    assert refused(ask, "GET", f"{CONFIG_MAPS}/held").status == 404
+
+
+@pytest.mark.parametrize(
+    ("policy", "finalizer"), [("Orphan", "orphan"), ("Foreground", "foregroundDeletion")]
+)
+def test_propagation_is_left_to_the_garbage_collector_as_a_finalizer(ask, policy, finalizer):
+    ask("POST", DEPLOYMENTS, make_deployment())
+    body = {"propagationPolicy": policy}
+    assert ask("DELETE", f"{DEPLOYMENTS}/web", body)["metadata"]["finalizers"] == [finalizer]
+
+
+def test_deletes_can_be_bound_to_one_object(ask):
+    ask("POST", CONFIG_MAPS, {"metadata": {"name": "a"}})
+    failure = refused(ask, "DELETE", f"{CONFIG_MAPS}/a", {"preconditions": {"uid": "other"}})
+    assert failure.status == 409
+    assert "deleted and then recreated" in failure.message
+
+
+def test_a_pod_on_no_node_or_at_its_end_leaves_at_once(ask, make_pod):
+    ask("POST", PODS, make_pod("waiting"))
+    ask("DELETE", f"{PODS}/waiting")
+    assert refused(ask, "GET", f"{PODS}/waiting").status == 404
+    body = make_pod("done")
+    body["spec"]["nodeName"] = "n"
+    ask("POST", PODS, body)
+    ask("PATCH", f"{PODS}/done/status", {"status": {"phase": "Succeeded"}}, content_type=MERGE)
+    ask("DELETE", f"{PODS}/done")
+    assert refused(ask, "GET", f"{PODS}/done").status == 404
+
+
+def test_deleting_a_collection_keeps_to_its_selector(ask):
+    for name in "abc":
+        labels = {"keep": "yes"} if name == "b" else {}
+        ask("POST", CONFIG_MAPS, {"metadata": {"name": name, "labels": labels}})
+    ask("DELETE", CONFIG_MAPS, query={"labelSelector": "!keep"})
+    assert [item["metadata"]["name"] for item in ask("GET", CONFIG_MAPS)["items"]] == ["b"]
+
+
+def test_a_dry_run_answers_and_changes_nothing(ask):
+    dry = {"dryRun": "All"}
+    body = {"metadata": {"name": "a"}}
+    assert ask("POST", CONFIG_MAPS, body, query=dry)["metadata"]["uid"]
+    assert refused(ask, "GET", f"{CONFIG_MAPS}/a").status == 404
+    ask("POST", CONFIG_MAPS, body)
+    change = {"data": {"x": "1"}}
+    changed = ask("PATCH", f"{CONFIG_MAPS}/a", change, content_type=MERGE, query=dry)
+    assert changed["data"] == {"x": "1"}
+    ask("DELETE", f"{CONFIG_MAPS}/a", query=dry)
+    assert "data" not in ask("GET", f"{CONFIG_MAPS}/a")
+
+
+def test_apply_creates_then_merges(ask):
+    apply = "application/apply-patch+yaml"
+    first = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "1"}}
+    ask("PATCH", f"{CONFIG_MAPS}/c", first, content_type=apply)
+    merged = ask("PATCH", f"{CONFIG_MAPS}/c", {"data": {"b": "2"}}, content_type=apply)
+    assert merged["data"] == {"a": "1", "b": "2"}
+
+
+def test_versions_of_the_future_and_the_past_are_refused(ask):
+    failure = refused(ask, "GET", PODS, query={"resourceVersion": "999999"})
+    assert (failure.status, failure.reason) == (504, "Timeout")
+    assert "Too large resource version" in failure.message
+    assert refused(ask, "GET", PODS, query={"resourceVersion": "x"}).status == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/v1/namespaces/default/gadgets", 404),
+        ("GET", "/nowhere", 404),
+        ("DELETE", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", 405),
+        ("POST", "/api/v1/pods", 405),
+        ("GET", f"{PODS}/a/sing", 404),
+        ("POST", f"{PODS}/a/status", 405),
+        ("POST", f"{PODS}/a/exec", 501),
+    ],
+)
+def test_what_is_not_there_is_refused(ask, make_pod, method, path, status):
+    assert refused(ask, method, path, make_pod("a")).status == status

@@ -1,0 +1,86 @@
+"""The article's burst, and why pods wait."""
+
+from collections import Counter
+
+from tests.localcloud.kubernetes.sample_cluster import (
+    CONTROL_PLANE_TAINT,
+    SampleCluster,
+    condition_of,
+    replication_controller,
+    run,
+    running_cluster,
+    until,
+)
+
+RC = "/api/v1/namespaces/default/replicationcontrollers"
+
+
+async def ready_cluster(cluster: SampleCluster, nodes: int) -> None:
+    # One place more than the article's 40: flannel takes it on each node.
+    for number in range(nodes):
+        await cluster.add_node(f"node-{number}", pods=41)
+    await cluster.install_network()
+    await cluster.nodes_are_ready(nodes)
+
+
+def spread(pods: list[dict]) -> Counter[str]:
+    return Counter(pod["spec"]["nodeName"] for pod in pods if pod["spec"].get("nodeName"))
+
+
+def test_a_burst_of_150_pods_fills_three_nodes_and_a_fourth_takes_the_rest() -> None:
+    async def story() -> None:
+        async with running_cluster() as cluster:
+            await ready_cluster(cluster, 3)
+            await cluster.create(RC, replication_controller("nginx", 150))
+            await cluster.phases_are(Running=120, Pending=30)
+
+            pods = await cluster.pods()
+            assert sorted(spread(pods).values()) == [40, 40, 40]
+            waiting = next(pod for pod in pods if pod["status"]["phase"] == "Pending")
+            placed = condition_of(waiting, "PodScheduled")
+            assert placed["reason"] == "Unschedulable"
+            assert placed["message"].startswith("0/3 nodes are available: 3 Too many pods.")
+            reasons = [reason for reason, _ in await cluster.reasons(waiting["metadata"]["name"])]
+            assert "FailedScheduling" in reasons
+
+            await cluster.add_node("node-3", pods=41)
+            await cluster.phases_are(Running=150)
+            assert spread(await cluster.pods())["node-3"] == 30
+
+            async def counted() -> bool:
+                owner = await cluster.get(f"{RC}/nginx")
+                return bool(owner["status"].get("readyReplicas") == 150)
+
+            await until(counted)
+
+    run(story())
+
+
+def test_a_node_that_is_tainted_cordoned_or_too_small_is_named_as_the_reason() -> None:
+    async def story() -> None:
+        async with running_cluster() as cluster:
+            await cluster.add_node("master", taints=(CONTROL_PLANE_TAINT,))
+            await cluster.add_node("cordoned")
+            await cluster.add_node("small", vcpus=1)
+            await cluster.install_network()
+            await cluster.nodes_are_ready(3)
+            await cluster.merge("/api/v1/nodes/cordoned", {"spec": {"unschedulable": True}})
+            rc = replication_controller("big", 1)
+            rc["spec"]["template"]["spec"]["containers"][0]["resources"] = {
+                "requests": {"cpu": "1500m"}
+            }
+            await cluster.create(RC, rc)
+
+            async def explained() -> bool:
+                pods = await cluster.pods()
+                return bool(pods) and bool(pods[0]["status"].get("conditions"))
+
+            await until(explained)
+            message = condition_of((await cluster.pods())[0], "PodScheduled")["message"]
+            assert message == (
+                "0/3 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s), "
+                "1 node(s) were unschedulable. no new claims to deallocate, preemption: "
+                "0/3 nodes are available: 3 Preemption is not helpful for scheduling."
+            )
+
+    run(story())

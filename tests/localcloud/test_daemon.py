@@ -1,0 +1,204 @@
+"""The daemon as its users meet it: through `python -m localcloud`, in a folder of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from vendor_client import Connections, connect
+
+from localcloud.home import Home
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DEADLINE = 90
+
+
+class Folder:
+    """A state folder, and the command line that works on it."""
+
+    def __init__(self, root: Path, connections: Connections) -> None:
+        self.home = Home(root)
+        self.connections = connections
+        self.environment = os.environ | {"LOCALCLOUD_HOME": str(root)}
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "localcloud", *words],
+            cwd=REPOSITORY,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str) -> tuple[int, str, str]:
+        process = self.start(*words)
+        stdout, stderr = process.communicate(timeout=DEADLINE)
+        return process.returncode, stdout, stderr
+
+    def ok(self, *words: str) -> str:
+        code, stdout, stderr = self.run(*words)
+        assert code == 0, stderr
+        return stdout
+
+    def pid(self) -> int:
+        running = self.home.read_running()
+        assert running is not None
+        return running.pid
+
+    def status(self) -> Any:
+        return json.loads(self.ok("status", "--json"))
+
+    def sdk(self) -> Any:
+        variables = json.loads(self.ok("env", "--json"))
+        endpoint, key_id, secret, zone = (
+            variables[f"QINGCLOUD_{name}"]
+            for name in ("ENDPOINT", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "ZONE")
+        )
+        assert urlsplit(endpoint).path == "/iaas/"
+        return connect(endpoint, key_id, secret, zone, self.connections)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, connections: Connections) -> Iterator[Folder]:
+    folder = Folder(tmp_path / "cloud", connections)
+    yield folder
+    folder.ok("down")
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
+    """A cloud that runs, for tests which leave it running."""
+    folder = Folder(tmp_path_factory.mktemp("standing") / "cloud", Connections())
+    folder.ok("up", "--profile", "instant")
+    yield folder
+    folder.ok("down")
+
+
+def test_cloud_starts_answers_the_sdk_and_ends(folder: Folder) -> None:
+    assert "runs now" in folder.ok("up", "--profile", "instant")
+    (zone,) = folder.sdk().describe_zones()["zone_set"]
+    assert zone["status"] == "active"
+    tag = folder.sdk().create_tag("demo")
+    assert folder.status() == {
+        "running": True,
+        "endpoint": json.loads(folder.ok("env", "--json"))["QINGCLOUD_ENDPOINT"],
+        "profile": "instant",
+        "resources": {"tag": 1},
+        "calls": {"CreateTag": 1, "DescribeZones": 1},
+    }
+    assert tag["ret_code"] == 0
+    folder.ok("reset")
+    seen = folder.status()
+    assert (seen["resources"], seen["calls"]) == ({}, {})
+    folder.ok("down")
+    assert folder.status()["running"] is False
+    assert folder.home.read_running() is None
+
+
+def test_four_starts_at_once_make_one_daemon(folder: Folder) -> None:
+    starts = [folder.start("up", "--profile", "instant", "--json") for _ in range(4)]
+    outputs = [start.communicate(timeout=DEADLINE) for start in starts]
+    assert [start.returncode for start in starts] == [0] * 4, outputs
+    documents = [json.loads(stdout) for stdout, _ in outputs]
+    assert sorted(document["started"] for document in documents) == [False, False, False, True]
+    assert len({document["endpoint"] for document in documents}) == 1
+
+
+def test_second_start_finds_the_first_and_refuses_another_profile(standing: Folder) -> None:
+    pid = standing.pid()
+    assert "was running already" in standing.ok("up")
+    code, stdout, stderr = standing.run("up", "--profile", "realistic")
+    assert (code, stdout) == (2, "")
+    assert "instant" in stderr
+    assert standing.pid() == pid
+
+
+def test_killed_daemon_is_noticed_and_replaced_by_an_empty_cloud(folder: Folder) -> None:
+    folder.ok("up", "--profile", "instant")
+    key = json.loads(folder.ok("env", "--json"))["QINGCLOUD_ACCESS_KEY_ID"]
+    folder.sdk().create_tag("demo")
+    (folder.home.machines / "i-stale").mkdir()
+    killed = folder.pid()
+    os.kill(killed, signal.SIGKILL)
+    assert folder.status()["running"] is False
+    code, _, stderr = folder.run("up", "--profile", "instant")
+    assert code == 0
+    assert "is lost" in stderr
+    assert folder.pid() != killed
+    assert folder.status()["resources"] == {}
+    assert not (folder.home.machines / "i-stale").exists()
+    assert json.loads(folder.ok("env", "--json"))["QINGCLOUD_ACCESS_KEY_ID"] == key
+
+
+def test_two_folders_are_two_clouds(folder: Folder, standing: Folder) -> None:
+    folder.ok("up", "--profile", "instant")
+    assert folder.status()["endpoint"] != standing.status()["endpoint"]
+    folder.ok("down")
+    assert standing.status()["running"] is True
+
+
+def test_secrets_are_for_the_owner_alone(standing: Folder) -> None:
+    secret = json.loads(standing.ok("env", "--json"))["QINGCLOUD_SECRET_ACCESS_KEY"]
+    for name in ("daemon.json", "credentials.json", "daemon.log"):
+        assert (standing.home.root / name).stat().st_mode & 0o777 == 0o600, name
+    assert standing.home.root.stat().st_mode & 0o777 == 0o700
+    assert secret not in standing.home.log.read_text()
+
+
+def test_environment_is_printed_for_a_shell(standing: Folder) -> None:
+    line = standing.ok("env")
+    names = ["ENDPOINT", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "ZONE"]
+    assert line.startswith("export QINGCLOUD_ENDPOINT=http://127.0.0.1:")
+    assert [word.split("=")[0] for word in line.split()[1:]] == [f"QINGCLOUD_{n}" for n in names]
+
+
+@pytest.mark.parametrize("command", ["env", "reset", "calls"])
+def test_without_a_cloud_one_sentence_says_how_to_start_one(folder: Folder, command: str) -> None:
+    code, stdout, stderr = folder.run(command)
+    assert (code, stdout) == (2, "")
+    assert stderr == ("No local cloud is running here; start one with: python -m localcloud up\n")
+
+
+def test_end_without_a_start_is_fine(folder: Folder) -> None:
+    assert folder.ok("down") == "No local cloud was running.\n"
+
+
+def test_daemon_that_dies_at_its_start_shows_its_last_words(folder: Folder) -> None:
+    folder.home.make()
+    (folder.home.root / "credentials.json").write_text("not JSON")
+    code, stdout, stderr = folder.run("up")
+    assert (code, stdout) == (1, "")
+    assert "JSONDecodeError" in stderr
+    assert str(folder.home.log) in stderr
+
+
+def test_free_ports_are_passed_in_silence(folder: Folder) -> None:
+    with socket.create_server(("127.64.0.9", 0)) as on_one_address:
+        port = on_one_address.getsockname()[1]
+        assert folder.run("ports", str(port)) == (0, "", "")
+
+
+def test_port_taken_on_every_address_is_named(folder: Folder) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as other:
+        port = other.getsockname()[1]
+        code, stdout, stderr = folder.run("ports", str(port))
+    assert (code, stdout) == (2, "")
+    assert stderr.startswith(f"Port {port} is taken")
+    assert stderr.count("\n") == 1
+
+
+def test_control_door_is_shut_without_the_token(standing: Folder) -> None:
+    running = standing.home.read_running()
+    assert running is not None
+    where = urlsplit(running.url)
+    with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+        connection.sendall(b"POST /control/reset HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert connection.recv(64).startswith(b"HTTP/1.1 401 ")
