@@ -156,8 +156,8 @@ def build(
         accept_new_host_keys,
     )
     routes.result()
-    view = read_view(account, spec.name)
-    ready = ready_nodes(account, view, url)
+    # Before there was a master nobody can be Ready, and asking would cost a time-out.
+    ready = ready_nodes(account, view, url) if view.masters else frozenset[str]()
     master, token = entrance.master, make_bootstrap_token()
     new = [node for node in nodes.result() if node_name(NODES, node.id) not in ready]
     master_done = None
@@ -174,7 +174,7 @@ def build(
     stored = store_spec.submit(account, spec, url)
     tagged = tag_resources.submit(account, spec.name) if view.tag is None or new else None
     if new or master_done:
-        tell_neighbours(account, entrance, view)
+        tell_neighbours(account, entrance, read_view(account, spec.name))
     if ui:
         publish_ui(account, spec, entrance, place)
     if demo:

@@ -13,6 +13,7 @@ from tasks.credentials import read_credentials
 from tasks.steps import step
 
 DEMO = Path(__file__).resolve().parent.parent / "installers" / "manifests" / "nginx.yaml"
+UI_DEPLOYMENT = "kube-ui"
 UI_ACCOUNT = "kube-ui-viewer"
 UI_TOKEN_SECONDS = 8 * 3600
 
@@ -29,6 +30,13 @@ def wait_for_ui(account: QingCloudAccount, cluster: str, url: str) -> Ensured[st
     ca = read_credentials(account, cluster).ca_certificate
     wait_for(lambda: fetch_page(url, ca) or None, what=f"kube-ui at {url}")
     return Ensured(url, f"answers at {url}")
+
+
+def ui_installed(account: QingCloudAccount, cluster: str, url: str) -> bool:
+    """Whether the UI has a replica that runs."""
+    with open_api(account, cluster, url) as api:
+        deployment = api.read("Deployment", UI_DEPLOYMENT, workloads.SYSTEM)
+    return bool(deployment and deployment.get("status", {}).get("readyReplicas"))
 
 
 def ui_answers(account: QingCloudAccount, cluster: str, url: str) -> bool:

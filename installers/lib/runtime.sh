@@ -34,10 +34,12 @@ enable_unit() {
   systemctl is-enabled --quiet "$1" || run systemctl enable "$1"
 }
 
+# `crictl info` of containerd 2 does not name the pause image any more (kubernetes/kubeadm#3146).
 runtime_is_right() {
-  local info
+  local info config
   info=$(crictl info 2>/dev/null) || return 1
-  [[ $info == *'"SystemdCgroup": true'* && $info == *"$1"* ]]
+  config=$(containerd config dump 2>/dev/null) || return 1
+  [[ $info == *'"SystemdCgroup": true'* && $config == *"$1"* ]]
 }
 
 # Packaged files switch the CRI plugin off, and patched defaults are fragile: say everything.

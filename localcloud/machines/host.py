@@ -46,7 +46,11 @@ class Machines:
         if machine.is_running:
             return
         machine.birth = birth  # it may have another address than before it was halted
-        await machine.boot()
+        try:
+            await machine.boot()
+        except BaseException:
+            await machine.halt()
+            raise
 
     async def halt(self, instance_id: str) -> None:
         """Power off; an unknown or halted machine is fine."""

@@ -12,7 +12,7 @@ from localcloud.clock import Clock
 from localcloud.fabric import Fabric
 from localcloud.kubernetes.client import ApiClient
 from localcloud.kubernetes.planes import Plane, Planes
-from localcloud.machines import disk, repositories
+from localcloud.machines import disk, kernel, repositories
 from localcloud.machines.cluster import ClusterPart
 from localcloud.machines.runtime import PACKAGED_CONFIG, Runtime
 from localcloud.machines.sandbox import Process, Sandbox
@@ -29,7 +29,6 @@ from localcloud.profiles import Profile
 HOST_KEY = "etc/ssh/ssh_host_ed25519_key"
 RC_LOCAL = "etc/rc.local"
 _RC_LOCAL_WAIT = 10.0  # seconds that sshd waits for rc.local; a longer one runs on beside it
-_BRIDGE_SETTINGS = ("bridge-nf-call-iptables", "bridge-nf-call-ip6tables")
 
 
 def erase(folder: Path) -> None:
@@ -96,6 +95,7 @@ class Machine:
         self.world.door.admit(self, self._standins, self._commands())
         await self.world.clock.sleep(self.world.profile.boot)
         disk.turn_swap(self.disk, on=True)  # fstab decides
+        kernel.start(self.disk)
         self.make_host_key()
         await self.units.start_enabled()
         await self._run_rc_local()
@@ -143,8 +143,6 @@ class Machine:
             self._background = self._rc_local = None
         await self.units.stop_all()
         await self.cluster.power_off()
-        for module in (self.disk / "sys/module").glob("*"):
-            module.rmdir()
         self.save()
 
     # --- what stand-ins change -----------------------------------------------------------------
@@ -161,12 +159,6 @@ class Machine:
         if name.replace(".", "").isdigit():
             return name
         return disk.read_hosts(self.disk).get(name)
-
-    def load_module(self, name: str) -> None:
-        (self.disk / "sys/module" / name).mkdir(exist_ok=True)
-        if name == "br_netfilter":
-            for setting in _BRIDGE_SETTINGS:
-                (self.disk / "proc/sys/net/bridge" / setting).write_text("1\n")
 
     def make_host_key(self) -> None:
         """Make an SSH host key where there is none, as the first start of sshd does."""

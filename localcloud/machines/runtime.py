@@ -7,9 +7,7 @@ from typing import Any
 PACKAGED_CONFIG = 'disabled_plugins = ["cri"]\n'
 """What the containerd.io package ships: nothing that Kubernetes could use."""
 
-_IMAGES = "io.containerd.cri.v1.images"
 _RUNTIME = "io.containerd.cri.v1.runtime"
-_DEFAULT_SANDBOX = "registry.k8s.io/pause:3.10"
 
 
 class Runtime:
@@ -38,7 +36,6 @@ class Runtime:
         """What `crictl info` prints. Settings under keys of version 2 are not seen, as in 2.x."""
         plugins = (self._config or {}).get("plugins", {})
         runc = plugins.get(_RUNTIME, {}).get("containerd", {}).get("runtimes", {}).get("runc", {})
-        images = plugins.get(_IMAGES, {})
         return {
             "status": {"conditions": [{"type": "RuntimeReady", "status": True, "reason": ""}]},
             "config": {
@@ -51,10 +48,18 @@ class Runtime:
                         }
                     }
                 },
-                "registry": {"configPath": images.get("registry", {}).get("config_path", "")},
-                "sandboxImage": images.get("pinned_images", {}).get("sandbox", _DEFAULT_SANDBOX),
             },
         }
+
+    def dump(self) -> str:
+        """What `containerd config dump` prints: the file as it is now, where it can be read.
+
+        Raises:
+            tomllib.TOMLDecodeError: it cannot.
+        """
+        text = self._file.read_text() if self._file.exists() else ""
+        tomllib.loads(text)
+        return text
 
     def uses_systemd_cgroups(self) -> bool:
         """Whether its cgroup driver is the kubelet's."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 SSH_PORT = 22
 _LOGIN_SECONDS = 30
 _LINGER = 1.0  # seconds in which children of an ended command may still write
+_USER_NAME = re.compile(r"[a-z_][a-z0-9_-]*")
 _LOOPBACK = ("localhost", "127.0.0.1")
 
 Relay = Callable[[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]], Awaitable[None]]
@@ -168,7 +170,9 @@ class _Session(asyncssh.SSHServer):
     def begin_auth(self, username: str) -> bool:
         """Read the user's authorized keys, as they are at this moment."""
         assert self._connection is not None
-        keys = _authorized_keys(self._machine.sandbox.home(username))
+        # A name is a part of a path here, so it must be one.
+        is_name = _USER_NAME.fullmatch(username) is not None
+        keys = _authorized_keys(self._machine.sandbox.home(username)) if is_name else None
         if keys is not None:
             self._connection.set_authorized_keys(keys)
         return True

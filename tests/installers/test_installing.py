@@ -2,14 +2,22 @@
 
 import asyncio
 import json
+import ssl
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from localcloud.kubernetes.client import MASTERS
+from localcloud.machines import pki
+from localcloud.machines.https import get
+from localcloud.machines.systems import CGROUP1
 from tests.localcloud.machines.machine_lab import (
     MASTER,
     NODE,
+    OUTSIDE,
     TOKEN,
+    VPC,
     Lab,
     make_birth,
     master_settings,
@@ -17,10 +25,6 @@ from tests.localcloud.machines.machine_lab import (
     open_lab,
     run,
 )
-
-from localcloud.kubernetes.client import MASTERS
-from localcloud.machines import pki
-from localcloud.machines.systems import CGROUP1
 
 MASTER_SCRIPT, NODE_SCRIPT = "k8s_master_installer.sh", "k8s_node_installer.sh"
 UI_SCRIPT = "kube_ui_installer.sh"
@@ -158,8 +162,8 @@ def test_a_finished_control_plane_that_does_not_answer_is_never_reset(tmp_path: 
             script = lab.disk("i-one") / "opt/installers" / MASTER_SCRIPT
             text = script.read_text().replace("wait_until 180", "wait_until 1")
             script.write_text(text)
-            command = 'bash "$SYSROOT/opt/installers/k8s_master_installer.sh" --env "$SYSROOT/tmp/settings"'
-            done = await lab.run(command)
+            command = f'bash "$SYSROOT/opt/installers/{MASTER_SCRIPT}"'
+            done = await lab.run(f'{command} --env "$SYSROOT/tmp/settings"')
             assert done.exit_status == 32
             assert (lab.disk("i-one") / "etc/kubernetes/admin.conf").exists()
 
@@ -359,7 +363,9 @@ def test_f2cadm_answers_from_its_tables(tmp_path: Path) -> None:
 def test_the_ui_is_installed_once_and_follows_a_new_certificate(tmp_path: Path) -> None:
     def write_certificate(lab: Lab) -> dict[str, str]:
         now = lab.machines.find("i-one").world.clock.now()
-        pair = pki.issue(pki.make_authority(now), now, "ui", server_names=["ui.example"])
+        authority = pki.make_authority(now)
+        pair = pki.issue(authority, now, "ui", server_names=["ui.example"])
+        (lab.disk("i-one") / "root/ca.crt").write_bytes(authority.certificate)
         (lab.disk("i-one") / "root/ui.crt").write_bytes(pair.certificate)
         (lab.disk("i-one") / "root/ui.key").write_bytes(pair.key)
         root = lab.disk("i-one") / "root"
@@ -381,6 +387,15 @@ def test_the_ui_is_installed_once_and_follows_a_new_certificate(tmp_path: Path) 
             api = lab.plane().client(MASTERS)
             service = await api.request("GET", "/api/v1/namespaces/kube-system/services/kube-ui")
             assert service["spec"]["ports"][0]["nodePort"] == 30443
+            authority = (lab.disk("i-one") / "root/ca.crt").read_text()
+            reply = await get(
+                lab.fabric.dial(VPC, OUTSIDE, MASTER, 30443),
+                ssl.create_default_context(cadata=authority),
+                "ui.example",
+                "/",
+            )
+            assert reply.status == 200
+
             pods = await api.request(
                 "GET",
                 "/api/v1/namespaces/kube-system/pods",

@@ -40,7 +40,8 @@ ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
 """Finalizers by which the API server asks us to deal with an owner's dependents."""
 
-Task = tuple[Kind, Key]
+Task = tuple[str, Key]
+"""Plural of a kind, and which of its objects."""
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class GarbageCollector:
         self._informers: dict[Kind, Informer] = {
             kind: context.informers.of(kind) for kind in WATCHED
         }
+        self._kinds = {kind.plural: kind for kind in WATCHED}
         self._queue = WorkQueue[Task](NAME, self._sync, context.clock)
         for kind, informer in self._informers.items():
             informer.index("owners", _owner_uids)
@@ -66,11 +68,11 @@ class GarbageCollector:
         def changed(before: Obj | None, after: Obj | None) -> None:
             if after is None:
                 for dependent_kind, dependent in self._dependents(before or {}):
-                    self._queue.add((dependent_kind, key_of(dependent)))
+                    self._queue.add((dependent_kind.plural, key_of(dependent)))
                 for uid in _owner_uids(before or {}):
                     self._wake_owner(uid, before or {})
             elif _orders(after) or (_owner_uids(after) and self._may_be_orphan(before, after)):
-                self._queue.add((kind, key_of(after)))
+                self._queue.add((kind.plural, key_of(after)))
 
         return changed
 
@@ -97,7 +99,7 @@ class GarbageCollector:
             namespace = dependent["metadata"].get("namespace", "") if kind.namespaced else ""
             owner = self._informers[kind].objects.get((namespace, reference["name"]))
             if owner is not None and _orders(owner):
-                self._queue.add((kind, key_of(owner)))
+                self._queue.add((kind.plural, key_of(owner)))
 
     def _dependents(self, owner: Obj) -> list[tuple[Kind, Obj]]:
         uid = owner["metadata"].get("uid")
@@ -108,7 +110,7 @@ class GarbageCollector:
         ]
 
     async def _sync(self, task: Task) -> None:
-        kind, key = task
+        kind, key = self._kinds[task[0]], task[1]
         obj = self._informers[kind].objects.get(key)
         if obj is None:
             return

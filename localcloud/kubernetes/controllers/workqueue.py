@@ -13,8 +13,8 @@ K = TypeVar("K")
 FIRST_BACKOFF = 0.005  # seconds; doubled with each failure in a row
 LONGEST_BACKOFF = 30.0
 
-EXPECTED = {404, 409}
-"""Somebody else was faster: worth another look, not a line in the log."""
+EXPECTED = {404, 409, 503}
+"""Somebody else was faster, or the API server stops: worth another look, not a line in the log."""
 
 PATIENCE = 5  # expected failures in a row that are not logged
 

@@ -1,6 +1,7 @@
 """Stand-ins for containerd's clients: crictl, ctr, and containerd's own version."""
 
 import json
+import tomllib
 
 from localcloud.machines.repositories import is_pullable
 from localcloud.machines.standins.call import Call, Failed, Handler, take_apart
@@ -91,6 +92,11 @@ async def _containerd(call: Call) -> int:
         case ["--version" | "-v"]:
             version = call.machine.state.packages.get("containerd.io", "").partition("-")[0]
             await call.out(f"containerd containerd.io v{version}")
+        case ["config", "dump"]:
+            try:
+                await call.out(call.machine.runtime.dump())
+            except tomllib.TOMLDecodeError as error:
+                raise Failed(f"containerd: failed to load TOML: {error}") from error
         case words:
             raise call.unknown(" ".join(words))
     return 0

@@ -120,7 +120,8 @@ async def _apt_mark(call: Call) -> int:
             for name in names:
                 if name not in call.machine.state.packages:
                     raise Failed(
-                        f"E: Can't select installed nor candidate version from package '{name}'",
+                        "E: Can't select installed nor candidate version "  # noqa: S608 - apt's words
+                        f"from package '{name}'",
                         100,
                     )
                 if name not in held:

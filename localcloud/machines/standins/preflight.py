@@ -75,7 +75,7 @@ def _system(call: Call) -> list[str]:
 def _files(call: Call, names: tuple[str, ...]) -> list[str]:
     folder = call.machine.disk / KUBERNETES
     return [
-        f"FileAvailable-{_dashed(name)}]: /{KUBERNETES}/{name} already exists"
+        f"FileAvailable{_dashed(name)}]: /{KUBERNETES}/{name} already exists"
         for name in names
         if (folder / name).exists()
     ]

@@ -1,7 +1,9 @@
 """Stand-ins that ask or set facts of the system: names, clock, swap, modules, users."""
 
+from pathlib import Path
+
 from localcloud.clock import stamp
-from localcloud.machines import disk
+from localcloud.machines import disk, kernel
 from localcloud.machines.standins.call import Call, Failed, Handler, take_apart
 
 
@@ -143,60 +145,55 @@ async def _modprobe(call: Call) -> int:
     taken = take_apart(call, flags=("-a", "-q"))
     call.need_root()
     for module in taken.words:
-        if module not in ("overlay", "br_netfilter", "nf_conntrack", "vxlan", "ip_tables"):
+        if module not in kernel.MODULES:
             raise Failed(
                 f"modprobe: FATAL: Module {module} not found in directory "
                 f"/lib/modules/{call.machine.system.kernel}"
             )
-        call.machine.load_module(module)
+        kernel.load_module(call.machine.disk, module)
     return 0
 
 
 async def _lsmod(call: Call) -> int:
     take_apart(call)
     await call.out("Module                  Size  Used by")
-    for module in sorted(path.name for path in call.path("/sys/module").iterdir()):
+    for module in kernel.loaded_modules(call.machine.disk):
         await call.out(f"{module:<20} 32768  0")
     return 0
 
 
 async def _sysctl(call: Call) -> int:
-    taken = take_apart(call, flags=("--system", "-n", "-q", "-e"), options=("-p", "-w"))
+    taken = take_apart(call, flags=("--system", "-n", "-q", "-e"), options=("-w",))
     if "--system" in taken:
-        call.need_root()
-        for file in sorted(call.path("/etc/sysctl.d").glob("*.conf")):
-            for line in file.read_text().splitlines():
-                name, _, value = line.partition("#")[0].partition("=")
-                if name.strip():
-                    await _set_sysctl(call, name.strip(), value.strip(), quiet="-q" in taken)
-        return 0
-    if setting := taken.value("-w"):
-        call.need_root()
-        name, _, value = setting.partition("=")
-        await _set_sysctl(call, name, value, quiet="-q" in taken)
-        return 0
-    if "-p" in taken or not taken.words:
-        raise call.unknown(" ".join(call.arguments))
-    for name in taken.words:
-        path = call.path(f"/proc/sys/{name.replace('.', '/')}")
-        if not path.is_file():
-            raise Failed(
-                f"sysctl: cannot stat /proc/sys/{name.replace('.', '/')}: No such file or directory"
-            )
-        value = path.read_text().strip()
-        await call.out(value if "-n" in taken else f"{name} = {value}")
+        wanted = list(kernel.configured_sysctls(call.machine.disk))
+    elif "-w" in taken:
+        name, _, value = taken.value("-w").partition("=")
+        wanted = [(name, value)]
+    else:
+        return await _show_sysctls(call, taken.words, only_values="-n" in taken)
+    call.need_root()
+    for name, value in wanted:
+        _sysctl_file(call, name).write_text(f"{value}\n")
+        if "-q" not in taken:
+            await call.out(f"{name} = {value}")
     return 0
 
 
-async def _set_sysctl(call: Call, name: str, value: str, *, quiet: bool) -> None:
-    path = call.path(f"/proc/sys/{name.replace('.', '/')}")
-    if not path.is_file():
-        raise Failed(
-            f"sysctl: cannot stat /proc/sys/{name.replace('.', '/')}: No such file or directory"
-        )
-    path.write_text(f"{value}\n")
-    if not quiet:
-        await call.out(f"{name} = {value}")
+async def _show_sysctls(call: Call, names: list[str], *, only_values: bool) -> int:
+    if not names:
+        raise call.unknown(" ".join(call.arguments))
+    for name in names:
+        value = _sysctl_file(call, name).read_text().strip()
+        await call.out(value if only_values else f"{name} = {value}")
+    return 0
+
+
+def _sysctl_file(call: Call, name: str) -> Path:
+    file = kernel.sysctl_file(call.machine.disk, name)
+    if not file.is_file():
+        where = f"/proc/sys/{name.replace('.', '/')}"
+        raise Failed(f"sysctl: cannot stat {where}: No such file or directory")
+    return file
 
 
 async def _ip(call: Call) -> int:

@@ -1,4 +1,4 @@
-"""Machines for tests: a private network, one login key, short ways to run commands and installers."""
+"""Machines for tests: a private network, one login key, short ways to run things on them."""
 
 import asyncio
 import shlex

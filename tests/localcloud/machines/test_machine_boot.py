@@ -7,10 +7,10 @@ from pathlib import Path
 
 import asyncssh
 import pytest
-from tests.localcloud.machines.machine_lab import LOGIN, make_birth, open_lab, run
 
 from localcloud.machines.disk import OutsideDisk, apply_userdata
 from localcloud.parts import Userdata, UserdataKind
+from tests.localcloud.machines.machine_lab import LOGIN, make_birth, open_lab, run
 
 
 def make_tar(files: dict[str, tuple[str, int]]) -> bytes:
@@ -89,6 +89,20 @@ def test_an_archive_cannot_write_outside_the_disk(tmp_path: Path) -> None:
     with pytest.raises(OutsideDisk):
         apply_userdata(disk, Userdata(UserdataKind.EXEC, b"x", "/../outside"))
     assert not (tmp_path / "outside").exists()
+
+
+def test_userdata_that_cannot_be_read_fails_the_boot_and_leaves_nothing_running(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            broken = Userdata(UserdataKind.TAR, b"no archive", "")
+            with pytest.raises(tarfile.TarError):
+                await lab.boot(make_birth(userdata=broken))
+            await lab.boot(make_birth())
+            assert (await lab.run("true")).exit_status == 0
+
+    run(story())
 
 
 def test_files_packages_and_keys_survive_a_halt(tmp_path: Path) -> None:

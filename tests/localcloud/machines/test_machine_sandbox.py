@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.localcloud.machines.machine_lab import make_birth, open_lab, run
 
 from localcloud.machines.landlock import find_version
 from localcloud.machines.sandbox import TOOLS
+from tests.localcloud.machines.machine_lab import make_birth, open_lab, run
 
 needs_landlock = pytest.mark.skipif(not find_version(), reason="this kernel has no Landlock")
 
@@ -44,7 +44,8 @@ def test_the_guard_lets_scripts_write_where_they_may(tmp_path: Path) -> None:
             script = """
             cat > "$SYSROOT/etc/here" <<< 'a here-document'
             mktemp >/dev/null && echo quiet > /dev/null
-            mkdir -p "$SYSROOT/a/b" && mv "$SYSROOT/etc/here" "$SYSROOT/a/b/" && cat "$SYSROOT/a/b/here"
+            mkdir -p "$SYSROOT/a/b" && mv "$SYSROOT/etc/here" "$SYSROOT/a/b/"
+            cat "$SYSROOT/a/b/here"
             """
             done = await lab.run(script)
             assert (done.stdout, done.stderr) == ("a here-document\n", "")

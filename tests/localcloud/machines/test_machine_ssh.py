@@ -7,6 +7,7 @@ from pathlib import Path
 import asyncssh
 import paramiko
 import pytest
+
 from tests.localcloud.machines.machine_lab import (
     LOGIN,
     MASTER,
@@ -56,6 +57,7 @@ def test_a_command_starts_in_the_home_of_the_user(tmp_path: Path) -> None:
     [
         pytest.param("root", asyncssh.generate_private_key("ssh-ed25519"), id="another key"),
         pytest.param("nobody", LOGIN, id="another user"),
+        pytest.param("../root", LOGIN, id="a path to root's keys"),
     ],
 )
 def test_only_the_key_of_the_login_user_opens(

@@ -7,11 +7,11 @@ import pytest
 
 from localcloud.kubernetes.age import age
 from localcloud.kubernetes.failures import ApiFailure
+from localcloud.kubernetes.join_tokens import BootstrapToken, token_secret
 from localcloud.kubernetes.kinds import SECRET, SERVICE_ACCOUNT
 from localcloud.kubernetes.protobuf import decode
 from localcloud.kubernetes.rbac import Wish, covers
 from localcloud.kubernetes.store import Store
-from localcloud.kubernetes.join_tokens import BootstrapToken, token_secret
 from localcloud.kubernetes.tokens import Tokens
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

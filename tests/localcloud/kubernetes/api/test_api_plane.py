@@ -47,14 +47,15 @@ def test_a_new_cluster_has_what_clients_expect(make_plane):
         spaces = await client.request("GET", "/api/v1/namespaces")
         accounts = await client.request("GET", "/api/v1/serviceaccounts")
         info = await client.request("GET", "/api/v1/namespaces/kube-public/configmaps/cluster-info")
-        return spaces, accounts, info
+        secrets = await client.request("GET", "/api/v1/namespaces/kube-system/secrets")
+        return spaces, accounts, info, secrets
 
-    spaces, accounts, info = run(make_plane, scenario)
+    spaces, accounts, info, secrets = run(make_plane, scenario)
     names = [item["metadata"]["name"] for item in spaces["items"]]
     assert names == ["default", "kube-node-lease", "kube-public", "kube-system"]
     assert len(accounts["items"]) == 4
     assert "https://192.168.0.2:6443" in info["data"]["kubeconfig"]
-    assert "jws-kubeconfig-abcdef" in info["data"]
+    assert [item["metadata"]["name"] for item in secrets["items"]] == ["bootstrap-token-abcdef"]
 
 
 def test_what_a_client_does_to_its_copy_stays_with_it(make_plane):

@@ -1,0 +1,59 @@
+"""What scripts set of a machine's kernel, modules and sysctls, as files on its disk."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+MODULES = ("br_netfilter", "ip_tables", "nf_conntrack", "overlay", "vxlan")
+"""Modules that every kernel here has."""
+
+_BRIDGE = "proc/sys/net/bridge"
+_BRIDGE_SETTINGS = ("bridge-nf-call-ip6tables", "bridge-nf-call-iptables")
+
+
+def start(disk: Path) -> None:
+    """Boot: forget what was set by hand, and set what files say."""
+    for module in (disk / "sys/module").iterdir():
+        module.rmdir()
+    for setting in (disk / _BRIDGE).iterdir():
+        setting.unlink()
+    (disk / "proc/sys/net/ipv4/ip_forward").write_text("0\n")
+    for line in _lines(disk / "etc/modules-load.d"):
+        if line in MODULES:
+            load_module(disk, line)
+    for name, value in configured_sysctls(disk):
+        file = sysctl_file(disk, name)
+        if file.is_file():
+            file.write_text(f"{value}\n")
+
+
+def load_module(disk: Path, name: str) -> None:
+    """Load a module that the kernel has; the bridge's settings exist only with its module."""
+    (disk / "sys/module" / name).mkdir(exist_ok=True)
+    if name == "br_netfilter":
+        for setting in _BRIDGE_SETTINGS:
+            (disk / _BRIDGE / setting).write_text("1\n")
+
+
+def loaded_modules(disk: Path) -> list[str]:
+    return sorted(path.name for path in (disk / "sys/module").iterdir())
+
+
+def sysctl_file(disk: Path, name: str) -> Path:
+    """The file of a setting such as `net.ipv4.ip_forward`; it may not exist."""
+    return disk / "proc/sys" / name.replace(".", "/")
+
+
+def configured_sysctls(disk: Path) -> Iterator[tuple[str, str]]:
+    """Yield what /etc/sysctl.d says, in the order of its files."""
+    for line in _lines(disk / "etc/sysctl.d"):
+        name, equals, value = line.partition("=")
+        if equals:
+            yield name.strip(), value.strip()
+
+
+def _lines(folder: Path) -> Iterator[str]:
+    for file in sorted(folder.glob("*.conf")):
+        for line in file.read_text().splitlines():
+            text = line.partition("#")[0].strip()
+            if text:
+                yield text
