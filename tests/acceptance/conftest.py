@@ -1,0 +1,42 @@
+"""One workplace and one cluster for all acceptance tests; each test puts back what it changes."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.workplace import Workplace, clean_environment, prefect_server
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
+    home = tmp_path_factory.mktemp("home")
+    environment = clean_environment(home)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    with prefect_server(environment, port, home / "prefect.log") as url:
+        place = Workplace(home, environment | {"PREFECT_API_URL": url})
+        started = place.run("localcloud", "up", "--profile", "instant")
+        assert started.code == 0, started.err
+        yield place
+        assert place.run("localcloud", "down").code == 0
+
+
+@pytest.fixture(scope="module")
+def cluster(workplace: Workplace) -> Iterator[Workplace]:
+    """A workplace in which `demo` is provisioned; torn down after the module."""
+    done = workplace.run("flows.provision", "--json")
+    assert done.code == 0, done.err
+    yield workplace
+    done = workplace.run("flows.teardown", "--yes")
+    assert done.code == 0, done.err
+    assert workplace.cloud()["resources"] == {}
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(cluster: Workplace) -> Path:
+    path = cluster.home / "demo.kubeconfig"
+    assert cluster.run("flows.kubeconfig", "--out", str(path)).code == 0
+    return path
