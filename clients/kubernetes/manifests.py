@@ -20,10 +20,11 @@ def covers(live: Any, wanted: Any) -> bool:
     """Say whether an object already has all that is wanted of it.
 
     What only the server knows (defaults, status) does not matter, in list elements neither.
-    An empty value and an absent one are the same, because the server leaves most empty ones out.
+    An empty value and an absent one are the same, because the server leaves most empty ones out;
+    but not an empty text, for a label or a selector may have one and mean something.
     Quantities are compared as text: write them as the server does, `500m` and not `0.5`.
     """
-    if not wanted:
+    if not wanted and wanted != "":
         return not live or (isinstance(wanted, dict) and isinstance(live, dict))
     if isinstance(wanted, dict):
         return isinstance(live, dict) and all(covers(live.get(k), v) for k, v in wanted.items())

@@ -1,7 +1,7 @@
 """From the API's JSON to records; the only place that knows where a field stands."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
@@ -47,25 +47,30 @@ def pod_from(item: Mapping[str, Any]) -> Pod:
 
 
 def count_by_node(table: Mapping[str, Any]) -> Mapping[str, int]:
-    """Count the rows of a Table of pods by node, mirror pods left out.
+    """Count the rows of a Table of pods by node, mirror pods left out."""
+    return Counter(node for node, _ in workload_rows(table))
 
-    Without its objects a Table tells a mirror pod only by its name: the kubelet ends it with the
-    name of its own node. Nobody else names pods so, as it takes knowing the node beforehand.
+
+def workload_rows(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield node (`""` for none) and ready containers (`1/2`) of a Table's pods.
+
+    Mirror pods are left out. Without its objects a Table tells a mirror pod only by its name: the
+    kubelet ends it with the name of its own node. Nobody else names pods so, as it takes knowing
+    the node beforehand.
     """
     if table.get("kind") != "Table":
         raise ApiRejected(
             f"asked for a Table, got {table.get('kind')}", status=406, reason="NotAcceptable"
         )
     columns = [column["name"] for column in table["columnDefinitions"]]
-    name_at, node_at = columns.index("Name"), columns.index("Node")
-    counts: Counter[str] = Counter()
+    name_at, node_at, ready_at = (columns.index(name) for name in ("Name", "Node", "Ready"))
     for row in table.get("rows") or ():
-        name, node = row["cells"][name_at], row["cells"][node_at]
+        cells = row["cells"]
+        node = cells[node_at]
         if node in ("<none>", None):
             node = ""
-        if not node or not name.endswith(f"-{node}"):
-            counts[node] += 1
-    return counts
+        if not node or not cells[name_at].endswith(f"-{node}"):
+            yield node, cells[ready_at]
 
 
 def _condition(status: Mapping[str, Any], kind: str) -> bool:

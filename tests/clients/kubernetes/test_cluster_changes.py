@@ -257,3 +257,20 @@ def test_a_lost_reply_to_a_change_is_an_unknown_outcome(
 def test_an_account_that_is_absent_is_not_found(cluster: ClusterClient) -> None:
     with pytest.raises(NotFound):
         cluster.create_token("kube-system", "nobody", 3600)
+
+
+@pytest.mark.parametrize(
+    ("live", "wanted", "covered"),
+    [
+        pytest.param({"a": "x"}, {"role": ""}, False, id="a label without a value is missing"),
+        pytest.param({"role": ""}, {"role": ""}, True, id="a label without a value is there"),
+        pytest.param(
+            {}, {"limits": {}, "args": [], "flag": False}, True, id="the server drops these"
+        ),
+        pytest.param({"flag": True}, {"flag": None}, False, id="what must go is there"),
+    ],
+)
+def test_what_is_there_covers_what_is_wanted(
+    live: dict[str, object], wanted: dict[str, object], covered: bool
+) -> None:
+    assert covers(live, wanted) is covered

@@ -1,0 +1,330 @@
+"""Samples in a SQL database: SQLite or PostgreSQL, written and read with pandas.
+
+Two tables: `samples` is the tidy frame, `gaps` says what could not be measured and why. Times are
+kept in UTC. A sample that is there already stays as it is, so the same minutes may be read twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    DateTime,
+    Double,
+    Engine,
+    Index,
+    MetaData,
+    Select,
+    String,
+    Table,
+    and_,
+    create_engine,
+    delete,
+    event,
+    func,
+    literal,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.types import TypeDecorator
+
+from domain.errors import FinalError, InvalidSpec, TemporaryError
+from domain.metrics.records import COLUMNS, Gap, Per, Sample, SampleReader, Window, WindowStatistics
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PATIENCE = 5
+"""Seconds that a call waits for a locked or silent database."""
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment that knows its zone; SQLite keeps none, so there it is UTC by agreement."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+_METADATA = MetaData()
+
+
+def _table(name: str, *more: Column[Any]) -> Table:
+    # The order of the key is that of the question: one metric of one cluster in a span of time.
+    return Table(
+        name,
+        _METADATA,
+        Column("cluster", String(14), primary_key=True),
+        Column("metric", String(64), primary_key=True),
+        Column("time", UtcTime, primary_key=True),
+        Column("group", String(32), primary_key=True),
+        Column("machine", String(64), primary_key=True),
+        *more,
+        Index(f"{name}_time", "time"),
+        sqlite_with_rowid=False,
+    )
+
+
+_SAMPLES = _table(
+    "samples", Column("value", Double, nullable=False), Column("unit", String(16), nullable=False)
+)
+_GAPS = _table("gaps", Column("reason", String, nullable=False))
+
+
+class SampleStore:
+    """One database of samples; threads may share it. Satisfies `SampleReader`."""
+
+    def __init__(self, url: str) -> None:
+        """Prepare the store; nothing is opened before the first call, which makes the tables.
+
+        Raises:
+            InvalidSpec: the URL is none, or its driver is not installed.
+        """
+        self._engine = _engine(url)
+        self._has_tables = False
+
+    @property
+    def where(self) -> str:
+        """The database's URL without its password."""
+        return self._engine.url.render_as_string(hide_password=True)
+
+    def add(self, samples: Sequence[Sample], gaps: Sequence[Gap] = ()) -> None:
+        """Write samples and gaps in one transaction; what is there already stays as it is.
+
+        Raises:
+            TemporaryError: the database is locked or gone; nothing was written.
+        """
+        import pandas as pd  # here, because it takes a second that most commands need not wait
+
+        with self._transaction() as connection:
+            for table, rows in ((_SAMPLES, samples), (_GAPS, gaps)):
+                if rows:
+                    frame = pd.DataFrame([asdict(row) for row in rows])
+                    frame.to_sql(
+                        table.name,
+                        connection,
+                        if_exists="append",
+                        index=False,
+                        chunksize=2000,
+                        method=_insert_new(table),
+                    )
+
+    def frame(self, window: Window) -> pd.DataFrame:
+        """The samples of a window as a tidy frame, oldest first; `time` is in UTC.
+
+        Raises:
+            TemporaryError: the database is locked or gone.
+        """
+        import pandas as pd
+
+        columns = [_SAMPLES.c[name] for name in COLUMNS]
+        query = _chosen(select(*columns), _SAMPLES, window).order_by(
+            _SAMPLES.c.time, _SAMPLES.c.metric, _SAMPLES.c.group, _SAMPLES.c.machine
+        )
+        with self._transaction() as connection:
+            frame = pd.read_sql(query, connection)
+        frame["time"] = pd.to_datetime(frame["time"], utc=True)
+        return frame
+
+    def statistics(self, window: Window, per: Per = Per.GROUP) -> list[WindowStatistics]:
+        """Average, minimum and maximum by metric; nothing for what has no sample.
+
+        Raises:
+            TemporaryError: the database is locked or gone.
+        """
+        samples = _SAMPLES.c
+        nothing = literal("")
+        group = nothing if per is Per.CLUSTER else samples.group
+        machine = samples.machine if per is Per.MACHINE else nothing
+        keys: list[ColumnElement[Any]] = [samples.metric]
+        keys += [key for key in (group, machine) if key is not nothing]
+        query = _chosen(
+            select(
+                group.label("group"),
+                machine.label("machine"),
+                samples.metric,
+                func.max(samples.unit).label("unit"),
+                func.count().label("count"),
+                func.avg(samples.value).label("average"),
+                func.min(samples.value).label("minimum"),
+                func.max(samples.value).label("maximum"),
+                func.max(samples.time, type_=UtcTime).label("latest"),
+            ),
+            _SAMPLES,
+            window,
+        )
+        with self._transaction() as connection:
+            rows = connection.execute(query.group_by(*keys).order_by(*keys)).all()
+        return [WindowStatistics(**row._mapping) for row in rows]
+
+    def latest(self, window: Window) -> list[Sample]:
+        """The youngest sample of each machine (or group) and metric inside the window.
+
+        Raises:
+            TemporaryError: the database is locked or gone.
+        """
+        samples = _SAMPLES.c
+        series = (samples.metric, samples.group, samples.machine)
+        youngest = _chosen(
+            select(*series, func.max(samples.time, type_=UtcTime)), _SAMPLES, window
+        ).group_by(*series)
+        query = (
+            select(*(samples[name] for name in COLUMNS))
+            .where(samples.cluster == window.cluster)
+            .where(tuple_(*series, samples.time).in_(youngest))
+            .order_by(*series)
+        )
+        with self._transaction() as connection:
+            return [Sample(**row._mapping) for row in connection.execute(query)]
+
+    def gaps(self, window: Window) -> list[Gap]:
+        """What could not be measured in the window, oldest first.
+
+        Raises:
+            TemporaryError: the database is locked or gone.
+        """
+        names = ("time", "cluster", "group", "machine", "metric", "reason")
+        query = _chosen(select(*(_GAPS.c[name] for name in names)), _GAPS, window)
+        ordered = query.order_by(_GAPS.c.time, _GAPS.c.metric, _GAPS.c.group, _GAPS.c.machine)
+        with self._transaction() as connection:
+            return [Gap(**row._mapping) for row in connection.execute(ordered)]
+
+    def prune(self, cluster: str, before: datetime) -> int:
+        """Delete a cluster's samples and gaps that are older; how many samples went.
+
+        Raises:
+            TemporaryError: the database is locked or gone.
+        """
+        with self._transaction() as connection:
+            counts = [
+                connection.execute(
+                    delete(table).where(and_(table.c.cluster == cluster, table.c.time < before))
+                ).rowcount
+                for table in (_SAMPLES, _GAPS)
+            ]
+        return counts[0]
+
+    def close(self) -> None:
+        """Close all connections; may be repeated."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                if not self._has_tables:
+                    _METADATA.create_all(connection)
+                    self._has_tables = True
+                yield connection
+        except OperationalError as error:
+            self._has_tables = False  # a file that was deleted is made anew
+            raise TemporaryError(
+                f"the samples' database {self.where} does not answer: {_reason(error)}"
+            ) from error
+        except SQLAlchemyError as error:
+            raise FinalError(f"the samples' database {self.where}: {_reason(error)}") from error
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        dialect = parsed.get_backend_name()
+        if dialect == "sqlite":
+            engine = create_engine(parsed, connect_args={"timeout": PATIENCE})
+            event.listen(engine, "connect", _prepare_sqlite)
+        elif dialect == "postgresql":
+            arguments = {"connect_timeout": PATIENCE, "options": f"-c lock_timeout={PATIENCE}s"}
+            engine = create_engine(parsed, connect_args=arguments, pool_pre_ping=True)
+        else:
+            raise InvalidSpec(f"samples are kept in SQLite or PostgreSQL, not in {dialect}")
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise InvalidSpec(
+            "the samples' database URL is not one; right would be "
+            "sqlite:////path/samples.db or postgresql+psycopg://user@host/name"
+        ) from error
+    except ImportError as error:
+        raise InvalidSpec(
+            f"the driver of {parsed.drivername} is not installed: {error}; "
+            "for PostgreSQL: pip install 'psycopg[binary]'"
+        ) from error
+    return engine
+
+
+def _prepare_sqlite(connection: Any, record: Any) -> None:
+    """Let readers go on while one writes."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+def _insert_new(
+    table: Table,
+) -> Callable[[Any, Any, list[str], Iterable[tuple[Any, ...]]], int]:
+    """The way in which pandas writes rows: those with a known key are left out."""
+
+    def insert(_: Any, connection: Any, names: list[str], rows: Iterable[tuple[Any, ...]]) -> int:
+        dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+        statement = dialect.insert(table).on_conflict_do_nothing()
+        values = [dict(zip(names, row, strict=True)) for row in rows]
+        return connection.execute(statement, values).rowcount
+
+    return insert
+
+
+def _chosen(query: Select[Any], table: Table, window: Window) -> Select[Any]:
+    columns = table.c
+    query = query.where(
+        columns.cluster == window.cluster,
+        columns.time >= window.since,
+        columns.time < window.until,
+    )
+    if window.metrics:
+        query = query.where(columns.metric.in_(window.metrics))
+    if window.group:
+        query = query.where(columns.group == window.group)
+    if window.machines:
+        query = query.where(columns.machine.in_(window.machines))
+    return query
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """The database's own words on one line, without the statement and its values."""
+    origin = getattr(error, "orig", None) or error
+    return " ".join(str(origin).split())[:300]
+
+
+if TYPE_CHECKING:
+    _proof: Callable[[str], SampleReader] = SampleStore
