@@ -139,6 +139,8 @@ def _localcloud(*words: str) -> str:
         check=False,
     )
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["it gave no reason"]
-        raise BadRequest(f"the local cloud: {lines[-1]}")
+        lines = [line.strip() for line in done.stderr.strip().splitlines()] or ["no reason given"]
+        # The first line says what happened, the last ones why and where there is more.
+        told = lines if len(lines) < 3 else [lines[0], *lines[-2:]]
+        raise BadRequest(f"the local cloud: {' '.join(told)}")
     return done.stdout

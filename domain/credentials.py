@@ -7,6 +7,9 @@ from datetime import datetime
 
 from domain.pki import CertifiedKey, SshKeyPair, make_cluster_ca, make_ssh_keypair
 
+MOST_LAUNCHES = 8
+"""Launches whose machines may still be waiting for their first login."""
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -32,7 +35,8 @@ class Credentials:
         return (*((made,) if made else ()), *self.first_host_keys)
 
     def with_first(self, public_key: str) -> "Credentials":
-        return replace(self, first_host_keys=(public_key, *self.first_host_keys))
+        kept = self.first_host_keys[: MOST_LAUNCHES - 1]
+        return replace(self, first_host_keys=(public_key, *kept))
 
     def with_made(self, instance_id: str, public_key: str) -> "Credentials":
         return replace(self, next_host_keys={**self.next_host_keys, instance_id: public_key})

@@ -8,6 +8,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
 from domain.bootstrap import ApiPlace
+from domain.cost import price_plan
 from domain.errors import ClusterError
 from domain.names import MASTERS, NODES, node_name
 from domain.pki import make_bootstrap_token
@@ -32,7 +33,7 @@ from flows.teardown import teardown
 from flows.ui import publish_ui
 from tasks.control_plane import api_url, ready_nodes, store_spec, wait_for_apiserver, wait_for_nodes
 from tasks.credentials import ensure_credentials
-from tasks.machines import ensure_keypair, ensure_machines, install_master
+from tasks.machines import ensure_keypair, ensure_machines, install_master, log_in_to_master
 from tasks.network import (
     apply_firewall,
     bind_address,
@@ -92,7 +93,7 @@ def provision(
                 run_logger().warning("rolling back: nothing of %s existed before", spec.name)
                 teardown(account, spec.name)
             raise
-    report = read_report(account, read_view(account, spec.name), spec.access)
+    report = read_report(account, read_view(account, spec.name), spec.access, spec.prices)
     publish_report(report, recorder.timeline(f"provision {spec.name}"))
     return report
 
@@ -160,6 +161,7 @@ def build(
     ready = ready_nodes(account, view, url) if view.masters else frozenset[str]()
     master, token = entrance.master, make_bootstrap_token()
     new = [node for node in nodes.result() if node_name(NODES, node.id) not in ready]
+    log_in_to_master(account, entrance)
     master_done = None
     if node_name(MASTERS, master.id) not in ready:
         master_done = install_master.submit(account, spec, entrance, master, place, token)
@@ -218,7 +220,7 @@ def main(
         account = opened.account
         view = read_view(account, name)
         spec = never_lower(wanted_spec(account, view, document), view)
-        planned = plan_cluster(spec, view)
+        planned = price_plan(plan_cluster(spec, view), view, spec)
         check(account, spec, view)
         if plan:
             show_plan(planned)

@@ -55,20 +55,24 @@ class Started:
 
 
 def ask(
-    running: Running, verb: str, path: str, deadline: float = ANSWER_DEADLINE
+    running: Running, verb: str, path: str, deadline: float = ANSWER_DEADLINE, document: Any = None
 ) -> dict[str, Any]:
     """Put one question to a daemon, through its control door.
 
     Raises:
+        Refused: the daemon does not take the document.
         OSError: nobody answers in time, or somebody who does not know the token.
     """
     where = urlsplit(running.url)
     connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=deadline)
     try:
         headers = {"Authorization": f"Bearer {running.token}"}
-        connection.request(verb, f"/control/{path}", headers=headers)
+        sent = None if document is None else json.dumps(document)
+        connection.request(verb, f"/control/{path}", body=sent, headers=headers)
         response = connection.getresponse()
         body = response.read()
+        if response.status == 400:
+            raise Refused(json.loads(body)["message"])
         if response.status != 200:
             raise ConnectionError(f"{path}: HTTP {response.status}")
         answer: dict[str, Any] = json.loads(body)
@@ -222,4 +226,5 @@ def read_environment(home: Home) -> dict[str, str]:
         "QINGCLOUD_ACCESS_KEY_ID": running.key_id,
         "QINGCLOUD_SECRET_ACCESS_KEY": running.secret,
         "QINGCLOUD_ZONE": running.zone,
+        "QINGCLOUD_BILLS": "0",  # nothing here costs money, so nobody needs to be asked
     }

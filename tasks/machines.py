@@ -81,6 +81,16 @@ def ensure_machines(
         return machines.launch_missing(cloud, wish, build_userdata(first))
 
 
+@step("first login to {entrance.master.id}")
+def log_in_to_master(account: QingCloudAccount, entrance: Entrance) -> Ensured[str]:
+    """Pin the master's own host key before anybody uses it as the jump host."""
+    known = read_credentials(account, entrance.cluster).credentials().host_keys
+    if entrance.master.id in known:
+        return Ensured(known[entrance.master.id], "host key known")
+    tell_progress("waiting for SSH")
+    return Ensured(pin_host_key(account, entrance, MASTERS, entrance.master), "host key pinned")
+
+
 @step("Kubernetes on master {master.id}")
 def install_master(
     account: QingCloudAccount,
@@ -90,9 +100,7 @@ def install_master(
     place: ApiPlace,
     token: BootstrapToken,
 ) -> Ensured[Instance]:
-    """Give the master its host key, the CA and the installers, and run its installer."""
-    tell_progress("waiting for SSH")
-    pin_host_key(account, entrance, MASTERS, master)
+    """Give the master the CA and the installers, and run its installer."""
     ca = read_credentials(account, spec.name).credentials().ca
     with open_shell(account, entrance, MASTERS, master) as shell:
         bootstrap.upload_installers(shell, installer_files())

@@ -21,9 +21,10 @@ BOOTING = Pace(timeout=600, interval=0.2, longest=5.0)
 """How long a machine may take from `running` to the first answer of its SSH server."""
 
 
-UNPACKING = 60.0
-"""Seconds in which a new machine may still answer with its image's own host key, because its SSH
-server started before the userdata was unpacked. Nothing is sent to it before the key is right."""
+SETTLING = 60.0
+"""Seconds in which a new machine may still answer with another host key: its image's own, because
+SSH started before the userdata was unpacked, or its first one, because SSH has not taken up the
+next one yet. Nothing is sent to a machine before its key is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,13 @@ def pin_host_key(
     credentials = read_credentials(account, entrance.cluster).credentials()
     if machine.id in credentials.host_keys:
         return credentials.host_keys[machine.id]
-    with _open(credentials, entrance, group, machine) as shell:
+    with _open(credentials, entrance, group, machine, is_new=True) as shell:
         made = make_own_host_key(shell)
-        credentials = update_credentials(
-            account, entrance.cluster, lambda now: now.with_made(machine.id, made)
-        )
+        update_credentials(account, entrance.cluster, lambda now: now.with_made(machine.id, made))
         use_own_host_key(shell)
-    with _open(credentials, entrance, group, machine):
+    # From here on nothing but the new key will do; SSH may need a moment to take it up.
+    pinned = credentials.with_pinned(machine.id, made)
+    with _open(pinned, entrance, group, machine, is_new=True):
         update_credentials(account, entrance.cluster, lambda now: now.with_pinned(machine.id, made))
     run_logger().info("%s: host key %s pinned", machine.id, fingerprint(made))
     return made
@@ -81,15 +82,20 @@ def pin_host_key(
 
 @contextmanager
 def _open(
-    credentials: Credentials, entrance: Entrance, group: str, machine: Instance
+    credentials: Credentials,
+    entrance: Entrance,
+    group: str,
+    machine: Instance,
+    *,
+    is_new: bool = False,
 ) -> Iterator[SshMachine]:
     if group == MASTERS:
-        with _connect(credentials, entrance, group, machine, None) as shell:
+        with _connect(credentials, entrance, group, machine, None, is_new=is_new) as shell:
             yield shell
         return
     with (
         _connect(credentials, entrance, MASTERS, entrance.master, None) as master,
-        _connect(credentials, entrance, group, machine, master) as shell,
+        _connect(credentials, entrance, group, machine, master, is_new=is_new) as shell,
     ):
         yield shell
 
@@ -100,34 +106,33 @@ def _connect(
     group: str,
     machine: Instance,
     jump: SshMachine | None,
+    *,
+    is_new: bool = False,
 ) -> SshMachine:
     accepted = credentials.accepted(machine.id)
-    unpinned = machine.id not in credentials.host_keys
+    accept_any = is_new and entrance.accept_new_host_keys
+    accept_any = accept_any and machine.id not in credentials.host_keys
     target = SshTarget(
         address=machine.private_ip if jump else entrance.address,
         port=22 if jump else entrance.port,
         user=entrance.user(group),
         private_key=credentials.ssh.private_key,
-        host_keys=() if unpinned and entrance.accept_new_host_keys else accepted,
+        host_keys=() if accept_any else accepted,
     )
-
-    deadline = time.monotonic() + UNPACKING
+    deadline = time.monotonic() + (SETTLING if is_new else 0)
+    name = f"{node_name(group, machine.id)} ({machine.id})"
 
     def look() -> SshMachine | None:
         try:
-            return SshMachine.connect(
-                target, jump=jump, accept_new_host_key=entrance.accept_new_host_keys and unpinned
-            )
+            return SshMachine.connect(target, jump=jump, accept_new_host_key=accept_any)
         except HostKeyMismatch as error:
-            if not unpinned:
-                raise
             if time.monotonic() < deadline:
                 return None
+            if not is_new:
+                raise
             raise HostKeyMismatch(
-                f"{node_name(group, machine.id)} ({machine.id}) does not answer with the host "
-                f"key of its userdata, so its image may have ignored it ({error}); choose "
-                "another image, or go on with --accept-new-host-keys"
+                f"{name} does not answer with the host key of its userdata, so its image may have "
+                f"ignored it ({error}); choose another image, or go on with --accept-new-host-keys"
             ) from error
 
-    what = f"SSH on {node_name(group, machine.id)} ({machine.id})"
-    return wait_for(look, what=what, pace=BOOTING)
+    return wait_for(look, what=f"SSH on {name}", pace=BOOTING)

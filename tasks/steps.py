@@ -111,7 +111,8 @@ def step(name: str) -> Callable[[Callable[P, Ensured[T]]], Task[P, T]]:
             name=function.__name__.replace("_", "-"),
             task_run_name=name,
             retries=3,
-            retry_delay_seconds=[3, 10, 30],
+            # What a lost reply has made must have time to show before anyone looks for it.
+            retry_delay_seconds=[10, 20, 40],
             retry_condition_fn=is_temporary,
             cache_policy=NO_CACHE,  # a remembered answer would hide what was deleted since
             persist_result=False,

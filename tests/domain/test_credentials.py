@@ -1,0 +1,42 @@
+"""Host keys: which answers of a machine are accepted, and from when on only one."""
+
+from datetime import UTC, datetime
+
+from domain.credentials import MOST_LAUNCHES, Credentials, credentials_name, make_credentials
+
+NEW = make_credentials("demo", datetime(2026, 11, 23, tzinfo=UTC))
+
+
+def test_a_new_machine_may_answer_with_any_key_of_a_recent_launch() -> None:
+    launched = NEW.with_first("first-1").with_first("first-2")
+    assert launched.accepted("i-a") == ("first-2", "first-1")
+
+
+def test_a_machine_that_has_made_its_key_may_answer_with_the_old_one_until_it_is_pinned() -> None:
+    made = NEW.with_first("first").with_made("i-a", "own")
+    assert made.accepted("i-a") == ("own", "first")
+    assert made.with_pinned("i-a", "own").accepted("i-a") == ("own",)
+    assert made.with_pinned("i-a", "own").next_host_keys == {}
+
+
+def test_a_machine_that_is_gone_is_forgotten() -> None:
+    pinned = NEW.with_pinned("i-a", "own").with_pinned("i-b", "other")
+    assert pinned.without("i-a").host_keys == {"i-b": "other"}
+
+
+def test_old_launches_are_forgotten() -> None:
+    launched: Credentials = NEW
+    for number in range(MOST_LAUNCHES + 3):
+        launched = launched.with_first(f"first-{number}")
+    assert len(launched.first_host_keys) == MOST_LAUNCHES
+    assert launched.first_host_keys[0] == f"first-{MOST_LAUNCHES + 2}"
+
+
+def test_nothing_secret_shows_in_a_repr() -> None:
+    assert "PRIVATE" not in repr(NEW)
+
+
+def test_the_same_cluster_name_in_two_accounts_has_two_blocks() -> None:
+    names = {credentials_name("demo", zone, key) for zone in ("pek3", "sh1") for key in ("A", "B")}
+    assert len(names) == 4
+    assert all(name.startswith("demo-") and name.islower() for name in names)
