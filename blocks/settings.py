@@ -62,6 +62,16 @@ def server_note() -> Path:
     return user_data_path("kubernetes-on-qingcloud") / "prefect-server.json"
 
 
+def samples_file() -> Path:
+    """The SQLite file in which samples are kept where no other database is named."""
+    return user_data_path("kubernetes-on-qingcloud") / "samples.db"
+
+
+def samples_url() -> str:
+    """The URL of the samples' database as the environment's SAMPLES_URL says, or nothing."""
+    return os.environ.get("SAMPLES_URL", "")
+
+
 def answers(api_url: str) -> bool:
     """Whether a Prefect server answers at this API URL."""
     try:

@@ -299,7 +299,7 @@ def _insert_new(
         dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
         statement = dialect.insert(table).on_conflict_do_nothing()
         values = [dict(zip(names, row, strict=True)) for row in rows]
-        return connection.execute(statement, values).rowcount
+        return int(connection.execute(statement, values).rowcount)
 
     return insert
 

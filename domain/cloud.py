@@ -225,7 +225,10 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A machine as the cloud sees it; `private_ip` is empty until DHCP has answered."""
+    """A machine as the cloud sees it; `private_ip` is empty until DHCP has answered.
+
+    `nic_id` is the hardware address of its card in the private network.
+    """
 
     id: str
     name: str
@@ -240,6 +243,7 @@ class Instance:
     security_group_id: str
     keypair_ids: tuple[str, ...]
     created_at: datetime
+    nic_id: str = ""
 
     @property
     def is_alive(self) -> bool:

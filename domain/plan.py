@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.money import PlanCost
+
 
 class Action(StrEnum):
     KEEP = "keep"
@@ -30,8 +32,11 @@ class PlanItem:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """`cost` is None until somebody has laid prices beside it (`domain.cost.price_plan`)."""
+
     cluster: str
     items: tuple[PlanItem, ...]
+    cost: PlanCost | None = None
 
     @property
     def changes(self) -> tuple[PlanItem, ...]:

@@ -1,7 +1,10 @@
 """What is told about a cluster: to a person, to a program, to the Prefect UI."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from domain.money import Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,11 @@ class MachineLine:
 
 @dataclass(frozen=True, slots=True)
 class NodeLine:
-    """A node; `pods` and `pods_allocatable` count workload pods, as the article does."""
+    """A node; `pods` and `pods_allocatable` count workload pods, as the article does.
+
+    `metrics` holds the youngest number of each metric, `podsNum` among them; it is empty where
+    nobody has asked.
+    """
 
     name: str
     group: str
@@ -27,6 +34,7 @@ class NodeLine:
     pods: int
     pods_allocatable: int
     version: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,7 @@ class ClusterReport:
     vpc_cidr: str = ""
     vxnets: tuple[str, ...] = ()  # "192.168.1.0/24" …
     balancer_ip: str = ""
+    cost: Rate | None = None  # None where nobody has asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 from ipaddress import IPv4Network
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
+from domain.alarms.rules import AlarmRule, distinct
+from domain.alarms.settings import Notifications
 from domain.cloud import Billing
 from domain.errors import InvalidSpec
+from domain.metrics.settings import Monitoring
 from domain.names import MASTERS, NODES
+from domain.part import Part
+from domain.prices import Prices
 
 DAEMON_PODS = 2
 """kube-proxy and flannel run on every node, beside what users run."""
@@ -31,11 +36,7 @@ Cidr = Annotated[str, AfterValidator(_network)]
 Port = Annotated[int, Field(ge=1024, le=65535)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class MachineTemplate(_Part):
+class MachineTemplate(Part):
     """What the machines of a group are made from."""
 
     image: str = Field(
@@ -49,14 +50,14 @@ class MachineTemplate(_Part):
     disk_gib: int = Field(40, ge=20, le=100, description="Size of the system disk, GiB")
 
 
-class Masters(_Part):
+class Masters(Part):
     """The group `k8s-master`: the machines that run the control plane."""
 
     count: int = Field(1, ge=1, le=1, description="One master for now")
     template: MachineTemplate = MachineTemplate()
 
 
-class Nodes(_Part):
+class Nodes(Part):
     """The group `k8s-node`: the machines that run what users want."""
 
     count: int = Field(2, ge=0, le=5000)
@@ -76,7 +77,7 @@ class Nodes(_Part):
         return self
 
 
-class Network(_Part):
+class Network(Part):
     """The address plan. The four ranges must not overlap."""
 
     vpc_cidr: Cidr = "192.168.0.0/16"
@@ -114,7 +115,7 @@ class Network(_Part):
         return str(IPv4Network((int(vpc.network_address) + (third << 8), 24)))
 
 
-class Access(_Part):
+class Access(Part):
     """Who may reach the cluster from outside, and on which ports of its public address."""
 
     api_port: Port = Field(8080, description="The article's number; TLS all the same")
@@ -136,14 +137,14 @@ class Access(_Part):
         return self
 
 
-class PublicAddress(_Part):
+class PublicAddress(Part):
     """The address on the router, and how it is paid for."""
 
     bandwidth_mbps: int = Field(10, ge=1, le=1000)
     billing: Billing = Billing.TRAFFIC
 
 
-class Kubernetes(_Part):
+class Kubernetes(Part):
     """Versions, places for pods, and the mirrors that the machines install from."""
 
     version: str = Field("1.36.4", pattern=r"^1\.(35|36|37)\.\d+$")
@@ -166,7 +167,7 @@ class Kubernetes(_Part):
         return self.pods_per_node + DAEMON_PODS
 
 
-class ClusterSpec(_Part):
+class ClusterSpec(Part):
     """One wanted cluster; a form in the Prefect UI, a YAML file, or flags."""
 
     name: str = Field(
@@ -181,6 +182,14 @@ class ClusterSpec(_Part):
     access: Access = Access()
     address: PublicAddress = PublicAddress()
     kubernetes: Kubernetes = Kubernetes()
+    monitoring: Monitoring = Monitoring()
+    alarms: Annotated[tuple[AlarmRule, ...], AfterValidator(distinct)] = Field(
+        (),
+        max_length=100,
+        description="Rules beside the built-in ones; one of the same name replaces it",
+    )
+    notifications: Notifications = Notifications()
+    prices: Prices = Prices()
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -268,14 +277,21 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        parent: type[BaseModel] = ClusterSpec
-        for part in first["loc"][:-1]:
-            annotation = parent.model_fields[str(part)].annotation
-            assert isinstance(annotation, type)
-            assert issubclass(annotation, BaseModel)
-            parent = annotation
+        parent = _part_at(first["loc"][:-1])
         return f"unknown key {where!r}; known are: {', '.join(parent.model_fields)}"
     what = first["msg"].removeprefix("Value error, ")
     if where in _ADVICE:
         return f"{where} {first['input']!r} is not valid: {_ADVICE[where]}"
     return f"{where}: {what}" if where else what
+
+
+def _part_at(where: tuple[int | str, ...]) -> type[BaseModel]:
+    """The part of the description at a place such as `monitoring.custom.0`."""
+    part: type[BaseModel] = ClusterSpec
+    for name in where:
+        if isinstance(name, int):
+            continue  # an item of a list is of the list's type
+        annotation = part.model_fields[name].annotation
+        inside = (annotation, *get_args(annotation))
+        part = next(one for one in inside if isinstance(one, type) and issubclass(one, BaseModel))
+    return part

@@ -133,8 +133,11 @@ def never_lower(spec: ClusterSpec, view: ClusterView) -> ClusterSpec:
 
 
 @contextmanager
-def session(common: Common) -> Iterator[Session]:
-    """Open a session: find the Prefect server, choose the account, show steps as they happen."""
+def session(common: Common, *, shows_steps: bool = True) -> Iterator[Session]:
+    """Open a session: find the Prefect server, choose the account, show steps as they happen.
+
+    `shows_steps` is False for a command that needs the terminal for a live picture of its own.
+    """
     if not common.debug:
         quiet_prefect()
     with _prefect_server():
@@ -142,6 +145,9 @@ def session(common: Common) -> Iterator[Session]:
         opened = Session(common, chosen)
         opened.say(f"Account: {chosen.description}")
         check_account(chosen.account)
+        if not shows_steps:
+            yield opened
+            return
         with opened.steps, listening(opened.steps):
             yield opened
 

@@ -9,6 +9,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
 from domain.cloud import Instance
+from domain.cost import price_plan
 from domain.names import NODES, node_name
 from domain.planning import plan_scale
 from domain.report import ClusterReport
@@ -76,7 +77,7 @@ def scale(
         else:
             add(account, wanted, view, url)
         store_spec(account, wanted, url)
-    report = read_report(account, read_view(account, name), spec.access)
+    report = read_report(account, read_view(account, name), spec.access, spec.prices)
     publish_report(report, recorder.timeline(f"scale {name} {group} to {count}"))
     return report
 
@@ -151,7 +152,7 @@ def main(
         check_count(group, count, spec.nodes)
         if account.bills and count != len(view.group(group)):
             leaving = [m.id for m in leaving_machines(account, spec, view, group, count)]
-            planned = plan_scale(view, group, count, leaving)
+            planned = price_plan(plan_scale(view, group, count, leaving), view, spec)
             opened.agree(planned, f"Do this in zone {account.zone}?", yes=yes)
         report = scale(account, count, name, group)
     show_report(report)

@@ -1,11 +1,15 @@
 """Tell how a cluster is: `python -m flows.status`."""
 
+from datetime import UTC, datetime
+
 from prefect import flow
 
 from blocks.accounts import QingCloudAccount
+from domain.metrics.report import with_metrics
 from domain.report import ClusterReport
 from flows._command import Common, cluster_name, make_app, run, session
 from flows._terminal import show_report
+from tasks.metrics import recent_samples
 from tasks.overview import need_cluster, read_report, spec_or_guess
 
 
@@ -18,7 +22,9 @@ def status(account: QingCloudAccount, name: str = "demo") -> ClusterReport:
         name: The cluster's name.
     """
     view = need_cluster(account, name)
-    return read_report(account, view, spec_or_guess(account, view).access)
+    spec = spec_or_guess(account, view)
+    report = read_report(account, view, spec.access, spec.prices)
+    return with_metrics(report, recent_samples(name, datetime.now(UTC)))
 
 
 app = make_app("status", "Tell how a cluster is.")

@@ -4,11 +4,12 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
+from domain.cost import price_plan
 from domain.plan import Plan
 from domain.planning import plan_teardown
 from flows._command import YES, Common, cluster_name, make_app, run, session
 from flows._nodes import MOST_AT_ONCE
-from tasks.overview import read_view
+from tasks.overview import read_view, spec_or_guess
 from tasks.teardown import (
     forget_credentials,
     remove_address,
@@ -55,8 +56,10 @@ def main(*, yes: YES = False, common: Common = Common()) -> None:  # noqa: B008 
     """Delete a cluster: its machines, its network, its addresses, its credentials."""
     name = cluster_name(common)
     with session(common) as opened:
-        planned = plan_teardown(read_view(opened.account, name))
+        view = read_view(opened.account, name)
+        planned = plan_teardown(view)
         if planned.items:
+            planned = price_plan(planned, view, spec_or_guess(opened.account, view))
             opened.agree(planned, f"Delete cluster {name} for good?", yes=yes)
         done = teardown(opened.account, name)
     opened.say(f"Cluster {name}: {len(done.items)} resources deleted.")

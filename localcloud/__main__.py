@@ -111,6 +111,13 @@ def env(*, as_json: Json = False) -> None:
         say(f"export {' '.join(pairs)}")
 
 
+app.command(
+    "localcloud.fault_command:app",
+    name="fault",
+    help="Make things go wrong on purpose, seeded and repeatable.",
+)
+
+
 @app.command
 def ports(*numbers: Port) -> int:
     """Tell whether every TCP port can be published on the cloud's public addresses.

@@ -1,10 +1,12 @@
 """The daemon's own door, for `python -m localcloud`: guarded by a token, beside the API."""
 
 import hmac
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from localcloud.iaas.http import Asgi, Receive, Scope, Send, respond
+from localcloud.iaas.faults.kinds import BadFault, read_fault
+from localcloud.iaas.http import Asgi, Receive, Scope, Send, read_body, respond
 from localcloud.iaas.service import Iaas
 
 PREFIX = "/control/"
@@ -30,8 +32,12 @@ class Control:
             "calls": dict(sorted(self.iaas.calls.items())),
         }
 
-    async def answer(self, verb: str, path: str) -> dict[str, object] | None:
-        """Do what a request asks; None when there is no such thing."""
+    async def answer(self, verb: str, path: str, body: bytes = b"") -> dict[str, object] | None:
+        """Do what a request asks; None when there is no such thing.
+
+        Raises:
+            BadFault: what was sent as a fault is none; nothing has changed.
+        """
         match verb, path.removeprefix(PREFIX):
             case "GET", "health":
                 return {"profile": self.profile, "seed": self.seed}
@@ -43,7 +49,26 @@ class Control:
             case "POST", "stop":
                 self.stop()
                 return {}
+            case "GET", "faults":
+                return {"faults": self.iaas.list_faults()}
+            case "POST", "faults":
+                return {"faults": await self._inject(body)}
+            case "DELETE", "faults":
+                return {"cleared": await self.iaas.clear_faults()}
+            case "DELETE", one if one.startswith("faults/"):
+                return {"cleared": await self.iaas.clear_faults(one.removeprefix("faults/"))}
         return None
+
+    async def _inject(self, body: bytes) -> list[str]:
+        """Put a list of faults in force, all or none."""
+        try:
+            documents = json.loads(body)
+        except ValueError:
+            raise BadFault("faults are sent as a JSON list") from None
+        if not isinstance(documents, list):
+            raise BadFault("faults are sent as a JSON list")
+        faults = [read_fault(document) for document in documents]
+        return [await self.iaas.inject(fault) for fault in faults]
 
 
 def with_control(app: Asgi, control: Control) -> Asgi:
@@ -58,7 +83,12 @@ def with_control(app: Asgi, control: Control) -> Asgi:
         if not hmac.compare_digest(sent, expected):
             await respond(send, 401, {"message": "the token of this cloud's daemon.json is needed"})
             return
-        document = await control.answer(scope["method"], scope["path"])
+        body = await read_body(receive)
+        try:
+            document = await control.answer(scope["method"], scope["path"], body or b"")
+        except BadFault as error:
+            await respond(send, 400, {"message": str(error)})
+            return
         if document is None:
             await respond(send, 404, {"message": f"nothing answers to {scope['path']}"})
         else:

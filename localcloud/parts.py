@@ -40,6 +40,13 @@ class Birth:
     memory_mib: int
 
 
+class Ailment(StrEnum):
+    """What may fail on a machine that runs otherwise."""
+
+    KUBELET = "kubelet"  # its kubelet does not run, whoever starts it
+    API_SERVER = "api-server"  # on a master: nothing answers on the API's port
+
+
 class MachineHost(Protocol):
     """The machines behind the IaaS API."""
 
@@ -53,4 +60,12 @@ class MachineHost(Protocol):
 
     async def destroy(self, instance_id: str) -> None:
         """Power off and forget, disk included; an unknown machine is fine."""
+        ...
+
+    async def fail(self, instance_id: str, ailment: Ailment) -> None:
+        """Let a part of a machine fail, now or when it boots, until `mend`."""
+        ...
+
+    async def mend(self, instance_id: str, ailment: Ailment) -> None:
+        """Let the part work again; a machine that never failed is fine."""
         ...

@@ -22,6 +22,7 @@ class Profile:
     create_loadbalancer: float
     change_loadbalancer: float
     change_eip: float
+    change_volume: float  # create, attach, detach, resize, delete; network cards too
     apply_rules: float
     lease: float  # until a billed resource may be deleted
     # Inside a machine.
@@ -47,6 +48,7 @@ PROFILES = {
             create_loadbalancer=0.01,
             change_loadbalancer=0.01,
             change_eip=0.01,
+            change_volume=0.01,
             apply_rules=0.01,
             lease=0.0,
             boot=0.01,
@@ -66,6 +68,7 @@ PROFILES = {
             create_loadbalancer=0.8,
             change_loadbalancer=0.3,
             change_eip=0.2,
+            change_volume=0.3,
             apply_rules=0.2,
             lease=1.0,
             boot=0.8,
@@ -85,6 +88,7 @@ PROFILES = {
             create_loadbalancer=30.0,
             change_loadbalancer=5.0,
             change_eip=3.0,
+            change_volume=5.0,
             apply_rules=2.0,
             lease=30.0,
             boot=25.0,

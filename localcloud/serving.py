@@ -3,10 +3,12 @@
 import contextlib
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from localcloud.iaas.http import KEEP_ALIVE, LONGEST_HEAD, Asgi
+from localcloud.iaas.http import CUT, KEEP_ALIVE, LONGEST_HEAD, Asgi, Receive, Scope, Send
 
 
 class EmbeddedServer(uvicorn.Server):
@@ -17,12 +19,26 @@ class EmbeddedServer(uvicorn.Server):
         yield
 
 
+class CuttableProtocol(H11Protocol):
+    """HTTP whose application may end the connection instead of answering."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        app = self.app
+
+        async def with_cut(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("extensions", {})[CUT] = self.transport.abort
+            await app(scope, receive, send)
+
+        self.app = with_cut
+
+
 def make_server(app: Asgi) -> EmbeddedServer:
     """Prepare a server; `await server.serve(sockets=[…])` runs it until `should_exit` is set."""
     return EmbeddedServer(
         uvicorn.Config(
             app,
-            http="h11",
+            http=CuttableProtocol,
             loop="asyncio",
             lifespan="off",
             log_config=None,

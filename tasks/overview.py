@@ -1,12 +1,16 @@
 """Reading a cluster as a whole: the view, the checks before a run, the report after it."""
 
+from dataclasses import replace
+
 from blocks.accounts import QingCloudAccount
 from domain.cluster_api import Node
+from domain.cost import rate_of_cluster
 from domain.ensured import Ensured
 from domain.errors import ClusterError, NotFound
 from domain.names import GROUPS
 from domain.overview import report_cluster
 from domain.preflight import Choices, check_zone, preflight
+from domain.prices import Prices
 from domain.report import ClusterReport
 from domain.spec import Access, ClusterSpec, changed
 from domain.view import ClusterView, read_cluster
@@ -94,8 +98,17 @@ def check_spec(account: QingCloudAccount, spec: ClusterSpec, view: ClusterView) 
     return Ensured(choices, f"zone {account.zone}, image {images}")
 
 
-def read_report(account: QingCloudAccount, view: ClusterView, access: Access) -> ClusterReport:
-    """Report a cluster as it is now; what does not answer is reported as not ready."""
+def read_report(
+    account: QingCloudAccount,
+    view: ClusterView,
+    access: Access,
+    prices: Prices | None = None,
+) -> ClusterReport:
+    """Report a cluster as it is now; what does not answer is reported as not ready.
+
+    Args:
+        prices: what it costs is reported too where these are given.
+    """
     nodes: tuple[Node, ...] = ()
     pods: dict[str, int] = {}
     api_ready = ui_ready = False
@@ -111,6 +124,7 @@ def read_report(account: QingCloudAccount, view: ClusterView, access: Access) ->
         if api_ready:
             url = api_url(view.public_address, access.ui_port)
             ui_ready = ui_answers(account, view.name, url)
-    return report_cluster(
+    report = report_cluster(
         account.zone, view, access, nodes, pods, api_ready=api_ready, ui_ready=ui_ready
     )
+    return replace(report, cost=rate_of_cluster(view, prices)) if prices else report

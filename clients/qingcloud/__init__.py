@@ -12,6 +12,7 @@ from clients.qingcloud.images import ImageCalls
 from clients.qingcloud.jobs import JobCalls
 from clients.qingcloud.keys import KeyCalls
 from clients.qingcloud.machines import MachineCalls
+from clients.qingcloud.monitoring import MonitoringCalls
 from clients.qingcloud.network import PortForwardCalls, VpcCalls, VxnetCalls
 from clients.qingcloud.tags import TagCalls
 from clients.qingcloud.transport import Transport
@@ -31,6 +32,7 @@ class QingCloud(
     BalancerCalls,
     ListenerCalls,
     MachineCalls,
+    MonitoringCalls,
     KeyCalls,
     TagCalls,
 ):

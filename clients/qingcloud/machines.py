@@ -121,6 +121,7 @@ def _instance(item: Item) -> Instance:
         security_group_id=item.optional_item("security_group").optional_text("security_group_id"),
         keypair_ids=item.optional_texts("keypair_ids"),
         created_at=item.moment("create_time"),
+        nic_id=vxnet.optional_text("nic_id"),
     )
 
 

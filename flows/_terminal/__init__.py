@@ -4,17 +4,20 @@ Everything human goes to standard error, so that standard output belongs to `--j
 """
 
 from flows._terminal.console import open_console, print_json, quiet_prefect, show_error
+from flows._terminal.metrics import Watch, show_metrics
 from flows._terminal.questions import confirm
 from flows._terminal.steps import Steps
 from flows._terminal.tables import show_plan, show_report
 
 __all__ = [
     "Steps",
+    "Watch",
     "confirm",
     "open_console",
     "print_json",
     "quiet_prefect",
     "show_error",
+    "show_metrics",
     "show_plan",
     "show_report",
 ]

@@ -6,7 +6,8 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 from prefect.logging.handlers import PrefectConsoleHandler
@@ -72,9 +73,9 @@ def last_line(output: str) -> str:
 
 def _to_plain(value: object) -> object:
     match value:
-        case datetime():
+        case date():  # a datetime is one, too
             return value.isoformat()
-        case Path():
+        case Decimal() | Path():  # money as text, because a JSON number is a float to most readers
             return str(value)
         case Mapping():
             return {str(key): _to_plain(item) for key, item in value.items()}

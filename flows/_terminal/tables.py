@@ -16,6 +16,7 @@ from domain.machine_state import (
     match_machines,
     tally,
 )
+from domain.money import say_plan_cost, say_rate
 from domain.plan import Action, Plan, PlanItem
 from domain.report import ClusterReport, Endpoint
 from flows._terminal.console import open_console
@@ -51,6 +52,8 @@ def show_plan(plan: Plan, console: Console | None = None) -> None:
     if plan.items:
         console.print(Padding(table, (0, 0, 1, 2), expand=False))
     console.print(Text(summarise(plan)))
+    if plan.cost:
+        console.print(Text(say_plan_cost(plan.cost)))
 
 
 def summarise(plan: Plan) -> str:
@@ -84,6 +87,8 @@ def show_report(
         names = ", ".join(node.name for node in lone)
         console.print(Text(f"  Nodes without a machine: {names}", "yellow"))
     console.print(Text(f"  {tally(views) or 'no machine'}"))
+    if report.cost:
+        console.print(Text(f"  It costs {say_rate(report.cost)}"))
     if next_commands:
         console.print(Text("\nNext, try", "bold"))
     for command in next_commands:

@@ -80,4 +80,7 @@ QUOTAS: Mapping[str, int] = {
     "keypair": 100,
     "loadbalancer": 20,
     "tag": 100,
+    "volume": 100,
+    "volume_size": 100_000,  # GiB
+    "nic": 200,
 }

@@ -8,6 +8,7 @@ from localcloud.addresses import PublicAddresses
 from localcloud.clock import Clock
 from localcloud.fabric import Fabric
 from localcloud.iaas.balancing import Balancers
+from localcloud.iaas.faults.book import FaultBook
 from localcloud.iaas.firewall import Firewall
 from localcloud.iaas.jobs import Jobs
 from localcloud.iaas.power import Power
@@ -34,6 +35,7 @@ class Cloud:
         account: Account,
         zone: str,
         quotas: Mapping[str, int],
+        faults: FaultBook,
     ) -> None:
         self.clock = clock
         self.profile = profile
@@ -41,6 +43,7 @@ class Cloud:
         self.account = account
         self.zone = zone
         self.quotas = quotas
+        self.faults = faults
         self.state = State(clock.now(), self.new_id("sg"))
         self.jobs = Jobs(clock, self.new_id)
         self.power = Power(machines)

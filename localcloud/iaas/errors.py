@@ -10,11 +10,35 @@ from typing import ClassVar
 class Refusal(Exception):
     """Root of all refusals; `str()` is the message as the API sends it."""
 
-    ret_code: ClassVar[int]
+    ret_code: int
     kind: ClassVar[str]
 
     def __init__(self, detail: str) -> None:
         super().__init__(f"{self.kind}, {detail}")
+
+
+class Injected(Refusal):
+    """A refusal that a fault asks for, whatever its code."""
+
+    KINDS: ClassVar[dict[int, str]] = {
+        1100: "InvalidParameterFormat",
+        1200: "AuthFailure",
+        1300: "RequestHasExpired",
+        1400: "PermissionDenied",
+        2100: "ResourceNotFound",
+        2110: "ResourceAlreadyExisted",
+        2400: "InsufficientBalance",
+        2500: "QuotasExceeded",
+        5000: "InternalError",
+        5100: "ServerBusy",
+        5200: "InsufficientResource",
+        5300: "ServiceUpdating",
+    }
+
+    def __init__(self, ret_code: int, message: str = "") -> None:
+        kind = self.KINDS.get(ret_code, "Fault")
+        Exception.__init__(self, message or f"{kind}, a fault of the local cloud asks for this")
+        self.ret_code = ret_code
 
 
 class MissingParameter(Refusal):
@@ -88,6 +112,24 @@ class QuotaExceeded(Refusal):
 
     def __init__(self, kind: str, left: int, wanted: int) -> None:
         super().__init__(f"quota of [{kind}] is not enough: {left} left, {wanted} wanted")
+
+
+class TooManyCalls(Refusal):
+    """The documents give this code; what the real answer says is not known."""
+
+    ret_code = 2500
+    kind = "QuotasExceeded"
+
+    def __init__(self, calls: int, seconds: float) -> None:
+        super().__init__(f"more than [{calls}] API calls in [{seconds:g}] seconds")
+
+
+class OutOfStock(Refusal):
+    ret_code = 5200
+    kind = "InsufficientResource"
+
+    def __init__(self, type_id: str, zone: str) -> None:
+        super().__init__(f"zone [{zone}] has not enough resources for instance_type [{type_id}]")
 
 
 class InternalError(Refusal):

@@ -61,12 +61,15 @@ class Firewall:
         group_id = self._guard_of(vpc, address)
         return not group_id or admits(self.rules_of(group_id), source, port)
 
-    def admits_from_outside(self, router_id: str, source: str, port: int) -> bool:
-        """Decide about a connection to a port on the router's public address."""
-        router = self._state.routers.get(router_id)
-        if router is None:
-            return False
-        return admits(self.rules_of(router.applied.group_id), source, port)
+    def admits_from_outside(self, owner_id: str, source: str, port: int) -> bool:
+        """Decide about a connection to a public address: a router's group is its filter.
+
+        Instances and load balancers are asked again when the connection reaches them, and
+        decide then.
+        """
+        if router := self._state.routers.get(owner_id):
+            return admits(self.rules_of(router.applied.group_id), source, port)
+        return True
 
     def _guard_of(self, vpc: str, address: str) -> str:
         for vxnet in self._state.vxnets.values():

@@ -5,12 +5,15 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from localcloud.iaas.service import Iaas
+from localcloud.iaas.service import Iaas, Reply
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+CUT = "localcloud.cut"
+"""The extension of a scope by which an application ends its connection without an answer."""
 
 PATHS = frozenset({"/iaas", "/iaas/"})
 LARGEST_BODY = 8 * 1024 * 1024
@@ -35,9 +38,25 @@ def iaas_app(iaas: Iaas) -> Asgi:
             return
         text = scope["query_string"].decode("latin-1")
         pairs = [*_decode(text), *(_decode(body.decode("latin-1")) if verb == "POST" else ())]
-        await respond(send, 200, iaas.handle(verb, path, pairs))
+        reply = await iaas.answer(verb, path, pairs)
+        if reply is None:
+            await cut(scope, receive)
+        else:
+            await _send_reply(send, reply)
 
     return app
+
+
+async def _send_reply(send: Send, reply: Reply) -> None:
+    match reply.form:
+        case "json":
+            await respond(send, 200, reply.document)
+        case "gateway":
+            await send_body(send, 502, b"<html>502 Bad Gateway</html>", b"text/html")
+        case "empty":
+            await send_body(send, 200, b"")
+        case "text":
+            await send_body(send, 200, b"the local cloud says something else", b"text/plain")
 
 
 def _decode(text: str) -> list[tuple[str, str]]:
@@ -57,12 +76,20 @@ async def read_body(receive: Receive) -> bytes | None:
             return bytes(body)
 
 
+async def cut(scope: Scope, receive: Receive) -> None:
+    """End the connection without an answer, and wait until it has ended."""
+    scope["extensions"][CUT]()
+    await receive()
+
+
 async def respond(send: Send, status: int, document: Any) -> None:
     """Answer JSON. The header is exact: one public client ignores a body with any other."""
-    body = json.dumps(document, ensure_ascii=False).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-    ]
+    await send_body(send, status, json.dumps(document, ensure_ascii=False).encode())
+
+
+async def send_body(
+    send: Send, status: int, body: bytes, content_type: bytes = b"application/json"
+) -> None:
+    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -56,12 +56,13 @@ class Jobs:
         self._spawn(self._run(job, seconds, work))
         return job.id
 
-    def later(self, seconds: float, work: Callable[[], None]) -> None:
+    def later(self, seconds: float, work: Callable[[], Awaitable[None] | None]) -> None:
         """Do something after a while without a job that anybody could ask about."""
 
         async def wait() -> None:
             await self._clock.sleep(seconds)
-            work()
+            if (more := work()) is not None:
+                await more
 
         self._spawn(wait())
 

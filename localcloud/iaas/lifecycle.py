@@ -9,10 +9,13 @@ from typing import TypeVar
 
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import JobFailure, LeaseNotReady, PermissionDenied, StillInTransition
-from localcloud.iaas.jobs import PartialFailure
+from localcloud.iaas.faults import kinds as faults
+from localcloud.iaas.jobs import PartialFailure, Work
 from localcloud.iaas.records import Resource
 
 R = TypeVar("R", bound=Resource)
+
+INJECTED = "InternalError, a fault of the local cloud asks for this"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +72,31 @@ def begin(
     resources: Sequence[R],
     step: Step,
     effect: Callable[[R], Awaitable[None]],
+    abandon: Callable[[R], None] = lambda resource: None,
 ) -> str:
     """Start a job that takes resources through a step, all or none accepted; return its id.
 
     The effect runs for each when the time is up; where it raises `JobFailure`, that resource keeps
-    its status and the job ends as failed, or as partly failed when others went well.
+    its status and the job ends as failed, or as partly failed when others went well. What was to
+    be created and fails is `ceased`, and `abandon` gives up what it had reserved.
     """
     for resource in resources:
         require(cloud, resource, step)
     for resource in resources:
         resource.transition = step.transition
 
+    fate = cloud.faults.strike(faults.JobFailure, lambda fault: fault.covers(action))
+    doomed = _doomed(fate, resources)
+
     async def take(resource: R) -> str:
         try:
+            if resource.id in doomed:
+                raise JobFailure(INJECTED)
             await effect(resource)
         except JobFailure as failure:
+            if resource.status == "pending":
+                abandon(resource)
+                resource.become("ceased", cloud.now())
             return f"{resource.id}: {failure}"
         finally:
             resource.transition = ""
@@ -94,11 +107,30 @@ def begin(
         outcomes = await asyncio.gather(*(take(resource) for resource in resources))
         failures = [outcome for outcome in outcomes if outcome]
         if failures:
-            kind = JobFailure if len(failures) == len(resources) else PartialFailure
-            raise kind("; ".join(failures))
+            is_partial = len(failures) < len(resources) or (fate and fate.outcome == "partly")
+            raise (PartialFailure if is_partial else JobFailure)("; ".join(failures))
 
     seconds: float = attrgetter(step.duration)(cloud.profile)
     return cloud.jobs.start(action, [r.id for r in resources], seconds, work)
+
+
+def _doomed(fate: faults.JobFailure | None, resources: Sequence[Resource]) -> set[str]:
+    """Choose whom an injected failure hits: all, or the first half."""
+    if fate is None:
+        return set()
+    number = len(resources) if fate.outcome == "failed" else (len(resources) + 1) // 2
+    return {resource.id for resource in resources[:number]}
+
+
+def start_job(cloud: Cloud, action: str, touched: Sequence[str], seconds: float, work: Work) -> str:
+    """Start a job that takes no resource through a step; return its id."""
+    fate = cloud.faults.strike(faults.JobFailure, lambda fault: fault.covers(action))
+
+    async def fail() -> None:
+        assert fate is not None
+        raise (PartialFailure if fate.outcome == "partly" else JobFailure)(INJECTED)
+
+    return cloud.jobs.start(action, touched, seconds, fail if fate else work)
 
 
 def finish(resource: Resource, status: str, now: datetime) -> None:

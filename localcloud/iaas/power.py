@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
 
-from localcloud.parts import Birth, MachineHost
+from localcloud.parts import Ailment, Birth, MachineHost
 
 log = logging.getLogger(__name__)
 
@@ -16,11 +17,18 @@ class Power:
         self._boots: dict[str, asyncio.Task[None]] = {}
         self._known: set[str] = set()
 
-    def on(self, birth: Birth) -> None:
-        """Begin to boot; nobody waits for it but those who connect."""
+    def on(self, birth: Birth, ailments: Iterable[Ailment] = ()) -> None:
+        """Begin to boot, ill or well; nobody waits for it but those who connect."""
         self._known.add(birth.instance_id)
-        boot = asyncio.ensure_future(self._boot(birth))
+        boot = asyncio.ensure_future(self._boot(birth, tuple(ailments)))
         self._boots[birth.instance_id] = boot
+
+    async def fail(self, instance_id: str, ailment: Ailment) -> None:
+        """Let a part of a machine fail until `mend`."""
+        await self._machines.fail(instance_id, ailment)
+
+    async def mend(self, instance_id: str, ailment: Ailment) -> None:
+        await self._machines.mend(instance_id, ailment)
 
     async def off(self, instance_id: str) -> None:
         """Power off, also in the middle of a boot."""
@@ -40,8 +48,10 @@ class Power:
             if isinstance(outcome, BaseException):
                 log.error("a machine does not go away", exc_info=outcome)
 
-    async def _boot(self, birth: Birth) -> None:
+    async def _boot(self, birth: Birth, ailments: tuple[Ailment, ...]) -> None:
         try:
+            for ailment in ailments:
+                await self._machines.fail(birth.instance_id, ailment)
             await self._machines.boot(birth)
         except Exception:
             # As on a real cloud: the instance runs, and what hangs on it shows on its console.

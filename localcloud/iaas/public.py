@@ -16,16 +16,22 @@ Place = tuple[str, int]
 """A public address and a port on it."""
 
 Admits = Callable[[str, str, int], bool]
-"""May (source address) come in through (router, public port)? Called as (router, source, port)."""
+"""May a visitor come in? Called as (owner of the public address, source, public port)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """A public port, and the private one that it leads to."""
+    """A public port, and the private one that it leads to.
+
+    Attributes:
+        owner_id: the router, instance or load balancer that has the public address.
+        vpc: where the target is.
+    """
 
     address: str
     port: int
-    router_id: str
+    owner_id: str
+    vpc: str
     target: str
     target_port: int
 
@@ -63,12 +69,10 @@ class Door:
         forward = self.forward
         source = writer.get_extra_info("peername")[0]
         try:
-            if not self._admits(forward.router_id, source, forward.port):
+            if not self._admits(forward.owner_id, source, forward.port):
                 return
             # As behind a real forward, the target sees the visitor's own address.
-            inner = self._fabric.dial(
-                forward.router_id, source, forward.target, forward.target_port
-            )
+            inner = self._fabric.dial(forward.vpc, source, forward.target, forward.target_port)
             with suppress(asyncio.CancelledError):
                 await splice((reader, writer), await asyncio.open_connection(sock=inner))
         except OSError as error:
@@ -86,12 +90,17 @@ class PublicPorts:
         self._doors: dict[Place, Door] = {}
         self._changing = asyncio.Lock()
 
-    async def publish(self, router_id: str, wanted: Callable[[], Iterable[Forward]]) -> None:
-        """Make exactly the wanted forwards of a router answer.
+    async def publish(
+        self, owner_id: str, wanted: Callable[[], Iterable[Forward]], *, leniently: bool = False
+    ) -> None:
+        """Make exactly the wanted forwards of an owner answer.
 
         All or nothing: what listened before goes on when one of the new ports cannot be had.
         One change at a time, and `wanted` is asked when its turn has come: rules and forwards
         of one router may come into force at the same moment.
+
+        Args:
+            leniently: go without the ports that cannot be had.
 
         Raises:
             JobFailure: the host refuses a port; the text names it.
@@ -99,32 +108,37 @@ class PublicPorts:
         async with self._changing:
             forwards = {(forward.address, forward.port): forward for forward in wanted()}
             self._doors |= await self._open(
-                {place: f for place, f in forwards.items() if place not in self._doors}
+                {place: f for place, f in forwards.items() if place not in self._doors}, leniently
             )
-            for place, forward in forwards.items():
-                self._doors[place].forward = forward
-            superfluous = self._places_of(router_id) - forwards.keys()
+            for place in forwards.keys() & self._doors.keys():
+                self._doors[place].forward = forwards[place]
+            superfluous = self._places_of(owner_id) - forwards.keys()
             await self._close([self._doors.pop(place) for place in superfluous])
 
     async def close(self) -> None:
         doors, self._doors = list(self._doors.values()), {}
         await self._close(doors)
 
-    async def _open(self, forwards: Mapping[Place, Forward]) -> dict[Place, Door]:
+    async def _open(
+        self, forwards: Mapping[Place, Forward], leniently: bool
+    ) -> dict[Place, Door]:
         opened: dict[Place, Door] = {}
         for place, forward in forwards.items():
             door = Door(forward, self._fabric, self._admits)
             try:
                 await door.open()
             except OSError as error:
-                await self._close(opened.values())
                 reason = f"{why_not(error, forward.port)} ({forward.address})"
+                if leniently:
+                    log.warning("%s goes without a port: %s", forward.owner_id, reason)
+                    continue
+                await self._close(opened.values())
                 raise JobFailure(f"PublicPortTaken, {reason}") from error
             opened[place] = door
         return opened
 
-    def _places_of(self, router_id: str) -> set[Place]:
-        return {place for place, door in self._doors.items() if door.forward.router_id == router_id}
+    def _places_of(self, owner_id: str) -> set[Place]:
+        return {place for place, door in self._doors.items() if door.forward.owner_id == owner_id}
 
     @staticmethod
     async def _close(doors: Iterable[Door]) -> None:

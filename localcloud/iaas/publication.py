@@ -1,24 +1,33 @@
-"""Which ports a router publishes, and keeping that true when rules change."""
+"""Which ports public addresses publish, and keeping that true when rules change.
 
+A router publishes its port forwards, a load balancer its listeners, and an instance with an
+address of its own the ports that its group opens.
+"""
+
+from collections.abc import Iterator
 from functools import partial
 
 from localcloud.iaas.cloud import Cloud
-from localcloud.iaas.firewall import opens
+from localcloud.iaas.firewall import INBOUND, opens
 from localcloud.iaas.public import Forward
-from localcloud.iaas.records import Router
+from localcloud.iaas.records import Eip, Instance, LoadBalancer, Router, Rule
+
+MOST_PORTS_OF_A_RULE = 64
+"""A rule for more ports publishes the first of them: each port is a socket of this machine."""
 
 
 def forwards_of(cloud: Cloud, router: Router) -> list[Forward]:
     """Return the forwards in force whose port some rule in force opens."""
     eip = cloud.state.eips.get(router.applied.eip_id)
-    if eip is None:
+    if eip is None or router.status == "poweroffed":
         return []
     rules = cloud.firewall.rules_of(router.applied.group_id)
     return [
         Forward(
             address=eip.address,
             port=int(static.values["val1"]),
-            router_id=router.id,
+            owner_id=router.id,
+            vpc=router.id,
             target=static.values["val2"],
             target_port=int(static.values["val3"]),
         )
@@ -27,7 +36,62 @@ def forwards_of(cloud: Cloud, router: Router) -> list[Forward]:
     ]
 
 
-async def refresh_routers_of(cloud: Cloud, group_id: str) -> None:
+def eips_of(cloud: Cloud, owner_id: str) -> list[Eip]:
+    """Return the public addresses that an owner has."""
+    return [eip for eip in cloud.state.eips.values() if eip.bound_to[1] == owner_id]
+
+
+def forwards_of_instance(cloud: Cloud, instance: Instance) -> list[Forward]:
+    """Return a forward for every port of the instance that its group opens."""
+    vxnet = cloud.state.vxnets.get(instance.vxnet_id)
+    if vxnet is None or not instance.address:
+        return []
+    ports = sorted(set(_opened(cloud.firewall.rules_of(instance.group_id))))
+    return [
+        Forward(eip.address, port, instance.id, vxnet.router_id, instance.address, port)
+        for eip in eips_of(cloud, instance.id)
+        for port in ports
+    ]
+
+
+def _opened(rules: tuple[Rule, ...]) -> Iterator[int]:
+    for rule in rules:
+        opens_ports = rule.protocol == "tcp" and rule.action == "accept" and rule.val1
+        if opens_ports and rule.direction == INBOUND and not rule.is_disabled:
+            first, last = int(rule.val1), int(rule.val2 or rule.val1)
+            yield from range(first, min(last, first + MOST_PORTS_OF_A_RULE - 1) + 1)
+
+
+def forwards_of_balancer(cloud: Cloud, balancer: LoadBalancer) -> list[Forward]:
+    """Return a forward for every listener in force."""
+    vxnet = cloud.state.vxnets.get(balancer.vxnet_id)
+    if vxnet is None or balancer.status != "active":
+        return []
+    ports = [active.listener.port for active in balancer.applied.listeners]
+    return [
+        Forward(eip.address, port, balancer.id, vxnet.router_id, balancer.address, port)
+        for eip in eips_of(cloud, balancer.id)
+        for port in ports
+    ]
+
+
+async def refresh_router(cloud: Cloud, router: Router) -> None:
+    """Publish what a router forwards. Raises `JobFailure` when a port cannot be had."""
+    await cloud.public.publish(router.id, partial(forwards_of, cloud, router))
+
+
+async def refresh_instance(cloud: Cloud, instance: Instance) -> None:
+    """Publish what an instance opens, as far as this machine has the ports."""
+    wanted = partial(forwards_of_instance, cloud, instance)
+    await cloud.public.publish(instance.id, wanted, leniently=True)
+
+
+async def refresh_balancer(cloud: Cloud, balancer: LoadBalancer) -> None:
+    """Publish what a balancer listens on. Raises `JobFailure` when a port cannot be had."""
+    await cloud.public.publish(balancer.id, partial(forwards_of_balancer, cloud, balancer))
+
+
+async def refresh_users_of(cloud: Cloud, group_id: str) -> None:
     """Open and close public ports after the rules of a group have come into force.
 
     Raises:
@@ -35,4 +99,7 @@ async def refresh_routers_of(cloud: Cloud, group_id: str) -> None:
     """
     for router in cloud.state.routers.alive():
         if router.applied.group_id == group_id:
-            await cloud.public.publish(router.id, partial(forwards_of, cloud, router))
+            await refresh_router(cloud, router)
+    for instance in cloud.state.instances.alive():
+        if instance.group_id == group_id and eips_of(cloud, instance.id):
+            await refresh_instance(cloud, instance)

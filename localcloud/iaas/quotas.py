@@ -5,9 +5,10 @@ from localcloud.iaas.errors import QuotaExceeded
 
 
 def used(cloud: Cloud) -> dict[str, int]:
-    """Count what occupies each quota; memory in MiB, address bandwidth in Mbit/s."""
+    """Count what occupies each quota; memory in MiB, disks in GiB, bandwidth in Mbit/s."""
     state = cloud.state
     instances, eips = state.instances.alive(), state.eips.alive()
+    volumes = state.volumes.alive()
     own_groups = [group for group in state.groups.values() if not group.is_default]
     return {
         "instance": len(instances),
@@ -21,13 +22,21 @@ def used(cloud: Cloud) -> dict[str, int]:
         "keypair": len(state.keypairs),
         "loadbalancer": len(state.loadbalancers.alive()),
         "tag": len(state.tags),
+        "volume": len(volumes),
+        "volume_size": sum(volume.size_gib for volume in volumes),
+        "nic": len(state.nics),
     }
+
+
+def allowed(cloud: Cloud, kind: str) -> int:
+    """Return how much an account may have, a quota that a fault sets included."""
+    return cloud.faults.quota(kind, cloud.quotas[kind])
 
 
 def left(cloud: Cloud) -> dict[str, int]:
     """Return what each quota still allows."""
     taken = used(cloud)
-    return {kind: most - taken.get(kind, 0) for kind, most in cloud.quotas.items()}
+    return {kind: allowed(cloud, kind) - taken.get(kind, 0) for kind in cloud.quotas}
 
 
 def require(cloud: Cloud, **wanted: int) -> None:

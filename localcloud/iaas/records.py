@@ -236,6 +236,27 @@ class Instance(Resource):
 
 
 @dataclass(slots=True, kw_only=True)
+class Volume(Resource):
+    """A disk that can be attached. `device` is what the guest would call it."""
+
+    kind: ClassVar[str] = "volume"
+    type: int
+    size_gib: int
+    instance_id: str = ""
+    device: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Nic(Resource):
+    """A further network card; its id is its MAC address. Its address is reserved, and silent."""
+
+    kind: ClassVar[str] = "nic"
+    vxnet_id: str
+    address: str
+    instance_id: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
 class KeyPair(Resource):
     """`public_key` is the base64 part alone."""
 

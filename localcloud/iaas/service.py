@@ -3,7 +3,9 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
+from typing import Any, Literal
 
 from localcloud.clock import Clock
 from localcloud.fabric import Fabric
@@ -12,12 +14,25 @@ from localcloud.iaas.answers import Document
 from localcloud.iaas.catalog import DEFAULT_ZONE, QUOTAS
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import (
+    Injected,
     InternalError,
     MissingParameter,
     PermissionDenied,
     Refusal,
+    TooManyCalls,
     UnknownAction,
 )
+from localcloud.iaas.faults.book import FaultBook
+from localcloud.iaas.faults.kinds import (
+    BadReply,
+    Error,
+    Fault,
+    Latency,
+    LostReply,
+    LostRequest,
+    RequestFault,
+)
+from localcloud.iaas.faults.machines import heal, strike_running
 from localcloud.iaas.parameters import Parameters
 from localcloud.iaas.signature import Account, verify
 from localcloud.parts import MachineHost
@@ -28,11 +43,20 @@ log = logging.getLogger(__name__)
 WITHOUT_ZONE = frozenset({"DescribeZones"})
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes out: a document, or one of the things that no client can use."""
+
+    document: Document
+    form: Literal["json", "gateway", "empty", "text"] = "json"
+
+
 class Iaas:
     """One account's view of one zone. All methods run in one event loop.
 
     Attributes:
         calls: signed requests by action since the start or the last `reset`, refused ones too.
+        faults: what goes wrong on purpose; add and clear by `inject` and `clear_faults`.
     """
 
     def __init__(
@@ -50,6 +74,7 @@ class Iaas:
         self.account = account
         self.zone = zone
         self.calls: Counter[str] = Counter()
+        self.faults = FaultBook()
         self._clock = clock
 
         def build() -> Cloud:
@@ -62,10 +87,28 @@ class Iaas:
                 account=account,
                 zone=zone,
                 quotas=quotas,
+                faults=self.faults,
             )
 
         self._build = build
         self._cloud = build()
+
+    async def answer(self, verb: str, path: str, pairs: Sequence[tuple[str, str]]) -> Reply | None:
+        """Answer one request as it goes out; None for a connection that is cut instead."""
+        action = Parameters.from_pairs(pairs).text("action")
+
+        def covers(fault: RequestFault) -> bool:
+            return fault.covers(action)
+
+        if latency := self.faults.strike(Latency, covers):
+            await self._clock.sleep(latency.seconds)
+        if self.faults.strike(LostRequest, covers):
+            return None
+        document = self.handle(verb, path, pairs)
+        if self.faults.strike(LostReply, covers):
+            return None
+        bad = self.faults.strike(BadReply, covers)
+        return Reply(document, bad.form if bad else "json")
 
     def handle(self, verb: str, path: str, pairs: Sequence[tuple[str, str]]) -> Document:
         """Answer one request, given its decoded parameters; errors are answers too."""
@@ -79,12 +122,34 @@ class Iaas:
             return {"ret_code": refusal.ret_code, "message": str(refusal)}
         return {"action": f"{action}Response", "ret_code": 0, **answer}
 
+    async def inject(self, fault: Fault) -> str:
+        """Put a fault in force, for machines that run already too; return its id."""
+        entry = self.faults.add(fault)
+        await strike_running(self._cloud, entry)
+        return entry.id
+
+    async def clear_faults(self, fault_id: str = "") -> list[str]:
+        """Take one fault out of force, or all; return their ids.
+
+        Raises:
+            BadFault: there is none of that id.
+        """
+        ids = [fault_id] if fault_id else [entry.id for entry in self.faults.entries()]
+        for one in ids:
+            await heal(self._cloud, self.faults.remove(one))
+        return ids
+
+    def list_faults(self) -> list[dict[str, Any]]:
+        """Show every fault in force, and how often it has struck."""
+        return [entry.to_document() for entry in self.faults.entries()]
+
     def count_resources(self) -> dict[str, int]:
         """Count what exists now, by kind."""
         return self._cloud.state.count()
 
     async def reset(self) -> None:
-        """Empty the cloud and its counters."""
+        """Empty the cloud, its counters and its faults."""
+        await self.clear_faults()
         await self._cloud.close()
         self._cloud = self._build()
         self.calls.clear()
@@ -104,6 +169,7 @@ class Iaas:
             raise MissingParameter("zone")
         if zone not in ("", self.zone) and action not in WITHOUT_ZONE:
             raise PermissionDenied(f"zone [{zone}] is not accessible")
+        self._refuse_by_fault(action)
         try:
             return act(self._cloud, parameters)
         except Refusal:
@@ -111,3 +177,9 @@ class Iaas:
         except Exception as error:
             log.exception("%s failed", action)
             raise InternalError(f"{action} failed") from error
+
+    def _refuse_by_fault(self, action: str) -> None:
+        if limit := self.faults.exceeds_rate(action, self._clock.now()):
+            raise TooManyCalls(limit.calls, limit.seconds)
+        if error := self.faults.strike(Error, lambda fault: fault.covers(action)):
+            raise Injected(error.code, error.message)

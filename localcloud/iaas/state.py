@@ -14,12 +14,14 @@ from localcloud.iaas.records import (
     KeyPair,
     Listener,
     LoadBalancer,
+    Nic,
     Resource,
     Router,
     RouterStatic,
     Rule,
     SecurityGroup,
     Tag,
+    Volume,
     Vxnet,
 )
 
@@ -70,6 +72,8 @@ class State:
         self.listeners: Table[Listener] = Table()
         self.backends: Table[Backend] = Table()
         self.instances: Table[Instance] = Table()
+        self.volumes: Table[Volume] = Table()
+        self.nics: Table[Nic] = Table()
         self.keypairs: Table[KeyPair] = Table()
         self.attachments: Table[Attachment] = Table()
         self.tags: Table[Tag] = Table()
@@ -100,6 +104,7 @@ class State:
             self.rules,
             self.listeners,
             self.backends,
+            self.nics,
             self.tags,
         )
         existing = (r for table in tables for r in table.values() if r.is_alive)
@@ -115,6 +120,7 @@ class State:
             LoadBalancer.kind: self.loadbalancers,
             SecurityGroup.kind: self.groups,
             KeyPair.kind: self.keypairs,
+            Volume.kind: self.volumes,
         }
 
     def _is_built_in(self, resource: Resource) -> bool:

@@ -39,9 +39,11 @@ from localcloud.kubernetes.selectors import (
     parse_label_selector,
 )
 from localcloud.kubernetes.shapes import require_known_fields
-from localcloud.kubernetes.store import Body, Store, Stored, TooOld
+from localcloud.kubernetes.store import Body, Store, Stored, TooOld, encode
 from localcloud.kubernetes.tokens import Tokens
 from localcloud.kubernetes.watching import Selection, Watch
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 Proxy = Callable[[Call, Target], Awaitable[Answer]]
 
@@ -272,7 +274,17 @@ def patched_body(stored: Stored, call: Call) -> Body:
     Raises:
         ApiFailure: 400 or 422 where the patch does not fit.
     """
-    return apply_call(stored.copy(), call)
+    patched = apply_call(stored.copy(), call)
+    if call.content_type == APPLY_PATCH and call.query.get("fieldManager") == "kubectl":
+        _note_applied(patched, call.body)
+    return patched
+
+
+def _note_applied(patched: Body, applied: Mapping[str, Any]) -> None:
+    """Keep the note of `kubectl apply` true for who goes on without `--server-side`."""
+    annotations = patched["metadata"].get("annotations") or {}
+    if LAST_APPLIED in annotations:
+        annotations[LAST_APPLIED] = encode(applied).decode() + "\n"
 
 
 def apply_call(base: Body, call: Call) -> Body:
@@ -280,7 +292,7 @@ def apply_call(base: Body, call: Call) -> Body:
     try:
         match call.content_type:
             case "application/json-patch+json":
-                return dict(patch.json_patch(base, call.body))
+                return dict(patch.json_patch(base, _without_owners(call.body)))
             case "application/merge-patch+json":
                 return dict(patch.merge_patch(base, call.body))
             case "application/strategic-merge-patch+json":
@@ -292,6 +304,13 @@ def apply_call(base: Body, call: Call) -> Body:
             message = f"the server rejected our request due to an error in our request: {error}"
             raise ApiFailure(422, "Invalid", message) from error
         raise bad_request(str(error)) from error
+
+
+def _without_owners(operations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out what is said about managedFields: none are kept here."""
+    return [
+        one for one in operations if not one.get("path", "").startswith("/metadata/managedFields")
+    ]
 
 
 def _number(call: Call, name: str) -> int | None:

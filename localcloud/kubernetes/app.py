@@ -1,5 +1,6 @@
 """The API server's HTTP face, as a bare ASGI application."""
 
+import hashlib
 import logging
 from urllib.parse import parse_qsl
 
@@ -18,6 +19,7 @@ from localcloud.kubernetes.calls import (
     parse_path,
 )
 from localcloud.kubernetes.failures import ApiFailure, no_such_path
+from localcloud.kubernetes.kinds import find_kind
 from localcloud.kubernetes.rbac import Wish
 from localcloud.kubernetes.render import JSON_TYPE, Renderer
 from localcloud.kubernetes.reviews import refusal
@@ -83,17 +85,13 @@ class App:
             content = openapi.find(path.removeprefix("/openapi/v3"))
             if path == "/openapi/v3":
                 content = openapi.index()
-            return Content(content, 200, JSON_TYPE) if content else _missing()
+            return _kept(content, JSON_TYPE, headers) if content else _missing()
         return self._discovery(path.rstrip("/"), headers)
 
     def _discovery(self, path: str, headers: dict[str, str]) -> Content:
         form = discovery.aggregated_version(headers.get("accept", ""))
         if form and path in ("/api", "/apis"):
-            content, media_type, tag = discovery.aggregated(path, form)
-            known = (("etag", tag), ("vary", "Accept"))
-            if headers.get("if-none-match") == tag:
-                return Content(b"", 304, media_type, known)
-            return Content(content, 200, media_type, known)
+            return _kept(*discovery.aggregated(path, form), headers)
         body = discovery.find(path, self._address)
         if body is None:
             return _missing()
@@ -113,7 +111,8 @@ class App:
         media_type = headers.get("content-type", "").partition(";")[0].strip() or JSON
         target = parse_path(scope["path"])
         is_proxied = target is not None and target.subresource == "proxy"
-        body = content if is_proxied else decode(content, media_type)
+        kind = find_kind(target.group, target.version, target.resource) if target else None
+        body = content if is_proxied else decode(content, media_type, kind.kind if kind else "")
         return Call(user, scope["method"], scope["path"], query, body, media_type)
 
     async def _answer(
@@ -140,11 +139,24 @@ def _missing() -> Content:
     return render.failure(no_such_path())
 
 
+def _kept(content: bytes, media_type: str, headers: dict[str, str]) -> Content:
+    """A document that clients keep: sent again only to those who have another one."""
+    tag = f'"{hashlib.sha256(content).hexdigest().upper()}"'
+    known = (("etag", tag), ("vary", "Accept"))
+    if headers.get("if-none-match") == tag:
+        return Content(b"", 304, media_type, known)
+    return Content(content, 200, media_type, known)
+
+
 def _version(version: str) -> dict[str, str]:
     major, minor, *_ = version.removeprefix("v").split(".")
     return {
         "major": major,
         "minor": minor,
+        "emulationMajor": major,
+        "emulationMinor": minor,
+        "minCompatibilityMajor": major,
+        "minCompatibilityMinor": str(int(minor) - 1),
         "gitVersion": version,
         "gitCommit": "0" * 40,
         "gitTreeState": "clean",

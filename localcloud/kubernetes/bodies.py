@@ -1,12 +1,11 @@
 """Request bodies: from bytes of some type to the JSON document they stand for."""
 
-import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import yaml
 
-from localcloud.kubernetes import protobuf
+from localcloud.kubernetes import go_json, protobuf
 from localcloud.kubernetes.calls import JSON, PATCH_TYPES
 from localcloud.kubernetes.failures import ApiFailure, bad_request, unsupported_media
 
@@ -38,8 +37,12 @@ async def receive_all(receive: Receive) -> bytes:
     return b"".join(parts)
 
 
-def decode(content: bytes, media_type: str) -> Any:
-    """Read a body as the JSON document it stands for; None for no body."""
+def decode(content: bytes, media_type: str, kind: str = "") -> Any:
+    """Read a body as the JSON document it stands for; None for no body.
+
+    Args:
+        kind: what it should be, for the message where it cannot be read.
+    """
     if not content:
         return None
     if media_type == PROTOBUF:
@@ -47,21 +50,22 @@ def decode(content: bytes, media_type: str) -> Any:
     if media_type in ("application/yaml", "application/apply-patch+yaml"):
         return _yaml(content)
     if media_type in (JSON, *PATCH_TYPES) or media_type == "*/*":
-        return _json(content)
+        return _json(content, kind)
     raise unsupported_media(
         "the body of the request was in an unknown format - accepted media types include: "
         f"application/json, application/yaml, {PROTOBUF}"
     )
 
 
-def _json(content: bytes) -> Any:
+def _json(content: bytes, kind: str) -> Any:
     try:
-        return json.loads(content)
+        return go_json.loads(content)
     except ValueError as error:
         text = content[:100].decode(errors="replace")
+        wanted = f" (must be of type {kind})" if kind else ""
         message = (
-            "the object provided is unrecognized: couldn't get version/kind; json parse error: "
-            f"{error} ({text})"
+            f"the object provided is unrecognized{wanted}: couldn't get version/kind; "
+            f"json parse error: {error} ({text})"
         )
         raise bad_request(message) from error
 

@@ -122,6 +122,8 @@ def _pod(pod: Body) -> None:
     status = pod.setdefault("status", {})
     status.setdefault("phase", "Pending")
     status.setdefault("qosClass", quality_of_service(spec))
+    for condition in status.get("conditions", ()):
+        condition.setdefault("lastProbeTime", None)
     for field in ("containerStatuses", "initContainerStatuses"):
         for container in status.get(field, ()):
             for key, value in (("imageID", ""), ("ready", False), ("restartCount", 0)):

@@ -5,6 +5,7 @@ form must be the one that was asked for.
 """
 
 import hashlib
+from base64 import b64encode
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +14,9 @@ from localcloud.kubernetes.kinds import Kind, Subresource
 from localcloud.kubernetes.store import encode
 
 Body = dict[str, Any]
+
+_OWN_GROUP = {"group": "", "version": ""}
+"""What stands for the group and version of the resource itself."""
 
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
 
@@ -36,8 +40,8 @@ def aggregated_version(accept: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def aggregated(root: str, version: str) -> tuple[bytes, str, str]:
-    """The document for `/api` or `/apis`: its bytes, content type and entity tag."""
+def aggregated(root: str, version: str) -> tuple[bytes, str]:
+    """The document for `/api` or `/apis`: its bytes and its content type."""
     items = [
         _group(group, api_version, members)
         for (group, api_version), members in _by_version().items()
@@ -49,9 +53,7 @@ def aggregated(root: str, version: str) -> tuple[bytes, str, str]:
         "kind": "APIGroupDiscoveryList",
         "metadata": {},
     }
-    content = encode(body)
-    tag = f'"{hashlib.sha256(content).hexdigest().upper()}"'
-    return content, _AGGREGATED.format(version), tag
+    return encode(body), _AGGREGATED.format(version)
 
 
 def find(path: str, address: str) -> Body | None:
@@ -92,7 +94,7 @@ def _group(group: str, version: str, members: list[Kind]) -> Body:
 def _discovered(kind: Kind) -> Body:
     body: Body = {
         "resource": kind.plural,
-        "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+        "responseKind": _OWN_GROUP | {"kind": kind.kind},
         "scope": "Namespaced" if kind.namespaced else "Cluster",
         "singularResource": kind.singular,
         "verbs": list(kind.verbs),
@@ -114,9 +116,9 @@ def _discovered(kind: Kind) -> Body:
 
 
 def _response_kind(kind: Kind, sub: Subresource) -> Body:
-    if sub.kind:
-        return {"group": sub.group, "version": sub.version, "kind": sub.kind}
-    return {"group": kind.group, "version": kind.version, "kind": kind.kind}
+    if (sub.group or kind.group) == kind.group:
+        return _OWN_GROUP | {"kind": sub.kind or kind.kind}
+    return {"group": sub.group, "version": sub.version, "kind": sub.kind}
 
 
 def _api_group(group: str, version: str) -> Body:
@@ -137,18 +139,27 @@ def _resource_list(group: str, version: str) -> Body | None:
             "singularName": kind.singular,
             "verbs": list(kind.verbs),
         }
+        if kind in kinds.KINDS:
+            entry["storageVersionHash"] = _storage_hash(kind)
         if kind.short:
             entry["shortNames"] = list(kind.short)
         if kind.categories:
             entry["categories"] = list(kind.categories)
         resources.append(entry)
         resources += [_sub_entry(kind, sub) for sub in kind.subresources]
-    return {
-        "apiVersion": "v1",
+    # As upstream, only the lists of named groups say their own version.
+    head = {"apiVersion": "v1"} if group else {}
+    return head | {
         "groupVersion": f"{group}/{version}" if group else version,
         "kind": "APIResourceList",
         "resources": resources,
     }
+
+
+def _storage_hash(kind: Kind) -> str:
+    """By which clients see that a kind is stored in another form than before."""
+    digest = hashlib.sha256(f"{kind.group}/{kind.version}/{kind.kind}".encode()).digest()
+    return b64encode(digest[:8]).decode()
 
 
 def _sub_entry(kind: Kind, sub: Subresource) -> Body:

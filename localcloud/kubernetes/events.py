@@ -84,7 +84,8 @@ class EventRecorder:
         now = self._clock.now()
         meta = note.obj["metadata"]
         namespace = meta.get("namespace") or "default"
-        name = f"{meta['name']}.{int(now.timestamp()) << 20 | next(_numbers) & 0xFFFFF:x}"
+        # As upstream: the moment in nanoseconds, of which the last ones tell events apart.
+        name = f"{meta['name']}.{int(now.timestamp()) * 10**9 + next(_numbers):016x}"
         self._seen[about] = (namespace, name, 1)
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)

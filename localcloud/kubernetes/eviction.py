@@ -28,7 +28,29 @@ def evict(
     budget = _budget_of(registry, pod)
     if budget and not _needs_no_budget(pod.body, budget.body):
         _spend(registry, budget, target.name, dry_run=options.dry_run)
+    if not options.dry_run and not pod.body["metadata"].get("deletionTimestamp"):
+        _mark(registry, pod)
     delete(registry, kinds.POD, target.namespace, target.name, options)
+
+
+def _mark(registry: Registry, pod: Stored) -> None:
+    """Say on the pod why it goes."""
+    condition = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+        "lastProbeTime": None,
+        "lastTransitionTime": stamp(registry.clock.now()),
+    }
+
+    def edit(body: Body) -> None:
+        conditions = body["status"].setdefault("conditions", [])
+        body["status"]["conditions"] = [
+            *(one for one in conditions if one["type"] != condition["type"]), condition,
+        ]  # fmt: skip
+
+    registry.change(kinds.POD, pod, edit)
 
 
 def _budget_of(registry: Registry, pod: Stored) -> Stored | None:

@@ -146,7 +146,7 @@ class Kubelet:
     async def _stay_alive(self) -> None:
         beat = 0
         while True:
-            await self._clock.sleep(LEASE_EVERY)
+            await self._clock.sleep(LEASE_EVERY if self._uid else TRY_AGAIN)
             beat += 1
             try:
                 if not self._uid:

@@ -10,6 +10,7 @@ import binascii
 import json
 from bisect import bisect_right
 
+from localcloud.kubernetes import go_json
 from localcloud.kubernetes.calls import Listing
 from localcloud.kubernetes.failures import bad_request
 from localcloud.kubernetes.store import Store, Stored
@@ -41,7 +42,7 @@ def open_token(token: str) -> Position:
     """
     try:
         padded = token + "=" * (-len(token) % 4)
-        content = json.loads(base64.urlsafe_b64decode(padded))
+        content = go_json.loads(base64.urlsafe_b64decode(padded))
         namespace, _, name = content["start"].partition("/")
     except (binascii.Error, ValueError, KeyError, TypeError, AttributeError) as error:
         raise bad_request(f"invalid continue token: continue key is not valid: {error}") from error

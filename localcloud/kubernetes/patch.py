@@ -198,7 +198,7 @@ def _merge_object(
     for key, order in patch.items():
         if key.startswith("$setElementOrder/"):
             name = key.partition("/")[2]
-            result[name] = _in_order(result.get(name) or [], order, name)
+            result[name] = _in_order(result.get(name) or [], order, base.get(name) or [], name)
     return result
 
 
@@ -218,7 +218,7 @@ def _merge_list(
     result = list(base)
     for item in patch:
         _merge_item(result, item, key, nulls_remove=nulls_remove)
-    return result
+    return _in_order(result, patch, base, field)
 
 
 def _merge_item(
@@ -248,14 +248,24 @@ def merge_key(field: str, items: Sequence[Any]) -> str | None:
     return MERGE_KEYS.get(field)
 
 
-def _in_order(items: list[Any], order: Sequence[Any], field: str) -> list[Any]:
-    """Order a merged list as the patch asks; what it does not name keeps its place at the end."""
+def _in_order(
+    items: list[Any], order: Sequence[Any], before: Sequence[Any], field: str
+) -> list[Any]:
+    """Order a merged list: the patch's elements as it names them, each other one before those
+    that it preceded in the document."""
     key = merge_key(field, [*items, *order])
 
     def identity(item: Any) -> Any:
         return item.get(key) if key and isinstance(item, dict) else item
 
-    wanted = [identity(item) for item in order]
-    known = [item for item in items if identity(item) in wanted]
-    known.sort(key=lambda item: wanted.index(identity(item)))
-    return known + [item for item in items if identity(item) not in wanted]
+    wanted, known = [identity(item) for item in order], [identity(item) for item in before]
+    rest = [item for item in items if identity(item) not in wanted]
+    named = [item for item in items if identity(item) in wanted]
+    named.sort(key=lambda item: wanted.index(identity(item)))
+    ordered: list[Any] = []
+    for item in named:
+        place = known.index(identity(item)) if identity(item) in known else 0
+        while rest and known.index(identity(rest[0])) < place:
+            ordered.append(rest.pop(0))
+        ordered.append(item)
+    return ordered + rest

@@ -131,7 +131,14 @@ def _bind(registry: Registry, call: Call, target: Target) -> Document:
         pod["spec"]["nodeName"] = node
         conditions = pod["status"].setdefault("conditions", [])
         conditions[:] = [item for item in conditions if item["type"] != "PodScheduled"]
-        conditions.append({"type": "PodScheduled", "status": "True", "lastTransitionTime": now})
+        conditions.append(
+            {
+                "type": "PodScheduled",
+                "status": "True",
+                "lastProbeTime": None,
+                "lastTransitionTime": now,
+            }
+        )
 
     registry.change(kinds.POD, stored, edit, dry_run=call.dry_run)
     return document(success_status(201), 201)

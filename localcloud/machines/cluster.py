@@ -10,6 +10,7 @@ import yaml
 from localcloud.kubernetes.client import MASTERS, ApiClient
 from localcloud.kubernetes.kubelet import Kubelet, NodeConfig
 from localcloud.kubernetes.planes import BootstrapToken, Plane, PlaneConfig
+from localcloud.parts import Ailment
 
 if TYPE_CHECKING:
     from localcloud.machines.machine import Machine
@@ -25,6 +26,7 @@ class ClusterPart:
     def __init__(self, machine: "Machine") -> None:
         self._machine = machine
         self.plane: Plane | None = None
+        self.ailments: set[Ailment] = set()
         self._kubelet: Kubelet | None = None
         self._starting: asyncio.Task[None] | None = None
 
@@ -33,6 +35,8 @@ class ClusterPart:
         machine = self._machine
         if self.plane is None:
             self.plane = machine.world.planes.create(self._plane_config())
+        if Ailment.API_SERVER in self.ailments:
+            return self.plane
         await self.plane.start()
         with suppress(OSError):  # it listens already: only the kubelet was restarted
             machine.world.fabric.listen(
@@ -67,9 +71,14 @@ class ClusterPart:
         """Start what the kubelet service runs; before init or join it has nothing to run."""
         if self._machine.state.node is None or self._starting is not None:
             return
+        if Ailment.KUBELET not in self.ailments:
+            await self._start_static_pods()
+        self._starting = asyncio.create_task(self._keep_trying())
+
+    async def _start_static_pods(self) -> None:
+        """Do what a master's kubelet does first; the control plane is a static pod of it."""
         if self._machine.state.control_plane is not None:
             await self.start_plane()
-        self._starting = asyncio.create_task(self._keep_trying())
 
     async def wait_for_kubelet(self) -> None:
         """Wait until the kubelet has registered its node."""
@@ -78,8 +87,13 @@ class ClusterPart:
 
     async def _keep_trying(self) -> None:
         """Wait until the cluster's control plane is on this cloud again, as after its restart."""
+        clock = self._machine.world.clock
+        if Ailment.KUBELET in self.ailments:
+            while Ailment.KUBELET in self.ailments:
+                await clock.sleep(_RETRY)
+            await self._start_static_pods()
         while not await self._try_to_start():
-            await self._machine.world.clock.sleep(_RETRY)
+            await clock.sleep(_RETRY)
 
     async def _try_to_start(self) -> bool:
         machine, node = self._machine, self._machine.state.node
@@ -144,10 +158,27 @@ class ClusterPart:
     async def power_off(self) -> None:
         """Stop all; the plane keeps its objects for the next boot."""
         await self.stop_kubelet()
+        await self._stop_plane()
+
+    async def _stop_plane(self) -> None:
         if self.plane is not None:
             birth = self._machine.birth
             self._machine.world.fabric.close(birth.vpc, birth.address, API_PORT)
             await self.plane.stop()
+
+    async def fall_ill(self, ailment: Ailment) -> None:
+        """Stop what an ailment of the machine hits."""
+        if ailment is Ailment.KUBELET:
+            await self.stop_kubelet()
+        else:
+            await self._stop_plane()
+
+    async def recover(self, ailment: Ailment) -> None:
+        """Start what an ailment had stopped."""
+        if ailment is Ailment.API_SERVER:
+            await self._start_static_pods()
+        elif self._machine.units.is_active("kubelet"):
+            await self.start_kubelet()
 
     async def forget(self) -> None:
         """Stop all for good, as `kubeadm reset` does."""

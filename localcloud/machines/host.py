@@ -1,5 +1,6 @@
 """All machines of the local cloud, as the IaaS side sees them."""
 
+from collections import defaultdict
 from pathlib import Path
 
 from localcloud.clock import Clock
@@ -9,7 +10,7 @@ from localcloud.machines.landlock import find_version
 from localcloud.machines.machine import Machine, World, erase
 from localcloud.machines.sandbox import link_tools, log
 from localcloud.machines.standins.door import Door
-from localcloud.parts import Birth
+from localcloud.parts import Ailment, Birth
 from localcloud.profiles import Profile
 
 
@@ -28,6 +29,7 @@ class Machines:
         tools = self._root / ".tools"
         self._world = World(fabric, clock, profile, planes, tools, self._door)
         self._machines: dict[str, Machine] = {}
+        self._ailments: defaultdict[str, set[Ailment]] = defaultdict(set)
         link_tools(tools)
         if not find_version():
             log.warning("this kernel has no Landlock: nothing guards files outside the machines")
@@ -46,6 +48,7 @@ class Machines:
         if machine.is_running:
             return
         machine.birth = birth  # it may have another address than before it was halted
+        machine.cluster.ailments = self._ailments[birth.instance_id]
         try:
             await machine.boot()
         except BaseException:
@@ -64,7 +67,22 @@ class Machines:
         if machine is not None:
             await machine.halt()
             await machine.cluster.forget()
+        self._ailments.pop(instance_id, None)
         erase(self._root / instance_id)
+
+    async def fail(self, instance_id: str, ailment: Ailment) -> None:
+        """Let a part of a machine fail, now or when it boots, until `mend`."""
+        self._ailments[instance_id].add(ailment)
+        machine = self._machines.get(instance_id)
+        if machine is not None and machine.is_running:
+            await machine.cluster.fall_ill(ailment)
+
+    async def mend(self, instance_id: str, ailment: Ailment) -> None:
+        """Let the part work again; a machine that never failed is fine."""
+        self._ailments[instance_id].discard(ailment)
+        machine = self._machines.get(instance_id)
+        if machine is not None and machine.is_running:
+            await machine.cluster.recover(ailment)
 
     async def close(self) -> None:
         """Power off all machines and shut the door for stand-ins; the disks stay."""

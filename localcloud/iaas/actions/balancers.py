@@ -53,7 +53,10 @@ def create_loadbalancer(cloud: Cloud, parameters: Parameters) -> Document:
     async def come_up(balancer: LoadBalancer) -> None:
         balancer.applied = BalancerInForce(group_id=balancer.group_id)
 
-    job_id = begin(cloud, "CreateLoadBalancer", [balancer], CREATE, come_up)
+    def abandon(balancer: LoadBalancer) -> None:
+        give_back(vxnet, balancer.id)
+
+    job_id = begin(cloud, "CreateLoadBalancer", [balancer], CREATE, come_up, abandon)
     return {"loadbalancer_id": balancer.id, "job_id": job_id}
 
 

@@ -28,7 +28,7 @@ def describe_quotas(cloud: Cloud, parameters: Parameters) -> Document:
         _kinds(cloud, parameters),
         lambda kind: {
             "resource_type": kind,
-            "quota": cloud.quotas[kind],
+            "quota": quotas.allowed(cloud, kind),
             "usage": used.get(kind, 0),
         },
     )

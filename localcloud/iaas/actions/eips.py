@@ -7,10 +7,24 @@ from localcloud.iaas import quotas
 from localcloud.iaas.answers import Document, common, describe, life, rename
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import PermissionDenied
-from localcloud.iaas.lifecycle import Step, begin, finish
+from localcloud.iaas.lifecycle import Step, begin, finish, require_settled
 from localcloud.iaas.parameters import Parameters
-from localcloud.iaas.records import Eip, Router
+from localcloud.iaas.publication import (
+    eips_of,
+    refresh_balancer,
+    refresh_instance,
+    refresh_router,
+)
+from localcloud.iaas.records import Eip, Instance, LoadBalancer, Resource, Router
 
+ASSOCIATE = Step(
+    ("available",),
+    "associating",
+    "associated",
+    "change_eip",
+    "is not available, can not be associated to instance",
+)
+CHANGE = Step(("available", "associated"), "updating", "", "change_eip")
 DISSOCIATE = Step(
     ("associated",),
     "dissociating",
@@ -75,7 +89,7 @@ def describe_eips(cloud: Cloud, parameters: Parameters) -> Document:
 
 def document(cloud: Cloud, eip: Eip) -> Document:
     kind, resource_id = eip.bound_to
-    router = cloud.state.routers.get(resource_id)
+    user = user_of(cloud, eip)
     return (
         common(cloud, eip, "eip")
         | life(eip)
@@ -88,7 +102,7 @@ def document(cloud: Cloud, eip: Eip) -> Document:
             "associate_mode": eip.associate_mode,
             "resource": {
                 "resource_id": resource_id,
-                "resource_name": router.name if router else "",
+                "resource_name": user.name if user else "",
                 "resource_type": kind,
             },
             "eip_group": {"eip_group_id": "eipg-local", "eip_group_name": "loopback"},
@@ -102,10 +116,29 @@ def modify_eip_attributes(cloud: Cloud, parameters: Parameters) -> Document:
     return {"eip_id": eip.id}
 
 
-def bind(cloud: Cloud, eip_id: str, router: Router) -> None:
-    """Give an address to a router; no address at all is fine."""
+def user_of(cloud: Cloud, eip: Eip) -> Router | Instance | LoadBalancer | None:
+    """Return who has an address."""
+    state, (_, owner_id) = cloud.state, eip.bound_to
+    return (
+        state.routers.get(owner_id)
+        or state.instances.get(owner_id)
+        or state.loadbalancers.get(owner_id)
+    )
+
+
+def require_available(eip: Eip, what: str) -> None:
+    """Refuse to give an address to somebody else, or while it changes."""
+    require_settled(eip)
+    if eip.status != "available":
+        raise PermissionDenied(
+            f"public IP [{eip.id}] is not available, can not be associated to {what}"
+        )
+
+
+def bind(cloud: Cloud, eip_id: str, user: Resource) -> None:
+    """Give an address to somebody; no address at all is fine."""
     if eip := cloud.state.eips.get(eip_id):
-        eip.bound_to = (Router.kind, router.id)
+        eip.bound_to = (user.kind, user.id)
         finish(eip, "associated", cloud.now())
 
 
@@ -116,20 +149,76 @@ def unbind(cloud: Cloud, eip_id: str) -> None:
         finish(eip, "available", cloud.now())
 
 
+def associate_eip(cloud: Cloud, parameters: Parameters) -> Document:
+    """Give an instance a public address; the ports that its group opens answer on it."""
+    eip = cloud.state.eips.read(parameters.required_text("eip"))
+    instance = cloud.state.instances.read(parameters.required_text("instance"))
+    require_settled(instance)
+    if instance.status not in ("running", "stopped"):
+        raise PermissionDenied(f"instance [{instance.id}] is [{instance.status}]")
+    if others := eips_of(cloud, instance.id):
+        raise PermissionDenied(f"instance [{instance.id}] has public IP [{others[0].id}] already")
+
+    async def associate(eip: Eip) -> None:
+        eip.bound_to = (Instance.kind, instance.id)
+        await refresh_instance(cloud, instance)
+
+    return {"job_id": begin(cloud, "AssociateEip", [eip], ASSOCIATE, associate)}
+
+
 def dissociate_eips(cloud: Cloud, parameters: Parameters) -> Document:
-    """Take addresses from their routers, in force at once."""
+    """Take addresses from whoever has them, in force at once."""
     eips = cloud.state.eips.read_all(parameters.required_texts("eips"))
 
     async def dissociate(eip: Eip) -> None:
-        router = cloud.state.routers.get(eip.bound_to[1])
-        eip.bound_to = ("", "")
-        if router is None:
-            return
-        router.eip_id = "" if router.eip_id == eip.id else router.eip_id
-        router.applied = replace(router.applied, eip_id="")
-        await cloud.public.publish(router.id, tuple)
+        await take_away(cloud, eip)
 
     return {"job_id": begin(cloud, "DissociateEips", eips, DISSOCIATE, dissociate)}
+
+
+async def take_away(cloud: Cloud, eip: Eip) -> None:
+    """Stop publishing anything on an address, and forget who had it."""
+    user = user_of(cloud, eip)
+    eip.bound_to = ("", "")
+    match user:
+        case Router():
+            user.eip_id = "" if user.eip_id == eip.id else user.eip_id
+            user.applied = replace(user.applied, eip_id="")
+            await refresh_router(cloud, user)
+        case Instance():
+            await refresh_instance(cloud, user)
+        case LoadBalancer():
+            await refresh_balancer(cloud, user)
+
+
+async def take_all_away(cloud: Cloud, user: Resource) -> None:
+    """Make the addresses of somebody who goes available again."""
+    for eip in eips_of(cloud, user.id):
+        await take_away(cloud, eip)
+        finish(eip, "available", cloud.now())
+
+
+def change_eips_bandwidth(cloud: Cloud, parameters: Parameters) -> Document:
+    eips = cloud.state.eips.read_all(parameters.required_texts("eips"))
+    bandwidth = parameters.required_integer("bandwidth", low=1)
+    quotas.require(cloud, eip_bandwidth=sum(bandwidth - eip.bandwidth for eip in eips))
+
+    async def change(eip: Eip) -> None:
+        eip.bandwidth = bandwidth
+
+    job_id = begin(cloud, "ChangeEipsBandwidth", eips, CHANGE, change)
+    return {"eips": [eip.id for eip in eips], "job_id": job_id}
+
+
+def change_eips_billing_mode(cloud: Cloud, parameters: Parameters) -> Document:
+    eips = cloud.state.eips.read_all(parameters.required_texts("eips"))
+    billing_mode = parameters.choice("billing_mode", ("bandwidth", "traffic"))
+
+    async def change(eip: Eip) -> None:
+        eip.billing_mode = billing_mode
+
+    job_id = begin(cloud, "ChangeEipsBillingMode", eips, CHANGE, change)
+    return {"eips": [eip.id for eip in eips], "job_id": job_id}
 
 
 def release_eips(cloud: Cloud, parameters: Parameters) -> Document:
@@ -147,6 +236,9 @@ ACTIONS = {
     "AllocateEips": allocate_eips,
     "DescribeEips": describe_eips,
     "ModifyEipAttributes": modify_eip_attributes,
+    "AssociateEip": associate_eip,
+    "ChangeEipsBandwidth": change_eips_bandwidth,
+    "ChangeEipsBillingMode": change_eips_billing_mode,
     "DissociateEips": dissociate_eips,
     "ReleaseEips": release_eips,
 }

@@ -6,9 +6,9 @@ from localcloud.iaas import quotas
 from localcloud.iaas.answers import Document, common, describe, rename
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import JobFailure, PermissionDenied
-from localcloud.iaas.lifecycle import require_settled
+from localcloud.iaas.lifecycle import require_settled, start_job
 from localcloud.iaas.parameters import Parameters
-from localcloud.iaas.publication import refresh_routers_of
+from localcloud.iaas.publication import refresh_instance, refresh_users_of
 from localcloud.iaas.records import Resource, SecurityGroup
 
 
@@ -80,14 +80,30 @@ def apply_security_group(cloud: Cloud, parameters: Parameters) -> Document:
             if router.group_id == group.id:
                 router.applied = replace(router.applied, group_id=group.id)
         try:
-            await refresh_routers_of(cloud, group.id)
+            await refresh_users_of(cloud, group.id)
         except JobFailure:
             group.is_applied = False
             raise
 
     seconds = cloud.profile.apply_rules
     touched = [group.id, *(instance.id for instance in instances)]
-    return {"job_id": cloud.jobs.start("ApplySecurityGroup", touched, seconds, put_in_force)}
+    return {"job_id": start_job(cloud, "ApplySecurityGroup", touched, seconds, put_in_force)}
+
+
+def remove_security_group(cloud: Cloud, parameters: Parameters) -> Document:
+    """Take instances out of their groups: what has none is open to its VPC."""
+    instances = cloud.state.instances.read_all(parameters.required_texts("instances"))
+    for instance in instances:
+        require_settled(instance)
+
+    async def remove() -> None:
+        for instance in instances:
+            instance.group_id = ""
+            await refresh_instance(cloud, instance)
+
+    touched = [instance.id for instance in instances]
+    seconds = cloud.profile.apply_rules
+    return {"job_id": start_job(cloud, "RemoveSecurityGroup", touched, seconds, remove)}
 
 
 def delete_security_groups(cloud: Cloud, parameters: Parameters) -> Document:
@@ -116,5 +132,6 @@ ACTIONS = {
     "DescribeSecurityGroups": describe_security_groups,
     "ModifySecurityGroupAttributes": modify_security_group_attributes,
     "ApplySecurityGroup": apply_security_group,
+    "RemoveSecurityGroup": remove_security_group,
     "DeleteSecurityGroups": delete_security_groups,
 }

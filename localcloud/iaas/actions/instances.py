@@ -5,6 +5,9 @@ from typing import Final
 from localcloud.iaas.answers import Document, common, describe, life, rename
 from localcloud.iaas.catalog import IMAGES
 from localcloud.iaas.cloud import Cloud
+from localcloud.iaas.errors import OutOfStock
+from localcloud.iaas.faults.kinds import StockOut
+from localcloud.iaas.faults.machines import boot
 from localcloud.iaas.lifecycle import Step, begin
 from localcloud.iaas.parameters import Parameters
 from localcloud.iaas.records import Instance
@@ -41,7 +44,7 @@ def come_up(cloud: Cloud, instance: Instance) -> None:
     if vxnet and not instance.address:
         instance.address = take_address(vxnet, instance.id)  # it has joined a router meanwhile
     if instance.address:  # without one nobody could reach the machine, so none is made
-        cloud.power.on(_birth(cloud, instance))
+        boot(cloud, instance, _birth(cloud, instance))
 
     def take_lease() -> None:
         instance.has_lease = instance.is_alive and bool(instance.address)
@@ -163,11 +166,19 @@ def modify_instance_attributes(cloud: Cloud, parameters: Parameters) -> Document
     return {"instance_id": instance.id}
 
 
+def require_stock(cloud: Cloud, type_id: str) -> None:
+    """Refuse what a fault has let the zone run out of."""
+    if cloud.faults.strike(StockOut, lambda fault: fault.covers(type_id, cloud.zone)):
+        raise OutOfStock(type_id, cloud.zone)
+
+
 def start_instances(cloud: Cloud, parameters: Parameters) -> Document:
     async def start(instance: Instance) -> None:
         come_up(cloud, instance)
 
     instances = cloud.state.instances.read_all(parameters.required_texts("instances"))
+    for type_id in dict.fromkeys(instance.type_id for instance in instances):
+        require_stock(cloud, type_id)
     return {"job_id": begin(cloud, "StartInstances", instances, START, start)}
 
 
@@ -198,12 +209,12 @@ def terminate_instances(cloud: Cloud, parameters: Parameters) -> Document:
             await cloud.power.destroy(instance.id)
         else:
             await cloud.power.off(instance.id)
-        _leave_everything(cloud, instance)
+        abandon(cloud, instance)
 
     return {"job_id": begin(cloud, "TerminateInstances", instances, step, terminate)}
 
 
-def _leave_everything(cloud: Cloud, instance: Instance) -> None:
+def abandon(cloud: Cloud, instance: Instance) -> None:
     """Give up address, keys and tags. A balancer's backends stay until somebody deletes them."""
     if vxnet := cloud.state.vxnets.get(instance.vxnet_id):
         give_back(vxnet, instance.id)

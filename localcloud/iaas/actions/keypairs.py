@@ -15,7 +15,7 @@ from localcloud.iaas import quotas
 from localcloud.iaas.answers import Document, common, describe, rename
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import BadParameter, PermissionDenied
-from localcloud.iaas.lifecycle import require_settled
+from localcloud.iaas.lifecycle import require_settled, start_job
 from localcloud.iaas.parameters import Parameters
 from localcloud.iaas.records import KeyPair
 
@@ -129,7 +129,7 @@ def _change_keypairs(cloud: Cloud, parameters: Parameters, action: str) -> Docum
 
     touched = [instance.id for instance in instances]
     seconds = cloud.profile.apply_rules
-    return {"job_id": cloud.jobs.start(action, touched, seconds, change)}
+    return {"job_id": start_job(cloud, action, touched, seconds, change)}
 
 
 def delete_keypairs(cloud: Cloud, parameters: Parameters) -> Document:

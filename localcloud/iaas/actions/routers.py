@@ -3,21 +3,22 @@
 
 import ipaddress
 from dataclasses import replace
-from functools import partial
 
 from localcloud.iaas import quotas
-from localcloud.iaas.actions.eips import bind, unbind
+from localcloud.iaas.actions.eips import bind, require_available, unbind
 from localcloud.iaas.actions.joining import vxnets_of
 from localcloud.iaas.answers import Document, common, describe, life, rename
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import JobFailure, PermissionDenied
 from localcloud.iaas.lifecycle import Step, begin, require_settled
 from localcloud.iaas.parameters import Parameters
-from localcloud.iaas.publication import forwards_of
+from localcloud.iaas.publication import refresh_router
 from localcloud.iaas.records import Router, RouterInForce
 
 CREATE = Step((), "creating", "active", "create_router")
 UPDATE = Step(("active",), "updating", "", "change_router")
+POWER_OFF = Step(("active",), "poweroffing", "poweroffed", "change_router")
+POWER_ON = Step(("poweroffed",), "poweroning", "active", "change_router")
 DELETE = Step(
     ("active", "poweroffed", "suspended"),
     "deleting",
@@ -121,11 +122,7 @@ def _require_available(cloud: Cloud, router: Router, eip_id: str) -> None:
     eip = cloud.state.eips.read(eip_id)
     if eip.bound_to == (Router.kind, router.id):
         return
-    require_settled(eip)
-    if eip.status != "available":
-        raise PermissionDenied(
-            f"public IP [{eip.id}] is not available, can not be associated to router"
-        )
+    require_available(eip, "router")
 
 
 def update_routers(cloud: Cloud, parameters: Parameters) -> Document:
@@ -165,7 +162,7 @@ async def put_in_force(cloud: Cloud, router: Router) -> None:
     before = router.applied
     router.applied = replace(before, eip_id=router.eip_id, forwards=forwards)
     try:
-        await cloud.public.publish(router.id, partial(forwards_of, cloud, router))
+        await refresh_router(cloud, router)
     except JobFailure:
         # Only what this update has changed: rules may have come into force meanwhile.
         router.applied = replace(router.applied, eip_id=before.eip_id, forwards=before.forwards)
@@ -174,6 +171,26 @@ async def put_in_force(cloud: Cloud, router: Router) -> None:
         unbind(cloud, before.eip_id)
         bind(cloud, router.eip_id, router)
     router.is_applied = True
+
+
+def power_off_routers(cloud: Cloud, parameters: Parameters) -> Document:
+    """Silence routers: nothing that they publish answers. The VPC itself goes on."""
+    routers = cloud.state.routers.read_all(parameters.required_texts("routers"))
+
+    async def power_off(router: Router) -> None:
+        await cloud.public.publish(router.id, tuple)
+
+    return {"job_id": begin(cloud, "PowerOffRouters", routers, POWER_OFF, power_off)}
+
+
+def power_on_routers(cloud: Cloud, parameters: Parameters) -> Document:
+    routers = cloud.state.routers.read_all(parameters.required_texts("routers"))
+
+    async def power_on(router: Router) -> None:
+        router.become("active", cloud.now())
+        await refresh_router(cloud, router)
+
+    return {"job_id": begin(cloud, "PowerOnRouters", routers, POWER_ON, power_on)}
 
 
 def delete_routers(cloud: Cloud, parameters: Parameters) -> Document:
@@ -202,5 +219,7 @@ ACTIONS = {
     "DescribeRouters": describe_routers,
     "ModifyRouterAttributes": modify_router_attributes,
     "UpdateRouters": update_routers,
+    "PowerOffRouters": power_off_routers,
+    "PowerOnRouters": power_on_routers,
     "DeleteRouters": delete_routers,
 }

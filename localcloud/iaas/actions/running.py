@@ -1,9 +1,10 @@
 """RunInstances: what is asked for, checked as a whole before anything is made."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from localcloud.iaas import quotas
-from localcloud.iaas.actions.instances import come_up
+from localcloud.iaas.actions.instances import abandon, come_up, require_stock
 from localcloud.iaas.actions.userdata import read_userdata
 from localcloud.iaas.answers import Document
 from localcloud.iaas.catalog import (
@@ -58,7 +59,7 @@ def run_instances(cloud: Cloud, parameters: Parameters) -> Document:
     async def start(instance: Instance) -> None:
         come_up(cloud, instance)
 
-    job_id = begin(cloud, "RunInstances", instances, CREATE, start)
+    job_id = begin(cloud, "RunInstances", instances, CREATE, start, partial(abandon, cloud))
     return {"instances": [instance.id for instance in instances], "job_id": job_id}
 
 
@@ -93,6 +94,7 @@ def _read_request(cloud: Cloud, parameters: Parameters) -> Request:
         group_id=group_id,
         userdata=read_userdata(cloud, parameters),
     )
+    require_stock(cloud, size.id)
     quotas.require(cloud, instance=count, cpu=count * size.vcpus, memory=count * size.memory_mib)
     return request
 

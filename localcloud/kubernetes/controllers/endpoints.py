@@ -120,9 +120,7 @@ class EndpointsController:
             "metadata": {
                 "name": meta["name"],
                 "namespace": meta["namespace"],
-                "annotations": {
-                    "endpoints.kubernetes.io/last-change-trigger-time": stamp(self._clock.now())
-                },
+                "annotations": self._changed_now(),
                 "labels": {
                     **(meta.get("labels") or {}),
                     "endpoints.kubernetes.io/managed-by": NAME,
@@ -132,6 +130,9 @@ class EndpointsController:
         }
         path = ENDPOINTS.path(meta["namespace"])
         self._endpoints.learn(await self._api.request("POST", path, body=body))
+
+    def _changed_now(self) -> dict[str, str]:
+        return {"endpoints.kubernetes.io/last-change-trigger-time": stamp(self._clock.now())}
 
     async def _write_slices(self, service: Obj, pods: list[Obj], slices: list[Obj]) -> None:
         """Bring the slices up to date, leaving those alone whose endpoints did not change."""
@@ -181,6 +182,7 @@ class EndpointsController:
             "metadata": {
                 "generateName": meta["name"] + "-",
                 "namespace": meta["namespace"],
+                "annotations": self._changed_now(),
                 "labels": {
                     **(meta.get("labels") or {}),
                     MANAGED_LABEL: SLICES,

@@ -22,7 +22,7 @@ INFO = ("kube-public", "cluster-info")
 
 
 class JoinTokenController:
-    """Keeps the signatures in cluster-info as the Secrets are, and deletes tokens that have ended."""
+    """Keeps the signatures in cluster-info as the Secrets are; deletes tokens that have ended."""
 
     def __init__(self, context: Context) -> None:
         self._api = context.api

@@ -18,6 +18,9 @@ from localcloud.kubernetes.writes import merge, strategic_status
 NAME = "node-controller"
 
 GRACE = 40.0  # seconds without a sign of life until a node counts as unreachable
+TTL = "node.alpha.kubernetes.io/ttl"
+"""Says how long kubelets may keep Secrets; 0 in clusters of up to a hundred nodes."""
+
 LOOK_EVERY = 5.0  # seconds between looks at all signs of life
 
 NOT_READY = "node.kubernetes.io/not-ready"
@@ -101,6 +104,9 @@ class NodeController:
             return
         if not (node.get("spec") or {}).get("podCIDR"):
             node = await self._give_network(node)
+        if TTL not in (node["metadata"].get("annotations") or {}):
+            node = await merge(self._api, NODE, node, {"metadata": {"annotations": {TTL: "0"}}})
+            self._nodes.learn(node)
         silent = (self._clock.now() - self._alive[name]).total_seconds() > GRACE
         if silent and not _is_silent(node):
             node = await self._declare_silent(node)

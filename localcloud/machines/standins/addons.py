@@ -1,6 +1,5 @@
 """The objects that kubeadm puts into a new cluster."""
 
-import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,8 +40,6 @@ def system_objects(settings: InitSettings) -> Iterator[Manifest]:
     yield _config_map("kubeadm-config", {"ClusterConfiguration": _text(cluster.document)})
     kubelet = {"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration"}
     yield _config_map("kubelet-config", {"kubelet": _text({**kubelet, **cluster.kubelet})})
-    for token, _ in settings.tokens:
-        yield _token_secret(token)
     for account in ("kube-proxy", "coredns"):
         yield {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(account)}
     yield _kube_proxy(f"{cluster.repository}/kube-proxy:{cluster.version}")
@@ -60,24 +57,6 @@ def _text(document: Manifest) -> str:
 
 def _config_map(name: str, data: dict[str, str]) -> Manifest:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(name), "data": data}
-
-
-def _token_secret(token: str) -> Manifest:
-    key, _, secret = token.partition(".")
-    data = {
-        "token-id": key,
-        "token-secret": secret,
-        "usage-bootstrap-authentication": "true",
-        "usage-bootstrap-signing": "true",
-        "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "bootstrap.kubernetes.io/token",
-        "metadata": _metadata(f"bootstrap-token-{key}"),
-        "data": {name: base64.b64encode(text.encode()).decode() for name, text in data.items()},
-    }
 
 
 def _kube_proxy(image: str) -> Manifest:

@@ -6,6 +6,7 @@ from localcloud.machines.cluster import API_PORT, KUBERNETES
 from localcloud.machines.disk import swap_is_on
 from localcloud.machines.standins.call import Call, Failed
 from localcloud.machines.systems import CGROUP2
+from localcloud.parts import Ailment
 
 _LEAST_CPUS = 2
 _LEAST_MEMORY = 1700  # MB
@@ -108,6 +109,8 @@ def check_kubelet_can_run(call: Call) -> None:
         why = "running with swap on is not supported, please disable swap"
     elif not machine.runtime.uses_systemd_cgroups():
         why = "the kubelet's cgroup driver is systemd, containerd's is cgroupfs"
+    elif Ailment.KUBELET in machine.cluster.ailments:
+        why = "a fault of the local cloud keeps it from coming up"
     if why:
         raise Failed(
             "[kubelet-check] The kubelet is not healthy after 4m0s: " + why + "\n"

@@ -75,6 +75,7 @@ INSTANCE = Instance(
     security_group_id="sg-machines",
     keypair_ids=("kp-11aa22bb",),
     created_at=at(5, 13, 32),
+    nic_id="52:54:00:aa:bb:cc",
 )
 LOADBALANCER = LoadBalancer(
     id="lb-5t6y7u8i",
@@ -235,6 +236,7 @@ LOADBALANCER = LoadBalancer(
                     security_group_id="",
                     keypair_ids=(),
                     created_at=at(5, 13, 33),
+                    nic_id="",
                 ),
             ],
         ),

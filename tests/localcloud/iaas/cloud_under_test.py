@@ -14,10 +14,11 @@ from vendor_client import Connections, connect
 from localcloud.clock import WallClock
 from localcloud.fabric import Fabric
 from localcloud.iaas.catalog import QUOTAS
+from localcloud.iaas.faults.kinds import read_fault
 from localcloud.iaas.http import iaas_app
 from localcloud.iaas.service import Iaas
 from localcloud.iaas.signature import Account
-from localcloud.parts import Birth
+from localcloud.parts import Ailment, Birth
 from localcloud.profiles import PROFILES, Profile
 from localcloud.serving import bind_loopback, make_server
 
@@ -37,6 +38,7 @@ class StandInMachines:
         self.births: dict[str, Birth] = {}
         self.running: set[str] = set()
         self.peers: list[str] = []
+        self.ailing: set[tuple[str, Ailment]] = set()
 
     async def boot(self, birth: Birth) -> None:
         self.births[birth.instance_id] = birth
@@ -62,6 +64,12 @@ class StandInMachines:
     async def destroy(self, instance_id: str) -> None:
         await self.halt(instance_id)
         self.births.pop(instance_id, None)
+
+    async def fail(self, instance_id: str, ailment: Ailment) -> None:
+        self.ailing.add((instance_id, ailment))
+
+    async def mend(self, instance_id: str, ailment: Ailment) -> None:
+        self.ailing.discard((instance_id, ailment))
 
 
 class CloudUnderTest:
@@ -117,6 +125,10 @@ class CloudUnderTest:
         job = self.job(answer)
         assert job["status"] == "successful", job
         return answer
+
+    def fault(self, kind: str, **fields: Any) -> str:
+        """Let something go wrong; return the fault's id."""
+        return self.await_on_loop(self.iaas.inject(read_fault({"kind": kind, **fields})))
 
     def await_on_loop(self, work: Awaitable[T]) -> T:
         async def run() -> T:

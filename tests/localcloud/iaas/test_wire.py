@@ -1,12 +1,10 @@
-import http.client
-import json
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import pytest
-from cloud_under_test import KEY_ID, SECRET, CloudUnderTest, serve_cloud
+from cloud_under_test import SECRET, CloudUnderTest, serve_cloud
+from requests_by_hand import exchange, signed
 
-from localcloud.clock import stamp
 from localcloud.iaas.actions import ACTIONS
 from localcloud.iaas.errors import Refusal
 from localcloud.iaas.signature import Account, sign, verify
@@ -30,39 +28,6 @@ VECTOR = {
 VECTOR_SIGNATURE = "byjccvWIvAftaq+oublemagH3bYAlDWxxLFAzAsyslw="
 VECTOR_TIME = datetime(2013, 8, 27, 14, 30, 10, tzinfo=UTC)
 VECTOR_ACCOUNT = Account("QYACCESSKEYIDEXAMPLE", "SECRETACCESSKEY")
-
-
-def signed(
-    action: str, verb: str, path: str = "/iaas/", **parameters: str
-) -> list[tuple[str, str]]:
-    pairs = [
-        ("action", action),
-        ("zone", "local1"),
-        ("access_key_id", KEY_ID),
-        ("signature_method", parameters.pop("signature_method", "HmacSHA256")),
-        ("signature_version", "1"),
-        ("time_stamp", parameters.pop("time_stamp", stamp(datetime.now(UTC)))),
-        *parameters.items(),
-    ]
-    return [*pairs, ("signature", sign(verb, path, pairs, SECRET))]
-
-
-def exchange(
-    cloud: CloudUnderTest,
-    verb: str,
-    target: str,
-    body: bytes | None = None,
-    *,
-    chunked: bool = False,
-) -> tuple[http.client.HTTPResponse, dict[str, object]]:
-    connection = http.client.HTTPConnection("127.0.0.1", cloud.port, timeout=10)
-    headers = {"Content-Type": "application/x-www-form-urlencoded"} if body is not None else {}
-    pieces = iter([body[:5000], body[5000:]]) if chunked and body else body
-    connection.request(verb, target, body=pieces, headers=headers, encode_chunked=chunked)
-    response = connection.getresponse()
-    document = json.loads(response.read())
-    connection.close()
-    return response, document
 
 
 def test_signature_matches_the_documented_example() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import ipaddress
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import cache
@@ -182,7 +183,9 @@ class SampleCluster:
 
 
 @asynccontextmanager
-async def running_cluster(clock: Clock | None = None) -> AsyncIterator[SampleCluster]:
+async def running_cluster(
+    clock: Clock | None = None, chance: random.Random | None = None
+) -> AsyncIterator[SampleCluster]:
     """Run a cluster without nodes, and end it with all its nodes."""
     clock = clock or WallClock()
     fabric = Fabric()
@@ -201,7 +204,7 @@ async def running_cluster(clock: Clock | None = None) -> AsyncIterator[SampleClu
         bootstrap_tokens=(),
         dial=lambda address, port: fabric.dial(VPC, MASTER, address, port),
     )
-    plane = Planes(clock, PROFILES["instant"]).create(config)
+    plane = Planes(clock, PROFILES["instant"], chance).create(config)
     await plane.start()
     fabric.listen(VPC, MASTER, 6443, plane.accept)
     cluster = SampleCluster(plane, fabric, clock)

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import datetime as dt
 import http.client
 import socket
 import ssl
@@ -11,6 +10,7 @@ from urllib.parse import urlencode
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from localcloud.kubernetes import images
@@ -342,8 +342,6 @@ async def install_ui(cluster: SampleCluster) -> None:
 
 
 def load_key(content: bytes) -> ec.EllipticCurvePrivateKey:
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
     key = load_pem_private_key(content, None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     return key
@@ -415,8 +413,3 @@ def test_unknown_images_and_other_ports_answer_nobody() -> None:
 )
 def test_quantities(text: str, value: str) -> None:
     assert parse_quantity(text) == parse_quantity(value)
-
-
-def test_a_test_clock_stands_still() -> None:
-    clock = MovableClock()
-    assert clock.now() - clock.now() == dt.timedelta(0)

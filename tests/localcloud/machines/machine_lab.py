@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import asyncssh
 
-from localcloud.clock import WallClock
+from localcloud.clock import Clock, WallClock
 from localcloud.fabric import Fabric
 from localcloud.kubernetes.planes import Plane, Planes, hash_of_ca
 from localcloud.machines.host import Machines
@@ -65,8 +65,7 @@ def make_birth(
 class Lab:
     """Some machines and what a test wants of them."""
 
-    def __init__(self, root: Path) -> None:
-        clock = WallClock()
+    def __init__(self, root: Path, clock: Clock) -> None:
         self.root = root
         self.fabric = Fabric()
         self.planes = Planes(clock, PROFILES["instant"])
@@ -141,9 +140,9 @@ class Lab:
 
 
 @asynccontextmanager
-async def open_lab(root: Path) -> AsyncIterator[Lab]:
+async def open_lab(root: Path, clock: Clock | None = None) -> AsyncIterator[Lab]:
     """A lab without machines; all is gone at the end."""
-    lab = Lab(root)
+    lab = Lab(root, clock or WallClock())
     try:
         yield lab
     finally:

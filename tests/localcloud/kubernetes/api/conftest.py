@@ -10,6 +10,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -198,12 +199,17 @@ class Server:
 def server(
     plane_config: PlaneConfig, authority: Authority, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("cluster")
+    planes = Planes(WallClock(), PROFILES["instant"], random.Random(7), _no_controllers)
+    with serving(planes.create(plane_config), authority, tmp_path_factory.mktemp("cluster")) as one:
+        yield one
+
+
+@contextmanager
+def serving(plane: Plane, authority: Authority, folder: Path) -> Iterator[Server]:
+    """Serve a plane on a loopback port, from a thread of its own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="api server")
     thread.start()
-    planes = Planes(WallClock(), PROFILES["instant"], random.Random(7), _no_controllers)
-    plane = planes.create(plane_config)
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
 
@@ -233,14 +239,14 @@ class Kubectl:
     def __init__(self, program: str, server: Server) -> None:
         self._program = program
         self._server = server
-        self._env = {"PATH": os.environ["PATH"], "HOME": str(server.folder)}
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(server.folder)}
 
     def try_run(
         self, *words: str, stdin: str = "", user: str = "admin"
     ) -> subprocess.CompletedProcess[str]:
         command = [self._program, f"--kubeconfig={self._server.kubeconfig(user)}", *words]
         return subprocess.run(
-            command, input=stdin, env=self._env, capture_output=True, text=True, timeout=60
+            command, input=stdin, env=self.env, capture_output=True, text=True, timeout=60
         )
 
     def __call__(self, *words: str, stdin: str = "", user: str = "admin") -> str:

@@ -63,8 +63,8 @@ def test_strategic_merge_joins_known_lists_by_their_keys():
     patch = {"spec": {"containers": [{"name": "a", "image": "y"}, {"name": "c"}]}}
     assert strategic_merge(pod, patch)["spec"]["containers"] == [
         {"name": "a", "image": "y", "tty": True},
+        {"name": "c"},  # as upstream, what a patch names goes before what it is silent about
         {"name": "b"},
-        {"name": "c"},
     ]
 
 
@@ -104,7 +104,7 @@ def test_ports_are_joined_by_the_key_of_where_they_stand():
     }
     container = {"ports": [{"containerPort": 80}]}
     added = strategic_merge(container, {"ports": [{"containerPort": 443}]})
-    assert added == {"ports": [{"containerPort": 80}, {"containerPort": 443}]}
+    assert added == {"ports": [{"containerPort": 443}, {"containerPort": 80}]}
 
 
 def test_apply_takes_nothing_away():

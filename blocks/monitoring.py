@@ -1,0 +1,57 @@
+"""Where samples are kept: a file on this machine, or a PostgreSQL that a team shares."""
+
+from typing import cast
+
+from prefect.blocks.core import Block
+from prefect.exceptions import ObjectNotFound
+from pydantic import Field, SecretStr
+
+from blocks.settings import samples_file, samples_url
+from clients.samples import SampleStore
+
+DEFAULT = "default"
+
+
+class MonitoringDatabase(Block):
+    """The SQL database of samples. The one saved as `default` is used by all flows.
+
+    Example:
+        ```python
+        from blocks.monitoring import MonitoringDatabase
+
+        with MonitoringDatabase.load("default").store() as samples:
+            print(samples.where)
+        ```
+    """
+
+    _block_type_name = "Monitoring Database"
+    _block_type_slug = "monitoring-database"
+
+    url: SecretStr = Field(
+        description="sqlite:////path/samples.db or postgresql+psycopg://user:password@host/name",
+        json_schema_extra={"position": 0},
+    )
+
+    def store(self) -> SampleStore:
+        """Open the database. Raises `InvalidSpec` for a URL that is none."""
+        return SampleStore(self.url.get_secret_value())
+
+
+def open_samples() -> SampleStore:
+    """Open the database of samples; close it, or use it as a context manager.
+
+    The environment's SAMPLES_URL comes first, then the block `default`, then a SQLite file in the
+    user's data folder, beside the note on the Prefect server.
+
+    Raises:
+        InvalidSpec: the URL is none, or its driver is not installed.
+    """
+    if url := samples_url():
+        return SampleStore(url)
+    try:
+        # Outside an event loop, where every caller of ours is, this is no coroutine.
+        return cast(MonitoringDatabase, MonitoringDatabase.load(DEFAULT)).store()
+    except (ValueError, ObjectNotFound):
+        file = samples_file()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return SampleStore(f"sqlite:///{file}")

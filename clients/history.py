@@ -1,0 +1,326 @@
+"""What must be remembered between two looks, in the samples' database.
+
+Alarm states, who has been told what, and machines' lives. They are kept beside the samples and not
+in the cluster, because an alarm matters most when the cluster does not answer, and because
+machines' lives must outlive it.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Double,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    and_,
+    delete,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+
+from clients.samples import SampleStore, UtcTime, _reason
+from domain.alarms.deliveries import DUE, Delivery, Outcome
+from domain.alarms.messages import Message
+from domain.alarms.rules import Level
+from domain.alarms.states import AlarmState, Phase, Subject
+from domain.cost import MachineLife
+from domain.errors import FinalError, TemporaryError
+
+CUT_OFF = "the run ended while it was being sent"
+
+_METADATA = MetaData()
+
+_STATES = Table(
+    "alarm_states",
+    _METADATA,
+    Column("cluster", String(14), primary_key=True),
+    Column("rule", String(40), primary_key=True),
+    Column("group", String(32), primary_key=True),
+    Column("machine", String(64), primary_key=True),
+    Column("phase", String(8), nullable=False),
+    Column("level", String(8), nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("value", Double),
+)
+_DELIVERIES = Table(
+    "alarm_deliveries",
+    _METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("cluster", String(14), nullable=False, index=True),
+    Column("service", String(128), nullable=False),
+    Column("written_at", UtcTime, nullable=False),
+    Column("title", String, nullable=False),
+    Column("body", String, nullable=False),
+    Column("level", String(8), nullable=False),
+    Column("outcome", String(8), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", String, nullable=False),
+)
+_STEPS = Table(
+    "alarm_steps",
+    _METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("cluster", String(14), nullable=False, index=True),
+    Column("rule", String(40), nullable=False),
+    Column("group", String(32), nullable=False),
+    Column("machine", String(64), nullable=False),
+    Column("phase", String(8), nullable=False),
+    Column("level", String(8), nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("value", Double),
+)
+_LIVES = Table(
+    "machine_lives",
+    _METADATA,
+    Column("cluster", String(14), primary_key=True),
+    Column("machine", String(32), primary_key=True),
+    Column("group", String(32), nullable=False),
+    Column("type_id", String(64), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+)
+
+
+class History:
+    """One cluster's memory in one database; threads may share it.
+
+    Every call raises `TemporaryError` when the database is locked or gone; then nothing of the
+    call was written.
+    """
+
+    def __init__(self, samples: SampleStore, cluster: str) -> None:
+        """Use the samples' database, which its owner closes; the first call makes the tables."""
+        self._engine = samples._engine
+        self._where = samples.where
+        self._cluster = cluster
+        self._has_tables = False
+
+    def read_states(self) -> list[AlarmState]:
+        query = select(_STATES).where(_STATES.c.cluster == self._cluster)
+        with self._transaction() as connection:
+            return [_state(row._mapping) for row in connection.execute(query)]
+
+    def step(
+        self,
+        before: Sequence[AlarmState],
+        after: Sequence[AlarmState],
+        messages: Sequence[Message],
+        services: Sequence[str],
+        now: datetime,
+    ) -> bool:
+        """Take alarm states one step further and note what must be told, all or nothing.
+
+        Two looks at the same moment must not both tell people: a step from states that are not
+        there any more is not taken.
+
+        Returns:
+            whether the step was taken.
+        """
+        known = {(state.rule, state.subject): state for state in before}
+        try:
+            with self._transaction() as connection:
+                for state in after:
+                    self._write(connection, known.get((state.rule, state.subject)), state)
+                self._note(connection, messages, services, now)
+        except (_Overtaken, IntegrityError):
+            return False
+        return True
+
+    def read_steps(self, since: datetime) -> list[AlarmState]:
+        """The phases that alarms have entered since then, oldest first."""
+        query = (
+            select(_STEPS)
+            .where(_STEPS.c.cluster == self._cluster, _STEPS.c.since >= since)
+            .order_by(_STEPS.c.number)
+        )
+        with self._transaction() as connection:
+            return [_state(row._mapping) for row in connection.execute(query)]
+
+    def read_due(self) -> list[Delivery]:
+        """The messages that wait for their first or their next attempt, oldest first."""
+        return self._deliveries(_DELIVERIES.c.outcome.in_(DUE))
+
+    def read_failures(self, since: datetime) -> list[Delivery]:
+        """The messages written since then that did not arrive, or nobody knows."""
+        columns = _DELIVERIES.c
+        return self._deliveries(and_(columns.outcome != Outcome.SENT, columns.written_at >= since))
+
+    def take(self, delivery: Delivery) -> bool:
+        """Note that a message is about to go out; False when another run has taken it.
+
+        Until its outcome is noted it counts as unknown, so a run that is cut off in between does
+        not make anybody read it twice.
+        """
+        columns = _DELIVERIES.c
+        statement = (
+            update(_DELIVERIES)
+            .where(
+                columns.number == delivery.number,
+                columns.outcome == delivery.outcome,
+                columns.attempts == delivery.attempts,
+            )
+            .values(outcome=Outcome.UNKNOWN, attempts=delivery.attempts + 1, reason=CUT_OFF)
+        )
+        with self._transaction() as connection:
+            return bool(connection.execute(statement).rowcount)
+
+    def finish(self, delivery: Delivery) -> None:
+        """Note what became of a message."""
+        statement = (
+            update(_DELIVERIES)
+            .where(_DELIVERIES.c.number == delivery.number)
+            .values(
+                outcome=delivery.outcome, attempts=delivery.attempts, reason=delivery.reason[:500]
+            )
+        )
+        with self._transaction() as connection:
+            connection.execute(statement)
+
+    def read_lives(self) -> list[MachineLife]:
+        columns = [_LIVES.c[name] for name in MachineLife.__dataclass_fields__]
+        query = select(*columns).where(_LIVES.c.cluster == self._cluster)
+        with self._transaction() as connection:
+            rows = connection.execute(query.order_by(_LIVES.c.created_at, _LIVES.c.machine))
+            return [MachineLife(**row._mapping) for row in rows]
+
+    def write_lives(self, lives: Sequence[MachineLife]) -> None:
+        """Add lives, or replace those of the same machines."""
+        if not lives:
+            return
+        machines = [life.machine for life in lives]
+        rows = [{"cluster": self._cluster, **asdict(life)} for life in lives]
+        with self._transaction() as connection:
+            connection.execute(
+                delete(_LIVES).where(
+                    _LIVES.c.cluster == self._cluster, _LIVES.c.machine.in_(machines)
+                )
+            )
+            connection.execute(insert(_LIVES), rows)
+
+    def prune(self, before: datetime) -> None:
+        """Forget old steps and messages; machines' lives are kept, they are the bill."""
+        with self._transaction() as connection:
+            for table, time in ((_STEPS, _STEPS.c.since), (_DELIVERIES, _DELIVERIES.c.written_at)):
+                connection.execute(
+                    delete(table).where(table.c.cluster == self._cluster, time < before)
+                )
+
+    def _write(self, connection: Connection, before: AlarmState | None, state: AlarmState) -> None:
+        row = {"cluster": self._cluster, **_row(state)}
+        if before is None:
+            connection.execute(insert(_STATES), row)
+        else:
+            columns = _STATES.c
+            found = connection.execute(
+                update(_STATES)
+                .where(
+                    columns.cluster == self._cluster,
+                    columns.rule == state.rule,
+                    columns.group == state.subject.group,
+                    columns.machine == state.subject.machine,
+                    columns.phase == before.phase,
+                    columns.level == (before.level or ""),
+                    columns.since == before.since,
+                )
+                .values(row)
+            )
+            if not found.rowcount:
+                raise _Overtaken
+        if before is None or before.phase is not state.phase or before.level is not state.level:
+            connection.execute(insert(_STEPS), row)
+
+    def _note(
+        self,
+        connection: Connection,
+        messages: Sequence[Message],
+        services: Sequence[str],
+        now: datetime,
+    ) -> None:
+        rows = [
+            {
+                "cluster": self._cluster,
+                "service": service,
+                "written_at": now,
+                "title": message.title,
+                "body": message.body,
+                "level": message.level or "",
+                "outcome": Outcome.WAITING,
+                "attempts": 0,
+                "reason": "",
+            }
+            for message in messages
+            for service in services
+        ]
+        if rows:
+            connection.execute(insert(_DELIVERIES), rows)
+
+    def _deliveries(self, condition: Any) -> list[Delivery]:
+        query = select(_DELIVERIES).where(_DELIVERIES.c.cluster == self._cluster, condition)
+        with self._transaction() as connection:
+            rows = connection.execute(query.order_by(_DELIVERIES.c.number)).all()
+        return [
+            Delivery(
+                number=row.number,
+                service=row.service,
+                written_at=row.written_at,
+                message=Message(row.title, row.body, Level(row.level) if row.level else None),
+                outcome=Outcome(row.outcome),
+                attempts=row.attempts,
+                reason=row.reason,
+            )
+            for row in rows
+        ]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                if not self._has_tables:
+                    _METADATA.create_all(connection)
+                    self._has_tables = True
+                yield connection
+        except IntegrityError:
+            raise
+        except OperationalError as error:
+            self._has_tables = False
+            raise TemporaryError(
+                f"the alarms' database {self._where} does not answer: {_reason(error)}"
+            ) from error
+        except SQLAlchemyError as error:
+            raise FinalError(f"the alarms' database {self._where}: {_reason(error)}") from error
+
+
+class _Overtaken(Exception):
+    """Another look has changed the state in between."""
+
+
+def _row(state: AlarmState) -> dict[str, Any]:
+    return {
+        "rule": state.rule,
+        "group": state.subject.group,
+        "machine": state.subject.machine,
+        "phase": state.phase,
+        "level": state.level or "",
+        "since": state.since,
+        "value": state.value,
+    }
+
+
+def _state(row: Any) -> AlarmState:
+    return AlarmState(
+        rule=row["rule"],
+        subject=Subject(row["group"], row["machine"]),
+        phase=Phase(row["phase"]),
+        level=Level(row["level"]) if row["level"] else None,
+        since=row["since"],
+        value=row["value"],
+    )

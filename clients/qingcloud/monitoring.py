@@ -1,0 +1,157 @@
+"""The cloud's monitoring: many machines a call, and its packed series unpacked.
+
+Source: the API's page of GetMonitor with its section on packing, and the SDK's decoder.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from clients.qingcloud.reply import Item
+from clients.qingcloud.transport import Calls, Params, Scalar
+from domain.cloud import Instance
+from domain.errors import NotFound
+from domain.metrics.cloud import STEP, Reading
+
+MOST_AT_ONCE = 100
+"""Machines that one GetMonitors takes."""
+
+NO_VALUE = "NA"
+LONG_AGO = 1_000_000_000
+"""An epoch second; numbers below it are offsets."""
+
+PAIRS = {"disk-os": ("diskRead", "diskWrite")}
+OF_CARD = ("networkIn", "networkOut")
+PER_MILLE = ("cpu", "memory")
+DISK_USE = "disk-us-os"
+
+
+class MonitoringCalls(Calls):
+    def read_machine_metrics(
+        self, machines: Sequence[Instance], since: datetime, until: datetime
+    ) -> list[Reading]:
+        """Read CPU, memory, system disk and network of machines, a hundred in a call.
+
+        Machines that the cloud has forgotten, and values that it does not know, are left out:
+        memory and disk space need the cloud's agent in the machine.
+        """
+        readings: list[Reading] = []
+        for start in range(0, len(machines), MOST_AT_ONCE):
+            for sets in self._monitor_sets(machines[start : start + MOST_AT_ONCE], since, until):
+                readings += _readings(sets)
+        return readings
+
+    def _monitor_sets(
+        self, machines: Sequence[Instance], since: datetime, until: datetime
+    ) -> list[Item]:
+        """Ask for all at once, and by halves where one unknown machine spoils the whole call."""
+        try:
+            if len(machines) == 1:
+                return [self._one(machines[0], since, until)]
+            return self._many(machines, since, until)
+        except NotFound:
+            if len(machines) == 1:
+                return []
+        middle = len(machines) // 2
+        return [
+            found
+            for half in (machines[:middle], machines[middle:])
+            for found in self._monitor_sets(half, since, until)
+        ]
+
+    def _one(self, machine: Instance, since: datetime, until: datetime) -> Item:
+        params = {"resource": machine.id, "meters": _meters(machine), **_span(since, until)}
+        return self._transport.read("GetMonitor", params)
+
+    def _many(self, machines: Sequence[Instance], since: datetime, until: datetime) -> list[Item]:
+        pairs: list[Mapping[str, Scalar]] = [
+            {"resource": machine.id, "meters": json.dumps(_meters(machine))} for machine in machines
+        ]
+        params: Params = {"resource_meters_pairs": pairs, **_span(since, until)}
+        reply = self._transport.read("GetMonitors", params)
+        # The documents show no answer of this call, so the list of sets is known by what is in it.
+        lists = [name for name, value in reply.data.items() if _holds_meters(value)]
+        return reply.items(lists[0]) if lists else []
+
+
+def unpack(data: Sequence[Any]) -> Iterator[tuple[datetime, Any]]:
+    """Yield the values of a packed series with their times; those that are not there are left out.
+
+    The first item is `[epoch, value]`. After it come bare values, each five minutes after the one
+    before, and `[seconds, value]` where it is another distance. A value may be a pair, so that an
+    item of a series of pairs is a distance only when its second half is a pair itself.
+    """
+    time: float | None = None
+    pairs = False
+    step = STEP.total_seconds()
+    for item in data:
+        value = item
+        if time is None:
+            if not (_is_couple(item) and _is_number(item[0]) and item[0] >= LONG_AGO):
+                continue  # nothing says when this was
+            time, value = float(item[0]), item[1]
+            pairs = isinstance(value, list)
+        elif _is_couple(item) and (not pairs or isinstance(item[1], list)):
+            time, value = time + float(item[0]), item[1]
+        else:
+            time += step
+        parts = value if isinstance(value, list) else [value]
+        if NO_VALUE not in parts and None not in parts:
+            yield datetime.fromtimestamp(time, UTC), value
+
+
+def _readings(monitor: Item) -> Iterator[Reading]:
+    instance_id = monitor.text("resource_id")
+    for meter in monitor.items("meter_set"):
+        data = meter.data.get("data")
+        for time, value in unpack(data if isinstance(data, list) else ()):
+            for metric, number in _numbers(meter.text("meter_id"), value):
+                yield Reading(instance_id, metric, time, number)
+
+
+def _numbers(meter: str, value: Any) -> Iterator[tuple[str, float]]:
+    """Turn a meter's value into our metrics and units; one of another shape says nothing."""
+    if meter in PER_MILLE:
+        if _is_number(value):
+            yield meter, value / 10
+    elif meter == DISK_USE:
+        # path|percent|used MB|free MB
+        fields = value.split("|") if isinstance(value, str) else []
+        if len(fields) > 1 and fields[1].replace(".", "", 1).isdigit():
+            yield "diskUsed", float(fields[1])
+    elif (meter in PAIRS or _is_card(meter)) and _is_couple(value) and all(map(_is_number, value)):
+        yield from zip(PAIRS.get(meter, OF_CARD), map(float, value), strict=True)
+
+
+def _meters(machine: Instance) -> list[str]:
+    meters = [*PER_MILLE, *PAIRS, DISK_USE]
+    return [*meters, f"if-{machine.nic_id.lower()}"] if machine.nic_id else meters
+
+
+def _span(since: datetime, until: datetime) -> dict[str, str]:
+    form = "%Y-%m-%dT%H:%M:%SZ"
+    return {
+        "step": f"{STEP.total_seconds() / 60:.0f}m",
+        "start_time": since.astimezone(UTC).strftime(form),
+        "end_time": until.astimezone(UTC).strftime(form),
+    }
+
+
+def _holds_meters(value: Any) -> bool:
+    return isinstance(value, list) and any(
+        isinstance(one, dict) and "meter_set" in one for one in value
+    )
+
+
+def _is_card(meter: str) -> bool:
+    """The answer names a network card by its bare address, the question with `if-` before it."""
+    return meter.removeprefix("if-").count(":") == 5
+
+
+def _is_couple(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

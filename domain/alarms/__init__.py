@@ -1,0 +1,1 @@
+"""Alarms: rules over the samples, their life from ok to resolved, and what people are told."""

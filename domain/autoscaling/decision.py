@@ -1,0 +1,177 @@
+"""A decision about a group's size, with its reason and the numbers behind it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why the group changes, why it does not, or why a machine may not leave."""
+
+    # It grows.
+    BELOW_MINIMUM = "the group is below its minimum"
+    PODS_WAIT = "pods wait for room"
+    RULE_ADDS = "a metric rule adds"
+    # It shrinks.
+    ABOVE_MAXIMUM = "the group is above its maximum"
+    RULE_REMOVES = "a metric rule removes"
+    LOW_USE = "little is asked of a node"
+    # It should grow, but not now.
+    AT_MAXIMUM = "more is needed, but the group is at its maximum"
+    MACHINES_BOOT = "machines that boot are not here yet"
+    COOLING_OUT = "cooling down after the last addition"
+    LAUNCHES_BACK_OFF = "launches failed, and are not tried again yet"
+    NO_TEMPLATE = "it is not known what a new machine would look like"
+    # It should shrink, but not now.
+    AT_MINIMUM = "less would do, but the group is at its minimum"
+    REMOVAL_UNDER_WAY = "another machine is on its way out"
+    COOLING_IN = "cooling down before a removal"
+    MANY_NOT_READY = "too many nodes are NotReady"
+    NODES_CHANGED = "the nodes changed within the rule's window"
+    CAME_BACK_BEFORE = "at this size and load, machines had to come back before"
+    RULE_UNREADABLE = "it is not known whether a rule would add again"
+    RULE_WOULD_ADD = "a rule would add again"
+    NOTHING_REMOVABLE = "no machine of the group may leave"
+    # This machine may not leave.
+    HAND_MADE = "made by hand"
+    EXEMPT = "exempt by the policy"
+    REMOVAL_DISABLED = "annotated against scale-down"
+    CORDONED = "cordoned by somebody else"
+    NOT_READY = "its node is NotReady"
+    MACHINE_WITHOUT_NODE = "the machine has no node"
+    POD_HAS_NO_PLACE = "a pod would lose its place"
+    POD_UNSAFE = "a pod is annotated against eviction"
+    POD_ALONE = "a pod has no controller that would start it elsewhere"
+    POD_KEEPS_DATA = "a pod keeps data on the node's disk"
+    POD_OF_SYSTEM = "a pod of kube-system has no disruption budget"
+    BUDGET_USED_UP = "a disruption budget allows no eviction now"
+    BUDGETS_OVERLAP = "a pod has two disruption budgets, so it cannot be evicted"
+    # Nothing to do.
+    ALL_WELL = "every pod has room and no rule asks for a change"
+    SAMPLES_MISSING = "samples are missing"
+    UNKNOWN_METRIC = "nobody measures this metric"
+    NO_NODES = "there is no node to measure"
+    NOT_DUE = "the metric rules are looked at later"
+    NO_MACHINE_HOLDS = "no machine of the group can hold a pod that waits"
+    ROOM_IS_THERE = "pods wait although there is room"
+    NODE_WITHOUT_MACHINE = "a node has no machine"
+    # Something is wrong with the question.
+    BOUNDS_CONTRADICT = "the minimum in force is above the maximum"
+    CLOCK_JUMPED = "the clock went backwards"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a rule saw.
+
+    Args:
+        rule: its title.
+        value: what the samples came to; None where that cannot be said.
+        fires: whether the rule asks for its step.
+        obstacle: why it could not be read, or was not.
+    """
+
+    rule: str
+    value: float | None
+    threshold: float
+    fires: bool = False
+    obstacle: Reason | None = None
+
+    @property
+    def words(self) -> str:
+        value = "?" if self.value is None else f"{self.value:.4g}"
+        outcome = f", {self.obstacle}" if self.obstacle else ", holds" if self.fires else ""
+        return f"{self.rule} (now {value}{outcome})"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A fact about one subject: a machine, a node, a pod, a rule."""
+
+    reason: Reason
+    about: str
+    detail: str = ""
+
+    @property
+    def words(self) -> str:
+        return f"{self.about}: {self.reason}" + (f" ({self.detail})" if self.detail else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What every decision rests on.
+
+    Args:
+        size: machines of the group that are there or promised, without those that leave.
+        booting: how many of them have no node yet, and are still expected to get one.
+        detail: the number that decided, in words.
+    """
+
+    reason: Reason
+    size: int
+    booting: int = 0
+    detail: str = ""
+    readings: tuple[Reading, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def why(self) -> str:
+        return str(self.reason) + (f": {self.detail}" if self.detail else "")
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleOut:
+    """Bring the group to `target` machines.
+
+    Args:
+        instance_type: of the new machines.
+        cancels: ids of machines whose removal under way ends first; they are not new, so
+            `add` counts only what must be bought.
+    """
+
+    basis: Basis
+    target: int
+    add: int
+    instance_type: str
+    cancels: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.basis.size} → {self.target} machines, because {self.basis.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleIn:
+    """Drain exactly this machine and remove it."""
+
+    basis: Basis
+    machine: str
+    node: str
+
+    @property
+    def target(self) -> int:
+        return self.basis.size - 1
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"{self.basis.size} → {self.target} machines, because {self.basis.why}; "
+            f"{self.node} leaves"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Change nothing."""
+
+    basis: Basis
+
+    @property
+    def target(self) -> int:
+        return self.basis.size
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.basis.size} machines stay, because {self.basis.why}"
+
+
+Decision = ScaleOut | ScaleIn | Hold

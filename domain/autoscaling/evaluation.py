@@ -1,0 +1,63 @@
+"""The decision itself: what the group needs now, and why."""
+
+from dataclasses import replace
+
+from domain.autoscaling.decision import Basis, Decision, Hold, Reason
+from domain.autoscaling.growth import decide_growth
+from domain.autoscaling.memory import MOST_WATCHED, Memory, learn, notice
+from domain.autoscaling.policy import ScalingPolicy
+from domain.autoscaling.removal import decide_removal, find_idle
+from domain.autoscaling.scene import Scene
+from domain.autoscaling.snapshot import Snapshot
+
+
+def decide(snapshot: Snapshot, policy: ScalingPolicy, memory: Memory) -> tuple[Decision, Memory]:
+    """Say what the group needs and why, and what to remember; change nothing.
+
+    The order is the policy: pods that wait and rules that add come before money that is wasted,
+    and the largest size that anything asks for counts. One machine leaves at a time, and only
+    when nothing would bring it back.
+
+    The memory counts the decision as carried out; whoever fails at that says so with
+    `launch_failed`.
+    """
+    jumped = memory.went_backwards(snapshot.time)
+    memory = notice(memory, snapshot, policy)
+    scene = Scene(snapshot, policy, memory)
+    if scene.bounds.contradict:
+        words = f"{scene.bounds.minimum} to {scene.bounds.maximum}"
+        decision: Decision = _hold(scene, Reason.BOUNDS_CONTRADICT, words)
+    elif jumped:
+        decision = _hold(scene, Reason.CLOCK_JUMPED, "")
+    else:
+        idle = find_idle(scene)
+        longest = sorted(idle, key=lambda name: idle[name])[:MOST_WATCHED]
+        memory = replace(memory, idle_since={name: idle[name] for name in longest})
+        if scene.rules_due:
+            memory = replace(memory, rules_at=snapshot.time)
+        decision = decide_growth(scene) or decide_removal(scene, idle) or _rest(scene)
+    return decision, learn(memory, decision, snapshot.time, scene.pods)
+
+
+def _rest(scene: Scene) -> Hold:
+    """Say why there is nothing to do; what could not be seen comes before that all is well."""
+    obstacles = [r.obstacle for r in scene.readings.values() if r.obstacle]
+    if scene.hopeless:
+        pod, misfit = scene.hopeless[0]
+        return _hold(scene, Reason.NO_MACHINE_HOLDS, f"{len(scene.hopeless)}; {pod}: {misfit}")
+    if scene.hopeful and scene.booting:
+        return _hold(scene, Reason.MACHINES_BOOT, f"{scene.booting} for {scene.hopeful} pods")
+    if scene.hopeful and scene.packed and not scene.packed.machines:
+        return _hold(scene, Reason.ROOM_IS_THERE, str(scene.hopeful))
+    for obstacle in (Reason.UNKNOWN_METRIC, Reason.SAMPLES_MISSING, Reason.NO_NODES):
+        if obstacle in obstacles:
+            words = next(r.words for r in scene.readings.values() if r.obstacle is obstacle)
+            return _hold(scene, obstacle, words)
+    if Reason.NOT_DUE in obstacles:
+        return _hold(scene, Reason.NOT_DUE, f"every {scene.policy.interval_seconds} s")
+    return _hold(scene, Reason.ALL_WELL, "")
+
+
+def _hold(scene: Scene, reason: Reason, detail: str) -> Hold:
+    readings = tuple(scene.readings.values())
+    return Hold(Basis(reason, scene.size, scene.booting, detail, readings, tuple(scene.notes)))

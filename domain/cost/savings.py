@@ -1,0 +1,57 @@
+"""What a group would have cost at its largest size, against what it has cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from domain.cost.accrual import accrue, cost_of, total
+from domain.cost.lives import MachineLife
+from domain.money import from_micro
+from domain.prices import Prices
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """What a group has cost since its first machine, and what its maximum would have cost.
+
+    `yuan` is None where a type has no price: then nobody knows.
+    """
+
+    group: str
+    maximum: int
+    since: datetime
+    spent: Decimal | None
+    at_maximum: Decimal | None
+
+    @property
+    def yuan(self) -> Decimal | None:
+        if self.spent is None or self.at_maximum is None:
+            return None
+        return self.at_maximum - self.spent
+
+
+def save_by_scaling(
+    group: str,
+    lives: Sequence[MachineLife],
+    maximum: int,
+    type_id: str,
+    prices: Prices,
+    now: datetime,
+) -> Saving | None:
+    """Compare a group with itself at its maximum; None for a group that never had a machine.
+
+    Args:
+        maximum: the group's largest size as it is set now.
+        type_id: what its machines would be, from the group's template.
+    """
+    mine = [life for life in lives if life.group == group]
+    if not mine:
+        return None
+    since = min(life.created_at for life in mine)
+    costs = accrue(mine, prices, now)
+    spent = None if any(cost.unknown for cost in costs) else total(costs)
+    price = prices.machine(type_id)
+    seconds = max(int((now - since).total_seconds()), 0)
+    most = None if price is None else from_micro(cost_of(price, seconds) * maximum)
+    return Saving(group, maximum, since, spent, most)

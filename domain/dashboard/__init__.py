@@ -1,0 +1,1 @@
+"""The dashboard: what it shows, its charts, and the page that holds them."""

@@ -1,0 +1,71 @@
+"""What one collection is reported as: to a person, to a program."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from domain.metrics.records import Gap, Sample
+from domain.report import ClusterReport
+
+
+@dataclass(frozen=True, slots=True)
+class MachineMetrics:
+    """The youngest number of each metric of one machine."""
+
+    name: str
+    group: str
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsReport:
+    """A collection: what was measured now, and what could not be.
+
+    `database` is where the samples went; it is empty when they could not be kept, and one of the
+    gaps says why.
+    """
+
+    cluster: str
+    time: datetime
+    machines: tuple[MachineMetrics, ...]
+    totals: Mapping[str, float]
+    gaps: tuple[Gap, ...]
+    database: str
+
+
+def machine_metrics(samples: Iterable[Sample]) -> tuple[MachineMetrics, ...]:
+    """Gather samples by machine, sorted by group and name; of two of one metric the younger."""
+    values: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    for sample in sorted(samples, key=lambda sample: sample.time):
+        if sample.machine:
+            values[sample.group, sample.machine][sample.metric] = sample.value
+    return tuple(
+        MachineMetrics(name, group, dict(sorted(found.items())))
+        for (group, name), found in sorted(values.items())
+    )
+
+
+def report_metrics(
+    cluster: str, time: datetime, samples: Iterable[Sample], gaps: Iterable[Gap], database: str
+) -> MetricsReport:
+    """Put the report of a collection together."""
+    samples = tuple(samples)
+    return MetricsReport(
+        cluster=cluster,
+        time=time,
+        machines=machine_metrics(samples),
+        totals={one.metric: one.value for one in samples if not one.group and not one.machine},
+        gaps=tuple(gaps),
+        database=database,
+    )
+
+
+def with_metrics(report: ClusterReport, samples: Iterable[Sample]) -> ClusterReport:
+    """Give each node of a cluster's report its metrics; pods are counted as the report does."""
+    known = {machine.name: machine.metrics for machine in machine_metrics(samples)}
+    nodes = (
+        replace(line, metrics={**known.get(line.name, {}), "podsNum": float(line.pods)})
+        for line in report.nodes
+    )
+    return replace(report, nodes=tuple(nodes))

@@ -1,0 +1,79 @@
+"""Money: yuan as Decimal, never as float, and what is not known is never counted as nothing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+HOURS_A_MONTH = 730
+"""A twelfth of a year."""
+
+_MICRO = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What something costs while it exists, in yuan.
+
+    Attributes:
+        unknown: what has no price and is not part of the sums, such as `x9.huge`; sorted.
+        guessed: whether prices are our guesses and not the user's own.
+    """
+
+    per_hour: Decimal
+    per_month: Decimal
+    unknown: tuple[str, ...]
+    guessed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCost:
+    """What a cluster costs before and after a plan is carried out."""
+
+    now: Rate
+    then: Rate
+
+
+def add_up(prices: Iterable[tuple[str, Decimal | None]], *, guessed: bool) -> Rate:
+    """Sum hourly prices of named things; a None is kept by its name."""
+    per_hour, unknown = Decimal(0), set()
+    for name, price in prices:
+        if price is None:
+            unknown.add(name)
+        else:
+            per_hour += price
+    return Rate(per_hour, per_hour * HOURS_A_MONTH, tuple(sorted(unknown)), guessed)
+
+
+def to_micro(yuan: Decimal) -> int:
+    """Yuan as whole millionths, the unit in which money is added up over time."""
+    return int((yuan * _MICRO).to_integral_value(ROUND_HALF_UP))
+
+
+def from_micro(micro: int) -> Decimal:
+    return Decimal(micro).scaleb(-6)
+
+
+def say_yuan(yuan: Decimal) -> str:
+    """Say an amount: `0.042 yuan`, `1.26 yuan`, `1,840 yuan`."""
+    size = abs(yuan)
+    places = "0.001" if 0 < size < 1 else "0.01" if size < 1000 else "1"
+    return f"{yuan.quantize(Decimal(places), ROUND_HALF_UP):,} yuan"
+
+
+def say_rate(rate: Rate) -> str:
+    """Say a rate with its doubts: `1.26 yuan an hour, 919.80 yuan a month (…)`."""
+    words = f"{say_yuan(rate.per_hour)} an hour, {say_yuan(rate.per_month)} a month"
+    doubts = []
+    if rate.unknown:
+        words = f"at least {words}"
+        doubts.append(f"price unknown: {', '.join(rate.unknown)}")
+    if rate.guessed:
+        doubts.append("prices are guesses; set yours under `prices`")
+    return f"{words} ({'; '.join(doubts)})" if doubts else words
+
+
+def say_plan_cost(cost: PlanCost) -> str:
+    """Say what a plan does to the bill."""
+    if cost.then == cost.now:
+        return f"Cost: {say_rate(cost.then)}, as now"
+    return f"Cost: {say_rate(cost.then)}; now {say_yuan(cost.now.per_hour)} an hour"

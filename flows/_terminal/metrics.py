@@ -1,0 +1,135 @@
+"""What was measured of a cluster: a table, once or live."""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from domain.metrics.catalog import BUILT_IN, PODS
+from domain.metrics.records import Gap
+from domain.metrics.report import MachineMetrics, MetricsReport
+from flows._terminal.console import open_console, to_line
+
+MOST_MACHINES, MOST_GAPS = 40, 8
+BARS = "▁▂▃▄▅▆▇█"
+
+_COLUMNS = ("cpu", "memory", "diskUsed", "cpuRequested", "memoryRequested")
+
+History = Mapping[str, Sequence[float]]
+"""Pods of the last hour by machine, oldest first."""
+
+
+def show_metrics(report: MetricsReport, console: Console | None = None) -> None:
+    """Show what was measured, and what could not be."""
+    (console or open_console()).print(_picture(report, {}))
+
+
+class Watch:
+    """A live picture that each new report replaces; as a context manager it takes the terminal."""
+
+    def __init__(self, cluster: str, every: int, console: Console | None = None) -> None:
+        self._words = f"measured every {every} s; Ctrl-C ends it"
+        self._last: RenderableType = Text(f"Cluster {cluster}: measuring for the first time …")
+        self._live = Live(self._last, console=console or open_console(), auto_refresh=False)
+
+    def show(self, report: MetricsReport, history: History) -> None:
+        """Draw a new picture."""
+        self._last = _picture(report, history)
+        self.tell("")
+
+    def tell(self, trouble: str) -> None:
+        """Keep the last picture, and say below it why there is no new one."""
+        below = [Text(self._words, "dim"), *([Text(to_line(trouble), "red")] if trouble else [])]
+        self._live.update(Group(self._last, *below), refresh=True)
+
+    def __enter__(self) -> Self:
+        self._live.start(refresh=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+
+def sparkline(values: Sequence[float], width: int = 20) -> str:
+    """Draw the youngest values as bars from nothing to the largest of them."""
+    shown = values[-width:]
+    largest = max(shown, default=0.0)
+    if largest <= 0:
+        return BARS[0] * len(shown)
+    return "".join(BARS[min(7, int(8 * max(0.0, value) / largest))] for value in shown)
+
+
+def _picture(report: MetricsReport, history: History) -> RenderableType:
+    title = Text.assemble(
+        (f"Cluster {report.cluster}", "bold"), f" at {report.time.astimezone():%H:%M:%S}"
+    )
+    totals = [
+        f"{BUILT_IN[name].title.lower()}: {report.totals[name]:g}"
+        for name in ("podsPending", "podsUnschedulable")
+        if name in report.totals
+    ]
+    where = f"kept in {report.database}" if report.database else "NOT KEPT"
+    shown, more = report.machines[:MOST_MACHINES], report.machines[MOST_MACHINES:]
+    parts: list[RenderableType] = [title, _machines(shown, history)]
+    if more:
+        parts.append(Text(f"… and {len(more)} more machines"))
+    parts.append(Text(", ".join([*totals, where]), "dim"))
+    return Group(*parts, *_gaps(report.gaps))
+
+
+def _machines(machines: Sequence[MachineMetrics], history: History) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    built_in = [name for name in _COLUMNS if any(name in one.metrics for one in machines)]
+    custom = sorted({name for one in machines for name in one.metrics if name not in BUILT_IN})
+    for name in ("Machine", "Group", "Pods", *built_in, *custom):
+        table.add_column(name, overflow="fold")
+    for machine in machines:
+        numbers = machine.metrics
+        table.add_row(
+            _name(machine),
+            machine.group,
+            f"{_of_room(numbers)} {sparkline(history.get(machine.name, ()))}".rstrip(),
+            *(_number(numbers.get(name), BUILT_IN[name].unit) for name in built_in),
+            *(_number(numbers.get(name), "") for name in custom),
+        )
+    return table
+
+
+def _name(machine: MachineMetrics) -> Text:
+    ready = machine.metrics.get("ready")
+    if ready is None:
+        sign, style = "?", "dim"
+    else:
+        sign, style = ("✓", "green") if ready else ("✗", "bold red")
+    return Text.assemble((sign, style), f" {machine.name}")
+
+
+def _of_room(numbers: Mapping[str, float]) -> str:
+    if PODS not in numbers:
+        return "–"
+    room = f" of {numbers['podsRoom']:g}" if "podsRoom" in numbers else ""
+    return f"{numbers[PODS]:g}{room}"
+
+
+def _number(value: float | None, unit: str) -> str:
+    return "–" if value is None else f"{value:g} {unit}".rstrip()
+
+
+def _gaps(gaps: Sequence[Gap]) -> list[Text]:
+    lines = [
+        Text(f"✗ {gap.metric} of {gap.machine or gap.group or 'the cluster'}: ", "yellow")
+        + Text(to_line(gap.reason))
+        for gap in gaps[:MOST_GAPS]
+    ]
+    if len(gaps) > MOST_GAPS:
+        lines.append(Text(f"… and {len(gaps) - MOST_GAPS} more could not be measured", "yellow"))
+    return lines

@@ -1,0 +1,124 @@
+"""Measure a cluster once, or watch it: `python -m flows.monitor`."""
+
+import os
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from prefect import flow
+
+from blocks.accounts import QingCloudAccount
+from domain.errors import InvalidSpec, TemporaryError
+from domain.metrics.exposition import expose
+from domain.metrics.records import Collected, Gap
+from domain.metrics.report import MetricsReport, report_metrics
+from flows._command import Common, Session, cluster_name, make_app, run, session
+from flows._terminal import Watch, show_metrics
+from tasks.control_plane import api_url
+from tasks.metrics import (
+    MOST_MACHINES_FOR_REQUESTS,
+    cloud_is_due,
+    collect_cloud,
+    collect_load,
+    collect_scripts,
+    keep_samples,
+    need_sight,
+    read_history,
+    recent_samples,
+    silent_machines,
+)
+from tasks.overview import spec_or_guess
+
+
+@flow(name="monitor", flow_run_name="monitor {name}")
+def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "") -> MetricsReport:
+    """Measure a cluster once, and keep the samples.
+
+    What cannot be measured leaves a gap with its reason, and everything else still arrives.
+
+    Args:
+        account: The account that the cluster is in.
+        name: The cluster's name.
+        prometheus: A file to write in Prometheus' text format, on the machine where the flow runs.
+    """
+    now = datetime.now(UTC)
+    view = need_sight(account, name)
+    spec = spec_or_guess(account, view)
+    url = api_url(view.public_address, spec.access.api_port)
+    due = cloud_is_due(name, now)
+    few = len(view.instances) <= MOST_MACHINES_FOR_REQUESTS
+    load = collect_load.submit(account, view, url, now, with_requests=due or few)
+    seen = collect_cloud(account, view, now) if due else Collected()
+    silent = silent_machines(view, seen) if due else frozenset()
+    collected = load.result() + seen + collect_scripts(account, spec, view, silent, now)
+    kept = keep_samples(name, collected, now, spec.monitoring.retention_days)
+    gaps = collected.gaps
+    if kept.reason:
+        gaps += (Gap(now, name, "", "", "all samples", kept.reason),)
+    samples = (*recent_samples(name, now), *collected.samples)
+    if prometheus:
+        _replace(Path(prometheus).expanduser(), expose(samples, gaps))
+    return report_metrics(name, now, samples, gaps, kept.database)
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write a file at once, because Prometheus may read it at any time."""
+    try:
+        fresh = file.with_name(f".{file.name}.{os.getpid()}")
+        fresh.write_text(text)
+        fresh.replace(file)
+    except OSError as error:
+        raise InvalidSpec(f"{file} cannot be written: {error.strerror}") from error
+
+
+app = make_app("monitor", "Measure a cluster.")
+
+
+@app.default
+def main(
+    *,
+    watch: Annotated[
+        bool, Parameter(negative=(), help="Measure again and again, and show it live")
+    ] = False,
+    every: Annotated[int, Parameter(help="With --watch: seconds from one to the next")] = 60,
+    prometheus: Annotated[
+        Path | None, Parameter(help="Write this file, in Prometheus' text format")
+    ] = None,
+    common: Common = Common(),  # noqa: B008 - frozen
+) -> None:
+    """Measure a cluster's pods, requests, machines and custom monitors, and keep the samples."""
+    name = cluster_name(common)
+    if not 5 <= every <= 3600:
+        raise InvalidSpec(f"--every {every} is not between 5 and 3600 seconds")
+    if watch and common.json:
+        raise InvalidSpec("--watch and --json do not go together; --json measures once")
+    file = str(prometheus.absolute()) if prometheus else ""
+    if watch:
+        with session(common, shows_steps=False) as opened:
+            _watch(opened, name, file, every)
+        return
+    with session(common) as opened:
+        report = monitor(opened.account, name, file)
+    show_metrics(report)
+    opened.answer(report)
+
+
+def _watch(opened: Session, name: str, prometheus: str, every: int) -> None:
+    """Measure until somebody ends it, which is how a watch ends well; the last picture stays."""
+    with suppress(KeyboardInterrupt), Watch(name, every) as picture:
+        while True:
+            began = time.monotonic()
+            try:
+                report = monitor(opened.account, name, prometheus)
+            except TemporaryError as error:
+                picture.tell(str(error))
+            else:
+                picture.show(report, read_history(name, report.time))
+            time.sleep(max(0.0, every - (time.monotonic() - began)))
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,110 @@
+"""`python -m localcloud fault …`: make things go wrong, see what does, and make it stop."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from cyclopts import App, Parameter
+
+from localcloud import process
+from localcloud.home import find_home
+from localcloud.iaas.faults.kinds import KINDS, BadFault, Fault, read_fault
+
+EXAMPLES = """
+Such as:
+
+    fault error --action RunInstances --code 5100 --times 2
+    fault lost-reply --action 'Create*' --share 0.1 --seed 7
+    fault stock-out --type 'e2.*'
+    fault not-ready --machine '*k8s-node' --times 1 --seconds 60
+    fault load faults.yaml
+
+A file holds a list of the same: - {kind: error, action: RunInstances, code: 5100}
+"""
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+
+app = App(name="fault", help_epilogue=EXAMPLES, help_format="plaintext", version_flags=[])
+
+
+def ask(verb: str, path: str = "faults", document: Any = None) -> dict[str, Any]:
+    return process.ask(process.read_running(find_home()), verb, path, document=document)
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def add(faults: list[Fault]) -> None:
+    answer = ask("POST", document=[fault.to_document() for fault in faults])
+    for fault_id, fault in zip(answer["faults"], faults, strict=True):
+        say(f"{fault_id}  {describe(fault.to_document())}")
+
+
+def describe(document: dict[str, Any]) -> str:
+    """Write a fault in one line: its kind, and what differs from the usual."""
+    kind = KINDS[document["kind"]]
+    usual = {field.name: field.default for field in fields(kind)}
+    told = [f"{n}={v}" for n, v in document.items() if n in usual and v != usual[n]]
+    return " ".join([document["kind"], *told])
+
+
+def _command_of(kind: type[Fault]) -> Callable[..., None]:
+    def command(fault: Fault) -> None:
+        try:
+            add([read_fault(fault.to_document())])
+        except BadFault as error:
+            raise process.Refused(str(error)) from error
+
+    command.__doc__ = (kind.__doc__ or "").partition("\n\nAttributes:")[0]
+    command.__annotations__ = {"fault": Annotated[kind, Parameter(name="*")], "return": None}
+    if all(field.default is not MISSING for field in fields(kind)):
+        command.__defaults__ = (kind(),)
+    return command
+
+
+for _name, _kind in KINDS.items():
+    app.command(_command_of(_kind), name=_name)
+
+
+@app.command
+def load(file: Path) -> None:
+    """Put all faults of a YAML file in force, or none when one of them is wrong.
+
+    Args:
+        file: A list of mappings, each with a `kind` and the options of that command.
+    """
+    try:
+        documents = yaml.safe_load(file.read_text())
+        if not isinstance(documents, list):
+            raise BadFault("it should hold a list of faults")
+        faults = [read_fault(document) for document in documents]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, BadFault) as error:
+        raise process.Refused(f"{file}: {error}") from error
+    add(faults)
+
+
+@app.command(name="list")
+def list_faults(*, as_json: Json = False) -> None:
+    """Show the faults in force, and how often each has struck."""
+    found = ask("GET")["faults"]
+    if as_json:
+        say(json.dumps(found, indent=2))
+        return
+    lines = [f"{one['id']}  {describe(one)}  (struck {one['strikes']}×)" for one in found]
+    say("\n".join(lines) or "Nothing fails on purpose.")
+
+
+@app.command
+def clear(fault_id: str = "", /) -> None:
+    """Take a fault out of force, or all of them; what mends by itself is mended.
+
+    Args:
+        fault_id: As `list` shows it; all faults when not given.
+    """
+    cleared = ask("DELETE", f"faults/{fault_id}" if fault_id else "faults")["cleared"]
+    say(f"Cleared: {', '.join(cleared)}." if cleared else "Nothing failed on purpose.")

@@ -1,0 +1,230 @@
+"""Looking at a cluster's alarms: what they need to know, their next step, and who is told."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from prefect.variables import Variable
+
+from blocks.accounts import QingCloudAccount
+from blocks.notifications import open_service
+from clients.certificates import read_certificate_end, read_end
+from clients.history import History
+from domain.alarms import signals
+from domain.alarms.catalog import CERTIFICATE_DAYS, QUOTA_NODES
+from domain.alarms.deliveries import Delivery, deliver
+from domain.alarms.messages import Message, write_blindness, write_message
+from domain.alarms.notifier import Notifier
+from domain.alarms.report import AlarmReport, say_alarms
+from domain.alarms.rules import AlarmRule, Level, rules_in_force
+from domain.alarms.states import AlarmState, Phase, Readings, Span, Subject, evaluate, spans_of
+from domain.cost import follow_machines
+from domain.errors import ClusterError, TemporaryError
+from domain.metrics.records import Collected, Gap, Sample, SampleReader, Window
+from domain.names import NODES
+from domain.spec import ClusterSpec
+from domain.view import ClusterView
+from tasks.control_plane import api_url
+from tasks.credentials import find_credentials
+from tasks.steps import run_logger
+
+TOLD_AGAIN = timedelta(hours=1)
+"""How often people hear that alarms are blind while the database is away."""
+
+Services = Mapping[str, Callable[[], Notifier]]
+
+
+def collect_signals(
+    account: QingCloudAccount,
+    spec: ClusterSpec,
+    view: ClusterView,
+    now: datetime,
+    *,
+    thorough: bool = True,
+) -> Collected:
+    """Read what alarms need beside the machines' metrics; what cannot be read is a gap.
+
+    Args:
+        thorough: ask for quota and certificates too, which every five minutes is often enough.
+    """
+    samples = list(signals.signal_machines(spec, view, now))
+    gaps: list[Gap] = []
+
+    def attempt(group: str, metric: str, read: Callable[[], Iterable[Sample]]) -> None:
+        try:
+            samples.extend(read())
+        except ClusterError as error:
+            gaps.append(Gap(now, spec.name, group, "", metric, str(error)[:300]))
+
+    def quota() -> Iterable[Sample]:
+        with account.client() as cloud:
+            left = cloud.read_quota_left(signals.QUOTAS)
+        return signals.signal_quota(spec, view, left, now)
+
+    def certificates() -> Iterable[Sample]:
+        return signals.signal_certificates(spec, _certificate_ends(account, spec, view), now)
+
+    if thorough:
+        attempt(NODES, QUOTA_NODES.name, quota)
+        attempt("", CERTIFICATE_DAYS.name, certificates)
+    return Collected(tuple(samples), tuple(gaps))
+
+
+def remember_machines(history: History, view: ClusterView, now: datetime) -> int:
+    """Keep from when to when machines live, for their cost; how many lives are new or over.
+
+    Raises:
+        TemporaryError: the database is locked or gone.
+    """
+    changed = follow_machines(history.read_lives(), view, now)
+    history.write_lives(changed)
+    return len(changed)
+
+
+def check_alarms(
+    reader: SampleReader,
+    history: History,
+    spec: ClusterSpec,
+    view: ClusterView,
+    now: datetime,
+    services: Services | None = None,
+) -> AlarmReport:
+    """Take every alarm one step further, and tell people what is new.
+
+    A service that fails keeps nobody else from being told, and is tried again at the next look.
+    When the database is away nobody can say who has been told what: then people hear just that.
+
+    Args:
+        services: what opens them, by name; the description's saved blocks by default.
+
+    Raises:
+        TemporaryError: the database is locked or gone.
+    """
+    opened = services_of(spec) if services is None else services
+    try:
+        report = _check(reader, history, spec, view, now, opened)
+    except TemporaryError as error:
+        tell_blindness(spec, str(error), now, opened)
+        raise
+    tell_sight(spec, now, opened)
+    for delivery in report.deliveries:
+        if delivery.reason:
+            run_logger().warning(
+                "alarm not told to %s (%s): %s",
+                delivery.service,
+                delivery.outcome,
+                delivery.reason,
+            )
+    run_logger().info("alarms of %s: %s", spec.name, say_alarms(report))
+    return report
+
+
+def services_of(spec: ClusterSpec) -> Services:
+    """What opens the notification services that the description names."""
+    return {name: partial(open_service, name) for name in spec.notifications.services}
+
+
+def read_readings(
+    reader: SampleReader, cluster: str, rules: Sequence[AlarmRule], now: datetime
+) -> Readings:
+    """Ask the samples for what these rules look at: one question for each window and grouping."""
+    metrics: dict[Span, set[str]] = {span: set() for span in spans_of(rules)}
+    for rule in rules:
+        metrics[Span(rule.window, rule.per)].add(rule.metric)
+    until = now + timedelta(microseconds=1)  # the sample of this very moment counts
+    return {
+        span: reader.statistics(
+            Window(cluster, now - timedelta(seconds=span.seconds), until, tuple(sorted(names))),
+            span.per,
+        )
+        for span, names in metrics.items()
+    }
+
+
+def tell_blindness(spec: ClusterSpec, reason: str, now: datetime, services: Services) -> None:
+    """Tell people, at most once an hour, that alarms cannot be evaluated, and why.
+
+    That they were told is kept as a Prefect variable, the database being away.
+    """
+    told = Variable.get(_blind(spec))
+    if told and now - datetime.fromisoformat(str(told)) < TOLD_AGAIN:
+        return
+    message = write_blindness(spec.name, reason, now, spec.notifications.language)
+    if _tell_all(message, services):
+        Variable.set(_blind(spec), now.isoformat(), overwrite=True)
+
+
+def tell_sight(spec: ClusterSpec, now: datetime, services: Services) -> None:
+    """Tell people that alarms are evaluated again, if they heard of the opposite."""
+    if Variable.get(_blind(spec)) is None:
+        return
+    _tell_all(write_blindness(spec.name, "", now, spec.notifications.language), services)
+    Variable.unset(_blind(spec))
+
+
+def _check(
+    reader: SampleReader,
+    history: History,
+    spec: ClusterSpec,
+    view: ClusterView,
+    now: datetime,
+    services: Services,
+) -> AlarmReport:
+    rules = rules_in_force(spec.alarms)
+    before = history.read_states()
+    readings = read_readings(reader, spec.name, rules, now)
+    found = evaluate(rules, readings, signals.subjects_of(spec, view), before, now)
+    language = spec.notifications.language
+    messages = [write_message(spec.name, change, now, language) for change in found.changes]
+    taken = history.step(before, found.states, messages, tuple(services), now)
+    if not taken:
+        run_logger().info("another look at the alarms of %s was faster", spec.name)
+    delivered = _deliver(history, services, now)
+    return AlarmReport(
+        spec.name, _active(before, found.states), len(messages) if taken else 0, delivered
+    )
+
+
+def _deliver(history: History, services: Services, now: datetime) -> tuple[Delivery, ...]:
+    return deliver(history.read_due(), services, history.take, history.finish, now)
+
+
+def _active(before: Iterable[AlarmState], after: Iterable[AlarmState]) -> tuple[AlarmState, ...]:
+    """What is pending or firing after the step, errors first."""
+    states: dict[tuple[str, Subject], AlarmState] = {}
+    for state in (*before, *after):
+        states[state.rule, state.subject] = state
+    active = [state for state in states.values() if state.phase in (Phase.PENDING, Phase.FIRING)]
+    return tuple(
+        sorted(active, key=lambda s: (s.phase is Phase.PENDING, s.level is Level.WARNING, s.since))
+    )
+
+
+def _certificate_ends(
+    account: QingCloudAccount, spec: ClusterSpec, view: ClusterView
+) -> list[datetime]:
+    """When the cluster's CA, its API server's and its UI's certificate end."""
+    credentials = find_credentials(account, spec.name)
+    if credentials is None or not view.public_address:
+        return []
+    ca = credentials.ca_certificate
+    published = {forward.spec.public_port for forward in view.forwards}
+    ports = {spec.access.api_port, spec.access.ui_port} & published
+    urls = [api_url(view.public_address, port) for port in sorted(ports)]
+    return [read_end(ca), *(read_certificate_end(url, ca) for url in urls)]
+
+
+def _tell_all(message: Message, services: Services) -> bool:
+    """Send without memory; whether at least one service took it."""
+    taken = False
+    for name, opening in services.items():
+        try:
+            opening().send(message)
+            taken = True
+        except ClusterError as error:
+            run_logger().warning("%s was not told: %s", name, error)
+    return taken
+
+
+def _blind(spec: ClusterSpec) -> str:
+    return f"alarms-blind-{spec.name}"

@@ -1,0 +1,134 @@
+"""Machines that fail on purpose, as those see it who use the cluster on them."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from localcloud.kubernetes.client import MASTERS
+from localcloud.parts import Ailment
+from tests.localcloud.machines.machine_lab import (
+    NODE,
+    Lab,
+    make_birth,
+    master_settings,
+    node_settings,
+    open_lab,
+    run,
+)
+
+ADMIN = 'export KUBECONFIG="$SYSROOT/etc/kubernetes/admin.conf";'
+
+
+class HurriedClock:
+    """A clock on which forty seconds pass in one."""
+
+    PACE = 40.0
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._first = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        return self._first + timedelta(seconds=self.PACE * (time.monotonic() - self._began))
+
+    async def sleep(self, seconds: float, /) -> None:
+        await asyncio.sleep(seconds / self.PACE)
+
+
+async def make_cluster(lab: Lab) -> None:
+    """A master, and a node that has joined it."""
+    await lab.boot(make_birth())
+    done = await lab.install("k8s_master_installer.sh", master_settings())
+    assert done.exit_status == 0, done.stderr
+    await lab.boot(make_birth("i-two", NODE))
+    done = await join(lab)
+    assert done.exit_status == 0, done.stderr
+
+
+async def join(lab: Lab):  # type: ignore[no-untyped-def]
+    settings = node_settings(
+        JOIN_TOKEN=master_settings()["JOIN_TOKEN"], CA_HASH=lab.plane().ca_hash
+    )
+    return await lab.install("k8s_node_installer.sh", settings, instance_id="i-two", address=NODE)
+
+
+async def is_ready(lab: Lab, name: str) -> str:
+    """Return the word of the node's Ready condition."""
+    node = await lab.plane().client(MASTERS).request("GET", f"/api/v1/nodes/{name}")
+    (condition,) = [c for c in node["status"]["conditions"] if c["type"] == "Ready"]
+    return str(condition["status"])
+
+
+async def eventually(look: Callable[[], object]) -> None:
+    while not await look():  # type: ignore[misc]  # noqa: ASYNC110 - there is no event
+        await asyncio.sleep(0.02)
+
+
+def test_node_without_its_kubelet_becomes_not_ready_and_comes_back(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path, HurriedClock()) as lab:
+            await make_cluster(lab)
+            await lab.machines.fail("i-two", Ailment.KUBELET)
+
+            async def is_lost() -> bool:
+                return await is_ready(lab, "k8s-node-two") == "Unknown"
+
+            async def is_back() -> bool:
+                return await is_ready(lab, "k8s-node-two") != "Unknown"
+
+            await eventually(is_lost)
+            assert (await lab.run("true", NODE)).exit_status == 0
+            await lab.machines.mend("i-two", Ailment.KUBELET)
+            await eventually(is_back)
+
+    run(story())
+
+
+def test_api_server_goes_away_and_knows_its_objects_when_it_is_back(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await make_cluster(lab)
+            await lab.machines.fail("i-one", Ailment.API_SERVER)
+            gone = await lab.run(f"{ADMIN} kubectl get nodes")
+            assert "was refused" in str(gone.stderr)
+            await lab.machines.mend("i-one", Ailment.API_SERVER)
+            back = await lab.run(f"{ADMIN} kubectl get nodes")
+            assert "k8s-node-two" in str(back.stdout), back.stderr
+
+    run(story())
+
+
+def test_machine_without_a_kubelet_boots_and_never_joins(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await lab.machines.fail("i-two", Ailment.KUBELET)
+            await lab.boot(make_birth())
+            done = await lab.install("k8s_master_installer.sh", master_settings())
+            assert done.exit_status == 0, done.stderr
+            await lab.boot(make_birth("i-two", NODE))
+            refused = await join(lab)
+            assert refused.exit_status != 0
+            assert "The kubelet is not healthy" in str(refused.stderr) + str(refused.stdout)
+            await lab.machines.mend("i-two", Ailment.KUBELET)
+            joined = await join(lab)
+            assert joined.exit_status == 0, joined.stderr
+
+    run(story())
+
+
+def test_machine_stays_ill_through_a_restart(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await make_cluster(lab)
+            await lab.machines.fail("i-one", Ailment.API_SERVER)
+            await lab.machines.halt("i-one")
+            await lab.machines.boot(make_birth())
+            gone = await lab.run(f"{ADMIN} kubectl get nodes")
+            assert "was refused" in str(gone.stderr)
+            await lab.machines.mend("i-one", Ailment.API_SERVER)
+            back = await lab.run(f"{ADMIN} kubectl get nodes")
+            assert "k8s-master-one" in str(back.stdout), back.stderr
+
+    run(story())
