@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-SHELL_SCRIPTS := $(wildcard installers/*.sh) $(wildcard installers/lib/*.sh) installers/f2cadm
+# The parts in installers/lib are checked where they are sourced.
+SHELL_SCRIPTS := $(shell find installers -maxdepth 1 -type f)
 
 .PHONY: help install server provision status teardown test check format benchmarks down
 

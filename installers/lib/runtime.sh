@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # containerd with a whole configuration of its own, and the images. Sourced, never run.
 
+readonly RUNNING_SUM="$STATE_DIR/containerd.sum" # of the configuration that containerd was started with
 readonly CRI_SOCKET=unix:///run/containerd/containerd.sock
 readonly FLANNEL_IMAGES=(
   ghcr.io/flannel-io/flannel:v0.28.9
@@ -13,18 +14,18 @@ kubeadm_images() {
 }
 
 phase_runtime() {
-  local sandbox before after
-  before=$(file_sum "${SYSROOT}/etc/containerd/config.toml")
+  local sandbox config="${SYSROOT}/etc/containerd/config.toml"
   # kubeadm knows the tag of the pause image; another tag would be collected as garbage.
   sandbox=$(kubeadm_images | grep '/pause:')
-  containerd_config "$sandbox" | write_file "${SYSROOT}/etc/containerd/config.toml" 0644
+  containerd_config "$sandbox" | write_file "$config" 0644
   write_mirrors
   write_file "${SYSROOT}/etc/crictl.yaml" 0644 <<<"runtime-endpoint: $CRI_SOCKET"
-  after=$(file_sum "${SYSROOT}/etc/containerd/config.toml")
   enable_unit containerd
   enable_unit kubelet # restarts in a loop until kubeadm has configured it; that is normal
-  if [[ $before != "$after" ]] || ! systemctl is-active --quiet containerd; then
+  # The file may be right and the running containerd older: an installer that was cut off here.
+  if [[ $(file_sum "$config") != "$(cat "$RUNNING_SUM" 2>/dev/null)" ]] || ! runtime_is_right "$sandbox"; then
     run systemctl restart containerd
+    file_sum "$config" | write_file "$RUNNING_SUM" 0644
   fi
   wait_until 30 runtime_is_right "$sandbox" ||
     die "$E_RUNTIME" "containerd does not run with our configuration (systemd cgroups, $sandbox); look at: journalctl -u containerd"

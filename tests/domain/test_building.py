@@ -198,6 +198,12 @@ def test_a_teardown_that_is_cut_off_at_any_call_leaves_nothing_when_run_again(
         assert resources(daemon) == {}, f"cut off at change {at}"
 
 
+def test_machines_of_a_group_start_in_one_call(cloud: QingCloud, daemon: IaasDaemon) -> None:
+    build(cloud, SPEC.with_nodes(5))
+    assert resources(daemon)["instance"] == 6
+    assert daemon.iaas.calls["RunInstances"] == 2  # one a group
+
+
 def test_more_nodes_add_machines_and_touch_no_other(cloud: QingCloud, daemon: IaasDaemon) -> None:
     build(cloud)
     before = {machine.id for machine in read_cluster(cloud, "demo").instances}

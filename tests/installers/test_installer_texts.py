@@ -11,7 +11,8 @@ import yaml
 from localcloud.machines import repositories
 
 INSTALLERS = Path(__file__).resolve().parents[2] / "installers"
-SCRIPTS = sorted([*INSTALLERS.glob("*.sh"), *INSTALLERS.glob("lib/*.sh"), INSTALLERS / "f2cadm"])
+PROGRAMS = [INSTALLERS / "f2cadm", INSTALLERS / "docker"]
+SCRIPTS = sorted([*INSTALLERS.glob("*.sh"), *INSTALLERS.glob("lib/*.sh"), *PROGRAMS])
 ENTRANCES = sorted(INSTALLERS.glob("*.sh"))
 
 _ABSOLUTE = re.compile(
@@ -54,7 +55,7 @@ def test_bash_can_parse_it(script: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
 def test_shellcheck_has_nothing_to_say() -> None:
-    programs = [*ENTRANCES, INSTALLERS / "f2cadm"]
+    programs = [*ENTRANCES, *PROGRAMS]
     done = subprocess.run(
         ["shellcheck", "-x", "-S", "style", *programs],
         capture_output=True, text=True, cwd=INSTALLERS,

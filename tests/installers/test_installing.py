@@ -322,6 +322,29 @@ def test_dry_run_shows_what_it_would_do_and_does_nothing(tmp_path: Path) -> None
     run(story())
 
 
+@pytest.mark.parametrize("noted", [True, False], ids=["noted", "not noted"])
+def test_a_run_that_was_cut_off_before_containerd_took_its_file_up_goes_on(
+    tmp_path: Path, noted: bool
+) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await lab.boot(make_birth(system="ubuntu 24.04"))
+            settings = node_settings(NODE_IP=MASTER)
+            assert (await lab.install(NODE_SCRIPT, settings, "install")).exit_status == 0
+            config = lab.disk("i-one") / "etc/containerd/config.toml"
+            ours = config.read_text()
+            config.write_text('disabled_plugins = ["cri"]\n')
+            await lab.run("systemctl restart containerd")
+            config.write_text(ours)
+            if not noted:
+                (lab.disk("i-one") / "var/lib/k8s-installer/containerd.sum").unlink()
+            again = await lab.install(NODE_SCRIPT, settings, "install")
+            assert again.exit_status == 0, again.stderr
+            assert words(again.stdout)["runtime"] == "ok"
+
+    run(story())
+
+
 def test_swap_stays_off_over_a_reboot(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:

@@ -155,7 +155,7 @@ def test_secrets_are_for_the_owner_alone(standing: Folder) -> None:
 
 def test_environment_is_printed_for_a_shell(standing: Folder) -> None:
     line = standing.ok("env")
-    names = ["ENDPOINT", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "ZONE"]
+    names = ["ENDPOINT", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "ZONE", "BILLS"]
     assert line.startswith("export QINGCLOUD_ENDPOINT=http://127.0.0.1:")
     assert [word.split("=")[0] for word in line.split()[1:]] == [f"QINGCLOUD_{n}" for n in names]
 
