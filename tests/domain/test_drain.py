@@ -1,0 +1,115 @@
+"""Emptying a node: what leaves, what stays, and what happens when it cannot be emptied."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+
+from domain.cluster_api import Pod
+from domain.errors import NotFound, WaitTimedOut
+from domain.scaling import drain
+from tests.domain.clocks import JumpingClock
+
+NODE = "k8s-node-a"
+
+
+def make_pod(
+    name: str, owner: str = "ReplicaSet", phase: str = "Running", mirror: bool = False
+) -> Pod:
+    return Pod("default", name, f"uid-{name}", NODE, phase, True, owner, mirror)
+
+
+class OneNode:
+    """The part of a cluster's API that a drain uses: evicted pods are gone at the next look."""
+
+    def __init__(self, *pods: Pod, held: Mapping[str, int] | None = None) -> None:
+        self.pods = list(pods)
+        self.held = dict(held or {})  # by name: how often a budget still says no
+        self.schedulable = [True]
+        self.evictions: list[str] = []
+
+    def set_schedulable(self, node: str, schedulable: bool) -> None:
+        if node != NODE:
+            raise NotFound(node)
+        self.schedulable.append(schedulable)
+
+    def list_pods(
+        self, *, node: str = "", namespace: str = "", selector: str = ""
+    ) -> Sequence[Pod]:
+        assert node == NODE
+        return list(self.pods)
+
+    def evict(self, pod: Pod) -> bool:
+        self.evictions.append(pod.name)
+        if self.held.get(pod.name, 0) > 0:
+            self.held[pod.name] -= 1
+            return False
+        self.pods.remove(pod)
+        return True
+
+
+def empty(api: OneNode, node: str = NODE) -> str:
+    progress: list[str] = []
+    return drain(api, node, progress.append, 60, JumpingClock()).did  # type: ignore[arg-type]
+
+
+def test_workload_pods_leave_and_daemons_and_mirrors_stay() -> None:
+    stays = [make_pod("proxy", owner="DaemonSet"), make_pod("static", mirror=True)]
+    api = OneNode(make_pod("web-1"), make_pod("bare", owner=""), *stays)
+    assert empty(api) == "2 pods moved"
+    assert api.pods == stays
+    assert api.schedulable == [True, False]
+
+
+def test_finished_pods_hold_nothing_up() -> None:
+    api = OneNode(make_pod("job", phase="Succeeded"))
+    assert empty(api) == "0 pods moved"
+    assert api.evictions == []
+
+
+def test_a_budget_that_says_not_now_is_asked_again() -> None:
+    api = OneNode(make_pod("web-1"), make_pod("web-2"), held={"web-2": 2})
+    assert empty(api) == "2 pods moved"
+    assert api.evictions == ["web-1", "web-2", "web-2", "web-2"]
+
+
+def test_a_node_that_cannot_be_emptied_takes_pods_again_and_names_what_held() -> None:
+    api = OneNode(make_pod("web-1"), make_pod("db-0"), held={"db-0": 10_000})
+    with pytest.raises(WaitTimedOut, match="default/db-0; it takes pods again"):
+        empty(api)
+    assert api.schedulable == [True, False, True]
+    assert [pod.name for pod in api.pods] == ["db-0"]
+
+
+def test_a_lost_api_server_gives_the_node_back_too() -> None:
+    class Breaks(OneNode):
+        def evict(self, pod: Pod) -> bool:
+            raise NotFound("the cluster is gone")
+
+    api = Breaks(make_pod("web-1"))
+    with pytest.raises(NotFound):
+        empty(api)
+    assert api.schedulable[-1] is True
+
+
+def test_a_machine_that_is_no_node_has_nothing_to_move() -> None:
+    assert empty(OneNode(), node="k8s-node-gone") == "k8s-node-gone is no node"
+
+
+def test_an_evicted_pod_that_lingers_is_not_evicted_twice() -> None:
+    class Lingers(OneNode):
+        def evict(self, pod: Pod) -> bool:
+            self.evictions.append(pod.name)
+            return True
+
+        def list_pods(
+            self, *, node: str = "", namespace: str = "", selector: str = ""
+        ) -> Sequence[Pod]:
+            seen = list(self.pods)
+            if len(self.evictions) >= 1:
+                self.pods = self.pods[1:] if len(self.pods) == 1 else [replace(self.pods[0])]
+            return seen
+
+    api = Lingers(make_pod("slow"))
+    assert empty(api) == "1 pods moved"
+    assert api.evictions == ["slow"]

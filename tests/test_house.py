@@ -1,0 +1,47 @@
+"""What holds for the house as a whole and no import contract can say."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("flows", "tasks", "domain", "clients", "blocks", "deployments")
+
+
+def sources(*rooms: str) -> dict[str, str]:
+    files = (file for room in rooms for file in sorted((ROOT / room).rglob("*.py")))
+    return {str(file.relative_to(ROOT)): file.read_text() for file in files}
+
+
+def places(pattern: str, *rooms: str) -> list[str]:
+    found = re.compile(pattern)
+    return [
+        f"{name}:{number}: {line.strip()}"
+        for name, text in sources(*rooms).items()
+        for number, line in enumerate(text.splitlines(), start=1)
+        if found.search(line)
+    ]
+
+
+def test_nobody_asks_whether_the_cloud_is_local() -> None:
+    asking = r"is_local\b|localcloud|LOCALCLOUD|[!=]= ?[\"']local[\"']"
+    assert places(asking, "flows", "tasks", "domain", "clients") == []
+
+
+def test_the_environment_is_read_in_one_module() -> None:
+    readers = {place.partition(":")[0] for place in places(r"os\.environ|getenv", *ROOMS)}
+    assert readers == {"blocks/settings.py"}
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_every_command_of_the_readme_exists(readme: str) -> None:
+    text = (ROOT / readme).read_text()
+    modules = set(re.findall(r"python -m ((?:flows\.|deployments\.)?[a-z_]+)(?![.\w])", text))
+    assert {"flows.teardown", "flows.scale", "localcloud"} & modules
+    for module in modules:
+        path = ROOT / module.replace(".", "/")
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
+    targets = set(re.findall(r"`?\$? ?make ([a-z-]+)", text))
+    makefile = (ROOT / "Makefile").read_text()
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
