@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -121,21 +122,54 @@ def test_second_start_finds_the_first_and_refuses_another_profile(standing: Fold
     assert standing.pid() == pid
 
 
-def test_killed_daemon_is_noticed_and_replaced_by_an_empty_cloud(folder: Folder) -> None:
-    folder.ok("up", "--profile", "instant")
-    key = json.loads(folder.ok("env", "--json"))["QINGCLOUD_ACCESS_KEY_ID"]
-    folder.sdk().create_tag("demo")
+def test_killed_daemon_is_noticed_and_the_next_goes_on_where_it_was(folder: Folder) -> None:
+    folder.ok("up", "--profile", "instant", "--seed", "7")
+    variables = folder.ok("env", "--json")
+    tag = folder.sdk().create_tag("demo")["tag_id"]
     (folder.home.machines / "i-stale").mkdir()
     killed = folder.pid()
     os.kill(killed, signal.SIGKILL)
     assert folder.status()["running"] is False
-    code, _, stderr = folder.run("up", "--profile", "instant")
+    code, _, stderr = folder.run("up")
     assert code == 0
-    assert "is lost" in stderr
+    assert "goes on where it was" in stderr
     assert folder.pid() != killed
-    assert folder.status()["resources"] == {}
     assert not (folder.home.machines / "i-stale").exists()
-    assert json.loads(folder.ok("env", "--json"))["QINGCLOUD_ACCESS_KEY_ID"] == key
+    assert folder.ok("env", "--json") == variables
+    seen = folder.status()
+    assert (seen["profile"], seen["resources"]) == ("instant", {"tag": 1})
+    assert seen["calls"] == {"CreateTag": 1}
+    folder.connections.close()  # they led to the one that was killed
+    assert folder.sdk().create_tag("another")["tag_id"] != tag
+
+
+def test_stopped_cloud_keeps_what_it_holds_until_it_is_reset(folder: Folder) -> None:
+    folder.ok("up", "--profile", "instant")
+    variables = folder.ok("env", "--json")
+    folder.sdk().create_tag("demo")
+    folder.ok("down")
+    folder.ok("up")
+    assert folder.status()["resources"] == {"tag": 1}
+    folder.ok("down")
+    assert folder.ok("reset") == "The local cloud is empty.\n"
+    folder.ok("up")
+    seen = folder.status()
+    assert (seen["resources"], seen["calls"]) == ({}, {})
+    assert folder.ok("env", "--json") == variables
+
+
+def test_state_of_another_version_is_refused_with_the_way_out(folder: Folder) -> None:
+    folder.ok("up", "--profile", "instant")
+    folder.ok("down")
+    with sqlite3.connect(folder.home.database) as file:
+        file.execute("PRAGMA user_version = 99")
+    file.close()
+    code, stdout, stderr = folder.run("up")
+    assert (code, stdout) == (1, "")
+    assert "its layout is 99" in stderr
+    assert "python -m localcloud reset" in stderr
+    folder.ok("reset")
+    folder.ok("up")
 
 
 def test_two_folders_are_two_clouds(folder: Folder, standing: Folder) -> None:
@@ -160,7 +194,7 @@ def test_environment_is_printed_for_a_shell(standing: Folder) -> None:
     assert [word.split("=")[0] for word in line.split()[1:]] == [f"QINGCLOUD_{n}" for n in names]
 
 
-@pytest.mark.parametrize("command", ["env", "reset", "calls"])
+@pytest.mark.parametrize("command", ["env", "calls"])
 def test_without_a_cloud_one_sentence_says_how_to_start_one(folder: Folder, command: str) -> None:
     code, stdout, stderr = folder.run(command)
     assert (code, stdout) == (2, "")
