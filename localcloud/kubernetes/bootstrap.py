@@ -2,13 +2,13 @@
 
 import base64
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import yaml
 
 from localcloud.kubernetes import kinds
-from localcloud.kubernetes.join_tokens import NAMESPACE, BootstrapToken, token_secret
+from localcloud.kubernetes.join_tokens import BootstrapToken, token_secret
 from localcloud.kubernetes.kinds import Kind
 from localcloud.kubernetes.registry import SYSTEM_NAMESPACES, Registry
 from localcloud.kubernetes.roles import bindings, cluster_roles, role_bindings, roles
@@ -28,30 +28,42 @@ def furnish(
 ) -> None:
     """Create what is missing of the system's own objects; what is there stays as it is."""
     for name in SYSTEM_NAMESPACES:
-        _ensure(registry, kinds.NAMESPACE, "", _named(name))
-        _ensure(registry, kinds.SERVICE_ACCOUNT, name, _named("default"))
+        _ensure(registry, kinds.NAMESPACE, _named(name))
+        _ensure(registry, kinds.SERVICE_ACCOUNT, _named("default", namespace=name))
+    for body in _priority_classes():
+        _ensure(registry, kinds.PRIORITY_CLASS, body)
+    _ensure(registry, kinds.SERVICE, _api_service(service_cidr))
+    # Only once: a join token that was deleted must not come back with the next start.
+    is_new = registry.store.find(kinds.CONFIG_MAP, "kube-public", "cluster-info") is None
+    for kind, body in kubeadm_objects(address, ca_certificate, tokens if is_new else ()):
+        _ensure(registry, kind, body)
+
+
+def kubeadm_objects(
+    address: str, ca_certificate: bytes, tokens: Iterable[BootstrapToken]
+) -> Iterator[tuple[Kind, Body]]:
+    """What kubeadm and an API server's own start bring into a cluster, in an order that works."""
+    for name in SYSTEM_NAMESPACES:
+        yield kinds.NAMESPACE, _named(name)
     for kind, bodies in (
         (kinds.CLUSTER_ROLE, cluster_roles()),
         (kinds.CLUSTER_ROLE_BINDING, bindings()),
         (kinds.ROLE, roles()),
         (kinds.ROLE_BINDING, role_bindings()),
-        (kinds.PRIORITY_CLASS, _priority_classes()),
     ):
         for body in bodies:
-            _ensure(registry, kind, body["metadata"].get("namespace", ""), body)
-    _ensure(registry, kinds.SERVICE, "default", _api_service(service_cidr))
-    _ensure(registry, kinds.ENDPOINTS, "default", _api_endpoints(address))
-    _ensure(registry, kinds.ENDPOINT_SLICE, "default", _api_slice(address))
-    if registry.store.find(kinds.CONFIG_MAP, "kube-public", "cluster-info") is None:
-        # Only once: a join token that was deleted must not come back with the next start.
-        for token in tokens:
-            _ensure(registry, kinds.SECRET, NAMESPACE, token_secret(token))
-    info = _cluster_info(address, ca_certificate)
-    _ensure(registry, kinds.CONFIG_MAP, "kube-public", info)
+            yield kind, body
+    yield kinds.ENDPOINTS, _api_endpoints(address)
+    yield kinds.ENDPOINT_SLICE, _api_slice(address)
+    for token in tokens:
+        yield kinds.SECRET, token_secret(token)
+    yield kinds.CONFIG_MAP, _cluster_info(address, ca_certificate)
 
 
-def _ensure(registry: Registry, kind: Kind, namespace: str, body: Body) -> None:
-    if registry.store.find(kind, namespace, body["metadata"]["name"]) is None:
+def _ensure(registry: Registry, kind: Kind, body: Body) -> None:
+    metadata = body["metadata"]
+    namespace = metadata.get("namespace", "")
+    if registry.store.find(kind, namespace, metadata["name"]) is None:
         registry.create(kind, namespace, body)
 
 
@@ -75,7 +87,7 @@ def _priority_classes() -> Iterator[Body]:
 def _api_service(service_cidr: str) -> Body:
     labels = {"component": "apiserver", "provider": "kubernetes"}
     return {
-        **_named("kubernetes", labels=labels),
+        **_named("kubernetes", namespace="default", labels=labels),
         "spec": {
             "clusterIP": str(ipaddress.ip_network(service_cidr)[1]),
             "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": API_PORT}],
@@ -86,15 +98,17 @@ def _api_service(service_cidr: str) -> Body:
 
 def _api_endpoints(address: str) -> Body:
     ports = [{"name": "https", "port": API_PORT, "protocol": "TCP"}]
+    labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
     return {
-        **_named("kubernetes", labels={"endpointslice.kubernetes.io/skip-mirror": "true"}),
+        **_named("kubernetes", namespace="default", labels=labels),
         "subsets": [{"addresses": [{"ip": address}], "ports": ports}],
     }
 
 
 def _api_slice(address: str) -> Body:
+    labels = {"kubernetes.io/service-name": "kubernetes"}
     return {
-        **_named("kubernetes", labels={"kubernetes.io/service-name": "kubernetes"}),
+        **_named("kubernetes", namespace="default", labels=labels),
         "addressType": "IPv4",
         "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
         "ports": [{"name": "https", "port": API_PORT, "protocol": "TCP"}],
@@ -115,4 +129,7 @@ def _cluster_info(address: str, ca_certificate: bytes) -> Body:
         "current-context": "",
         "users": None,
     }
-    return {**_named("cluster-info"), "data": {"kubeconfig": yaml.safe_dump(config)}}
+    return {
+        **_named("cluster-info", namespace="kube-public"),
+        "data": {"kubeconfig": yaml.safe_dump(config)},
+    }

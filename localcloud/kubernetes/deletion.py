@@ -59,7 +59,7 @@ def delete(
     which the garbage collector knows what to do.
     """
     stored = registry.read(kind, namespace, name)
-    _require(kind, stored, options)
+    require_preconditions(kind, stored, options)
     if kind is kinds.NAMESPACE and name in _LASTING_NAMESPACES:
         raise forbidden(kind, name, "this namespace may not be deleted")
     grace = _grace(stored.body, options) if kind is kinds.POD else 0
@@ -88,7 +88,8 @@ def _hurried(registry: Registry, kind: Kind, stored: Stored) -> Stored:
     return registry.store.put(kind, body)
 
 
-def _require(kind: Kind, stored: Stored, options: DeleteOptions) -> None:
+def require_preconditions(kind: Kind, stored: Stored, options: DeleteOptions) -> None:
+    """Refuse to delete another object, or another version, than the one that is meant."""
     name = stored.body["metadata"]["name"]
     if options.version and options.version != str(stored.version):
         why = (

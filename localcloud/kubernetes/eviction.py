@@ -1,12 +1,13 @@
 """Evictions: deletions of pods that ask the disruption budgets first."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from localcloud.clock import stamp
 from localcloud.kubernetes import kinds
 from localcloud.kubernetes.calls import Target
-from localcloud.kubernetes.deletion import DeleteOptions, delete
+from localcloud.kubernetes.deletion import DeleteOptions, delete, require_preconditions
 from localcloud.kubernetes.failures import ApiFailure
 from localcloud.kubernetes.registry import Registry
 from localcloud.kubernetes.selectors import label_selector_test
@@ -25,11 +26,13 @@ def evict(
     """
     pod = registry.read(kinds.POD, target.namespace, target.name)
     options = DeleteOptions.read(eviction.get("deleteOptions"), query)
+    require_preconditions(kinds.POD, pod, options)
     budget = _budget_of(registry, pod)
     if budget and not _needs_no_budget(pod.body, budget.body):
         _spend(registry, budget, target.name, dry_run=options.dry_run)
     if not options.dry_run and not pod.body["metadata"].get("deletionTimestamp"):
         _mark(registry, pod)
+        options = replace(options, version="")  # it was the one before the mark
     delete(registry, kinds.POD, target.namespace, target.name, options)
 
 

@@ -133,6 +133,11 @@ def hub_of(api: ApiClient) -> Hub:
     return _hubs[api]
 
 
+def find_hub(api: ApiClient) -> Hub | None:
+    """Find the hub of the kubelets that speak through a client."""
+    return _hubs.get(api)
+
+
 async def leave_hub(api: ApiClient, member: Member) -> None:
     """Leave the hub; the last one to leave ends it."""
     hub = _hubs.get(api)

@@ -21,6 +21,7 @@ from localcloud.kubernetes.hub import Hub, hub_of, leave_hub
 from localcloud.kubernetes.in_cluster import InClusterReader
 from localcloud.kubernetes.informer import Obj
 from localcloud.kubernetes.kinds import LEASE, NODE
+from localcloud.kubernetes.kubelet_door import PORT, KubeletDoor
 from localcloud.kubernetes.node_status import (
     LEASE_SECONDS,
     NodeConfig,
@@ -72,10 +73,15 @@ class Kubelet:
             network_came_up=self._network_came_up,
         )
         self._lives = PodLives(self._host)
+        self._door = KubeletDoor(self.pods)
 
     @property
     def name(self) -> str:
         return self._node.name
+
+    def pods(self) -> list[Obj]:
+        """Return the pods that this kubelet knows, as the API had them last."""
+        return self._lives.pods()
 
     async def start(self) -> None:
         """Register the node and begin to run its pods.
@@ -88,6 +94,7 @@ class Kubelet:
         self._hub = hub_of(self._api)
         self._lives.begin(self._hub.network)
         self._hub.join(self)
+        self._fabric.listen(self._node.vpc, self._node.address, PORT, self._door.accept)
         self._spawn(self._events.run())
         with suppress(ApiFailure, OSError):
             await self._register()
@@ -99,6 +106,8 @@ class Kubelet:
             return
         self._hub = None
         await leave_hub(self._api, self)
+        self._fabric.close(self._node.vpc, self._node.address, PORT)
+        await self._door.close()
         for port in self._ports:
             self._fabric.close(self._node.vpc, self._node.address, port)
         self._ports.clear()

@@ -259,13 +259,16 @@ def _in_order(
         return item.get(key) if key and isinstance(item, dict) else item
 
     wanted, known = [identity(item) for item in order], [identity(item) for item in before]
+
+    def place(item: Any, unknown: int) -> int:
+        return known.index(identity(item)) if identity(item) in known else unknown
+
     rest = [item for item in items if identity(item) not in wanted]
     named = [item for item in items if identity(item) in wanted]
     named.sort(key=lambda item: wanted.index(identity(item)))
     ordered: list[Any] = []
     for item in named:
-        place = known.index(identity(item)) if identity(item) in known else 0
-        while rest and known.index(identity(rest[0])) < place:
+        while rest and place(rest[0], len(known)) < place(item, 0):
             ordered.append(rest.pop(0))
         ordered.append(item)
     return ordered + rest

@@ -1,16 +1,13 @@
 """The control planes of the local cloud: one for each cluster, found by the hash of its CA."""
 
 import asyncio
-import hashlib
 import logging
 import random
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from localcloud.clock import Clock
 from localcloud.kubernetes import images
@@ -21,45 +18,30 @@ from localcloud.kubernetes.calls import ANONYMOUS, MASTERS, User
 from localcloud.kubernetes.client import ApiClient, ApiFailure, Gate, InProcessClient
 from localcloud.kubernetes.http_messages import Reply, Request
 from localcloud.kubernetes.join_tokens import BootstrapToken
+from localcloud.kubernetes.keeping import Keeper
+from localcloud.kubernetes.plane_config import Plane, PlaneConfig, hash_of_ca
 from localcloud.kubernetes.proxy import PodProxy
 from localcloud.kubernetes.rbac import Authorizer
+from localcloud.kubernetes.real.assets import Assets, find_assets
+from localcloud.kubernetes.real.plane import RealPlane
 from localcloud.kubernetes.registry import Registry
 from localcloud.kubernetes.store import Body, Store
 from localcloud.kubernetes.tokens import Tokens
 from localcloud.kubernetes.wire import Wire
 from localcloud.profiles import Profile
 
-__all__ = ["BootstrapToken", "Plane", "PlaneConfig", "Planes"]
+__all__ = [
+    "BootstrapToken", "EmulatedPlane", "Plane", "PlaneConfig", "Planes", "RealEngine", "hash_of_ca",
+]  # fmt: skip
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class PlaneConfig:
-    """What kubeadm decides about a control plane; certificates and keys are PEM.
-
-    `dial` reaches into the private network as the master machine does.
-    """
-
-    name: str
-    version: str
-    vpc: str
-    address: str
-    ca_certificate: bytes
-    ca_key: bytes
-    server_certificate: bytes
-    server_key: bytes
-    pod_cidr: str
-    service_cidr: str
-    bootstrap_tokens: tuple[BootstrapToken, ...]
-    dial: Callable[[str, int], socket.socket]
 
 
 Controllers = Callable[[ApiClient, Clock, Profile, PlaneConfig], Awaitable[None]]
 
 
-class Plane:
-    """An API server with its controllers. Its objects outlive `stop`."""
+class EmulatedPlane:
+    """A control plane in this process, without etcd and without the Kubernetes programs."""
 
     def __init__(
         self,
@@ -78,7 +60,8 @@ class Plane:
         self._gate = Gate()
         store = Store()
         self._registry = Registry(store, clock, config.service_cidr, chance)
-        tokens = Tokens(store, clock)
+        self._keeper = Keeper(config.data, store)
+        tokens = Tokens(store, clock, self._keeper.signing_key)
         proxy = PodProxy(store, self._serve, chance)
         self._tokens = tokens
         self.server = ApiServer(store, self._registry, Authorizer(store), tokens, proxy)
@@ -97,6 +80,7 @@ class Plane:
         """Begin to serve; the first time, furnish the cluster. A second start does nothing."""
         if self._gate.is_open:
             return
+        self._keeper.open()
         furnish(
             self._registry,
             address=self.config.address,
@@ -115,6 +99,7 @@ class Plane:
             await asyncio.gather(self._controllers, return_exceptions=True)
             self._controllers = None
         await self._wire.close()
+        await self._keeper.close()
 
     def accept(self, connection: socket.socket, peer: str) -> None:
         """Serve one TLS connection until it ends; refused while the plane is stopped."""
@@ -149,12 +134,31 @@ class Plane:
             return failure.status, failure.body()
 
 
+@dataclass(frozen=True, slots=True)
+class RealEngine:
+    """The Kubernetes programs, and the folder below which each plane has one of its own."""
+
+    assets: Assets
+    folder: Path
+
+    @classmethod
+    def find(cls, environment: Mapping[str, str], folder: Path) -> "RealEngine | None":
+        """Find the programs where the environment says; None where it says nothing.
+
+        Raises:
+            AssetsMissing: it names a folder in which a program is missing.
+        """
+        assets = find_assets(environment)
+        return cls(assets, folder) if assets else None
+
+
 class Planes:
     """Every control plane of this local cloud.
 
     Args:
         chance: for uids, name suffixes and addresses; a seeded one makes them repeatable.
         controllers: what runs beside each API server; a test may run less.
+        real: runs the planes to come; without it they are emulated.
     """
 
     def __init__(
@@ -163,7 +167,9 @@ class Planes:
         profile: Profile,
         chance: random.Random | None = None,
         controllers: Controllers | None = None,
+        real: RealEngine | None = None,
     ) -> None:
+        self._real = real
         self._clock = clock
         self._profile = profile
         self._random = chance or random.SystemRandom()
@@ -172,9 +178,18 @@ class Planes:
 
     def create(self, config: PlaneConfig) -> Plane:
         """Make a plane, not started; one with the same CA is replaced."""
-        plane = Plane(config, self._clock, self._profile, self._random, self._controllers)
+        plane = self._real_plane(config) if self._real else self._emulated_plane(config)
         self._planes[plane.ca_hash] = plane
         return plane
+
+    def _emulated_plane(self, config: PlaneConfig) -> Plane:
+        return EmulatedPlane(config, self._clock, self._profile, self._random, self._controllers)
+
+    def _real_plane(self, config: PlaneConfig) -> Plane:
+        assert self._real is not None
+        # The CA is the cluster's identity; its hash has no letters that a path could not bear.
+        own = self._real.folder / hash_of_ca(config.ca_certificate).rpartition(":")[2][:16]
+        return RealPlane(config, self._clock, self._real.assets, own)
 
     def find_by_ca_hash(self, ca_hash: str) -> Plane | None:
         """Find the plane that a joining node means by `sha256:…`."""
@@ -186,10 +201,3 @@ async def _controllers(api: ApiClient, clock: Clock, profile: Profile, config: P
     from localcloud.kubernetes.controllers import run_controllers
 
     await run_controllers(api, clock, profile, config)
-
-
-def hash_of_ca(certificate: bytes) -> str:
-    """The hash that kubeadm pins: SHA-256 of the public key, as `sha256:…`."""
-    key = x509.load_pem_x509_certificate(certificate).public_key()
-    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return f"sha256:{hashlib.sha256(spki).hexdigest()}"

@@ -94,6 +94,10 @@ class PodLives:
             self._silence(life)
         self._lives.clear()
 
+    def pods(self) -> list[Obj]:
+        """Return the pods that live on this node, in the order in which they came."""
+        return [life.pod for life in self._lives.values()]
+
     def pod_changed(self, before: Obj | None, after: Obj | None) -> None:
         """Take note of a pod of this node."""
         if before is not None and (

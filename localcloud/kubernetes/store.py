@@ -6,7 +6,7 @@ readers inside the API server as it is, and its JSON text is made once.
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain
@@ -100,6 +100,14 @@ class Store:
     def __init__(self, history: int = HISTORY) -> None:
         self.version = 0
         self._tables = {kind: _Table(deque(maxlen=history)) for kind in KINDS}
+
+    def load(self, found: Iterable[tuple[Kind, Body]], version: int) -> None:
+        """Begin with objects of the past; watches from before `version` have to list again."""
+        for kind, body in found:
+            self._place(kind, Stored(body, int(body["metadata"]["resourceVersion"])))
+        self.version = version
+        for table in self._tables.values():
+            table.forgotten = version
 
     def find(self, kind: Kind, namespace: str, name: str) -> Stored | None:
         return self._tables[kind].by_namespace.get(namespace, {}).get(name)

@@ -10,6 +10,7 @@ from localcloud.kubernetes.eviction import evict
 from localcloud.kubernetes.failures import ApiFailure, bad_request, conflict
 from localcloud.kubernetes.kinds import Kind
 from localcloud.kubernetes.patch import merge_patch
+from localcloud.kubernetes.pod_log import read_log
 from localcloud.kubernetes.registry import Registry
 from localcloud.kubernetes.selectors import format_label_selector
 from localcloud.kubernetes.store import Body, Stored
@@ -145,27 +146,9 @@ def _bind(registry: Registry, call: Call, target: Target) -> Document:
 
 
 def _log(registry: Registry, call: Call, target: Target) -> Content:
-    """A few honest lines: the pod is simulated and writes nothing of its own."""
     pod = registry.read(kinds.POD, target.namespace, target.name).body
-    containers = {item["name"]: item for item in pod["spec"]["containers"]}
-    wanted = call.query.get("container") or next(iter(containers))
-    if wanted not in containers:
-        raise bad_request(f"container {wanted} is not valid for pod {target.name}")
-    started = pod.get("status", {}).get("startTime")
-    if pod.get("status", {}).get("phase") == "Pending" or not started:
-        raise bad_request(
-            f'container "{wanted}" in pod "{target.name}" is waiting to start: ContainerCreating'
-        )
-    node = pod["spec"].get("nodeName", "")
-    lines = [
-        f"simulated container {wanted} of image {containers[wanted]['image']}",
-        f"started on node {node}; it answers on its ports and writes no log of its own",
-    ]
-    if call.query.get("timestamps") in ("true", "1"):
-        lines = [f"{started} {line}" for line in lines]
-    tail = call.query.get("tailLines")
-    lines = lines[-int(tail) :] if tail and int(tail) else ([] if tail else lines)
-    return Content("".join(f"{line}\n" for line in lines).encode(), content_type="text/plain")
+    text = read_log(pod, call.query.get("container", ""), call.query)
+    return Content(text.encode(), content_type="text/plain")
 
 
 # Service accounts

@@ -19,13 +19,18 @@ ISSUER = "https://kubernetes.default.svc.cluster.local"
 JOIN_GROUPS = ("system:bootstrappers", "system:bootstrappers:kubeadm:default-node-token")
 
 
+def make_signing_key() -> bytes:
+    """Make a key for the tokens of one cluster."""
+    return Ed25519PrivateKey.generate().private_bytes_raw()
+
+
 class Tokens:
     """Makes and reads the bearer tokens of one cluster."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, signing_key: bytes) -> None:
         self._store = store
         self._clock = clock
-        self._key = Ed25519PrivateKey.generate()
+        self._key = Ed25519PrivateKey.from_private_bytes(signing_key)
 
     def sign(self, namespace: str, account: str, uid: str, seconds: int) -> tuple[str, str]:
         """Make a token for a ServiceAccount; returns it and the moment it ends."""

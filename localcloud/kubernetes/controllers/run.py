@@ -23,8 +23,6 @@ from localcloud.kubernetes.informer import Informers
 from localcloud.kubernetes.kinds import REPLICA_SET, REPLICATION_CONTROLLER
 from localcloud.profiles import Profile
 
-NODE_CIDR_MASK = 24  # upstream's default
-
 log = logging.getLogger(__name__)
 
 
@@ -37,6 +35,8 @@ class ClusterConfig(Protocol):
     def ca_certificate(self) -> bytes: ...
     @property
     def pod_cidr(self) -> str: ...
+    @property
+    def node_cidr_mask(self) -> int: ...
 
 
 class Controller(Protocol):
@@ -52,12 +52,11 @@ async def run_controllers(
     ours, and ends the whole group with it.
     """
     context = Context(api, clock, Informers(api))
-    mask = getattr(config, "node_cidr_mask", NODE_CIDR_MASK)
     controllers: tuple[Controller, ...] = (
         ServiceAccountController(context, config.ca_certificate),
         NamespaceController(context),
         JoinTokenController(context),
-        NodeController(context, config.pod_cidr, mask),
+        NodeController(context, config.pod_cidr, config.node_cidr_mask),
         EvictionController(context),
         Scheduler(context),
         ReplicaController(context, REPLICATION_CONTROLLER),

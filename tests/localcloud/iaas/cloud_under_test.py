@@ -6,16 +6,20 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
 from vendor_client import Connections, connect
 
-from localcloud.clock import WallClock
+from localcloud.clock import Clock, WallClock
+from localcloud.database import Database
 from localcloud.fabric import Fabric
 from localcloud.iaas.catalog import QUOTAS
 from localcloud.iaas.faults.kinds import read_fault
 from localcloud.iaas.http import iaas_app
+from localcloud.iaas.keeping import Keeper
 from localcloud.iaas.service import Iaas
 from localcloud.iaas.signature import Account
 from localcloud.parts import Ailment, Birth
@@ -26,6 +30,28 @@ T = TypeVar("T")
 KEY_ID, SECRET = "TESTKEY", "a secret"
 PATIENCE = 10.0
 IMAGE = "noble1x64a"
+
+
+class HeldClock(WallClock):
+    """The wall's clock, set back, on which long sleeps end when the test says so."""
+
+    LONG = 600.0
+
+    def __init__(self, behind: timedelta = timedelta(0)) -> None:
+        self.behind = behind
+        self.sleepers = 0
+        self.is_over = False
+
+    def now(self) -> datetime:
+        return super().now() - self.behind
+
+    async def sleep(self, seconds: float, /) -> None:
+        if seconds < self.LONG:
+            await super().sleep(seconds)
+            return
+        self.sleepers += 1
+        while not self.is_over:  # noqa: ASYNC110 - set by another thread
+            await asyncio.sleep(0.005)
 
 
 class StandInMachines:
@@ -146,6 +172,8 @@ DESCRIBES = {
     "instance": "Instances",
     "keypair": "KeyPairs",
     "tag": "Tags",
+    "volume": "Volumes",
+    "nic": "Nics",
 }
 
 
@@ -173,9 +201,16 @@ def visit(address: str, port: int, source: str = "127.0.0.1") -> bytes:
 
 @contextmanager
 def serve_cloud(
-    profile: Profile = PROFILES["instant"], quotas: dict[str, int] | None = None
+    profile: Profile = PROFILES["instant"],
+    quotas: dict[str, int] | None = None,
+    clock: Clock | None = None,
+    file: Path | None = None,
 ) -> Iterator[CloudUnderTest]:
-    """Run a cloud in a thread with an event loop of its own."""
+    """Run a cloud in a thread with an event loop of its own.
+
+    Args:
+        file: keeps the cloud's state, and may hold that of an earlier one.
+    """
     listener = bind_loopback()
     fabric = Fabric()
     machines = StandInMachines(fabric)
@@ -184,14 +219,17 @@ def serve_cloud(
 
     async def run() -> None:
         iaas = Iaas(
-            WallClock(),
+            clock or WallClock(),
             profile,
             fabric,
             machines,
             Random(7),
             account=Account(KEY_ID, SECRET),
             quotas=dict(QUOTAS) | (quotas or {}),
+            keeper=Keeper(Database(file)) if file else None,
+            name=str(file or ""),
         )
+        await iaas.go_on()
         server = make_server(iaas_app(iaas))
         parts.update(iaas=iaas, server=server, loop=asyncio.get_running_loop())
         ready.set()

@@ -1,12 +1,20 @@
 """The fault matrix: every kind is put in force, and seen by the vendor's client."""
 
 import http.client
-import time
+import threading
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from cloud_under_test import CloudUnderTest, eventually, visit
+from cloud_under_test import (
+    SECRET,
+    CloudUnderTest,
+    HeldClock,
+    eventually,
+    serve_cloud,
+    visit,
+)
 from network_under_test import (
     forward,
     machine_request,
@@ -53,11 +61,18 @@ def test_share_of_requests_that_fails_is_the_same_every_time(cloud: CloudUnderTe
     assert 15 <= first.count(5000) <= 45
 
 
-def test_latency_passes_before_the_request_acts(cloud: CloudUnderTest) -> None:
-    cloud.fault("latency", action="CreateTag", seconds=0.2)
-    begin = time.monotonic()
-    cloud.ok("CreateTag", **TAG)
-    assert time.monotonic() - begin >= 0.2
+def test_latency_passes_before_the_request_acts() -> None:
+    clock = HeldClock()
+    with serve_cloud(clock=clock) as cloud:
+        cloud.fault("latency", action="CreateTag", seconds=3600)
+        slow = cloud.connect(SECRET)
+        creating = threading.Thread(target=slow.send_request, args=("CreateTag", dict(TAG)))
+        creating.start()
+        eventually(lambda: clock.sleepers)
+        assert cloud.ok("DescribeTags")["total_count"] == 0
+        clock.is_over = True
+        creating.join()
+        assert cloud.ok("DescribeTags")["total_count"] == 1
 
 
 def test_lost_request_leaves_nothing_behind(cloud: CloudUnderTest) -> None:
@@ -95,13 +110,16 @@ def test_bad_reply_that_is_no_json_breaks_the_sdk(cloud: CloudUnderTest) -> None
         cloud.call("DescribeTags")
 
 
-def test_rate_limit_refuses_the_call_too_many_until_the_time_has_passed(
-    cloud: CloudUnderTest,
-) -> None:
-    cloud.fault("rate-limit", calls=3, seconds=0.5)
-    codes = [code(cloud.call("DescribeTags")) for _ in range(4)]
-    assert codes == [0, 0, 0, 2500]
-    eventually(lambda: code(cloud.call("DescribeTags")) == 0)
+def test_rate_limit_refuses_the_call_too_many_until_the_time_has_passed() -> None:
+    clock = HeldClock(behind=timedelta(hours=2))
+    with serve_cloud(clock=clock) as cloud:
+        cloud.fault("rate-limit", calls=3, seconds=3600)
+        codes = [code(cloud.call("DescribeTags")) for _ in range(4)]
+        assert codes == [0, 0, 0, 2500]
+        clock.behind -= timedelta(minutes=50)
+        assert code(cloud.call("DescribeTags")) == 2500
+        clock.behind -= timedelta(minutes=11)
+        assert code(cloud.call("DescribeTags")) == 0
 
 
 def test_quota_counts_what_exists_already(cloud: CloudUnderTest) -> None:
@@ -183,13 +201,16 @@ def test_machine_that_dies_falls_silent_and_the_api_does_not_notice(cloud: Cloud
     assert cloud.machines.is_running(second)
 
 
-def test_machine_started_later_dies_in_its_own_time(cloud: CloudUnderTest) -> None:
-    _, vxnet = make_vpc(cloud)
-    cloud.fault("dies", machine="doomed", seconds=0.2)
-    (doomed,) = run_machines(cloud, vxnet, instance_name="doomed")
-    (other,) = run_machines(cloud, vxnet, instance_name="other")
-    eventually(lambda: not cloud.machines.is_running(doomed))
-    assert cloud.machines.is_running(other)
+def test_machine_started_later_dies_in_its_own_time() -> None:
+    clock = HeldClock()
+    with serve_cloud(clock=clock) as cloud:
+        _, vxnet = make_vpc(cloud)
+        cloud.fault("dies", machine="doomed", seconds=3600)
+        (doomed,) = run_machines(cloud, vxnet, instance_name="doomed")
+        (other,) = run_machines(cloud, vxnet, instance_name="other")
+        clock.is_over = True
+        eventually(lambda: not cloud.machines.is_running(doomed))
+        assert cloud.machines.is_running(other)
 
 
 def test_machine_that_never_joins_is_born_without_a_kubelet(cloud: CloudUnderTest) -> None:
@@ -204,16 +225,17 @@ def test_machine_that_never_joins_is_born_without_a_kubelet(cloud: CloudUnderTes
 @pytest.mark.parametrize(
     ("kind", "ailment"), [("not-ready", Ailment.KUBELET), ("api-away", Ailment.API_SERVER)]
 )
-def test_running_machine_fails_for_a_while(
-    cloud: CloudUnderTest, kind: str, ailment: Ailment
-) -> None:
-    _, vxnet = make_vpc(cloud)
-    first, second = run_machines(cloud, vxnet, count=2)
-    cloud.fault(kind, machine=second, seconds=0.2)
-    assert cloud.machines.ailing == {(second, ailment)}
-    eventually(lambda: not cloud.machines.ailing)
-    cloud.fault(kind, times=1)
-    assert cloud.machines.ailing == {(first, ailment)}
+def test_running_machine_fails_for_a_while(kind: str, ailment: Ailment) -> None:
+    clock = HeldClock()
+    with serve_cloud(clock=clock) as cloud:
+        _, vxnet = make_vpc(cloud)
+        first, second = run_machines(cloud, vxnet, count=2)
+        cloud.fault(kind, machine=second, seconds=3600)
+        assert cloud.machines.ailing == {(second, ailment)}
+        clock.is_over = True
+        eventually(lambda: not cloud.machines.ailing)
+        cloud.fault(kind, times=1)
+        assert cloud.machines.ailing == {(first, ailment)}
 
 
 def test_every_kind_is_listed_as_it_can_be_read_again(cloud: CloudUnderTest) -> None:

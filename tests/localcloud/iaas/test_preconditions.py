@@ -204,9 +204,9 @@ REFUSALS = [
     row(
         "CreateLoadBalancer",
         1400,
-        "does not emulate",
-        lambda t: {"vxnet": "vxnet-0", "eips": [t.spare_eip]},
-        "public",
+        "is not available, can not be associated to loadbalancer",
+        lambda t: {"vxnet": "vxnet-0", "eips": [t.network.eip]},
+        "an address in use",
     ),
     row("RunInstances", 2100, "[win]", machine(image_id="win"), "unknown image"),
     row("RunInstances", 1100, "[huge]", machine(instance_type="huge"), "unknown type"),

@@ -2,9 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import asyncssh
 
 from localcloud.kubernetes.client import MASTERS
 from localcloud.parts import Ailment
@@ -47,7 +49,7 @@ async def make_cluster(lab: Lab) -> None:
     assert done.exit_status == 0, done.stderr
 
 
-async def join(lab: Lab):  # type: ignore[no-untyped-def]
+async def join(lab: Lab) -> asyncssh.SSHCompletedProcess:
     settings = node_settings(
         JOIN_TOKEN=master_settings()["JOIN_TOKEN"], CA_HASH=lab.plane().ca_hash
     )
@@ -61,8 +63,8 @@ async def is_ready(lab: Lab, name: str) -> str:
     return str(condition["status"])
 
 
-async def eventually(look: Callable[[], object]) -> None:
-    while not await look():  # type: ignore[misc]  # noqa: ASYNC110 - there is no event
+async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
+    while not await look():  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(0.02)
 
 

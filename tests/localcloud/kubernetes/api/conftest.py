@@ -31,6 +31,7 @@ from localcloud.kubernetes.client import ApiClient
 from localcloud.kubernetes.planes import BootstrapToken, Plane, PlaneConfig, Planes
 from localcloud.profiles import PROFILES
 
+MASTER = "192.168.0.2"
 JOIN_TOKEN = "abcdef.0123456789abcdef"
 
 
@@ -56,14 +57,14 @@ class Authority:
         self.pair = _pair(certificate, self._key)
 
     def issue(self, name: str, *groups: str, server: bool = False) -> Pair:
-        """Sign a certificate for a user with groups, or for a server on 127.0.0.1."""
+        """Sign a certificate for a user with groups, or for a server here and on the master."""
         key = ec.generate_private_key(ec.SECP256R1())
         parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
         subject = x509.Name([*parts, x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = self._builder(subject, key)
         if server:
-            address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-            builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+            names = [x509.IPAddress(ipaddress.ip_address(one)) for one in ("127.0.0.1", MASTER)]
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return _pair(builder.sign(self._key, hashes.SHA256()), key)
 
     def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> Any:
@@ -104,7 +105,7 @@ def plane_config(authority: Authority) -> PlaneConfig:
         name="demo",
         version="v1.36.4",
         vpc="rtr-test",
-        address="192.168.0.2",
+        address=MASTER,
         ca_certificate=authority.pair.certificate,
         ca_key=authority.pair.key,
         server_certificate=server.certificate,

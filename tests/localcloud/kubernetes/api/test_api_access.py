@@ -12,7 +12,7 @@ from localcloud.kubernetes.kinds import SECRET, SERVICE_ACCOUNT
 from localcloud.kubernetes.protobuf import decode
 from localcloud.kubernetes.rbac import Wish, covers
 from localcloud.kubernetes.store import Store
-from localcloud.kubernetes.tokens import Tokens
+from localcloud.kubernetes.tokens import Tokens, make_signing_key
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -82,7 +82,7 @@ def make_tokens(clock, *bootstrap):
     account = store.put(SERVICE_ACCOUNT, {"metadata": metadata})
     for token in bootstrap:
         store.put(SECRET, token_secret(token))
-    return Tokens(store, clock), store, account
+    return Tokens(store, clock, make_signing_key()), store, account
 
 
 def test_a_signed_token_names_its_account_until_it_ends():

@@ -84,6 +84,8 @@ def test_strategic_merge_obeys_its_directives():
     assert strategic_merge(document, {"finalizers": ["z", "x"]})["finalizers"] == ["x", "y", "z"]
     retained = {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}
     assert strategic_merge(document, retained)["strategy"] == {"type": "Recreate"}
+    added = {"$setElementOrder/conditions": [{"type": "B"}], "conditions": [{"type": "C"}]}
+    assert {c["type"] for c in strategic_merge(document, added)["conditions"]} == {"A", "B", "C"}
     ordered = {"$setElementOrder/conditions": [{"type": "B"}, {"type": "A"}]}
     assert [c["type"] for c in strategic_merge(document, ordered)["conditions"]] == ["B", "A"]
     with pytest.raises(BadPatch):

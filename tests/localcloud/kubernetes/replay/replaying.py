@@ -16,18 +16,15 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from localcloud.kubernetes.app import App
-from localcloud.kubernetes.calls import User
+from tests.localcloud.kubernetes.replay.asking import Answer, Request, ask
 from tests.localcloud.kubernetes.replay.comparing import differences, lasting, stories
 from tests.localcloud.kubernetes.sample_cluster import MovableClock, settle
 
 CASES = Path(__file__).parents[3] / "cases" / "kubernetes"
 RECORDING = CASES / "recordings-1.36.jsonl.gz"
 
-ADMIN = User("kubernetes-admin", ("kubeadm:cluster-admins", "system:authenticated"))
 TURNS = 150
 """Turns of the event loop after which everybody has done what there is to do."""
-
-_DEPLOYMENT = "/apis/apps/v1/namespaces/default/deployments"
 
 
 def _typed(name: str, replicas: int) -> dict[str, Any]:
@@ -73,22 +70,6 @@ class Exchange:
         if isinstance(body, dict) and body.keys() <= {"binary_bytes", "omitted_bytes"}:
             return False
         return "protobuf" not in (self.response["content_type"] or "")
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    def content(self) -> Any:
-        """The decoded body: an object, a text, or the events of a watch."""
-        if not self.headers.get("content-type", "").startswith("application/json"):
-            return self.body.decode() or None
-        lines = self.body.splitlines()
-        if len(lines) > 1:
-            return [json.loads(line) for line in lines]
-        return json.loads(self.body) if self.body else None
 
 
 def read_exchanges() -> list[Exchange]:
@@ -141,49 +122,11 @@ class Replay:
             headers["content-type"] = "application/json"
         if body is not None and not isinstance(body, str):
             body = self._translated(json.dumps(body))
-        answer = await self._ask(request["method"], path, query, headers, body or "", exchange)
+        asked = Request(request["method"], path, query, headers, body or "", exchange.is_watch)
+        answer = await ask(self._app, asked)
         if tag := answer.headers.get("etag"):
             self._tags[path] = tag
         return answer
-
-    async def _ask(
-        self,
-        method: str,
-        path: str,
-        query: str,
-        headers: dict[str, str | None],
-        body: str,
-        exchange: Exchange,
-    ) -> Answer:
-        sent: list[dict[str, Any]] = []
-        gone = asyncio.Event()
-
-        async def receive() -> dict[str, Any]:
-            if body_parts:
-                return {"type": "http.request", "body": body_parts.pop()}
-            await gone.wait()
-            return {"type": "http.disconnect"}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-            # A reader of a watch that has heard enough hangs up.
-            if message["type"] == "http.response.body" and exchange.is_watch:
-                gone.set()
-
-        body_parts = [body.encode()]
-        named = [(name.encode(), value.encode()) for name, value in headers.items() if value]
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "query_string": query.encode(),
-            "headers": named,
-            "state": {"user": ADMIN},
-        }
-        await self._app(scope, receive, send)
-        content = b"".join(part.get("body", b"") for part in sent[1:])
-        received = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-        return Answer(sent[0]["status"], received, content)
 
     def _differences(self, exchange: Exchange, answer: Answer) -> Iterator[str]:
         recorded = exchange.response

@@ -1,0 +1,301 @@
+"""An API client over HTTPS, for API servers that are processes of their own."""
+
+import asyncio
+import json
+import logging
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import h11
+
+from localcloud.kubernetes.calls import JSON
+from localcloud.kubernetes.failures import ApiFailure, unavailable
+
+PATIENCE = 30.0  # seconds for a whole request
+WATCH_SECONDS = 300  # after which the server ends a watch, and it is opened again
+WATCH_SILENCE = 330.0  # seconds after which a watch that says nothing counts as broken
+PAGE = 500  # objects in one answer to a list
+AGAIN = 1.0  # seconds before a server that does not answer is asked again
+GOODBYE = 2.0  # seconds
+KEPT_IDLE = 8  # connections
+
+_PASSING = (429, 500, 503, 504)
+"""Statuses that say nothing about the request: a watch waits and goes on."""
+
+Obj = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an API server listens, and the name that its certificate has."""
+
+    host: str
+    port: int
+    name: str
+
+
+class HttpsClient:
+    """Speaks to one API server, with the identity in the TLS settings' client certificate.
+
+    Args:
+        address: asked for each connection, as a server may come back elsewhere.
+    """
+
+    def __init__(self, address: Callable[[], Address], tls: ssl.SSLContext) -> None:
+        self._address = address
+        self._tls = tls
+        self._idle: list[_Connection] = []
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = JSON,
+    ) -> Any:
+        """Send one request; returns the decoded JSON, or text where the answer is none.
+
+        It is sent once: after a lost connection the caller decides whether to look or to repeat.
+
+        Raises:
+            ApiFailure: the server refused it, or does not answer (503).
+        """
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._exchange(method, _target(path, query), body, content_type)
+        except (OSError, h11.ProtocolError) as error:  # a timeout is an OSError as well
+            raise unavailable(f"the API server does not answer: {error}") from error
+
+    async def watch(
+        self, path: str, *, query: Mapping[str, str] | None = None
+    ) -> AsyncIterator[tuple[str, Obj]]:
+        """List, then watch from there, for ever; see `ApiClient`."""
+        known: dict[tuple[str, str], Obj] = {}
+        version, synced = "", False
+        while True:
+            try:
+                if not version:
+                    listed, version = await self._list(path, query)
+                    for change, obj in _news(known, listed):
+                        yield change, obj
+                    if not synced:
+                        synced = True
+                        yield "SYNCED", {}
+                async for change, obj in self._follow(path, query, version):
+                    version = obj["metadata"]["resourceVersion"]
+                    if change == "BOOKMARK":
+                        continue
+                    known[_key(obj)] = obj["metadata"]
+                    if change == "DELETED":
+                        del known[_key(obj)]
+                    yield change, obj
+            except ApiFailure as failure:
+                if failure.status == 410:
+                    version = ""
+                elif failure.status in _PASSING:
+                    log.debug("watch of %s: %s", path, failure)
+                    await asyncio.sleep(AGAIN)
+                else:
+                    raise
+
+    async def close(self) -> None:
+        """Close the connections that are kept for later requests."""
+        for connection in self._idle:
+            await connection.close()
+        self._idle.clear()
+
+    async def _exchange(self, method: str, target: str, body: Any, content_type: str) -> Any:
+        connection = await self._kept() or await _Connection.open(self._address(), self._tls)
+        try:
+            status, kind = await connection.send(method, target, body, content_type)
+            content = b"".join([part async for part in connection.parts()])
+        except BaseException:
+            await connection.close()
+            raise
+        if connection.is_reusable() and len(self._idle) < KEPT_IDLE:
+            self._idle.append(connection)
+        else:
+            await connection.close()
+        answer = _decoded(content, kind)
+        if status >= 400:
+            raise _failure(status, answer)
+        return answer
+
+    async def _kept(self) -> "_Connection | None":
+        """A connection of an earlier request that the server has not closed in between."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.has_ended():
+                return connection
+            await connection.close()
+        return None
+
+    async def _list(self, path: str, query: Mapping[str, str] | None) -> tuple[list[Obj], str]:
+        """Read all pages; the objects know their kind, which the items of a list do not say."""
+        items: list[Obj] = []
+        asked = {**(query or {}), "limit": str(PAGE)}
+        while True:
+            page = await self.request("GET", path, query=asked)
+            head = {"apiVersion": page["apiVersion"], "kind": page["kind"].removesuffix("List")}
+            items += [{**head, **item} for item in page["items"]]
+            if not page["metadata"].get("continue"):
+                return items, page["metadata"]["resourceVersion"]
+            asked["continue"] = page["metadata"]["continue"]
+
+    async def _follow(
+        self, path: str, query: Mapping[str, str] | None, version: str
+    ) -> AsyncIterator[tuple[str, Obj]]:
+        asked = {
+            **(query or {}),
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(WATCH_SECONDS),
+        }
+        connection = None
+        try:
+            async with asyncio.timeout(PATIENCE):
+                connection = await _Connection.open(self._address(), self._tls)
+                status, kind = await connection.send("GET", _target(path, asked), None, JSON)
+            if status >= 400:
+                content = b"".join([part async for part in connection.parts()])
+                raise _failure(status, _decoded(content, kind))
+            async for event in _events(connection.parts()):
+                if event["type"] == "ERROR":
+                    raise _failure(int(event["object"].get("code", 500)), event["object"])
+                yield event["type"], event["object"]
+        except (OSError, h11.ProtocolError) as error:
+            raise unavailable(f"the watch broke: {error}") from error
+        finally:
+            if connection:
+                await connection.close()
+
+
+class _Connection:
+    """One HTTP/1.1 connection; one request at a time."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._host = host
+        self._http = h11.Connection(h11.CLIENT)
+
+    @classmethod
+    async def open(cls, address: Address, tls: ssl.SSLContext) -> "_Connection":
+        reader, writer = await asyncio.open_connection(
+            address.host, address.port, ssl=tls, server_hostname=address.name
+        )
+        return cls(reader, writer, address.name)
+
+    async def send(self, method: str, target: str, body: Any, content_type: str) -> tuple[int, str]:
+        """Send a request; returns the status and the content type of the answer."""
+        content = b"" if body is None else json.dumps(body).encode()
+        headers = [("Host", self._host), ("Accept", JSON), ("Content-Length", str(len(content)))]
+        if content:
+            headers.append(("Content-Type", content_type))
+        head = h11.Request(method=method, target=target, headers=headers)
+        for event in (head, h11.Data(content), h11.EndOfMessage()):
+            self._writer.write(self._http.send(event) or b"")
+        await self._writer.drain()
+        while True:
+            answer = await self._next()
+            if isinstance(answer, h11.Response):
+                known = dict(answer.headers)
+                return answer.status_code, known.get(b"content-type", b"").decode()
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """The body of the answer, piece by piece."""
+        while True:
+            event = await self._next()
+            if isinstance(event, h11.Data):
+                yield bytes(event.data)
+            elif isinstance(event, h11.EndOfMessage):
+                return
+
+    async def _next(self) -> h11.Event:
+        while True:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                async with asyncio.timeout(WATCH_SILENCE):
+                    self._http.receive_data(await self._reader.read(65536))
+            elif event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
+                raise ConnectionError("the connection ended within an answer")
+            else:
+                assert not isinstance(event, type)
+                return event
+
+    def is_reusable(self) -> bool:
+        """Make the connection ready for another request; False where it cannot be."""
+        if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+            return False
+        self._http.start_next_cycle()
+        return True
+
+    def has_ended(self) -> bool:
+        return self._reader.at_eof() or self._writer.is_closing()
+
+    async def close(self) -> None:
+        """Say goodbye as TLS wants it, but do not wait long for the answer."""
+        self._writer.close()
+        try:
+            async with asyncio.timeout(GOODBYE):
+                await self._writer.wait_closed()
+        except OSError:
+            self._writer.transport.abort()
+
+
+async def _events(parts: AsyncIterator[bytes]) -> AsyncIterator[Obj]:
+    """The lines of a watch, which end where they want and not where pieces do."""
+    rest = b""
+    async for part in parts:
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            if line.strip():
+                yield json.loads(line)
+
+
+def _news(known: dict[tuple[str, str], Obj], listed: list[Obj]) -> list[tuple[str, Obj]]:
+    """What a list tells to somebody who knew other objects; brings `known` up to date."""
+    gone = {key: known[key] for key in known.keys() - {_key(obj) for obj in listed}}
+    for key in gone:
+        del known[key]
+    known |= {_key(obj): obj["metadata"] for obj in listed}
+    added = [("ADDED", obj) for obj in listed]
+    return [*added, *(("DELETED", {"metadata": metadata}) for metadata in gone.values())]
+
+
+def _key(obj: Mapping[str, Any]) -> tuple[str, str]:
+    metadata = obj["metadata"]
+    return metadata.get("namespace", ""), metadata.get("name", "")
+
+
+def _target(path: str, query: Mapping[str, str] | None) -> str:
+    target = quote(path, safe="/:@!$&'()*+,;=~")
+    return f"{target}?{urlencode(query)}" if query else target
+
+
+def _decoded(content: bytes, kind: str) -> Any:
+    return json.loads(content) if kind.startswith(JSON) else content.decode(errors="replace")
+
+
+def _failure(status: int, answer: Any) -> ApiFailure:
+    """Read a refusal; proxies and health checks refuse without a Status object."""
+    if not isinstance(answer, dict):
+        return ApiFailure(status, "Unknown", str(answer).strip())
+    details = answer.get("details") or {}
+    return ApiFailure(
+        status,
+        answer.get("reason", "Unknown"),
+        answer.get("message", ""),
+        details,
+        retry_after=details.get("retryAfterSeconds"),
+    )

@@ -1,0 +1,105 @@
+"""What a control plane keeps on its machine, as etcd does: objects, version, signing key."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from localcloud.database import WINDOW, Change, Database
+from localcloud.kubernetes import store as objects
+from localcloud.kubernetes.kinds import KINDS, Kind
+from localcloud.kubernetes.store import Body, ChangeType, Listener, Store, Stored
+from localcloud.kubernetes.tokens import make_signing_key
+
+PLANE = "plane"
+VERSION, SIGNING_KEY = "version", "signing-key"
+
+VERSIONS_LOST = 10_000
+"""More than a store writes in the time that a kill may lose.
+
+Clients may have seen the lost versions, so none of them is given a second time.
+"""
+
+
+class Keeper:
+    """Fills a store from a file, and writes every later change there shortly after it.
+
+    Args:
+        path: the file, which need not exist; without one nothing outlives the process.
+
+    Raises:
+        Unreadable: the file is damaged, or another version of the local cloud wrote it.
+    """
+
+    def __init__(self, path: Path | None, store: Store) -> None:
+        self._path = path
+        self._store = store
+        self._database: Database | None = None
+        self._listeners: dict[Kind, Listener] = {k: partial(self._hear, k) for k in KINDS}
+        self._fresh: dict[tuple[str, str], Stored | None] = {}
+        self._writing: asyncio.Task[None] | None = None
+        self.signing_key = make_signing_key()
+        if path is not None:
+            database = Database(path)
+            self._recall(database)
+            database.close()
+
+    def _recall(self, database: Database) -> None:
+        facts = dict(database.read(PLANE))
+        if SIGNING_KEY in facts:
+            self.signing_key = facts[SIGNING_KEY]
+        else:
+            database.write([(PLANE, SIGNING_KEY, self.signing_key)])
+        if VERSION in facts:
+            self._store.load(_read_objects(database), int(facts[VERSION]) + VERSIONS_LOST)
+
+    def open(self) -> None:
+        """Write changes from now on."""
+        if self._path is None:
+            return
+        self._database = Database(self._path)
+        for kind, listener in self._listeners.items():
+            self._store.listen(kind, listener)
+
+    async def close(self) -> None:
+        """Write what has not been written, and let go of the file."""
+        if self._database is None:
+            return
+        for kind, listener in self._listeners.items():
+            self._store.unlisten(kind, listener)
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
+            self._writing = None
+        self._write(self._database)
+        self._database.close()
+        self._database = None
+
+    def _hear(self, kind: Kind, change: objects.Change) -> None:
+        metadata = change.now.body["metadata"]
+        key = f"{metadata.get('namespace', '')}/{metadata['name']}"
+        is_gone = change.type is ChangeType.DELETED
+        self._fresh[kind.path(), key] = None if is_gone else change.now
+        if self._writing is None and self._database is not None:
+            work = self._write_soon(self._database)
+            self._writing = asyncio.get_running_loop().create_task(work, name="keep objects")
+
+    async def _write_soon(self, database: Database) -> None:
+        await asyncio.sleep(WINDOW)
+        self._writing = None
+        self._write(database)
+
+    def _write(self, database: Database) -> None:
+        fresh, self._fresh = self._fresh, {}
+        if fresh:
+            changes: list[Change] = [
+                (*place, stored.encoded if stored else None) for place, stored in fresh.items()
+            ]
+            database.write([*changes, (PLANE, VERSION, str(self._store.version).encode())])
+
+
+def _read_objects(database: Database) -> Iterator[tuple[Kind, Body]]:
+    for kind in KINDS:
+        for _, body in database.read(kind.path()):
+            yield kind, json.loads(body)

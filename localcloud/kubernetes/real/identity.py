@@ -1,0 +1,59 @@
+"""Keys, certificates and the files that carry them; only their owner may read those."""
+
+import os
+import ssl
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from localcloud.kubernetes.calls import User
+from localcloud.kubernetes.plane_config import PlaneConfig
+from localcloud.machines import pki
+
+EVERYBODY = "system:authenticated"
+"""The group that the API server itself adds."""
+
+
+def issue(config: PlaneConfig, user: User, now: datetime) -> pki.Pair:
+    """Issue a client certificate for a user of a cluster."""
+    authority = pki.Pair(config.ca_certificate, config.ca_key)
+    groups = [group for group in user.groups if group != EVERYBODY]
+    return pki.issue(authority, now, user.name, organizations=groups)
+
+
+def client_tls(ca_certificate: bytes, pair: pki.Pair) -> ssl.SSLContext:
+    """The TLS settings of a client that trusts one CA and shows one certificate."""
+    context = ssl.create_default_context(cadata=ca_certificate.decode())
+    _load(context, pair)
+    return context
+
+
+def server_tls(pair: pki.Pair) -> ssl.SSLContext:
+    """The TLS settings of a server that lets anybody in."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    _load(context, pair)
+    return context
+
+
+def _load(context: ssl.SSLContext, pair: pki.Pair) -> None:
+    with tempfile.TemporaryDirectory(prefix="pair-") as folder:
+        # The ssl module reads keys from files only; the folder is ours alone and goes at once.
+        chain = Path(folder) / "pair.pem"
+        write_private(chain, pair.key + b"\n" + pair.certificate)
+        context.load_cert_chain(chain)
+
+
+def make_signing_key() -> bytes:
+    """Make the key that signs the tokens of ServiceAccounts, PEM."""
+    key = rsa.generate_private_key(65537, 2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that nobody else can read at any moment."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)

@@ -1,0 +1,246 @@
+"""A control plane of the real programs, behind the same door as the emulated one."""
+
+import asyncio
+import ipaddress
+import logging
+import socket
+from pathlib import Path
+
+from localcloud.clock import Clock
+from localcloud.fabric import splice
+from localcloud.kubernetes import kinds
+from localcloud.kubernetes.bootstrap import kubeadm_objects
+from localcloud.kubernetes.calls import MASTERS, User
+from localcloud.kubernetes.failures import ApiFailure
+from localcloud.kubernetes.https_client import Address, HttpsClient
+from localcloud.kubernetes.hub import find_hub
+from localcloud.kubernetes.join_tokens import BootstrapToken
+from localcloud.kubernetes.plane_config import PlaneConfig, hash_of_ca
+from localcloud.kubernetes.real import commands
+from localcloud.kubernetes.real.assets import Assets
+from localcloud.kubernetes.real.commands import LOOPBACK, Layout
+from localcloud.kubernetes.real.egress import EgressServer
+from localcloud.kubernetes.real.identity import (
+    client_tls,
+    issue,
+    make_signing_key,
+    write_private,
+)
+from localcloud.kubernetes.real.processes import Program
+
+START_PATIENCE = 90.0  # seconds until the API server must be ready
+LOOK_AGAIN = 0.2  # seconds between looks
+
+_SYSTEM_USERS = {
+    "controller-manager.conf": "system:kube-controller-manager",
+    "scheduler.conf": "system:kube-scheduler",
+}
+
+log = logging.getLogger(__name__)
+
+
+class PlaneFailed(Exception):
+    """The programs were started, but the API server did not become ready."""
+
+
+class RealPlane:
+    """etcd, an API server, a controller manager and a scheduler. Its objects outlive `stop`.
+
+    Args:
+        folder: of this plane alone; holds keys and etcd's data.
+    """
+
+    def __init__(self, config: PlaneConfig, clock: Clock, assets: Assets, folder: Path) -> None:
+        self.config = config
+        self.ca_hash = hash_of_ca(config.ca_certificate)
+        self._clock = clock
+        self._assets = assets
+        self._folder = folder
+        self._layout: Layout | None = None
+        self._programs: list[Program] = []
+        self._clients: dict[User, HttpsClient] = {}
+        self._connections: set[asyncio.Task[None]] = set()
+        self._egress: EgressServer | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return bool(self._programs)
+
+    async def start(self) -> None:
+        """Start the programs in their order; returns once the API server is ready.
+
+        Raises:
+            PlaneFailed: it did not become ready in time; nothing is left running.
+        """
+        if self._programs:
+            return
+        layout = self._layout = self._lay_out()
+        self._write_files(layout)
+        self._egress = EgressServer(layout.egress_socket, self._dial)
+        await self._egress.start()
+        try:
+            await self._run("etcd", commands.etcd_command(self._assets, layout))
+            await self._run("kube-apiserver", commands.apiserver_command(self._assets, layout))
+            await self._wait_until_ready()
+            await self._furnish()
+            manager = commands.controller_manager_command(self._assets, layout)
+            await self._run("kube-controller-manager", manager)
+            await self._run("kube-scheduler", commands.scheduler_command(self._assets, layout))
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End the programs, the last started first; the objects stay in etcd's folder."""
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        for client in self._clients.values():
+            await client.close()
+        while self._programs:
+            await self._programs.pop().stop()
+        if self._egress is not None:
+            await self._egress.stop()
+            self._egress = None
+
+    def accept(self, connection: socket.socket, peer: str) -> None:
+        """Pass one TLS connection on to the API server; refused while the plane is stopped."""
+        if self._layout is None or not self._programs:
+            connection.close()
+            return
+        work = self._pass_on(connection, self._layout.api_port)
+        task = asyncio.ensure_future(work)
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    def client(self, user: User) -> HttpsClient:
+        """A client with that identity; the same one for the same user."""
+        if user not in self._clients:
+            pair = issue(self.config, user, self._clock.now())
+            tls = client_tls(self.config.ca_certificate, pair)
+            self._clients[user] = HttpsClient(self._address, tls)
+        return self._clients[user]
+
+    # The way in and out
+
+    def _address(self) -> Address:
+        if self._layout is None:
+            raise ConnectionRefusedError("it was never started")
+        return Address(LOOPBACK, self._layout.api_port, self.config.address)
+
+    async def _pass_on(self, connection: socket.socket, port: int) -> None:
+        near = await asyncio.open_connection(sock=connection)
+        try:
+            far = await asyncio.open_connection(LOOPBACK, port)
+        except OSError as error:
+            log.debug("the API server of %s: %s", self.config.name, error)
+            near[1].close()
+            return
+        await splice(near, far)
+
+    def _dial(self, address: str, port: int) -> socket.socket:
+        """Connect the API server to a pod, or to a machine of the private network."""
+        try:
+            is_pod = ipaddress.ip_address(address) in ipaddress.ip_network(self.config.pod_cidr)
+        except ValueError as error:
+            raise ConnectionRefusedError(f"{address}: no names are known here") from error
+        if not is_pod:
+            return self.config.dial(address, port)
+        for client in self._clients.values():
+            hub = find_hub(client)
+            if hub is not None:
+                ours, theirs = socket.socketpair()
+                ours.setblocking(False)
+                theirs.setblocking(False)
+                hub.network.accept(address, port, theirs)
+                return ours
+        raise ConnectionRefusedError(f"{address}:{port}: no kubelet runs")
+
+    # The start
+
+    def _lay_out(self) -> Layout:
+        etcd, peer, api = _free_ports(3)
+        return Layout(
+            folder=self._folder,
+            etcd_port=etcd,
+            peer_port=peer,
+            api_port=api,
+            address=self.config.address,
+            pod_cidr=self.config.pod_cidr,
+            service_cidr=self.config.service_cidr,
+        )
+
+    def _write_files(self, layout: Layout) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        config = self.config
+        files: dict[str, bytes] = {
+            "ca.crt": config.ca_certificate,
+            "ca.key": config.ca_key,
+            "apiserver.crt": config.server_certificate,
+            "apiserver.key": config.server_key,
+            "egress.yaml": commands.egress_config(layout).encode(),
+        }
+        if not (self._folder / "service-accounts.key").exists():
+            files["service-accounts.key"] = make_signing_key()
+        for name, user in _SYSTEM_USERS.items():
+            pair = issue(config, User(user), self._clock.now())
+            text = commands.kubeconfig(layout, config.ca_certificate, pair.certificate, pair.key)
+            files[name] = text.encode()
+        for name, content in files.items():
+            write_private(self._folder / name, content)
+
+    async def _run(self, name: str, command: list[str]) -> None:
+        program = Program(name, command, self._folder / f"{name}.log")
+        self._programs.append(program)
+        await program.start()
+
+    async def _wait_until_ready(self) -> None:
+        api, last = self.client(MASTERS), "nothing was heard"
+        try:
+            async with asyncio.timeout(START_PATIENCE):
+                while True:
+                    try:
+                        if await api.request("GET", "/readyz") == "ok":
+                            return
+                    except ApiFailure as failure:
+                        last = failure.message
+                    await asyncio.sleep(LOOK_AGAIN)
+        except TimeoutError as error:
+            raise PlaneFailed(
+                f"the API server of {self.config.name} was not ready after {START_PATIENCE:g} s: "
+                f"{last}; its log is {self._folder / 'kube-apiserver.log'}"
+            ) from error
+
+    async def _furnish(self) -> None:
+        """Create what kubeadm adds to a cluster; what is there stays as it is."""
+        api = self.client(MASTERS)
+        for kind, body in kubeadm_objects(
+            self.config.address, self.config.ca_certificate, await self._first_tokens()
+        ):
+            path = kind.path(body["metadata"].get("namespace", ""))
+            head = {"apiVersion": kind.api_version, "kind": kind.kind}
+            try:
+                await api.request("POST", path, body={**head, **body})
+            except ApiFailure as failure:
+                if failure.reason != "AlreadyExists":
+                    raise
+
+    async def _first_tokens(self) -> tuple[BootstrapToken, ...]:
+        """The join tokens at the first start; one that was deleted must not come back."""
+        path = kinds.CONFIG_MAP.path("kube-public", "cluster-info")
+        try:
+            await self.client(MASTERS).request("GET", path)
+        except ApiFailure as failure:
+            if failure.status != 404:
+                raise
+            return self.config.bootstrap_tokens
+        return ()
+
+
+def _free_ports(count: int) -> list[int]:
+    """Find loopback ports on which nobody listens at this moment."""
+    sockets = [socket.create_server((LOOPBACK, 0)) for _ in range(count)]
+    ports = [int(one.getsockname()[1]) for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports

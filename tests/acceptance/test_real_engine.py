@@ -1,0 +1,113 @@
+"""The demo on a real control plane, where KUBEBUILDER_ASSETS names its programs.
+
+With the variable set, the local cloud's masters boot the same programs, so that every other
+acceptance test runs on them, too.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from localcloud.clock import WallClock
+from localcloud.fabric import Fabric
+from localcloud.kubernetes.planes import PlaneConfig, Planes, RealEngine
+from localcloud.kubernetes.real.assets import VARIABLE
+from localcloud.profiles import PROFILES
+from tests.localcloud.kubernetes.sample_cluster import (
+    MASTER,
+    VPC,
+    SampleCluster,
+    certificates,
+    replication_controller,
+    run,
+    service,
+    until,
+)
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get(VARIABLE), reason=f"{VARIABLE} names no folder of Kubernetes programs"
+)
+
+
+@asynccontextmanager
+async def real_cluster(folder: Path) -> AsyncIterator[SampleCluster]:
+    fabric, clock = Fabric(), WallClock()
+    ca, ca_key, server, server_key = certificates()
+    config = PlaneConfig(
+        name="real",
+        version="v1.36.4",
+        vpc=VPC,
+        address=MASTER,
+        ca_certificate=ca,
+        ca_key=ca_key,
+        server_certificate=server,
+        server_key=server_key,
+        pod_cidr="10.244.0.0/16",
+        service_cidr="10.96.0.0/16",
+        bootstrap_tokens=(),
+        dial=lambda address, port: fabric.dial(VPC, MASTER, address, port),
+    )
+    engine = RealEngine.find(os.environ, folder)
+    plane = Planes(clock, PROFILES["instant"], real=engine).create(config)
+    await plane.start()
+    cluster = SampleCluster(plane, fabric, clock)
+    try:
+        yield cluster
+    finally:
+        for kubelet in cluster.kubelets.values():
+            await kubelet.stop()
+        await plane.stop()
+
+
+@pytest.fixture
+def folder():
+    """A short path: the egress socket lies in it."""
+    path = Path(tempfile.mkdtemp(prefix="real-"))
+    yield path
+    shutil.rmtree(path)
+
+
+def test_the_demo_runs_and_its_page_answers_through_the_api_server(folder: Path) -> None:
+    async def story() -> None:
+        async with real_cluster(folder) as cluster:
+            for number in (1, 2):
+                await cluster.add_node(f"worker-{number}")
+            await cluster.install_network()
+            await cluster.nodes_are_ready(2)
+            place = "/api/v1/namespaces/default"
+            demo = replication_controller("nginx", 3)
+            await cluster.create(f"{place}/replicationcontrollers", demo)
+            await cluster.create(f"{place}/services", service("nginxservice", "nginx"))
+            await cluster.phases_are(Running=3)
+
+            async def answers() -> bool:
+                found = await cluster.items(f"{place}/endpoints")
+                subsets = [one.get("subsets") for one in found]
+                return any(subsets)
+
+            await until(answers)
+            page = await cluster.api.request("GET", f"{place}/services/nginxservice/proxy/")
+            assert "nginx" in page
+
+    run(story())
+
+
+def test_a_burst_waits_for_room_and_a_further_node_gives_it(folder: Path) -> None:
+    async def story() -> None:
+        async with real_cluster(folder) as cluster:
+            for number in (1, 2):
+                await cluster.add_node(f"worker-{number}", pods=5)
+            await cluster.install_network()
+            await cluster.nodes_are_ready(2)
+            place = "/api/v1/namespaces/default/replicationcontrollers"
+            await cluster.create(place, replication_controller("nginx", 12))
+            await cluster.phases_are(Running=8, Pending=4)  # one place each is the network's
+            await cluster.add_node("worker-3", pods=5)
+            await cluster.phases_are(Running=12)
+
+    run(story())

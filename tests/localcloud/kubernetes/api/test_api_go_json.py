@@ -1,0 +1,27 @@
+"""JSON that cannot be read is refused in the real server's words."""
+
+import pytest
+
+from localcloud.kubernetes import go_json
+
+
+def test_documents_are_read():
+    assert go_json.loads('{"名": [1, null]}'.encode()) == {"名": [1, None]}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"{bad", "invalid character 'b' looking for beginning of object key string"),
+        (b"\xc7x", r"invalid character '\xc7' looking for beginning of value"),
+        (b'{"a" 1}', "invalid character '1' after object key"),
+        (b'{"a": 1 "b"}', "invalid character '\"' after object key:value pair"),
+        (b"{} {}", "invalid character '{' after top-level value"),
+        (b'{"a": ', "unexpected end of JSON input"),
+        (b"", "unexpected end of JSON input"),
+    ],
+)
+def test_what_is_no_json_is_told_as_go_tells_it(content, words):
+    with pytest.raises(ValueError) as refused:  # noqa: PT011 - the whole message is compared
+        go_json.loads(content)
+    assert str(refused.value) == words

@@ -1,0 +1,157 @@
+"""The client for API servers that are processes of their own, against ours over TLS."""
+
+import asyncio
+import socket
+from contextlib import aclosing
+from urllib.parse import urlsplit
+
+import pytest
+
+from localcloud.clock import WallClock
+from localcloud.fabric import Fabric
+from localcloud.kubernetes.failures import ApiFailure
+from localcloud.kubernetes.https_client import Address, HttpsClient
+from localcloud.kubernetes.kubelet import Kubelet, NodeConfig
+from localcloud.kubernetes.real.identity import client_tls
+from localcloud.machines.pki import Pair
+from localcloud.profiles import PROFILES
+
+CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+@pytest.fixture(scope="module")
+def make_client(server):
+    """Makes a client with an administrator's certificate; each test has a loop of its own."""
+    issued = server.authority.issue("admin", "kubeadm:cluster-admins")
+    tls = client_tls(server.authority.pair.certificate, Pair(issued.certificate, issued.key))
+
+    def make(port: int = 0) -> HttpsClient:
+        address = Address("127.0.0.1", port or urlsplit(server.url).port, "127.0.0.1")
+        return HttpsClient(lambda: address, tls)
+
+    return make
+
+
+def config_map(name, **data):
+    return {"metadata": {"name": name}, "data": data}
+
+
+def test_requests_answer_objects_texts_and_failures(make_client):
+    async def story():
+        client = make_client()
+        made = await client.request("POST", CONFIG_MAPS, body=config_map("one", a="1"))
+        assert made["metadata"]["uid"]
+        found = await client.request(
+            "GET", CONFIG_MAPS, query={"fieldSelector": "metadata.name=one"}
+        )
+        assert [item["data"] for item in found["items"]] == [{"a": "1"}]
+        assert await client.request("GET", "/readyz") == "ok"
+        with pytest.raises(ApiFailure) as refused:
+            await client.request("POST", CONFIG_MAPS, body=config_map("one"))
+        assert (refused.value.status, refused.value.reason) == (409, "AlreadyExists")
+        assert refused.value.details["name"] == "one"
+        await client.close()
+
+    asyncio.run(story())
+
+
+def test_many_requests_at_once_are_told_apart(make_client):
+    async def story():
+        client = make_client()
+        names = [f"many-{number}" for number in range(20)]
+        made = await asyncio.gather(
+            *(client.request("POST", CONFIG_MAPS, body=config_map(name)) for name in names)
+        )
+        assert [one["metadata"]["name"] for one in made] == names
+        await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_server_that_is_not_there_is_unavailable(make_client):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        nobody = probe.getsockname()[1]
+    with pytest.raises(ApiFailure) as refused:
+        asyncio.run(make_client(nobody).request("GET", "/readyz"))
+    assert refused.value.status == 503
+
+
+def test_a_watch_tells_what_is_there_and_then_every_change(make_client):
+    async def story():
+        client = make_client()
+        await client.request("POST", CONFIG_MAPS, body=config_map("watched", a="1"))
+        only = {"fieldSelector": "metadata.name=watched"}
+        async with asyncio.timeout(10), aclosing(client.watch(CONFIG_MAPS, query=only)) as events:
+            change, obj = await anext(events)
+            assert (change, obj["kind"], obj["data"]) == ("ADDED", "ConfigMap", {"a": "1"})
+            assert await anext(events) == ("SYNCED", {})
+            await client.request("PUT", f"{CONFIG_MAPS}/watched", body=config_map("watched", a="2"))
+            change, obj = await anext(events)
+            assert (change, obj["data"]) == ("MODIFIED", {"a": "2"})
+            await client.request("DELETE", f"{CONFIG_MAPS}/watched")
+            assert (await anext(events))[0] == "DELETED"
+        await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_watch_goes_on_where_it_was_after_the_server_was_away(make_client, server):
+    async def story():
+        client = make_client()
+        only = {"fieldSelector": "metadata.name=later"}
+        async with asyncio.timeout(20), aclosing(client.watch(CONFIG_MAPS, query=only)) as events:
+            assert await anext(events) == ("SYNCED", {})
+            waiting = asyncio.ensure_future(anext(events))
+            await asyncio.to_thread(server.run, server.plane.stop())
+            await asyncio.to_thread(server.run, server.plane.start())
+            await asyncio.to_thread(server.call, "POST", CONFIG_MAPS, body=config_map("later"))
+            change, obj = await waiting
+            assert (change, obj["metadata"]["name"]) == ("ADDED", "later")
+        await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_virtual_kubelet_lives_on_the_other_side_of_tls(make_client, make_pod):
+    """As with a real API server: the kubelet knows nothing but the client."""
+    node = NodeConfig(
+        name="far",
+        vpc="rtr-test",
+        address="192.168.100.10",
+        version="v1.36.4",
+        max_pods=40,
+        vcpus=4,
+        memory_mib=8192,
+        os_image="Ubuntu 24.04 LTS",
+        labels={},
+        taints=(),
+        static_pods=(),
+    )
+
+    async def story():
+        client = make_client()
+        kubelet = Kubelet(client, node, Fabric(), WallClock(), PROFILES["instant"])
+        await kubelet.start()
+        change = {"spec": {"podCIDR": "10.244.7.0/24", "podCIDRs": ["10.244.7.0/24"]}}
+        merge = "application/merge-patch+json"
+        await client.request("PATCH", "/api/v1/nodes/far", body=change, content_type=merge)
+        pod = make_pod("remote")
+        pod["spec"] |= {"nodeName": "far", "hostNetwork": True}
+        pod["spec"]["containers"][0]["image"] = "example.test/flannel:v1"
+        pods = "/api/v1/namespaces/default/pods"
+        await client.request("POST", pods, body=pod)
+        only = {"fieldSelector": "metadata.name=remote"}
+        async with asyncio.timeout(10), aclosing(client.watch(pods, query=only)) as events:
+            async for _, seen in events:
+                if seen.get("status", {}).get("phase") == "Running":
+                    break
+        async with asyncio.timeout(10), aclosing(client.watch("/api/v1/nodes")) as events:
+            async for _, seen in events:
+                conditions = seen.get("status", {}).get("conditions", ())
+                if ("Ready", "True") in {(one["type"], one["status"]) for one in conditions}:
+                    break
+        await kubelet.stop()
+        await client.close()
+
+    asyncio.run(story())

@@ -1,0 +1,139 @@
+"""A plane that ends with its process: the next one on the same file goes on where it was."""
+
+import asyncio
+import random
+import shutil
+from collections.abc import Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcloud.clock import WallClock
+from localcloud.database import WINDOW, Unreadable
+from localcloud.kubernetes.client import MASTERS, ApiFailure
+from localcloud.kubernetes.keeping import Keeper
+from localcloud.kubernetes.kinds import CONFIG_MAP
+from localcloud.kubernetes.planes import Plane, PlaneConfig, Planes
+from localcloud.kubernetes.store import Store, TooOld
+from localcloud.profiles import PROFILES
+
+SETTINGS = "/api/v1/namespaces/default/configmaps"
+TOKEN = "/api/v1/namespaces/default/serviceaccounts/default/token"
+REVIEW = "/apis/authentication.k8s.io/v1/tokenreviews"
+
+
+async def _no_controllers(*_: Any) -> None:
+    await asyncio.Event().wait()
+
+
+def plane_on(file: Path, config: PlaneConfig) -> Plane:
+    planes = Planes(WallClock(), PROFILES["instant"], random.Random(), _no_controllers)
+    return planes.create(replace(config, data=file))
+
+
+async def as_killed(file: Path) -> Path:
+    """Take what a process that is killed a moment from now would leave."""
+    await asyncio.sleep(3 * WINDOW)
+    left = file.with_name("left.db")
+    for ending in ("", "-wal"):
+        shutil.copy(f"{file}{ending}", f"{left}{ending}")
+    return left
+
+
+def run(story: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(story, 30))
+
+
+async def put(plane: Plane, name: str) -> dict[str, Any]:
+    body = {"metadata": {"name": name}, "data": {"text": "süß"}}
+    made: dict[str, Any] = await plane.client(MASTERS).request("POST", SETTINGS, body=body)
+    return made
+
+
+def version_of(obj: dict[str, Any]) -> int:
+    return int(obj["metadata"]["resourceVersion"])
+
+
+def test_objects_are_the_same_after_a_kill_and_the_deleted_stay_deleted(
+    tmp_path: Path, plane_config: PlaneConfig
+) -> None:
+    async def story() -> None:
+        first = plane_on(tmp_path / "cluster.db", plane_config)
+        await first.start()
+        kept, gone = await put(first, "kept"), await put(first, "gone")
+        await first.client(MASTERS).request("DELETE", f"{SETTINGS}/gone")
+        everything = await first.client(MASTERS).request("GET", "/api/v1/namespaces")
+        second = plane_on(await as_killed(tmp_path / "cluster.db"), plane_config)
+        await second.start()
+        api = second.client(MASTERS)
+        assert await api.request("GET", f"{SETTINGS}/kept") == kept
+        assert (await api.request("GET", "/api/v1/namespaces"))["items"] == everything["items"]
+        with pytest.raises(ApiFailure):
+            await api.request("GET", f"{SETTINGS}/gone")
+        assert version_of(await put(second, "new")) > version_of(gone)
+        await first.stop()
+        await second.stop()
+
+    run(story())
+
+
+def test_watch_from_before_has_to_list_again(tmp_path: Path, plane_config: PlaneConfig) -> None:
+    async def story() -> None:
+        first = plane_on(tmp_path / "cluster.db", plane_config)
+        await first.start()
+        before = version_of(await put(first, "one"))
+        await first.stop()
+        store = Store()
+        Keeper(tmp_path / "cluster.db", store)
+        with pytest.raises(TooOld):  # which the API tells as 410
+            store.since(CONFIG_MAP, before)
+        assert store.since(CONFIG_MAP, store.version) == []
+
+    run(story())
+
+
+def test_token_of_a_service_account_goes_on_working(
+    tmp_path: Path, plane_config: PlaneConfig
+) -> None:
+    async def story() -> None:
+        first = plane_on(tmp_path / "cluster.db", plane_config)
+        await first.start()
+        asked = {"spec": {"expirationSeconds": 3600}}
+        made = await first.client(MASTERS).request("POST", TOKEN, body=asked)
+        await first.stop()
+        second = plane_on(tmp_path / "cluster.db", plane_config)
+        await second.start()
+        review = {"spec": {"token": made["status"]["token"]}}
+        answer = await second.client(MASTERS).request("POST", REVIEW, body=review)
+        assert answer["status"]["user"]["username"] == "system:serviceaccount:default:default"
+        await second.stop()
+
+    run(story())
+
+
+def test_stopped_plane_writes_again_after_its_next_start(
+    tmp_path: Path, plane_config: PlaneConfig
+) -> None:
+    async def story() -> None:
+        first = plane_on(tmp_path / "cluster.db", plane_config)
+        await first.start()
+        await first.stop()
+        await first.start()
+        made = await put(first, "late")
+        await first.stop()
+        second = plane_on(tmp_path / "cluster.db", plane_config)
+        await second.start()
+        assert await second.client(MASTERS).request("GET", f"{SETTINGS}/late") == made
+        await second.stop()
+
+    run(story())
+
+
+def test_damaged_file_is_refused_with_the_way_out(
+    tmp_path: Path, plane_config: PlaneConfig
+) -> None:
+    (tmp_path / "cluster.db").write_bytes(b"not a database, but long enough to be none" * 30)
+    with pytest.raises(Unreadable, match="python -m localcloud reset"):
+        plane_on(tmp_path / "cluster.db", plane_config)

@@ -1,0 +1,166 @@
+"""The real engine's start, doors and end, with stand-ins for the programs it starts."""
+
+import asyncio
+import os
+import socket
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from localcloud.clock import WallClock
+from localcloud.fabric import Fabric
+from localcloud.kubernetes.client import MASTERS, ApiFailure, User
+from localcloud.kubernetes.https_client import Address, HttpsClient
+from localcloud.kubernetes.planes import PlaneConfig, Planes, RealEngine
+from localcloud.kubernetes.real import plane as real_plane
+from localcloud.kubernetes.real.assets import PROGRAMS
+from localcloud.kubernetes.real.identity import client_tls, issue
+from localcloud.kubernetes.real.plane import PlaneFailed, RealPlane
+from localcloud.profiles import PROFILES
+from tests.localcloud.kubernetes.sample_cluster import MASTER, VPC, certificates
+
+ROOT = Path(__file__).parents[4]
+API_SERVER = Path(__file__).with_name("stand_in_apiserver.py")
+SLEEP = "#!/bin/sh\nexec sleep 600\n"
+
+
+@pytest.fixture
+def assets(tmp_path) -> Path:
+    """A folder of programs: an API server, and three that are merely there."""
+    folder = tmp_path / "assets"
+    folder.mkdir()
+    for name in PROGRAMS:
+        (folder / name).write_text(SLEEP)
+        (folder / name).chmod(0o755)
+    (folder / "kube-apiserver").write_text(
+        f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} {API_SERVER} "$@"\n'
+    )
+    return folder
+
+
+def make_plane(assets: Path, fabric: Fabric) -> RealPlane:
+    ca, ca_key, server, server_key = certificates()
+    config = PlaneConfig(
+        name="test",
+        version="v1.36.4",
+        vpc=VPC,
+        address=MASTER,
+        ca_certificate=ca,
+        ca_key=ca_key,
+        server_certificate=server,
+        server_key=server_key,
+        pod_cidr="10.244.0.0/16",
+        service_cidr="10.96.0.0/16",
+        bootstrap_tokens=(),
+        dial=lambda address, port: fabric.dial(VPC, MASTER, address, port),
+    )
+    engine = RealEngine.find({"KUBEBUILDER_ASSETS": str(assets)}, assets.parent / "planes")
+    plane = Planes(WallClock(), PROFILES["instant"], real=engine).create(config)
+    assert isinstance(plane, RealPlane)
+    return plane
+
+
+@asynccontextmanager
+async def started(assets: Path, fabric: Fabric):
+    plane = make_plane(assets, fabric)
+    await plane.start()
+    try:
+        yield plane
+    finally:
+        await plane.stop()
+
+
+def running_below(folder: Path) -> list[str]:
+    """The command lines of the processes that were started with something of a folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        if any(str(folder) in word for word in words) and str(os.getpid()) != entry.parent.name:
+            found.append(" ".join(words))
+    return found
+
+
+def test_a_started_plane_is_furnished_and_answers_as_who_asks(assets):
+    async def story() -> None:
+        async with started(assets, Fabric()) as plane:
+            assert plane.is_running
+            api = plane.client(MASTERS)
+            info = await api.request(
+                "GET", "/api/v1/namespaces/kube-public/configmaps/cluster-info"
+            )
+            assert MASTER in info["data"]["kubeconfig"]
+            visitor = plane.client(User("visitor", ("guests",)))
+            with pytest.raises(ApiFailure, match='User "visitor" cannot list resource "pods"'):
+                await visitor.request("GET", "/api/v1/pods")
+            assert plane.client(MASTERS) is api
+        assert not plane.is_running
+
+    asyncio.run(story())
+    assert running_below(assets.parent) == []
+
+
+def test_clients_find_a_plane_that_was_stopped_and_started_again(assets):
+    async def story() -> None:
+        async with started(assets, Fabric()) as plane:
+            api = plane.client(MASTERS)
+            await plane.stop()
+            with pytest.raises(ApiFailure) as refused:
+                await api.request("GET", "/readyz")
+            assert refused.value.status == 503
+            await plane.start()
+            assert await api.request("GET", "/readyz") == "ok"
+
+    asyncio.run(story())
+
+
+def test_connections_from_the_private_network_reach_the_api_server(assets):
+    async def story() -> None:
+        fabric = Fabric()
+        async with started(assets, fabric) as plane:
+            fabric.listen(VPC, MASTER, 6443, plane.accept)
+
+            async def through(reader, writer):
+                near, far = (reader, writer), fabric.dial(VPC, "192.168.100.9", MASTER, 6443)
+                await real_plane.splice(near, await asyncio.open_connection(sock=far))
+
+            door = await asyncio.start_server(through, "127.0.0.1", 0)
+            pair = issue(plane.config, User("jane", ("system:masters",)), WallClock().now())
+            tls = client_tls(plane.config.ca_certificate, pair)
+            port = door.sockets[0].getsockname()[1]
+            client = HttpsClient(lambda: Address("127.0.0.1", port, MASTER), tls)
+            assert await client.request("GET", "/readyz") == "ok"
+            await client.close()
+            door.close()
+        near, far = socket.socketpair()
+        plane.accept(far, "192.168.100.9")  # a plane that has stopped hangs up
+        assert near.recv(1) == b""
+        near.close()
+
+    asyncio.run(story())
+
+
+def test_a_plane_that_does_not_become_ready_leaves_nothing_running(assets, monkeypatch):
+    monkeypatch.setattr(real_plane, "START_PATIENCE", 0.5)
+    (assets / "kube-apiserver").write_text(SLEEP)
+    plane = make_plane(assets, Fabric())
+    with pytest.raises(PlaneFailed, match=r"not ready after 0.5 s.*kube-apiserver.log"):
+        asyncio.run(plane.start())
+    assert not plane.is_running
+    assert running_below(assets.parent) == []
+
+
+def test_keys_lie_where_only_their_owner_can_read_them(assets):
+    async def story() -> None:
+        async with started(assets, Fabric()):
+            pass
+
+    asyncio.run(story())
+    [folder] = (assets.parent / "planes").iterdir()
+    assert folder.stat().st_mode & 0o077 == 0
+    for name in ("ca.key", "apiserver.key", "service-accounts.key", "scheduler.conf"):
+        assert (folder / name).stat().st_mode & 0o077 == 0
