@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.machine_state import count_machines
+
 
 class Reason(StrEnum):
     """Why the group changes, why it does not, or why a machine may not leave."""
@@ -30,13 +32,13 @@ class Reason(StrEnum):
     CAME_BACK_BEFORE = "at this size and load, machines had to come back before"
     RULE_UNREADABLE = "it is not known whether a rule would add again"
     RULE_WOULD_ADD = "a rule would add again"
-    NOTHING_REMOVABLE = "no machine of the group may leave"
     # This machine may not leave.
     HAND_MADE = "made by hand"
     EXEMPT = "exempt by the policy"
     REMOVAL_DISABLED = "annotated against scale-down"
     CORDONED = "cordoned by somebody else"
     NOT_READY = "its node is NotReady"
+    DRAIN_FAILED = "it could not be emptied a while ago"
     MACHINE_WITHOUT_NODE = "the machine has no node"
     POD_HAS_NO_PLACE = "a pod would lose its place"
     POD_UNSAFE = "a pod is annotated against eviction"
@@ -136,7 +138,7 @@ class ScaleOut:
 
     @property
     def sentence(self) -> str:
-        return f"{self.basis.size} → {self.target} machines, because {self.basis.why}"
+        return f"{self.basis.size} → {count_machines(self.target)}, because {self.basis.why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ class ScaleIn:
     @property
     def sentence(self) -> str:
         return (
-            f"{self.basis.size} → {self.target} machines, because {self.basis.why}; "
+            f"{self.basis.size} → {count_machines(self.target)}, because {self.basis.why}; "
             f"{self.node} leaves"
         )
 
@@ -171,7 +173,7 @@ class Hold:
 
     @property
     def sentence(self) -> str:
-        return f"{self.basis.size} machines stay, because {self.basis.why}"
+        return f"stays at {count_machines(self.basis.size)}, because {self.basis.why}"
 
 
 Decision = ScaleOut | ScaleIn | Hold

@@ -19,7 +19,7 @@ def decide(snapshot: Snapshot, policy: ScalingPolicy, memory: Memory) -> tuple[D
     when nothing would bring it back.
 
     The memory counts the decision as carried out; whoever fails at that says so with
-    `launch_failed`.
+    `launch_failed` or `removal_failed`.
     """
     jumped = memory.went_backwards(snapshot.time)
     memory = notice(memory, snapshot, policy)

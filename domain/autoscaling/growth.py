@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from domain.autoscaling.decision import Basis, Hold, Reason, ScaleOut
 from domain.autoscaling.readings import would_still_add
 from domain.autoscaling.scene import Scene
+from domain.machine_state import count_machines
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def _wants(scene: Scene) -> Iterator[Want]:
         yield Want(minimum, Reason.BELOW_MINIMUM, str(minimum))
     packed = scene.packed
     if scene.policy.pending_pods and packed and packed.machines:
-        words = f"{scene.hopeful} wait, {packed.machines} more machines hold them"
+        words = f"{scene.hopeful} wait, {count_machines(packed.machines)} more would hold them"
         yield Want(scene.size + packed.machines, Reason.PODS_WAIT, words)
     for rule, reading in scene.readings.items():
         values = scene.values[rule]

@@ -1,5 +1,7 @@
 """A policy taken at its word, without what keeps it calm; for comparison in a replay only."""
 
+from dataclasses import replace
+
 from domain.autoscaling.decision import Basis, Decision, Hold, Reason, ScaleIn, ScaleOut
 from domain.autoscaling.memory import Memory, notice
 from domain.autoscaling.policy import ScalingPolicy
@@ -21,7 +23,7 @@ def decide_literally(
         return Hold(_basis(scene, Reason.MACHINES_BOOT, "one change at a time")), memory
     firing = [(rule, reading) for rule, reading in scene.readings.items() if reading.fires]
     if scene.rules_due:
-        memory = Memory(memory.evaluated_at, memory.watching_since, snapshot.time)
+        memory = replace(memory, rules_at=snapshot.time)
     packed = scene.packed
     steps = [rule.step for rule, _ in firing]
     if policy.pending_pods and packed and packed.machines:

@@ -21,6 +21,10 @@ LONGEST_GAP = 600.0
 """Seconds between two evaluations, beyond which nobody can say what happened in between."""
 
 LESSON = timedelta(hours=24)
+"""So long it is remembered that a size did not hold a load."""
+
+STUCK = timedelta(minutes=15)
+"""A node that could not be emptied is not tried again for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class Memory:
         nodes_since: since when they are the same.
         idle_since: by node, since when little has been asked of it.
         troubles: by instance type.
+        stuck: nodes that could not be emptied, and until when they are left alone.
     """
 
     evaluated_at: datetime | None = None
@@ -90,6 +95,7 @@ class Memory:
     lesson: Lesson | None = None
     idle_since: Mapping[str, datetime] = field(default_factory=dict)
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
+    stuck: Mapping[str, datetime] = field(default_factory=dict)
     recent: tuple[Remembered, ...] = ()
 
     def to_json(self) -> str:
@@ -144,13 +150,16 @@ def _without_future(memory: Memory, now: datetime) -> Memory:
             name: replace(trouble, until=min(trouble.until, now + longest))
             for name, trouble in memory.troubles.items()
         },
+        stuck={
+            name: min(until, now + STUCK) for name, until in memory.stuck.items() if until > now
+        },
     )
 
 
 def learn(memory: Memory, decision: Decision, now: datetime, pods: int) -> Memory:
     """Remember a decision, and that it is about to be carried out.
 
-    Whoever carries it out tells `launch_failed` when no machine came of it.
+    Whoever carries it out says `launch_failed` or `removal_failed` when it did not work.
     """
     match decision:
         case ScaleOut():
@@ -193,9 +202,12 @@ def _with(
     )
     if recent and kind == "hold":
         last = recent[-1]
-        if (last.kind, last.reason, last.size) == (kind, entry.reason, entry.size):
-            entry = replace(entry, first=last.first, count=last.count + 1)
-            recent = recent[:-1]
+        if last.kind == kind and last.size == entry.size:
+            if entry.reason is Reason.NOT_DUE:  # says nothing new
+                return (*recent[:-1], replace(last, last=now))
+            if last.reason == entry.reason:
+                entry = replace(entry, first=last.first, count=last.count + 1)
+                recent = recent[:-1]
     return (*recent, entry)[-MOST_REMEMBERED:]
 
 
@@ -215,6 +227,13 @@ def launch_succeeded(memory: Memory, instance_type: str) -> Memory:
     """Forget the failures of a type."""
     kept = {name: trouble for name, trouble in memory.troubles.items() if name != instance_type}
     return replace(memory, troubles=kept)
+
+
+def removal_failed(memory: Memory, now: datetime, node: str) -> Memory:
+    """Remember that a node could not be emptied: after the cooldown another one has its turn."""
+    stuck = {**memory.stuck, node: now + STUCK}
+    # Nothing has left, so nothing can come back; but the attempt moved pods.
+    return replace(memory, last_in=None, watching_since=now, stuck=stuck)
 
 
 def explain(memory: Memory, moment: datetime) -> Remembered | None:

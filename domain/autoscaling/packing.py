@@ -152,12 +152,13 @@ class Room:
         """The same for pods of which one is as good as the other, on one place if it is named."""
         return self._put_alike(alike, [], self.places if place is None else [place])
 
-    def find_homeless(self, name: str, pods: Sequence[SeenPod]) -> SeenPod | None:
-        """Try to move pods away from a place, and return one that would have none; None if all do.
+    def find_homeless(self, name: str) -> SeenPod | None:
+        """Try to move all workload pods off a place, and return one that finds no other.
 
-        Afterwards everything is where it was.
+        Those that were only put there count, too. Afterwards everything is where it was.
         """
         origin = self._by_name[name]
+        pods = [pod for pod in origin.residents if pod.is_workload]
         origin.is_open = False
         for pod in pods:
             self._change(pod, origin, -1)
@@ -185,8 +186,10 @@ class Room:
         one = left[0]
         if self._neighbours.concern(one):
             return [pod for pod in left if not self._put_one(pod, log, places)]
+        cpu, memory = one.requests.cpu_millis, one.requests.memory_bytes
         for place in places:
-            if not place.is_open or place.places < 1:
+            # Most places are full when there are thousands: no call for each of them.
+            if place.places < 1 or place.cpu < cpu or place.memory < memory or not place.is_open:
                 continue
             count = min(place.count_that_fit(one), len(left))
             if count and place.admits(one) is None:

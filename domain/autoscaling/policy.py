@@ -143,7 +143,9 @@ class ScalingPolicy(Part):
     group: str = Field(NODES, description="The group of machines")
     minimum: int | None = Field(None, ge=0, le=5000, description="As the group's, if not given")
     maximum: int | None = Field(None, ge=1, le=5000, description="As the group's, if not given")
-    pods_per_node: int = Field(40, ge=1, le=250, description="Workload pods that a node takes")
+    pods_per_node: int | None = Field(
+        None, ge=1, le=250, description="Workload pods that a node takes; the group's, if not given"
+    )
     rules: tuple[MetricRule, ...] = Field((), max_length=20, description="Metric rules")
     pending_pods: bool = Field(True, description="Add what pods that wait for room need, at once")
     low_use: LowUse | None = Field(None, description="Remove nodes that little is asked of")
@@ -160,6 +162,9 @@ class ScalingPolicy(Part):
     )
     boot_seconds: int = Field(
         900, ge=60, le=7200, description="A machine without node counts as booting for so long"
+    )
+    drain_seconds: int = Field(
+        360, ge=1, le=7200, description="A node that is not empty by then takes pods again"
     )
     back_off: BackOff = BackOff()
     most_not_ready: float = Field(

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from domain.autoscaling.policy import (
     Comparator,
@@ -54,17 +54,40 @@ PRESETS: Mapping[str, ScalingPolicy] = MappingProxyType(
 )
 
 
+def find_preset(name: str) -> ScalingPolicy:
+    """Take a ready policy by its name. Raises `InvalidSpec`, naming those that there are."""
+    preset = PRESETS.get(name)
+    if preset is None:
+        raise InvalidSpec(f"there is no preset {name!r}; there are {', '.join(PRESETS)}")
+    return preset
+
+
+def lay_over_preset(document: Any) -> Any:
+    """Take the fields that a document does not give from its `preset`, if it names one."""
+    if not isinstance(document, Mapping) or "preset" not in document:
+        return document
+    preset = PRESETS.get(str(document["preset"]))
+    if preset is None:
+        there = ", ".join(PRESETS)
+        raise ValueError(f"there is no preset {document['preset']!r}; there are {there}")
+    given = {name: value for name, value in document.items() if name != "preset"}
+    return preset.model_dump(mode="json") | given
+
+
+PolicyOverPreset = Annotated[ScalingPolicy, BeforeValidator(lay_over_preset)]
+"""A policy as users write it: whole, or a `preset` with a few other fields."""
+
+_ADAPTER: TypeAdapter[ScalingPolicy] = TypeAdapter(PolicyOverPreset)
+
+
 def parse_policy(document: Mapping[str, Any]) -> ScalingPolicy:
-    """Check a policy as a user writes it; with `preset` the other keys are laid over that one.
+    """Check a policy as a user writes it.
 
     Raises:
         InvalidSpec: names the first wrong field, and what would be right.
     """
-    rest = dict(document)
-    name = rest.pop("preset", None)
-    base = find_preset(str(name)).model_dump(mode="json") if name is not None else {}
     try:
-        return ScalingPolicy.model_validate(base | rest)
+        return _ADAPTER.validate_python(document)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the policy"
@@ -74,11 +97,3 @@ def parse_policy(document: Mapping[str, Any]) -> ScalingPolicy:
                 f"{', '.join(ScalingPolicy.model_fields)}"
             ) from error
         raise InvalidSpec(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
-
-
-def find_preset(name: str) -> ScalingPolicy:
-    """Take a ready policy by its name. Raises `InvalidSpec`, naming those that there are."""
-    preset = PRESETS.get(name)
-    if preset is None:
-        raise InvalidSpec(f"there is no preset {name!r}; there are {', '.join(PRESETS)}")
-    return preset

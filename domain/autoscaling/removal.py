@@ -42,12 +42,12 @@ def decide_removal(scene: Scene, idle_since: dict[str, datetime]) -> ScaleIn | H
     if veto:
         return _hold(scene, veto, ())
     chosen, refusals = _choose(scene, trigger, idle_since)
-    if chosen is None or chosen.node is None:
-        first = refusals[0] if refusals else Note(Reason.NOTHING_REMOVABLE, "")
+    if chosen is None:
+        first = refusals[0]
         words = f"{first.about} ({first.detail})" if first.detail else first.about
         return _hold(scene, Note(first.reason, words), refusals)
     basis = _basis(scene, trigger.reason, trigger.detail, refusals)
-    return ScaleIn(basis, chosen.machine.id, chosen.node.name)
+    return ScaleIn(basis, chosen.machine.id, chosen.machine.node)
 
 
 def find_idle(scene: Scene) -> dict[str, datetime]:
@@ -61,7 +61,7 @@ def find_idle(scene: Scene) -> dict[str, datetime]:
         place = places.get(node.name)
         if place is None:
             continue
-        used = [node.count_workload() / scene.policy.pods_per_node]
+        used = [node.count_workload() / scene.pods_per_node]
         has = node.allocatable
         if has.cpu_millis:
             used.append(1 - place.cpu / has.cpu_millis)
@@ -157,21 +157,24 @@ def _lesson(scene: Scene) -> Iterator[Note]:
 def _choose(
     scene: Scene, trigger: Trigger, idle_since: dict[str, datetime]
 ) -> tuple[Member | None, list[Note]]:
-    """Take the first machine, in the policy's order, that nothing speaks against."""
+    """Take the first machine, in the policy's order, that nothing speaks against.
+
+    Returns: the machine, or None; and why each one before it may not leave.
+    """
     candidates = scene.members
     if trigger.reason is Reason.LOW_USE:
         idle = _idle_long_enough(scene, idle_since)
         candidates = [m for m in candidates if m.node and m.node.name in idle]
     refusals: list[Note] = []
     trials = 0
-    orphans = _find_orphan_without_place(scene)
+    orphan = _find_orphan_without_place(scene)
     for member in _in_order(candidates, scene.policy.remove_first):
         refusal = _refuse_cheaply(scene, member, forced=trigger.reason is Reason.ABOVE_MAXIMUM)
         if refusal is None and member.node:
             if trials == MOST_TRIALS:
                 break
             trials += 1
-            homeless = orphans or scene.room.find_homeless(member.node.name, _moving(member.node))
+            homeless = orphan or scene.room.find_homeless(member.node.name)
             if homeless is None:
                 return member, refusals
             refusal = Note(Reason.POD_HAS_NO_PLACE, member.node.name, homeless.title)
@@ -202,6 +205,8 @@ def _refuse_cheaply(scene: Scene, member: Member, *, forced: bool) -> Note | Non
         return Note(Reason.REMOVAL_DISABLED, node.name)
     if not node.ready:
         return Note(Reason.NOT_READY, node.name)
+    if node.name in scene.memory.stuck:
+        return Note(Reason.DRAIN_FAILED, node.name)
     if not node.schedulable:
         return Note(Reason.CORDONED, node.name)
     stuck = _find_stuck_pod(node, scene.snapshot.budgets)
@@ -237,7 +242,7 @@ def _why_stuck(pod: SeenPod, covering: Sequence[Budget]) -> Reason | None:
 
 def _find_rule_that_would_add(scene: Scene, node: SeenNode) -> Note | None:
     for rule, values in scene.values.items():
-        most = float(scene.policy.pods_per_node) if rule.metric == PODS else None
+        most = float(scene.pods_per_node) if rule.metric == PODS else None
         after = [v for v in values_after_removal(rule, values, node.name, most) if rule.holds(v)]
         if rule.adds and after:
             return Note(Reason.RULE_WOULD_ADD, node.name, f"{rule.title}, {after[0]:.4g} then")

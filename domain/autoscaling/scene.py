@@ -59,6 +59,12 @@ class Scene:
         group = Bounds(self.snapshot.minimum, self.snapshot.maximum)
         return bounds_at(self.policy, group, self.snapshot.time)
 
+    @property
+    def pods_per_node(self) -> int:
+        """Places for workload pods on a node; kubelet takes no more, whatever the policy says."""
+        most = self.snapshot.pods_per_node
+        return min(self.policy.pods_per_node or most, most)
+
     @cached_property
     def members(self) -> list[Member]:
         """Machines that stay, with their nodes."""
@@ -175,9 +181,9 @@ class Scene:
             return None
         for number in range(self.booting):
             name = f"booting {number + 1}"
-            self.room.add(place_of_template(template, self.policy.pods_per_node, name))
+            self.room.add(place_of_template(template, self.pods_per_node, name))
         pods = self.snapshot.pending
-        return pack(pods, self.room, template, self.policy.pods_per_node)
+        return pack(pods, self.room, template, self.pods_per_node)
 
     @property
     def hopeless(self) -> Sequence[tuple[str, Misfit]]:

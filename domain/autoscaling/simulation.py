@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from domain.autoscaling.decision import Decision, Hold, ScaleIn, ScaleOut
+from domain.autoscaling.decision import Decision, Hold, Reason, ScaleIn, ScaleOut
 from domain.autoscaling.evaluation import decide
 from domain.autoscaling.literal import decide_literally
 from domain.autoscaling.loads import HOUR, Load
@@ -165,9 +165,7 @@ class _Run:
             world.sample()
             self._evaluate()
         self.moments.append(
-            Moment(
-                self.seconds, len(world.machines), len(world.nodes), wanted, len(world.waiting)
-            )
+            Moment(self.seconds, len(world.machines), len(world.nodes), wanted, len(world.waiting))
         )
         self.seconds += TICK
 
@@ -183,7 +181,8 @@ class _Run:
             case ScaleIn():
                 self.world.remove(decision.machine)
             case Hold():
-                self.last_reason = decision.sentence
+                if decision.basis.reason is not Reason.NOT_DUE:
+                    self.last_reason = decision.sentence
                 return
         size = decision.basis.size
         self.changes.append(Change(self.seconds, size, decision.target, decision.sentence))

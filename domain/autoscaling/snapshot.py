@@ -129,6 +129,7 @@ class Snapshot:
         time: when it was taken; knows its time zone.
         minimum: what the group's description allows; the policy may be narrower.
         maximum: the same.
+        pods_per_node: workload pods that a node of the group takes at most.
         machines: of the group, those without a node too.
         templates: the group's instance types, the preferred one first.
         pending: pods that the scheduler calls unschedulable; without those that are gated,
@@ -145,6 +146,7 @@ class Snapshot:
     pending: tuple[SeenPod, ...] = ()
     statistics: Mapping[int, Sequence[WindowStatistics]] = field(default_factory=dict)
     budgets: tuple[Budget, ...] = ()
+    pods_per_node: int = 40
 
     def workload(self) -> Iterator[SeenPod]:
         """All pods that users run or want to run."""

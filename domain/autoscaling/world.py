@@ -21,6 +21,9 @@ from domain.metrics.records import WindowStatistics
 PLENTY = Resources(cpu_millis=1_000_000, memory_bytes=2**50)
 """Of a machine on which only the number of pods counts."""
 
+PLACES = 40
+"""For workload pods on a node, as in the article."""
+
 
 @dataclass(slots=True)
 class Machine:
@@ -64,6 +67,7 @@ class World:
         self._boot_seconds = boot_seconds
         self._drain_seconds = drain_seconds
         self._kinds = kinds
+        self._places = policy.pods_per_node or PLACES
         self._template = Template("replayed", capacity)
         self._ids = count(1)
         self._pods = count()
@@ -86,19 +90,18 @@ class World:
             number = next(self._ids)
             name = f"k8s-node-{number:04}"
             has = self._template.allocatable
-            place = Place(
-                name, {}, (), has.cpu_millis, has.memory_bytes, self.policy.pods_per_node
-            )
+            place = Place(name, {}, (), has.cpu_millis, has.memory_bytes, self._places)
             ready_at = self.now + (0 if booted else self._boot_seconds)
             self.machines.append(Machine(f"i-{number:04}", self.now, ready_at, place))
 
     def remove(self, machine_id: str) -> None:
-        """Empty a machine; it is gone when its drain is over."""
+        """Empty a machine, so that its pods go elsewhere; it is gone when its drain is over."""
         machine = next(m for m in self.machines if m.id == machine_id)
         machine.gone_at = self.now + self._drain_seconds
         for pod in list(machine.place.residents):
             machine.place.change(pod, -1)
             self.waiting.append(pod)
+        self._schedule()
 
     def keep(self, machine_id: str) -> None:
         """End a removal that is under way."""
@@ -116,9 +119,12 @@ class World:
         self._schedule()
 
     def sample(self) -> None:
-        """Measure each node, as the monitor does each minute."""
+        """Measure each node, as the monitor does each minute; what no rule asks for is dropped."""
+        oldest = self.now - max(self.policy.windows, default=0)
         for machine in self.nodes:
             machine.history.append((self.now, len(machine.place.residents)))
+            while machine.history[0][0] < oldest:
+                machine.history.pop(0)
 
     def snapshot(self, minimum: int, maximum: int) -> Snapshot:
         return Snapshot(
@@ -137,6 +143,7 @@ class World:
             ),
             templates=(self._template,),
             pending=tuple(self.waiting),
+            pods_per_node=self._places,
             statistics={seconds: self._statistics(seconds) for seconds in self.policy.windows},
         )
 
@@ -146,7 +153,7 @@ class World:
             self.policy.group,
             schedulable=machine.gone_at is None,
             allocatable=self._template.allocatable,
-            places=self.policy.pods_per_node,
+            places=self._places,
             pods=tuple(machine.place.residents),
         )
 
@@ -170,7 +177,6 @@ class World:
                     latest=self.start + timedelta(seconds=recent[-1][0]),
                 )
             )
-            machine.history = machine.history[-1500:]
         return lines
 
     def _delete_one(self) -> None:

@@ -1,0 +1,64 @@
+"""What one evaluation came to: for a person, a program, an Event and an artifact."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from domain.autoscaling.decision import Decision, Hold, ScaleIn, ScaleOut
+
+KINDS = {ScaleOut: "out", ScaleIn: "in", Hold: "hold"}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One evaluation of a group.
+
+    Args:
+        kind: `out`, `in`, `hold`, or `skipped` where nobody looked; `sentence` says why.
+        size: machines before.
+        target: machines wanted afterwards.
+        details: what the rules saw, and what else was noticed.
+        acted: whether the change was carried out, to its end.
+        failure: why it was not.
+    """
+
+    cluster: str
+    group: str
+    time: datetime
+    kind: str
+    sentence: str
+    reason: str = ""
+    size: int = 0
+    target: int = 0
+    details: tuple[str, ...] = ()
+    acted: bool = False
+    failure: str = ""
+
+    @property
+    def changes(self) -> bool:
+        return self.kind in ("out", "in")
+
+    def done(self) -> "Evaluation":
+        return replace(self, acted=True)
+
+    def failed(self, why: str) -> "Evaluation":
+        return replace(self, failure=why)
+
+
+def evaluation_of(decision: Decision, cluster: str, group: str, now: datetime) -> Evaluation:
+    basis = decision.basis
+    readings = [reading.words for reading in basis.readings]
+    return Evaluation(
+        cluster=cluster,
+        group=group,
+        time=now,
+        kind=KINDS[type(decision)],
+        sentence=decision.sentence,
+        reason=str(basis.reason),
+        size=basis.size,
+        target=decision.target,
+        details=(*readings, *(note.words for note in basis.notes)),
+    )
+
+
+def skipped(cluster: str, group: str, now: datetime, why: str) -> Evaluation:
+    return Evaluation(cluster, group, now, "skipped", f"nothing was decided, because {why}")

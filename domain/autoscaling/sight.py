@@ -1,0 +1,172 @@
+"""From what the cluster and the cloud say to the snapshot that a decision looks at."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from domain.autoscaling.placement import HOSTNAME
+from domain.autoscaling.policy import ScalingPolicy
+from domain.autoscaling.snapshot import (
+    Budget,
+    Resources,
+    SeenMachine,
+    SeenNode,
+    SeenPod,
+    Snapshot,
+    Template,
+)
+from domain.bootstrap import GROUP_LABEL, INSTANCE_LABEL
+from domain.cloud import Instance, InstanceType
+from domain.metrics.records import WindowStatistics
+from domain.names import node_name
+from domain.spec import ClusterSpec
+
+LEAVING = "k8s-qingcloud/leaving"
+"""Annotation of a node that an evaluator is emptying; its value says which evaluator."""
+
+KUBELET_KEEPS = 100 * 2**20
+"""Bytes of a machine's memory that kubelet gives to no pod (its eviction threshold)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A node that an evaluator has begun to empty."""
+
+    node: str
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSight:
+    """What a cluster's API says at one moment.
+
+    Args:
+        pending: pods that the scheduler calls unschedulable.
+    """
+
+    nodes: tuple[SeenNode, ...]
+    pending: tuple[SeenPod, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    marked: tuple[Marked, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSight:
+    """What is known of a group beside its nodes.
+
+    Args:
+        machines: that are alive.
+        known: ids of the machines whose host keys we pinned, which are those that we installed.
+        types: what the zone offers; may be empty where a node of each type is there to look at.
+    """
+
+    machines: Sequence[Instance]
+    known: Collection[str]
+    types: Sequence[InstanceType] = ()
+
+
+def take_snapshot(
+    cluster: ClusterSight,
+    group: GroupSight,
+    spec: ClusterSpec,
+    policy: ScalingPolicy,
+    statistics: Mapping[int, Sequence[WindowStatistics]],
+    now: datetime,
+) -> Snapshot:
+    """Put together what was read; what leaves is no place for pods any more."""
+    machines = see_machines(cluster, group, policy.group)
+    leaving = {machine.node for machine in machines if machine.leaving}
+    return Snapshot(
+        time=now,
+        minimum=spec.nodes.minimum,
+        maximum=spec.nodes.maximum,
+        nodes=tuple(
+            replace(node, ready=False) if node.name in leaving else node for node in cluster.nodes
+        ),
+        machines=machines,
+        templates=find_templates(cluster, group, spec, policy),
+        pending=cluster.pending,
+        statistics=statistics,
+        budgets=cluster.budgets,
+    )
+
+
+def see_machines(cluster: ClusterSight, group: GroupSight, name: str) -> tuple[SeenMachine, ...]:
+    """The group's machines; one that has a node, and that we never logged in to, is not ours."""
+    nodes = {node.name for node in cluster.nodes}
+    marked = {mark.node for mark in cluster.marked}
+    return tuple(
+        SeenMachine(
+            id=machine.id,
+            node=node,
+            created_at=machine.created_at,
+            ours=machine.id in group.known or node not in nodes,
+            leaving=machine.transition == "terminating" or node in marked,
+        )
+        for machine in group.machines
+        for node in (node_name(name, machine.id),)
+    )
+
+
+def wanted_types(spec: ClusterSpec, policy: ScalingPolicy) -> tuple[str, ...]:
+    """The instance types of new machines, the preferred one first."""
+    return policy.instance_types or (spec.template(policy.group).instance_type,)
+
+
+def unseen_types(
+    cluster: ClusterSight, machines: Sequence[Instance], spec: ClusterSpec, policy: ScalingPolicy
+) -> tuple[str, ...]:
+    """Types of which no node is there to look at; what they offer, only the cloud can say."""
+    seen = _examples(cluster, machines, policy.group)
+    return tuple(one for one in wanted_types(spec, policy) if one not in seen)
+
+
+def find_templates(
+    cluster: ClusterSight, group: GroupSight, spec: ClusterSpec, policy: ScalingPolicy
+) -> tuple[Template, ...]:
+    """What empty machines would offer, as their nodes tell, or else as the cloud's list does."""
+    examples = _examples(cluster, group.machines, policy.group)
+    offered = {one.id: one for one in group.types}
+    some_node = next((node for node in cluster.nodes if node.group == policy.group), None)
+    templates = []
+    for name in wanted_types(spec, policy):
+        if node := examples.get(name):
+            templates.append(_template(name, node.allocatable, node))
+        elif name in offered:
+            templates.append(_template(name, _promised(offered[name]), some_node, policy.group))
+    return tuple(templates)
+
+
+def _examples(
+    cluster: ClusterSight, machines: Sequence[Instance], group: str
+) -> dict[str, SeenNode]:
+    types = {node_name(group, machine.id): machine.type_id for machine in machines}
+    return {
+        types[node.name]: node
+        for node in cluster.nodes
+        if node.name in types and node.allocatable.cpu_millis
+    }
+
+
+def _template(
+    name: str, allocatable: Resources, like: SeenNode | None, group: str = ""
+) -> Template:
+    """An empty machine beside its daemons; labels of one machine alone are not promised.
+
+    Taints are left out: those of a node that boots or fails go, and we give none.
+    """
+    own = (HOSTNAME, INSTANCE_LABEL)
+    labels = (
+        {k: v for k, v in like.labels.items() if k not in own} if like else {GROUP_LABEL: group}
+    )
+    daemons = [pod.requests for pod in like.pods if not pod.is_workload] if like else []
+    rest = Resources(
+        allocatable.cpu_millis - sum(one.cpu_millis for one in daemons),
+        allocatable.memory_bytes - sum(one.memory_bytes for one in daemons),
+        allocatable.others,
+    )
+    return Template(name, rest, labels)
+
+
+def _promised(offer: InstanceType) -> Resources:
+    return Resources(offer.vcpus * 1000, offer.memory_mib * 2**20 - KUBELET_KEEPS)
