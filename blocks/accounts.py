@@ -65,12 +65,14 @@ def _any_port(ports: Sequence[int]) -> None:
 class ChosenAccount(NamedTuple):
     """An account, in a few words which one it is, and whether it can publish certain ports.
 
+    `block` is the name it is saved under; empty for that of the environment.
     `check_ports` raises `BadRequest` for a public port that something else holds already.
     """
 
     account: QingCloudAccount
     description: str
     check_ports: Callable[[Sequence[int]], None] = _any_port
+    block: str = ""
 
 
 def choose_account(wish: str | None) -> ChosenAccount:
@@ -97,12 +99,12 @@ def choose_account(wish: str | None) -> ChosenAccount:
             return ChosenAccount(account, f"the environment's, {settings.endpoint} {settings.zone}")
     if wish is None or wish == LOCAL:
         return ChosenAccount(
-            _local_account(), "the local cloud on this machine", _check_local_ports
+            _local_account(), "the local cloud on this machine", _check_local_ports, LOCAL
         )
     try:
         # Outside an event loop, where every caller of ours is, this is no coroutine.
         account = cast(QingCloudAccount, QingCloudAccount.load(wish))
-        return ChosenAccount(account, f"block {wish}")
+        return ChosenAccount(account, f"block {wish}", block=wish)
     except (ValueError, ObjectNotFound) as error:
         raise InvalidSpec(
             f"there is no account block named {wish!r}; save one in the Prefect UI under "

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 from platformdirs import user_data_path
 
-from domain.errors import InvalidSpec
+from domain.errors import InvalidSpec, Unreachable
 
 ACCOUNT_VARIABLES = ("QINGCLOUD_ACCESS_KEY_ID", "QINGCLOUD_SECRET_ACCESS_KEY", "QINGCLOUD_ZONE")
 PUBLIC_ENDPOINT = "https://api.qingcloud.com:443/iaas/"
@@ -91,6 +91,19 @@ def find_running_server() -> str:
     except (OSError, ValueError, KeyError):
         return ""
     return url if answers(url) else ""
+
+
+def running_server() -> str:
+    """The API URL of the Prefect server that is configured, or that runs in the background.
+
+    Raises:
+        Unreachable: none answers.
+    """
+    known = (os.environ.get("PREFECT_API_URL", ""), find_running_server())
+    url = next((url for url in known if url and answers(url)), "")
+    if not url:
+        raise Unreachable("no Prefect server answers; start one with: make server")
+    return url
 
 
 def environment_with(changes: Mapping[str, str]) -> dict[str, str]:

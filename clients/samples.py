@@ -37,6 +37,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.types import TypeDecorator
 
 from domain.errors import FinalError, InvalidSpec, TemporaryError
@@ -101,13 +102,13 @@ class SampleStore:
         Raises:
             InvalidSpec: the URL is none, or its driver is not installed.
         """
-        self._engine = _engine(url)
+        self.engine = _engine(url)  # for what else is kept in the same database
         self._has_tables = False
 
     @property
     def where(self) -> str:
         """The database's URL without its password."""
-        return self._engine.url.render_as_string(hide_password=True)
+        return self.engine.url.render_as_string(hide_password=True)
 
     def add(self, samples: Sequence[Sample], gaps: Sequence[Gap] = ()) -> None:
         """Write samples and gaps in one transaction; what is there already stays as it is.
@@ -227,7 +228,7 @@ class SampleStore:
 
     def close(self) -> None:
         """Close all connections; may be repeated."""
-        self._engine.dispose()
+        self.engine.dispose()
 
     def __enter__(self) -> Self:
         return self
@@ -243,18 +244,18 @@ class SampleStore:
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
         try:
-            with self._engine.begin() as connection:
+            with self.engine.begin() as connection:
                 if not self._has_tables:
-                    _METADATA.create_all(connection)
+                    _create_tables(connection)
                     self._has_tables = True
                 yield connection
         except OperationalError as error:
             self._has_tables = False  # a file that was deleted is made anew
             raise TemporaryError(
-                f"the samples' database {self.where} does not answer: {_reason(error)}"
+                f"the samples' database {self.where} does not answer: {reason_of(error)}"
             ) from error
         except SQLAlchemyError as error:
-            raise FinalError(f"the samples' database {self.where}: {_reason(error)}") from error
+            raise FinalError(f"the samples' database {self.where}: {reason_of(error)}") from error
 
 
 def _engine(url: str) -> Engine:
@@ -265,7 +266,11 @@ def _engine(url: str) -> Engine:
             engine = create_engine(parsed, connect_args={"timeout": PATIENCE})
             event.listen(engine, "connect", _prepare_sqlite)
         elif dialect == "postgresql":
-            arguments = {"connect_timeout": PATIENCE, "options": f"-c lock_timeout={PATIENCE}s"}
+            arguments = {
+                "connect_timeout": PATIENCE,
+                "options": f"-c lock_timeout={PATIENCE}s",
+                "client_encoding": "utf8",
+            }
             engine = create_engine(parsed, connect_args=arguments, pool_pre_ping=True)
         else:
             raise InvalidSpec(f"samples are kept in SQLite or PostgreSQL, not in {dialect}")
@@ -280,6 +285,14 @@ def _engine(url: str) -> Engine:
             "for PostgreSQL: pip install 'psycopg[binary]'"
         ) from error
     return engine
+
+
+def _create_tables(connection: Connection) -> None:
+    """Make the tables that are not there; another process may do so at the same time."""
+    for table in _METADATA.sorted_tables:
+        connection.execute(CreateTable(table, if_not_exists=True))
+        for index in table.indexes:
+            connection.execute(CreateIndex(index, if_not_exists=True))
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:
@@ -320,7 +333,7 @@ def _chosen(query: Select[Any], table: Table, window: Window) -> Select[Any]:
     return query
 
 
-def _reason(error: SQLAlchemyError) -> str:
+def reason_of(error: SQLAlchemyError) -> str:
     """The database's own words on one line, without the statement and its values."""
     origin = getattr(error, "orig", None) or error
     return " ".join(str(origin).split())[:300]

@@ -1,8 +1,9 @@
-"""Measure a cluster once, or watch it: `python -m flows.monitor`."""
+"""Measure a cluster and look at its alarms, once or again and again: `python -m flows.monitor`."""
 
 import os
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from domain.metrics.records import Collected, Gap
 from domain.metrics.report import MetricsReport, report_metrics
 from flows._command import Common, Session, cluster_name, make_app, run, session
 from flows._terminal import Watch, show_metrics
+from tasks.alarms import collect_signals, look_at_alarms
 from tasks.control_plane import api_url
 from tasks.metrics import (
     MOST_MACHINES_FOR_REQUESTS,
@@ -26,6 +28,7 @@ from tasks.metrics import (
     collect_scripts,
     keep_samples,
     need_sight,
+    of_living_machines,
     read_history,
     recent_samples,
     silent_machines,
@@ -35,7 +38,7 @@ from tasks.overview import spec_or_guess
 
 @flow(name="monitor", flow_run_name="monitor {name}")
 def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "") -> MetricsReport:
-    """Measure a cluster once, and keep the samples.
+    """Measure a cluster, keep the samples, and take its alarms one step further.
 
     What cannot be measured leaves a gap with its reason, and everything else still arrives.
 
@@ -53,15 +56,20 @@ def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "")
     load = collect_load.submit(account, view, url, now, with_requests=due or few)
     seen = collect_cloud(account, view, now) if due else Collected()
     silent = silent_machines(view, seen) if due else frozenset()
-    collected = load.result() + seen + collect_scripts(account, spec, view, silent, now)
+    of_machines = collect_scripts(account, spec, view, silent, now)
+    signals = collect_signals(account, spec, view, now, thorough=due)
+    collected = load.result() + seen + of_machines + signals
     kept = keep_samples(name, collected, now, spec.monitoring.retention_days)
     gaps = collected.gaps
     if kept.reason:
         gaps += (Gap(now, name, "", "", "all samples", kept.reason),)
-    samples = (*recent_samples(name, now), *collected.samples)
+    alarms = look_at_alarms(spec, view, now)
+    known = of_living_machines(view, recent_samples(name, now))
+    samples = (*known, *collected.samples)
     if prometheus:
         _replace(Path(prometheus).expanduser(), expose(samples, gaps))
-    return report_metrics(name, now, samples, gaps, kept.database)
+    report = report_metrics(name, now, samples, gaps, kept.database)
+    return replace(report, alarms=alarms)
 
 
 def _replace(file: Path, text: str) -> None:

@@ -1,6 +1,6 @@
 """Tasks of one collection: ask the cluster, the cloud and the machines, and keep what they say."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from domain.metrics import cloud as cloud_metrics
 from domain.metrics.catalog import PODS
 from domain.metrics.load import load_samples
 from domain.metrics.records import Collected, Gap, Sample, Window
-from domain.metrics.scripts import WITHOUT_AGENT, scripts_for
+from domain.metrics.scripts import WITHOUT_AGENT, Script, scripts_for
 from domain.metrics.sight import read_sight
 from domain.names import node_name
 from domain.spec import DAEMON_PODS, ClusterSpec
@@ -33,7 +33,7 @@ RECENT = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Where samples went; where they could not be kept, `database` is empty and `reason` says why."""
+    """Where samples went, or why they could not be kept: then `database` is empty."""
 
     database: str
     reason: str = ""
@@ -84,16 +84,18 @@ def collect_cloud(
     account: QingCloudAccount, view: ClusterView, now: datetime
 ) -> Ensured[Collected]:
     """Ask the cloud for CPU, memory, disk and network of all machines that run."""
-    machines = _running(view)
+    readings: Sequence[cloud_metrics.Reading] = ()
+    gaps: tuple[Gap, ...] = ()
     try:
         with account.client() as cloud:
-            readings = cloud.read_machine_metrics(machines, now - cloud_metrics.LOOK_BACK, now)
+            since = now - cloud_metrics.LOOK_BACK
+            readings = cloud.read_machine_metrics(_running(view), since, now)
     except ClusterError as error:
-        gap = Gap(now, view.name, "", "", "cpu", f"the cloud's monitoring: {error}")
-        return _said(Collected(gaps=(gap,)))
+        gaps = (Gap(now, view.name, "", "", "cpu", f"the cloud's monitoring: {error}"),)
+    # Noted when it failed, too: a cloud that refuses is not asked each minute.
     asked = Sample(now, view.name, "", "", cloud_metrics.ASKED, float(len(readings)), "values")
     samples = cloud_metrics.cloud_samples(readings, view.name, _places(view))
-    return _said(Collected((*samples, asked)))
+    return _said(Collected((*samples, asked), gaps))
 
 
 @step("scripts on the machines of {spec.name}")
@@ -109,22 +111,32 @@ def collect_scripts(
     Args:
         without_agent: ids of the machines whose memory and disk the cloud does not know.
     """
-    visits = []
-    for machine in _running(view):
-        group = view.group_of(machine)
-        scripts = scripts_for(group, spec.monitoring.custom)
-        if machine.id in without_agent:
-            scripts = (*WITHOUT_AGENT, *scripts)
-        if scripts:
-            visits.append(Visit(group, machine, scripts))
-    if not visits:
-        return Ensured(Collected(), "none to run")
-    try:
-        credentials = read_credentials(account, spec.name).credentials()
-        entrance = _entrance(account, spec, view)
-    except ClusterError as error:
-        return _said(nothing_measured(spec.name, visits, now, str(error)))
-    return _said(measure_machines(credentials, entrance, visits, now))
+    visits = [
+        Visit(group, machine, scripts)
+        for machine in view.instances
+        for group in (view.group_of(machine),)
+        if (scripts := _scripts(spec, group, without_agent=machine.id in without_agent))
+    ]
+    collected = Collected()
+    for visit in visits:
+        if not visit.machine.is_up:
+            state = visit.machine.transition or visit.machine.status
+            reason = f"the machine is not running but {state}"
+            collected += nothing_measured(spec.name, [visit], now, reason)
+    running = [visit for visit in visits if visit.machine.is_up]
+    if running:
+        try:
+            credentials = read_credentials(account, spec.name).credentials()
+            entrance = _entrance(account, spec, view)
+            collected += measure_machines(credentials, entrance, running, now)
+        except ClusterError as error:
+            collected += nothing_measured(spec.name, running, now, str(error))
+    return _said(collected) if visits else Ensured(collected, "none to run")
+
+
+def _scripts(spec: ClusterSpec, group: str, *, without_agent: bool) -> tuple[Script, ...]:
+    custom = scripts_for(group, spec.monitoring.custom)
+    return (*WITHOUT_AGENT, *custom) if without_agent else custom
 
 
 @step("samples of {cluster}")
@@ -154,7 +166,10 @@ def silent_machines(view: ClusterView, collected: Collected) -> frozenset[str]:
 
 
 def recent_samples(cluster: str, now: datetime) -> list[Sample]:
-    """The youngest sample of each series; none where the database does not answer."""
+    """The youngest sample of each series; none where the database does not answer.
+
+    Machines that have left in the last minutes are among them.
+    """
     try:
         with open_samples() as samples:
             return samples.latest(Window(cluster, now - RECENT, now + timedelta(seconds=1)))
@@ -175,6 +190,12 @@ def read_history(cluster: str, now: datetime) -> dict[str, list[float]]:
         str(machine): [float(value) for value in values]
         for machine, values in frame.groupby("machine")["value"]
     }
+
+
+def of_living_machines(view: ClusterView, samples: Iterable[Sample]) -> list[Sample]:
+    """Leave out what was measured on machines that are not there any more."""
+    there = {"", *(name for _, name in _places(view).values())}
+    return [sample for sample in samples if sample.machine in there]
 
 
 def _entrance(account: QingCloudAccount, spec: ClusterSpec, view: ClusterView) -> Entrance:

@@ -6,7 +6,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from clients.kubernetes.kinds import KINDS, find_kind
-from clients.kubernetes.load import add_requests, load_from
+from clients.kubernetes.load import add_requests, is_unschedulable, load_from, waits
 from clients.kubernetes.manifests import covers, normalised
 from clients.kubernetes.records import (
     NOT_FINISHED,
@@ -15,7 +15,9 @@ from clients.kubernetes.records import (
     node_from,
     pod_from,
 )
+from clients.kubernetes.seen import sight_from
 from clients.kubernetes.wire import MERGE_PATCH, TABLE, Wire
+from domain.autoscaling.sight import ClusterSight
 from domain.cluster_api import Manifest, Node, Pod
 from domain.errors import ApiRejected, NotFound, TemporaryError
 from domain.kubeconfig import ClusterAccess
@@ -23,6 +25,9 @@ from domain.metrics.load import ClusterLoad
 
 PAGE = 2000
 """Objects a page: more cost memory, fewer cost time."""
+
+WATCH_GRACE = 15.0
+"""Seconds beyond a watch's time, after which a silent connection counts as lost."""
 
 FORBIDDEN, CONFLICT, GONE = 403, 409, 410
 
@@ -112,6 +117,63 @@ class ClusterClient:
             requested,
         )
 
+    def read_sight(self) -> ClusterSight:
+        """Read nodes, pods and budgets as a decision about a group's size needs them.
+
+        Three lists; every pod's object is read, which takes a second for each 10,000 of them.
+        """
+        return sight_from(
+            list(self._items(KINDS["Node"].collection(), {})),
+            self._items(KINDS["Pod"].collection(), {"fieldSelector": NOT_FINISHED}),
+            self._items(KINDS["PodDisruptionBudget"].collection(), {}),
+        )
+
+    def count_unschedulable(self) -> int:
+        """Count the pods that wait because the scheduler has no place for them."""
+        query = {"fieldSelector": "status.phase=Pending"}
+        pods = self._items(KINDS["Pod"].collection(), query)
+        return sum(1 for pod in pods if waits(pod) and is_unschedulable(pod))
+
+    def list_attached_volumes(self, node: str) -> list[str]:
+        """List the persistent volumes that are attached to a node."""
+        try:
+            attached = list(self._items(KINDS["VolumeAttachment"].collection(), {}))
+        except NotFound:  # a server without storage
+            return []
+        return [
+            item["spec"]["source"].get("persistentVolumeName", item["metadata"]["name"])
+            for item in attached
+            if item["spec"]["nodeName"] == node
+        ]
+
+    def watch_waiting_pods(self, seconds: int) -> Iterator[str]:
+        """Yield the name of each pod for which the scheduler finds no place, for so long.
+
+        Those that wait at the beginning are among them.
+
+        Raises:
+            TemporaryError: the connection was lost, or the server asks to begin anew.
+        """
+        query = {"fieldSelector": "status.phase=Pending"}
+        for word, pod in self._watch(KINDS["Pod"].collection(), query, seconds):
+            if word != "DELETED" and waits(pod) and is_unschedulable(pod):
+                yield pod["metadata"]["name"]
+
+    def watch_nodes(self, seconds: int) -> Iterator[str]:
+        """Yield the name of each node that comes or goes, for so long; errors as above."""
+        for word, node in self._watch(KINDS["Node"].collection(), {}, seconds):
+            if word != "MODIFIED":  # a heartbeat, mostly
+                yield node["metadata"]["name"]
+
+    def _watch(
+        self, path: str, query: Mapping[str, str], seconds: int
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        asked = {**query, "watch": "1", "timeoutSeconds": str(seconds)}
+        for event in self._wire.lines(path, asked, seconds + WATCH_GRACE):
+            if event["type"] == "ERROR":
+                raise TemporaryError(f"the watch of {path} must begin anew")
+            yield event["type"], event["object"]
+
     def _workload_table(self) -> dict[str, Any]:
         query = {
             "includeObject": "None",
@@ -151,6 +213,29 @@ class ClusterClient:
             raise TemporaryError(f"{path} is being deleted")
         return self._patch(path, found, wanted)
 
+    def create(self, manifest: Manifest) -> bool:
+        """Create the object; False when one of its name is there already."""
+        kind, namespace = find_kind(manifest["kind"]), manifest["metadata"].get("namespace", "")
+        return self._won("POST", kind.collection(namespace), manifest)
+
+    def replace(self, manifest: Manifest) -> bool:
+        """Replace the object that was read; False when somebody changed it in between.
+
+        Which reading is meant, the manifest's `resourceVersion` says.
+        """
+        kind, metadata = find_kind(manifest["kind"]), manifest["metadata"]
+        path = kind.object(metadata["name"], metadata.get("namespace", ""))
+        return self._won("PUT", path, manifest)
+
+    def _won(self, method: str, path: str, manifest: Manifest) -> bool:
+        try:
+            self._wire.send(method, path, dict(manifest))
+        except ApiRejected as error:
+            if error.status != CONFLICT:
+                raise
+            return False
+        return True
+
     def delete(self, manifest_kind: str, name: str, namespace: str = "") -> bool:
         """Delete one object, and what it owns in its wake; False when it was absent already."""
         path = find_kind(manifest_kind).object(name, namespace)
@@ -171,6 +256,11 @@ class ClusterClient:
         """Put labels on a node; nothing is sent when it has them already."""
         path = KINDS["Node"].object(node)
         self._patch(path, self._wire.get(path), {"metadata": {"labels": dict(labels)}})
+
+    def annotate_node(self, node: str, annotations: Mapping[str, str | None]) -> None:
+        """Put annotations on a node; None takes one away."""
+        path = KINDS["Node"].object(node)
+        self._patch(path, self._wire.get(path), {"metadata": {"annotations": dict(annotations)}})
 
     def evict(self, pod: Pod) -> bool:
         """Ask for the eviction of exactly this pod; False while a disruption budget forbids it.

@@ -34,6 +34,8 @@ KINDS = {
     "ConfigMap": Kind("v1", "configmaps"),
     "DaemonSet": Kind("apps/v1", "daemonsets"),
     "Deployment": Kind("apps/v1", "deployments"),
+    "Event": Kind("v1", "events"),
+    "Lease": Kind("coordination.k8s.io/v1", "leases"),
     "Namespace": Kind("v1", "namespaces", namespaced=False),
     "Node": Kind("v1", "nodes", namespaced=False),
     "Pod": Kind("v1", "pods"),
@@ -42,6 +44,7 @@ KINDS = {
     "Secret": Kind("v1", "secrets"),
     "Service": Kind("v1", "services"),
     "ServiceAccount": Kind("v1", "serviceaccounts"),
+    "VolumeAttachment": Kind("storage.k8s.io/v1", "volumeattachments", namespaced=False),
 }
 
 

@@ -39,11 +39,11 @@ def load_from(
     for node, ready in workload_rows(table):
         pods[node] += 1
         containers[node] += int(ready.partition("/")[2] or 0)
-    waiting = [pod for pod in pending if _waits(pod)]
+    waiting = [pod for pod in pending if waits(pod)]
     return ClusterLoad(
         nodes=tuple(_node(item, pods, containers, requested) for item in nodes),
         pending=len(waiting),
-        unschedulable=sum(map(_is_unschedulable, waiting)),
+        unschedulable=sum(map(is_unschedulable, waiting)),
     )
 
 
@@ -55,12 +55,12 @@ def add_requests(pods: Iterable[Item]) -> Totals:
         spec = pod["spec"]
         node = spec.get("nodeName")
         if node and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed"):
-            cpu[node] += _request(spec, "cpu")
-            memory[node] += _request(spec, "memory")
+            cpu[node] += request_of(spec, "cpu")
+            memory[node] += request_of(spec, "memory")
     return {node: Requests(cpu[node], memory[node]) for node in cpu}
 
 
-def _request(spec: Item, resource: str) -> float:
+def request_of(spec: Item, resource: str) -> float:
     """What a pod requests, as the scheduler counts it.
 
     The containers run together with the side-cars; each other init container runs before them
@@ -77,7 +77,7 @@ def _request(spec: Item, resource: str) -> float:
     together = side_cars + sum(_of_container(one, resource) for one in spec["containers"])
     of_pod = _asked(spec.get("resources"), resource)
     total = max(together, largest_init) if of_pod is None else of_pod
-    return total + _quantity((spec.get("overhead") or {}).get(resource, 0))
+    return total + quantity((spec.get("overhead") or {}).get(resource, 0))
 
 
 def _of_container(container: Item, resource: str) -> float:
@@ -86,11 +86,11 @@ def _of_container(container: Item, resource: str) -> float:
 
 def _asked(resources: Item | None, resource: str) -> float | None:
     asked = ((resources or {}).get("requests") or {}).get(resource)
-    return None if asked is None else _quantity(asked)
+    return None if asked is None else quantity(asked)
 
 
 @lru_cache(maxsize=4096)  # thousands of pods ask for the same few quantities
-def _quantity(text: str | int | float) -> float:
+def quantity(text: str | int | float) -> float:
     return float(parse_quantity(text))  # type: ignore[no-untyped-call]
 
 
@@ -105,9 +105,9 @@ def _node(
         group=labels.get(GROUP_LABEL, MASTERS if ROLE in labels else ""),
         pods=pods.get(name, 0),
         containers=containers.get(name, 0),
-        pods_allocatable=int(_quantity(allocatable.get("pods", 0))),
+        pods_allocatable=int(quantity(allocatable.get("pods", 0))),
         allocatable=Requests(
-            _quantity(allocatable.get("cpu", 0)), _quantity(allocatable.get("memory", 0))
+            quantity(allocatable.get("cpu", 0)), quantity(allocatable.get("memory", 0))
         ),
         requested=None if requested is None else requested.get(name, Requests()),
         conditions={
@@ -118,7 +118,7 @@ def _node(
     )
 
 
-def _waits(pod: Item) -> bool:
+def waits(pod: Item) -> bool:
     """Whether a pending pod waits for what the cluster could give it.
 
     Not one that is being deleted, that somebody holds back with a gate, that starts on its node
@@ -135,7 +135,7 @@ def _waits(pod: Item) -> bool:
     )
 
 
-def _is_unschedulable(pod: Item) -> bool:
+def is_unschedulable(pod: Item) -> bool:
     return any(
         one["type"] == "PodScheduled"
         and one["status"] == "False"

@@ -22,7 +22,7 @@ def node_from(item: Mapping[str, Any]) -> Node:
     return Node(
         name=metadata["name"],
         address=_internal_ip(status),
-        ready=_condition(status, "Ready"),
+        ready=is_condition_true(status, "Ready"),
         schedulable=not item.get("spec", {}).get("unschedulable", False),
         pods_allocatable=_count(status.get("allocatable", {}).get("pods", 0)),
         version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
@@ -39,7 +39,7 @@ def pod_from(item: Mapping[str, Any]) -> Pod:
         uid=metadata["uid"],
         node=item.get("spec", {}).get("nodeName", ""),
         phase=status.get("phase", ""),
-        ready=_condition(status, "Ready"),
+        ready=is_condition_true(status, "Ready"),
         owner=next((owner["kind"] for owner in owners if owner.get("controller")), ""),
         is_mirror=MIRROR in metadata.get("annotations", {}),
         labels=metadata.get("labels", {}),
@@ -73,7 +73,7 @@ def workload_rows(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield node, cells[ready_at]
 
 
-def _condition(status: Mapping[str, Any], kind: str) -> bool:
+def is_condition_true(status: Mapping[str, Any], kind: str) -> bool:
     conditions = status.get("conditions") or ()
     return any(one["type"] == kind and one["status"] == "True" for one in conditions)
 

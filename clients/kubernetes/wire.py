@@ -7,7 +7,7 @@ field, drop what they do not know, and cost seconds and hundreds of megabytes on
 import json
 import ssl
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -105,6 +105,35 @@ class Wire:
         if not 200 <= response.status <= 299:
             raise _refusal(method, path, response.status, response.headers, answer)
         return answer
+
+    def lines(
+        self, path: str, query: Mapping[str, str], silence: float
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the JSON lines of an answer that goes on, until the server ends it.
+
+        Args:
+            silence: seconds without a line, after which the connection counts as lost.
+
+        Raises:
+            TemporaryError: no answer, or the connection was lost.
+            Others as `text` does.
+        """
+        url = f"{self.server}{path}?{urlencode(query)}"
+        headers = {"Accept": JSON, "User-Agent": self._client.user_agent}
+        pool = self._client.rest_client.pool_manager
+        timeout = urllib3.Timeout(CONNECT_TIMEOUT, silence)
+        try:
+            answer = pool.request(
+                "GET", url, headers=headers, timeout=timeout, preload_content=False
+            )
+            with answer:
+                if answer.status != 200:
+                    text = answer.read().decode("utf-8", "replace")
+                    raise _refusal("GET", path, answer.status, answer.headers, text)
+                for line in answer:
+                    yield self._decoded(path, line.decode())
+        except urllib3.exceptions.HTTPError as error:
+            raise _no_answer("GET", self.server + path, error) from error
 
     def _decoded(self, path: str, answer: str) -> Any:
         try:

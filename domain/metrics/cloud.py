@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
-from domain.cloud import Instance
 from domain.metrics.catalog import BUILT_IN
 from domain.metrics.records import Sample
 
@@ -29,28 +27,16 @@ class Reading:
     value: float
 
 
-class CloudMonitoring(Protocol):
-    """What is asked of a cloud beside `domain.cloud.Cloud`."""
-
-    def read_machine_metrics(
-        self, machines: Sequence[Instance], since: datetime, until: datetime
-    ) -> Sequence[Reading]: ...
-
-
 def cloud_samples(
     readings: Sequence[Reading], cluster: str, places: Mapping[str, tuple[str, str]]
 ) -> list[Sample]:
-    """Turn readings into samples; `places` holds group and name of each machine by its id."""
+    """Turn readings into samples; `places` holds group and name of each machine by its id.
+
+    What was read of a machine without a place is left out: nobody has asked for it.
+    """
     return [
         Sample(one.time, cluster, *places[one.instance_id], one.metric, one.value, unit)
         for one in readings
+        if one.instance_id in places
         for unit in (BUILT_IN[one.metric].unit,)
     ]
-
-
-def silent_machines(
-    readings: Sequence[Reading], machines: Sequence[Instance], metric: str
-) -> list[Instance]:
-    """The machines for which the cloud has no value of a metric, as without its guest agent."""
-    known = {one.instance_id for one in readings if one.metric == metric}
-    return [machine for machine in machines if machine.id not in known]

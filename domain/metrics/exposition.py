@@ -22,7 +22,7 @@ def expose(samples: Iterable[Sample], gaps: Iterable[Gap] = ()) -> str:
         labels = _labels(cluster=sample.cluster, group=sample.group, machine=sample.machine)
         series[name][labels] = sample.value
         known = BUILT_IN.get(sample.metric)
-        title = known.title if known else f"Custom monitor {sample.metric}"
+        title = known.title if known else sample.metric
         helps[name] = f"{title} ({sample.unit})" if sample.unit else title
     for gap in gaps:
         name = PREFIX + "gap"

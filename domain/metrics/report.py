@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from domain.alarms.report import AlarmReport
 from domain.metrics.records import Gap, Sample
 from domain.report import ClusterReport
 
@@ -32,6 +33,7 @@ class MetricsReport:
     totals: Mapping[str, float]
     gaps: tuple[Gap, ...]
     database: str
+    alarms: AlarmReport | None = None
 
 
 def machine_metrics(samples: Iterable[Sample]) -> tuple[MachineMetrics, ...]:

@@ -30,7 +30,7 @@ TIMED_OUT = 124
 # writes without end, because its next write fails.
 RUN = f"""\
 set -o pipefail
-export LC_ALL=C
+export LC_ALL=C PATH="$PATH:${{SYSROOT:-}}/usr/local/bin"
 timeout --kill-after=2 "$2" bash -c "$1" < /dev/null 2> >(head -c {MOST_OUTPUT} >&2) \
   | head -c {MOST_OUTPUT + 1}
 """

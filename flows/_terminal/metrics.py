@@ -9,6 +9,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from domain.alarms.report import AlarmReport, say_alarms
+from domain.alarms.states import Phase
 from domain.metrics.catalog import BUILT_IN, PODS
 from domain.metrics.records import Gap
 from domain.metrics.report import MachineMetrics, MetricsReport
@@ -17,7 +19,13 @@ from flows._terminal.console import open_console, to_line
 MOST_MACHINES, MOST_GAPS = 40, 8
 BARS = "▁▂▃▄▅▆▇█"
 
-_COLUMNS = ("cpu", "memory", "diskUsed", "cpuRequested", "memoryRequested")
+_COLUMNS = {
+    "cpu": "CPU %",
+    "memory": "Memory %",
+    "diskUsed": "Disk %",
+    "cpuRequested": "asked CPU %",
+    "memoryRequested": "memory %",
+}
 
 History = Mapping[str, Sequence[float]]
 """Pods of the last hour by machine, oldest first."""
@@ -72,36 +80,67 @@ def _picture(report: MetricsReport, history: History) -> RenderableType:
     title = Text.assemble(
         (f"Cluster {report.cluster}", "bold"), f" at {report.time.astimezone():%H:%M:%S}"
     )
-    totals = [
-        f"{BUILT_IN[name].title.lower()}: {report.totals[name]:g}"
-        for name in ("podsPending", "podsUnschedulable")
-        if name in report.totals
-    ]
-    where = f"kept in {report.database}" if report.database else "NOT KEPT"
     shown, more = report.machines[:MOST_MACHINES], report.machines[MOST_MACHINES:]
     parts: list[RenderableType] = [title, _machines(shown, history)]
     if more:
         parts.append(Text(f"… and {len(more)} more machines"))
-    parts.append(Text(", ".join([*totals, where]), "dim"))
+    if any(_custom(one) for one in shown):
+        parts.append(_custom_monitors(shown))
+    parts.append(Text(", ".join(_totals(report)), "dim"))
+    if report.alarms:
+        parts.append(_alarms(report.alarms))
     return Group(*parts, *_gaps(report.gaps))
 
 
+def _totals(report: MetricsReport) -> list[str]:
+    known = [
+        f"{BUILT_IN[name].title.lower()}: {report.totals[name]:g}"
+        for name in ("podsPending", "podsUnschedulable")
+        if name in report.totals
+    ]
+    return [*known, f"kept in {report.database}" if report.database else "NOT KEPT"]
+
+
 def _machines(machines: Sequence[MachineMetrics], history: History) -> Table:
-    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    table = _table("Machine", "Pods")
     built_in = [name for name in _COLUMNS if any(name in one.metrics for one in machines)]
-    custom = sorted({name for one in machines for name in one.metrics if name not in BUILT_IN})
-    for name in ("Machine", "Group", "Pods", *built_in, *custom):
-        table.add_column(name, overflow="fold")
+    for name in built_in:
+        table.add_column(_COLUMNS[name], justify="right")
     for machine in machines:
         numbers = machine.metrics
         table.add_row(
             _name(machine),
-            machine.group,
             f"{_of_room(numbers)} {sparkline(history.get(machine.name, ()))}".rstrip(),
-            *(_number(numbers.get(name), BUILT_IN[name].unit) for name in built_in),
-            *(_number(numbers.get(name), "") for name in custom),
+            *(_number(numbers.get(name)) for name in built_in),
         )
     return table
+
+
+def _custom_monitors(machines: Sequence[MachineMetrics]) -> Table:
+    table = _table("Custom monitors")
+    table.add_column("", overflow="fold")
+    for machine in machines:
+        if numbers := _custom(machine):
+            words = ", ".join(f"{name} {value:g}" for name, value in numbers.items())
+            table.add_row(Text(f"  {machine.name}"), Text(words))
+    return table
+
+
+def _custom(machine: MachineMetrics) -> dict[str, float]:
+    return {name: value for name, value in machine.metrics.items() if name not in BUILT_IN}
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
+
+
+def _alarms(report: AlarmReport) -> Text:
+    firing = any(state.phase is Phase.FIRING for state in report.active)
+    style = "bold red" if firing or report.blind else "yellow" if report.active else "green"
+    return Text.assemble("alarms: ", (to_line(say_alarms(report)), style))
 
 
 def _name(machine: MachineMetrics) -> Text:
@@ -120,8 +159,8 @@ def _of_room(numbers: Mapping[str, float]) -> str:
     return f"{numbers[PODS]:g}{room}"
 
 
-def _number(value: float | None, unit: str) -> str:
-    return "–" if value is None else f"{value:g} {unit}".rstrip()
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
 
 
 def _gaps(gaps: Sequence[Gap]) -> list[Text]:

@@ -80,6 +80,10 @@ OriginalName=flannel*
 MACAddressPolicy=none
 END
   write_file "${SYSROOT}/usr/local/bin/f2cadm" 0755 <"$HERE/f2cadm"
+  # Monitor scripts of old say `docker ps`; a real Docker answers that itself.
+  if [[ ! -e ${SYSROOT}/usr/bin/docker ]]; then
+    write_file "${SYSROOT}/usr/local/bin/docker" 0755 <"$HERE/docker"
+  fi
 }
 
 set_hostname() {

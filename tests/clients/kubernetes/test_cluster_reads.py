@@ -111,20 +111,20 @@ def test_workload_pods_are_counted_from_a_table_without_objects(
 def test_mirror_pods_are_left_out_and_pods_without_a_node_have_their_own_count() -> None:
     table = {
         "kind": "Table",
-        "columnDefinitions": [{"name": "Node"}, {"name": "Name"}],
+        "columnDefinitions": [{"name": "Node"}, {"name": "Name"}, {"name": "Ready"}],
         "rows": [
-            {"cells": ["master-1", "etcd-master-1"]},
-            {"cells": ["master-1", "coredns-abc"]},
-            {"cells": ["master-1", "web-master-2"]},
-            {"cells": ["<none>", "waiting"]},
-            {"cells": ["<none>", "waiting-too"]},
+            {"cells": ["master-1", "etcd-master-1", "1/1"]},
+            {"cells": ["master-1", "coredns-abc", "1/1"]},
+            {"cells": ["master-1", "web-master-2", "1/1"]},
+            {"cells": ["<none>", "waiting", "1/1"]},
+            {"cells": ["<none>", "waiting-too", "1/1"]},
         ],
     }
     assert count_by_node(table) == {"master-1": 2, "": 2}
 
 
 def test_an_empty_cluster_has_a_table_without_rows() -> None:
-    columns = [{"name": "Name"}, {"name": "Node"}]
+    columns = [{"name": "Name"}, {"name": "Ready"}, {"name": "Node"}]
     assert count_by_node({"kind": "Table", "columnDefinitions": columns, "rows": None}) == {}
 
 

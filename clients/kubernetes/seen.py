@@ -1,0 +1,219 @@
+"""Nodes, pods and budgets from the API's JSON, as far as a decision about a group's size needs.
+
+Pods of one controller look alike, and there may be 150,000 of them: what they ask for is worked out
+once for each text of it.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from clients.kubernetes.load import is_unschedulable, quantity, request_of, waits
+from clients.kubernetes.records import MIRROR, is_condition_true
+from domain.autoscaling.placement import (
+    Operator,
+    Placement,
+    PodTerm,
+    Requirement,
+    Taint,
+    Toleration,
+)
+from domain.autoscaling.sight import LEAVING, ClusterSight, Marked
+from domain.autoscaling.snapshot import Budget, Resources, SeenNode, SeenPod
+from domain.bootstrap import GROUP_LABEL
+
+Item = Mapping[str, Any]
+
+AUTOSCALER = "cluster-autoscaler.kubernetes.io/"
+"""Other people's annotations, which mean the same here as to cluster-autoscaler."""
+
+_MEMORY = "memory"
+_COUNTED = ("cpu", _MEMORY, "pods", "ephemeral-storage")
+_LABEL_OF_CORDON = "node.kubernetes.io/unschedulable"
+
+
+def sight_from(
+    nodes: Iterable[Item], pods: Iterable[Item], budgets: Iterable[Item]
+) -> ClusterSight:
+    """Put the answers together.
+
+    Args:
+        pods: those that are not finished.
+    """
+    by_node: defaultdict[str, list[SeenPod]] = defaultdict(list)
+    pending: list[SeenPod] = []
+    for item in pods:
+        if name := item["spec"].get("nodeName"):
+            by_node[name].append(_pod(item))
+        elif waits(item) and is_unschedulable(item):
+            pending.append(_pod(item))
+    seen, marked = [], []
+    for item in nodes:
+        metadata = item["metadata"]
+        seen.append(_node(item, by_node[metadata["name"]]))
+        if holder := (metadata.get("annotations") or {}).get(LEAVING):
+            marked.append(Marked(metadata["name"], holder))
+    return ClusterSight(tuple(seen), tuple(pending), tuple(map(_budget, budgets)), tuple(marked))
+
+
+def _node(item: Item, pods: list[SeenPod]) -> SeenNode:
+    metadata, status, spec = item["metadata"], item.get("status", {}), item.get("spec", {})
+    labels = metadata.get("labels") or {}
+    allocatable = status.get("allocatable") or {}
+    disabled = (metadata.get("annotations") or {}).get(f"{AUTOSCALER}scale-down-disabled")
+    return SeenNode(
+        name=metadata["name"],
+        group=labels.get(GROUP_LABEL, ""),
+        ready=is_condition_true(status, "Ready"),
+        schedulable=not spec.get("unschedulable", False),
+        allocatable=_resources(allocatable),
+        places=int(quantity(allocatable.get("pods", 0))),
+        pods=tuple(pods),
+        labels=labels,
+        taints=tuple(
+            Taint(taint["key"], taint.get("value", ""), taint["effect"])
+            for taint in spec.get("taints") or ()
+            if taint["key"] != _LABEL_OF_CORDON
+        ),
+        removal_disabled=disabled == "true",
+    )
+
+
+def _resources(amounts: Item) -> Resources:
+    return Resources(
+        cpu_millis=round(quantity(amounts.get("cpu", 0)) * 1000),
+        memory_bytes=int(quantity(amounts.get(_MEMORY, 0))),
+        others=tuple(
+            (name, int(quantity(amount)))
+            for name, amount in sorted(amounts.items())
+            if name not in _COUNTED and not name.startswith("hugepages-")
+        ),
+    )
+
+
+def _pod(item: Item) -> SeenPod:
+    metadata, spec = item["metadata"], item["spec"]
+    annotations = metadata.get("annotations") or {}
+    owners = metadata.get("ownerReferences") or ()
+    said = annotations.get(f"{AUTOSCALER}safe-to-evict")
+    return SeenPod(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        owner=next((owner["kind"] for owner in owners if owner.get("controller")), ""),
+        requests=_requests(_text(spec, _ASKING)),
+        placement=_placement(_text(spec, _PLACING)),
+        labels=metadata.get("labels") or {},
+        is_mirror=MIRROR in annotations,
+        safe_to_evict={"true": True, "false": False}.get(said or ""),
+        local_storage=_keeps_data(spec, annotations),
+    )
+
+
+_ASKING = ("containers", "initContainers", "resources", "overhead")
+_PLACING = ("nodeSelector", "affinity", "tolerations", "containers", "hostNetwork")
+
+
+def _text(spec: Item, fields: Iterable[str]) -> str:
+    """What decides, as a text that is the same for all pods of one controller."""
+    chosen = {field: spec[field] for field in fields if spec.get(field)}
+    for name in ("containers", "initContainers"):
+        if name in chosen:
+            chosen[name] = [
+                {key: one[key] for key in ("resources", "restartPolicy", "ports") if key in one}
+                for one in chosen[name]
+            ]
+    return json.dumps(chosen, sort_keys=True)
+
+
+@lru_cache(maxsize=4096)
+def _requests(text: str) -> Resources:
+    spec = json.loads(text)
+    named = {
+        name
+        for part in (spec, *spec.get("containers", ()), *spec.get("initContainers", ()))
+        for name in ((part.get("resources") or {}).get("requests") or {})
+    }
+    return _resources(
+        {name: request_of(spec, name) for name in named | set(spec.get("overhead", ()))}
+    )
+
+
+@lru_cache(maxsize=4096)
+def _placement(text: str) -> Placement:
+    spec = json.loads(text)
+    affinity = spec.get("affinity") or {}
+    required = "requiredDuringSchedulingIgnoredDuringExecution"
+    of_node = (affinity.get("nodeAffinity") or {}).get(required) or {}
+    return Placement(
+        all_of=_labels(spec.get("nodeSelector")),
+        any_of=tuple(
+            _expressions(term.get("matchExpressions"))
+            for term in of_node.get("nodeSelectorTerms") or ()
+        ),
+        tolerations=tuple(
+            Toleration(
+                one.get("key", ""),
+                one.get("operator", "Equal"),
+                one.get("value", ""),
+                one.get("effect", ""),
+            )
+            for one in spec.get("tolerations") or ()
+        ),
+        together=tuple(_terms(affinity.get("podAffinity"), required)),
+        apart=tuple(_terms(affinity.get("podAntiAffinity"), required)),
+        host_ports=tuple(
+            f"{port.get('protocol', 'TCP')}/{port['hostPort']}"
+            for container in spec.get("containers", ())
+            for port in container.get("ports") or ()
+            if port.get("hostPort")
+        ),
+    )
+
+
+def _terms(affinity: Item | None, required: str) -> Iterator[PodTerm]:
+    for term in (affinity or {}).get(required) or ():
+        yield PodTerm(
+            term["topologyKey"],
+            _selector(term.get("labelSelector")),
+            tuple(term.get("namespaces") or ()),
+        )
+
+
+def _selector(selector: Item | None) -> tuple[Requirement, ...]:
+    chosen = selector or {}
+    return _labels(chosen.get("matchLabels")) + _expressions(chosen.get("matchExpressions"))
+
+
+def _labels(labels: Item | None) -> tuple[Requirement, ...]:
+    return tuple(
+        Requirement(key, Operator.IN, (value,)) for key, value in sorted((labels or {}).items())
+    )
+
+
+def _expressions(expressions: Iterable[Item] | None) -> tuple[Requirement, ...]:
+    return tuple(
+        Requirement(one["key"], Operator(one["operator"]), tuple(one.get("values") or ()))
+        for one in expressions or ()
+    )
+
+
+def _keeps_data(spec: Item, annotations: Item) -> bool:
+    """Whether a volume of it is gone with its node; a Secret, say, or memory is not."""
+    fine = annotations.get(f"{AUTOSCALER}safe-to-evict-local-volumes", "").split(",")
+    for volume in spec.get("volumes") or ():
+        on_disk = "emptyDir" in volume and (volume["emptyDir"] or {}).get("medium") != "Memory"
+        if ("hostPath" in volume or on_disk) and volume["name"] not in fine:
+            return True
+    return False
+
+
+def _budget(item: Item) -> Budget:
+    metadata = item["metadata"]
+    return Budget(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        selector=_selector(item["spec"].get("selector")),
+        allowed=item.get("status", {}).get("disruptionsAllowed", 0),
+    )

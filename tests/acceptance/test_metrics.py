@@ -1,0 +1,153 @@
+"""What a cluster's metrics tell: in its status, in the database, and where something is broken."""
+
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.acceptance.workplace import Workplace
+
+KUBECTL = shutil.which("kubectl")
+MONITORS = [
+    {"name": "nginxContainers", "script": "docker ps | grep -v POD | grep nginx | wc -l"},
+    {"name": "hangs", "script": "sleep 60", "timeout": 1},
+    {"name": "loud", "script": "yes"},
+    {"name": "text", "script": "echo all is well"},
+    # What it asks exists on the master alone.
+    {"name": "half", "script": 'wc -l < "$SYSROOT/etc/kubernetes/admin.conf"'},
+    {"name": "half", "script": "echo 1", "group": "k8s-master"},
+]
+
+
+@pytest.fixture(scope="module")
+def cluster(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
+    """A cluster with custom monitors, good and bad ones."""
+    file = tmp_path_factory.mktemp("spec") / "demo.yaml"
+    file.write_text(yaml.safe_dump({"monitoring": {"custom": MONITORS}}))
+    done = workplace.run("flows.provision", "--file", str(file), "--json")
+    assert done.code == 0, done.err
+    yield workplace
+    assert workplace.run("flows.teardown", "--yes").code == 0
+
+
+@pytest.fixture(scope="module")
+def exposition(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("prometheus") / "metrics.prom"
+
+
+@pytest.fixture(scope="module")
+def report(cluster: Workplace, kubeconfig: Path, exposition: Path) -> Any:
+    """One collection after the article's burst, which is made as a person types it."""
+    if KUBECTL is None:
+        pytest.skip("no kubectl on PATH")
+    for words in (
+        ("create", "deployment", "my-nginx", "--image=nginx", "--replicas=50"),
+        ("rollout", "status", "deployment/my-nginx", "--timeout=60s"),
+    ):
+        command = [KUBECTL, "--kubeconfig", str(kubeconfig), *words]
+        subprocess.run(command, check=True, timeout=90, capture_output=True)
+    return cluster.run("flows.monitor", "--json", "--prometheus", str(exposition)).json
+
+
+def rows(workplace: Workplace, question: str) -> list[tuple[Any, ...]]:
+    """Ask the database as a person would."""
+    (file,) = workplace.home.rglob("samples.db")
+    with closing(sqlite3.connect(file)) as connection:
+        return connection.execute(question).fetchall()
+
+
+def nodes_of(report: Any) -> dict[str, dict[str, float]]:
+    """The metrics of the workers by name."""
+    return {one["name"]: one["metrics"] for one in report["machines"] if one["group"] == "k8s-node"}
+
+
+def test_fifty_pods_are_seen_in_status_database_and_exposition(
+    cluster: Workplace, report: Any, exposition: Path
+) -> None:
+    counted = {name: metrics["podsNum"] for name, metrics in nodes_of(report).items()}
+    assert sum(counted.values()) == 53  # with the demo's three
+    assert min(counted.values()) >= 20
+
+    status = cluster.run("flows.status", "--json").json
+    workers = [node for node in status["nodes"] if node["group"] == "k8s-node"]
+    assert {node["name"]: node["metrics"]["podsNum"] for node in workers} == counted
+    assert all(node["metrics"]["ready"] == 1.0 for node in workers)
+
+    kept = rows(
+        cluster,
+        "SELECT machine, value FROM samples s WHERE metric = 'podsNum' AND time = "
+        "(SELECT max(time) FROM samples WHERE metric = 'podsNum') AND \"group\" = 'k8s-node'",
+    )
+    assert dict(kept) == counted
+
+    families = {one.name: one for one in text_string_to_metric_families(exposition.read_text())}
+    exposed = families["k8s_qingcloud_pods_num"].samples
+    of_nodes = [one for one in exposed if one.labels["group"] == "k8s-node"]
+    assert {one.labels["machine"]: one.value for one in of_nodes} == counted
+
+
+def test_a_script_of_docker_days_counts_and_bad_ones_spoil_nothing(
+    cluster: Workplace, report: Any
+) -> None:
+    nodes = nodes_of(report)
+    assert sum(metrics["nginxContainers"] for metrics in nodes.values()) == 53
+    for name, metrics in nodes.items():
+        assert metrics["memoryRequested"] > 0
+        reasons = {gap["metric"]: gap["reason"] for gap in report["gaps"] if gap["machine"] == name}
+        assert "did not end in time" in reasons["hangs"]
+        assert "more than 4096 bytes" in reasons["loud"]
+        assert "3 words instead of one number" in reasons["text"]
+        assert "ended with exit code" in reasons["half"]
+    (master,) = (one for one in report["machines"] if one["group"] == "k8s-master")
+    assert master["metrics"]["half"] == 1.0
+    assert {metric for (metric,) in rows(cluster, "SELECT DISTINCT metric FROM gaps")} >= {
+        "hangs",
+        "loud",
+        "text",
+        "half",
+    }
+
+
+def test_a_database_that_is_gone_leaves_everything_else_as_it_is(
+    cluster: Workplace, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/nowhere/samples.db"
+    report = cluster.run("flows.monitor", "--json", SAMPLES_URL=url).json
+    assert all("podsNum" in metrics for metrics in nodes_of(report).values())
+    assert report["database"] == ""
+    assert any(
+        gap["metric"] == "all samples" and "unable to open" in gap["reason"]
+        for gap in report["gaps"]
+    )
+
+
+def test_a_live_picture_and_a_document_do_not_go_together(workplace: Workplace) -> None:
+    done = workplace.run("flows.monitor", "--watch", "--json")
+    assert done.code == 2
+    assert "--json measures once" in done.sentence
+
+
+def test_a_machine_that_fell_silent_is_a_gap_and_the_others_arrive(
+    cluster: Workplace, report: Any
+) -> None:
+    dead, living = sorted(nodes_of(report))
+    instance = f"i-{dead.removeprefix('k8s-node-')}"
+    assert cluster.run("localcloud", "fault", "dies", "--machine", instance).code == 0
+    later = cluster.run("flows.monitor", "--json").json
+    cluster.run("localcloud", "fault", "clear")
+    assert any(
+        gap["machine"] == dead and gap["metric"] == "nginxContainers" and "reached" in gap["reason"]
+        for gap in later["gaps"]
+    )
+    latest = rows(
+        cluster,
+        f"SELECT max(time) FROM samples WHERE metric = 'nginxContainers' AND machine = '{living}'",
+    )
+    assert latest == [(later["time"].replace("T", " ").removesuffix("+00:00"),)]

@@ -1,0 +1,28 @@
+"""Which database the samples go to."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from blocks.monitoring import MonitoringDatabase, open_samples
+from domain.errors import InvalidSpec
+
+
+def test_the_environment_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SAMPLES_URL", f"sqlite:///{tmp_path}/here.db")
+    with open_samples() as samples:
+        assert samples.where == f"sqlite:///{tmp_path}/here.db"
+
+
+def test_a_wrong_url_in_the_environment_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMPLES_URL", "here.db")
+    with pytest.raises(InvalidSpec, match="right would be"):
+        open_samples()
+
+
+def test_a_saved_database_keeps_its_password_to_itself() -> None:
+    block = MonitoringDatabase(url=SecretStr("postgresql+psycopg://k8s:secret@127.0.0.1/samples"))
+    assert "secret" not in repr(block)
+    with block.store() as samples:
+        assert samples.where == "postgresql+psycopg://k8s:***@127.0.0.1/samples"

@@ -1,0 +1,46 @@
+"""Samples in reports: by machine, and on the nodes of a cluster's status."""
+
+from datetime import UTC, datetime, timedelta
+
+from domain.metrics.records import Sample
+from domain.metrics.report import MachineMetrics, report_metrics, with_metrics
+from domain.report import ClusterReport, Endpoint, NodeLine
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+
+def sample(metric: str, value: float, minute: int = 0, machine: str = "n1") -> Sample:
+    time = NOON + timedelta(minutes=minute)
+    return Sample(time, "demo", "k8s-node" if machine else "", machine, metric, value, "")
+
+
+def test_of_two_samples_of_a_metric_the_younger_is_reported() -> None:
+    samples = [
+        sample("cpu", 9.0, minute=1),
+        sample("cpu", 5.0),
+        sample("podsNum", 3.0, machine="n0"),
+        sample("podsPending", 4.0, machine=""),
+    ]
+    report = report_metrics("demo", NOON, samples, (), "sqlite:///x.db")
+    assert report.machines == (
+        MachineMetrics("n0", "k8s-node", {"podsNum": 3.0}),
+        MachineMetrics("n1", "k8s-node", {"cpu": 9.0}),
+    )
+    assert report.totals == {"podsPending": 4.0}
+
+
+def make_node(name: str, pods: int) -> NodeLine:
+    return NodeLine(name, "k8s-node", True, True, pods, 40, "v1.36.4")
+
+
+def test_a_status_counts_pods_now_and_knows_the_rest_from_the_samples() -> None:
+    down = Endpoint("", False)
+    nodes = (make_node("n1", 27), make_node("n2", 0))
+    report = with_metrics(
+        ClusterReport("demo", "pek3", down, down, nodes=nodes),
+        [sample("podsNum", 2.0), sample("cpu", 5.0)],
+    )
+    assert [node.metrics for node in report.nodes] == [
+        {"cpu": 5.0, "podsNum": 27.0},
+        {"podsNum": 0.0},
+    ]
