@@ -26,8 +26,9 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.schema import CreateIndex, CreateTable
 
-from clients.samples import SampleStore, UtcTime, _reason
+from clients.samples import SampleStore, UtcTime, reason_of
 from domain.alarms.deliveries import DUE, Delivery, Outcome
 from domain.alarms.messages import Message
 from domain.alarms.rules import Level
@@ -99,7 +100,7 @@ class History:
 
     def __init__(self, samples: SampleStore, cluster: str) -> None:
         """Use the samples' database, which its owner closes; the first call makes the tables."""
-        self._engine = samples._engine
+        self._engine = samples.engine
         self._where = samples.where
         self._cluster = cluster
         self._has_tables = False
@@ -285,7 +286,7 @@ class History:
         try:
             with self._engine.begin() as connection:
                 if not self._has_tables:
-                    _METADATA.create_all(connection)
+                    _create_tables(connection)
                     self._has_tables = True
                 yield connection
         except IntegrityError:
@@ -293,10 +294,18 @@ class History:
         except OperationalError as error:
             self._has_tables = False
             raise TemporaryError(
-                f"the alarms' database {self._where} does not answer: {_reason(error)}"
+                f"the alarms' database {self._where} does not answer: {reason_of(error)}"
             ) from error
         except SQLAlchemyError as error:
-            raise FinalError(f"the alarms' database {self._where}: {_reason(error)}") from error
+            raise FinalError(f"the alarms' database {self._where}: {reason_of(error)}") from error
+
+
+def _create_tables(connection: Connection) -> None:
+    """Make the tables that are not there; another process may do so at the same time."""
+    for table in _METADATA.sorted_tables:
+        connection.execute(CreateTable(table, if_not_exists=True))
+        for index in table.indexes:
+            connection.execute(CreateIndex(index, if_not_exists=True))
 
 
 class _Overtaken(Exception):

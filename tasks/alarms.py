@@ -7,26 +7,28 @@ from functools import partial
 from prefect.variables import Variable
 
 from blocks.accounts import QingCloudAccount
+from blocks.monitoring import open_samples
 from blocks.notifications import open_service
 from clients.certificates import read_certificate_end, read_end
 from clients.history import History
 from domain.alarms import signals
 from domain.alarms.catalog import CERTIFICATE_DAYS, QUOTA_NODES
-from domain.alarms.deliveries import Delivery, deliver
+from domain.alarms.deliveries import deliver
 from domain.alarms.messages import Message, write_blindness, write_message
 from domain.alarms.notifier import Notifier
 from domain.alarms.report import AlarmReport, say_alarms
-from domain.alarms.rules import AlarmRule, Level, rules_in_force
-from domain.alarms.states import AlarmState, Phase, Readings, Span, Subject, evaluate, spans_of
+from domain.alarms.rules import AlarmRule, rules_in_force
+from domain.alarms.states import Readings, Span, active_states, evaluate, spans_of
 from domain.cost import follow_machines
+from domain.ensured import Ensured
 from domain.errors import ClusterError, TemporaryError
 from domain.metrics.records import Collected, Gap, Sample, SampleReader, Window
 from domain.names import NODES
 from domain.spec import ClusterSpec
 from domain.view import ClusterView
 from tasks.control_plane import api_url
-from tasks.credentials import find_credentials
-from tasks.steps import run_logger
+from tasks.credentials import read_credentials
+from tasks.steps import run_logger, step
 
 TOLD_AGAIN = timedelta(hours=1)
 """How often people hear that alarms are blind while the database is away."""
@@ -70,6 +72,52 @@ def collect_signals(
     return Collected(tuple(samples), tuple(gaps))
 
 
+@step("alarms of {spec.name}")
+def look_at_alarms(spec: ClusterSpec, view: ClusterView, now: datetime) -> Ensured[AlarmReport]:
+    """Keep machines' lives, take every alarm one step further, and tell people what is new.
+
+    A database that does not answer ends nothing: people hear that, and the report says it.
+
+    Args:
+        view: a fresh reading; only its machines are looked at.
+    """
+    services = services_of(spec)
+    try:
+        with open_samples() as samples:
+            history = History(samples, spec.name)
+            remember_machines(history, view, now)
+            report = check_alarms(samples, history, spec, view, now, services)
+            history.prune(now - timedelta(days=spec.monitoring.retention_days))
+    except TemporaryError as error:
+        tell_blindness(spec, str(error), now, services)
+        report = AlarmReport(spec.name, blind=str(error))
+    else:
+        tell_sight(spec, now, services)
+    for one in report.deliveries:
+        if one.reason:
+            run_logger().warning("%s was not told (%s): %s", one.service, one.outcome, one.reason)
+    return Ensured(report, say_alarms(report))
+
+
+@step("history of {cluster}")
+def close_history(cluster: str, now: datetime) -> Ensured[None]:
+    """Note that a cluster is gone: its machines' lives end, and its alarms without a word.
+
+    Nobody looks at it any more, so nobody else would notice. A database that does not answer is
+    said and otherwise ignored: the cluster is gone all the same.
+    """
+    try:
+        with open_samples() as samples:
+            history = History(samples, cluster)
+            ended = remember_machines(history, ClusterView(cluster), now)
+            states = history.read_states()
+            history.step(states, evaluate([], {}, (), states, now).states, (), (), now)
+    except ClusterError as error:
+        run_logger().warning("the history of %s stays open: %s", cluster, error)
+        return Ensured(None, f"stays open: {error}")
+    return Ensured(None, f"{ended} machines' lives closed")
+
+
 def remember_machines(history: History, view: ClusterView, now: datetime) -> int:
     """Keep from when to when machines live, for their cost; how many lives are new or over.
 
@@ -87,36 +135,30 @@ def check_alarms(
     spec: ClusterSpec,
     view: ClusterView,
     now: datetime,
-    services: Services | None = None,
+    services: Services,
 ) -> AlarmReport:
     """Take every alarm one step further, and tell people what is new.
 
     A service that fails keeps nobody else from being told, and is tried again at the next look.
-    When the database is away nobody can say who has been told what: then people hear just that.
 
     Args:
-        services: what opens them, by name; the description's saved blocks by default.
+        services: what opens each of those who are told, by name.
 
     Raises:
         TemporaryError: the database is locked or gone.
     """
-    opened = services_of(spec) if services is None else services
-    try:
-        report = _check(reader, history, spec, view, now, opened)
-    except TemporaryError as error:
-        tell_blindness(spec, str(error), now, opened)
-        raise
-    tell_sight(spec, now, opened)
-    for delivery in report.deliveries:
-        if delivery.reason:
-            run_logger().warning(
-                "alarm not told to %s (%s): %s",
-                delivery.service,
-                delivery.outcome,
-                delivery.reason,
-            )
-    run_logger().info("alarms of %s: %s", spec.name, say_alarms(report))
-    return report
+    rules = rules_in_force(spec.alarms)
+    before = history.read_states()
+    readings = read_readings(reader, spec.name, rules, now)
+    found = evaluate(rules, readings, signals.subjects_of(spec, view), before, now)
+    language = spec.notifications.language
+    messages = [write_message(spec.name, change, now, language) for change in found.changes]
+    taken = history.step(before, found.states, messages, tuple(services), now)
+    if not taken:
+        run_logger().info("another look at the alarms of %s was faster", spec.name)
+    delivered = deliver(history.read_due(), services, history.take, history.finish, now)
+    active = active_states((*before, *found.states))
+    return AlarmReport(spec.name, active, len(messages) if taken else 0, delivered)
 
 
 def services_of(spec: ClusterSpec) -> Services:
@@ -162,52 +204,13 @@ def tell_sight(spec: ClusterSpec, now: datetime, services: Services) -> None:
     Variable.unset(_blind(spec))
 
 
-def _check(
-    reader: SampleReader,
-    history: History,
-    spec: ClusterSpec,
-    view: ClusterView,
-    now: datetime,
-    services: Services,
-) -> AlarmReport:
-    rules = rules_in_force(spec.alarms)
-    before = history.read_states()
-    readings = read_readings(reader, spec.name, rules, now)
-    found = evaluate(rules, readings, signals.subjects_of(spec, view), before, now)
-    language = spec.notifications.language
-    messages = [write_message(spec.name, change, now, language) for change in found.changes]
-    taken = history.step(before, found.states, messages, tuple(services), now)
-    if not taken:
-        run_logger().info("another look at the alarms of %s was faster", spec.name)
-    delivered = _deliver(history, services, now)
-    return AlarmReport(
-        spec.name, _active(before, found.states), len(messages) if taken else 0, delivered
-    )
-
-
-def _deliver(history: History, services: Services, now: datetime) -> tuple[Delivery, ...]:
-    return deliver(history.read_due(), services, history.take, history.finish, now)
-
-
-def _active(before: Iterable[AlarmState], after: Iterable[AlarmState]) -> tuple[AlarmState, ...]:
-    """What is pending or firing after the step, errors first."""
-    states: dict[tuple[str, Subject], AlarmState] = {}
-    for state in (*before, *after):
-        states[state.rule, state.subject] = state
-    active = [state for state in states.values() if state.phase in (Phase.PENDING, Phase.FIRING)]
-    return tuple(
-        sorted(active, key=lambda s: (s.phase is Phase.PENDING, s.level is Level.WARNING, s.since))
-    )
-
-
 def _certificate_ends(
     account: QingCloudAccount, spec: ClusterSpec, view: ClusterView
 ) -> list[datetime]:
     """When the cluster's CA, its API server's and its UI's certificate end."""
-    credentials = find_credentials(account, spec.name)
-    if credentials is None or not view.public_address:
+    if not view.public_address:
         return []
-    ca = credentials.ca_certificate
+    ca = read_credentials(account, spec.name).ca_certificate
     published = {forward.spec.public_port for forward in view.forwards}
     ports = {spec.access.api_port, spec.access.ui_port} & published
     urls = [api_url(view.public_address, port) for port in sorted(ports)]

@@ -37,9 +37,9 @@ def as_markdown(report: ClusterReport, timeline: Timeline) -> str:
         "## Machines",
         *_machines(report),
         "## Topology",
-        _picture(f"Topology of cluster {report.cluster}", draw_topology(report)),
+        picture(f"Topology of cluster {report.cluster}", draw_topology(report)),
         "## Time line",
-        _picture(f"{timeline.title}: {say_seconds(timeline.seconds)}", draw_timeline(timeline)),
+        picture(f"{timeline.title}: {say_seconds(timeline.seconds)}", draw_timeline(timeline)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -185,7 +185,8 @@ def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _picture(words: str, svg: str) -> str:
+def picture(words: str, svg: str) -> str:
+    """Put an SVG document into markdown, as a data URI."""
     data = b64encode(svg.encode()).decode()
     return f"![{_plain(words)}](data:image/svg+xml;base64,{data})"
 

@@ -120,6 +120,18 @@ def evaluate(
     return Evaluation((*after, *_forgotten(rules, known.values(), now)), tuple(changes))
 
 
+def active_states(states: Iterable[AlarmState]) -> tuple[AlarmState, ...]:
+    """What is pending or firing: the firing first, errors before warnings.
+
+    Of several states of one alarm the last one counts.
+    """
+    last = {(state.rule, state.subject): state for state in states}
+    active = [state for state in last.values() if state.phase in (Phase.PENDING, Phase.FIRING)]
+    return tuple(
+        sorted(active, key=lambda s: (s.phase is Phase.PENDING, s.level is Level.WARNING, s.since))
+    )
+
+
 def _values(
     rule: AlarmRule, statistics: Iterable[WindowStatistics], there: frozenset[Subject]
 ) -> dict[Subject, float]:

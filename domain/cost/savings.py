@@ -1,8 +1,8 @@
 """What a group would have cost at its largest size, against what it has cost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from domain.cost.accrual import accrue, cost_of, total
@@ -41,7 +41,11 @@ def save_by_scaling(
 ) -> Saving | None:
     """Compare a group with itself at its maximum; None for a group that never had a machine.
 
+    Only the time counts in which the cluster had a machine: one that was taken down and made again
+    did not save anything in between.
+
     Args:
+        lives: of all groups.
         maximum: the group's largest size as it is set now.
         type_id: what its machines would be, from the group's template.
     """
@@ -52,6 +56,15 @@ def save_by_scaling(
     costs = accrue(mine, prices, now)
     spent = None if any(cost.unknown for cost in costs) else total(costs)
     price = prices.machine(type_id)
-    seconds = max(int((now - since).total_seconds()), 0)
+    seconds = _existed(lives, now)
     most = None if price is None else from_micro(cost_of(price, seconds) * maximum)
     return Saving(group, maximum, since, spent, most)
+
+
+def _existed(lives: Iterable[MachineLife], now: datetime) -> int:
+    """For how many seconds there was a machine at all."""
+    seconds, until = 0.0, datetime.min.replace(tzinfo=UTC)
+    for begin, end in sorted((life.created_at, life.ended_at or now) for life in lives):
+        seconds += max((end - max(begin, until)).total_seconds(), 0.0)
+        until = max(until, end)
+    return int(seconds)

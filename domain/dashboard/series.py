@@ -3,13 +3,21 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
 
 from domain.dashboard.records import NodePods, Point, Series
 from domain.metrics.catalog import BUILT_IN, PODS
 from domain.metrics.records import SampleReader, Window, WindowStatistics
 
 SLICES = 96
-"""Points of a line: a quarter of an hour each over a day."""
+"""Points of a line at most: a quarter of an hour each over a day."""
+
+FINEST = timedelta(minutes=1)
+"""No slice is shorter: that is how often `monitor` measures."""
+
+BREAK = 2.0
+"""A line breaks where samples stay away for so many times their usual distance."""
 
 LEAST = timedelta(minutes=10)
 """A shorter span would only show noise."""
@@ -74,11 +82,12 @@ def _read(
     since: datetime,
     until: datetime,
 ) -> Slices:
-    width = (until - since) / SLICES
-    edges = [since + width * number for number in range(SLICES)] + [until + timedelta(seconds=1)]
+    count = max(1, min(SLICES, (until - since) // FINEST))
+    width = (until - since) / count
+    edges = [since + width * number for number in range(count)] + [until + timedelta(seconds=1)]
     return [
         (begin + width / 2, reader.statistics(Window(cluster, begin, end, metrics)))
-        for begin, end in zip(edges, edges[1:], strict=False)
+        for begin, end in pairwise(edges)
     ]
 
 
@@ -96,15 +105,25 @@ def _lines(metrics: tuple[str, ...], slices: Slices) -> Iterator[Series]:
                 known.title if known else metric,
                 next(iter(points.values())).unit,
                 group,
-                tuple(
-                    Point(
-                        middle,
-                        points[middle].average,
-                        points[middle].minimum,
-                        points[middle].maximum,
-                    )
-                    if middle in points
-                    else None
-                    for middle, _ in slices
-                ),
+                tuple(_bridged([_point(middle, points.get(middle)) for middle, _ in slices])),
             )
+
+
+def _point(middle: datetime, seen: WindowStatistics | None) -> Point | None:
+    return Point(middle, seen.average, seen.minimum, seen.maximum) if seen else None
+
+
+def _bridged(points: list[Point | None]) -> Iterator[Point | None]:
+    """Points with breaks only where samples are really missing.
+
+    The cloud is asked every five minutes, scripts each minute: slices between two samples of a
+    metric are no gap.
+    """
+    places = [place for place, point in enumerate(points) if point]
+    usual = median([after - before for before, after in pairwise(places)] or [1])
+    last: int | None = None
+    for place in places:
+        if last is not None and place - last > BREAK * usual:
+            yield None
+        yield points[place]
+        last = place

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from domain.cluster_api import Pod
-from domain.errors import NotFound, WaitTimedOut
+from domain.errors import FinalError, NotFound, WaitTimedOut
 from domain.scaling import drain
 from tests.domain.clocks import JumpingClock
 
@@ -112,3 +112,12 @@ def test_an_evicted_pod_that_lingers_is_not_evicted_twice() -> None:
     api = Lingers(make_pod("slow"))
     assert empty(api) == "1 pods moved"
     assert api.evictions == ["slow"]
+
+
+def test_an_objection_ends_a_drain_and_gives_the_node_back() -> None:
+    api = OneNode(make_pod("web-1"), make_pod("web-2"), held={"web-2": 10_000})
+    words = iter(["", "3 pods wait for room now"])
+    with pytest.raises(FinalError, match="with 1 left on it, because 3 pods wait"):
+        drain(api, NODE, print, 60, JumpingClock(), lambda: next(words))  # type: ignore[arg-type]
+    assert api.schedulable == [True, False, True]
+    assert [pod.name for pod in api.pods] == ["web-2"]

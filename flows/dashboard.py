@@ -1,0 +1,64 @@
+"""Draw what the samples say: `python -m flows.dashboard --out report.html`."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from prefect import flow
+
+from blocks.accounts import QingCloudAccount
+from domain.dashboard.page import write_page
+from domain.dashboard.records import Dashboard
+from domain.errors import InvalidSpec
+from flows._command import Common, cluster_name, make_app, run, session
+from tasks.dashboard import publish_dashboard, read_dashboard
+from tasks.overview import need_cluster, spec_or_guess
+
+MOST_HOURS = 24 * 31
+
+
+@flow(name="dashboard", flow_run_name="dashboard {name}")
+def dashboard(account: QingCloudAccount, name: str = "demo", hours: int = 24) -> Dashboard:
+    """Draw a cluster's charts, and keep them as an artifact of the run.
+
+    Args:
+        account: The account that the cluster is in.
+        name: The cluster's name.
+        hours: How far back to look.
+    """
+    view = need_cluster(account, name)
+    spec = spec_or_guess(account, view)
+    now = datetime.now(UTC)
+    board = read_dashboard(spec, view, account.zone, now, timedelta(hours=hours))
+    publish_dashboard(board, UTC)
+    return board
+
+
+app = make_app("dashboard", "Draw what the samples say of a cluster.")
+
+
+@app.default
+def main(
+    *,
+    out: Annotated[Path, Parameter(help="The page to write")] = Path("report.html"),
+    hours: Annotated[int, Parameter(help="How far back to look")] = 24,
+    common: Common = Common(),  # noqa: B008 - frozen
+) -> None:
+    """Write one self-contained page with charts: metrics, machines, alarms, cost."""
+    name = cluster_name(common)
+    if not 1 <= hours <= MOST_HOURS:
+        raise InvalidSpec(f"--hours {hours} is not between 1 and {MOST_HOURS}")
+    with session(common) as opened:
+        board = dashboard(opened.account, name, hours)
+    zone = board.until.astimezone().tzinfo or UTC
+    try:
+        out.write_text(write_page(board, zone), encoding="utf-8")
+    except OSError as error:
+        raise InvalidSpec(f"{out} cannot be written: {error.strerror}") from error
+    opened.say(f"{out}: open it in a browser; it needs no network")
+    opened.answer(board)
+
+
+if __name__ == "__main__":
+    run(app)

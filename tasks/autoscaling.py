@@ -1,0 +1,219 @@
+"""Tasks of one evaluation: be the only one, look, remember, tell."""
+
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Event, Lock, Thread
+
+from prefect.artifacts import create_markdown_artifact
+from prefect.runtime import flow_run
+
+from blocks.accounts import QingCloudAccount
+from blocks.monitoring import open_samples
+from clients.kubernetes import ClusterClient
+from domain.autoscaling import keeping, sight
+from domain.autoscaling.policy import ScalingPolicy
+from domain.autoscaling.report import Evaluation
+from domain.autoscaling.sight import ClusterSight, GroupSight, Marked
+from domain.autoscaling.snapshot import Snapshot
+from domain.cloud import Instance, InstanceType
+from domain.errors import ClusterError
+from domain.leases import VALID, Claim, give_lease_back, take_lease
+from domain.metrics.catalog import PODS, unit_of
+from domain.metrics.records import Per, Sample, Window, WindowStatistics
+from domain.names import node_name
+from domain.spec import ClusterSpec
+from domain.view import ClusterView
+from tasks.control_plane import open_api
+from tasks.credentials import read_credentials
+from tasks.reports import artifact_key
+from tasks.steps import run_logger
+
+LATEST = timedelta(seconds=60)
+"""A run that starts later than this is superseded: the next one of the schedule is due."""
+
+HOLDER = f"{socket.gethostname()}-{os.getpid()}"
+"""How this process signs what it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Which group of which cluster is evaluated, with the way to it.
+
+    Args:
+        known: ids of the machines whose host keys are pinned.
+    """
+
+    account: QingCloudAccount
+    cluster: str
+    group: str
+    url: str
+    api: ClusterClient
+    known: frozenset[str]
+
+
+@contextmanager
+def open_subject(
+    account: QingCloudAccount, cluster: str, group: str, url: str
+) -> Iterator[Subject]:
+    """Open the cluster's API for one evaluation.
+
+    Raises:
+        CredentialsMissing: the cluster's block is not on this Prefect server.
+    """
+    credentials = read_credentials(account, cluster)
+    with credentials.client(url) as api:
+        yield Subject(account, cluster, group, url, api, frozenset(credentials.host_keys))
+
+
+def seconds_late(now: datetime) -> float:
+    """How long after its scheduled time the present run began; 0 for one without a schedule."""
+    due = flow_run.scheduled_start_time
+    return max(0.0, (now - due).total_seconds()) if due else 0.0
+
+
+_held: set[tuple[str, str]] = set()
+_changing = Lock()
+
+
+@contextmanager
+def only_evaluator(subject: Subject) -> Iterator[str]:
+    """Hold the group's Lease meanwhile; yields who holds it instead, or nothing when it is ours.
+
+    Inside one process it may be asked for again: whoever was first gives it back.
+    """
+    key = (subject.cluster, subject.group)
+    if key in _held:
+        yield ""
+        return
+    claim = Claim(keeping.memory_name(subject.group), HOLDER)
+    if other := take_lease(subject.api, claim, datetime.now(UTC)):
+        yield other
+        return
+    ended = Event()
+    renewing = Thread(target=_renew, args=(subject, claim, ended), daemon=True)
+    with _changing:
+        _held.add(key)
+    renewing.start()
+    try:
+        yield ""
+    finally:
+        ended.set()
+        renewing.join()
+        with _changing:
+            _held.discard(key)
+        try:
+            with open_api(subject.account, subject.cluster, subject.url) as api:
+                give_lease_back(api, claim)
+        except ClusterError as error:  # it ends by itself
+            run_logger().warning("the lease of %s stays for a minute: %s", subject.group, error)
+
+
+def _renew(subject: Subject, claim: Claim, ended: Event) -> None:
+    """Renew until the end; a lease that was lost meanwhile has to be taken again."""
+    while not ended.wait(VALID.total_seconds() / 3):
+        try:
+            with open_api(subject.account, subject.cluster, subject.url) as api:
+                other = take_lease(api, claim, datetime.now(UTC))
+        except ClusterError as error:  # there are two more tries before it ends
+            run_logger().warning("the lease of %s was not renewed: %s", subject.group, error)
+            continue
+        if other:
+            run_logger().error("the lease of %s was lost to %s", subject.group, other)
+            with _changing:
+                _held.discard((subject.cluster, subject.group))
+
+
+def left_behind(
+    cluster: ClusterSight, machines: Sequence[Instance], group: str
+) -> Iterator[tuple[Marked, Instance | None]]:
+    """Nodes that an evaluator which has ended began to empty, with their machines if they live."""
+    names = {node_name(group, machine.id): machine for machine in machines}
+    for mark in cluster.marked:
+        if mark.holder != HOLDER:
+            yield mark, names.get(mark.node)
+
+
+def look(
+    subject: Subject,
+    view: ClusterView,
+    cluster: ClusterSight,
+    spec: ClusterSpec,
+    policy: ScalingPolicy,
+    now: datetime,
+) -> Snapshot:
+    """Put the snapshot together from what the cluster, the cloud and the samples say."""
+    machines = view.group(subject.group)
+    offered: Sequence[InstanceType] = ()
+    if sight.unseen_types(cluster, machines, spec, policy):
+        with subject.account.client() as cloud:
+            offered = cloud.list_instance_types()
+    group = GroupSight(machines, subject.known, offered)
+    statistics = read_windows(subject.cluster, policy, now)
+    return sight.take_snapshot(cluster, group, spec, policy, statistics, now)
+
+
+def read_windows(
+    cluster: str, policy: ScalingPolicy, now: datetime
+) -> Mapping[int, Sequence[WindowStatistics]]:
+    """Read the windows of a policy's rules; none where the samples' database does not answer."""
+    try:
+        with open_samples() as samples:
+            return {
+                seconds: samples.statistics(
+                    Window(cluster, now - timedelta(seconds=seconds), now, metrics, policy.group),
+                    Per.MACHINE,
+                )
+                for seconds, metrics in policy.windows.items()
+            }
+    except ClusterError as error:
+        run_logger().warning("%s", error)
+        return {}
+
+
+def keep_counts(cluster: str, policy: ScalingPolicy, snapshot: Snapshot) -> None:
+    """Keep how many pods each node has, for the windows of the next evaluations.
+
+    Where the monitor runs, too, it is one more sample of the same thing.
+    """
+    if not any(PODS in metrics for metrics in policy.windows.values()):
+        return
+    unit, group = unit_of(PODS), policy.group
+    counts = [
+        Sample(snapshot.time, cluster, group, node.name, PODS, float(node.count_workload()), unit)
+        for node in snapshot.nodes
+        if node.group == group and node.ready
+    ]
+    try:
+        with open_samples() as samples:
+            samples.add(counts)
+    except ClusterError as error:
+        run_logger().warning("%s", error)
+
+
+def tell(subject: Subject, evaluation: Evaluation, reason: str, words: str) -> None:
+    """Write an Event of the cluster, and a line of the run's log."""
+    run_logger().info("%s %s: %s", subject.cluster, reason, words)
+    try:
+        keeping.record_event(subject.api, evaluation, reason, words)
+    except ClusterError as error:  # what is told must not end what is done
+        run_logger().warning("no Event of it: %s", error)
+
+
+def publish_evaluation(evaluation: Evaluation) -> None:
+    """Show a change of the size in the Prefect UI; its artifact keeps the history of all."""
+    outcome = "done" if evaluation.acted else f"failed: {evaluation.failure}"
+    lines = [
+        f"# {evaluation.cluster}, {evaluation.group}: {evaluation.size} → {evaluation.target}",
+        evaluation.sentence,
+        f"At {evaluation.time:%Y-%m-%d %H:%M:%S %Z}; {outcome}",
+        "\n".join(f"- {words}" for words in evaluation.details),
+    ]
+    create_markdown_artifact(
+        "\n\n".join(lines) + "\n",
+        key=artifact_key("autoscale", evaluation.cluster),
+        description=evaluation.sentence,
+    )

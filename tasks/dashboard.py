@@ -1,0 +1,89 @@
+"""Reading what the dashboard shows, and putting its charts into the Prefect UI."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
+from typing import cast
+from uuid import UUID
+
+from prefect.artifacts import create_markdown_artifact
+
+from blocks.monitoring import open_samples
+from clients.history import History
+from clients.samples import SampleStore
+from domain.alarms.states import active_states
+from domain.cost import accrue, follow_machines, rate_of_cluster, save_by_scaling
+from domain.dashboard.events import alarm_spans, scale_events, sizes_of
+from domain.dashboard.page import draw_charts
+from domain.dashboard.records import Dashboard
+from domain.dashboard.series import read_pods, read_series
+from domain.errors import TemporaryError
+from domain.metrics.records import Window
+from domain.money import say_rate
+from domain.names import NODES
+from domain.spec import ClusterSpec
+from domain.view import ClusterView
+from tasks.reports import artifact_key, picture
+
+
+def read_dashboard(
+    spec: ClusterSpec, view: ClusterView, zone: str, now: datetime, span: timedelta
+) -> Dashboard:
+    """Read what there is to show of the last while.
+
+    A database that does not answer leaves what the cloud knows, and the reason.
+
+    Args:
+        view: the cluster as it is now; machines that nobody has noted yet count, too.
+        span: how far back to look.
+    """
+    rate = rate_of_cluster(view, spec.prices)
+    board = Dashboard(spec.name, zone, now - span, now, rate=rate)
+    try:
+        with open_samples() as samples:
+            return _filled(board, samples, spec, view)
+    except TemporaryError as error:
+        return replace(board, lost=str(error))
+
+
+def _filled(
+    board: Dashboard, samples: SampleStore, spec: ClusterSpec, view: ClusterView
+) -> Dashboard:
+    history, now = History(samples, spec.name), board.until
+    custom = [monitor.name for monitor in spec.monitoring.custom]
+    since, series = read_series(samples, spec.name, custom, board.since, now)
+    noted = {life.machine: life for life in history.read_lives()}
+    noted |= {life.machine: life for life in follow_machines(tuple(noted.values()), view, now)}
+    lives = tuple(noted.values())
+    active = active_states(history.read_states())
+    nodes, prices = spec.nodes, spec.prices
+    kind = nodes.template.instance_type
+    return replace(
+        board,
+        since=since,
+        series=series,
+        pods=read_pods(samples, spec.name, now),
+        sizes=sizes_of(lives, since, now),
+        events=scale_events(lives, since, now),
+        alarms=alarm_spans(history.read_steps(since), active, since),
+        active=active,
+        untold=tuple(history.read_failures(since)),
+        gaps=tuple(samples.gaps(Window(spec.name, since, now + timedelta(seconds=1)))),
+        costs=accrue(lives, prices, now),
+        saving=save_by_scaling(NODES, lives, nodes.maximum, kind, prices, now),
+    )
+
+
+def publish_dashboard(board: Dashboard, zone: tzinfo) -> UUID:
+    """Store the charts as the next version of the cluster's artifact; returns its id."""
+    pictures = [picture("chart", chart) for chart in draw_charts(board, zone)]
+    words = [f"# Dashboard of cluster {board.cluster}"]
+    if board.lost:
+        words.append(f"**{board.lost}**")
+    if board.rate:
+        words.append(f"It costs {say_rate(board.rate)}.")
+    artifact = create_markdown_artifact(
+        "\n\n".join((*words, *pictures)) + "\n",
+        key=artifact_key("dashboard", board.cluster),
+        description=f"Cluster {board.cluster}: {board.machines} machines",
+    )
+    return cast(UUID, artifact)  # a coroutine only inside an event loop, where no task of ours runs

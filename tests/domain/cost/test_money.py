@@ -1,0 +1,45 @@
+from decimal import Decimal
+
+import pytest
+
+from domain.money import PlanCost, add_up, from_micro, say_plan_cost, say_rate, say_yuan, to_micro
+
+
+@pytest.mark.parametrize(
+    ("yuan", "words"),
+    [
+        ("0", "0.00 yuan"),
+        ("0.0424", "0.042 yuan"),
+        ("1.255", "1.26 yuan"),
+        ("1840.4", "1,840 yuan"),
+        ("-2", "-2.00 yuan"),
+    ],
+)
+def test_amount_has_the_digits_that_matter(yuan: str, words: str) -> None:
+    assert say_yuan(Decimal(yuan)) == words
+
+
+def test_micro_yuan_are_exact() -> None:
+    assert from_micro(to_micro(Decimal("0.123456"))) == Decimal("0.123456")
+
+
+def test_rate_says_what_it_does_not_know() -> None:
+    rate = add_up([("router", Decimal("0.5")), ("x9", None), ("x9", None)], guessed=True)
+    assert say_rate(rate) == (
+        "at least 0.500 yuan an hour, 365.00 yuan a month "
+        "(price unknown: x9; prices are guesses; set yours under `prices`)"
+    )
+
+
+def test_rate_without_doubts_has_no_brackets() -> None:
+    rate = add_up([("router", Decimal(1))], guessed=False)
+    assert say_rate(rate) == "1.00 yuan an hour, 730.00 yuan a month"
+
+
+def test_cost_of_a_plan_names_what_it_is_now() -> None:
+    one = add_up([("a", Decimal(1))], guessed=False)
+    two = add_up([("a", Decimal(2))], guessed=False)
+    assert say_plan_cost(PlanCost(one, two)) == (
+        "Cost: 2.00 yuan an hour, 1,460 yuan a month; now 1.00 yuan an hour"
+    )
+    assert say_plan_cost(PlanCost(one, one)).endswith("a month, as now")

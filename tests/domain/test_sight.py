@@ -1,0 +1,104 @@
+"""From what cluster and cloud say to the snapshot: whose machines, what new ones would offer."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from domain.autoscaling.policy import ScalingPolicy
+from domain.autoscaling.sight import (
+    KUBELET_KEEPS,
+    ClusterSight,
+    GroupSight,
+    Marked,
+    find_templates,
+    take_snapshot,
+    unseen_types,
+)
+from domain.autoscaling.snapshot import Resources, SeenNode, SeenPod, Snapshot
+from domain.cloud import Instance, InstanceStatus, InstanceType
+from domain.spec import ClusterSpec
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+GIB = 2**30
+ROOM = Resources(cpu_millis=2000, memory_bytes=2 * GIB)
+DAEMON = SeenPod("kube-system", "proxy", "DaemonSet", Resources(100, GIB // 4))
+LABELS = {
+    "k8s-qingcloud/group": "k8s-node",
+    "k8s-qingcloud/instance": "i-a",
+    "kubernetes.io/hostname": "k8s-node-a",
+    "kubernetes.io/arch": "amd64",
+}
+NODE = SeenNode("k8s-node-a", allocatable=ROOM, pods=(DAEMON,), labels=LABELS)
+OTHER = InstanceType("c4", 4, 8192, "available")
+
+
+def make_machine(letter: str = "a", transition: str = "") -> Instance:
+    return Instance(
+        id=f"i-{letter}",
+        name="k8s.demo.k8s-node",
+        status=InstanceStatus.RUNNING,
+        transition=transition,
+        vxnet_id="vxnet-1",
+        private_ip="192.168.1.2",
+        image_id="img",
+        type_id="s1.large.r2",
+        vcpus=2,
+        memory_mib=2048,
+        security_group_id="sg",
+        keypair_ids=(),
+        created_at=NOON,
+    )
+
+
+def snapshot_of(cluster: ClusterSight, *machines: Instance) -> Snapshot:
+    group = GroupSight(machines, known={"i-a"})
+    return take_snapshot(cluster, group, ClusterSpec(), ScalingPolicy(), {}, NOON)
+
+
+def test_a_machine_that_we_installed_is_ours_and_one_that_boots_may_be() -> None:
+    cluster = ClusterSight((NODE, replace(NODE, name="k8s-node-b")))
+    machines = [make_machine(letter) for letter in "abc"]
+    seen = snapshot_of(cluster, *machines)
+    assert [machine.ours for machine in seen.machines] == [True, False, True]
+    assert [machine.node for machine in seen.machines][2] == "k8s-node-c"
+
+
+def test_what_leaves_is_no_place_for_pods_any_more() -> None:
+    marked = ClusterSight((NODE,), marked=(Marked("k8s-node-a", "host-1"),))
+    for seen in (
+        snapshot_of(ClusterSight((NODE,)), make_machine(transition="terminating")),
+        snapshot_of(marked, make_machine()),
+    ):
+        assert [machine.leaving for machine in seen.machines] == [True]
+        assert [node.ready for node in seen.nodes] == [False]
+
+
+def test_a_new_machine_offers_what_a_node_of_its_type_does() -> None:
+    cluster, machines = ClusterSight((NODE,)), [make_machine()]
+    (template,) = find_templates(cluster, GroupSight(machines, ()), ClusterSpec(), ScalingPolicy())
+    assert template.instance_type == "s1.large.r2"
+    assert template.allocatable == Resources(1900, 2 * GIB - GIB // 4)
+    assert template.labels == {
+        "k8s-qingcloud/group": "k8s-node",
+        "kubernetes.io/arch": "amd64",
+    }
+
+
+def test_a_type_without_a_node_offers_what_the_cloud_says_less_the_daemons() -> None:
+    policy = ScalingPolicy(instance_types=("c4", "s1.large.r2"))
+    cluster, machines = ClusterSight((NODE,)), [make_machine()]
+    assert unseen_types(cluster, machines, ClusterSpec(), policy) == ("c4",)
+    group = GroupSight(machines, (), [OTHER])
+    first, second = find_templates(cluster, group, ClusterSpec(), policy)
+    assert first.allocatable == Resources(3900, 8 * GIB - KUBELET_KEEPS - GIB // 4)
+    assert second.instance_type == "s1.large.r2"
+
+
+def test_the_first_machine_of_a_group_is_known_from_the_cloud_alone() -> None:
+    policy = ScalingPolicy(instance_types=("c4",))
+    (template,) = find_templates(
+        ClusterSight(()), GroupSight((), (), [OTHER]), ClusterSpec(), policy
+    )
+    assert template.allocatable == Resources(4000, 8 * GIB - KUBELET_KEEPS)
+    assert template.labels == {"k8s-qingcloud/group": "k8s-node"}
+    nothing = find_templates(ClusterSight(()), GroupSight((), ()), ClusterSpec(), policy)
+    assert nothing == ()

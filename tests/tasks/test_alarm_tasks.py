@@ -1,0 +1,232 @@
+"""Alarms from samples in a database to messages that a service on loopback receives."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from prefect import flow
+from prefect.testing.utilities import prefect_test_harness
+from pydantic import SecretStr
+
+from blocks.accounts import QingCloudAccount
+from blocks.notifications import DingTalkRobot, FeishuRobot, Webhook, open_service
+from clients.history import History
+from clients.samples import SampleStore
+from domain.alarms.deliveries import Outcome
+from domain.alarms.report import AlarmReport
+from domain.alarms.states import Phase
+from domain.errors import InvalidSpec
+from domain.metrics.records import Sample
+from domain.names import NODES, node_name
+from domain.spec import ClusterSpec, changed
+from domain.view import ClusterView
+from tasks.alarms import (
+    Services,
+    check_alarms,
+    close_history,
+    collect_signals,
+    look_at_alarms,
+    remember_machines,
+)
+from tests.clients.notifications.chat_server import (
+    FEISHU_TAKEN,
+    ChatServer,
+    chat_server,
+    dingtalk_accepts,
+    feishu_accepts,
+)
+from tests.domain.makers import make_view
+
+NOON = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+SECRET = "SEC0123456789abcdef"
+SPEC = changed(ClusterSpec(), {"notifications": {"language": "en"}})
+VIEW = make_view(SPEC, nodes=2)
+NODE_NAMES = [node_name(NODES, machine.id) for machine in VIEW.nodes]
+SICK = NODE_NAMES[0]
+
+
+@pytest.fixture(scope="module")
+def prefect_server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=90):
+        yield
+
+
+@pytest.fixture
+def chats() -> Iterator[tuple[ChatServer, ChatServer, ChatServer]]:
+    """DingTalk, Feishu and a webhook."""
+    with ExitStack() as stack:
+        ding, feishu, hook = (stack.enter_context(chat_server()) for _ in range(3))
+        feishu.answer = FEISHU_TAKEN
+        yield ding, feishu, hook
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SampleStore]:
+    with SampleStore(f"sqlite:///{tmp_path}/samples.db") as samples:
+        yield samples
+
+
+def services_at(chats: tuple[ChatServer, ChatServer, ChatServer]) -> Services:
+    ding, feishu, hook = chats
+    secret = SecretStr(SECRET)
+    dingtalk = DingTalkRobot(webhook=SecretStr(f"{ding.url}/robot?access_token=t"), secret=secret)
+    robot = FeishuRobot(webhook=SecretStr(f"{feishu.url}/hook/t"), secret=secret)
+    webhook = Webhook(url=SecretStr(f"{hook.url}/alarms"))
+    return {
+        "dingtalk-robot/oncall": dingtalk.client,
+        "feishu-robot/oncall": robot.client,
+        "alarm-webhook/oncall": webhook.client,
+    }
+
+
+def look(store: SampleStore, minute: int, sick: bool, services: Services) -> AlarmReport:
+    """One minute of a cluster: a sample of each machine, then a look at the alarms."""
+    now = NOON + timedelta(minutes=minute)
+    samples = [
+        Sample(now, "demo", NODES, name, "ready", float(not (sick and name == SICK)), "yes/no")
+        for name in NODE_NAMES
+    ]
+    master = node_name("k8s-master", VIEW.masters[0].id)
+    samples.append(Sample(now, "demo", "k8s-master", master, "ready", 1.0, "yes/no"))
+    store.add(samples)
+    return check_alarms(store, History(store, "demo"), SPEC, VIEW, now, services)
+
+
+def titles(chat: ChatServer) -> list[str]:
+    """The first line of each message, whichever service received it."""
+    return [
+        (
+            request.body.get("title")
+            or request.body.get("text", {}).get("content", "")
+            or request.body.get("content", {}).get("text", "")
+        ).splitlines()[0]
+        for request in chat.received
+    ]
+
+
+def test_node_that_is_not_ready_is_told_once_each_way_to_every_service(
+    store: SampleStore, chats: tuple[ChatServer, ChatServer, ChatServer]
+) -> None:
+    services = services_at(chats)
+    minutes = [False] * 3 + [True] * 6 + [False] * 4
+    reports = [look(store, minute, sick, services) for minute, sick in enumerate(minutes)]
+    phases = [[state.phase for state in report.active] for report in reports]
+    assert phases[2] == []
+    assert phases[5] == [Phase.PENDING]
+    assert phases[7] == [Phase.FIRING]
+    assert phases[-1] == []
+    for chat in chats:
+        assert titles(chat) == [
+            f"[ERROR] demo: node is not Ready: {SICK}",
+            f"[RESOLVED] demo: node is not Ready: {SICK}",
+        ]
+    ding, feishu, _ = chats
+    assert all(dingtalk_accepts(request, SECRET) for request in ding.received)
+    assert all(feishu_accepts(request, SECRET) for request in feishu.received)
+
+
+def test_service_that_answers_500_stops_nobody_and_is_told_when_it_is_well_again(
+    store: SampleStore, chats: tuple[ChatServer, ChatServer, ChatServer]
+) -> None:
+    services = services_at(chats)
+    ding, feishu, hook = chats
+    ding.status = 500
+    reports = [look(store, minute, True, services) for minute in range(3)]
+    assert len(feishu.received) == len(hook.received) == 1
+    [failed] = [one for one in reports[-1].deliveries if one.outcome is Outcome.FAILED]
+    assert (failed.service, failed.reason) == ("dingtalk-robot/oncall", "DingTalk answers 500")
+    ding.received.clear()
+    ding.status = 200
+    look(store, 3, True, services)
+    look(store, 4, True, services)
+    assert titles(ding) == [f"[ERROR] demo: node is not Ready: {SICK}"]
+    assert len(feishu.received) == len(hook.received) == 1
+
+
+def test_service_that_refuses_leaves_a_visible_gap(
+    store: SampleStore, chats: tuple[ChatServer, ChatServer, ChatServer]
+) -> None:
+    ding, _, hook = chats
+    ding.answer = {"errcode": 310000, "errmsg": "sign not match"}
+    for minute in range(3):
+        look(store, minute, True, services_at(chats))
+    [gap] = History(store, "demo").read_failures(NOON)
+    assert gap.outcome is Outcome.REFUSED
+    assert "sign not match" in gap.reason
+    assert len(ding.received) == len(hook.received) == 1
+
+
+def test_cluster_whose_samples_stop_raises_an_alarm(
+    store: SampleStore, chats: tuple[ChatServer, ChatServer, ChatServer]
+) -> None:
+    services, history = services_at(chats), History(store, "demo")
+    look(store, 0, False, services)
+    for minute in range(5, 9):
+        now = NOON + timedelta(minutes=minute)
+        report = check_alarms(store, history, SPEC, VIEW, now, services)
+    assert {(state.rule, state.phase) for state in report.active} == {("no-samples", Phase.FIRING)}
+    assert len(report.active) == 2  # masters and nodes
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_cloud_that_does_not_answer_leaves_a_gap_and_the_other_signals() -> None:
+    account = QingCloudAccount(
+        zone="local1",
+        access_key_id="QYACCESSKEYIDEXAMPLE",
+        secret_access_key=SecretStr("secret"),
+        endpoint="http://127.0.0.1:9/iaas/",
+        bills=False,
+    )
+    found = collect_signals(account, SPEC, VIEW, NOON)
+    assert [gap.metric for gap in found.gaps] == ["quotaNodes", "certificateDays"]
+    assert {sample.metric for sample in found.samples} == {"machinesMissing", "atMaximum"}
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_database_that_is_gone_is_told_once_and_so_is_its_return(
+    tmp_path: Path,
+    chats: tuple[ChatServer, ChatServer, ChatServer],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hook = chats[2]
+    folder = tmp_path / "away"
+    monkeypatch.setenv("SAMPLES_URL", f"sqlite:///{folder}/samples.db")
+    spec = changed(SPEC, {"notifications": {"services": ["alarm-webhook/oncall"]}})
+
+    @flow
+    def run(minute: int) -> AlarmReport:
+        return look_at_alarms(spec, ClusterView("demo"), NOON + timedelta(minutes=minute))
+
+    Webhook(url=SecretStr(f"{hook.url}/alarms")).save("oncall")
+    blind = [run(0), run(1)]
+    folder.mkdir()
+    seeing = run(2)
+    run(3)
+    with pytest.raises(InvalidSpec, match="no dingtalk-robot block named 'nobody'"):
+        open_service("dingtalk-robot/nobody")
+    with pytest.raises(InvalidSpec, match="'pigeon' is no kind of notification"):
+        open_service("pigeon/oncall")
+    assert all("does not answer" in report.blind for report in blind)
+    assert seeing.blind == ""
+    assert titles(hook) == [
+        "[ERROR] demo: alarms are blind",
+        "[RESOLVED] demo: alarms are evaluated again",
+    ]
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_cluster_that_is_torn_down_leaves_no_open_life_and_no_alarm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/samples.db"
+    monkeypatch.setenv("SAMPLES_URL", url)
+    with SampleStore(url) as samples:
+        remember_machines(History(samples, "demo"), VIEW, NOON)
+        for minute in range(3):
+            look(samples, minute, True, {})
+        flow(close_history)("demo", NOON + timedelta(hours=1))
+        history = History(samples, "demo")
+        assert {life.ended_at for life in history.read_lives()} == {NOON + timedelta(hours=1)}
+        assert {state.phase for state in history.read_states()} == {Phase.OK}

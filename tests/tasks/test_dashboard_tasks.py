@@ -1,0 +1,89 @@
+import re
+from base64 import b64decode
+from collections.abc import Iterator
+from datetime import UTC, timedelta
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.testing.utilities import prefect_test_harness
+
+from clients.history import History
+from clients.samples import SampleStore
+from domain.dashboard.records import Dashboard
+from domain.metrics.records import Sample
+from domain.names import NODES, node_name
+from domain.spec import ClusterSpec
+from tasks.alarms import remember_machines
+from tasks.dashboard import publish_dashboard, read_dashboard
+from tests.domain.makers import BIRTH, make_view
+
+SPEC = ClusterSpec()
+NOW = BIRTH + timedelta(hours=2)
+DAY = timedelta(hours=24)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prefect_server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=90):
+        yield
+
+
+def read(nodes: int = 2) -> Dashboard:
+    return read_dashboard(SPEC, make_view(SPEC, nodes), "local1", NOW, DAY)
+
+
+def test_dashboard_holds_samples_machines_and_money(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/samples.db"
+    monkeypatch.setenv("SAMPLES_URL", url)
+    view = make_view(SPEC, 2)
+    name = node_name(NODES, view.nodes[0].id)
+    with SampleStore(url) as store:
+        remember_machines(History(store, "demo"), make_view(SPEC, 3), NOW - timedelta(hours=1))
+        minutes = range(0, 60, 5)
+        store.add(
+            [
+                Sample(NOW - timedelta(minutes=minute), "demo", NODES, name, "podsNum", 31, "pods")
+                for minute in minutes
+            ]
+        )
+    board = read()
+    assert board.lost == ""
+    assert [(line.node, line.pods) for line in board.pods] == [(name, 31)]
+    assert [series.metric for series in board.series] == ["podsNum"]
+    assert board.machines == 3
+    assert [event.change for event in board.events if event.group == NODES] == [-1]
+    assert board.rate
+    assert board.saving
+    assert board.saving.yuan
+    assert {cost.group for cost in board.costs} == {"k8s-master", NODES}
+
+
+def test_database_that_is_gone_leaves_the_price_and_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAMPLES_URL", f"sqlite:///{tmp_path}/nowhere/samples.db")
+    board = read()
+    assert "does not answer" in board.lost
+    assert board.rate
+    assert board.series == ()
+
+
+def test_charts_are_pictures_of_one_artifact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAMPLES_URL", f"sqlite:///{tmp_path}/samples.db")
+    flow(publish_dashboard)(read(), UTC)
+    with get_client(sync_client=True) as client:
+        wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["dashboard-demo"]))
+        [artifact] = client.read_artifacts(artifact_filter=wanted)
+    assert "It costs 1.31 yuan an hour" in str(artifact.data)
+    pictures = re.findall(r"\(data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)\)", str(artifact.data))
+    assert len(pictures) == 4
+    for picture in pictures:
+        assert ElementTree.fromstring(b64decode(picture)).tag.endswith("svg")
