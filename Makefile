@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 # The parts in installers/lib are checked where they are sourced.
 SHELL_SCRIPTS := $(shell find installers -maxdepth 1 -type f)
 
-.PHONY: help install server provision status teardown test check format benchmarks down
+.PHONY: help install server provision status teardown deploy worker test check format benchmarks down
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -32,6 +32,12 @@ status: install ## How the cluster is
 
 teardown: install ## Take the cluster down again
 	$(BIN)/python -m flows.teardown $(ARGS)
+
+deploy: install server ## Register blocks and deployments: provision, scale, autoscale, teardown
+	$(BIN)/python -m deployments.register $(ARGS)
+
+worker: install server ## Run what is deployed, until Ctrl-C
+	$(BIN)/python -m deployments.worker
 
 test: install check ## Everything that must pass before a commit
 	$(BIN)/pytest

@@ -22,6 +22,12 @@ from blocks.settings import answers, environment_with, find_running_server, serv
 
 USUAL_PORT = 4200
 START_SECONDS = 180.0
+SERVER_SETTINGS = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    # The autoscaler runs each minute: without this a server keeps 1,440 runs a day for ever.
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(7 * 24 * 3600),
+}
 STOP_SECONDS = 30.0
 
 app = App(name="python -m deployments.server", help=__doc__, version_flags=())
@@ -79,7 +85,7 @@ def _launch(port: int) -> str:
 
 def _prefect(*words: str, url: str = "") -> None:
     # A UI on another port than the usual one must be told where its API is.
-    told = {"PREFECT_UI_API_URL": url, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"} if url else {}
+    told = {"PREFECT_UI_API_URL": url, **SERVER_SETTINGS} if url else {}
     done = subprocess.run(
         [sys.executable, "-m", "prefect", *words],
         env=environment_with(told),

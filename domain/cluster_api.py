@@ -74,12 +74,23 @@ class ClusterApi(Protocol):
         """Create the object, or patch it to what the manifest says; whether anything changed."""
         ...
 
+    def create(self, manifest: Manifest) -> bool:
+        """Create the object; False when one of its name is there already."""
+        ...
+
+    def replace(self, manifest: Manifest) -> bool:
+        """Replace the object that was read; False when somebody changed it in between."""
+        ...
+
     def delete(self, manifest_kind: str, name: str, namespace: str = "") -> bool:
         """Delete one object; False when it was absent already."""
         ...
 
     def set_schedulable(self, node: str, schedulable: bool) -> None: ...
     def label_node(self, node: str, labels: Mapping[str, str]) -> None: ...
+    def annotate_node(self, node: str, annotations: Mapping[str, str | None]) -> None:
+        """Put annotations on a node; None takes one away."""
+        ...
 
     def evict(self, pod: Pod) -> bool:
         """Ask for the eviction of exactly this pod; False while a disruption budget forbids it."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from domain.cloud import Instance
 from domain.cluster_api import ClusterApi, Pod
 from domain.ensured import Ensured
-from domain.errors import InvalidSpec, NotFound, WaitTimedOut
+from domain.errors import FinalError, InvalidSpec, NotFound, WaitTimedOut
 from domain.names import MASTERS, node_name
 from domain.spec import Nodes
 from domain.waiting import Clock, Pace, wait_for
@@ -44,18 +44,24 @@ def drain(
     api: ClusterApi,
     node: str,
     on_progress: Callable[[str], None],
-    pace: Pace | None = None,
+    deadline: float = DRAIN_DEADLINE,
     clock: Clock = time,
+    objection: Callable[[], str] = lambda: "",
 ) -> Ensured[None]:
     """Cordon a node and evict what users run on it; DaemonSet and mirror pods stay.
 
     Evictions respect disruption budgets, so this can take long. When it does not succeed the
     node is made schedulable again, for it keeps what it still runs.
 
+    Args:
+        deadline: seconds.
+        objection: asked at each look; words end the drain at once.
+
     Raises:
         WaitTimedOut: names the pods that did not leave.
+        FinalError: there was an objection.
     """
-    pace = pace or Pace(timeout=DRAIN_DEADLINE, interval=0.5, longest=5.0)
+    pace = Pace(timeout=deadline, interval=0.5, longest=5.0)
     try:
         api.set_schedulable(node, False)
     except NotFound:
@@ -67,6 +73,10 @@ def drain(
         pods = [pod for pod in api.list_pods(node=node) if _must_leave(pod)]
         stuck[:] = [f"{pod.namespace}/{pod.name}" for pod in pods]
         on_progress(f"{len(pods)} pods left")
+        if pods and (words := objection()):
+            raise FinalError(
+                f"{node} takes pods again with {len(pods)} left on it, because {words}"
+            )
         moved.update(pod.uid for pod in pods if pod.uid not in moved and api.evict(pod))
         return None if pods else True
 

@@ -1,6 +1,6 @@
 """What is wanted: the description of one cluster, and every check that needs no cloud."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Self, get_args
 
@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_va
 
 from domain.alarms.rules import AlarmRule, distinct
 from domain.alarms.settings import Notifications
+from domain.autoscaling.presets import PolicyOverPreset
 from domain.cloud import Billing
 from domain.errors import InvalidSpec
 from domain.metrics.settings import Monitoring
@@ -190,6 +191,10 @@ class ClusterSpec(Part):
     )
     notifications: Notifications = Notifications()
     prices: Prices = Prices()
+    scaling: PolicyOverPreset | None = Field(
+        None,
+        description="When the nodes grow and shrink; `preset` names a ready policy to begin with",
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -255,11 +260,14 @@ def changed(spec: ClusterSpec, changes: Mapping[str, Any]) -> ClusterSpec:
 
 
 def overlay(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two nested documents; the second one wins, lists are replaced."""
+    """Merge two nested documents; the second one wins, lists are replaced.
+
+    So is a part of the second that names a preset: what was said before it does not count.
+    """
     merged = dict(document)
     for key, value in changes.items():
         below = merged.get(key)
-        if isinstance(below, Mapping) and isinstance(value, Mapping):
+        if isinstance(below, Mapping) and isinstance(value, Mapping) and "preset" not in value:
             merged[key] = overlay(below, value)
         else:
             merged[key] = value
@@ -291,7 +299,12 @@ def _part_at(where: tuple[int | str, ...]) -> type[BaseModel]:
     for name in where:
         if isinstance(name, int):
             continue  # an item of a list is of the list's type
-        annotation = part.model_fields[name].annotation
-        inside = (annotation, *get_args(annotation))
-        part = next(one for one in inside if isinstance(one, type) and issubclass(one, BaseModel))
+        part = next(_parts_in(part.model_fields[name].annotation))
     return part
+
+
+def _parts_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _parts_in(inner)

@@ -1,5 +1,7 @@
 """Take a cluster down and leave nothing behind: `python -m flows.teardown`."""
 
+from datetime import UTC, datetime
+
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -9,6 +11,7 @@ from domain.plan import Plan
 from domain.planning import plan_teardown
 from flows._command import YES, Common, cluster_name, make_app, run, session
 from flows._nodes import MOST_AT_ONCE
+from tasks.alarms import close_history
 from tasks.overview import read_view, spec_or_guess
 from tasks.teardown import (
     forget_credentials,
@@ -45,6 +48,7 @@ def teardown(account: QingCloudAccount, name: str = "demo") -> Plan:
     remove_leftovers(account, view)
     address.result()
     forget_credentials(account, name)
+    close_history(name, datetime.now(UTC))
     return planned
 
 

@@ -39,31 +39,33 @@ def up(
 ) -> None:
     """Start the local cloud, or find the one that runs.
 
+    A cloud that ran here before, and was stopped or killed, goes on with all that it held.
+
     Args:
-        profile: How long things take; `fast` when nothing runs yet.
+        profile: How long things take; the one of the last start or `fast` when not given.
         seed: Makes ids, and all else that is left to chance, repeatable.
         as_json: Print one JSON document.
     """
     started = process.ensure_running(find_home(), profile, seed)
     if started.after_crash:
-        sys.stderr.write(
-            "The local cloud before this one ended without `down`. What it held is lost; "
-            "this one is empty.\n"
-        )
+        sys.stderr.write("The local cloud had ended without `down`; it goes on where it was.\n")
     if as_json:
         status = process.read_status(find_home())
         keys = ("running", "endpoint", "profile")
-        say_json({key: status[key] for key in keys} | {"started": started.is_new})
+        more = {"started": started.is_new, "machines_gone_on": started.machines}
+        say_json({key: status[key] for key in keys} | more)
     else:
         word = "runs now" if started.is_new else "was running already"
         say(f"The local cloud {word}: {started.running.endpoint}")
+        if started.machines:
+            say(f"Machines that go on: {started.machines}.")
 
 
 @app.command
 def down() -> None:
-    """End the local cloud with all that is in it."""
+    """Stop the local cloud. All that is in it stays, for the next `up`; `reset` empties it."""
     ended = process.stop(find_home())
-    say("The local cloud has ended." if ended else "No local cloud was running.")
+    say("The local cloud has stopped." if ended else "No local cloud was running.")
 
 
 @app.command
@@ -95,7 +97,7 @@ def calls(*, as_json: Json = False) -> None:
 
 @app.command
 def reset() -> None:
-    """Empty the cloud and its counters; the address and the keys stay."""
+    """Empty the cloud and its counters, also while it is stopped; address and keys stay."""
     process.reset(find_home())
     say("The local cloud is empty.")
 

@@ -3,6 +3,7 @@
 import errno
 import ipaddress
 import socket
+import zlib
 from collections.abc import Iterable
 
 RANGE = ipaddress.IPv4Network("127.64.0.0/16")
@@ -13,6 +14,7 @@ CLAIM_PORT = 61999
 """Whoever holds this UDP port on an address owns the address; it serves nothing."""
 
 CANDIDATES = 4096
+BLOCK, BLOCKS = 16, 4095  # all but the block of the probe address
 
 
 class NoAddressLeft(OSError):
@@ -24,9 +26,14 @@ class PublicAddresses:
 
     A claim is a bound UDP socket: it ends with the process, however that ends, and leaves every
     TCP port of the address free.
+
+    Args:
+        owner: where to begin in the range follows from it, so that one cloud rarely takes what
+            another one, stopped for a while, wants to have back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, owner: str = "") -> None:
+        self._first = zlib.crc32(owner.encode()) % BLOCKS * BLOCK if owner else 0
         self._claims: dict[str, socket.socket] = {}
 
     def claim(self, count: int) -> list[str]:
@@ -37,10 +44,10 @@ class PublicAddresses:
         """
         claimed: list[str] = []
         failure = "none is free"
-        for number in range(1, CANDIDATES):
+        for offset in range(1, CANDIDATES):
             if len(claimed) == count:
                 return claimed
-            address = str(RANGE[number])
+            address = str(RANGE[(self._first + offset) % (BLOCKS * BLOCK)])
             try:
                 self._bind(address)
             except OSError as error:
@@ -52,6 +59,14 @@ class PublicAddresses:
         for address in claimed:
             self.release(address)
         raise NoAddressLeft(f"no public address is left in {RANGE}: {failure}")
+
+    def hold(self, address: str) -> bool:
+        """Take exactly this address, as after a restart; tell whether it could be had."""
+        try:
+            self._bind(address)
+        except OSError:
+            return False
+        return True
 
     def release(self, address: str) -> None:
         """Give an address back; one that is not held is fine."""

@@ -21,6 +21,7 @@ class Control:
     endpoint: str
     profile: str
     seed: int
+    gone_on: int  # machines that an earlier daemon has left
     stop: Callable[[], None]
 
     def status(self) -> dict[str, object]:
@@ -40,7 +41,12 @@ class Control:
         """
         match verb, path.removeprefix(PREFIX):
             case "GET", "health":
-                return {"profile": self.profile, "seed": self.seed}
+                return {
+                    "profile": self.profile,
+                    "seed": self.seed,
+                    "gone_on": self.gone_on,
+                    "booting": self.iaas.booting,
+                }
             case "GET", "status":
                 return self.status()
             case "POST", "reset":

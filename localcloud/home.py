@@ -5,10 +5,13 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from localcloud.database import erase
 
 HOME_VARIABLE = "LOCALCLOUD_HOME"
 LOOK_AGAIN = 0.05
@@ -36,6 +39,22 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Habits:
+    """What a cloud goes on with when its daemon starts again.
+
+    Attributes:
+        port: of the API, so that it is found where it was; 0 is any.
+        profile, seed: empty before the first start.
+        starts: how often this cloud was started since it was empty.
+    """
+
+    port: int = 0
+    profile: str = ""
+    seed: int | None = None
+    starts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Home:
     """The state folder; only its owner may look into it."""
 
@@ -48,6 +67,15 @@ class Home:
     @property
     def machines(self) -> Path:
         return self.root / "machines"
+
+    @property
+    def planes(self) -> Path:
+        """What the real programs of control planes keep."""
+        return self.root / "planes"
+
+    @property
+    def database(self) -> Path:
+        return self.root / "cloud.db"
 
     def make(self) -> None:
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -64,6 +92,22 @@ class Home:
 
     def forget_running(self) -> None:
         (self.root / "daemon.json").unlink(missing_ok=True)
+
+    def read_habits(self) -> Habits:
+        try:
+            return Habits(**json.loads((self.root / "habits.json").read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return Habits()
+
+    def write_habits(self, habits: Habits) -> None:
+        self._write_private("habits.json", json.dumps(asdict(habits)))
+
+    def empty(self) -> None:
+        """Throw away all that a stopped cloud has left; its address and its keys stay."""
+        for folder in (self.machines, self.planes):
+            shutil.rmtree(folder, ignore_errors=True)
+        erase(self.database)
+        self.write_habits(Habits(port=self.read_habits().port))
 
     def credentials(self) -> tuple[str, str]:
         """Return the account's key id and secret, made once for each folder."""

@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -24,7 +23,8 @@ ANSWER_DEADLINE = 10.0
 
 RESET_DEADLINE = 120.0
 TAIL_LINES = 20
-DEFAULT_PROFILE = "fast"
+GO_ON_DEADLINE = 300.0
+"""Seconds that the machines of an earlier daemon may take until they are up."""
 
 
 class Refused(Exception):
@@ -46,12 +46,14 @@ class Started:
 
     Attributes:
         is_new: this call has started the daemon.
-        after_crash: the one before ended without `down`, and its cloud is lost.
+        after_crash: the one before ended without `down`.
+        machines: how many machines of the one before go on.
     """
 
     running: Running
     is_new: bool
-    after_crash: bool
+    after_crash: bool = False
+    machines: int = 0
 
 
 def ask(
@@ -106,7 +108,8 @@ def ensure_running(home: Home, profile: str | None, seed: int | None) -> Started
     """Start a daemon where none runs. However many call this at once, one daemon results.
 
     Args:
-        profile, seed: None takes what runs, and otherwise the default and a random one.
+        profile, seed: None takes what runs, or ran here last, or else the default and a random
+            one.
 
     Raises:
         Refused: a daemon runs with another profile or seed.
@@ -117,12 +120,11 @@ def ensure_running(home: Home, profile: str | None, seed: int | None) -> Started
         with home.lock("up.lock", patience=START_DEADLINE):
             if running := find_running(home):
                 _require_same(running, profile, seed)
-                return Started(running, is_new=False, after_crash=False)
+                return Started(running, is_new=False)
             after_crash = home.read_running() is not None
             home.forget_running()
-            seed = secrets.randbelow(2**31) if seed is None else seed
-            daemon = _spawn(home, profile or DEFAULT_PROFILE, seed)
-            return Started(_wait_for_answer(home, daemon), is_new=True, after_crash=after_crash)
+            running = _wait_for_answer(home, _spawn(home, profile, seed))
+            return Started(running, True, after_crash, _wait_for_machines(running))
     except LockTaken as error:
         raise StartFailed(str(error)) from error
 
@@ -137,13 +139,15 @@ def _require_same(running: Running, profile: str | None, seed: int | None) -> No
             )
 
 
-def _spawn(home: Home, profile: str, seed: int) -> subprocess.Popen[bytes]:
+def _spawn(home: Home, profile: str | None, seed: int | None) -> subprocess.Popen[bytes]:
     """Start the daemon detached: its own session, no terminal, no folder of the caller's."""
     if home.log.exists():
         home.log.replace(home.log.with_suffix(".log.1"))
     paths = [str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    options = ["--home", str(home.root), "--profile", profile, "--seed", str(seed)]
+    options = [f"--home={home.root}"]
+    options += [f"--profile={profile}"] if profile else []
+    options += [f"--seed={seed}"] if seed is not None else []
     with home.log.open("ab") as log:
         home.log.chmod(0o600)
         return subprocess.Popen(
@@ -170,13 +174,23 @@ def _wait_for_answer(home: Home, daemon: subprocess.Popen[bytes]) -> Running:
     raise StartFailed(f"The local cloud did not answer in {START_DEADLINE:g} s:\n{_tail(home)}")
 
 
+def _wait_for_machines(running: Running) -> int:
+    """Wait until the machines that go on are up; return how many do."""
+    deadline = time.monotonic() + GO_ON_DEADLINE
+    now = ask(running, "GET", "health")
+    while now["booting"] and time.monotonic() < deadline:
+        time.sleep(LOOK_AGAIN)
+        now = ask(running, "GET", "health")
+    return int(now["gone_on"])
+
+
 def _tail(home: Home) -> str:
     lines = home.log.read_text(errors="replace").splitlines()
     return "\n".join([*lines[-TAIL_LINES:], f"(the whole log: {home.log})"])
 
 
 def stop(home: Home) -> bool:
-    """End the daemon and its machines, and wait until it is gone; False when none ran."""
+    """End the daemon, and wait until it is gone; False when none ran. The folder keeps all."""
     running = home.read_running()
     if running is None:
         return False
@@ -206,7 +220,7 @@ def _is_held(home: Home) -> bool:
 
 
 def read_status(home: Home) -> dict[str, Any]:
-    """Return what runs, what exists and what was called; a daemon that is away has nothing."""
+    """Return what runs, what exists and what was called; of a stopped cloud that nothing runs."""
     running = find_running(home)
     if running is None:
         return {"running": False, "endpoint": None, "profile": None, "resources": {}, "calls": {}}
@@ -214,8 +228,20 @@ def read_status(home: Home) -> dict[str, Any]:
 
 
 def reset(home: Home) -> None:
-    """Empty the cloud and its counters. Raises `NotRunning`."""
-    ask(read_running(home), "POST", "reset", RESET_DEADLINE)
+    """Empty the cloud and its counters, be it running or stopped.
+
+    Raises:
+        Refused: a daemon holds the folder and does not answer.
+    """
+    if running := find_running(home):
+        ask(running, "POST", "reset", RESET_DEADLINE)
+        return
+    home.make()
+    try:
+        with home.lock("daemon.lock", patience=0):
+            home.empty()
+    except LockTaken as error:
+        raise Refused(f"{error}; end the daemon first with: python -m localcloud down") from error
 
 
 def read_environment(home: Home) -> dict[str, str]:

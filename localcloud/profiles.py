@@ -35,6 +35,8 @@ class Profile:
     start_pod: float
 
 
+DEFAULT_PROFILE = "fast"
+
 PROFILES = {
     profile.name: profile
     for profile in (

@@ -51,13 +51,16 @@ def make_server(app: Asgi) -> EmbeddedServer:
     )
 
 
-def bind_loopback() -> socket.socket:
-    """Bind a free port of 127.0.0.1."""
+def bind_loopback(wanted: int = 0) -> socket.socket:
+    """Bind a port of 127.0.0.1: the wanted one if it is free, or any."""
     # The protocol is named, because asyncio sets TCP_NODELAY on such sockets alone; without it
     # every answer waits 40 ms for the client's delayed acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", 0))
+    try:
+        listener.bind(("127.0.0.1", wanted))
+    except OSError:
+        listener.bind(("127.0.0.1", 0))
     listener.listen(256)
     return listener
 

@@ -67,13 +67,15 @@ class Balancers:
 
     def _dial(self, balancer: LoadBalancer, active: ListenerInForce) -> socket.socket | None:
         """Connect to the first backend in turn that answers, and note who does not."""
-        vpc, source = self._places.get(balancer.id, ("", ""))
+        _, source = self._places.get(balancer.id, ("", ""))
         for backend in self._in_turn(active):
             instance = self._state.instances.get(backend.resource_id)
             stored = self._state.backends.get(backend.id, backend)
             if instance is None or not instance.is_alive:
                 stored.health = "down"
                 continue
+            # A public balancer reaches into the network of each of its backends.
+            vpc = self._state.vxnets[instance.vxnet_id].router_id if instance.vxnet_id else ""
             try:
                 connection = self._fabric.dial(vpc, source, instance.address, backend.port)
             except OSError as error:

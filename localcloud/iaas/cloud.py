@@ -36,6 +36,7 @@ class Cloud:
         zone: str,
         quotas: Mapping[str, int],
         faults: FaultBook,
+        name: str,
     ) -> None:
         self.clock = clock
         self.profile = profile
@@ -47,7 +48,7 @@ class Cloud:
         self.state = State(clock.now(), self.new_id("sg"))
         self.jobs = Jobs(clock, self.new_id)
         self.power = Power(machines)
-        self.addresses = PublicAddresses()
+        self.addresses = PublicAddresses(name)
         self.firewall = Firewall(self.state)
         self.public = PublicPorts(fabric, self.firewall.admits_from_outside)
         self.balancers = Balancers(self.state, fabric)
@@ -62,8 +63,16 @@ class Cloud:
 
     async def close(self) -> None:
         """Take everything down: jobs first, so that nothing new comes up meanwhile."""
+        await self._fall_silent()
+        await self.power.close()
+
+    async def leave(self) -> None:
+        """Stop everything, and leave the machines as they are for the next process."""
+        await self._fall_silent()
+        await self.power.leave()
+
+    async def _fall_silent(self) -> None:
         await self.jobs.close()
         await self.public.close()
         await self.balancers.close()
-        await self.power.close()
         self.addresses.close()

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+from localcloud.iaas.errors import BadParameter
 from localcloud.iaas.service import Iaas, Reply
 
 Scope = MutableMapping[str, Any]
@@ -16,6 +17,7 @@ CUT = "localcloud.cut"
 """The extension of a scope by which an application ends its connection without an answer."""
 
 PATHS = frozenset({"/iaas", "/iaas/"})
+MOST_PARAMETERS = 10_000
 LARGEST_BODY = 8 * 1024 * 1024
 LONGEST_HEAD = 256 * 1024
 """Bytes of request line and headers that the server must take; userdata travels in the URL."""
@@ -37,7 +39,12 @@ def iaas_app(iaas: Iaas) -> Asgi:
             await respond(send, 413, {"message": "the request is too large"})
             return
         text = scope["query_string"].decode("latin-1")
-        pairs = [*_decode(text), *(_decode(body.decode("latin-1")) if verb == "POST" else ())]
+        try:
+            pairs = [*_decode(text), *(_decode(body.decode("latin-1")) if verb == "POST" else ())]
+        except ValueError:
+            refusal = BadParameter(f"more than [{MOST_PARAMETERS}] parameters")
+            await respond(send, 200, {"ret_code": refusal.ret_code, "message": str(refusal)})
+            return
         reply = await iaas.answer(verb, path, pairs)
         if reply is None:
             await cut(scope, receive)
@@ -61,7 +68,7 @@ async def _send_reply(send: Send, reply: Reply) -> None:
 
 def _decode(text: str) -> list[tuple[str, str]]:
     # Blank values are kept: they are signed, and an empty `eip` has a meaning.
-    return parse_qsl(text, keep_blank_values=True, max_num_fields=10_000)
+    return parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
 
 
 async def read_body(receive: Receive) -> bytes | None:

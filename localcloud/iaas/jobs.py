@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from localcloud.clock import Clock
@@ -33,16 +33,26 @@ class Job:
     status_at: datetime
     status: str = PENDING
     error_codes: str = ""
+    request: dict[str, str] = field(default_factory=dict)  # its parameters, while it is under way
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.status in (PENDING, WORKING)
 
 
 class Jobs:
-    """Runs what takes time, and remembers how it went."""
+    """Runs what takes time, and remembers how it went.
+
+    Attributes:
+        on_change: called after each step of what runs here.
+    """
 
     def __init__(self, clock: Clock, new_id: Callable[[str], str]) -> None:
         self.by_id: dict[str, Job] = {}
         self._clock = clock
         self._new_id = new_id
         self._tasks: set[asyncio.Task[None]] = set()
+        self.on_change: Callable[[], None] = lambda: None
 
     def start(self, action: str, resource_ids: Sequence[str], seconds: float, work: Work) -> str:
         """Queue a job that does its `work` after some seconds, and return its id.
@@ -63,8 +73,20 @@ class Jobs:
             await self._clock.sleep(seconds)
             if (more := work()) is not None:
                 await more
+            self.on_change()
 
         self._spawn(wait())
+
+    def end(self, job: Job, status: str, error_codes: str = "") -> None:
+        """Say how a job ended that nothing runs any more."""
+        self._become(job, status, error_codes)
+
+    def go_on(self, job: Job, successor_id: str) -> None:
+        """Let a job that a process has left go on as the one that does its work from now on."""
+        successor = self.by_id.pop(successor_id)
+        successor.id, successor.created_at = job.id, job.created_at
+        successor.resource_ids, successor.request = job.resource_ids, job.request
+        self.by_id[job.id] = successor
 
     async def close(self) -> None:
         """Abandon everything that is still under way."""
@@ -91,6 +113,9 @@ class Jobs:
 
     def _become(self, job: Job, status: str, error_codes: str = "") -> None:
         job.status, job.status_at, job.error_codes = status, self._clock.now(), error_codes
+        if not job.is_under_way:
+            job.request = {}
+        self.on_change()
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

@@ -77,8 +77,8 @@ def begin(
     """Start a job that takes resources through a step, all or none accepted; return its id.
 
     The effect runs for each when the time is up; where it raises `JobFailure`, that resource keeps
-    its status and the job ends as failed, or as partly failed when others went well. What was to
-    be created and fails is `ceased`, and `abandon` gives up what it had reserved.
+    its status and the job ends as failed, or as partly failed when others went well. `abandon`
+    then gives up what had been reserved for it; what was to be created is `ceased`.
     """
     for resource in resources:
         require(cloud, resource, step)
@@ -94,8 +94,8 @@ def begin(
                 raise JobFailure(INJECTED)
             await effect(resource)
         except JobFailure as failure:
+            abandon(resource)
             if resource.status == "pending":
-                abandon(resource)
                 resource.become("ceased", cloud.now())
             return f"{resource.id}: {failure}"
         finally:

@@ -6,10 +6,18 @@ where a caller asks with `given` whether the name is there at all.
 """
 
 import ipaddress
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Self
 
 from localcloud.iaas.errors import BadParameter, MissingParameter
+
+# Stricter than int(), which takes bars and the digits of all scripts. The length bounds the work.
+INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+
+
+def is_port(text: str) -> bool:
+    return bool(INTEGER.fullmatch(text)) and 1 <= int(text) <= 65535
 
 
 class Parameters:
@@ -48,10 +56,9 @@ class Parameters:
         value = self.text(name)
         if not value:
             return default
-        try:
-            number = int(value)
-        except ValueError:
-            raise self._ill(name, "should be an integer") from None
+        if not INTEGER.fullmatch(value):
+            raise self._ill(name, "should be an integer")
+        number = int(value)
         if not low <= number <= high:
             raise self._ill(name, f"should be from {low} to {high}")
         return number

@@ -10,16 +10,22 @@ log = logging.getLogger(__name__)
 
 
 class Power:
-    """Boots, halts and destroys machines; an instance is `running` before its machine is up."""
+    """Boots, halts and destroys machines; an instance is `running` before its machine is up.
+
+    Attributes:
+        powered: ids of the machines that are on, or boot.
+    """
 
     def __init__(self, machines: MachineHost) -> None:
         self._machines = machines
         self._boots: dict[str, asyncio.Task[None]] = {}
         self._known: set[str] = set()
+        self.powered: set[str] = set()
 
     def on(self, birth: Birth, ailments: Iterable[Ailment] = ()) -> None:
         """Begin to boot, ill or well; nobody waits for it but those who connect."""
         self._known.add(birth.instance_id)
+        self.powered.add(birth.instance_id)
         boot = asyncio.ensure_future(self._boot(birth, tuple(ailments)))
         self._boots[birth.instance_id] = boot
 
@@ -32,6 +38,7 @@ class Power:
 
     async def off(self, instance_id: str) -> None:
         """Power off, also in the middle of a boot."""
+        self.powered.discard(instance_id)
         await self._stop_booting(instance_id)
         await self._machines.halt(instance_id)
 
@@ -39,6 +46,7 @@ class Power:
         """Power off and throw the disk away."""
         await self._stop_booting(instance_id)
         self._known.discard(instance_id)
+        self.powered.discard(instance_id)
         await self._machines.destroy(instance_id)
 
     async def close(self) -> None:
@@ -47,6 +55,21 @@ class Power:
         for outcome in await asyncio.gather(*ends, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 log.error("a machine does not go away", exc_info=outcome)
+
+    def know(self, instance_ids: Iterable[str]) -> None:
+        """Take over machines that another process has left."""
+        self._known.update(instance_ids)
+
+    @property
+    def booting(self) -> int:
+        """How many machines are on and not up yet."""
+        return sum(not boot.done() for boot in self._boots.values())
+
+    async def leave(self) -> None:
+        """Let go of all machines as they are, for the next process to go on with."""
+        for boot in self._boots.values():
+            boot.cancel()
+        await asyncio.gather(*self._boots.values(), return_exceptions=True)
 
     async def _boot(self, birth: Birth, ailments: tuple[Ailment, ...]) -> None:
         try:

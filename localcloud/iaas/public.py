@@ -119,9 +119,7 @@ class PublicPorts:
         doors, self._doors = list(self._doors.values()), {}
         await self._close(doors)
 
-    async def _open(
-        self, forwards: Mapping[Place, Forward], leniently: bool
-    ) -> dict[Place, Door]:
+    async def _open(self, forwards: Mapping[Place, Forward], leniently: bool) -> dict[Place, Door]:
         opened: dict[Place, Door] = {}
         for place, forward in forwards.items():
             door = Door(forward, self._fabric, self._admits)

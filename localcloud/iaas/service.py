@@ -1,14 +1,18 @@
 """The IaaS API as one object: takes a request apart, lets an action answer it, counts it."""
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 from typing import Any, Literal
 
 from localcloud.clock import Clock
+from localcloud.database import WINDOW
 from localcloud.fabric import Fabric
+from localcloud.iaas import recovery
 from localcloud.iaas.actions import ACTIONS
 from localcloud.iaas.answers import Document
 from localcloud.iaas.catalog import DEFAULT_ZONE, QUOTAS
@@ -33,6 +37,7 @@ from localcloud.iaas.faults.kinds import (
     RequestFault,
 )
 from localcloud.iaas.faults.machines import heal, strike_running
+from localcloud.iaas.keeping import Keeper
 from localcloud.iaas.parameters import Parameters
 from localcloud.iaas.signature import Account, verify
 from localcloud.parts import MachineHost
@@ -40,6 +45,8 @@ from localcloud.profiles import Profile
 
 log = logging.getLogger(__name__)
 
+PROOF = frozenset({"access_key_id", "signature"})
+READING = ("Describe", "Get")
 WITHOUT_ZONE = frozenset({"DescribeZones"})
 
 
@@ -57,6 +64,10 @@ class Iaas:
     Attributes:
         calls: signed requests by action since the start or the last `reset`, refused ones too.
         faults: what goes wrong on purpose; add and clear by `inject` and `clear_faults`.
+
+    Args:
+        keeper: keeps all of it for the next process; without one it ends with this one.
+        name: tells this cloud from others on this machine.
     """
 
     def __init__(
@@ -70,15 +81,19 @@ class Iaas:
         account: Account,
         zone: str = DEFAULT_ZONE,
         quotas: Mapping[str, int] = QUOTAS,
+        keeper: Keeper | None = None,
+        name: str = "",
     ) -> None:
         self.account = account
         self.zone = zone
         self.calls: Counter[str] = Counter()
         self.faults = FaultBook()
         self._clock = clock
+        self._keeper = keeper
+        self._saving: asyncio.TimerHandle | None = None
 
         def build() -> Cloud:
-            return Cloud(
+            cloud = Cloud(
                 clock=clock,
                 profile=profile,
                 fabric=fabric,
@@ -88,14 +103,25 @@ class Iaas:
                 zone=zone,
                 quotas=quotas,
                 faults=self.faults,
+                name=name,
             )
+            cloud.jobs.on_change = self._save_soon
+            return cloud
 
         self._build = build
         self._cloud = build()
 
+    async def go_on(self) -> int:
+        """Go on with what an earlier process has left; return how many machines do."""
+        if self._keeper is None or not self._keeper.recall(self._cloud, self.calls):
+            return 0
+        count = await recovery.go_on(self._cloud)
+        self._save()
+        return count
+
     async def answer(self, verb: str, path: str, pairs: Sequence[tuple[str, str]]) -> Reply | None:
         """Answer one request as it goes out; None for a connection that is cut instead."""
-        action = Parameters.from_pairs(pairs).text("action")
+        action, received_at = Parameters.from_pairs(pairs).text("action"), self._clock.now()
 
         def covers(fault: RequestFault) -> bool:
             return fault.covers(action)
@@ -104,28 +130,38 @@ class Iaas:
             await self._clock.sleep(latency.seconds)
         if self.faults.strike(LostRequest, covers):
             return None
-        document = self.handle(verb, path, pairs)
+        document = self.handle(verb, path, pairs, received_at)
         if self.faults.strike(LostReply, covers):
             return None
         bad = self.faults.strike(BadReply, covers)
         return Reply(document, bad.form if bad else "json")
 
-    def handle(self, verb: str, path: str, pairs: Sequence[tuple[str, str]]) -> Document:
+    def handle(
+        self, verb: str, path: str, pairs: Sequence[tuple[str, str]], received_at: datetime
+    ) -> Document:
         """Answer one request, given its decoded parameters; errors are answers too."""
         parameters = Parameters.from_pairs(pairs)
         action = parameters.text("action")
         try:
-            verify(verb, path, pairs, self.account, self._clock.now())
+            verify(verb, path, pairs, self.account, received_at)
             answer = self._act(action, parameters)
         except Refusal as refusal:
             log.info("%s: %d %s", action, refusal.ret_code, refusal)
+            self._save_soon()
             return {"ret_code": refusal.ret_code, "message": str(refusal)}
+        if job := self._cloud.jobs.by_id.get(answer.get("job_id", "")):
+            job.request = {name: value for name, value in pairs if name not in PROOF}
+        if action.startswith(READING):
+            self._save_soon()
+        else:
+            self._save()  # before the answer, so that what a client was told outlives a kill
         return {"action": f"{action}Response", "ret_code": 0, **answer}
 
     async def inject(self, fault: Fault) -> str:
         """Put a fault in force, for machines that run already too; return its id."""
         entry = self.faults.add(fault)
         await strike_running(self._cloud, entry)
+        self._save()
         return entry.id
 
     async def clear_faults(self, fault_id: str = "") -> list[str]:
@@ -137,6 +173,7 @@ class Iaas:
         ids = [fault_id] if fault_id else [entry.id for entry in self.faults.entries()]
         for one in ids:
             await heal(self._cloud, self.faults.remove(one))
+        self._save()
         return ids
 
     def list_faults(self) -> list[dict[str, Any]]:
@@ -150,12 +187,44 @@ class Iaas:
     async def reset(self) -> None:
         """Empty the cloud, its counters and its faults."""
         await self.clear_faults()
+        if self._keeper:
+            self._keeper.empty()  # first: machines without a record are no harm, the reverse is
         await self._cloud.close()
         self._cloud = self._build()
         self.calls.clear()
+        self._save()
 
     async def close(self) -> None:
-        await self._cloud.close()
+        """End; with a keeper, so that the next process can go on."""
+        self._save()
+        if self._keeper is None:
+            await self._cloud.close()
+        else:
+            keeper, self._keeper = self._keeper, None
+            await self._cloud.leave()
+            keeper.close()
+
+    @property
+    def booting(self) -> int:
+        """How many machines are on their way up."""
+        return self._cloud.power.booting
+
+    def machine_ids(self) -> set[str]:
+        """Return the ids of all machines that have a disk, or may."""
+        instances = self._cloud.state.instances.values()
+        return {one.id for one in instances if one.status != "ceased"}
+
+    def _save(self) -> None:
+        if self._saving is not None:
+            self._saving.cancel()
+            self._saving = None
+        if self._keeper is not None:
+            self._keeper.save(self._cloud, self.calls)
+
+    def _save_soon(self) -> None:
+        """Save what may wait for its companions."""
+        if self._keeper is not None and self._saving is None:
+            self._saving = asyncio.get_running_loop().call_later(WINDOW, self._save)
 
     def _act(self, action: str, parameters: Parameters) -> Document:
         if not action:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from localcloud.iaas.errors import ResourceNotFound
 from localcloud.iaas.records import (
@@ -79,6 +79,10 @@ class State:
         self.tags: Table[Tag] = Table()
         self.default_group_id = default_group_id
         self._bring_built_ins(now)
+
+    def tables(self) -> dict[str, Table[Any]]:
+        """Return all tables by the names they have here."""
+        return {name: one for name, one in vars(self).items() if isinstance(one, Table)}
 
     def read_taggable(self, resource_type: str, resource_id: str) -> Resource:
         """Return a living resource by kind and id, or raise `ResourceNotFound`."""

@@ -3,10 +3,12 @@
 import asyncio
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from localcloud.database import erase
 from localcloud.kubernetes.client import MASTERS, ApiClient
 from localcloud.kubernetes.kubelet import Kubelet, NodeConfig
 from localcloud.kubernetes.planes import BootstrapToken, Plane, PlaneConfig
@@ -29,6 +31,11 @@ class ClusterPart:
         self.ailments: set[Ailment] = set()
         self._kubelet: Kubelet | None = None
         self._starting: asyncio.Task[None] | None = None
+
+    @property
+    def _data(self) -> Path:
+        """Where the plane keeps its objects, as etcd keeps them on the master's disk."""
+        return self._machine.folder / "cluster.db"
 
     async def start_plane(self) -> Plane:
         """Serve the API on the machine's address; a plane that stopped goes on where it was."""
@@ -65,6 +72,8 @@ class ClusterPart:
                 for token, ends in known["tokens"]
             ),
             dial=lambda address, port: fabric.dial(birth.vpc, birth.address, address, port),
+            node_cidr_mask=known["node_cidr_mask"],
+            data=self._data,
         )
 
     async def start_kubelet(self) -> None:
@@ -139,10 +148,10 @@ class ClusterPart:
         folder = self._machine.disk / KUBERNETES / "manifests"
         return [yaml.safe_load(file.read_text()) for file in sorted(folder.glob("*.yaml"))]
 
-    def static_pod_names(self) -> list[str]:
-        """The static pods of a machine whose kubelet runs."""
-        running = self._kubelet is not None
-        return [pod["metadata"]["name"] for pod in self._static_pods()] if running else []
+    def running_pods(self) -> list[dict[str, Any]]:
+        """The pods whose containers run here, as the API had them last."""
+        pods = [] if self._kubelet is None else self._kubelet.pods()
+        return [pod for pod in pods if pod.get("status", {}).get("phase") == "Running"]
 
     async def stop_kubelet(self) -> None:
         """Stop the kubelet; as on a real machine its containers, the API server too, run on."""
@@ -184,5 +193,6 @@ class ClusterPart:
         """Stop all for good, as `kubeadm reset` does."""
         await self.power_off()
         self.plane = None
+        erase(self._data)
         self._machine.state.node = None
         self._machine.state.control_plane = None

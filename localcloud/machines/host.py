@@ -1,6 +1,7 @@
 """All machines of the local cloud, as the IaaS side sees them."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from pathlib import Path
 
 from localcloud.clock import Clock
@@ -84,8 +85,14 @@ class Machines:
         if machine is not None and machine.is_running:
             await machine.cluster.recover(ailment)
 
+    def forget_strangers(self, known: Collection[str]) -> None:
+        """Erase the folders of machines that are not known, left by a daemon that was killed."""
+        for folder in self._root.glob("[!.]*"):
+            if folder.name not in known:
+                erase(folder)
+
     async def close(self) -> None:
-        """Power off all machines and shut the door for stand-ins; the disks stay."""
+        """Suspend all machines and shut the door for stand-ins; the disks stay."""
         for machine in list(self._machines.values()):
-            await machine.halt()
+            await machine.suspend()
         await self._door.close()

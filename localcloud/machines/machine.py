@@ -59,7 +59,8 @@ class Machine:
         self.disk = folder / "disk"
         self._standins = folder / "commands"
         self.system = find_system(birth.os_id, birth.os_version)
-        self.is_new = not self.disk.exists()
+        # A machine that was killed while it was born has no state, and is born again.
+        self.is_new = not (folder / "state.json").exists()
         self.state = State.load(folder / "state.json")
         self.sandbox = Sandbox(self.disk, self._standins, world.tools, birth.hostname)
         self.runtime = Runtime(self.disk)
@@ -88,20 +89,27 @@ class Machine:
     # --- power ---------------------------------------------------------------------------------
 
     async def boot(self) -> None:
-        """Start the machine; returns once its SSH server answers."""
+        """Start the machine; returns once its SSH server answers.
+
+        Where only the daemon was away, the machine has been up all the time, and goes on.
+        """
         self.is_running = True
+        goes_on = self.state.runs
         if self.is_new:
             self._be_born()
         self.world.door.admit(self, self._standins, self._commands())
-        await self.world.clock.sleep(self.world.profile.boot)
-        disk.turn_swap(self.disk, on=True)  # fstab decides
-        kernel.start(self.disk)
+        if not goes_on:
+            await self.world.clock.sleep(self.world.profile.boot)
+            disk.turn_swap(self.disk, on=True)  # fstab decides
+            kernel.start(self.disk)
         self.make_host_key()
         await self.units.start_enabled()
-        await self._run_rc_local()
+        if not goes_on:
+            await self._run_rc_local()
         await self._reload_host_key()
         if self.birth.vpc:
             self.world.fabric.listen(self.birth.vpc, self.birth.address, SSH_PORT, self.ssh.accept)
+        self.state.runs = True
         self.save()
 
     def _be_born(self) -> None:
@@ -111,6 +119,7 @@ class Machine:
         self.state.enabled = ["ssh" if self.system.packager == "apt" else "sshd"]
         if self.birth.userdata is not None:
             disk.apply_userdata(self.disk, self.birth.userdata)
+        self.save()
         self.is_new = False
 
     async def _run_rc_local(self) -> None:
@@ -143,6 +152,14 @@ class Machine:
             self._background = self._rc_local = None
         await self.units.stop_all()
         await self.cluster.power_off()
+        self.state.runs = False
+        self.save()
+
+    async def suspend(self) -> None:
+        """Halt because the daemon ends; the next one lets the machine go on."""
+        runs = self.state.runs
+        await self.halt()
+        self.state.runs = runs
         self.save()
 
     # --- what stand-ins change -----------------------------------------------------------------

@@ -15,6 +15,7 @@ class State:
         sources: package sources as the last `update` read them.
         node: the node's part in a cluster, as kubeadm left it (see cluster.py), or None.
         control_plane: likewise for a master.
+        runs: whether it was up when this was written; with a daemon that was killed, it is still.
     """
 
     packages: dict[str, str] = field(default_factory=dict)
@@ -25,6 +26,7 @@ class State:
     images: list[str] = field(default_factory=list)
     node: dict[str, Any] | None = None
     control_plane: dict[str, Any] | None = None
+    runs: bool = False
 
     @classmethod
     def load(cls, path: Path) -> "State":

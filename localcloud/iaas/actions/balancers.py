@@ -1,13 +1,17 @@
-"""Load balancers inside a VPC."""
+"""Load balancers: in a VPC, or public ones in the basic network of the zone."""
+
+from collections.abc import Sequence
 
 from localcloud.iaas import quotas
 from localcloud.iaas.actions import listeners
+from localcloud.iaas.actions.eips import bind, require_available, take_all_away
 from localcloud.iaas.answers import Document, common, describe, life, rename
 from localcloud.iaas.cloud import Cloud
-from localcloud.iaas.errors import NotEmulated, PermissionDenied
+from localcloud.iaas.errors import MissingParameter, NotEmulated, PermissionDenied
 from localcloud.iaas.lifecycle import Step, begin, require_settled
 from localcloud.iaas.parameters import Parameters
-from localcloud.iaas.records import BalancerInForce, ListenerInForce, LoadBalancer
+from localcloud.iaas.publication import eips_of, refresh_balancer
+from localcloud.iaas.records import BalancerInForce, Eip, ListenerInForce, LoadBalancer, Vxnet
 from localcloud.iaas.state import BASIC_VXNET
 from localcloud.iaas.subnets import give_back, take_address
 
@@ -21,16 +25,14 @@ DELETE = Step(
     needs_lease=True,
 )
 LARGEST_TYPE = 5
+MOST_EIPS = 4
 
 
 def create_loadbalancer(cloud: Cloud, parameters: Parameters) -> Document:
-    if parameters.texts("eips") or parameters.text("vxnet") == BASIC_VXNET:
-        raise NotEmulated("load balancers with public addresses of their own")
-    vxnet = cloud.state.vxnets.read(parameters.required_text("vxnet"))
-    if not vxnet.router_id:
-        raise PermissionDenied(
-            f"vxnet [{vxnet.id}] has not joined a router, can not hold a loadbalancer"
-        )
+    """Make a balancer: with addresses a public one, in a vxnet a private one."""
+    eips = cloud.state.eips.read_all(parameters.texts("eips"))
+    vxnet = _read_vxnet(cloud, parameters, is_public=bool(eips))
+    require_free(eips)
     group_id = parameters.text("security_group")
     if group_id:
         cloud.state.groups.read(group_id)
@@ -49,15 +51,52 @@ def create_loadbalancer(cloud: Cloud, parameters: Parameters) -> Document:
         address=take_address(vxnet, balancer_id, parameters.text("private_ip")),
     )
     cloud.state.loadbalancers.add(balancer)
+    return {"loadbalancer_id": balancer.id, "job_id": set_up(cloud, balancer, eips)}
+
+
+def set_up(cloud: Cloud, balancer: LoadBalancer, eips: Sequence[Eip]) -> str:
+    """Start the job that brings an accepted balancer up with its addresses; return its id."""
+    for eip in eips:
+        eip.transition = "associating"
 
     async def come_up(balancer: LoadBalancer) -> None:
         balancer.applied = BalancerInForce(group_id=balancer.group_id)
+        for eip in eips:
+            eip.transition = ""
+            bind(cloud, eip.id, balancer)
 
     def abandon(balancer: LoadBalancer) -> None:
-        give_back(vxnet, balancer.id)
+        give_back(cloud.state.vxnets[balancer.vxnet_id], balancer.id)
+        for eip in eips:
+            eip.transition = ""
 
-    job_id = begin(cloud, "CreateLoadBalancer", [balancer], CREATE, come_up, abandon)
-    return {"loadbalancer_id": balancer.id, "job_id": job_id}
+    return begin(cloud, "CreateLoadBalancer", [balancer], CREATE, come_up, abandon)
+
+
+def _read_vxnet(cloud: Cloud, parameters: Parameters, is_public: bool) -> Vxnet:
+    if is_public:
+        if parameters.text("vxnet", BASIC_VXNET) != BASIC_VXNET:
+            raise PermissionDenied(
+                f"a loadbalancer in vxnet [{parameters.text('vxnet')}] gets its public IP "
+                "by AssociateEipsToLoadBalancer"
+            )
+        return cloud.state.vxnets[BASIC_VXNET]
+    vxnet = cloud.state.vxnets.read(parameters.required_text("vxnet"))
+    if vxnet.id == BASIC_VXNET:
+        raise MissingParameter("eips")
+    if not vxnet.router_id:
+        raise PermissionDenied(
+            f"vxnet [{vxnet.id}] has not joined a router, can not hold a loadbalancer"
+        )
+    return vxnet
+
+
+def require_free(eips: list[Eip], already: int = 0) -> None:
+    """Refuse more addresses than a balancer can have, and those that are in use."""
+    if already + len(eips) > MOST_EIPS:
+        raise PermissionDenied(f"a loadbalancer can have [{MOST_EIPS}] public IPs at most")
+    for eip in eips:
+        require_available(eip, "loadbalancer")
 
 
 def describe_loadbalancers(cloud: Cloud, parameters: Parameters) -> Document:
@@ -72,6 +111,8 @@ def describe_loadbalancers(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 def document(cloud: Cloud, balancer: LoadBalancer, verbose: bool) -> Document:
+    is_public = balancer.vxnet_id == BASIC_VXNET
+    eips = [_eip(eip) for eip in eips_of(cloud, balancer.id)]
     shown = balancer.status not in ("pending", "deleted", "ceased")
     answer = common(cloud, balancer, "loadbalancer") | life(balancer)
     answer |= {
@@ -79,8 +120,8 @@ def document(cloud: Cloud, balancer: LoadBalancer, verbose: bool) -> Document:
         "is_applied": int(balancer.is_applied),
         "vxnet_id": balancer.vxnet_id,
         "private_ips": [balancer.address] if shown else [],
-        "eips": [],
-        "cluster": [],
+        "eips": [] if is_public else eips,
+        "cluster": eips if is_public else [],
         "node_count": balancer.node_count,
         "security_group_id": balancer.group_id,
         "http_header_size": balancer.http_header_size,
@@ -92,6 +133,15 @@ def document(cloud: Cloud, balancer: LoadBalancer, verbose: bool) -> Document:
             for listener in listeners.listeners_of(cloud, balancer.id)
         ]
     return answer
+
+
+def _eip(eip: Eip) -> Document:
+    return {
+        "eip_id": eip.id,
+        "eip_name": eip.name,
+        "eip_addr": eip.address,
+        "instances": [],
+    }
 
 
 def modify_loadbalancer_attributes(cloud: Cloud, parameters: Parameters) -> Document:
@@ -126,7 +176,9 @@ def update_loadbalancers(cloud: Cloud, parameters: Parameters) -> Document:
                 for listener in listeners.listeners_of(cloud, balancer.id)
             ),
         )
-        cloud.balancers.refresh(balancer)
+        if balancer.status == "active":
+            cloud.balancers.refresh(balancer)
+        await refresh_balancer(cloud, balancer)
         balancer.is_applied = True
 
     return {"job_id": begin(cloud, "UpdateLoadBalancers", balancers, UPDATE, update)}
@@ -143,6 +195,7 @@ def delete_loadbalancers(cloud: Cloud, parameters: Parameters) -> Document:
         if vxnet := cloud.state.vxnets.get(balancer.vxnet_id):
             give_back(vxnet, balancer.id)
         balancer.applied = BalancerInForce()
+        await take_all_away(cloud, balancer)
         cloud.state.drop_tags(balancer)
 
     job_id = begin(cloud, "DeleteLoadBalancers", balancers, DELETE, delete)

@@ -1,8 +1,12 @@
 """Quotas, leases, the balance, and the jobs under way."""
 
+from collections.abc import Mapping
+
 from localcloud.clock import stamp
 from localcloud.iaas import quotas
+from localcloud.iaas.actions import backends, balancers, listeners, volumes
 from localcloud.iaas.answers import Document, page
+from localcloud.iaas.catalog import INSTANCE_TYPES, VALID_MEMORY_MIB, VALID_VCPUS
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import BadParameter, ResourceNotFound
 from localcloud.iaas.jobs import Job
@@ -42,6 +46,24 @@ def _kinds(cloud: Cloud, parameters: Parameters) -> list[str]:
     return kinds
 
 
+def get_resource_limit(cloud: Cloud, parameters: Parameters) -> Document:
+    """Say what may be asked for at all, whatever the quotas."""
+    return {
+        "resource_limits": {
+            "valid_cpu_cores": list(VALID_VCPUS),
+            "valid_memory_size": list(VALID_MEMORY_MIB),
+            "valid_cpu_memory_pairs": {str(n): list(VALID_MEMORY_MIB) for n in VALID_VCPUS},
+            "valid_instance_classes": sorted({t.instance_class for t in INSTANCE_TYPES.values()}),
+            "valid_loadbalancer_types": list(range(balancers.LARGEST_TYPE + 1)),
+            "max_loadbalancer_listeners": listeners.MOST_LISTENERS,
+            "max_listener_backends": backends.MOST_OF_LISTENER,
+            "max_volume_per_inst": volumes.MOST_OF_INSTANCE,
+            "min_volume_size": volumes.SMALLEST_GIB,
+            "max_volume_size": volumes.LARGEST_GIB,
+        }
+    }
+
+
 def get_lease_info(cloud: Cloud, parameters: Parameters) -> Document:
     """Say whether billing has begun, which is when a resource may be deleted."""
     resource = _billed(cloud, parameters.required_text("resource"))
@@ -64,7 +86,14 @@ def get_lease_info(cloud: Cloud, parameters: Parameters) -> Document:
 
 def _billed(cloud: Cloud, resource_id: str) -> Resource:
     state = cloud.state
-    for table in (state.instances, state.routers, state.eips, state.loadbalancers):
+    tables: tuple[Mapping[str, Resource], ...] = (
+        state.instances,
+        state.routers,
+        state.eips,
+        state.loadbalancers,
+        state.volumes,
+    )
+    for table in tables:
         if resource := table.get(resource_id):
             return resource
     raise ResourceNotFound(resource_id)
@@ -110,6 +139,7 @@ def _job(cloud: Cloud, job: Job) -> Document:
 ACTIONS = {
     "GetQuotaLeft": get_quota_left,
     "DescribeQuotas": describe_quotas,
+    "GetResourceLimit": get_resource_limit,
     "GetLeaseInfo": get_lease_info,
     "GetBalance": get_balance,
     "DescribeJobs": describe_jobs,

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from localcloud.iaas.actions.eips import take_all_away
 from localcloud.iaas.answers import Document, common, describe, life, rename
 from localcloud.iaas.catalog import IMAGES
 from localcloud.iaas.cloud import Cloud
@@ -10,7 +11,8 @@ from localcloud.iaas.faults.kinds import StockOut
 from localcloud.iaas.faults.machines import boot
 from localcloud.iaas.lifecycle import Step, begin
 from localcloud.iaas.parameters import Parameters
-from localcloud.iaas.records import Instance
+from localcloud.iaas.publication import eips_of
+from localcloud.iaas.records import Instance, Volume
 from localcloud.iaas.subnets import give_back, take_address
 from localcloud.parts import Birth
 
@@ -44,7 +46,7 @@ def come_up(cloud: Cloud, instance: Instance) -> None:
     if vxnet and not instance.address:
         instance.address = take_address(vxnet, instance.id)  # it has joined a router meanwhile
     if instance.address:  # without one nobody could reach the machine, so none is made
-        boot(cloud, instance, _birth(cloud, instance))
+        boot(cloud, instance, birth_of(cloud, instance))
 
     def take_lease() -> None:
         instance.has_lease = instance.is_alive and bool(instance.address)
@@ -52,7 +54,7 @@ def come_up(cloud: Cloud, instance: Instance) -> None:
     cloud.jobs.later(cloud.profile.assign_address, take_lease)
 
 
-def _birth(cloud: Cloud, instance: Instance) -> Birth:
+def birth_of(cloud: Cloud, instance: Instance) -> Birth:
     image = IMAGES[instance.image_id]
     vxnet = cloud.state.vxnets.get(instance.vxnet_id)
     keypairs = [cloud.state.keypairs[keypair_id] for keypair_id in instance.keypair_ids]
@@ -100,7 +102,10 @@ def document(cloud: Cloud, instance: Instance, verbose: bool) -> Document:
         "image": _image(instance),
         "vxnets": _vxnets(cloud, instance),
         "eips": [],
-        "volumes": [],
+        "volumes": [
+            {"volume_id": volume.id, "device": volume.device}
+            for volume in volumes_of(cloud, instance)
+        ],
         "dns_aliases": [],
         "extra": {
             "os_disk_size": instance.disk_gib,
@@ -114,10 +119,16 @@ def document(cloud: Cloud, instance: Instance, verbose: bool) -> Document:
             "gpu_class": 0,
         },
     }
+    for eip in eips_of(cloud, instance.id):
+        answer["eip"] = {
+            "eip_id": eip.id,
+            "eip_addr": eip.address,
+            "bandwidth": eip.bandwidth,
+        }
     if verbose:
         default_id = cloud.state.default_group_id
         answer["keypair_ids"] = list(instance.keypair_ids)
-        answer["volume_ids"] = []
+        answer["volume_ids"] = [volume.id for volume in volumes_of(cloud, instance)]
         answer["security_group"] = {
             "security_group_id": instance.group_id,
             "is_default": int(instance.group_id == default_id),
@@ -143,21 +154,28 @@ def _image(instance: Instance) -> Document:
 
 
 def _vxnets(cloud: Cloud, instance: Instance) -> list[Document]:
-    vxnet = cloud.state.vxnets.get(instance.vxnet_id)
-    if vxnet is None:
-        return []
+    """Show the network of the instance first, then those of further network cards."""
+    cards = [(instance.vxnet_id, instance.nic_id, instance.private_ip, 1)]
+    nics = [nic for nic in cloud.state.nics.values() if nic.instance_id == instance.id]
+    cards += [(nic.vxnet_id, nic.id, nic.address, 0) for nic in nics]
     return [
         {
             "vxnet_id": vxnet.id,
             "vxnet_name": vxnet.name,
             "vxnet_type": vxnet.type,
-            "nic_id": instance.nic_id,
-            "private_ip": instance.private_ip,
+            "nic_id": nic_id,
+            "private_ip": address,
             "ipv6_address": "",
-            "role": 1,
+            "role": role,
             "security_groups": [],
         }
+        for vxnet_id, nic_id, address, role in cards
+        if (vxnet := cloud.state.vxnets.get(vxnet_id))
     ]
+
+
+def volumes_of(cloud: Cloud, instance: Instance) -> list[Volume]:
+    return [v for v in cloud.state.volumes.values() if v.instance_id == instance.id]
 
 
 def modify_instance_attributes(cloud: Cloud, parameters: Parameters) -> Document:
@@ -209,16 +227,27 @@ def terminate_instances(cloud: Cloud, parameters: Parameters) -> Document:
             await cloud.power.destroy(instance.id)
         else:
             await cloud.power.off(instance.id)
+        await take_all_away(cloud, instance)
         abandon(cloud, instance)
 
     return {"job_id": begin(cloud, "TerminateInstances", instances, step, terminate)}
 
 
 def abandon(cloud: Cloud, instance: Instance) -> None:
-    """Give up address, keys and tags. A balancer's backends stay until somebody deletes them."""
+    """Give up address, keys, disks and tags.
+
+    A balancer's backends stay until somebody deletes them.
+    """
     if vxnet := cloud.state.vxnets.get(instance.vxnet_id):
         give_back(vxnet, instance.id)
     instance.has_lease, instance.keypair_ids = False, []
+    for volume in volumes_of(cloud, instance):
+        volume.instance_id = volume.device = ""
+        volume.become("available", cloud.now())
+    for nic in cloud.state.nics.values():
+        if nic.instance_id == instance.id:
+            nic.instance_id = ""
+            nic.become("available", cloud.now())
     cloud.state.drop_tags(instance)
 
 

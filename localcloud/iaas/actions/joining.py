@@ -59,12 +59,16 @@ def join_router(cloud: Cloud, parameters: Parameters) -> Document:
     require(cloud, router, CHANGE)
     vxnet.cidr, vxnet.features = str(network), features  # nobody else gets the network meanwhile
     vxnet.manager_ip, vxnet.first_ip, vxnet.last_ip = manager_ip, first_ip, last_ip
+    return {"router_id": router.id, "vxnet_id": vxnet.id, "job_id": connect(cloud, router, vxnet)}
+
+
+def connect(cloud: Cloud, router: Router, vxnet: Vxnet) -> str:
+    """Start the job that brings a network with its addresses into a VPC; return its id."""
 
     async def join(router: Router) -> None:
         vxnet.router_id = router.id
 
-    job_id = begin(cloud, "JoinRouter", [router], CHANGE, join)
-    return {"router_id": router.id, "vxnet_id": vxnet.id, "job_id": job_id}
+    return begin(cloud, "JoinRouter", [router], CHANGE, join)
 
 
 def _check_fit(cloud: Cloud, router: Router, vxnet: Vxnet, network: ipaddress.IPv4Network) -> None:

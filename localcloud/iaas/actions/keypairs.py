@@ -1,7 +1,6 @@
 """SSH key pairs."""
 
 import base64
-import binascii
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -51,7 +50,7 @@ def _read_public_key(line: str, method: str) -> tuple[str, str]:
         method, line = words[0], words[1]
     try:
         blob = base64.b64decode(line, validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii's, and that of a text with other letters
         raise BadParameter("public_key is not an SSH public key") from None
     if blob[4 : 4 + int.from_bytes(blob[:4])] != method.encode():
         raise BadParameter(f"public_key is not of the type [{method}]")

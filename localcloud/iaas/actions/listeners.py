@@ -7,7 +7,7 @@ from localcloud.iaas.answers import Document, page
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import BadParameter, NotEmulated, PermissionDenied
 from localcloud.iaas.lifecycle import require_settled
-from localcloud.iaas.parameters import Parameters
+from localcloud.iaas.parameters import INTEGER, Parameters
 from localcloud.iaas.records import Backend, Listener, LoadBalancer
 
 PROTOCOLS = ("http", "https", "tcp", "ssl", "udp")
@@ -82,7 +82,7 @@ def _check(listener: Listener) -> None:
     """Refuse what is wrong, and what the local balancer cannot do (everything but plain TCP)."""
     values = listener.health_option.split("|")
     if len(values) != len(HEALTH_RANGES) or not all(
-        value.isdigit() and low <= int(value) <= high
+        INTEGER.fullmatch(value) and low <= int(value) <= high
         for value, (low, high) in zip(values, HEALTH_RANGES, strict=True)
     ):
         raise BadParameter(

@@ -2,6 +2,7 @@
 `statics`."""
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import replace
 
 from localcloud.iaas import quotas
@@ -51,13 +52,18 @@ def create_routers(cloud: Cloud, parameters: Parameters) -> Document:
         )
         for _ in range(count)
     ]
+    job_id = set_up(cloud, routers)
+    return {"routers": [router.id for router in routers], "job_id": job_id}
+
+
+def set_up(cloud: Cloud, routers: Sequence[Router]) -> str:
+    """Start the job that brings accepted routers up; return its id."""
 
     async def come_up(router: Router) -> None:
         router.private_ip = str(ipaddress.IPv4Network(router.cidr)[-2])
         router.applied = RouterInForce(group_id=router.group_id)
 
-    job_id = begin(cloud, "CreateRouters", routers, CREATE, come_up)
-    return {"routers": [router.id for router in routers], "job_id": job_id}
+    return begin(cloud, "CreateRouters", routers, CREATE, come_up)
 
 
 def describe_routers(cloud: Cloud, parameters: Parameters) -> Document:
@@ -133,13 +139,14 @@ def update_routers(cloud: Cloud, parameters: Parameters) -> Document:
             _require_available(cloud, router, router.eip_id)
 
     async def update(router: Router) -> None:
-        try:
-            await put_in_force(cloud, router)
-        finally:
-            if eip := cloud.state.eips.get(router.eip_id):
-                eip.transition = ""
+        await put_in_force(cloud, router)
+        let_go(router)
 
-    job_id = begin(cloud, "UpdateRouters", routers, UPDATE, update)
+    def let_go(router: Router) -> None:
+        if eip := cloud.state.eips.get(router.eip_id):
+            eip.transition = ""
+
+    job_id = begin(cloud, "UpdateRouters", routers, UPDATE, update, let_go)
     for router in routers:
         # So that nobody releases the address while it is being bound.
         eip = cloud.state.eips.get(router.eip_id)

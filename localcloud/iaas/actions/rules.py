@@ -6,7 +6,7 @@ from localcloud.clock import stamp
 from localcloud.iaas.answers import Document, page
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import BadParameter
-from localcloud.iaas.parameters import Parameters
+from localcloud.iaas.parameters import Parameters, is_port
 from localcloud.iaas.records import Rule, SecurityGroup
 
 PROTOCOLS = ("tcp", "udp", "icmp", "gre", "esp", "ah", "ipip")
@@ -44,7 +44,7 @@ def _read_rule(cloud: Cloud, group: SecurityGroup, item: Parameters) -> Rule:
 def _check(rule: Rule) -> None:
     ports = [value for value in (rule.val1, rule.val2) if value]
     for port in ports if rule.protocol in WITH_PORTS else ():
-        if not (port.isdigit() and 1 <= int(port) <= 65535):
+        if not is_port(port):
             raise BadParameter(f"[{port}] is not a port")
     if rule.protocol in WITH_PORTS and len(ports) == 2 and int(rule.val1) > int(rule.val2):
         raise BadParameter(f"ports [{rule.val1}] to [{rule.val2}] are the wrong way round")

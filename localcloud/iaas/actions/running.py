@@ -1,5 +1,6 @@
 """RunInstances: what is asked for, checked as a whole before anything is made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -55,12 +56,17 @@ class Request:
 def run_instances(cloud: Cloud, parameters: Parameters) -> Document:
     request = _read_request(cloud, parameters)
     instances = [_create(cloud, request) for _ in range(request.count)]
+    job_id = launch(cloud, instances)
+    return {"instances": [instance.id for instance in instances], "job_id": job_id}
+
+
+def launch(cloud: Cloud, instances: Sequence[Instance]) -> str:
+    """Start the job that brings accepted instances up; return its id."""
 
     async def start(instance: Instance) -> None:
         come_up(cloud, instance)
 
-    job_id = begin(cloud, "RunInstances", instances, CREATE, start, partial(abandon, cloud))
-    return {"instances": [instance.id for instance in instances], "job_id": job_id}
+    return begin(cloud, "RunInstances", instances, CREATE, start, partial(abandon, cloud))
 
 
 def _read_request(cloud: Cloud, parameters: Parameters) -> Request:
@@ -68,8 +74,8 @@ def _read_request(cloud: Cloud, parameters: Parameters) -> Request:
     if image is None:
         raise ResourceNotFound(parameters.text("image_id"))
     count = parameters.integer("count", 1, low=1, high=MOST_AT_ONCE)
-    size = _read_size(parameters)
-    keypair_id = _read_login(cloud, parameters)
+    size = read_size(parameters)
+    keypair_id = read_login(cloud, parameters)
     vxnet, address = _read_vxnet(cloud, parameters, count)
     group_id = parameters.text("security_group")
     if group_id:
@@ -99,7 +105,7 @@ def _read_request(cloud: Cloud, parameters: Parameters) -> Request:
     return request
 
 
-def _read_size(parameters: Parameters) -> InstanceType:
+def read_size(parameters: Parameters) -> InstanceType:
     """Return the size of the machines; by the documents, `cpu` and `memory` beat the type."""
     vcpus, memory = parameters.integer("cpu", 0), parameters.integer("memory", 0)
     if vcpus and memory:
@@ -117,7 +123,7 @@ def _read_size(parameters: Parameters) -> InstanceType:
     return size
 
 
-def _read_login(cloud: Cloud, parameters: Parameters) -> str:
+def read_login(cloud: Cloud, parameters: Parameters) -> str:
     if parameters.choice("login_mode", ("keypair", "passwd")) == "passwd":
         raise NotEmulated("logins with a password")
     return cloud.state.keypairs.read(parameters.required_text("login_keypair")).id
@@ -156,7 +162,7 @@ def _create(cloud: Cloud, request: Request) -> Instance:
             instance_class=request.instance_class,
             hostname=request.hostname or instance_id,
             vxnet_id=vxnet.id if vxnet else "",
-            nic_id=_new_mac(cloud) if vxnet else "",
+            nic_id=new_mac(cloud) if vxnet else "",
             address=take_address(vxnet, instance_id, request.address) if vxnet else "",
             group_id=request.group_id,
             keypair_ids=[request.keypair_id],
@@ -165,7 +171,7 @@ def _create(cloud: Cloud, request: Request) -> Instance:
     )
 
 
-def _new_mac(cloud: Cloud) -> str:
+def new_mac(cloud: Cloud) -> str:
     return "52:54:" + ":".join(f"{cloud.random.randrange(256):02x}" for _ in range(4))
 
 

@@ -7,7 +7,7 @@ from localcloud.iaas.answers import Document, page
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import BadParameter, NotEmulated, PermissionDenied
 from localcloud.iaas.lifecycle import require_settled
-from localcloud.iaas.parameters import Parameters
+from localcloud.iaas.parameters import Parameters, is_port
 from localcloud.iaas.records import Router, RouterStatic
 
 PORT_FORWARD = 1
@@ -56,7 +56,7 @@ def _read_static(cloud: Cloud, router: Router, vxnet_id: str, item: Parameters) 
 def _check_forward(static: RouterStatic) -> None:
     values = static.values
     for name in ("val1", "val3"):
-        if not (values[name].isdigit() and 1 <= int(values[name]) <= 65535):
+        if not is_port(values[name]):
             raise BadParameter(f"[{name}] of a port forward should be a port, not [{values[name]}]")
     try:
         ipaddress.IPv4Address(values["val2"])

@@ -1,7 +1,6 @@
 """Userdata: what a machine is given to boot with."""
 
 import base64
-import binascii
 
 from localcloud.iaas.answers import Document
 from localcloud.iaas.cloud import Cloud
@@ -50,7 +49,7 @@ def read_userdata(cloud: Cloud, parameters: Parameters) -> Userdata | None:
 def _decode(name: str, value: str) -> bytes:
     try:
         return base64.b64decode(value, validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii's, and that of a text with other letters
         raise BadParameter(f"{name} is not base64") from None
 
 

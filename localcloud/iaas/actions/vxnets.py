@@ -5,7 +5,7 @@ from localcloud.iaas.answers import Document, common, describe, rename
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import PermissionDenied
 from localcloud.iaas.parameters import Parameters
-from localcloud.iaas.records import Instance, LoadBalancer, Vxnet
+from localcloud.iaas.records import Instance, LoadBalancer, Nic, Vxnet
 from localcloud.iaas.state import BASIC_VXNET
 from localcloud.iaas.subnets import count_free
 
@@ -98,9 +98,10 @@ def delete_vxnets(cloud: Cloud, parameters: Parameters) -> Document:
 def require_empty(cloud: Cloud, vxnet: Vxnet, what: str) -> None:
     """Refuse while instances or load balancers live in a network."""
     state = cloud.state
-    dwellers: list[Instance | LoadBalancer] = [
+    dwellers: list[Instance | LoadBalancer | Nic] = [
         *state.instances.alive(),
         *state.loadbalancers.alive(),
+        *state.nics.values(),
     ]
     for dweller in dwellers:
         if dweller.vxnet_id == vxnet.id:

@@ -60,6 +60,11 @@ class FaultBook:
         self._entries[entry.id] = entry
         return entry
 
+    def take_back(self, entry: Entry) -> None:
+        """Put an entry of an earlier book in force as it was."""
+        self._added = max(self._added, int(entry.id.removeprefix("f-")))
+        self._entries[entry.id] = entry
+
     def remove(self, fault_id: str) -> Entry:
         """Take a fault out of force; raises `BadFault` when there is none of that id."""
         if fault_id not in self._entries:

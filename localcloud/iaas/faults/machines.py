@@ -49,6 +49,12 @@ async def strike_running(cloud: Cloud, entry: Entry) -> None:
             _kill_later(cloud, instance, fault.seconds)
         else:
             await cloud.power.fail(instance.id, AILMENTS[type(fault)])
+    heal_later(cloud, entry)
+
+
+def heal_later(cloud: Cloud, entry: Entry) -> None:
+    """Let a fault that lasts for a while end when its time is up."""
+    fault = entry.fault
     if isinstance(fault, (NotReady, ApiAway)) and fault.seconds is not None:
         cloud.jobs.later(fault.seconds, lambda: heal(cloud, entry))
 

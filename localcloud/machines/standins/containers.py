@@ -5,6 +5,7 @@ import tomllib
 
 from localcloud.machines.repositories import is_pullable
 from localcloud.machines.standins.call import Call, Failed, Handler, take_apart
+from localcloud.machines.standins.container_lists import list_containers, list_sandboxes
 
 _PULLS_IN_ONE_GO = 6  # images that share the time a profile gives to pulling
 
@@ -44,7 +45,9 @@ async def pull(call: Call, image: str) -> None:
 
 async def _crictl(call: Call) -> int:
     taken = take_apart(
-        call, flags=("-q", "--quiet", "-a", "--all"), options=("--runtime-endpoint", "-o", "-r")
+        call,
+        flags=("-q", "--quiet", "-a", "--all", "--resolve-image-path"),
+        options=("--runtime-endpoint", "-o", "-r", "--state"),
     )
     verb, *words = taken.words or [""]
     if verb == "version" or verb == "--version":
@@ -65,10 +68,12 @@ async def _crictl(call: Call) -> int:
         case "images", []:
             for image in images:
                 await call.out(image)
-        case "ps" | "pods", []:
-            await call.out("CONTAINER           IMAGE               STATE               NAME")
-            for pod in call.machine.cluster.static_pod_names():
-                await call.out(f"{'':<20}{'':<20}{'Running':<20}{pod}")
+        case "ps", []:
+            pods = call.machine.cluster.running_pods()
+            await call.out(list_containers(pods, call.machine.world.clock.now()))
+        case "pods", []:
+            pods = call.machine.cluster.running_pods()
+            await call.out(list_sandboxes(pods, call.machine.world.clock.now()))
         case _:
             raise call.unknown(" ".join(taken.words))
     return 0

@@ -68,6 +68,12 @@ class ClusterSettings:
     def max_pods(self) -> int:
         return int(self.kubelet.get("maxPods", 110))
 
+    @property
+    def node_cidr_mask(self) -> int:
+        manager = self.document.get("controllerManager") or {}
+        arguments = {one["name"]: one["value"] for one in manager.get("extraArgs") or ()}
+        return int(arguments.get("node-cidr-mask-size", 24))
+
 
 @dataclass(frozen=True, slots=True)
 class InitSettings:

@@ -158,6 +158,7 @@ def _remember(call: Call, settings: InitSettings) -> None:
         "version": settings.cluster.version,
         "pod_cidr": settings.cluster.pod_cidr,
         "service_cidr": settings.cluster.service_cidr,
+        "node_cidr_mask": settings.cluster.node_cidr_mask,
         "tokens": [
             (token, (now + lifetime).isoformat() if (lifetime := _duration(ttl)) else None)
             for token, ttl in settings.tokens

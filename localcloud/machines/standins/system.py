@@ -60,6 +60,20 @@ async def _free(call: Call) -> int:
     return 0
 
 
+async def _df(call: Call) -> int:
+    """Show the system disk, which images fill; sizes are of a common disk, as nobody says one."""
+    taken = take_apart(call, flags=("-P", "-k", "-h"))
+    if "-h" in taken or taken.words not in ([], ["/"]):
+        raise call.unknown(" ".join(call.arguments))
+    size = 40 * 1024 * 1024  # KiB
+    used = 3 * 1024 * 1024 + len(call.machine.state.images) * 150 * 1024
+    await call.out(
+        "Filesystem     1024-blocks     Used Available Capacity Mounted on\n"
+        f"/dev/vda1      {size:>11} {used:>8} {size - used:>9} {100 * used // size:>7}% /"
+    )
+    return 0
+
+
 async def _stat(call: Call) -> int:
     taken = take_apart(call, flags=("-f", "-L"), options=("-c", "--format", "-fc"))
     pattern = taken.value("-fc", "-c", "--format")
@@ -244,6 +258,7 @@ HANDLERS: dict[str, Handler] = {
     "uname": _uname,
     "nproc": _nproc,
     "free": _free,
+    "df": _df,
     "stat": _stat,
     "hostname": _hostname,
     "hostnamectl": _hostnamectl,

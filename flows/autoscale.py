@@ -1,0 +1,144 @@
+"""Let a group of machines follow its load: `python -m flows.autoscale`."""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Annotated
+
+from cyclopts import Parameter
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from blocks.accounts import QingCloudAccount
+from domain.autoscaling.keeping import read_memory
+from domain.autoscaling.memory import explain
+from domain.autoscaling.moments import parse_moment
+from domain.autoscaling.report import Evaluation, skipped
+from domain.errors import InvalidSpec, NotFound
+from domain.names import NODES
+from flows._autoscaling import consider, evaluate, open_case
+from flows._command import Common, Session, cluster_name, make_app, run, session
+from flows._nodes import MOST_AT_ONCE
+from flows._replay import ReplayFlags, try_policy
+from flows._terminal.evaluations import show_evaluation, show_explanation
+from flows._watching import watch_cluster
+from tasks.autoscaling import LATEST, only_evaluator, seconds_late
+
+
+@flow(
+    name="autoscale",
+    flow_run_name="autoscale {name}",
+    task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
+)
+def autoscale(
+    account: QingCloudAccount, name: str = "demo", policy: str = "", dry_run: bool = False
+) -> Evaluation:
+    """Look at a cluster's load once, decide about its size, and act.
+
+    One evaluator at a time: a run that is late, or that meets another one, returns at once and
+    says so.
+
+    Args:
+        account: The account that the cluster is in.
+        name: The cluster's name.
+        policy: A ready policy, or a YAML file; if not given, the cluster's own.
+        dry_run: Decide and explain, change nothing.
+    """
+    now = datetime.now(UTC)
+    late = seconds_late(now)
+    if late > LATEST.total_seconds():
+        return skipped(name, NODES, now, f"this run is {late:.0f} s late, and a newer one is due")
+    try:
+        with open_case(account, name, policy) as case:
+            if dry_run:
+                return consider(case).evaluation
+            with only_evaluator(case.subject) as other:
+                if other:
+                    why = f"another evaluator is at work, {other}"
+                    return skipped(name, case.policy.group, now, why)
+                return evaluate(case)
+    except NotFound as error:
+        return skipped(name, NODES, now, str(error))
+
+
+app = make_app("autoscale", "Let a group of machines follow its load.")
+
+
+@app.default
+def main(
+    *,
+    once: Annotated[
+        bool, Parameter(negative=(), help="Look once and act, which is what happens anyway")
+    ] = False,
+    dry_run: Annotated[
+        bool, Parameter(negative=(), help="Decide and explain, change nothing")
+    ] = False,
+    watch: Annotated[
+        bool, Parameter(negative=(), help="Go on, and react within seconds when pods wait")
+    ] = False,
+    why: Annotated[
+        list[str] | None,
+        Parameter(
+            consume_multiple=(0, 1),
+            negative=(),
+            help="Tell the last decision, or the one that stood at a time such as 14:05",
+        ),
+    ] = None,
+    policy: Annotated[
+        str, Parameter(help="A preset's name, or a YAML file; else what the cluster's file says")
+    ] = "",
+    replay: Annotated[
+        str, Parameter(help="Try a policy on simulated time: a preset's name, or a YAML file")
+    ] = "",
+    flags: ReplayFlags = ReplayFlags(),  # noqa: B008 - frozen
+    common: Common = Common(),  # noqa: B008 - frozen
+) -> None:
+    """Add machines when pods wait or rules say so, and remove them when nothing needs them."""
+    asked = {
+        "--once": once,
+        "--dry-run": dry_run,
+        "--watch": watch,
+        "--why": why is not None,
+        "--replay": bool(replay),
+    }
+    chosen = [flag for flag, given in asked.items() if given]
+    if len(chosen) > 1:
+        raise InvalidSpec(f"{' and '.join(chosen)} do not go together; choose one")
+    if replay:
+        try_policy(replay, flags, json=common.json)
+        return
+    if watch and common.json:
+        raise InvalidSpec("--watch and --json do not go together; --json looks once")
+    name = cluster_name(common)
+    with session(common) as opened:
+        if watch:
+            _watch(opened, name, policy)
+        elif why is not None:
+            _explain(opened, name, policy, why[0] if why else "")
+        else:
+            found = autoscale(opened.account, name, policy, dry_run)
+            show_evaluation(found)
+            opened.answer(found)
+
+
+def _watch(opened: Session, name: str, policy: str) -> None:
+    opened.say("Watching; end it with Ctrl-C")
+    with suppress(KeyboardInterrupt):  # which is how a watch ends well
+        watch_cluster(
+            opened.account,
+            name,
+            policy,
+            act=lambda: autoscale(opened.account, name, policy),
+            show=show_evaluation,
+        )
+
+
+def _explain(opened: Session, name: str, policy: str, when: str) -> None:
+    moment = parse_moment(when, datetime.now().astimezone())
+    with open_case(opened.account, name, policy) as case:
+        found = explain(read_memory(case.subject.api, case.subject.group), moment)
+    show_explanation(moment, found)
+    opened.answer({"moment": moment, "decision": found})
+
+
+if __name__ == "__main__":
+    run(app)

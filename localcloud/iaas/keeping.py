@@ -1,0 +1,105 @@
+"""What a cloud keeps over the life of its process: records, jobs, faults, counters."""
+
+import json
+import pickle
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from random import Random
+from typing import Any
+
+from localcloud.database import Change, Database
+from localcloud.iaas.cloud import Cloud
+from localcloud.iaas.documents import from_document, to_document
+from localcloud.iaas.faults.book import Entry
+from localcloud.iaas.faults.kinds import read_fault
+from localcloud.iaas.jobs import Job
+from localcloud.iaas.records import Resource
+
+Place = tuple[str, str]
+"""Room and key."""
+
+JOBS, FAULTS, FACTS = "jobs", "faults", "facts"
+CALLS, GROUP, POWERED = "calls", "default-group", "powered"
+
+
+class Keeper:
+    """Writes what has changed since it last looked."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._kept: dict[Place, int] = {}
+
+    def save(self, cloud: Cloud, calls: Counter[str]) -> None:
+        """Write all that has changed, in one transaction."""
+        changes: list[Change] = []
+        marks: dict[Place, int] = {}
+        for place, value in _all_of(cloud, calls):
+            # To compare is far cheaper than to write documents that are the same.
+            marks[place] = mark = hash(pickle.dumps(value))
+            if self._kept.get(place) != mark:
+                changes.append((*place, json.dumps(to_document(value)).encode()))
+        changes += [(*place, None) for place in self._kept.keys() - marks.keys()]
+        if changes:
+            self._database.write(changes)
+        self._kept = marks
+
+    def empty(self) -> None:
+        """Throw all away."""
+        self._database.write([(*place, None) for place in self._kept])
+        self._kept = {}
+
+    def recall(self, cloud: Cloud, calls: Counter[str]) -> bool:
+        """Fill a fresh cloud with what was kept; False, and nothing done, when nothing was."""
+        facts = {key: json.loads(body) for key, body in self._database.read(FACTS)}
+        if GROUP not in facts:
+            return False
+        cloud.state.default_group_id = facts[GROUP]
+        kinds = {kind.kind: kind for kind in Resource.__subclasses__()}
+        for room, table in cloud.state.tables().items():
+            table.clear()
+            for _, body in self._database.read(room):
+                document = json.loads(body)
+                table.add(from_document(kinds[document["kind"]], document["record"]))
+        for key, body in self._database.read(JOBS):
+            cloud.jobs.by_id[key] = from_document(Job, json.loads(body))
+        for _, body in self._database.read(FAULTS):
+            cloud.faults.take_back(_read_entry(json.loads(body)))
+        cloud.power.powered.update(facts[POWERED])
+        calls.update(facts[CALLS])
+        self.save(cloud, calls)
+        return True
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def _all_of(cloud: Cloud, calls: Counter[str]) -> Iterator[tuple[Place, Any]]:
+    for room, table in cloud.state.tables().items():
+        for key, record in table.items():
+            yield (room, key), {"kind": record.kind, "record": record}
+    for key, job in cloud.jobs.by_id.items():
+        yield (JOBS, key), job
+    for entry in cloud.faults.entries():
+        yield (FAULTS, entry.id), _entry_document(entry)
+    yield (FACTS, GROUP), cloud.state.default_group_id
+    yield (FACTS, POWERED), sorted(cloud.power.powered)
+    yield (FACTS, CALLS), dict(calls)
+
+
+def _entry_document(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "fault": entry.fault.to_document(),
+        "strikes": entry.strikes,
+        "struck": entry.struck,
+        "chance": entry.chance.getstate(),
+    }
+
+
+def _read_entry(document: Mapping[str, Any]) -> Entry:
+    fault = read_fault(document["fault"])
+    entry = Entry(document["id"], fault, document["strikes"], document["struck"])
+    version, words, more = document["chance"]
+    entry.chance = Random()  # noqa: S311 - no secret; goes on as it was drawn from before
+    entry.chance.setstate((version, tuple(words), more))
+    return entry

@@ -1,0 +1,173 @@
+"""A cloud goes on after its process has ended: what answered answers again, jobs are finished.
+
+What is read back are records, and nothing that moves: no open port, no machine, no job.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+
+from localcloud.addresses import NoAddressLeft
+from localcloud.iaas.actions import ACTIONS, balancers, joining, routers, running, volumes
+from localcloud.iaas.actions.instances import birth_of
+from localcloud.iaas.cloud import Cloud
+from localcloud.iaas.errors import PermissionDenied, Refusal
+from localcloud.iaas.faults.machines import AILMENTS, heal_later
+from localcloud.iaas.jobs import FAILED, SUCCESSFUL, Job
+from localcloud.iaas.lifecycle import finish
+from localcloud.iaas.parameters import Parameters
+from localcloud.iaas.publication import forwards_of, forwards_of_balancer, forwards_of_instance
+from localcloud.iaas.records import Resource
+
+log = logging.getLogger(__name__)
+
+PENDING = "pending"
+"""The status of what is being created."""
+
+Continue = Callable[[Cloud, Sequence[str], Parameters], str]
+"""Starts the job of an accepted request again, for the resources that it has not finished."""
+
+
+async def go_on(cloud: Cloud) -> int:
+    """Bring a cloud of records to life; return how many machines go on."""
+    _hold_addresses(cloud)
+    await _publish(cloud)
+    count = await _power_on(cloud)
+    _end_pauses(cloud)
+    moving = _settle(cloud)
+    for job in list(cloud.jobs.by_id.values()):
+        if job.is_under_way:
+            _take_up(cloud, job, moving)
+    return count
+
+
+def _hold_addresses(cloud: Cloud) -> None:
+    for eip in cloud.state.eips.alive():
+        if cloud.addresses.hold(eip.address):
+            continue
+        try:
+            (other,) = cloud.addresses.claim(1)
+        except NoAddressLeft as error:
+            log.error("%s stays without its address: %s", eip.id, error)
+            continue
+        told = "%s is %s from now on: another cloud on this machine holds %s"
+        log.warning(told, eip.id, other, eip.address)
+        eip.address = other
+
+
+async def _publish(cloud: Cloud) -> None:
+    """Listen on every port that was in force; one that is taken by now stays closed."""
+    state = cloud.state
+    for router in state.routers.alive():
+        wanted = partial(forwards_of, cloud, router)
+        await cloud.public.publish(router.id, wanted, leniently=True)
+    for instance in state.instances.alive():
+        of_instance = partial(forwards_of_instance, cloud, instance)
+        await cloud.public.publish(instance.id, of_instance, leniently=True)
+    for balancer in state.loadbalancers.alive():
+        if balancer.status == "active":
+            cloud.balancers.refresh(balancer)
+        of_balancer = partial(forwards_of_balancer, cloud, balancer)
+        await cloud.public.publish(balancer.id, of_balancer, leniently=True)
+
+
+async def _power_on(cloud: Cloud) -> int:
+    instances = cloud.state.instances
+    cloud.power.know(one.id for one in instances.values() if one.status != "ceased")
+    for entry in cloud.faults.entries():
+        if ailment := AILMENTS.get(type(entry.fault)):
+            for instance_id in entry.struck:
+                await cloud.power.fail(instance_id, ailment)
+        heal_later(cloud, entry)
+    powered = [one for one in instances.alive() if one.id in cloud.power.powered]
+    for instance in powered:
+        cloud.power.on(birth_of(cloud, instance))
+    return len(powered)
+
+
+def _end_pauses(cloud: Cloud) -> None:
+    """Let pass at once what only takes its time, and is no job."""
+    for instance in cloud.state.instances.alive():
+        if instance.status == "running" and instance.address:
+            instance.has_lease = True
+    for eip in cloud.state.eips.values():
+        if eip.status == PENDING:
+            finish(eip, "available", cloud.now())
+
+
+def _settle(cloud: Cloud) -> set[str]:
+    """End every transition, and return the ids of what was in one: each job begins its own."""
+    moving = [one for one in _resources(cloud) if one.transition]
+    for resource in moving:
+        resource.transition = ""
+    return {resource.id for resource in moving}
+
+
+def _resources(cloud: Cloud) -> Iterable[Resource]:
+    return (one for table in cloud.state.tables().values() for one in table.values())
+
+
+def _take_up(cloud: Cloud, job: Job, moving: set[str]) -> None:
+    """Let a job go on with what it has not done; where that is refused, end it."""
+    own = [one for one in _resources(cloud) if one.id in job.resource_ids]
+    unfinished = [one.id for one in own if one.id in moving]
+    try:
+        successor = _start_again(cloud, job, unfinished)
+    except Refusal as refusal:
+        for resource in own:
+            if resource.status == PENDING:
+                resource.become("ceased", cloud.now())
+        if unfinished:
+            cloud.jobs.end(job, FAILED, str(refusal))
+        else:  # its work was done, only nobody had noted it
+            cloud.jobs.end(job, SUCCESSFUL)
+    else:
+        cloud.jobs.go_on(job, successor)
+
+
+def _start_again(cloud: Cloud, job: Job, unfinished: Sequence[str]) -> str:
+    """Start the rest of a job, and return the id of the new one."""
+    done = set(job.resource_ids) - set(unfinished) if unfinished else set()
+    parameters = Parameters(
+        {name: value for name, value in job.request.items() if value not in done}
+    )
+    if again := CREATIONS.get(job.action):
+        return again(cloud, unfinished, parameters)
+    job_id: str = ACTIONS[job.action](cloud, parameters)["job_id"]
+    return job_id
+
+
+def _launch(cloud: Cloud, unfinished: Sequence[str], parameters: Parameters) -> str:
+    return running.launch(cloud, [cloud.state.instances[one] for one in unfinished])
+
+
+def _set_up_routers(cloud: Cloud, unfinished: Sequence[str], parameters: Parameters) -> str:
+    return routers.set_up(cloud, [cloud.state.routers[one] for one in unfinished])
+
+
+def _set_up_balancer(cloud: Cloud, unfinished: Sequence[str], parameters: Parameters) -> str:
+    if not unfinished:
+        raise PermissionDenied("the load balancer is there already")
+    balancer = cloud.state.loadbalancers[unfinished[0]]
+    eips = cloud.state.eips.read_all(parameters.texts("eips"))
+    return balancers.set_up(cloud, balancer, eips)
+
+
+def _set_up_volumes(cloud: Cloud, unfinished: Sequence[str], parameters: Parameters) -> str:
+    return volumes.set_up(cloud, [cloud.state.volumes[one] for one in unfinished])
+
+
+def _join(cloud: Cloud, unfinished: Sequence[str], parameters: Parameters) -> str:
+    router = cloud.state.routers.read(parameters.required_text("router"))
+    vxnet = cloud.state.vxnets.read(parameters.required_text("vxnet"))
+    return joining.connect(cloud, router, vxnet)
+
+
+CREATIONS: Mapping[str, Continue] = {
+    "CreateLoadBalancer": _set_up_balancer,
+    "CreateRouters": _set_up_routers,
+    "CreateVolumes": _set_up_volumes,
+    "JoinRouter": _join,
+    "RunInstances": _launch,
+}
+"""What must not be asked for again: accepting it has made what the job is about."""

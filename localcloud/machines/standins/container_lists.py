@@ -1,0 +1,82 @@
+"""The tables that `crictl ps` and `crictl pods` print of the pods that run on a machine."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+Pod = Mapping[str, Any]
+
+_CONTAINERS = (
+    "CONTAINER", "IMAGE", "CREATED", "STATE", "NAME", "ATTEMPT", "POD ID", "POD", "NAMESPACE",
+)  # fmt: skip
+_SANDBOXES = ("POD ID", "CREATED", "STATE", "NAME", "NAMESPACE", "ATTEMPT", "RUNTIME")
+_NARROWEST, _PADDING = 20, 3  # of crictl's columns
+_SHORT = 13  # characters of an id
+
+
+def list_containers(pods: Iterable[Pod], now: datetime) -> str:
+    """List the running containers, with the paths of their images."""
+    rows = [row for pod in pods for row in _container_rows(pod, now)]
+    return _table(_CONTAINERS, rows)
+
+
+def list_sandboxes(pods: Iterable[Pod], now: datetime) -> str:
+    """List the sandboxes of the pods; one that runs is Ready."""
+    rows = [
+        (_sandbox(pod), _age(pod["status"].get("startTime"), now), "Ready", *_name(pod), "0")
+        for pod in pods
+    ]
+    return _table(_SANDBOXES, [(*row, "(default)") for row in rows])
+
+
+def _container_rows(pod: Pod, now: datetime) -> Iterator[tuple[str, ...]]:
+    name, namespace = _name(pod)
+    for one in pod["status"].get("containerStatuses") or ():
+        running = (one.get("state") or {}).get("running")
+        if running:
+            yield (
+                one.get("containerID", "").removeprefix("containerd://")[:_SHORT],
+                one["image"],
+                _age(running.get("startedAt"), now),
+                "Running",
+                one["name"],
+                str(one.get("restartCount", 0)),
+                _sandbox(pod),
+                name,
+                namespace,
+            )
+
+
+def _name(pod: Pod) -> tuple[str, str]:
+    return pod["metadata"]["name"], pod["metadata"]["namespace"]
+
+
+def _sandbox(pod: Pod) -> str:
+    """An id of the pod's sandbox; the API keeps none."""
+    return hashlib.sha256(f"sandbox {pod['metadata']['uid']}".encode()).hexdigest()[:_SHORT]
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [columns, *rows]
+    widths = [
+        max(_NARROWEST, max(len(line[at]) for line in lines) + _PADDING)
+        for at in range(len(columns))
+    ]
+    return "\n".join(
+        "".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _age(since: str | None, now: datetime) -> str:
+    """Say how long ago something began, in the words that container tools use."""
+    seconds = int((now - datetime.fromisoformat(since)).total_seconds()) if since else 0
+    if seconds < 1:
+        return "Less than a second ago"
+    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {name}s ago"
+        if seconds >= size and name != "day":
+            return f"About {'an' if name == 'hour' else 'a'} {name} ago"
+    return f"{seconds} seconds ago"

@@ -1,0 +1,86 @@
+"""The burst with nobody at the keyboard: deployments, a worker, and the schedule do it all."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.acceptance.test_kubectl import KUBECTL, Kubectl
+from tests.acceptance.workplace import ROOT, Workplace
+
+pytestmark = pytest.mark.skipif(KUBECTL is None, reason="no kubectl on PATH")
+
+LOAD = ROOT / "docs" / "examples" / "my-nginx-rc.yaml"
+
+
+@pytest.fixture
+def worker(workplace: Workplace) -> Iterator[Workplace]:
+    """A workplace with everything deployed, and a worker that runs it."""
+    done = workplace.run("deployments.register", "--name", "auto", "--account", "local")
+    assert done.code == 0, done.err
+    log = workplace.home / "worker.log"
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deployments.worker"],
+            cwd=ROOT,
+            env=workplace.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+        )
+        yield workplace
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+    pause = workplace.run("prefect", "deployment", "schedule", "clear", "-y", "autoscale/autoscale")
+    assert pause.code == 0, pause.err
+
+
+def deployed(workplace: Workplace, name: str, **parameters: object) -> None:
+    """Run a deployment, and wait for its end."""
+    words = ("deployment", "run", f"{name}/{name}", "--watch", "--watch-interval", "1")
+    given = ("--params", json.dumps(parameters)) if parameters else ()
+    done = workplace.run("prefect", *words, *given)
+    assert done.code == 0, done.out + done.err
+
+
+def everything(workplace: Workplace, kind: str) -> str:
+    """All that the Prefect server would tell anybody about its deployments or runs."""
+    request = Request(
+        f"{workplace.environment['PREFECT_API_URL']}/{kind}/filter",
+        data=b"{}",
+        headers={"Content-Type": "application/json"},
+    )
+    with urlopen(request, timeout=30) as reply:
+        return str(reply.read().decode())
+
+
+@pytest.mark.timeout(400)
+def test_a_scheduled_look_adds_the_machine_that_pods_wait_for(worker: Workplace) -> None:
+    deployed(
+        worker, "provision", spec={"name": "auto", "nodes": {"count": 1}}, demo=False, ui=False
+    )
+    path = worker.home / "auto.kubeconfig"
+    assert worker.run("flows.kubeconfig", "--name", "auto", "--out", str(path)).code == 0
+    kubectl = Kubectl(worker, path)
+    kubectl("create", "-f", str(LOAD))
+    kubectl("scale", "rc", "my-nginx", "--replicas=50")
+
+    # The schedule comes each minute; this asks for one look now, which yields to a scheduled one.
+    done = worker.run("prefect", "deployment", "run", "autoscale/autoscale")
+    assert done.code == 0, done.err
+    running = ("get", "pods", "--field-selector=status.phase=Running", "-o", "name")
+    deadline = time.monotonic() + 90
+    while len(kubectl(*running).split()) < 50:
+        assert time.monotonic() < deadline, (worker.home / "worker.log").read_text()[-3000:]
+        time.sleep(0.5)
+    deployed(worker, "teardown")
+    secret = worker.run("localcloud", "env", "--json").json["QINGCLOUD_SECRET_ACCESS_KEY"]
+    for kind in ("deployments", "flow_runs"):
+        stored = everything(worker, kind)
+        assert "account" in stored
+        assert secret not in stored

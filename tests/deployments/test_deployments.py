@@ -1,0 +1,50 @@
+"""The deployment file agrees with the code, and keeps what is promised about schedules."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect.flows import load_flow_from_entrypoint
+from prefect.settings.models.server.services import ServerServicesDBVacuumSettings
+
+from deployments.server import SERVER_SETTINGS
+
+FILE = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
+DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load(FILE.read_text())["deployments"]
+NAMED = {item["name"]: item for item in DEPLOYMENTS}
+
+
+@pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item["name"])
+def test_a_deployment_gives_parameters_that_its_flow_has(item: dict[str, Any]) -> None:
+    flow = load_flow_from_entrypoint(item["entrypoint"], use_placeholder_flow=False)
+    assert flow.name == item["name"]
+    assert item["parameters"].keys() <= flow.parameters.properties.keys()
+    needed = set(flow.parameters.required) - item["parameters"].keys()
+    assert needed == ({"count"} if item["name"] == "scale" else set())
+
+
+@pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item["name"])
+def test_an_account_goes_as_a_reference_only(item: dict[str, Any]) -> None:
+    assert set(item["parameters"]["account"]) == {"$ref"}
+    assert "prefect.blocks" not in FILE.read_text()  # that form copies secrets
+
+
+def test_each_minute_one_evaluation_and_never_two() -> None:
+    autoscale = NAMED["autoscale"]
+    assert [schedule["interval"] for schedule in autoscale["schedules"]] == [60]
+    assert autoscale["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+    assert not any("schedules" in item for item in DEPLOYMENTS if item is not autoscale)
+
+
+def test_what_changes_a_cluster_waits_for_its_turn() -> None:
+    for name in ("provision", "scale", "teardown"):
+        assert NAMED[name]["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
+
+
+def test_our_server_removes_old_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SERVER_SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    vacuum = ServerServicesDBVacuumSettings()
+    assert "flow_runs" in vacuum.enabled_vacuum_types
+    assert vacuum.retention_period.days == 7

@@ -1,0 +1,312 @@
+"""A cloud whose process ends: the next one answers as before, and finishes what was under way."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import pytest
+from cloud_under_test import CloudUnderTest, eventually, serve_cloud, visit
+from network_under_test import (
+    forward,
+    listen,
+    machine_request,
+    make_balancer,
+    make_eip,
+    make_group,
+    make_keypair,
+    make_network,
+    make_vpc,
+    open_ports,
+    private_ip,
+    run_machines,
+)
+
+from localcloud.clock import WallClock
+from localcloud.iaas.documents import from_document, to_document
+from localcloud.iaas.records import Resource, Volume
+from localcloud.parts import Ailment
+
+READINGS = {
+    "DescribeRouters": "router_set",
+    "DescribeVxnets": "vxnet_set",
+    "DescribeEips": "eip_set",
+    "DescribeSecurityGroups": "security_group_set",
+    "DescribeLoadBalancers": "loadbalancer_set",
+    "DescribeLoadBalancerListeners": "loadbalancer_listener_set",
+    "DescribeInstances": "instance_set",
+    "DescribeKeyPairs": "keypair_set",
+    "DescribeTags": "tag_set",
+    "DescribeVolumes": "volume_set",
+    "DescribeJobs": "job_set",
+}
+
+
+def as_killed(file: Path) -> Path:
+    """Take what a process that is killed at this moment would leave."""
+    left = file.with_name("left.db")
+    with sqlite3.connect(file) as source, sqlite3.connect(left) as target:
+        source.backup(target)
+    source.close()
+    target.close()
+    return left
+
+
+def read_all(cloud: CloudUnderTest) -> dict[str, Any]:
+    return {action: cloud.ok(action, verbose=1)[name] for action, name in READINGS.items()}
+
+
+def test_everything_reads_and_answers_as_before(tmp_path: Path) -> None:
+    file = tmp_path / "cloud.db"
+    with serve_cloud(file=file) as cloud:
+        network = make_network(cloud, 10022, 8080)
+        machines = run_machines(cloud, network.vxnet, 2)
+        balancer = make_balancer(cloud, network.vxnet)
+        listen(cloud, balancer, 8080, machines)
+        cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
+        inside = cloud.one("loadbalancer", balancer)["private_ips"][0]
+        forward(cloud, network, 10022, private_ip(cloud, machines[0]), 22)
+        forward(cloud, network, 8080, inside, 8080)
+        cloud.done("UpdateRouters", routers=[network.router])
+        cloud.done("CreateVolumes", size=10)
+        cloud.ok("CreateTag", tag_name="t", color="#fff")
+        cloud.done("StopInstances", instances=machines[1:])
+        before = read_all(cloud)
+    with serve_cloud(file=file) as cloud:
+        eventually(lambda: cloud.machines.is_running(machines[0]))
+        assert not cloud.machines.is_running(machines[1])
+        assert read_all(cloud) == before
+        assert visit(network.address, 10022) == machines[0].encode()
+        assert visit(network.address, 8080) == machines[0].encode()
+
+
+class HeldClock(WallClock):
+    """A clock on which, from a moment on, nothing that has to wait gets done."""
+
+    held = False
+
+    async def sleep(self, seconds: float, /) -> None:
+        if self.held:
+            await asyncio.Event().wait()
+        await super().sleep(seconds)
+
+
+def accept_machines(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
+    _, vxnet = make_vpc(cloud)
+    request = machine_request(make_keypair(cloud), vxnets=[vxnet], count=2)
+    clock.held = True
+    return cloud.ok("RunInstances", **request)
+
+
+def accept_stop(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
+    _, vxnet = make_vpc(cloud)
+    machines = run_machines(cloud, vxnet, 2)
+    clock.held = True
+    return cloud.ok("StopInstances", instances=machines)
+
+
+def accept_end(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
+    _, vxnet = make_vpc(cloud)
+    machines = run_machines(cloud, vxnet, 2)
+    clock.held = True
+    return cloud.ok("TerminateInstances", instances=machines)
+
+
+def accept_router(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
+    clock.held = True
+    return cloud.ok("CreateRouters", vpc_network="192.168.0.0/16", count=2)
+
+
+def accept_joining(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
+    (router,) = cloud.done("CreateRouters", vpc_network="192.168.0.0/16")["routers"]
+    (vxnet,) = cloud.ok("CreateVxnets", vxnet_type=1)["vxnets"]
+    clock.held = True
+    return cloud.ok("JoinRouter", router=router, vxnet=vxnet, ip_network="192.168.1.0/24")
+
+
+def accept_update(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
+    router, _ = make_vpc(cloud)
+    cloud.ok("ModifyRouterAttributes", router=router, eip=make_eip(cloud))
+    clock.held = True
+    return cloud.ok("UpdateRouters", routers=[router])
+
+
+def accept_balancer(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
+    _, vxnet = make_vpc(cloud)
+    clock.held = True
+    return cloud.ok("CreateLoadBalancer", vxnet=vxnet)
+
+
+def accept_public_balancer(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
+    eip = make_eip(cloud)
+    clock.held = True
+    return cloud.ok("CreateLoadBalancer", eips=[eip])
+
+
+def accept_volumes(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
+    clock.held = True
+    return cloud.ok("CreateVolumes", size=10, count=2)
+
+
+def accept_rules(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
+    group = make_group(cloud)
+    open_ports(cloud, group, 8080)
+    clock.held = True
+    return cloud.ok("ApplySecurityGroup", security_group=group)
+
+
+def statuses_of(cloud: CloudUnderTest, job: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return status and transition of all that a job is about."""
+    ids = job["resource_ids"].split()
+    return [
+        (one.get("status", ""), one.get("transition_status", ""))
+        for name, found in ((name, read_all(cloud)[a]) for a, name in READINGS.items())
+        for one in found
+        if one[f"{name.removesuffix('_set')}_id"] in ids
+    ]
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        pytest.param(accept_machines, "running", id="RunInstances"),
+        pytest.param(accept_stop, "stopped", id="StopInstances"),
+        pytest.param(accept_end, "terminated", id="TerminateInstances"),
+        pytest.param(accept_router, "active", id="CreateRouters"),
+        pytest.param(accept_joining, "active", id="JoinRouter"),
+        pytest.param(accept_update, "active", id="UpdateRouters"),
+        pytest.param(accept_balancer, "active", id="CreateLoadBalancer"),
+        pytest.param(accept_public_balancer, "active", id="CreateLoadBalancer with an address"),
+        pytest.param(accept_volumes, "available", id="CreateVolumes"),
+        pytest.param(accept_rules, "", id="ApplySecurityGroup"),
+    ],
+)
+def test_job_under_way_is_finished_by_the_next_process(
+    tmp_path: Path, accept: Callable[[CloudUnderTest, HeldClock], dict[str, Any]], status: str
+) -> None:
+    clock = HeldClock()
+    with serve_cloud(file=tmp_path / "cloud.db", clock=clock) as cloud:
+        accepted = accept(cloud, clock)
+        counts = cloud.iaas.count_resources()
+        left = as_killed(tmp_path / "cloud.db")
+    with serve_cloud(file=left) as cloud:
+        job = cloud.job(accepted)
+        assert (job["job_id"], job["status"]) == (accepted["job_id"], "successful"), job
+        assert set(statuses_of(cloud, job)) == {(status, "")}
+        if status != "terminated":
+            assert cloud.iaas.count_resources() == counts
+
+
+def test_machines_that_were_being_created_run_and_answer(tmp_path: Path) -> None:
+    clock = HeldClock()
+    with serve_cloud(file=tmp_path / "cloud.db", clock=clock) as cloud:
+        accepted = accept_machines(cloud, clock)
+        left = as_killed(tmp_path / "cloud.db")
+    with serve_cloud(file=left) as cloud:
+        cloud.job(accepted)
+        for machine in accepted["instances"]:
+            eventually(partial(private_ip, cloud, machine))
+            eventually(partial(cloud.machines.is_running, machine))
+
+
+def test_job_that_can_not_go_on_fails_and_leaves_its_resources_settled(tmp_path: Path) -> None:
+    clock = HeldClock()
+    with serve_cloud(file=tmp_path / "cloud.db", clock=clock) as cloud:
+        machine, address = make_network(cloud), make_eip(cloud)
+        clock.held = True
+        cloud.ok("ModifyRouterAttributes", router=machine.router, eip=address)
+        accepted = cloud.ok("UpdateRouters", routers=[machine.router])
+        left = as_killed(tmp_path / "cloud.db")
+    with sqlite3.connect(left) as file:
+        file.execute("DELETE FROM records WHERE room = 'eips' AND key = ?", (address,))
+    file.close()
+    with serve_cloud(file=left) as cloud:
+        job = cloud.job(accepted)
+        assert (job["status"], address in job["error_codes"]) == ("failed", True), job
+        assert cloud.one("router", machine.router)["transition_status"] == ""
+
+
+def test_address_that_was_on_its_way_is_there(tmp_path: Path) -> None:
+    clock = HeldClock()
+    with serve_cloud(file=tmp_path / "cloud.db", clock=clock) as cloud:
+        clock.held = True
+        (eip,) = cloud.ok("AllocateEips", bandwidth=4)["eips"]
+        left = as_killed(tmp_path / "cloud.db")
+    with serve_cloud(file=left) as cloud:
+        assert cloud.one("eip", eip)["status"] == "available"
+
+
+def test_what_a_client_was_told_outlives_a_kill_right_after(tmp_path: Path) -> None:
+    with serve_cloud(file=tmp_path / "cloud.db") as cloud:
+        for number in range(20):
+            tag = cloud.ok("CreateTag", tag_name=f"t{number}", color="#fff")["tag_id"]
+            with serve_cloud(file=as_killed(tmp_path / "cloud.db")) as after:
+                assert after.one("tag", tag)["tag_name"] == f"t{number}"
+
+
+def test_faults_and_what_they_have_broken_stay(tmp_path: Path) -> None:
+    with serve_cloud(file=tmp_path / "cloud.db") as cloud:
+        _, vxnet = make_vpc(cloud)
+        (ill, dead) = run_machines(cloud, vxnet, 2)
+        cloud.fault("not-ready", machine=ill)
+        cloud.fault("dies", machine=dead)
+        eventually(lambda: not cloud.machines.is_running(dead))
+        cloud.fault("error", action="CreateTag", code=5100, times=3)
+        assert cloud.call("CreateTag", tag_name="t")["ret_code"] == 5100
+        before = cloud.iaas.list_faults()
+    with serve_cloud(file=tmp_path / "cloud.db") as cloud:
+        assert cloud.iaas.list_faults() == before
+        eventually(lambda: cloud.machines.is_running(ill))
+        assert cloud.machines.ailing == {(ill, Ailment.KUBELET)}
+        assert not cloud.machines.is_running(dead)
+        assert [cloud.call("CreateTag", tag_name="t")["ret_code"] for _ in range(3)] == [
+            5100
+        ] * 2 + [0]
+
+
+def test_reset_empties_what_is_kept(tmp_path: Path) -> None:
+    with serve_cloud(file=tmp_path / "cloud.db") as cloud:
+        make_network(cloud, 8080)
+        cloud.await_on_loop(cloud.iaas.reset())
+    with serve_cloud(file=tmp_path / "cloud.db") as cloud:
+        assert (cloud.iaas.count_resources(), dict(cloud.iaas.calls)) == ({}, {})
+
+
+@pytest.mark.parametrize("kind", Resource.__subclasses__(), ids=lambda kind: kind.kind)
+def test_every_field_of_every_record_can_be_kept(kind: type[Resource]) -> None:
+    record = build(kind)
+    document = json.loads(json.dumps(to_document(record)))
+    assert from_document(kind, document) == record
+
+
+def test_field_that_a_kept_record_does_not_have_yet_takes_its_default() -> None:
+    document = to_document(build(Volume))
+    del document["description"]
+    assert from_document(Volume, document).description == ""
+
+
+def build(wanted: Any) -> Any:
+    """Make some value of a type, with something in every collection."""
+    if is_dataclass(wanted):
+        hints = get_type_hints(wanted)
+        given = {f.name: build(hints[f.name]) for f in fields(wanted) if f.init}
+        return wanted(**given)  # type: ignore[operator]
+    origin, inner = get_origin(wanted), get_args(wanted)
+    if origin is tuple and inner[1:] != (...,):
+        return tuple(build(one) for one in inner)
+    if origin in (list, set, tuple):
+        return origin([build(inner[0])])
+    if origin is dict:
+        return {"key": build(inner[1])}
+    if origin is not None:
+        return build(inner[0])
+    if issubclass(wanted, Enum):
+        return next(iter(wanted))
+    values = {datetime: datetime(2026, 1, 2, tzinfo=UTC), bytes: bytes(range(256)), str: "word"}
+    return values[wanted] if wanted in values else wanted(1)

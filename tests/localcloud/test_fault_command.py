@@ -1,0 +1,162 @@
+"""Faults as a person asks for them: by command, by file, and by the daemon's own door."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from vendor_client import Connections, connect
+
+from localcloud.home import Home, Running
+from localcloud.iaas.faults.kinds import KINDS
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FILE = """\
+- {kind: lost-reply, action: "Create*", times: 2}
+- {kind: quota, resource: tag, most: 0}
+- kind: never-boots
+  machine: "*node*"
+  share: 0.5
+  seed: 3
+"""
+
+
+class Cloud:
+    """A local cloud that runs in a folder of its own."""
+
+    def __init__(self, root: Path, connections: Connections) -> None:
+        self.home = Home(root)
+        self._connections = connections
+        self._environment = os.environ | {"LOCALCLOUD_HOME": str(root)}
+
+    def run(self, *words: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "localcloud", *words],
+            cwd=REPOSITORY,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def ok(self, *words: str) -> str:
+        code, stdout, stderr = self.run(*words)
+        assert code == 0, stderr
+        return stdout
+
+    def refused(self, *words: str) -> str:
+        code, stdout, stderr = self.run(*words)
+        assert code == 2, (code, stdout, stderr)
+        return stdout + stderr
+
+    @property
+    def running(self) -> Running:
+        running = self.home.read_running()
+        assert running is not None
+        return running
+
+    def call(self, action: str, **body: Any) -> Any:
+        running = self.running
+        sdk = connect(running.url, running.key_id, running.secret, running.zone, self._connections)
+        return sdk.send_request(action, body)
+
+    def ask(self, verb: str, path: str, body: bytes = b"") -> tuple[int, Any]:
+        """Knock at the daemon's own door."""
+        where = urlsplit(self.running.url)
+        connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)
+        headers = {"Authorization": f"Bearer {self.running.token}"}
+        connection.request(verb, f"/control/{path}", body=body, headers=headers)
+        response = connection.getresponse()
+        answer = response.status, json.loads(response.read())
+        connection.close()
+        return answer
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    connections = Connections()
+    cloud = Cloud(tmp_path_factory.mktemp("faults") / "cloud", connections)
+    cloud.ok("up", "--profile", "instant")
+    yield cloud
+    connections.close()
+    cloud.ok("down")
+
+
+@pytest.fixture
+def cloud(standing: Cloud) -> Cloud:
+    """The cloud, with nothing that fails."""
+    standing.ask("DELETE", "faults")
+    return standing
+
+
+def test_fault_is_put_in_force_listed_and_cleared_by_command(cloud: Cloud) -> None:
+    said = cloud.ok("fault", "error", "--action", "DescribeTags", "--code", "5100", "--times", "1")
+    fault_id, _, rest = said.partition("  ")
+    assert rest == "error times=1 action=DescribeTags code=5100\n"
+    assert [cloud.call("DescribeTags")["ret_code"] for _ in range(2)] == [5100, 0]
+    (seen,) = json.loads(cloud.ok("fault", "list", "--json"))
+    assert (seen["id"], seen["kind"], seen["strikes"]) == (fault_id, "error", 1)
+    assert "struck 1×" in cloud.ok("fault", "list")
+    assert cloud.ok("fault", "clear", fault_id) == f"Cleared: {fault_id}.\n"
+    assert cloud.ok("fault", "list") == "Nothing fails on purpose.\n"
+    assert cloud.ok("fault", "clear") == "Nothing failed on purpose.\n"
+
+
+def test_file_puts_all_its_faults_in_force(cloud: Cloud, tmp_path: Path) -> None:
+    file = tmp_path / "faults.yaml"
+    file.write_text(FILE)
+    assert len(cloud.ok("fault", "load", str(file)).splitlines()) == 3
+    listed = json.loads(cloud.ok("fault", "list", "--json"))
+    assert [one["kind"] for one in listed] == ["lost-reply", "quota", "never-boots"]
+    assert (listed[2]["share"], listed[2]["seed"]) == (0.5, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("- {kind: error}", "code: Field required", id="a field missing"),
+        pytest.param("- {kind: quake}", "should be one of error,", id="an unknown kind"),
+        pytest.param("kind: error", "a list of faults", id="no list"),
+        pytest.param("- [", "faults.yaml", id="no YAML"),
+        pytest.param("", "a list of faults", id="nothing"),
+    ],
+)
+def test_file_with_a_mistake_puts_nothing_in_force(
+    cloud: Cloud, tmp_path: Path, text: str, words: str
+) -> None:
+    file = tmp_path / "faults.yaml"
+    file.write_text("- {kind: lost-reply}\n" * text.startswith("-") + text)
+    assert words in cloud.refused("fault", "load", str(file))
+    assert cloud.ask("GET", "faults") == (200, {"faults": []})
+
+
+def test_mistakes_on_the_command_line_are_refused(cloud: Cloud) -> None:
+    assert "--code" in cloud.refused("fault", "error")
+    assert "--share" in cloud.refused("fault", "lost-reply", "--share", "3")
+    assert "f-999" in cloud.refused("fault", "clear", "f-999")
+    assert "no-such-file" in cloud.refused("fault", "load", "no-such-file")
+    assert "quake" in cloud.refused("fault", "quake")
+
+
+def test_help_tells_every_kind(cloud: Cloud) -> None:
+    told = cloud.ok("fault", "--help")
+    assert all(kind in told for kind in KINDS)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"{}", b'["error"]', b'[{"kind": "error"}]'])
+def test_door_refuses_what_is_no_list_of_faults(cloud: Cloud, body: bytes) -> None:
+    status, answer = cloud.ask("POST", "faults", body)
+    assert status == 400
+    assert answer["message"]
+    assert cloud.ask("GET", "faults") == (200, {"faults": []})
+
+
+def test_fault_command_without_a_cloud_says_how_to_start_one(tmp_path: Path) -> None:
+    absent = Cloud(tmp_path / "none", Connections())
+    assert "python -m localcloud up" in absent.refused("fault", "list")
