@@ -33,7 +33,7 @@ status: install ## How the cluster is
 teardown: install ## Take the cluster down again
 	$(BIN)/python -m flows.teardown $(ARGS)
 
-deploy: install server ## Register blocks and deployments: provision, scale, autoscale, teardown
+deploy: install server ## Register blocks and deployments on the Prefect server
 	$(BIN)/python -m deployments.register $(ARGS)
 
 worker: install server ## Run what is deployed, until Ctrl-C

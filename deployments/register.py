@@ -18,6 +18,7 @@ from prefect.workers.process import ProcessWorker
 from blocks.accounts import QingCloudAccount, choose_account
 from blocks.credentials import ClusterCredentials
 from blocks.monitoring import MonitoringDatabase
+from blocks.notifications import SERVICES
 from blocks.settings import environment_with, running_server
 from domain.errors import ClusterError
 from domain.spec import parse_spec
@@ -62,7 +63,7 @@ def _register_blocks(wish: str | None) -> str:
     Raises:
         InvalidSpec: no such block, or half an account in the environment.
     """
-    for kind in (QingCloudAccount, ClusterCredentials, MonitoringDatabase):
+    for kind in (QingCloudAccount, ClusterCredentials, MonitoringDatabase, *SERVICES):
         kind.register_type_and_schema()
     chosen = choose_account(wish)
     if chosen.block:

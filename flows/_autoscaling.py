@@ -9,7 +9,7 @@ from blocks.accounts import QingCloudAccount
 from domain.autoscaling.decision import Decision, Hold, ScaleIn, ScaleOut
 from domain.autoscaling.evaluation import decide
 from domain.autoscaling.keeping import keep_memory, read_memory
-from domain.autoscaling.memory import Memory, launch_failed, launch_succeeded
+from domain.autoscaling.memory import Memory, launch_failed, launch_succeeded, removal_failed
 from domain.autoscaling.policy import ScalingPolicy
 from domain.autoscaling.presets import DEFAULT, PRESETS
 from domain.autoscaling.report import Evaluation, evaluation_of
@@ -109,7 +109,7 @@ def _act(case: Case, finding: Finding) -> Evaluation:
         case ScaleOut() as out:
             return _carry_out(case, finding, "ScalingOut", lambda: _grow(case, finding, out))
         case ScaleIn() as removal:
-            return _carry_out(case, finding, "ScalingIn", lambda: _shrink(case, removal))
+            return _carry_out(case, finding, "ScalingIn", lambda: _shrink(case, finding, removal))
         case Hold():
             return finding.evaluation
 
@@ -168,14 +168,18 @@ def _grow(case: Case, finding: Finding, decision: ScaleOut) -> None:
     store_spec(subject.account, case.spec.with_nodes(decision.target), subject.url)
 
 
-def _shrink(case: Case, decision: ScaleIn) -> None:
-    """Remove exactly the machine that was chosen."""
-    subject = case.subject
+def _shrink(case: Case, finding: Finding, decision: ScaleIn) -> None:
+    """Remove exactly the machine that was chosen; one that cannot go has its turn later again."""
+    subject, spec = case.subject, case.spec.with_nodes(decision.target)
     view = need_cluster(subject.account, subject.cluster)
     leaving = [machine for machine in view.group(subject.group) if machine.id == decision.machine]
     if not leaving:
         raise NotFound(f"machine {decision.machine} is gone already")
-    smaller = case.spec.with_nodes(decision.target)
     seconds = case.policy.drain_seconds
-    scale_in(subject.account, smaller, view, subject.url, subject.group, leaving, HOLDER, seconds)
-    store_spec(subject.account, smaller, subject.url)
+    try:
+        scale_in(subject.account, spec, view, subject.url, subject.group, leaving, HOLDER, seconds)
+    except ClusterError:
+        memory = removal_failed(finding.memory, datetime.now(UTC), decision.node)
+        keep_memory(subject.api, subject.group, memory)
+        raise
+    store_spec(subject.account, spec, subject.url)

@@ -7,6 +7,8 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
+from domain.autoscaling.bounds import Bounds
+from domain.autoscaling.doubts import find_doubts
 from domain.bootstrap import ApiPlace
 from domain.cost import price_plan
 from domain.errors import ClusterError
@@ -220,6 +222,8 @@ def main(
         account = opened.account
         view = read_view(account, name)
         spec = never_lower(wanted_spec(account, view, document), view)
+        for doubt in doubts_of(spec):
+            opened.say(f"Scaling policy: {doubt}")
         planned = price_plan(plan_cluster(spec, view), view, spec)
         check(account, spec, view)
         if plan:
@@ -238,6 +242,18 @@ def main(
             raise
     show_report(report, next_commands(report))
     opened.answer(report)
+
+
+def doubts_of(spec: ClusterSpec) -> tuple[str, ...]:
+    """What is doubtful about the scaling policy that is about to be stored."""
+    if spec.scaling is None:
+        return ()
+    return find_doubts(
+        spec.scaling,
+        Bounds(spec.nodes.minimum, spec.nodes.maximum),
+        [monitor.name for monitor in spec.monitoring.custom],
+        spec.kubernetes.pods_per_node,
+    )
 
 
 def next_commands(report: ClusterReport) -> list[str]:

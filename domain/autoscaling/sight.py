@@ -88,6 +88,7 @@ def take_snapshot(
         pending=cluster.pending,
         statistics=statistics,
         budgets=cluster.budgets,
+        pods_per_node=spec.kubernetes.pods_per_node,
     )
 
 

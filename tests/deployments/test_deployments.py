@@ -30,11 +30,13 @@ def test_an_account_goes_as_a_reference_only(item: dict[str, Any]) -> None:
     assert "prefect.blocks" not in FILE.read_text()  # that form copies secrets
 
 
-def test_each_minute_one_evaluation_and_never_two() -> None:
-    autoscale = NAMED["autoscale"]
-    assert [schedule["interval"] for schedule in autoscale["schedules"]] == [60]
-    assert autoscale["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
-    assert not any("schedules" in item for item in DEPLOYMENTS if item is not autoscale)
+def test_each_minute_one_look_and_never_two() -> None:
+    looking = {name for name, item in NAMED.items() if "schedules" in item}
+    assert looking == {"autoscale", "monitor"}
+    for name in looking:
+        assert [schedule["interval"] for schedule in NAMED[name]["schedules"]] == [60]
+        limit = {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+        assert NAMED[name]["concurrency_limit"] == limit
 
 
 def test_what_changes_a_cluster_waits_for_its_turn() -> None:

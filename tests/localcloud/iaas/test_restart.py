@@ -28,6 +28,7 @@ from network_under_test import (
     run_machines,
 )
 
+from localcloud.addresses import PublicAddresses
 from localcloud.clock import WallClock
 from localcloud.iaas.documents import from_document, to_document
 from localcloud.iaas.records import Resource, Volume
@@ -240,6 +241,24 @@ def test_address_that_was_on_its_way_is_there(tmp_path: Path) -> None:
         left = as_killed(tmp_path / "cloud.db")
     with serve_cloud(file=left) as cloud:
         assert cloud.one("eip", eip)["status"] == "available"
+
+
+def test_address_that_another_cloud_has_taken_meanwhile_is_replaced(tmp_path: Path) -> None:
+    with serve_cloud(file=tmp_path / "cloud.db") as cloud:
+        network = make_network(cloud, 10022)
+        (machine,) = run_machines(cloud, network.vxnet)
+        forward(cloud, network, 10022, private_ip(cloud, machine), 22)
+        cloud.done("UpdateRouters", routers=[network.router])
+    other = PublicAddresses()
+    assert other.hold(network.address)
+    try:
+        with serve_cloud(file=tmp_path / "cloud.db") as cloud:
+            address = cloud.one("eip", network.eip)["eip_addr"]
+            assert address != network.address
+            eventually(partial(cloud.machines.is_running, machine))
+            assert visit(address, 10022) == machine.encode()
+    finally:
+        other.close()
 
 
 def test_what_a_client_was_told_outlives_a_kill_right_after(tmp_path: Path) -> None:

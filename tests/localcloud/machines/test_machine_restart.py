@@ -85,6 +85,8 @@ def test_reset_machine_starts_its_next_cluster_without_the_objects_of_the_last(
             await lab.plane().client(MASTERS).request("POST", path, body=body)
             assert (await lab.run("kubeadm reset -f")).exit_status == 0
             assert not (tmp_path / "i-one/cluster.db").exists()
+            # The installer's mark of a cluster that must never be reset.
+            assert (await lab.run("rm $SYSROOT/var/lib/k8s-installer/initialised")).exit_status == 0
             done = await lab.install("k8s_master_installer.sh", master_settings())
             assert done.exit_status == 0, done.stderr
             with pytest.raises(ApiFailure, match="NotFound"):
