@@ -7,8 +7,10 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
 from domain.cost import price_plan
+from domain.errors import FinalError
 from domain.plan import Plan
 from domain.planning import plan_teardown
+from domain.view import ClusterView
 from flows._command import YES, Common, cluster_name, make_app, run, session
 from flows._nodes import MOST_AT_ONCE
 from tasks.alarms import close_history
@@ -21,6 +23,9 @@ from tasks.teardown import (
     remove_machines,
     remove_network,
 )
+
+SWEEPS = 3
+"""Another run may still be adding to the cluster when its end begins."""
 
 
 @flow(
@@ -39,6 +44,24 @@ def teardown(account: QingCloudAccount, name: str = "demo") -> Plan:
     """
     view = read_view(account, name)
     planned = plan_teardown(view)
+    for _ in range(SWEEPS):
+        sweep(account, view)
+        view = read_view(account, name)
+        if view.is_empty:
+            break
+    else:
+        left = ", ".join(f"{item.kind} {item.id}" for item in plan_teardown(view).items)
+        raise FinalError(
+            f"cluster {name} grows again while it is taken down ({left}); "
+            "end the autoscaler or whatever else makes it, then run the same command again"
+        )
+    forget_credentials(account, name)
+    close_history(name, datetime.now(UTC))
+    return planned
+
+
+def sweep(account: QingCloudAccount, view: ClusterView) -> None:
+    """Delete all that was seen, in the order in which the cloud lets go of it."""
     machines = remove_machines.submit(account, view)
     balancer = remove_balancer.submit(account, view)
     machines.result()
@@ -47,9 +70,6 @@ def teardown(account: QingCloudAccount, name: str = "demo") -> Plan:
     address = remove_address.submit(account, view)
     remove_leftovers(account, view)
     address.result()
-    forget_credentials(account, name)
-    close_history(name, datetime.now(UTC))
-    return planned
 
 
 app = make_app("teardown", "Take a cluster down and leave nothing behind.")

@@ -35,9 +35,19 @@ def worker(workplace: Workplace) -> Iterator[Workplace]:
         )
         yield workplace
         process.send_signal(signal.SIGINT)
-        process.wait(30)
-    pause = workplace.run("prefect", "deployment", "schedule", "clear", "-y", "autoscale/autoscale")
-    assert pause.code == 0, pause.err
+        process.wait(60)
+
+
+def end_schedules(workplace: Workplace) -> None:
+    """Let no new look begin, and wait for those under way."""
+    for name in ("autoscale", "monitor"):
+        words = ("deployment", "schedule", "clear", "-y", f"{name}/{name}")
+        done = workplace.run("prefect", *words)
+        assert done.code == 0, done.err
+    deadline = time.monotonic() + 90
+    while any(state in everything(workplace, "flow_runs") for state in ('"RUNNING"', '"PENDING"')):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
 
 
 def deployed(workplace: Workplace, name: str, **parameters: object) -> None:
@@ -78,6 +88,7 @@ def test_a_scheduled_look_adds_the_machine_that_pods_wait_for(worker: Workplace)
     while len(kubectl(*running).split()) < 50:
         assert time.monotonic() < deadline, (worker.home / "worker.log").read_text()[-3000:]
         time.sleep(0.5)
+    end_schedules(worker)
     deployed(worker, "teardown")
     secret = worker.run("localcloud", "env", "--json").json["QINGCLOUD_SECRET_ACCESS_KEY"]
     for kind in ("deployments", "flow_runs"):
