@@ -45,6 +45,7 @@ class Ailment(StrEnum):
 
     KUBELET = "kubelet"  # its kubelet does not run, whoever starts it
     API_SERVER = "api-server"  # on a master: nothing answers on the API's port
+    PACKAGES = "packages"  # another program holds the package manager's lock
 
 
 class MachineHost(Protocol):

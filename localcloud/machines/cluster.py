@@ -179,14 +179,14 @@ class ClusterPart:
         """Stop what an ailment of the machine hits."""
         if ailment is Ailment.KUBELET:
             await self.stop_kubelet()
-        else:
+        elif ailment is Ailment.API_SERVER:
             await self._stop_plane()
 
     async def recover(self, ailment: Ailment) -> None:
         """Start what an ailment had stopped."""
         if ailment is Ailment.API_SERVER:
             await self._start_static_pods()
-        elif self._machine.units.is_active("kubelet"):
+        elif ailment is Ailment.KUBELET and self._machine.units.is_active("kubelet"):
             await self.start_kubelet()
 
     async def forget(self) -> None:

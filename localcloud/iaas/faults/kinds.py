@@ -196,6 +196,18 @@ class NeverJoins(MachineFault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PackagesLocked(MachineFault):
+    """Let machines that are started from now on update themselves first, and hold their lock.
+
+    Attributes:
+        seconds: How long after its start a machine's package manager is locked.
+    """
+
+    kind: ClassVar[str] = "packages-locked"
+    seconds: Seconds = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dies(MachineFault):
     """Let machines, those that run and those started from now on, fall silent for good.
 
@@ -247,6 +259,7 @@ KINDS: Mapping[str, type[Fault]] = {
         JobFailure,
         NeverBoots,
         NeverJoins,
+        PackagesLocked,
         Dies,
         ApiAway,
         NotReady,

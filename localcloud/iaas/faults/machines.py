@@ -9,6 +9,7 @@ from localcloud.iaas.faults.kinds import (
     NeverBoots,
     NeverJoins,
     NotReady,
+    PackagesLocked,
 )
 from localcloud.iaas.records import Instance
 from localcloud.parts import Ailment, Birth
@@ -16,6 +17,7 @@ from localcloud.parts import Ailment, Birth
 AILMENTS = {
     NeverJoins: Ailment.KUBELET,
     NotReady: Ailment.KUBELET,
+    PackagesLocked: Ailment.PACKAGES,
     ApiAway: Ailment.API_SERVER,
 }
 
@@ -30,7 +32,12 @@ def boot(cloud: Cloud, instance: Instance, birth: Birth) -> None:
     if strike(NeverBoots, covers, instance.id):
         return
     never_joins = strike(NeverJoins, covers, instance.id)
-    cloud.power.on(birth, [Ailment.KUBELET] if never_joins else [])
+    locked = strike(PackagesLocked, covers, instance.id)
+    ailments = [AILMENTS[type(fault)] for fault in (never_joins, locked) if fault]
+    cloud.power.on(birth, ailments)
+    if locked:
+        mend = cloud.power.mend
+        cloud.jobs.later(locked.seconds, lambda: mend(instance.id, Ailment.PACKAGES))
     if dies := strike(Dies, covers, instance.id):
         _kill_later(cloud, instance, dies.seconds)
 

@@ -1,9 +1,13 @@
 """Stand-ins for package managers: apt-get and its kin, dnf and rpm, and gpg for their keys."""
 
 import re
+from collections.abc import Sequence
 
 from localcloud.machines import repositories
 from localcloud.machines.standins.call import Call, Failed, Handler, take_apart
+from localcloud.parts import Ailment
+
+_LOOK_AT_LOCK = 0.1  # seconds between two looks
 
 _APT_FLAGS = (
     "-q", "-y", "-qq", "--yes", "--quiet", "--no-install-recommends",
@@ -16,6 +20,7 @@ async def _apt_get(call: Call) -> int:
     taken = take_apart(call, flags=_APT_FLAGS, options=("-o",))
     verb, *words = taken.words or [""]
     call.need_root()
+    await _wait_for_lock(call, taken.repeated.get("-o", []))
     if verb == "update":
         return await _apt_update(call)
     if verb in ("install", "remove", "purge"):
@@ -28,6 +33,23 @@ async def _apt_get(call: Call) -> int:
             _remove(call, [name for name, _ in wanted])
         return 0
     raise call.unknown(verb)
+
+
+async def _wait_for_lock(call: Call, settings: Sequence[str]) -> None:
+    """Wait for the lock as long as `DPkg::Lock::Timeout` says; without it not at all."""
+    machine = call.machine
+    told = [text.partition("=")[2] for text in settings if text.startswith("DPkg::Lock::Timeout=")]
+    left = float(told[-1]) if told else 0.0
+    while Ailment.PACKAGES in machine.cluster.ailments:
+        if left <= 0:
+            raise Failed(
+                "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 871 "
+                "(unattended-upgr)\nE: Unable to acquire the dpkg frontend lock "
+                "(/var/lib/dpkg/lock-frontend), is another process using it?",
+                100,
+            )
+        await machine.world.clock.sleep(_LOOK_AT_LOCK)
+        left -= _LOOK_AT_LOCK
 
 
 async def _apt_update(call: Call) -> int:

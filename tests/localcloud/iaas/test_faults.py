@@ -222,6 +222,17 @@ def test_machine_that_never_joins_is_born_without_a_kubelet(cloud: CloudUnderTes
     assert cloud.machines.ailing == set()
 
 
+def test_machine_that_updates_itself_first_has_its_packages_locked_for_a_while() -> None:
+    clock = HeldClock()
+    with serve_cloud(clock=clock) as cloud:
+        _, vxnet = make_vpc(cloud)
+        cloud.fault("packages-locked", times=1, seconds=3600)
+        first, _ = run_machines(cloud, vxnet, count=2)
+        assert cloud.machines.ailing == {(first, Ailment.PACKAGES)}
+        clock.is_over = True
+        eventually(lambda: not cloud.machines.ailing)
+
+
 @pytest.mark.parametrize(
     ("kind", "ailment"), [("not-ready", Ailment.KUBELET), ("api-away", Ailment.API_SERVER)]
 )

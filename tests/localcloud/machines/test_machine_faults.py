@@ -11,6 +11,7 @@ import asyncssh
 from localcloud.kubernetes.client import MASTERS
 from localcloud.parts import Ailment
 from tests.localcloud.machines.machine_lab import (
+    MASTER,
     NODE,
     Lab,
     make_birth,
@@ -132,5 +133,27 @@ def test_machine_stays_ill_through_a_restart(tmp_path: Path) -> None:
             await lab.machines.mend("i-one", Ailment.API_SERVER)
             back = await lab.run(f"{ADMIN} kubectl get nodes")
             assert "k8s-master-one" in str(back.stdout), back.stderr
+
+    run(story())
+
+
+def test_installer_waits_for_whoever_holds_the_package_lock(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await lab.machines.fail("i-one", Ailment.PACKAGES)
+            await lab.boot(make_birth())
+            impatient = await lab.run("apt-get -y install ethtool")
+            assert impatient.exit_status == 100
+            assert "Could not get lock" in str(impatient.stderr)
+            settings = node_settings(NODE_IP=MASTER)
+            installing = asyncio.ensure_future(
+                lab.install("k8s_node_installer.sh", settings, "install")
+            )
+            # It cannot get past its packages while the lock is held.
+            done, _ = await asyncio.wait({installing}, timeout=1.5)
+            assert not done
+            await lab.machines.mend("i-one", Ailment.PACKAGES)
+            installed = await installing
+            assert installed.exit_status == 0, installed.stderr
 
     run(story())
