@@ -5,6 +5,7 @@ good gives the same command to systemd or to a container.
 """
 
 import os
+import signal
 import sys
 
 from blocks.settings import environment_with, running_server
@@ -21,6 +22,9 @@ def main() -> None:
         sys.exit(2)
     words = ["-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process"]
     os.chdir(ROOT)
+    # A script's background commands inherit a deaf ear for SIGINT, to which Prefect's worker turns
+    # every SIGTERM: it could then only be killed.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execve(  # noqa: S606 - our own interpreter; signals must reach the worker itself
         sys.executable, [sys.executable, *words], environment_with({"PREFECT_API_URL": url})
     )

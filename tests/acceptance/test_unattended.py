@@ -22,13 +22,16 @@ LOAD = ROOT / "docs" / "examples" / "my-nginx-rc.yaml"
 
 @pytest.fixture
 def worker(workplace: Workplace) -> Iterator[Workplace]:
-    """A workplace with everything deployed, and a worker that runs it."""
+    """A workplace with everything deployed, and a worker that runs it.
+
+    The worker is started as a script starts it in the background, and ended as systemd ends it.
+    """
     done = workplace.run("deployments.register", "--name", "auto", "--account", "local")
     assert done.code == 0, done.err
     log = workplace.home / "worker.log"
     with log.open("w") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "deployments.worker"],
+            ["sh", "-c", f"trap '' INT; exec {sys.executable} -m deployments.worker"],
             cwd=ROOT,
             env=workplace.environment,
             stdin=subprocess.DEVNULL,
@@ -38,7 +41,7 @@ def worker(workplace: Workplace) -> Iterator[Workplace]:
         )
         try:
             yield workplace
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             process.wait(60)
         finally:
             with suppress(ProcessLookupError):
