@@ -18,7 +18,7 @@
 # Settings with a default:
 #   API_ADDRESS        what the endpoint's name means on this machine (NODE_IP)
 #   NODE_LABELS        labels of this node, key=value,… (none)
-#   K8S_VERSION        version with its patch (1.36.4)
+#   K8S_VERSION        version with its patch, of 1.35 to 1.37 (1.36.4)
 #   CONTAINERD_VERSION major.minor (2.3)
 #   CERT_SANS          more names and addresses for the API server's certificate, by comma (none)
 #   POD_CIDR           network of all pods (10.244.0.0/16)
@@ -27,7 +27,7 @@
 #   MAX_PODS           kubelet's limit on every node, DaemonSet pods included (43)
 #   IMAGE_REPOSITORY   where Kubernetes' own images are (registry.aliyuncs.com/google_containers)
 #   PACKAGE_MIRROR     aliyun, tuna, upstream or URLs, tried in turn (aliyun tuna upstream)
-#   PULL_MIRRORS       registry=mirror … for containerd (DaoCloud's)
+#   PULL_MIRRORS       registry=mirror … for containerd, of one registry tried in turn (DaoCloud's)
 #   KUBERNETES_SIGNER  fingerprint of the key that signs Kubernetes' packages (upstream's)
 #   DOCKER_SIGNER      fingerprint of the key that signs containerd's packages (Docker's)
 #
@@ -37,7 +37,7 @@
 # Worth another try as they are: 14, 20, 21, 22, 32.
 
 set -Eeuo pipefail
-HERE=$(cd -- "${BASH_SOURCE[0]%/*}" && pwd)
+HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 for part in base machine packages runtime cluster; do
   # shellcheck source-path=SCRIPTDIR source=lib/base.sh source=lib/machine.sh
   # shellcheck source=lib/packages.sh source=lib/runtime.sh source=lib/cluster.sh
@@ -53,6 +53,7 @@ main() {
   machine_defaults
   begin
   check preflight
+  need_size
   phase host
   phase packages
   ((DRY_RUN)) && return 0
@@ -62,6 +63,14 @@ main() {
   phase network
   check verify
   finish "master $NODE_NAME of $CLUSTER"
+}
+
+# kubeadm would say so, but only after all packages and images.
+need_size() {
+  local memory
+  memory=$(awk '/^MemTotal:/ { print int($2 / 1024) }' "${SYSROOT}/proc/meminfo")
+  (($(nproc) >= 2 && memory >= 1700)) ||
+    die "$E_OS" "A master wants 2 processors and 1700 MiB of memory; this machine has $(nproc) and $memory MiB."
 }
 
 init_file() {
@@ -125,17 +134,24 @@ phase_images() {
 phase_control_plane() {
   local finished="$STATE_DIR/initialised" file="$STATE_DIR/init.yaml"
   if [[ -f $finished ]]; then
+    rm -f "$file" # it holds the token
     wait_until 180 api_is_ready ||
       die "$E_API" "The control plane was set up before, but its API server does not answer; look at: crictl ps -a, journalctl -u kubelet"
     return 0
   fi
-  [[ ! -e $ADMIN_CONF && ! -e $KUBERNETES_DIR/manifests/kube-apiserver.yaml ]] || forget_attempt
+  # The file stands from before the first certificate until the end: an attempt that left one may
+  # have been cut off between a certificate and its key, over which each further init would fail.
+  if [[ -e $file || -e $ADMIN_CONF || -e $KUBERNETES_DIR/manifests/kube-apiserver.yaml ]]; then
+    forget_attempt
+  fi
+  restore_authority
   init_file | write_file "$file" 0600
   kubeadm config validate --config "$file" ||
     die "$E_USAGE" "kubeadm refuses its configuration; see the lines above."
-  run kubeadm init --config "$file" || die "$E_INIT" "kubeadm init failed; see the lines above."
+  # Without the flag it would print the token, which then stands in logs.
+  run kubeadm init --config "$file" --skip-token-print || die "$E_INIT" "kubeadm init failed; see the lines above."
   touch "$finished"
-  rm -f "$file" # it holds the token
+  rm -f "$file"
   wait_until 60 api_is_ready || die "$E_API" "kubeadm init ended well, but the API server is not ready."
 }
 

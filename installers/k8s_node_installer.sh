@@ -20,11 +20,11 @@
 #   CA_HASH            sha256:… of the cluster's certificate authority (for `join`)
 # Settings with a default:
 #   NODE_LABELS        labels of this node, key=value,… (none)
-#   K8S_VERSION        version with its patch (1.36.4)
+#   K8S_VERSION        version with its patch, of 1.35 to 1.37 (1.36.4)
 #   CONTAINERD_VERSION major.minor (2.3)
 #   IMAGE_REPOSITORY   where Kubernetes' own images are (registry.aliyuncs.com/google_containers)
 #   PACKAGE_MIRROR     aliyun, tuna, upstream or URLs, tried in turn (aliyun tuna upstream)
-#   PULL_MIRRORS       registry=mirror … for containerd (DaoCloud's)
+#   PULL_MIRRORS       registry=mirror … for containerd, of one registry tried in turn (DaoCloud's)
 #   API_WAIT           how long `join` waits for the API server to answer, in seconds (300)
 #   KUBERNETES_SIGNER  fingerprint of the key that signs Kubernetes' packages (upstream's)
 #   DOCKER_SIGNER      fingerprint of the key that signs containerd's packages (Docker's)
@@ -35,7 +35,7 @@
 # Worth another try as they are: 14, 20, 21, 22, 32.
 
 set -Eeuo pipefail
-HERE=$(cd -- "${BASH_SOURCE[0]%/*}" && pwd)
+HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 for part in base machine packages runtime cluster; do
   # shellcheck source-path=SCRIPTDIR source=lib/base.sh source=lib/machine.sh
   # shellcheck source=lib/packages.sh source=lib/runtime.sh source=lib/cluster.sh
@@ -88,14 +88,27 @@ END
 phase_join() {
   local file="$STATE_DIR/join.yaml" kubelet_conf="$KUBERNETES_DIR/kubelet.conf"
   set_hosts_line "$API_ADDRESS" "${API_ENDPOINT%:*}"
-  [[ ! -f $kubelet_conf ]] || return 0
+  if [[ -f $kubelet_conf ]]; then
+    rm -f "$file" # it holds the token
+    [[ $(authority_hash) == "$CA_HASH" ]] ||
+      die "$E_JOIN" "This machine is a node of another cluster; kubeadm reset -f makes it free."
+    return 0
+  fi
   [[ ! -e $KUBERNETES_DIR/bootstrap-kubelet.conf && ! -e $KUBERNETES_DIR/pki/ca.crt ]] || forget_attempt
   # Only whether something answers; whom to trust is kubeadm's business.
   wait_until "$API_WAIT" api_answers ||
     die "$E_API" "Nothing answers at $API_ENDPOINT ($API_ADDRESS); are the load balancer's listener and the firewall rules applied?"
   join_file | write_file "$file" 0600
   run kubeadm join --config "$file" || die "$E_JOIN" "kubeadm join failed; see the lines above."
-  rm -f "$file" # it holds the token
+  rm -f "$file"
+}
+
+# The hash of the authority's public key, as kubeadm writes it.
+authority_hash() {
+  local sum
+  sum=$(openssl x509 -in "$KUBERNETES_DIR/pki/ca.crt" -noout -pubkey |
+    openssl pkey -pubin -outform DER | sha256sum)
+  say "sha256:${sum%% *}"
 }
 
 api_answers() {

@@ -21,7 +21,7 @@
 # Worth another try as they are: 14, 32.
 
 set -Eeuo pipefail
-HERE=$(cd -- "${BASH_SOURCE[0]%/*}" && pwd)
+HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 for part in base cluster; do
   # shellcheck source-path=SCRIPTDIR source=lib/base.sh source=lib/cluster.sh
   . "$HERE/lib/$part.sh"

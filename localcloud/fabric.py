@@ -39,6 +39,11 @@ class Fabric:
             if port is None or key[2] == port:
                 del self._listeners[key]
 
+    def answers(self, vpc: str, source: str, address: str, port: int) -> bool:
+        """Tell whether somebody would answer, without connecting."""
+        listens = (vpc, address, port) in self._listeners
+        return listens and self.allow(vpc, source, address, port)
+
     def dial(self, vpc: str, source: str, address: str, port: int) -> socket.socket:
         """Connect from one address of a VPC to another.
 

@@ -59,8 +59,12 @@ class MachineHost(Protocol):
         """Power off: nothing on it answers any more, its disk stays."""
         ...
 
-    async def destroy(self, instance_id: str) -> None:
-        """Power off and forget, disk included; an unknown machine is fine."""
+    async def destroy(self, disk_id: str) -> None:
+        """Forget a machine, powered off first, or an image; an unknown one is fine."""
+        ...
+
+    async def capture(self, instance_id: str, image_id: str) -> None:
+        """Copy the disk of a halted machine: those born with this image begin with it."""
         ...
 
     async def fail(self, instance_id: str, ailment: Ailment) -> None:

@@ -180,7 +180,7 @@ take_lock() {
 
 # The result for programs, beside what people read: ${SYSROOT}/var/lib/k8s-installer/result.json.
 write_result() {
-  local code=$1 word=failed entry phases='' failure=${FAILURE//\\/\\\\}
+  local code=$1 word=failed entry phases='' failure=${FAILURE//[[:cntrl:]]/ }
   ((DRY_RUN)) && return 0
   [[ -d $STATE_DIR && -w $STATE_DIR ]] || return 0
   ((code == 0)) && word=unchanged
@@ -188,12 +188,13 @@ write_result() {
   for entry in ${PHASES[@]+"${PHASES[@]}"}; do
     phases+="${phases:+, }\"${entry%%=*}\": \"${entry#*=}\""
   done
+  failure=${failure//\\/\\\\}
   failure=${failure//\"/\\\"}
   (
     umask 077
     printf '{"installer": "%s", "result": "%s", "exit_code": %d, "phase": "%s", "phases": {%s}, "kubernetes": "%s", "package_mirror": "%s", "failure": "%s", "seconds": %d}\n' \
       "$INSTALLER" "$word" "$code" "$CURRENT" "$phases" "${K8S_VERSION:-}" "${CHOSEN_MIRROR:-}" \
-      "${failure//$'\n'/ }" "$SECONDS" >"$STATE_DIR/.result.json"
+      "$failure" "$SECONDS" >"$STATE_DIR/.result.json"
   ) && mv -f "$STATE_DIR/.result.json" "$STATE_DIR/result.json"
 }
 

@@ -30,19 +30,30 @@ render_manifest() {
   printf '%s\n' "$text"
 }
 
+readonly KEPT_AUTHORITY="$STATE_DIR/authority"
+
 # forget_attempt: a broken init or join leaves files on which the next one trips.
-# kubeadm reset deletes the certificate authority too; a whole one was given to us and is put back.
+# kubeadm reset deletes the certificate authority too; a whole one was given to us and is kept.
 forget_attempt() {
-  local kept
   say "removing what an unfinished attempt left behind"
-  kept=$(umask 077 && mktemp -d "$STATE_DIR/pki.XXXXXX")
-  if [[ -f $KUBERNETES_DIR/pki/ca.key ]]; then
-    cp -p "$KUBERNETES_DIR/pki/ca.crt" "$KUBERNETES_DIR/pki/ca.key" "$kept/"
+  if [[ -f $KUBERNETES_DIR/pki/ca.crt && -f $KUBERNETES_DIR/pki/ca.key ]]; then
+    rm -rf "$KEPT_AUTHORITY.fresh" "$KEPT_AUTHORITY"
+    (umask 077 && mkdir "$KEPT_AUTHORITY.fresh")
+    cp -p "$KUBERNETES_DIR/pki/ca.crt" "$KUBERNETES_DIR/pki/ca.key" "$KEPT_AUTHORITY.fresh/"
+    mv "$KEPT_AUTHORITY.fresh" "$KEPT_AUTHORITY"
   fi
   run kubeadm reset -f
-  mkdir -p "$KUBERNETES_DIR/pki"
-  find "$kept" -type f -exec mv -f {} "$KUBERNETES_DIR/pki/" ';'
-  rmdir "$kept"
+}
+
+# restore_authority: put the kept authority back, also one that a run kept which was cut off then;
+# one that was given since counts more.
+restore_authority() {
+  [[ -d $KEPT_AUTHORITY ]] || return 0
+  if [[ ! -f $KUBERNETES_DIR/pki/ca.key ]]; then
+    mkdir -p "$KUBERNETES_DIR/pki"
+    cp -p "$KEPT_AUTHORITY/ca.crt" "$KEPT_AUTHORITY/ca.key" "$KUBERNETES_DIR/pki/"
+  fi
+  rm -rf "$KEPT_AUTHORITY"
 }
 
 # node_registration: the part that init and join files share.

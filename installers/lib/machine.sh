@@ -102,39 +102,47 @@ set_hosts_line() {
   fi
 }
 
+# Swap comes back at boot from fstab, or from a unit of its own, such as zram's; systemctl lists
+# such units only while they are on, so they are masked first.
 turn_swap_off() {
   local fstab="${SYSROOT}/etc/fstab" unit
+  for unit in $(systemctl list-units --type=swap --no-legend --plain | awk '{ print $1 }'); do
+    run systemctl mask "$unit"
+  done
   if (($(wc -l <"${SYSROOT}/proc/swaps") > 1)); then
     run swapoff -a
   fi
   if grep -Eq '^[^#]\S*\s+\S+\s+swap\s' "$fstab" 2>/dev/null; then
     sed -E 's/^([^#]\S*\s+\S+\s+swap\s)/# off for kubelet: \1/' "$fstab" | write_file "$fstab" 0644
   fi
-  for unit in $(systemctl list-units --type=swap --no-legend --plain | awk '{ print $1 }'); do
-    run systemctl mask "$unit"
-  done
 }
 
 load_modules() {
   local module
-  write_file "${SYSROOT}/etc/modules-load.d/k8s.conf" 0644 <<<$'overlay\nbr_netfilter'
-  for module in overlay br_netfilter; do
-    [[ -d ${SYSROOT}/sys/module/$module ]] || run modprobe "$module"
+  write_file "${SYSROOT}/etc/modules-load.d/k8s.conf" 0644 <<<$'overlay\nbr_netfilter\nvxlan'
+  for module in overlay br_netfilter vxlan; do
+    [[ -d ${SYSROOT}/sys/module/$module ]] || run modprobe "$module" ||
+      die "$E_KERNEL" "The kernel $(uname -r) has no module $module; install its package of extra modules (linux-modules-extra, kernel-modules) or use another image."
   done
 }
 
+# The last name in the folder counts at boot, and images bring a 99-sysctl.conf. Only this file is
+# loaded: another one with a setting that this kernel does not know must not end the installer.
 set_sysctls() {
-  local before=$CHANGED
-  CHANGED=0
-  write_file "${SYSROOT}/etc/sysctl.d/90-k8s.conf" 0644 <<'END'
+  local file="${SYSROOT}/etc/sysctl.d/99-zz-k8s.conf"
+  write_file "$file" 0644 <<'END'
 net.ipv4.ip_forward = 1
 net.bridge.bridge-nf-call-iptables = 1
 net.bridge.bridge-nf-call-ip6tables = 1
 END
-  if ((CHANGED)) || [[ $(sysctl -n net.ipv4.ip_forward) != 1 ]]; then
-    run sysctl -q --system
-  fi
-  CHANGED=$((CHANGED || before))
+  sysctls_are_right || run sysctl -q -p "$file"
+}
+
+sysctls_are_right() {
+  local name
+  for name in net.ipv4.ip_forward net.bridge.bridge-nf-call-iptables net.bridge.bridge-nf-call-ip6tables; do
+    [[ $(sysctl -n "$name" 2>/dev/null) == 1 ]] || return 1
+  done
 }
 
 # The cloud's security groups decide who may come in; a second firewall would cut the overlay.
@@ -158,4 +166,6 @@ machine_defaults() {
   : "${PULL_MIRRORS:=docker.io=https://docker.m.daocloud.io registry.k8s.io=https://k8s.m.daocloud.io ghcr.io=https://ghcr.m.daocloud.io quay.io=https://quay.m.daocloud.io}"
   [[ $K8S_VERSION =~ ^1\.[0-9]+\.[0-9]+$ ]] ||
     die "$E_USAGE" "K8S_VERSION is $K8S_VERSION; a version with its patch is wanted, such as 1.36.4."
+  [[ $K8S_VERSION =~ ^1\.3[567]\. ]] ||
+    die "$E_USAGE" "Kubernetes $K8S_VERSION is not supported; use a patch of 1.35, 1.36 or 1.37."
 }

@@ -90,7 +90,7 @@ fetch_key() {
     say "+ fetch the key $fingerprint from $url"
     return 0
   fi
-  fresh=$(mktemp "$STATE_DIR/key.XXXXXX")
+  fresh="$STATE_DIR/.key"
   curl -fsSL --retry 5 --retry-connrefused --connect-timeout 10 --max-time 120 -o "$fresh" "$url" ||
     die "$E_MIRROR" "The signing key at $url cannot be fetched."
   seen=$(gpg --batch --with-colons --show-keys "$fresh") || true
@@ -102,15 +102,40 @@ fetch_key() {
 
 # --- Debian and Ubuntu ---------------------------------------------------------------------
 
-# First boot runs unattended upgrades for minutes: wait for dpkg's lock, try again for the lists'.
+# First boot runs unattended upgrades for minutes, so wait for dpkg's lock.
 apt() {
   DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a run apt-get -q -y \
     -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Dpkg::Options::=--force-confold "$@"
 }
 
+# apt-get never waits for the lock of the lists, so wait here.
+update_lists() {
+  local answer attempt=1 deadline=$((SECONDS + 300))
+  CHANGED=1
+  until answer=$(apt update 2>&1); do
+    printf '%s\n' "$answer" >&2
+    if [[ $answer == *"Could not get lock"* ]] && ((SECONDS < deadline)); then
+      say "waiting for the program that holds the package lists"
+    elif ((attempt++ == 5)); then
+      return 1
+    fi
+    sleep 3
+  done
+  printf '%s\n' "$answer"
+}
+
+# A run that was cut off leaves dpkg's journal behind; apt-get refuses to work over it. It may also
+# be that of a program at work: then dpkg fails, and apt-get waits for the lock.
+install_debs() {
+  if [[ -n $(find "${SYSROOT}/var/lib/dpkg/updates" -type f 2>/dev/null) ]]; then
+    DEBIAN_FRONTEND=noninteractive run dpkg --force-confold --configure -a || true
+  fi
+  apt install "$@"
+}
+
 prepare_debian() {
-  retry 5 apt update || die "$E_MIRROR" "apt-get update fails; see the lines above."
-  retry 3 apt install ca-certificates curl gnupg iptables ethtool tar openssl ||
+  update_lists || die "$E_MIRROR" "apt-get update fails; see the lines above."
+  retry 3 install_debs ca-certificates curl gnupg iptables ethtool tar openssl ||
     die "$E_PACKAGES" "The basic packages cannot be installed; see the lines above."
 }
 
@@ -129,8 +154,8 @@ END
 }
 
 install_debian() {
-  retry 5 apt update || die "$E_MIRROR" "apt-get update fails with the new sources; see the lines above."
-  retry 3 apt install --allow-change-held-packages --allow-downgrades \
+  update_lists || die "$E_MIRROR" "apt-get update fails with the new sources; see the lines above."
+  retry 3 install_debs --allow-change-held-packages --allow-downgrades \
     "containerd.io=$CONTAINERD_VERSION.*" "${KUBERNETES_PACKAGES[@]/%/=$K8S_VERSION-*}" ||
     die "$E_PACKAGES" "Kubernetes $K8S_VERSION or containerd $CONTAINERD_VERSION cannot be installed; the mirror may lag behind, so try an older patch."
 }
@@ -138,7 +163,9 @@ install_debian() {
 # --- Rocky and its kin ---------------------------------------------------------------------
 
 prepare_rhel() {
-  retry 3 run dnf -q -y install ca-certificates curl gnupg2 iptables-nft ethtool tar openssl container-selinux ||
+  local packages=(ca-certificates gnupg2 iptables-nft ethtool tar openssl container-selinux)
+  command -v curl >/dev/null || packages+=(curl) # curl-minimal will do, and curl conflicts with it
+  retry 3 run dnf -q -y install "${packages[@]}" ||
     die "$E_PACKAGES" "The basic packages cannot be installed; see the lines above."
 }
 
@@ -163,16 +190,17 @@ baseurl=$DOCKER_URL/linux/centos/9/\$basearch/stable
 enabled=1
 gpgcheck=1
 gpgkey=file:///etc/pki/rpm-gpg/docker.asc
+exclude=containerd.io
 END
 }
 
 install_rhel() {
-  retry 3 run dnf -q -y install --disableexcludes=kubernetes --allowerasing \
+  retry 3 run dnf -q -y install --disableexcludes=kubernetes,docker-ce-stable --allowerasing \
     "containerd.io-$CONTAINERD_VERSION.*" "${KUBERNETES_PACKAGES[@]/%/-$K8S_VERSION}" ||
     die "$E_PACKAGES" "Kubernetes $K8S_VERSION or containerd $CONTAINERD_VERSION cannot be installed; the mirror may lag behind, so try an older patch."
 }
 
-# An unattended upgrade must not move a cluster; on Rocky the source's exclude line does it.
+# An unattended upgrade must not move a cluster; on Rocky the sources' exclude lines do it.
 hold_packages() {
   local package held
   [[ $OS_FAMILY == debian ]] || return 0

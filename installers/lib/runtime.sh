@@ -79,18 +79,22 @@ END
 
 # One hosts.toml a registry; containerd reads them at each pull, no restart needed.
 write_mirrors() {
-  local entry registry mirror server
+  local entry registry
   for entry in $PULL_MIRRORS; do
     registry=${entry%%=*}
-    mirror=${entry#*=}
-    server="https://$registry"
-    [[ $registry != docker.io ]] || server=https://registry-1.docker.io
-    write_file "${SYSROOT}/etc/containerd/certs.d/$registry/hosts.toml" 0644 <<END
-server = "$server"
+    mirrors_of "$registry" | write_file "${SYSROOT}/etc/containerd/certs.d/$registry/hosts.toml" 0644
+  done
+}
 
-[host."$mirror"]
-  capabilities = ["pull", "resolve"]
-END
+# mirrors_of REGISTRY: its mirrors, tried in turn, and last the registry itself.
+mirrors_of() {
+  local entry server="https://$1"
+  [[ $1 != docker.io ]] || server=https://registry-1.docker.io
+  say "server = \"$server\""
+  for entry in $PULL_MIRRORS; do
+    if [[ ${entry%%=*} == "$1" ]]; then
+      printf '\n[host."%s"]\n  capabilities = ["pull", "resolve"]\n' "${entry#*=}"
+    fi
   done
 }
 

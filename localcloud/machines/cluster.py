@@ -3,19 +3,15 @@
 import asyncio
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
-from localcloud.database import erase
 from localcloud.kubernetes.client import MASTERS, ApiClient
 from localcloud.kubernetes.kubelet import Kubelet, NodeConfig
-from localcloud.kubernetes.planes import BootstrapToken, Plane, PlaneConfig
+from localcloud.kubernetes.planes import BootstrapToken, Plane, PlaneConfig, erase_objects
+from localcloud.machines.body import Body
 from localcloud.parts import Ailment
-
-if TYPE_CHECKING:
-    from localcloud.machines.machine import Machine
 
 API_PORT = 6443
 _RETRY = 0.5  # seconds between a kubelet's attempts to reach its API server
@@ -25,42 +21,33 @@ KUBERNETES = "etc/kubernetes"
 class ClusterPart:
     """Starts and stops what kubeadm has set up; what that was stands in the machine's state."""
 
-    def __init__(self, machine: "Machine") -> None:
-        self._machine = machine
+    def __init__(self, body: Body) -> None:
+        self._body = body
         self.plane: Plane | None = None
-        self.ailments: set[Ailment] = set()
         self._kubelet: Kubelet | None = None
         self._starting: asyncio.Task[None] | None = None
 
-    @property
-    def _data(self) -> Path:
-        """Where the plane keeps its objects, as etcd keeps them on the master's disk."""
-        return self._machine.folder / "cluster.db"
-
     async def start_plane(self) -> Plane:
         """Serve the API on the machine's address; a plane that stopped goes on where it was."""
-        machine = self._machine
+        world, birth = self._body.world, self._body.birth
         if self.plane is None:
-            self.plane = machine.world.planes.create(self._plane_config())
-        if Ailment.API_SERVER in self.ailments:
+            self.plane = world.planes.create(self._plane_config())
+        if Ailment.API_SERVER in self._body.ailments:
             return self.plane
         await self.plane.start()
         with suppress(OSError):  # it listens already: only the kubelet was restarted
-            machine.world.fabric.listen(
-                machine.birth.vpc, machine.birth.address, API_PORT, self.plane.accept
-            )
+            world.fabric.listen(birth.vpc, birth.address, API_PORT, self.plane.accept)
         return self.plane
 
     def _plane_config(self) -> PlaneConfig:
-        machine, known = self._machine, self._machine.state.control_plane
+        body, known = self._body, self._body.state.control_plane
         assert known is not None, "kubeadm init has not run"
-        pki = machine.disk / KUBERNETES / "pki"
-        birth, fabric = machine.birth, machine.world.fabric
+        pki = body.disk / KUBERNETES / "pki"
         return PlaneConfig(
             name=known["name"],
             version=known["version"],
-            vpc=birth.vpc,
-            address=birth.address,
+            vpc=body.birth.vpc,
+            address=body.birth.address,
             ca_certificate=(pki / "ca.crt").read_bytes(),
             ca_key=(pki / "ca.key").read_bytes(),
             server_certificate=(pki / "apiserver.crt").read_bytes(),
@@ -71,22 +58,22 @@ class ClusterPart:
                 BootstrapToken(token, datetime.fromisoformat(ends) if ends else None)
                 for token, ends in known["tokens"]
             ),
-            dial=lambda address, port: fabric.dial(birth.vpc, birth.address, address, port),
+            dial=body.dial,
             node_cidr_mask=known["node_cidr_mask"],
-            data=self._data,
+            data=body.cluster_data,
         )
 
     async def start_kubelet(self) -> None:
         """Start what the kubelet service runs; before init or join it has nothing to run."""
-        if self._machine.state.node is None or self._starting is not None:
+        if self._body.state.node is None or self._starting is not None:
             return
-        if Ailment.KUBELET not in self.ailments:
+        if Ailment.KUBELET not in self._body.ailments:
             await self._start_static_pods()
         self._starting = asyncio.create_task(self._keep_trying())
 
     async def _start_static_pods(self) -> None:
         """Do what a master's kubelet does first; the control plane is a static pod of it."""
-        if self._machine.state.control_plane is not None:
+        if self._body.state.control_plane is not None:
             await self.start_plane()
 
     async def wait_for_kubelet(self) -> None:
@@ -96,26 +83,26 @@ class ClusterPart:
 
     async def _keep_trying(self) -> None:
         """Wait until the cluster's control plane is on this cloud again, as after its restart."""
-        clock = self._machine.world.clock
-        if Ailment.KUBELET in self.ailments:
-            while Ailment.KUBELET in self.ailments:
+        clock = self._body.world.clock
+        if Ailment.KUBELET in self._body.ailments:
+            while Ailment.KUBELET in self._body.ailments:
                 await clock.sleep(_RETRY)
             await self._start_static_pods()
         while not await self._try_to_start():
             await clock.sleep(_RETRY)
 
     async def _try_to_start(self) -> bool:
-        machine, node = self._machine, self._machine.state.node
+        world, node = self._body.world, self._body.state.node
         assert node is not None
-        plane = machine.world.planes.find_by_ca_hash(node["ca_hash"])
+        plane = world.planes.find_by_ca_hash(node["ca_hash"])
         if plane is None:
             return False
         kubelet = Kubelet(
             self._kubelets_client(plane),
             self._node_config(node),
-            machine.world.fabric,
-            machine.world.clock,
-            machine.world.profile,
+            world.fabric,
+            world.clock,
+            world.profile,
         )
         await kubelet.start()
         self._kubelet = kubelet
@@ -123,13 +110,13 @@ class ClusterPart:
 
     def _kubelets_client(self, plane: Plane) -> ApiClient:
         """One client for all kubelets of a cluster: those that share one share their watches."""
-        clients = self._machine.world.kubelet_clients
+        clients = self._body.world.kubelet_clients
         if plane not in clients:
             clients[plane] = plane.client(MASTERS)
         return clients[plane]
 
     def _node_config(self, node: dict[str, Any]) -> NodeConfig:
-        birth = self._machine.birth
+        birth = self._body.birth
         return NodeConfig(
             name=node["name"],
             vpc=birth.vpc,
@@ -138,14 +125,14 @@ class ClusterPart:
             max_pods=node["max_pods"],
             vcpus=birth.vcpus,
             memory_mib=birth.memory_mib,
-            os_image=self._machine.system.name,
+            os_image=self._body.system.name,
             labels=node["labels"],
             taints=tuple(node["taints"]),
             static_pods=tuple(self._static_pods()),
         )
 
     def _static_pods(self) -> list[dict[str, Any]]:
-        folder = self._machine.disk / KUBERNETES / "manifests"
+        folder = self._body.disk / KUBERNETES / "manifests"
         return [yaml.safe_load(file.read_text()) for file in sorted(folder.glob("*.yaml"))]
 
     def running_pods(self) -> list[dict[str, Any]]:
@@ -157,8 +144,8 @@ class ClusterPart:
         """Stop the kubelet; as on a real machine its containers, the API server too, run on."""
         if self._starting is not None:
             self._starting.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._starting
+            # Why it failed, kubeadm has told, which waited for it.
+            await asyncio.gather(self._starting, return_exceptions=True)
             self._starting = None
         if self._kubelet is not None:
             await self._kubelet.stop()
@@ -171,8 +158,8 @@ class ClusterPart:
 
     async def _stop_plane(self) -> None:
         if self.plane is not None:
-            birth = self._machine.birth
-            self._machine.world.fabric.close(birth.vpc, birth.address, API_PORT)
+            birth = self._body.birth
+            self._body.world.fabric.close(birth.vpc, birth.address, API_PORT)
             await self.plane.stop()
 
     async def fall_ill(self, ailment: Ailment) -> None:
@@ -186,13 +173,16 @@ class ClusterPart:
         """Start what an ailment had stopped."""
         if ailment is Ailment.API_SERVER:
             await self._start_static_pods()
-        elif ailment is Ailment.KUBELET and self._machine.units.is_active("kubelet"):
+        elif ailment is Ailment.KUBELET:
             await self.start_kubelet()
 
     async def forget(self) -> None:
         """Stop all for good, as `kubeadm reset` does."""
         await self.power_off()
-        self.plane = None
-        erase(self._data)
-        self._machine.state.node = None
-        self._machine.state.control_plane = None
+        if self.plane is not None:
+            self._body.world.kubelet_clients.pop(self.plane, None)
+            self._body.world.planes.forget(self.plane)
+            self.plane = None
+        erase_objects(self._body.cluster_data)
+        self._body.state.node = None
+        self._body.state.control_plane = None

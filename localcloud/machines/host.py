@@ -1,5 +1,8 @@
 """All machines of the local cloud, as the IaaS side sees them."""
 
+import asyncio
+import logging
+import shutil
 from collections import defaultdict
 from collections.abc import Collection
 from pathlib import Path
@@ -7,12 +10,16 @@ from pathlib import Path
 from localcloud.clock import Clock
 from localcloud.fabric import Fabric
 from localcloud.kubernetes.planes import Planes
+from localcloud.machines import captured
+from localcloud.machines.body import Body, World
 from localcloud.machines.landlock import find_version
-from localcloud.machines.machine import Machine, World, erase
-from localcloud.machines.sandbox import link_tools, log
+from localcloud.machines.machine import Machine
+from localcloud.machines.sandbox import link_tools
 from localcloud.machines.standins.door import Door
 from localcloud.parts import Ailment, Birth
 from localcloud.profiles import Profile
+
+log = logging.getLogger(__name__)
 
 
 class Machines:
@@ -28,7 +35,7 @@ class Machines:
         self._root = root.resolve()
         self._door = Door()
         tools = self._root / ".tools"
-        self._world = World(fabric, clock, profile, planes, tools, self._door)
+        self._world = World(fabric, clock, profile, planes, tools)
         self._machines: dict[str, Machine] = {}
         self._ailments: defaultdict[str, set[Ailment]] = defaultdict(set)
         link_tools(tools)
@@ -44,12 +51,15 @@ class Machines:
         await self._door.open()
         machine = self._machines.get(birth.instance_id)
         if machine is None:
-            machine = Machine(birth, self._root / birth.instance_id, self._world)
+            body = Body(birth, self._root / birth.instance_id, self._world)
+            if body.is_new:
+                await asyncio.to_thread(captured.unpack, self._root / birth.image_id, body)
+            machine = Machine(body, self._door)
             self._machines[birth.instance_id] = machine
         if machine.is_running:
             return
-        machine.birth = birth  # it may have another address than before it was halted
-        machine.cluster.ailments = self._ailments[birth.instance_id]
+        machine.body.birth = birth  # it may have another address than before it was halted
+        machine.body.ailments = self._ailments[birth.instance_id]
         try:
             await machine.boot()
         except BaseException:
@@ -62,34 +72,41 @@ class Machines:
         if machine is not None:
             await machine.halt()
 
-    async def destroy(self, instance_id: str) -> None:
-        """Power off and forget, disk included; an unknown machine is fine."""
-        machine = self._machines.pop(instance_id, None)
+    async def capture(self, instance_id: str, image_id: str) -> None:
+        """Copy the disk of a halted machine: those born with this image begin with it."""
+        await asyncio.to_thread(captured.pack, self._root / instance_id, self._root / image_id)
+
+    async def destroy(self, disk_id: str) -> None:
+        """Forget a machine, powered off first, or an image; an unknown one is fine."""
+        machine = self._machines.pop(disk_id, None)
         if machine is not None:
             await machine.halt()
             await machine.cluster.forget()
-        self._ailments.pop(instance_id, None)
-        erase(self._root / instance_id)
+        self._ailments.pop(disk_id, None)
+        self._erase(disk_id)
 
     async def fail(self, instance_id: str, ailment: Ailment) -> None:
         """Let a part of a machine fail, now or when it boots, until `mend`."""
         self._ailments[instance_id].add(ailment)
         machine = self._machines.get(instance_id)
         if machine is not None and machine.is_running:
-            await machine.cluster.fall_ill(ailment)
+            await machine.fall_ill(ailment)
 
     async def mend(self, instance_id: str, ailment: Ailment) -> None:
         """Let the part work again; a machine that never failed is fine."""
         self._ailments[instance_id].discard(ailment)
         machine = self._machines.get(instance_id)
         if machine is not None and machine.is_running:
-            await machine.cluster.recover(ailment)
+            await machine.recover(ailment)
 
     def forget_strangers(self, known: Collection[str]) -> None:
         """Erase the folders of machines that are not known, left by a daemon that was killed."""
         for folder in self._root.glob("[!.]*"):
             if folder.name not in known:
-                erase(folder)
+                self._erase(folder.name)
+
+    def _erase(self, instance_id: str) -> None:
+        shutil.rmtree(self._root / instance_id, ignore_errors=True)
 
     async def close(self) -> None:
         """Suspend all machines and shut the door for stand-ins; the disks stay."""

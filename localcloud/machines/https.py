@@ -40,7 +40,7 @@ async def get(
 
     Raises:
         ssl.SSLError: the server's certificate is not for `host`, or of another authority.
-        OSError: the connection broke, or `patience` seconds have passed.
+        OSError: the connection broke, it does not speak HTTP, or `patience` seconds have passed.
     """
     async with asyncio.timeout(patience):
         reader, writer = await asyncio.open_connection(
@@ -48,6 +48,8 @@ async def get(
         )
         try:
             return await _exchange(reader, writer, host, path, bearer)
+        except h11.ProtocolError as error:
+            raise OSError(f"{host} does not speak HTTP: {error}") from error
         finally:
             writer.close()
 

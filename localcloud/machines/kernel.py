@@ -17,9 +17,10 @@ def start(disk: Path) -> None:
     for setting in (disk / _BRIDGE).iterdir():
         setting.unlink()
     (disk / "proc/sys/net/ipv4/ip_forward").write_text("0\n")
-    for line in _lines(disk / "etc/modules-load.d"):
-        if line in MODULES:
-            load_module(disk, line)
+    for file in sorted((disk / "etc/modules-load.d").glob("*.conf")):
+        for name in _lines(file):
+            if name in MODULES:
+                load_module(disk, name)
     for name, value in configured_sysctls(disk):
         file = sysctl_file(disk, name)
         if file.is_file():
@@ -45,15 +46,20 @@ def sysctl_file(disk: Path, name: str) -> Path:
 
 def configured_sysctls(disk: Path) -> Iterator[tuple[str, str]]:
     """Yield what /etc/sysctl.d says, in the order of its files."""
-    for line in _lines(disk / "etc/sysctl.d"):
+    for file in sorted((disk / "etc/sysctl.d").glob("*.conf")):
+        yield from read_sysctls(file)
+
+
+def read_sysctls(file: Path) -> Iterator[tuple[str, str]]:
+    """Yield the settings of one file."""
+    for line in _lines(file):
         name, equals, value = line.partition("=")
         if equals:
             yield name.strip(), value.strip()
 
 
-def _lines(folder: Path) -> Iterator[str]:
-    for file in sorted(folder.glob("*.conf")):
-        for line in file.read_text().splitlines():
-            text = line.partition("#")[0].strip()
-            if text:
-                yield text
+def _lines(file: Path) -> Iterator[str]:
+    for line in file.read_text().splitlines():
+        text = line.partition("#")[0].strip()
+        if text:
+            yield text

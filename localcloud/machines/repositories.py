@@ -38,7 +38,7 @@ _BASIC = (
 PREINSTALLED = {
     "ubuntu": ("ca-certificates", "curl", "gnupg", "iptables", "openssl", "tar"),
     "debian": ("ca-certificates", "openssl", "tar"),
-    "rocky": ("ca-certificates", "curl", "gnupg2", "openssl", "tar"),
+    "rocky": ("ca-certificates", "curl-minimal", "gnupg2", "openssl", "tar"),
 }
 DEPENDENCIES = {"kubeadm": ("cri-tools",), "kubelet": ("kubernetes-cni",)}
 
@@ -47,6 +47,7 @@ COMMANDS = {
     "containerd.io": ("containerd", "ctr"),
     "cri-tools": ("crictl",),
     "curl": ("curl",),
+    "curl-minimal": ("curl",),
     "ethtool": ("ethtool",),
     "gnupg": ("gpg",),
     "gnupg2": ("gpg",),
@@ -100,12 +101,14 @@ def _is_docker(url: str) -> bool:
     return "/docker-ce/" in url or urlsplit(url).hostname == "download.docker.com"
 
 
+def is_reached(source: str) -> bool:
+    """Say whether the host of a package source answers from here."""
+    return urlsplit(source).hostname in MIRROR_HOSTS
+
+
 def is_served(source: str) -> bool:
     """Say whether a package source (its URL) can be read from here."""
-    if urlsplit(source).hostname not in MIRROR_HOSTS:
-        return False
-    minor = _minor_of(source)
-    return _is_docker(source) or minor in _LATEST_PATCH
+    return is_reached(source) and (_is_docker(source) or _minor_of(source) in _LATEST_PATCH)
 
 
 def versions_of(package: str, sources: Sequence[str], system: System) -> list[str]:

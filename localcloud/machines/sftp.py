@@ -1,6 +1,7 @@
 """A machine's files over SFTP: its disk is the root, links cannot lead out of it."""
 
 import posixpath
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,16 @@ class DiskFiles(asyncssh.SFTPServer):
     ) -> Any:
         self._check(path)
         return super().open56(path, desired_access, flags, attrs)
+
+    def stat(self, path: bytes) -> Any:
+        """Look at what a path means, links followed."""
+        self._check(path)
+        return super().stat(path)
+
+    def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
+        """List a folder, also through a link."""
+        self._check(path)
+        return super().scandir(path)
 
     def setstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> Any:
         """Set mode and times; owners of the host mean nothing on a machine."""

@@ -7,16 +7,15 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import asyncssh
 
 from localcloud.fabric import CHUNK, splice
-from localcloud.machines.sandbox import Process
+from localcloud.machines.body import Body
+from localcloud.machines.process import Process
+from localcloud.machines.sandbox import Sandbox
 from localcloud.machines.sftp import DiskFiles
-
-if TYPE_CHECKING:
-    from localcloud.machines.machine import Machine
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +31,9 @@ Relay = Callable[[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]], Awaitab
 class SshServer:
     """Serves connections that the fabric hands over, each with the host key of its moment."""
 
-    def __init__(self, machine: "Machine") -> None:
-        self._machine = machine
+    def __init__(self, body: Body, sandbox: Sandbox) -> None:
+        self._body = body
+        self._sandbox = sandbox
         self._host_key: asyncssh.SSHKey | None = None
         self._connections: set[asyncssh.SSHServerConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -44,22 +44,22 @@ class SshServer:
         try:
             self._host_key = asyncssh.read_private_key(file)
         except (OSError, asyncssh.KeyImportError) as error:
-            log.warning("sshd on %s: %s", self._machine.birth.instance_id, error)
+            log.warning("sshd on %s: %s", self._body.birth.instance_id, error)
 
     def accept(self, connection: socket.socket, peer: str) -> None:
         """Serve one connection until it ends."""
         if self._host_key is None:
             connection.close()
             return
-        task = asyncio.create_task(self._serve(connection, peer, self._host_key))
+        task = asyncio.create_task(self._serve(connection, self._host_key))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, connection: socket.socket, peer: str, host_key: asyncssh.SSHKey) -> None:
+    async def _serve(self, connection: socket.socket, host_key: asyncssh.SSHKey) -> None:
         with suppress(asyncssh.Error, OSError, TimeoutError):
             served = await asyncssh.run_server(
                 connection,
-                server_factory=lambda: _Session(self._machine, peer),
+                server_factory=lambda: _Session(self._body),
                 server_host_keys=[host_key],
                 process_factory=self._run,
                 sftp_factory=self._serve_files,
@@ -81,16 +81,16 @@ class SshServer:
 
     def _serve_files(self, channel: asyncssh.SSHServerChannel[bytes]) -> DiskFiles:
         user = str(channel.get_extra_info("username"))
-        home = self._machine.sandbox.home(user).relative_to(self._machine.disk)
-        return DiskFiles(channel, self._machine.disk, f"/{home}")
+        home = self._body.home(user).relative_to(self._body.disk)
+        return DiskFiles(channel, self._body.disk, f"/{home}")
 
     async def _run(self, session: "asyncssh.SSHServerProcess[bytes]") -> None:
         """Run the command (or standard input, as a shell would) and hand its streams through."""
         user = str(session.get_extra_info("username"))
         command = ["-c", session.command] if session.command is not None else ["-s"]
         try:
-            process = await self._machine.sandbox.start(command, user=user)
-        except OSError as error:
+            process = await self._sandbox.start(command, user=user)
+        except (OSError, ValueError) as error:
             session.stderr.write(f"{error}\n".encode())
             session.exit(126)
             return
@@ -98,7 +98,7 @@ class SshServer:
         try:
             session.exit(await _carry(session, process))
         except (asyncssh.Error, OSError):
-            log.debug("a client of %s went away", self._machine.birth.instance_id)
+            log.debug("a client of %s went away", self._body.birth.instance_id)
         finally:
             process.kill()
             process.close()
@@ -123,10 +123,10 @@ async def _carry(session: "asyncssh.SSHServerProcess[bytes]", process: Process) 
             while data := await session.stdin.read(CHUNK):
                 process.stdin.write(data)
                 await process.stdin.drain()
-        process.close()
+        process.stdin.close()
 
     async def drain(reader: asyncio.StreamReader, writer: asyncssh.SSHWriter[bytes]) -> None:
-        while data := await reader.read(CHUNK):
+        while data := await _read(reader, ending):
             writer.write(data)
             await writer.drain()
 
@@ -142,13 +142,26 @@ async def _carry(session: "asyncssh.SSHServerProcess[bytes]", process: Process) 
             process.kill()
         code = await ending
         await asyncio.wait({draining}, timeout=_LINGER)
-        process.kill()  # children that stayed behind would keep the pipes open
+        process.kill()  # children that stayed behind
         await draining
         return code if code >= 0 else 128 - code
     finally:
         for task in (feeding, leaving, ending, draining):
             task.cancel()
         await asyncio.gather(feeding, leaving, ending, draining, return_exceptions=True)
+
+
+async def _read(reader: asyncio.StreamReader, ending: asyncio.Future[int]) -> bytes:
+    """Read on; after the command's end whoever keeps its pipes open may be silent for a while."""
+    reading = asyncio.ensure_future(reader.read(CHUNK))
+    either: set[asyncio.Future[Any]] = {reading, ending}
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not reading.done():
+            await asyncio.wait({reading}, timeout=_LINGER)
+        return reading.result() if reading.done() else b""
+    finally:
+        reading.cancel()
 
 
 async def _quietly(work: Awaitable[None]) -> None:
@@ -159,9 +172,8 @@ async def _quietly(work: Awaitable[None]) -> None:
 class _Session(asyncssh.SSHServer):
     """Who may log in to one machine, and whom he may reach from there."""
 
-    def __init__(self, machine: "Machine", peer: str) -> None:
-        self._machine = machine
-        self._peer = peer
+    def __init__(self, body: Body) -> None:
+        self._body = body
         self._connection: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
@@ -172,7 +184,7 @@ class _Session(asyncssh.SSHServer):
         assert self._connection is not None
         # A name is a part of a path here, so it must be one.
         is_name = _USER_NAME.fullmatch(username) is not None
-        keys = _authorized_keys(self._machine.sandbox.home(username)) if is_name else None
+        keys = _authorized_keys(self._body.home(username)) if is_name else None
         if keys is not None:
             self._connection.set_authorized_keys(keys)
         return True
@@ -188,14 +200,14 @@ class _Session(asyncssh.SSHServer):
         Raises:
             asyncssh.ChannelOpenError: nobody answers there, or not from here.
         """
-        birth = self._machine.birth
-        address = birth.address if dest_host in _LOOPBACK else self._machine.resolve(dest_host)
+        body = self._body
+        address = body.birth.address if dest_host in _LOOPBACK else body.resolve(dest_host)
         if address is None:
             raise asyncssh.ChannelOpenError(
                 asyncssh.OPEN_CONNECT_FAILED, f"{dest_host}: Name or service not known"
             )
         try:
-            far = self._machine.world.fabric.dial(birth.vpc, birth.address, address, dest_port)
+            far = body.dial(address, dest_port)
         except OSError as error:
             word = (
                 "Connection refused"

@@ -104,6 +104,14 @@ def test_help_is_the_head_of_the_script_and_needs_nothing(script: Path) -> None:
     assert "Exit codes:" in done.stdout
 
 
+@each(ENTRANCES)
+def test_it_can_be_called_from_its_own_folder(script: Path) -> None:
+    done = subprocess.run(
+        ["bash", script.name, "--help"], capture_output=True, text=True, cwd=INSTALLERS
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @each([INSTALLERS / "manifests/flannel.yaml", INSTALLERS / "manifests/kube-ui.yaml"])
 def test_manifests_name_no_moving_tag_and_have_only_known_places_to_fill(script: Path) -> None:
     text = script.read_text()

@@ -3,13 +3,14 @@
 import asyncio
 import json
 import ssl
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from localcloud import pki
 from localcloud.kubernetes.client import MASTERS
-from localcloud.machines import pki
 from localcloud.machines.https import get
 from localcloud.machines.systems import CGROUP1
 from tests.localcloud.machines.machine_lab import (
@@ -121,7 +122,7 @@ def test_the_ca_that_lies_there_is_the_clusters_ca(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             machine = await lab.boot(make_birth())
-            given = pki.make_authority(machine.world.clock.now())
+            given = pki.make_authority(machine.body.world.clock.now())
             folder = lab.disk("i-one") / "etc/kubernetes/pki"
             folder.mkdir(parents=True)
             (folder / "ca.crt").write_bytes(given.certificate)
@@ -139,7 +140,7 @@ def test_an_init_that_broke_off_is_cleaned_up_and_keeps_the_ca(tmp_path: Path) -
             machine = await lab.boot(make_birth())
             folder = lab.disk("i-one") / "etc/kubernetes"
             (folder / "pki").mkdir(parents=True)
-            given = pki.make_authority(machine.world.clock.now())
+            given = pki.make_authority(machine.body.world.clock.now())
             (folder / "pki/ca.crt").write_bytes(given.certificate)
             (folder / "pki/ca.key").write_bytes(given.key)
             (folder / "manifests").mkdir()
@@ -184,6 +185,10 @@ def test_a_finished_control_plane_that_does_not_answer_is_never_reset(tmp_path: 
             "ubuntu 24.04", {"K8S_VERSION": "1.36"}, 2, "a version with its patch", id="no patch"
         ),
         pytest.param(
+            "ubuntu 24.04", {"K8S_VERSION": "1.30.4"}, 2, "use a patch of 1.35, 1.36 or 1.37",
+            id="a version without today's configuration",
+        ),
+        pytest.param(
             "ubuntu 24.04", {"K8S_VERSION": "1.36.99"}, 21, "cannot be installed",
             id="a patch that the mirror does not have",
         ),
@@ -211,9 +216,7 @@ def test_what_cannot_work_ends_with_one_sentence_and_its_code(
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await lab.boot(make_birth(system=system))
-            # Retries pause between attempts; those pauses are not what is looked at here.
-            (lab.disk("i-one") / "usr/local/sbin").mkdir(parents=True, exist_ok=True)
-            shorten_pauses(lab)
+            lab.shorten_pauses()
             done = await lab.install(MASTER_SCRIPT, master_settings(**settings))
             errors = [line for line in str(done.stderr).splitlines() if line.startswith("ERROR ")]
             assert done.exit_status == code, done.stderr
@@ -221,14 +224,6 @@ def test_what_cannot_work_ends_with_one_sentence_and_its_code(
             assert sentence in errors[0]
 
     run(story())
-
-
-def shorten_pauses(lab: Lab) -> None:
-    """Put a `sleep` that does not wait among the machine's own tools."""
-    tool = lab.root / ".tools/sleep"
-    tool.unlink(missing_ok=True)
-    tool.write_text("#!/bin/sh\n")
-    tool.chmod(0o755)
 
 
 @pytest.mark.parametrize(
@@ -240,10 +235,25 @@ def test_an_old_kernel_and_an_old_cgroup_are_refused(
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             machine = await lab.boot(make_birth())
-            machine.system = replace(machine.system, **{field: value})
+            machine.body.system = replace(machine.body.system, **{field: value})
             done = await lab.install(NODE_SCRIPT, node_settings(), "install")
             assert done.exit_status == code
-            assert not (lab.disk("i-one") / "etc/sysctl.d/90-k8s.conf").exists()
+            assert not (lab.disk("i-one") / "etc/sysctl.d/99-zz-k8s.conf").exists()
+
+    run(story())
+
+
+@pytest.mark.parametrize(("vcpus", "memory_mib"), [(1, 4096), (2, 1024)])
+def test_a_machine_too_small_for_a_master_is_refused_before_anything_is_touched(
+    tmp_path: Path, vcpus: int, memory_mib: int
+) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await lab.boot(make_birth(vcpus=vcpus, memory_mib=memory_mib))
+            done = await lab.install(MASTER_SCRIPT, master_settings())
+            assert done.exit_status == 10
+            assert "A master wants 2 processors" in str(done.stderr)
+            assert not (lab.disk("i-one") / "etc/modules-load.d/k8s.conf").exists()
 
     run(story())
 
@@ -307,6 +317,63 @@ def test_a_node_that_may_not_join_says_why(
     run(story())
 
 
+def test_a_node_of_another_cluster_is_not_taken_for_one_of_this(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            ca_hash = await master_of(lab)
+            await lab.boot(make_birth("i-two", NODE))
+            node = {"instance_id": "i-two", "address": NODE}
+            settings = node_settings(JOIN_TOKEN=TOKEN, CA_HASH=ca_hash)
+            assert (await lab.install(NODE_SCRIPT, settings, **node)).exit_status == 0
+            done = await lab.install(NODE_SCRIPT, settings | {"CA_HASH": "sha256:0"}, **node)
+            assert done.exit_status == 31
+            assert "a node of another cluster" in str(done.stderr)
+
+    run(story())
+
+
+def test_no_installer_prints_the_token_or_leaves_it_behind(tmp_path: Path) -> None:
+    secret = TOKEN.partition(".")[2]
+
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await lab.boot(make_birth())
+            master = await lab.install(MASTER_SCRIPT, master_settings())
+            assert master.exit_status == 0, master.stderr
+            await lab.boot(make_birth("i-two", NODE))
+            settings = node_settings(JOIN_TOKEN=TOKEN, CA_HASH=lab.plane().ca_hash)
+            place = {"instance_id": "i-two", "address": NODE}
+            node = await lab.install(NODE_SCRIPT, settings, **place)
+            assert node.exit_status == 0, node.stderr
+            for done in (master, node):
+                assert secret not in str(done.stdout) + str(done.stderr)
+            for one in ("i-one", "i-two"):
+                for file in (lab.disk(one) / "var/lib/k8s-installer").iterdir():
+                    assert secret not in file.read_text(), file
+
+    run(story())
+
+
+def test_mirrors_of_one_registry_are_tried_in_turn(tmp_path: Path) -> None:
+    mirrors = (
+        "docker.io=https://one.example docker.io=https://two.example quay.io=https://q.example"
+    )
+
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await lab.boot(make_birth())
+            settings = node_settings(NODE_IP=MASTER, PULL_MIRRORS=mirrors)
+            assert (await lab.install(NODE_SCRIPT, settings, "install")).exit_status == 0
+            folder = lab.disk("i-one") / "etc/containerd/certs.d"
+            hosts = tomllib.loads((folder / "docker.io/hosts.toml").read_text())
+            assert hosts["server"] == "https://registry-1.docker.io"
+            assert list(hosts["host"]) == ["https://one.example", "https://two.example"]
+            again = await lab.install(NODE_SCRIPT, settings, "install")
+            assert "nothing to do" in str(again.stdout)
+
+    run(story())
+
+
 def test_dry_run_shows_what_it_would_do_and_does_nothing(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
@@ -316,7 +383,7 @@ def test_dry_run_shows_what_it_would_do_and_does_nothing(tmp_path: Path) -> None
             assert "+ swapoff -a" in str(done.stdout)
             assert "kubeadm=1.36.4-" in str(done.stdout)
             disk = lab.disk("i-one")
-            assert not (disk / "etc/sysctl.d/90-k8s.conf").exists()
+            assert not (disk / "etc/sysctl.d/99-zz-k8s.conf").exists()
             assert not (disk / "var/lib/k8s-installer").exists()
 
     run(story())
@@ -385,7 +452,7 @@ def test_f2cadm_answers_from_its_tables(tmp_path: Path) -> None:
 
 def test_the_ui_is_installed_once_and_follows_a_new_certificate(tmp_path: Path) -> None:
     def write_certificate(lab: Lab) -> dict[str, str]:
-        now = lab.machines.find("i-one").world.clock.now()
+        now = lab.machines.find("i-one").body.world.clock.now()
         authority = pki.make_authority(now)
         pair = pki.issue(authority, now, "ui", server_names=["ui.example"])
         (lab.disk("i-one") / "root/ca.crt").write_bytes(authority.certificate)

@@ -1,14 +1,36 @@
 """One call of a stand-in: its arguments, its streams, and the machine it acts on."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from localcloud.machines.body import Body
+from localcloud.machines.cluster import ClusterPart
 from localcloud.machines.disk import inside
+from localcloud.machines.runtime import Runtime
+from localcloud.machines.units import Units
 
-if TYPE_CHECKING:
-    from localcloud.machines.machine import Machine
+
+class Subject(Protocol):
+    """What stand-ins see of the machine they act on: its body, and what runs on it."""
+
+    @property
+    def body(self) -> Body: ...
+    @property
+    def units(self) -> Units: ...
+    @property
+    def runtime(self) -> Runtime: ...
+    @property
+    def cluster(self) -> ClusterPart: ...
+
+    async def add_packages(self, packages: Mapping[str, str]) -> None:
+        """Install versions of packages, and start what they bring where that is the custom."""
+        ...
+
+    def remove_packages(self, names: Iterable[str]) -> None:
+        """Remove packages and their commands."""
+        ...
 
 
 class Failed(Exception):
@@ -23,7 +45,7 @@ class Failed(Exception):
 class Call:
     """What a handler gets. `out`, `err` and `read_stdin` go to and from the calling script."""
 
-    machine: "Machine"
+    machine: Subject
     name: str
     arguments: list[str]
     folder: Path
@@ -31,6 +53,10 @@ class Call:
     environment: Mapping[str, str]
     write: Callable[[str, str], Awaitable[None]]  # stream ("out" or "err"), text
     read_stdin: Callable[[], Awaitable[str]]
+
+    @property
+    def body(self) -> Body:
+        return self.machine.body
 
     async def out(self, text: str) -> None:
         """Write one or more whole lines to standard output."""
@@ -43,7 +69,7 @@ class Call:
     def path(self, name: str) -> Path:
         """The file that the script means. Raises `Failed` when it is not on the machine's disk."""
         try:
-            return inside(self.machine.disk, name, self.folder)
+            return inside(self.body.disk, name, self.folder)
         except PermissionError as error:
             raise Failed(f"{self.name}: {error}") from error
 
@@ -76,14 +102,18 @@ class Arguments:
 
 
 def take_apart(
-    call: Call, *, flags: Collection[str] = (), options: Collection[str] = ()
+    call: Call,
+    *,
+    flags: Collection[str] = (),
+    options: Collection[str] = (),
+    takes_words: bool = True,
 ) -> Arguments:
     """Sort a command line into flags, options with a value, and words.
 
     Knows `--name value`, `--name=value`, `-n value` and bundles such as `-fsS`.
 
     Raises:
-        Failed: an argument is in neither list.
+        Failed: an argument is in neither list, or is a word where none is taken.
     """
     taken = Arguments()
     rest = list(call.arguments)
@@ -109,4 +139,6 @@ def take_apart(
             taken.options.update({f"-{one}": "" for one in argument[1:]})
         else:
             raise call.unknown(argument)
+    if taken.words and not takes_words:
+        raise call.unknown(" ".join(taken.words))
     return taken

@@ -6,7 +6,8 @@ in the script says who asks.
 
 The script sends the number of its fields, then the fields, each with a NUL behind it. The daemon
 answers with frames: `out SIZE` and `err SIZE` with as many bytes of text, `in 0` to ask for
-standard input, which comes back as a size and the bytes, and `exit CODE` at the end.
+standard input, which comes back as a size and the bytes, and `exit CODE` at the end. A script that
+is killed closes its connection, and its handler ends with it, as the command would have.
 """
 
 import asyncio
@@ -14,18 +15,16 @@ import logging
 import secrets
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from localcloud.machines.standins.call import Call, Failed
-from localcloud.machines.standins.table import HANDLERS, LOCAL_SCRIPTS
-
-if TYPE_CHECKING:
-    from localcloud.machines.machine import Machine
+from localcloud.machines.standins.call import Call, Failed, Subject
+from localcloud.machines.standins.script import Script
+from localcloud.machines.standins.table import HANDLERS, LOCAL_SCRIPTS, command_names
 
 log = logging.getLogger(__name__)
 
-_LARGEST_INPUT = 16 * 1024 * 1024
+_LONGEST_FIELD = 256 * 1024  # more than Linux lets one argument be
 _FIXED_FIELDS = 5  # secret, name, folder, user, KUBECONFIG
 
 _STUB = r"""#!@BASH@
@@ -54,38 +53,50 @@ exit 255
 """
 
 
+@dataclass(eq=False)
+class _Admitted:
+    """A machine that is on: who it is, and what its commands are doing."""
+
+    machine: Subject
+    calls: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def end_calls(self) -> None:
+        for call in self.calls:
+            call.cancel()
+        await asyncio.gather(*self.calls, return_exceptions=True)
+
+
 class Door:
     """One loopback listener for the stand-ins of all machines."""
 
     def __init__(self) -> None:
-        self._machines: dict[str, Machine] = {}
+        self._admitted: dict[str, _Admitted] = {}  # by secret
         self._server: asyncio.Server | None = None
-        self._calls: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Listen on a free port; a second call does nothing."""
         if self._server is None:
-            self._server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
+            self._server = await asyncio.start_server(
+                self._answer, "127.0.0.1", 0, limit=_LONGEST_FIELD
+            )
 
     async def close(self) -> None:
         """Stop listening, and end the calls that run."""
         if self._server is not None:
             self._server.close()
             self._server = None
-        for call in list(self._calls):
-            call.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
+        for admitted in list(self._admitted.values()):
+            await self.dismiss(admitted.machine)
 
-    def admit(self, machine: "Machine", folder: Path, names: Iterable[str]) -> None:
+    def admit(self, machine: Subject) -> None:
         """Let a machine's scripts in, by a stub of its own with a new secret."""
         assert self._server is not None, "the door is closed"
-        self.dismiss(machine)
         secret = secrets.token_hex(16)
-        self._machines[secret] = machine
+        self._admitted[secret] = _Admitted(machine)
+        folder = machine.body.commands
         folder.mkdir(parents=True, exist_ok=True)
-        bash = (machine.world.tools / "bash").resolve()
         values = {
-            "BASH": str(bash),
+            "BASH": str((machine.body.world.tools / "bash").resolve()),
             "PORT": str(self._server.sockets[0].getsockname()[1]),
             "SECRET": secret,
             "FIXED": str(_FIXED_FIELDS),
@@ -93,62 +104,57 @@ class Door:
         _write_script(folder / ".stub", _fill(_STUB, values))
         for name, text in LOCAL_SCRIPTS.items():
             _write_script(folder / name, _fill(text, values))
-        self.set_commands(folder, names)
+        self.refresh(machine)
 
-    def set_commands(self, folder: Path, names: Iterable[str]) -> None:
-        """Make exactly these commands exist, beside the few that need no daemon."""
-        wanted = set(names)
-        for link in folder.iterdir():
-            if link.is_symlink() and link.name not in wanted:
-                link.unlink()
-        for name in wanted:
-            if not (folder / name).is_symlink():
-                (folder / name).symlink_to(".stub")
+    def refresh(self, machine: Subject) -> None:
+        """Let exactly the commands exist whose packages are installed."""
+        body = machine.body
+        _link(body.commands, command_names(body.system.packager, body.state.packages))
 
-    def dismiss(self, machine: "Machine") -> None:
-        """Let a machine's scripts in no more."""
-        for secret in [s for s, known in self._machines.items() if known is machine]:
-            del self._machines[secret]
+    async def dismiss(self, machine: Subject) -> None:
+        """Let a machine's scripts in no more, and end the calls of those that run."""
+        for secret, admitted in list(self._admitted.items()):
+            if admitted.machine is machine:
+                del self._admitted[secret]
+                await admitted.end_calls()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._calls.add(task)
         try:
             with suppress(OSError, asyncio.IncompleteReadError, ValueError):
                 await self._serve(reader, writer)
+        except asyncio.LimitOverrunError:
+            log.warning("a stand-in was called with an argument of over %d bytes", _LONGEST_FIELD)
         except asyncio.CancelledError:
-            pass  # the daemon ends; start_server would report it as a failure
+            pass  # the machine or the daemon ends; start_server would report it as a failure
         finally:
-            self._calls.discard(task)
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         count = int(await reader.readline())
         fields = [(await reader.readuntil(b"\0"))[:-1].decode() for _ in range(count)]
         secret, name, folder, user, kubeconfig, *arguments = fields
-        machine = self._machines.get(secret)
-        if machine is None:
+        admitted = self._admitted.get(secret)
+        task = asyncio.current_task()
+        if admitted is None or task is None:
             return
-
-        async def write(stream: str, text: str) -> None:
-            data = text.encode()
-            writer.write(b"%s %d\n" % (stream.encode(), len(data)) + data)
-            await writer.drain()
-
-        async def read_stdin() -> str:
-            writer.write(b"in 0\n")
-            size = int(await reader.readline())
-            if size > _LARGEST_INPUT:
-                raise Failed(f"{name}: the input is larger than {_LARGEST_INPUT} bytes")
-            return (await reader.readexactly(size)).decode()
-
-        environment = {"KUBECONFIG": kubeconfig}
-        call = Call(machine, name, arguments, Path(folder), user, environment, write, read_stdin)
-        code = await _run(call)
-        machine.save()
-        writer.write(b"exit %d\n" % code)
-        await writer.drain()
+        admitted.calls.add(task)
+        task.add_done_callback(admitted.calls.discard)
+        script = Script(reader, writer)
+        call = Call(
+            machine=admitted.machine,
+            name=name,
+            arguments=arguments,
+            folder=Path(folder),
+            user=user,
+            environment={"KUBECONFIG": kubeconfig},
+            write=script.write,
+            read_stdin=script.read_stdin,
+        )
+        try:
+            code = await script.live_for(_run(call))
+        finally:
+            call.body.save()
+        await script.end(code)
 
 
 async def _run(call: Call) -> int:
@@ -161,12 +167,23 @@ async def _run(call: Call) -> int:
     except Failed as failure:
         await call.err(str(failure))
         return failure.code
-    except (OSError, asyncio.IncompleteReadError):
+    except ConnectionError:
         raise  # the script went away
     except Exception:
-        log.exception("%s %s on %s", call.name, call.arguments, call.machine.birth.instance_id)
+        log.exception("%s %s on %s", call.name, call.arguments, call.body.birth.instance_id)
         await call.err(f"{call.name}: the local cloud's stand-in failed; its log says why")
         return 70
+
+
+def _link(folder: Path, names: Iterable[str]) -> None:
+    """Make exactly these names links to the stub, beside the few that need no daemon."""
+    wanted = set(names)
+    for link in folder.iterdir():
+        if link.is_symlink() and link.name not in wanted:
+            link.unlink()
+    for name in wanted:
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(".stub")
 
 
 def _fill(text: str, values: dict[str, str]) -> str:

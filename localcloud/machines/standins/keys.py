@@ -1,9 +1,10 @@
-"""Stand-in for ssh-keygen, so that machines do not depend on the host's OpenSSH."""
+"""Stand-ins for ssh-keygen and gpg, so that machines do not depend on what the host has."""
 
-from pathlib import Path
+import re
 
 import asyncssh
 
+from localcloud.machines.host_keys import ensure_host_key, write_key
 from localcloud.machines.standins.call import Call, Failed, Handler, take_apart
 
 
@@ -14,7 +15,7 @@ async def _ssh_keygen(call: Call) -> int:
     if taken.words:
         raise call.unknown(" ".join(taken.words))
     if "-A" in taken:
-        call.machine.make_host_key()
+        ensure_host_key(call.body.disk, comment=call.body.birth.hostname)
         return 0
     file = call.path(taken.value("-f") or "/root/.ssh/id_ed25519")
     if "-l" in taken or "-y" in taken:
@@ -52,12 +53,18 @@ async def _show(call: Call, name: str, *, fingerprint: bool) -> int:
     return 0
 
 
-def write_key(path: Path, key: asyncssh.SSHKey) -> None:
-    """Write both halves beside each other, the private one closed to others."""
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_bytes(key.export_private_key())
-    path.with_name(f"{path.name}.pub").write_bytes(key.export_public_key())
+async def _gpg(call: Call) -> int:
+    taken = take_apart(call, flags=("--batch", "--with-colons", "--show-keys", "--quiet"))
+    if "--show-keys" not in taken or len(taken.words) != 1:
+        raise call.unknown(" ".join(call.arguments))
+    text = call.path(taken.words[0]).read_text()
+    match = re.search(r"stands for the key ([0-9A-F]{40})", text)
+    if match is None:
+        raise Failed("gpg: no valid OpenPGP data found.", 2)
+    await call.out(
+        f"pub:-:4096:1:{match[1][-16:]}:0:::-:::scSC::::::23::0:\nfpr:::::::::{match[1]}:"
+    )
+    return 0
 
 
-HANDLERS: dict[str, Handler] = {"ssh-keygen": _ssh_keygen}
+HANDLERS: dict[str, Handler] = {"ssh-keygen": _ssh_keygen, "gpg": _gpg}

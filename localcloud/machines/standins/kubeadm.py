@@ -32,7 +32,7 @@ def images_of(version: str, repository: str) -> list[str]:
 async def _kubeadm(call: Call) -> int:
     taken = take_apart(
         call,
-        flags=("-f", "--force", "--upload-certs", "--print-join-command"),
+        flags=("-f", "--force", "--skip-token-print"),
         options=(
             "--config", "--kubernetes-version", "--image-repository", "-o", "--output",
             "--cri-socket", "--ttl", "-v", "--v",
@@ -54,6 +54,8 @@ async def _kubeadm(call: Call) -> int:
             call.need_root()
             documents = _documents(call, taken)
             await kubeadm_init.run(call, documents, images_of)
+            if "--skip-token-print" not in taken:
+                await kubeadm_init.show_join_command(call, documents)
         case ["join"]:
             call.need_root()
             await kubeadm_join.run(call, _documents(call, taken))
@@ -66,7 +68,7 @@ async def _kubeadm(call: Call) -> int:
 
 
 async def _version(call: Call, taken: Arguments) -> None:
-    version = "v" + call.machine.state.packages["kubeadm"].partition("-")[0]
+    version = "v" + call.body.state.packages["kubeadm"].partition("-")[0]
     short = taken.value("-o", "--output") == "short"
     await call.out(version if short else f'kubeadm version: {{GitVersion:"{version}"}}')
 
@@ -85,21 +87,21 @@ def _images(call: Call, taken: Arguments) -> list[str]:
     if "--config" in taken:
         cluster = read_cluster(_documents(call, taken))
         return images_of(cluster.version, cluster.repository)
-    installed = "v" + call.machine.state.packages["kubeadm"].partition("-")[0]
+    installed = "v" + call.body.state.packages["kubeadm"].partition("-")[0]
     version = taken.value("--kubernetes-version", default=installed)
     return images_of(version, taken.value("--image-repository", default=DEFAULT_REPOSITORY))
 
 
 async def _reset(call: Call) -> None:
-    machine = call.machine
+    machine, body = call.machine, call.body
     await machine.units.stop("kubelet")
     await machine.cluster.forget()
-    folder = machine.disk / KUBERNETES
+    folder = body.disk / KUBERNETES
     for name in ("manifests", "pki"):
         shutil.rmtree(folder / name, ignore_errors=True)
     for file in folder.glob("*.conf"):
         file.unlink()
-    shutil.rmtree(machine.disk / "var/lib/kubelet", ignore_errors=True)
+    shutil.rmtree(body.disk / "var/lib/kubelet", ignore_errors=True)
     await call.out(
         f"[reset] Deleting contents of directories: [/{KUBERNETES}/manifests /var/lib/kubelet "
         f"/{KUBERNETES}/pki]\n"

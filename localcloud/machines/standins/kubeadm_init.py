@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
+from localcloud import pki
 from localcloud.kubernetes.client import MASTERS
-from localcloud.kubernetes.planes import Plane
-from localcloud.machines import pki
+from localcloud.kubernetes.planes import Plane, hash_of_ca
 from localcloud.machines.cluster import API_PORT, KUBERNETES
 from localcloud.machines.standins import addons, preflight
 from localcloud.machines.standins.call import Call, Failed
@@ -37,8 +37,8 @@ async def run(
     Raises:
         Failed: in kubeadm's words; files of the finished phases stay behind, as they do there.
     """
-    machine = call.machine
-    settings = read_init(documents, machine.read_hostname(), machine.birth.address)
+    body = call.body
+    settings = read_init(documents, body.read_hostname(), body.birth.address)
     cluster = settings.cluster
     await call.out(f"[init] Using Kubernetes version: {cluster.version}")
     _check(call, settings)
@@ -47,16 +47,29 @@ async def run(
         await pull(call, image)
     await _write_certificates(call, settings)
     await _write_kubeconfigs(call, settings)
-    _write_manifests(machine.disk / KUBERNETES / "manifests", images_of, settings)
+    _write_manifests(body.disk / KUBERNETES / "manifests", images_of, settings)
     _remember(call, settings)
     preflight.check_kubelet_can_run(call)
-    await machine.world.clock.sleep(machine.world.profile.kubeadm_init)
+    await body.world.clock.sleep(body.world.profile.kubeadm_init)
     await _start(call, settings)
     await call.out("\nYour Kubernetes control-plane has initialized successfully!")
 
 
+async def show_join_command(call: Call, documents: Mapping[str, Document]) -> None:
+    """Print how nodes join, with the first token: a secret, on standard output."""
+    settings = read_init(documents, call.body.read_hostname(), call.body.birth.address)
+    endpoint = settings.cluster.endpoint or f"{settings.address}:{API_PORT}"
+    for token, _ in settings.tokens[:1]:
+        certificate = (call.body.disk / KUBERNETES / "pki/ca.crt").read_bytes()
+        await call.out(
+            "\nThen you can join any number of worker nodes by running the following on each as "
+            f"root:\n\nkubeadm join {endpoint} --token {token} \\\n"
+            f"\t--discovery-token-ca-cert-hash {hash_of_ca(certificate)}"
+        )
+
+
 def _check(call: Call, settings: InitSettings) -> None:
-    installed = call.machine.state.packages["kubeadm"].partition("-")[0]
+    installed = call.body.state.packages["kubeadm"].partition("-")[0]
     wanted = settings.cluster.version.removeprefix("v")
     if installed.split(".")[:2] != wanted.split(".")[:2]:
         raise Failed(
@@ -66,13 +79,13 @@ def _check(call: Call, settings: InitSettings) -> None:
     for token, _ in settings.tokens:
         if not _TOKEN.match(token):
             raise Failed("the bootstrap token does not have the form [a-z0-9]{6}.[a-z0-9]{16}", 3)
-    if settings.address != call.machine.birth.address:
+    if settings.address != call.body.birth.address:
         raise Failed(f"advertiseAddress {settings.address} is no address of this machine", 3)
 
 
 async def _write_certificates(call: Call, settings: InitSettings) -> None:
-    now = call.machine.world.clock.now()
-    folder = call.machine.disk / KUBERNETES / "pki"
+    now = call.body.world.clock.now()
+    folder = call.body.disk / KUBERNETES / "pki"
     folder.mkdir(parents=True, exist_ok=True)
     try:
         authority = pki.read_authority(folder)
@@ -84,6 +97,7 @@ async def _write_certificates(call: Call, settings: InitSettings) -> None:
         await call.out('[certs] Generating "ca" certificate and key')
     else:
         await call.out("[certs] Using existing ca certificate authority")
+    _check_halves(folder)
     names = [
         "kubernetes", "kubernetes.default", "kubernetes.default.svc",
         "kubernetes.default.svc.cluster.local", settings.registration.name, settings.address,
@@ -99,6 +113,16 @@ async def _write_certificates(call: Call, settings: InitSettings) -> None:
     )
 
 
+def _check_halves(folder: Path) -> None:
+    """A certificate without its key is what an init leaves that was killed between the two."""
+    halves = [(folder / "apiserver").with_suffix(end) for end in (".crt", ".key")]
+    if halves[0].exists() != halves[1].exists():
+        raise Failed(
+            "error execution phase certs/apiserver: failed to write or validate certificate "
+            '"apiserver": failure loading apiserver certificate: failed to load certificate'
+        )
+
+
 def _first_address(cidr: str) -> str:
     return str(ipaddress.ip_network(cidr)[1])
 
@@ -111,8 +135,8 @@ def _write_pair(stem: Path, pair: pki.Pair) -> None:
 
 
 async def _write_kubeconfigs(call: Call, settings: InitSettings) -> None:
-    now = call.machine.world.clock.now()
-    folder = call.machine.disk / KUBERNETES
+    now = call.body.world.clock.now()
+    folder = call.body.disk / KUBERNETES
     authority = pki.read_authority(folder / "pki")
     assert authority is not None
     local = f"{settings.address}:{API_PORT}"
@@ -151,9 +175,9 @@ def _write_manifests(
 
 
 def _remember(call: Call, settings: InitSettings) -> None:
-    machine, registration = call.machine, settings.registration
-    now = machine.world.clock.now()
-    machine.state.control_plane = {
+    body, registration = call.body, settings.registration
+    now = body.world.clock.now()
+    body.state.control_plane = {
         "name": settings.cluster.name,
         "version": settings.cluster.version,
         "pod_cidr": settings.cluster.pod_cidr,
@@ -165,7 +189,7 @@ def _remember(call: Call, settings: InitSettings) -> None:
         ],
     }
     taints = [MASTER_TAINT] if registration.taints is None else list(registration.taints)
-    machine.state.node = {
+    body.state.node = {
         "name": registration.name,
         "version": settings.cluster.version,
         "max_pods": settings.cluster.max_pods,
@@ -182,10 +206,10 @@ def _duration(text: str) -> timedelta:
 
 
 async def _start(call: Call, settings: InitSettings) -> None:
-    machine = call.machine
+    machine, body = call.machine, call.body
     plane = await machine.cluster.start_plane()
-    assert machine.state.node is not None
-    machine.state.node["ca_hash"] = plane.ca_hash
+    assert body.state.node is not None
+    body.state.node["ca_hash"] = plane.ca_hash
     await call.out("[control-plane-check] kube-apiserver is healthy")
     machine.units.enable("kubelet")
     await machine.units.restart("kubelet")
@@ -200,7 +224,7 @@ async def _start(call: Call, settings: InitSettings) -> None:
 def _check_endpoint(call: Call, settings: InitSettings) -> None:
     """kubeadm talks to the API by its endpoint's name, so the name must lead back here."""
     host, _, port = settings.cluster.endpoint.rpartition(":")
-    if host and call.machine.resolve(host) is None:
+    if host and call.body.resolve(host) is None:
         raise Failed(
             "error execution phase upload-config/kubeadm: error creating token: Post "
             f'"https://{host}:{port}/api/v1": dial tcp: lookup {host}: no such host'

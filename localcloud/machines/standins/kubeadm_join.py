@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import h11
 import yaml
 
+from localcloud import pki
 from localcloud.kubernetes.planes import hash_of_ca
-from localcloud.machines import pki
 from localcloud.machines.cluster import KUBERNETES
 from localcloud.machines.https import Reply, get
 from localcloud.machines.standins import preflight
@@ -27,7 +26,6 @@ _DISCOVERY = timedelta(minutes=5)  # kubeadm's own default
 _SHORTEST_DISCOVERY = timedelta(seconds=2)
 _PAUSE = 1.0
 _PREFIX = "error execution phase preflight: couldn't validate the identity of the API Server: "
-_UNREACHABLE = (OSError, h11.RemoteProtocolError)
 
 
 class _NotYet(Exception):
@@ -48,8 +46,8 @@ async def run(call: Call, documents: Mapping[str, Document]) -> None:
     Raises:
         Failed: in kubeadm's words.
     """
-    machine = call.machine
-    settings = read_join(documents, machine.read_hostname())
+    machine, body = call.machine, call.body
+    settings = read_join(documents, body.read_hostname())
     if not settings.ca_hashes and not settings.skips_verification:
         raise Failed(
             "discovery.bootstrapToken: Invalid value: \"\": using token-based discovery without "
@@ -62,12 +60,12 @@ async def run(call: Call, documents: Mapping[str, Document]) -> None:
     kubeadm = await _read_config(call, settings, cluster, "kubeadm-config", "ClusterConfiguration")
     kubelet = await _read_config(call, settings, cluster, "kubelet-config", "kubelet")
     preflight.check_kubelet_can_run(call)
-    await machine.world.clock.sleep(machine.world.profile.kubeadm_join)
+    await body.world.clock.sleep(body.world.profile.kubeadm_join)
     _write_files(call, settings, cluster)
     registration = settings.registration
-    machine.state.node = {
+    body.state.node = {
         "name": registration.name,
-        "version": "v" + machine.state.packages["kubelet"].partition("-")[0],
+        "version": "v" + body.state.packages["kubelet"].partition("-")[0],
         "max_pods": int(kubelet.get("maxPods", 110)),
         "labels": dict(registration.labels),
         "taints": list(registration.taints or ()),
@@ -84,7 +82,7 @@ async def run(call: Call, documents: Mapping[str, Document]) -> None:
 
 async def _discover(call: Call, settings: JoinSettings) -> _Trusted:
     """Ask until the answer can be trusted or the time is up; a wrong hash ends it at once."""
-    world = call.machine.world
+    world = call.body.world
     patience = max(_SHORTEST_DISCOVERY, timedelta(seconds=20 * world.profile.kubeadm_join))
     deadline = world.clock.now() + min(_DISCOVERY, patience)
     while True:
@@ -152,13 +150,12 @@ async def _get(
     """Reach the endpoint as the machine does: by its /etc/hosts, through the private network."""
     host, _, port = settings.endpoint.rpartition(":")
     url = f'Get "https://{settings.endpoint}{path}"'
-    machine = call.machine
-    address = machine.resolve(host)
+    body = call.body
+    address = body.resolve(host)
     if address is None:
         raise _NotYet(f"{url}: dial tcp: lookup {host}: no such host")
-    birth = machine.birth
     try:
-        connection = machine.world.fabric.dial(birth.vpc, birth.address, address, int(port))
+        connection = body.dial(address, int(port))
         return await get(connection, context, host, path, bearer=bearer)
     except ssl.SSLError as error:
         raise _NotYet(f"{url}: tls: failed to verify certificate: x509: {error}") from error
@@ -166,7 +163,7 @@ async def _get(
         raise _NotYet(f"{url}: dial tcp {address}:{port}: i/o timeout") from error
     except ConnectionRefusedError as error:
         raise _NotYet(f"{url}: dial tcp {address}:{port}: connect: connection refused") from error
-    except _UNREACHABLE as error:
+    except OSError as error:
         raise _NotYet(f"{url}: EOF ({error})") from error
 
 
@@ -189,7 +186,7 @@ async def _read_config(
 
 
 def _write_files(call: Call, settings: JoinSettings, cluster: _Trusted) -> None:
-    folder = call.machine.disk / KUBERNETES
+    folder = call.body.disk / KUBERNETES
     (folder / "pki").mkdir(parents=True, exist_ok=True)
     (folder / "pki/ca.crt").write_bytes(cluster.ca_certificate)
     user = f"system:node:{settings.registration.name}"

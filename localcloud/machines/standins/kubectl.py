@@ -6,7 +6,8 @@ which reaches the cluster through its public address.
 
 import base64
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,51 +22,65 @@ from localcloud.machines.standins import kubectl_change, kubectl_show
 from localcloud.machines.standins.call import Arguments, Call, Failed, Handler, take_apart
 from localcloud.machines.standins.kubectl_target import Target
 
+_OK = 200
+
 _FLAGS = (
-    "--all",
-    "--client",
-    "-A",
-    "--all-namespaces",
-    "--no-headers",
-    "--overwrite",
-    "--ignore-not-found",
-)
+    "-A", "--all-namespaces", "--client", "--ignore-not-found", "--no-headers", "--overwrite",
+)  # fmt: skip
 _OPTIONS = (
     "--kubeconfig", "-n", "--namespace", "-o", "--output", "-f", "--filename", "--raw", "--type",
     "-p", "--patch", "--cert", "--key", "--dry-run", "--timeout", "-l", "--selector", "--for",
     "--duration",
 )  # fmt: skip
+_EVERY_VERB_TAKES = {"--kubeconfig", "-n", "--namespace"}
 
-_OK = 200
 
-Verb = Callable[[Target], Awaitable[int]]
+@dataclass(frozen=True, slots=True)
+class _Verb:
+    """What one verb does, and which of the flags and options it heeds."""
 
-_VERBS: dict[str, Verb] = {
-    "get": kubectl_show.get,
-    "wait": kubectl_show.wait,
-    "rollout": kubectl_show.rollout,
-    "apply": kubectl_change.apply,
-    "create": kubectl_change.create,
-    "delete": kubectl_change.delete,
-    "label": kubectl_change.label,
-    "patch": kubectl_change.patch,
-}
+    do: Callable[[Target], Awaitable[int]]
+    takes: Collection[str]
+
+
+_VERBS = {
+    "get": _Verb(
+        kubectl_show.get,
+        {
+            "-A", "--all-namespaces", "--ignore-not-found", "--no-headers", "-o", "--output",
+            "--raw", "-l", "--selector",
+        },
+    ),
+    "wait": _Verb(kubectl_show.wait, {"--for", "--timeout"}),
+    "rollout": _Verb(kubectl_show.rollout, {"--timeout"}),
+    "apply": _Verb(kubectl_change.apply, {"-f", "--filename"}),
+    "create": _Verb(
+        kubectl_change.create,
+        {"-f", "--filename", "--cert", "--key", "--dry-run", "-o", "--output", "--duration"},
+    ),
+    "delete": _Verb(kubectl_change.delete, {"-f", "--filename", "--ignore-not-found"}),
+    "label": _Verb(kubectl_change.label, {"--overwrite"}),
+    "patch": _Verb(kubectl_change.patch, {"--type", "-p", "--patch"}),
+}  # fmt: skip
 
 
 async def _kubectl(call: Call) -> int:
     taken = take_apart(call, flags=_FLAGS, options=_OPTIONS)
     verb, *words = taken.words or ["help"]
     if verb == "version":
-        version = call.machine.state.packages["kubectl"].partition("-")[0]
+        version = call.body.state.packages["kubectl"].partition("-")[0]
         await call.out(f"Client Version: v{version}")
         return 0
     if verb not in _VERBS:
         raise call.unknown(verb)
+    for option in taken.options:
+        if option not in _EVERY_VERB_TAKES and option not in _VERBS[verb].takes:
+            raise call.unknown(f"{verb} {option}")
     target = Target(
         call, taken, words, lambda: _connect(call, taken), lambda path: _fetch(call, taken, path)
     )
     try:
-        return await _VERBS[verb](target)
+        return await _VERBS[verb].do(target)
     except ApiFailure as failure:
         raise Failed(f"Error from server ({failure.reason}): {failure.message}") from failure
 
@@ -75,7 +90,7 @@ def _connect(call: Call, taken: Arguments) -> ApiClient:
     config = _read_kubeconfig(call, taken)
     cluster = config["clusters"][0]["cluster"]
     certificate = base64.b64decode(cluster["certificate-authority-data"])
-    plane = call.machine.world.planes.find_by_ca_hash(hash_of_ca(certificate))
+    plane = call.body.world.planes.find_by_ca_hash(hash_of_ca(certificate))
     if plane is None or not plane.is_running:
         host = cluster["server"].removeprefix("https://")
         raise Failed(
@@ -90,14 +105,13 @@ async def _fetch(call: Call, taken: Arguments, path: str) -> str:
     cluster = _read_kubeconfig(call, taken)["clusters"][0]["cluster"]
     host, _, port = cluster["server"].removeprefix("https://").rpartition(":")
     certificate = base64.b64decode(cluster["certificate-authority-data"]).decode()
-    machine = call.machine
-    address = machine.resolve(host)
+    body = call.body
+    address = body.resolve(host)
     if address is None:
         raise Failed(f"Unable to connect to the server: dial tcp: lookup {host}: no such host")
-    birth = machine.birth
     try:
-        connection = machine.world.fabric.dial(birth.vpc, birth.address, address, int(port))
         context = ssl.create_default_context(cadata=certificate)
+        connection = body.dial(address, int(port))
         reply = await get(connection, context, host, path)
     except ssl.SSLError as error:
         text = f"Unable to connect to the server: tls: failed to verify certificate: {error}"
@@ -113,7 +127,7 @@ async def _fetch(call: Call, taken: Arguments, path: str) -> str:
 
 
 def _read_kubeconfig(call: Call, taken: Arguments) -> dict[str, Any]:
-    home = call.machine.sandbox.home(call.user) / ".kube/config"
+    home = call.body.home(call.user) / ".kube/config"
     name = taken.value("--kubeconfig") or call.environment["KUBECONFIG"]
     file: Path = call.path(name) if name else home
     if not file.is_file():

@@ -86,6 +86,8 @@ def _merged(patch: Manifest, wanted: Manifest) -> Manifest:
 
 async def create(target: Target) -> int:
     """`create -f`, `create secret tls NAME`, `create token ACCOUNT`, `create namespace NAME`."""
+    if "--dry-run" in target.taken and target.words[:1] in ([], ["token"]):
+        raise target.call.unknown("--dry-run of this")
     if not target.words:
         api = target.connect()
         for kind, manifest in await target.manifests():

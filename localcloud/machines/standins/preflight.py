@@ -26,16 +26,16 @@ async def check(call: Call, *, master: bool) -> None:
     Raises:
         Failed: with every fatal error, as kubeadm lists them.
     """
-    machine = call.machine
+    machine, body = call.machine, call.body
     await call.out("[preflight] Running pre-flight checks")
-    if swap_is_on(machine.disk):
+    if swap_is_on(body.disk):
         await call.err(
             "\t[WARNING Swap]: swap is supported for cgroup v2 only. The kubelet must be properly "
             "configured to use swap. Please refer to https://kubernetes.io/docs/concepts/"
             "architecture/nodes/#swap-memory, or disable swap on the node"
         )
-    name = machine.read_hostname()
-    if machine.resolve(name) is None:
+    name = body.read_hostname()
+    if body.resolve(name) is None:
         await call.err(f'\t[WARNING Hostname]: hostname "{name}" could not be reached')
     errors = [*_system(call), *_files(call, INIT_FILES if master else JOIN_FILES)]
     if master:
@@ -52,11 +52,12 @@ async def check(call: Call, *, master: bool) -> None:
 
 
 def _system(call: Call) -> list[str]:
-    machine, errors = call.machine, []
-    kernel = tuple(int(part) for part in machine.system.kernel.split(".")[:2])
+    machine, body = call.machine, call.body
+    errors = []
+    kernel = tuple(int(part) for part in body.system.kernel.split(".")[:2])
     if kernel < _OLDEST_KERNEL:
-        errors.append(f"SystemVerification]: unsupported kernel release: {machine.system.kernel}")
-    if machine.system.cgroup != CGROUP2:
+        errors.append(f"SystemVerification]: unsupported kernel release: {body.system.kernel}")
+    if body.system.cgroup != CGROUP2:
         errors.append("SystemVerification]: cgroups v1 support is in maintenance mode")
     if not machine.units.is_active("containerd") or not machine.runtime.offers_cri:
         errors.append(
@@ -74,7 +75,7 @@ def _system(call: Call) -> list[str]:
 
 
 def _files(call: Call, names: tuple[str, ...]) -> list[str]:
-    folder = call.machine.disk / KUBERNETES
+    folder = call.body.disk / KUBERNETES
     return [
         f"FileAvailable{_dashed(name)}]: /{KUBERNETES}/{name} already exists"
         for name in names
@@ -87,7 +88,7 @@ def _dashed(name: str) -> str:
 
 
 def _size(call: Call) -> list[str]:
-    birth, errors = call.machine.birth, []
+    birth, errors = call.body.birth, []
     if birth.vcpus < _LEAST_CPUS:
         errors.append(
             f"NumCPU]: the number of available CPUs {birth.vcpus} "
@@ -103,13 +104,13 @@ def _size(call: Call) -> list[str]:
 
 def check_kubelet_can_run(call: Call) -> None:
     """Raise `Failed` as kubeadm does when the kubelet will not come up: swap, cgroup drivers."""
-    machine = call.machine
+    machine, body = call.machine, call.body
     why = ""
-    if swap_is_on(machine.disk):
+    if swap_is_on(body.disk):
         why = "running with swap on is not supported, please disable swap"
     elif not machine.runtime.uses_systemd_cgroups():
         why = "the kubelet's cgroup driver is systemd, containerd's is cgroupfs"
-    elif Ailment.KUBELET in machine.cluster.ailments:
+    elif Ailment.KUBELET in body.ailments:
         why = "a fault of the local cloud keeps it from coming up"
     if why:
         raise Failed(

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 from localcloud.machines.repositories import COMMANDS
+from localcloud.machines.standins.apt import HANDLERS as APT
 from localcloud.machines.standins.call import Handler
 from localcloud.machines.standins.containers import HANDLERS as CONTAINERS
+from localcloud.machines.standins.dnf import HANDLERS as DNF
 from localcloud.machines.standins.keys import HANDLERS as KEYS
 from localcloud.machines.standins.kubeadm import HANDLERS as KUBEADM
 from localcloud.machines.standins.kubectl import HANDLERS as KUBECTL
-from localcloud.machines.standins.packages import APT, DNF
-from localcloud.machines.standins.packages import HANDLERS as PACKAGES
 from localcloud.machines.standins.services import HANDLERS as SERVICES
 from localcloud.machines.standins.system import HANDLERS as SYSTEM
 from localcloud.machines.standins.web import HANDLERS as WEB
@@ -17,7 +17,8 @@ from localcloud.machines.standins.web import HANDLERS as WEB
 HANDLERS: dict[str, Handler] = {
     **SYSTEM,
     **SERVICES,
-    **PACKAGES,
+    **APT,
+    **DNF,
     **WEB,
     **CONTAINERS,
     **KEYS,

@@ -36,18 +36,19 @@ async def _curl(call: Call) -> int:
 
 async def _ask_neighbour(call: Call, url: str, *, insecure: bool) -> repositories.Page | None:
     """Fetch a page by HTTPS from the machine's own network, as far as its rules allow."""
-    parts, machine = urlsplit(url), call.machine
+    parts, body = urlsplit(url), call.body
     host = parts.hostname or ""
-    address = machine.resolve(host)
+    address = body.resolve(host)
     if address is None or parts.scheme != "https":
         raise Failed(f"curl: (6) Could not resolve host: {host}", 6)
     context = ssl.create_default_context()
     if insecure:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    birth, port = machine.birth, parts.port or 443
+    port = parts.port or 443
     try:
-        connection = machine.world.fabric.dial(birth.vpc, birth.address, address, port)
-        reply = await get(connection, context, host, parts.path or "/")
+        connection = body.dial(address, port)
+        path = parts._replace(scheme="", netloc="", path=parts.path or "/", fragment="").geturl()
+        reply = await get(connection, context, host, path)
     except TimeoutError as error:
         raise Failed(f"curl: (28) Connection to {host}:{port} timed out", 28) from error
     except ssl.SSLError as error:

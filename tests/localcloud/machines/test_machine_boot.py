@@ -1,6 +1,9 @@
 """Birth, userdata, power, and what survives it."""
 
+import asyncio
 import io
+import os
+import signal
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +69,27 @@ def test_an_executable_userdata_runs_at_every_boot(tmp_path: Path) -> None:
             await lab.machines.halt("i-one")
             await lab.boot(birth)
             assert (lab.disk("i-one") / "var/log/boots").read_text() == "boot\nboot\n"
+
+    run(story())
+
+
+def test_a_child_that_outlives_rc_local_holds_up_neither_boot_nor_halt(tmp_path: Path) -> None:
+    script = b"""#!/bin/bash
+echo begun
+setsid sleep 600 &
+echo $! > "$SYSROOT/root/pid"
+"""
+
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            birth = make_birth(userdata=Userdata(UserdataKind.EXEC, script, "/etc/rc.local"))
+            await asyncio.wait_for(lab.boot(birth), 8)
+            child = int((lab.disk("i-one") / "root/pid").read_text())
+            try:
+                await asyncio.wait_for(lab.machines.halt("i-one"), 8)
+            finally:
+                os.kill(child, signal.SIGKILL)
+            assert (lab.disk("i-one") / "var/log/rc.local.log").read_text() == "begun\n"
 
     run(story())
 

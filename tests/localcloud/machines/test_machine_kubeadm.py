@@ -11,6 +11,7 @@ from tests.localcloud.machines.machine_lab import (
     MASTER,
     NODE,
     TOKEN,
+    VPC,
     Lab,
     make_birth,
     master_settings,
@@ -165,6 +166,23 @@ def test_a_stopped_kubelet_comes_back(tmp_path: Path) -> None:
             assert lab.plane().is_running
             assert (await lab.run("systemctl start kubelet")).exit_status == 0
             assert (await lab.run("systemctl is-active kubelet")).stdout == "active\n"
+
+    run(story())
+
+
+def test_a_kubelet_that_cannot_start_is_told_and_does_not_keep_its_machine_on(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await installed(lab)
+            lab.fabric.listen(VPC, MASTER, 10250, lambda connection, peer: connection.close())
+            done = await lab.run("kubeadm init --config init.yaml")
+            assert done.exit_status == 70
+            assert "its log says why" in str(done.stderr)
+            await lab.machines.halt("i-one")
+            await lab.boot(make_birth())
+            assert (await lab.run("true")).exit_status == 0
 
     run(story())
 

@@ -61,7 +61,7 @@ def test_only_stand_ins_and_harmless_tools_are_found_by_name(tmp_path: Path) -> 
                 assert (await lab.run(f"command -v {name}")).exit_status != 0, name
             for name in ("systemctl", "apt-get", "swapoff", "ip"):
                 found = Path(str((await lab.run(f"command -v {name}")).stdout).strip())
-                assert found.is_relative_to(machine.folder), name
+                assert found.is_relative_to(machine.body.disk.parent), name
             assert not {"systemctl", "apt-get", "id", "sudo", "curl"} & set(TOOLS)
 
     run(story())
@@ -110,7 +110,7 @@ def test_another_machines_secret_opens_no_door(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             machine = await lab.boot(make_birth())
-            stub = machine.folder / "commands/.stub"
+            stub = machine.body.commands / ".stub"
             forged = lab.disk("i-one") / "tmp/uname"
             lines = stub.read_text().splitlines()
             forged.write_text(

@@ -1,6 +1,8 @@
 """The SSH server of a machine, spoken to by real clients."""
 
 import asyncio
+import os
+import signal
 import threading
 from pathlib import Path
 
@@ -137,6 +139,35 @@ def test_no_path_over_sftp_leads_out_of_the_disk(tmp_path: Path, path: str) -> N
     run(story())
 
 
+def test_links_out_of_the_disk_show_nothing_over_sftp(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path / "cloud") as lab:
+            await lab.boot(make_birth())
+            (tmp_path / "outside").write_text("secret")
+            (lab.disk("i-one") / "way-out").symlink_to(tmp_path)
+            (lab.disk("i-one") / "way-in").symlink_to(lab.disk("i-one") / "etc")
+            async with (await lab.connect()).start_sftp_client() as files:
+                assert "hostname" in await files.listdir("/way-in")
+                assert (await files.lstat("/way-out")).size
+                with pytest.raises(asyncssh.SFTPPermissionDenied):
+                    await files.listdir("/way-out")
+                with pytest.raises(asyncssh.SFTPPermissionDenied):
+                    await files.stat("/way-out")
+
+    run(story())
+
+
+def test_a_command_that_no_process_can_have_is_refused(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await lab.boot(make_birth())
+            done = await asyncio.wait_for(lab.run("echo \0"), 10)
+            assert done.exit_status == 126
+            assert "null byte" in str(done.stderr)
+
+    run(story())
+
+
 def test_a_machine_is_the_way_to_its_neighbour(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
@@ -188,6 +219,19 @@ def test_a_client_that_leaves_takes_its_command_with_it(tmp_path: Path) -> None:
             [running] = machine.ssh.processes
             connection.abort()
             assert await asyncio.wait_for(running.wait(), 10) < 0
+
+    run(story())
+
+
+def test_a_child_that_leaves_the_commands_group_does_not_hold_the_connection(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await lab.boot(make_birth())
+            done = await asyncio.wait_for(lab.run("setsid sleep 600 & echo $!"), 20)
+            os.kill(int(str(done.stdout)), signal.SIGKILL)
+            assert done.exit_status == 0
 
     run(story())
 

@@ -1,0 +1,71 @@
+"""What a machine is, apart from what runs on it: its birth, its disk, its memory, its network."""
+
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+from localcloud.clock import Clock
+from localcloud.fabric import Fabric
+from localcloud.kubernetes.client import ApiClient
+from localcloud.kubernetes.planes import Plane, Planes
+from localcloud.machines.disk import read_hosts
+from localcloud.machines.state import State
+from localcloud.machines.systems import find_system
+from localcloud.parts import Ailment, Birth
+from localcloud.profiles import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What all machines share."""
+
+    fabric: Fabric
+    clock: Clock
+    profile: Profile
+    planes: Planes
+    tools: Path  # the host's tools that scripts may use
+    kubelet_clients: WeakKeyDictionary[Plane, ApiClient] = field(default_factory=WeakKeyDictionary)
+
+
+class Body:
+    """One machine as all that runs on it sees it; it is there whether the machine runs or not.
+
+    Attributes:
+        birth: with the address of now; a halted machine may come back with another one.
+        is_new: never born to the end. One that was killed while it was born is born again.
+        ailments: what fails on it now.
+    """
+
+    def __init__(self, birth: Birth, folder: Path, world: World) -> None:
+        self.birth = birth
+        self.world = world
+        self.disk = folder / "disk"
+        self.commands = folder / "commands"  # its stand-ins, first in its search path
+        self.cluster_data = folder / "cluster.db"  # beside the disk, as etcd's would be on it
+        self.system = find_system(birth.os_id, birth.os_version)
+        self._state_file = folder / "state.json"
+        self.is_new = not self._state_file.exists()
+        self.state = State.load(self._state_file)
+        self.ailments: set[Ailment] = set()
+
+    def save(self) -> None:
+        """Write what the machine remembers; of one that is gone nothing is written."""
+        if self._state_file.parent.exists():
+            self.state.save(self._state_file)
+
+    def home(self, user: str) -> Path:
+        return self.disk / ("root" if user == "root" else f"home/{user}")
+
+    def read_hostname(self) -> str:
+        return (self.disk / "etc/hostname").read_text().strip()
+
+    def resolve(self, name: str) -> str | None:
+        """Find the address of a name as the machine does; an address is its own name."""
+        if name.replace(".", "").isdigit():
+            return name
+        return read_hosts(self.disk).get(name)
+
+    def dial(self, address: str, port: int) -> socket.socket:
+        """Connect from this machine to a private address. Raises what `Fabric.dial` raises."""
+        return self.world.fabric.dial(self.birth.vpc, self.birth.address, address, port)

@@ -1,0 +1,35 @@
+"""Captured disks: what a machine leaves behind as an image, and another one begins with."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from localcloud.machines.body import Body
+from localcloud.machines.state import State
+
+DISK, STATE = "disk", "state.json"  # as in a machine's own folder
+OF_ONE_MACHINE = ("etc/ssh/ssh_host_*",)
+"""What the cloud makes anew on every machine, so that no two answer as the same."""
+
+
+def pack(folder: Path, image: Path) -> None:
+    """Copy what is on the disk of a machine that is off; one that never was on has none."""
+    if not (folder / STATE).exists():
+        return
+    growing = image.with_name(f"{image.name}.part")
+    shutil.rmtree(growing, ignore_errors=True)
+    shutil.copytree(folder / DISK, growing / DISK, symlinks=True)
+    for pattern in OF_ONE_MACHINE:
+        for file in (growing / DISK).glob(pattern):
+            file.unlink()
+    state = State.load(folder / STATE)
+    replace(state, node=None, control_plane=None, runs=False).save(growing / STATE)
+    growing.rename(image)
+
+
+def unpack(image: Path, body: Body) -> None:
+    """Lay a captured disk under a machine that is about to be born; no such image is fine."""
+    if not image.exists():
+        return
+    shutil.copytree(image / DISK, body.disk, symlinks=True, dirs_exist_ok=True)
+    body.state = State.load(image / STATE)

@@ -1,0 +1,103 @@
+"""Stand-ins for the package tools of Rocky and its kin: dnf, yum, rpm."""
+
+import re
+from collections.abc import Sequence
+from configparser import ConfigParser
+from configparser import Error as BadFile
+
+from localcloud.machines import repositories
+from localcloud.machines.standins.call import Call, Failed, Handler, take_apart
+from localcloud.machines.standins.installing import NotServed, choose, install
+
+# Its small sister serves the same command, and the two cannot both be there.
+_CONFLICTS = {"curl": "curl-minimal"}
+
+
+async def _dnf(call: Call) -> int:
+    taken = take_apart(
+        call, flags=("-q", "-y", "--allowerasing"), options=("--disableexcludes", "--setopt")
+    )
+    verb, *words = taken.words or [""]
+    call.need_root()
+    match verb:
+        case "makecache":
+            _read_sources(call, ())
+        case "install":
+            excluded = _read_sources(call, taken.value("--disableexcludes").split(","))
+            await _install(call, words, excluded, may_erase="--allowerasing" in taken)
+        case "remove" | "erase":
+            call.machine.remove_packages(words)
+        case _:
+            raise call.unknown(verb)
+    return 0
+
+
+def _read_sources(call: Call, unexcluded: Sequence[str]) -> set[str]:
+    """Read which sources there are; return the packages that they exclude."""
+    sources, excluded = [], set[str]()
+    for file in sorted(call.path("/etc/yum.repos.d").glob("*.repo")):
+        settings = ConfigParser(interpolation=None)
+        try:
+            settings.read_string(file.read_text())
+        except BadFile as error:
+            raise Failed(f"Error: Parsing file {file.name!r} failed: {error}") from error
+        for repository in settings.sections():
+            url = settings[repository].get("baseurl", "")
+            if not repositories.is_served(url):
+                raise Failed(
+                    f"Error: Failed to download metadata for repo '{repository}': "
+                    f"Cannot download repomd.xml: {url}"
+                )
+            sources.append(url)
+            if repository not in unexcluded and "all" not in unexcluded:
+                excluded.update(settings[repository].get("exclude", "").split())
+    call.body.state.sources = sources
+    return excluded
+
+
+async def _install(
+    call: Call, words: Sequence[str], excluded: set[str], *, may_erase: bool
+) -> None:
+    wanted = [_split(word) for word in words]
+    packages = call.body.state.packages
+    for name, _ in wanted:
+        if name in excluded:
+            raise Failed(f"Error: Unable to find a match: {name} (excluded by its repository)")
+        rival = _CONFLICTS.get(name, "")
+        if rival in packages and not may_erase:
+            raise Failed(f"Error: problem with installed package {rival}: it conflicts with {name}")
+    try:
+        chosen = choose(call.body, wanted)
+    except NotServed as missing:
+        text = f"{missing.name}-{missing.pattern}" if missing.pattern else missing.name
+        raise Failed(f"Error: Unable to find a match: {text}") from missing
+    await install(call, chosen)
+
+
+def _split(word: str) -> tuple[str, str]:
+    """`kubeadm-1.36.4` names a package and a version; dashes in names come before letters."""
+    match = re.match(r"^(?P<name>.+?)-(?P<version>\d[\w.*~-]*)$", word)
+    if match is None:
+        return word, ""
+    version = match["version"]
+    return match["name"], version if version.endswith("*") else f"{version}-*"
+
+
+async def _rpm(call: Call) -> int:
+    taken = take_apart(call, flags=("-q",), options=("--qf", "--queryformat"))
+    code = 0
+    for name in taken.words:
+        version = call.body.state.packages.get(name)
+        if version is None:
+            await call.out(f"package {name} is not installed")
+            code = 1
+            continue
+        short, _, release = version.partition("-")
+        pattern = taken.value("--qf", "--queryformat", default="%{NAME}-%{VERSION}-%{RELEASE}\n")
+        for field, value in {"NAME": name, "VERSION": short, "RELEASE": release}.items():
+            pattern = pattern.replace(f"%{{{field}}}", value)
+        await call.write("out", pattern.replace("\\n", "\n"))
+    return code
+
+
+HANDLERS: dict[str, Handler] = {"dnf": _dnf, "yum": _dnf, "rpm": _rpm}

@@ -1,0 +1,132 @@
+"""Commands of a machine that end before their time: killed, or with the machine."""
+
+import asyncio
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from localcloud.clock import WallClock
+from localcloud.parts import Ailment
+from tests.localcloud.machines.machine_lab import Lab, make_birth, open_lab, run
+
+WAITS_FOR_LOCK = "apt-get -q -y -o DPkg::Lock::Timeout=3000 install conntrack"
+
+
+class HeldClock(WallClock):
+    """A hurried clock that can stand still for whoever sleeps, and says when somebody does."""
+
+    def __init__(self) -> None:
+        self.is_held = False
+        self.somebody_sleeps = asyncio.Event()
+        self.sleep_was_broken = asyncio.Event()
+
+    async def sleep(self, seconds: float, /) -> None:
+        if self.is_held:
+            self.somebody_sleeps.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.sleep_was_broken.set()
+        await asyncio.sleep(seconds / 40)
+
+
+async def start_waiting(lab: Lab) -> asyncssh.SSHClientConnection:
+    """Start an installation that waits for dpkg's lock; closing the connection kills it."""
+    await lab.machines.fail("i-one", Ailment.PACKAGES)
+    connection = await lab.connect()
+    process = await connection.create_process(WAITS_FOR_LOCK)
+    assert "Waiting for cache lock" in await process.stderr.readline()
+    return connection
+
+
+async def is_installed(lab: Lab, package: str) -> bool:
+    """Ask after a second installation: had the first gone on, it would be through before."""
+    await lab.machines.mend("i-one", Ailment.PACKAGES)
+    second = await lab.run("apt-get -q -y install ethtool")
+    assert second.exit_status == 0, second.stderr
+    return (await lab.run(f"dpkg-query -W {package}")).exit_status == 0
+
+
+def test_a_command_that_is_killed_does_nothing_more(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path, HeldClock()) as lab:
+            machine = await lab.boot(make_birth())
+            connection = await start_waiting(lab)
+            [running] = machine.ssh.processes
+            connection.abort()
+            assert await running.wait() < 0
+            assert not await is_installed(lab, "conntrack")
+
+    run(story())
+
+
+def test_a_command_ends_with_its_machine(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path, HeldClock()) as lab:
+            await lab.boot(make_birth())
+            await start_waiting(lab)
+            await lab.machines.halt("i-one")
+            await lab.machines.mend("i-one", Ailment.PACKAGES)
+            await lab.boot(make_birth())
+            assert not await is_installed(lab, "conntrack")
+
+    run(story())
+
+
+def test_apt_get_that_was_killed_at_work_leaves_dpkg_to_be_mended(tmp_path: Path) -> None:
+    async def story() -> None:
+        clock = HeldClock()
+        async with open_lab(tmp_path, clock) as lab:
+            await lab.boot(make_birth())
+            connection = await lab.connect()
+            clock.is_held = True
+            await connection.create_process("apt-get -q -y install conntrack")
+            await clock.somebody_sleeps.wait()
+            connection.abort()
+            await clock.sleep_was_broken.wait()
+            clock.is_held = False
+
+            refused = await lab.run("apt-get -q -y install conntrack")
+            assert refused.exit_status == 100
+            assert "dpkg was interrupted" in str(refused.stderr)
+            assert (await lab.run("dpkg --configure -a")).exit_status == 0
+            assert (await lab.run("apt-get -q -y install conntrack")).exit_status == 0
+
+    run(story())
+
+
+def test_a_long_argument_arrives(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await lab.boot(make_birth())
+            done = await lab.run('hostnamectl "$(printf %0100000d 7)"')
+            assert done.exit_status == 2
+            assert "does not know" in str(done.stderr)
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param("uname --kernel-version", id="a flag"),
+        pytest.param("nproc 4", id="a word"),
+        pytest.param("systemctl hibernate", id="a verb"),
+        pytest.param("kubectl apply -f x --dry-run=client", id="an option of another verb"),
+        pytest.param("kubectl create -f x --dry-run=client", id="an option of another form"),
+        pytest.param("kubeadm init --upload-certs --config x", id="a flag without effect here"),
+        pytest.param("curl -X POST https://mirrors.aliyun.com/", id="an option"),
+        pytest.param("ssh-keygen -t rsa -f x", id="a value"),
+    ],
+)
+def test_what_a_stand_in_does_not_know_it_refuses(tmp_path: Path, command: str) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            machine = await lab.boot(make_birth())
+            await machine.add_packages({"kubectl": "1.36.4-1.1", "kubeadm": "1.36.4-1.1"})
+            done = await lab.run(command)
+            assert done.exit_status == 2
+            assert "does not know" in str(done.stderr)
+
+    run(story())
