@@ -4,11 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from localcloud.kubernetes import kinds, patch, reviews, subresources
+from localcloud.kubernetes import kinds, reviews, subresources
 from localcloud.kubernetes.calls import (
     APPLY_PATCH,
     JSON_PATCH,
-    PATCH_TYPES,
     Answer,
     Call,
     Document,
@@ -27,10 +26,11 @@ from localcloud.kubernetes.failures import (
     expired,
     method_not_allowed,
     no_such_path,
-    unsupported_media,
+    not_emulated,
 )
 from localcloud.kubernetes.kinds import Kind
 from localcloud.kubernetes.paging import open_token, page
+from localcloud.kubernetes.patch_calls import patched_body, require_patch_type
 from localcloud.kubernetes.rbac import Authorizer, Wish
 from localcloud.kubernetes.registry import Registry
 from localcloud.kubernetes.selectors import (
@@ -39,11 +39,14 @@ from localcloud.kubernetes.selectors import (
     parse_label_selector,
 )
 from localcloud.kubernetes.shapes import require_known_fields
-from localcloud.kubernetes.store import Body, Store, Stored, TooOld, encode
+from localcloud.kubernetes.store import Store, Stored, TooOld
 from localcloud.kubernetes.tokens import Tokens
 from localcloud.kubernetes.watching import Selection, Watch
 
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+NO_OWNERS = (
+    "no field has an owner here: nothing conflicts, and what the manifest no longer names stays; "
+    "`kubectl apply` without --server-side removes it"
+)
 
 Proxy = Callable[[Call, Target], Awaitable[Answer]]
 
@@ -73,7 +76,7 @@ class ApiServer:
         if target is None:
             self._authorize(call, Wish(call.method.lower(), path=call.path))
             raise no_such_path()
-        if target.subresource == "proxy":
+        if target.is_proxied:
             self._authorize_target(call, target)
             return await self._proxy(call, target)
         return self.answer(call, target)
@@ -83,7 +86,7 @@ class ApiServer:
         verb = self._authorize_target(call, target)
         kind = kinds.find_kind(target.group, target.version, target.resource)
         if kind is None:
-            raise no_such_path()
+            raise not_emulated(f"{target.resource}.{target.group}".rstrip("."))
         if target.subresource:
             return self._subresource(kind, call, target)
         nowhere = kind.namespaced and verb == "create" and not target.namespace
@@ -202,25 +205,23 @@ class ApiServer:
         return Document(stored, 200, kind)
 
     def _patch(self, kind: Kind, call: Call, target: Target, subresource: str) -> Document:
-        if call.content_type not in PATCH_TYPES:
-            accepted = ", ".join(PATCH_TYPES)
-            raise unsupported_media(
-                "the body of the request was in an unknown format - accepted media types include: "
-                f"{accepted}"
-            )
+        require_patch_type(call.content_type)
         stored = self.store.find(kind, target.namespace, target.name)
         if stored is None and call.content_type == APPLY_PATCH and not subresource:
-            body = dict(subresources.require_object(call.body, kind))
+            body = dict(_readable(kind, call))
             body["metadata"] = {**(body.get("metadata") or {}), "name": target.name}
             created = self.registry.create(kind, target.namespace, body, dry_run=call.dry_run)
             return Document(created, 201, kind)
         stored = self.registry.read(kind, target.namespace, target.name)
+        if call.content_type != JSON_PATCH:
+            _require_strictness(kind, call)
         patched = patched_body(stored, call)
         updated = self.registry.update(
             kind, target.namespace, target.name, patched,
             subresource=subresource, dry_run=call.dry_run,
         )  # fmt: skip
-        return Document(updated, 200, kind)
+        warning = NO_OWNERS if call.content_type == APPLY_PATCH else ""
+        return Document(updated, 200, kind, warning)
 
     def _delete(self, kind: Kind, call: Call, target: Target) -> Document:
         options = DeleteOptions.read(call.body, call.query)
@@ -242,7 +243,7 @@ class ApiServer:
         known = kind.find_subresource(target.subresource)
         verb = verb_of(call.method, target, call.query)
         if known is None:
-            raise no_such_path()
+            raise not_emulated(f"{target.resource}/{target.subresource}")
         if verb not in known.verbs:
             raise method_not_allowed()
         if target.subresource != kinds.STATUS:
@@ -263,54 +264,13 @@ class ApiServer:
 
 def _readable(kind: Kind, call: Call) -> Mapping[str, Any]:
     body = subresources.require_object(call.body, kind)
-    if call.query.get("fieldValidation") == "Strict":
-        require_known_fields(kind, body)
+    _require_strictness(kind, call)
     return body
 
 
-def patched_body(stored: Stored, call: Call) -> Body:
-    """What a patch call makes of an object.
-
-    Raises:
-        ApiFailure: 400 or 422 where the patch does not fit.
-    """
-    patched = apply_call(stored.copy(), call)
-    if call.content_type == APPLY_PATCH and call.query.get("fieldManager") == "kubectl":
-        _note_applied(patched, call.body)
-    return patched
-
-
-def _note_applied(patched: Body, applied: Mapping[str, Any]) -> None:
-    """Keep the note of `kubectl apply` true for who goes on without `--server-side`."""
-    annotations = patched["metadata"].get("annotations") or {}
-    if LAST_APPLIED in annotations:
-        annotations[LAST_APPLIED] = encode(applied).decode() + "\n"
-
-
-def apply_call(base: Body, call: Call) -> Body:
-    """What a patch call makes of a document."""
-    try:
-        match call.content_type:
-            case "application/json-patch+json":
-                return dict(patch.json_patch(base, _without_owners(call.body)))
-            case "application/merge-patch+json":
-                return dict(patch.merge_patch(base, call.body))
-            case "application/strategic-merge-patch+json":
-                return dict(patch.strategic_merge(base, call.body))
-            case _:
-                return dict(patch.apply_patch(base, call.body))
-    except (patch.BadPatch, AttributeError, TypeError, ValueError) as error:
-        if call.content_type == JSON_PATCH:
-            message = f"the server rejected our request due to an error in our request: {error}"
-            raise ApiFailure(422, "Invalid", message) from error
-        raise bad_request(str(error)) from error
-
-
-def _without_owners(operations: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leave out what is said about managedFields: none are kept here."""
-    return [
-        one for one in operations if not one.get("path", "").startswith("/metadata/managedFields")
-    ]
+def _require_strictness(kind: Kind, call: Call) -> None:
+    if call.query.get("fieldValidation") == "Strict":
+        require_known_fields(kind, call.body)
 
 
 def _number(call: Call, name: str) -> int | None:

@@ -1,7 +1,9 @@
 """The API server's HTTP face, as a bare ASGI application."""
 
+import asyncio
 import hashlib
 import logging
+from typing import Any
 from urllib.parse import parse_qsl
 
 from localcloud.kubernetes import discovery, openapi, render
@@ -19,6 +21,7 @@ from localcloud.kubernetes.calls import (
     parse_path,
 )
 from localcloud.kubernetes.failures import ApiFailure, no_such_path
+from localcloud.kubernetes.impersonation import acting_user
 from localcloud.kubernetes.kinds import find_kind
 from localcloud.kubernetes.rbac import Wish
 from localcloud.kubernetes.render import JSON_TYPE, Renderer
@@ -43,8 +46,9 @@ class App:
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
         try:
             user = self._recognise(headers, scope["state"].get("user"))
+            user = acting_user(user, scope["headers"], self._server.authorizer)
             query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
-            answer = self._static(scope, headers, user)
+            answer = await self._static(scope, headers, user)
             if answer is None:
                 call = await self._read(scope, headers, query, user, receive)
                 answer = await self._answer(call, headers, receive, send)
@@ -67,7 +71,7 @@ class App:
 
     # What is not the resource API
 
-    def _static(self, scope: Scope, headers: dict[str, str], user: User) -> Content | None:
+    async def _static(self, scope: Scope, headers: dict[str, str], user: User) -> Content | None:
         """Answer discovery, health, version and OpenAPI; None for all other paths."""
         path: str = scope["path"]
         if parse_path(path) is not None:
@@ -81,11 +85,8 @@ class App:
             return Content(text.encode())
         if path.rstrip("/") == "/version":
             return Content(encode(self._version), 200, JSON_TYPE)
-        if path.startswith("/openapi/v3"):
-            content = openapi.find(path.removeprefix("/openapi/v3"))
-            if path == "/openapi/v3":
-                content = openapi.index()
-            return _kept(content, JSON_TYPE, headers) if content else _missing()
+        if path.startswith("/openapi"):
+            return await _openapi(path, headers)
         return self._discovery(path.rstrip("/"), headers)
 
     def _discovery(self, path: str, headers: dict[str, str]) -> Content:
@@ -110,9 +111,12 @@ class App:
         content = await receive_all(receive)
         media_type = headers.get("content-type", "").partition(";")[0].strip() or JSON
         target = parse_path(scope["path"])
-        is_proxied = target is not None and target.subresource == "proxy"
         kind = find_kind(target.group, target.version, target.resource) if target else None
-        body = content if is_proxied else decode(content, media_type, kind.kind if kind else "")
+        body: Any = None  # of a kind that is not emulated nobody reads what was sent
+        if target is not None and target.is_proxied:
+            body = content
+        elif kind is not None:
+            body = decode(content, media_type, kind.kind)
         return Call(user, scope["method"], scope["path"], query, body, media_type)
 
     async def _answer(
@@ -133,6 +137,19 @@ class App:
                 return None
             case Content() as answer:
                 return answer
+
+
+async def _openapi(path: str, headers: dict[str, str]) -> Content:
+    match path.removeprefix("/openapi"):
+        case "/v2":
+            return Content(openapi.V2, content_type=openapi.V2_TYPE)
+        case "/v3":
+            return _kept(openapi.index(), JSON_TYPE, headers)
+        case other if other.startswith("/v3/"):
+            # The first one takes a second to make; everybody else is served meanwhile.
+            content = await asyncio.to_thread(openapi.find, other.removeprefix("/v3"))
+            return _kept(content, JSON_TYPE, headers) if content else _missing()
+    return _missing()
 
 
 def _missing() -> Content:

@@ -45,6 +45,11 @@ class Target:
     rest: str  # what follows a proxy subresource, without its first slash
     slashed: bool = False  # something, at least a slash, follows the subresource
 
+    @property
+    def is_proxied(self) -> bool:
+        """Whether a pod answers, not the API server."""
+        return self.subresource == "proxy" and self.resource in ("pods", "services")
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -69,6 +74,7 @@ class Document:
     stored: Stored
     status: int = 200
     kind: Kind | None = None
+    warning: str = ""  # a sentence that kubectl prints
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from localcloud.kubernetes.calls import (
     parse_path,
 )
 from localcloud.kubernetes.failures import ApiFailure, bad_request, unavailable
-from localcloud.kubernetes.watching import Watch
+from localcloud.kubernetes.watching import Overflowed, Watch
 
 __all__ = ["MASTERS", "ApiClient", "ApiFailure", "Gate", "InProcessClient", "User"]
 
@@ -114,7 +114,7 @@ class InProcessClient:
             raise unavailable("the API server does not answer")
         call = Call(self._user, method, path, query or {}, body, content_type)
         target = parse_path(path)
-        if target is None or target.subresource == "proxy":
+        if target is None or target.is_proxied:
             return _decoded(await self._server.handle(call))
         return _decoded(self._server.answer(call, target))
 
@@ -151,6 +151,8 @@ class InProcessClient:
                     if event.type == "DELETED":
                         del known[_key(body)]
                     yield event.type.value, body
+            except Overflowed:
+                continue  # as after an outage: list again, and tell what has gone
             finally:
                 self._gate.leave(answer.watch)
 

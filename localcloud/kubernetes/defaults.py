@@ -221,6 +221,7 @@ def _daemon_set(body: Body) -> None:
 
 
 def _disruption_budget(body: Body) -> None:
+    body.setdefault("spec", {})
     status = body.setdefault("status", {})
     for field in ("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"):
         status.setdefault(field, 0)

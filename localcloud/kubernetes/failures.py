@@ -15,7 +15,7 @@ class ApiFailure(Exception):
         status: the HTTP status.
         reason: Kubernetes' own word, such as `NotFound`, `Conflict` or `Invalid`.
         message: the sentence that kubectl prints.
-        details: what the Status object says about the object, or empty.
+        details: what the Status object says about the object; None where it has no such part.
         retry_after: seconds, sent as a header, or None.
     """
 
@@ -32,7 +32,7 @@ class ApiFailure(Exception):
         self.status = status
         self.reason = reason
         self.message = message
-        self.details = details or {}
+        self.details = details
         self.retry_after = retry_after
 
     def body(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class ApiFailure(Exception):
             "reason": self.reason,
             "status": "Failure",
         }
-        if self.details:
+        if self.details is not None:
             body["details"] = self.details
         return body
 
@@ -90,8 +90,16 @@ def not_found(kind: Kind, name: str) -> ApiFailure:
     return ApiFailure(404, "NotFound", f'{kind.resource} "{name}" not found', _about(kind, name))
 
 
-def no_such_path() -> ApiFailure:
-    return ApiFailure(404, "NotFound", "the server could not find the requested resource")
+def no_such_path(why: str = "") -> ApiFailure:
+    message = "the server could not find the requested resource" + (f": {why}" if why else "")
+    # `kubectl debug` reads the details of a 404 without asking whether there are any.
+    return ApiFailure(404, "NotFound", message, {})
+
+
+def not_emulated(resource: str) -> ApiFailure:
+    """The 404 for something that other API servers have."""
+    why = f"{resource} is not emulated; `kubectl api-resources` lists what is"
+    return no_such_path(why)
 
 
 def already_exists(kind: Kind, name: str) -> ApiFailure:

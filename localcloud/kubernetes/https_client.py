@@ -4,7 +4,8 @@ import asyncio
 import json
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -88,14 +89,16 @@ class HttpsClient:
                     if not synced:
                         synced = True
                         yield "SYNCED", {}
-                async for change, obj in self._follow(path, query, version):
-                    version = obj["metadata"]["resourceVersion"]
-                    if change == "BOOKMARK":
-                        continue
-                    known[_key(obj)] = obj["metadata"]
-                    if change == "DELETED":
-                        del known[_key(obj)]
-                    yield change, obj
+                # Closed by us: left to itself, it would say goodbye to the server some time later.
+                async with aclosing(self._follow(path, query, version)) as events:
+                    async for change, obj in events:
+                        version = obj["metadata"]["resourceVersion"]
+                        if change == "BOOKMARK":
+                            continue
+                        known[_key(obj)] = obj["metadata"]
+                        if change == "DELETED":
+                            del known[_key(obj)]
+                        yield change, obj
             except ApiFailure as failure:
                 if failure.status == 410:
                     version = ""
@@ -151,7 +154,7 @@ class HttpsClient:
 
     async def _follow(
         self, path: str, query: Mapping[str, str] | None, version: str
-    ) -> AsyncIterator[tuple[str, Obj]]:
+    ) -> AsyncGenerator[tuple[str, Obj], None]:
         asked = {
             **(query or {}),
             "watch": "true",
@@ -250,7 +253,9 @@ class _Connection:
             async with asyncio.timeout(GOODBYE):
                 await self._writer.wait_closed()
         except OSError:
-            self._writer.transport.abort()
+            pass
+        finally:
+            self._writer.transport.abort()  # also where we are cancelled before the answer
 
 
 async def _events(parts: AsyncIterator[bytes]) -> AsyncIterator[Obj]:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import logging
+import sqlite3
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -20,6 +22,8 @@ VERSIONS_LOST = 10_000
 
 Clients may have seen the lost versions, so none of them is given a second time.
 """
+
+log = logging.getLogger(__name__)
 
 
 class Keeper:
@@ -91,12 +95,18 @@ class Keeper:
         self._write(database)
 
     def _write(self, database: Database) -> None:
-        fresh, self._fresh = self._fresh, {}
-        if fresh:
-            changes: list[Change] = [
-                (*place, stored.encoded if stored else None) for place, stored in fresh.items()
-            ]
+        """Write what is new; what cannot be written stays new."""
+        if not self._fresh:
+            return
+        changes: list[Change] = [
+            (*place, stored.encoded if stored else None) for place, stored in self._fresh.items()
+        ]
+        try:
             database.write([*changes, (PLANE, VERSION, str(self._store.version).encode())])
+        except sqlite3.Error as error:
+            log.error("%s: %d changes wait to be written: %s", self._path, len(changes), error)
+        else:
+            self._fresh.clear()
 
 
 def _read_objects(database: Database) -> Iterator[tuple[Kind, Body]]:

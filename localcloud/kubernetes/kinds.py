@@ -98,7 +98,10 @@ NODE = Kind(
     "", "v1", "Node", "nodes",
     namespaced=False,
     short=("no",),
-    subresources=(_STATUS,),
+    subresources=(
+        Subresource("proxy", _PROXY_VERBS, kind="NodeProxyOptions", version="v1"),
+        _STATUS,
+    ),
     fields=("spec.unschedulable",),
 )  # fmt: skip
 POD = Kind(
@@ -108,11 +111,13 @@ POD = Kind(
     subresources=(
         Subresource("attach", ("create", "get"), kind="PodAttachOptions", version="v1"),
         Subresource("binding", ("create",), kind="Binding", version="v1"),
+        Subresource("ephemeralcontainers", READ_WRITE),
         Subresource("eviction", ("create",), kind="Eviction", group="policy", version="v1"),
         Subresource("exec", ("create", "get"), kind="PodExecOptions", version="v1"),
         Subresource("log", ("get",)),
         Subresource("portforward", ("create", "get"), kind="PodPortForwardOptions", version="v1"),
         Subresource("proxy", _PROXY_VERBS, kind="PodProxyOptions", version="v1"),
+        Subresource("resize", READ_WRITE),
         _STATUS,
     ),
     has_generation=True,

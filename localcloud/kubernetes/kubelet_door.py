@@ -9,12 +9,12 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
+from localcloud import pki
 from localcloud.kubernetes.failures import ApiFailure
 from localcloud.kubernetes.http_messages import Reply, Request
 from localcloud.kubernetes.pod_http import serve_connection
 from localcloud.kubernetes.pod_log import read_log
 from localcloud.kubernetes.real.identity import server_tls
-from localcloud.machines import pki
 
 PORT = 10250
 

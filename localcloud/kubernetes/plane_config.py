@@ -22,8 +22,8 @@ class PlaneConfig:
     Attributes:
         dial: reaches into the private network as the master machine does.
         node_cidr_mask: the prefix length of each node's part of the pod network.
-        data: the file in which an emulated plane keeps its objects; without one they end with
-            the process.
+        data: the file in which a plane keeps its objects; without one they end with the process.
+            A real plane needs it, and keeps a folder beside it instead.
     """
 
     name: str

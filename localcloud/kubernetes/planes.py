@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import random
+import shutil
 import socket
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from localcloud.clock import Clock
+from localcloud.database import erase
 from localcloud.kubernetes import images
 from localcloud.kubernetes.apiserver import ApiServer
 from localcloud.kubernetes.app import App
@@ -22,7 +23,7 @@ from localcloud.kubernetes.keeping import Keeper
 from localcloud.kubernetes.plane_config import Plane, PlaneConfig, hash_of_ca
 from localcloud.kubernetes.proxy import PodProxy
 from localcloud.kubernetes.rbac import Authorizer
-from localcloud.kubernetes.real.assets import Assets, find_assets
+from localcloud.kubernetes.real.assets import Assets
 from localcloud.kubernetes.real.plane import RealPlane
 from localcloud.kubernetes.registry import Registry
 from localcloud.kubernetes.store import Body, Store
@@ -31,7 +32,8 @@ from localcloud.kubernetes.wire import Wire
 from localcloud.profiles import Profile
 
 __all__ = [
-    "BootstrapToken", "EmulatedPlane", "Plane", "PlaneConfig", "Planes", "RealEngine", "hash_of_ca",
+    "BootstrapToken", "EmulatedPlane", "Plane", "PlaneConfig", "Planes", "erase_objects",
+    "hash_of_ca",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -134,31 +136,13 @@ class EmulatedPlane:
             return failure.status, failure.body()
 
 
-@dataclass(frozen=True, slots=True)
-class RealEngine:
-    """The Kubernetes programs, and the folder below which each plane has one of its own."""
-
-    assets: Assets
-    folder: Path
-
-    @classmethod
-    def find(cls, environment: Mapping[str, str], folder: Path) -> "RealEngine | None":
-        """Find the programs where the environment says; None where it says nothing.
-
-        Raises:
-            AssetsMissing: it names a folder in which a program is missing.
-        """
-        assets = find_assets(environment)
-        return cls(assets, folder) if assets else None
-
-
 class Planes:
     """Every control plane of this local cloud.
 
     Args:
         chance: for uids, name suffixes and addresses; a seeded one makes them repeatable.
         controllers: what runs beside each API server; a test may run less.
-        real: runs the planes to come; without it they are emulated.
+        assets: the programs that run the planes to come; without them those are emulated.
     """
 
     def __init__(
@@ -167,9 +151,9 @@ class Planes:
         profile: Profile,
         chance: random.Random | None = None,
         controllers: Controllers | None = None,
-        real: RealEngine | None = None,
+        assets: Assets | None = None,
     ) -> None:
-        self._real = real
+        self._assets = assets
         self._clock = clock
         self._profile = profile
         self._random = chance or random.SystemRandom()
@@ -178,22 +162,36 @@ class Planes:
 
     def create(self, config: PlaneConfig) -> Plane:
         """Make a plane, not started; one with the same CA is replaced."""
-        plane = self._real_plane(config) if self._real else self._emulated_plane(config)
+        plane: Plane
+        if self._assets is None:
+            plane = EmulatedPlane(
+                config, self._clock, self._profile, self._random, self._controllers
+            )
+        else:
+            assert config.data is not None, "a real control plane keeps its objects in files"
+            plane = RealPlane(config, self._clock, self._assets, _folder_of(config.data))
         self._planes[plane.ca_hash] = plane
         return plane
 
-    def _emulated_plane(self, config: PlaneConfig) -> Plane:
-        return EmulatedPlane(config, self._clock, self._profile, self._random, self._controllers)
-
-    def _real_plane(self, config: PlaneConfig) -> Plane:
-        assert self._real is not None
-        # The CA is the cluster's identity; its hash has no letters that a path could not bear.
-        own = self._real.folder / hash_of_ca(config.ca_certificate).rpartition(":")[2][:16]
-        return RealPlane(config, self._clock, self._real.assets, own)
+    def forget(self, plane: Plane) -> None:
+        """Let go of a stopped plane whose cluster is gone, and with it of all its objects."""
+        if self._planes.get(plane.ca_hash) is plane:
+            del self._planes[plane.ca_hash]
 
     def find_by_ca_hash(self, ca_hash: str) -> Plane | None:
         """Find the plane that a joining node means by `sha256:…`."""
         return self._planes.get(ca_hash)
+
+
+def erase_objects(data: Path) -> None:
+    """Remove what a stopped plane kept at `PlaneConfig.data`, whichever engine ran it."""
+    erase(data)
+    shutil.rmtree(_folder_of(data), ignore_errors=True)
+
+
+def _folder_of(data: Path) -> Path:
+    """Where a real plane keeps its keys and etcd's data: beside an emulated one's file."""
+    return data.with_name("control-plane")
 
 
 async def _controllers(api: ApiClient, clock: Clock, profile: Profile, config: PlaneConfig) -> None:

@@ -11,16 +11,18 @@ def read_log(pod: Mapping[str, Any], container: str, query: Mapping[str, str]) -
 
     Args:
         container: its name; empty for the pod's first one.
-        query: `timestamps` and `tailLines` are understood.
+        query: `timestamps`, `tailLines` and `previous` are understood.
 
     Raises:
-        ApiFailure: 400 for a container that is not there or does not run yet.
+        ApiFailure: 400 for a container that is not there, does not run yet, or never ran before.
     """
     name = pod["metadata"]["name"]
     containers = {item["name"]: item for item in pod["spec"]["containers"]}
     wanted = container or next(iter(containers))
     if wanted not in containers:
         raise bad_request(f"container {wanted} is not valid for pod {name}")
+    if query.get("previous") in ("true", "1"):
+        raise bad_request(f'previous terminated container "{wanted}" in pod "{name}" not found')
     started = pod.get("status", {}).get("startTime")
     if pod.get("status", {}).get("phase") == "Pending" or not started:
         raise bad_request(

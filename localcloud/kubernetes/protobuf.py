@@ -40,6 +40,8 @@ def decode(content: bytes) -> Body:
 
 
 def _unknown(kind: str) -> ApiFailure:
+    if kind == "Pod":  # only `kubectl debug` sends one
+        return unsupported_media("`kubectl debug` is not emulated: pods here run no processes")
     return unsupported_media(
         f"this API server reads no protobuf for {kind}; send JSON instead: add "
         "`--dry-run=client -o yaml` to the command and pipe it to `kubectl apply -f -`"

@@ -15,6 +15,7 @@ class Field:
     is_list: bool
     is_map: bool
     is_pointer: bool
+    is_required: bool = False
 
 
 KINDS = frozenset(
@@ -315,9 +316,17 @@ NonResourceAttributes
 """
 
 
-def _field(name: str, kind: str) -> Field:
-    plain = kind.removeprefix("[]").removeprefix("{}").removeprefix("?")
-    return Field(name, plain, kind.startswith("[]"), kind.startswith("{}"), kind.startswith("?"))
+def parse_field(name: str, kind: str) -> Field:
+    """Read the notation of one field's type."""
+    plain = kind.removeprefix("[]").removeprefix("{}").removeprefix("?").removesuffix("!")
+    return Field(
+        name,
+        plain,
+        is_list=kind.startswith("[]"),
+        is_map=kind.startswith("{}"),
+        is_pointer=kind.startswith("?"),
+        is_required=kind.endswith("!"),
+    )
 
 
 def _read(text: str) -> dict[str, dict[int, Field]]:
@@ -328,15 +337,9 @@ def _read(text: str) -> dict[str, dict[int, Field]]:
             case [message]:
                 fields = messages.setdefault(message, {})
             case [number, name, kind]:
-                fields[int(number)] = _field(name, kind)
+                fields[int(number)] = parse_field(name, kind)
     return messages
 
 
 MESSAGES = _read(_TEXT)
 """The fields of each message by their numbers."""
-
-FIELDS = {
-    message: {field.name: field for field in fields.values()}
-    for message, fields in MESSAGES.items()
-}
-"""The fields of each message by their names, as JSON has them."""

@@ -74,9 +74,9 @@ class Registry:
         metadata.pop("selfLink", None)
         if kind.has_generation:
             metadata["generation"] = 1
+        self._finish(kind, fresh, None)
         if kind is kinds.NODE:
             taint_new_node(fresh)
-        self._finish(kind, fresh, None)
         if self.store.find(kind, namespace, metadata["name"]):
             raise already_exists(kind, metadata["name"])
         stored = self._keep(kind, fresh, dry_run=dry_run)

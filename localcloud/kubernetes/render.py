@@ -28,7 +28,7 @@ class Renderer:
         self._now = now
 
     def document(self, answer: Document) -> Content:
-        headers = _warnings(answer.kind)
+        headers = _warnings(answer.kind, answer.warning)
         if self._tables and answer.kind:
             body = encode(self._table(answer.kind, [answer.stored], _list_metadata(answer.stored)))
         else:
@@ -100,8 +100,7 @@ def _list_metadata(stored: Stored) -> dict[str, Any]:
     return {"resourceVersion": stored.body.get("metadata", {}).get("resourceVersion", "")}
 
 
-def _warnings(kind: Kind | None) -> tuple[tuple[str, str], ...]:
-    if kind is not ENDPOINTS:
-        return ()
-    text = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
-    return (("warning", f'299 - "{text}"'),)
+def _warnings(kind: Kind | None, own: str = "") -> tuple[tuple[str, str], ...]:
+    outdated = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+    texts = filter(None, (outdated if kind is ENDPOINTS else "", own))
+    return tuple(("warning", f'299 - "{text}"') for text in texts)

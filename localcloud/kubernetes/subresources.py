@@ -36,9 +36,10 @@ def answer(registry: Registry, tokens: Tokens, kind: Kind, call: Call, target: T
         case "finalize":
             return Document(registry.finalize(target.name, require_object(call.body)), 200, kind)
         case _:
+            what = f"{target.resource}/{target.subresource}"
             message = (
-                f"pods/{target.subresource} is not emulated: the pods of this cluster run no "
-                "processes; `kubectl logs` and the proxies work"
+                f"{what} is not emulated: the nodes and pods of this cluster run no processes; "
+                "`kubectl logs` and the proxies of pods and services work"
             )
             raise ApiFailure(501, "NotImplemented", message)
 

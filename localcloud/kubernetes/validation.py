@@ -42,6 +42,10 @@ _LABEL_VALUE_TEXT = (
     "'.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  "
     "or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
+_PERCENT_TEXT = (
+    "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or "
+    "'93%', regex used for validation is '[0-9]+%')"
+)
 _PATH_NAMED = (
     kinds.ROLE, kinds.ROLE_BINDING, kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING,
 )  # fmt: skip
@@ -153,7 +157,18 @@ def _selecting(body: Body) -> Iterator[Cause]:
     if selector and not _selects(selector, labels):
         text = "`selector` does not match template `labels`"
         yield Cause.invalid("spec.template.metadata.labels", quoted(labels), text)
+    for place in ("strategy", "updateStrategy"):
+        rolling = (spec.get(place) or {}).get("rollingUpdate") or {}
+        yield from _shares(rolling, f"spec.{place}.rollingUpdate", "maxSurge", "maxUnavailable")
     yield from _template(spec)
+
+
+def _shares(values: Body, path: str, *names: str) -> Iterator[Cause]:
+    """Check fields that are a number or a percentage."""
+    for name in names:
+        value = values.get(name, 0)
+        if isinstance(value, str) and not re.fullmatch("[0-9]+%", value):
+            yield Cause.invalid(f"{path}.{name}", quoted(value), _PERCENT_TEXT)
 
 
 def _selects(selector: Body, labels: Mapping[str, str]) -> bool:
@@ -178,7 +193,8 @@ def _service(body: Body) -> Iterator[Cause]:
 
 
 def _disruption_budget(body: Body) -> Iterator[Cause]:
-    selector = (body.get("spec") or {}).get("selector")
+    yield from _shares(body["spec"], "spec", "minAvailable", "maxUnavailable")
+    selector = body["spec"].get("selector")
     try:
         label_selector_test(selector)
     except (BadSelector, KeyError) as error:

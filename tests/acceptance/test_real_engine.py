@@ -5,8 +5,6 @@ acceptance test runs on them, too.
 """
 
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,8 +13,8 @@ import pytest
 
 from localcloud.clock import WallClock
 from localcloud.fabric import Fabric
-from localcloud.kubernetes.planes import PlaneConfig, Planes, RealEngine
-from localcloud.kubernetes.real.assets import VARIABLE
+from localcloud.kubernetes.planes import PlaneConfig, Planes
+from localcloud.kubernetes.real.assets import VARIABLE, find_assets
 from localcloud.profiles import PROFILES
 from tests.localcloud.kubernetes.sample_cluster import (
     MASTER,
@@ -51,9 +49,10 @@ async def real_cluster(folder: Path) -> AsyncIterator[SampleCluster]:
         service_cidr="10.96.0.0/16",
         bootstrap_tokens=(),
         dial=lambda address, port: fabric.dial(VPC, MASTER, address, port),
+        data=folder / "cluster.db",
     )
-    engine = RealEngine.find(os.environ, folder)
-    plane = Planes(clock, PROFILES["instant"], real=engine).create(config)
+    assets = find_assets(os.environ)
+    plane = Planes(clock, PROFILES["instant"], assets=assets).create(config)
     await plane.start()
     cluster = SampleCluster(plane, fabric, clock)
     try:
@@ -64,17 +63,9 @@ async def real_cluster(folder: Path) -> AsyncIterator[SampleCluster]:
         await plane.stop()
 
 
-@pytest.fixture
-def folder():
-    """A short path: the egress socket lies in it."""
-    path = Path(tempfile.mkdtemp(prefix="real-"))
-    yield path
-    shutil.rmtree(path)
-
-
-def test_the_demo_runs_and_its_page_answers_through_the_api_server(folder: Path) -> None:
+def test_the_demo_runs_and_its_page_answers_through_the_api_server(tmp_path: Path) -> None:
     async def story() -> None:
-        async with real_cluster(folder) as cluster:
+        async with real_cluster(tmp_path) as cluster:
             for number in (1, 2):
                 await cluster.add_node(f"worker-{number}")
             await cluster.install_network()
@@ -97,9 +88,9 @@ def test_the_demo_runs_and_its_page_answers_through_the_api_server(folder: Path)
     run(story())
 
 
-def test_a_burst_waits_for_room_and_a_further_node_gives_it(folder: Path) -> None:
+def test_a_burst_waits_for_room_and_a_further_node_gives_it(tmp_path: Path) -> None:
     async def story() -> None:
-        async with real_cluster(folder) as cluster:
+        async with real_cluster(tmp_path) as cluster:
             for number in (1, 2):
                 await cluster.add_node(f"worker-{number}", pods=5)
             await cluster.install_network()

@@ -144,6 +144,10 @@ class Scheduler:
                 await self._place(key, pod)
             except (ApiFailure, OSError) as failure:
                 self._put_off(key, pod, failure)
+            except Exception:
+                log.exception("pod %s/%s cannot be judged and waits for a change", *key)
+                self._pending.pop(key, None)
+                self._stuck[key] = pod
             await asyncio.sleep(0)
 
     async def _place(self, key: Key, pod: Obj) -> None:

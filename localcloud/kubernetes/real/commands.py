@@ -13,7 +13,6 @@ from localcloud.kubernetes.real.assets import Assets
 
 LOOPBACK = "127.0.0.1"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
-NODE_CIDR_MASK = 24
 
 Command = list[str]
 
@@ -23,16 +22,14 @@ class Layout:
     """Where one control plane lives: its folder, its loopback ports, its place in the cloud."""
 
     folder: Path
+    egress_socket: Path  # elsewhere: the kernel takes only about a hundred letters
     etcd_port: int
     peer_port: int
     api_port: int
     address: str  # of the master machine, in the private network
     pod_cidr: str
     service_cidr: str
-
-    @property
-    def egress_socket(self) -> Path:
-        return self.folder / "egress.sock"
+    node_cidr_mask: int
 
     def file(self, name: str) -> str:
         return str(self.folder / name)
@@ -97,7 +94,7 @@ def controller_manager_command(assets: Assets, layout: Layout) -> Command:
         "--controllers=*,bootstrapsigner,tokencleaner",
         "--allocate-node-cidrs=true",
         f"--cluster-cidr={layout.pod_cidr}",
-        f"--node-cidr-mask-size={NODE_CIDR_MASK}",
+        f"--node-cidr-mask-size={layout.node_cidr_mask}",
         f"--service-cluster-ip-range={layout.service_cidr}",
         f"--root-ca-file={layout.file('ca.crt')}",
         f"--cluster-signing-cert-file={layout.file('ca.crt')}",

@@ -9,9 +9,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from localcloud import pki
 from localcloud.kubernetes.calls import User
 from localcloud.kubernetes.plane_config import PlaneConfig
-from localcloud.machines import pki
 
 EVERYBODY = "system:authenticated"
 """The group that the API server itself adds."""

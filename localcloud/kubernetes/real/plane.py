@@ -3,7 +3,9 @@
 import asyncio
 import ipaddress
 import logging
+import shutil
 import socket
+import tempfile
 from pathlib import Path
 
 from localcloud.clock import Clock
@@ -61,6 +63,7 @@ class RealPlane:
         self._clients: dict[User, HttpsClient] = {}
         self._connections: set[asyncio.Task[None]] = set()
         self._egress: EgressServer | None = None
+        self._starting = asyncio.Lock()
 
     @property
     def is_running(self) -> bool:
@@ -72,23 +75,27 @@ class RealPlane:
         Raises:
             PlaneFailed: it did not become ready in time; nothing is left running.
         """
-        if self._programs:
-            return
-        layout = self._layout = self._lay_out()
+        async with self._starting:
+            if self._programs:
+                return
+            layout = self._layout = self._lay_out()
+            try:
+                await self._start_programs(layout)
+            except BaseException:
+                await self.stop()
+                raise
+
+    async def _start_programs(self, layout: Layout) -> None:
         self._write_files(layout)
         self._egress = EgressServer(layout.egress_socket, self._dial)
         await self._egress.start()
-        try:
-            await self._run("etcd", commands.etcd_command(self._assets, layout))
-            await self._run("kube-apiserver", commands.apiserver_command(self._assets, layout))
-            await self._wait_until_ready()
-            await self._furnish()
-            manager = commands.controller_manager_command(self._assets, layout)
-            await self._run("kube-controller-manager", manager)
-            await self._run("kube-scheduler", commands.scheduler_command(self._assets, layout))
-        except BaseException:
-            await self.stop()
-            raise
+        await self._run("etcd", commands.etcd_command(self._assets, layout))
+        await self._run("kube-apiserver", commands.apiserver_command(self._assets, layout))
+        await self._wait_until_ready()
+        await self._furnish()
+        manager = commands.controller_manager_command(self._assets, layout)
+        await self._run("kube-controller-manager", manager)
+        await self._run("kube-scheduler", commands.scheduler_command(self._assets, layout))
 
     async def stop(self) -> None:
         """End the programs, the last started first; the objects stay in etcd's folder."""
@@ -102,6 +109,8 @@ class RealPlane:
         if self._egress is not None:
             await self._egress.stop()
             self._egress = None
+        if self._layout is not None:
+            shutil.rmtree(self._layout.egress_socket.parent, ignore_errors=True)
 
     def accept(self, connection: socket.socket, peer: str) -> None:
         """Pass one TLS connection on to the API server; refused while the plane is stopped."""
@@ -162,12 +171,14 @@ class RealPlane:
         etcd, peer, api = _free_ports(3)
         return Layout(
             folder=self._folder,
+            egress_socket=Path(tempfile.mkdtemp(prefix="egress-")) / "socket",
             etcd_port=etcd,
             peer_port=peer,
             api_port=api,
             address=self.config.address,
             pod_cidr=self.config.pod_cidr,
             service_cidr=self.config.service_cidr,
+            node_cidr_mask=self.config.node_cidr_mask,
         )
 
     def _write_files(self, layout: Layout) -> None:

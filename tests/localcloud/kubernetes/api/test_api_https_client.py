@@ -13,7 +13,7 @@ from localcloud.kubernetes.failures import ApiFailure
 from localcloud.kubernetes.https_client import Address, HttpsClient
 from localcloud.kubernetes.kubelet import Kubelet, NodeConfig
 from localcloud.kubernetes.real.identity import client_tls
-from localcloud.machines.pki import Pair
+from localcloud.pki import Pair
 from localcloud.profiles import PROFILES
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"

@@ -97,7 +97,8 @@ def test_apply_three_times_and_server_side(kubectl, tmp_path):
     assert kubectl("get", "cm", "cfg", "-o", "jsonpath={.data.a}") == "2"
     manifest.write_text(text % 3)
     assert '+  a: "3"' in kubectl.try_run("diff", "-f", str(manifest)).stdout
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", str(manifest))
+    forced = ("apply", "--server-side", "--force-conflicts", "-f", str(manifest))
+    assert "Warning: no field has an owner here" in kubectl.try_run(*forced).stderr
     assert kubectl("get", "cm", "cfg", "-o", "jsonpath={.data.a}") == "3"
     manifest.write_text(text.replace("cfg", "fresh") % 4)
     assert "serverside-applied" in kubectl("apply", "--server-side", "-f", str(manifest))
@@ -140,6 +141,8 @@ def test_run_expose_set_image_and_logs(kubectl, server):
     status = {"status": {"phase": "Running", "startTime": "2026-01-01T00:00:00Z"}}
     server.call("PATCH", f"{path}/status", body=status, content_type="application/merge-patch+json")
     assert "simulated container one of image nginx" in kubectl("logs", "one")
+    before = kubectl.try_run("logs", "one", "--previous").stderr
+    assert 'previous terminated container "one" in pod "one" not found' in before
     kubectl("delete", "pod", "one", "--now")
     kubectl("create", "deployment", "site", "--image=nginx")
     kubectl("set", "image", "deployment/site", "nginx=nginx:1.27")
@@ -169,3 +172,55 @@ def test_waiting_and_discovery(kubectl, server):
     assert kubectl("get", "all", "-A").startswith("NAMESPACE")
     assert kubectl("version", "-o", "json").count("v1.36.4") == 1
     assert "is running at" in kubectl("cluster-info")
+
+
+def test_what_is_not_emulated_says_so_instead_of_offering_a_way_that_fails(kubectl):
+    for words, named in (
+        (("create", "job", "j", "--image=busybox"), "jobs.batch is not emulated"),
+        (("create", "quota", "q", "--hard=pods=3"), "resourcequotas is not emulated"),
+        (("get", "--raw", "/api/v1/nodes/none/proxy/metrics"), "nodes/proxy is not emulated"),
+    ):
+        done = kubectl.try_run(*words)
+        assert done.returncode == 1
+        assert named in done.stderr
+
+
+def test_debugging_says_what_is_missing(kubectl):
+    kubectl("run", "debugged", "--image=nginx")
+    done = kubectl.try_run("debug", "debugged", "--image=busybox")
+    assert "pods/ephemeralcontainers is not emulated" in done.stderr
+
+
+def test_a_manifest_of_an_unknown_kind_is_refused_by_its_name(kubectl):
+    text = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: s}\n"
+    done = kubectl.try_run("apply", "-f", "-", stdin=text)
+    assert 'no matches for kind "StatefulSet" in version "apps/v1"' in done.stderr
+
+
+def test_a_typing_error_deep_in_a_manifest_is_found(kubectl):
+    text = NGINX.replace("containerPort", "containerPrt")
+    done = kubectl.try_run("create", "-f", "-", stdin=text)
+    path = "spec.template.spec.containers[0].ports[0].containerPrt"
+    assert f'unknown field "{path}"' in done.stderr
+
+
+def test_explain_describes_the_fields(kubectl):
+    text = kubectl("explain", "deployment.spec.replicas")
+    assert "FIELD: replicas <integer>" in text
+    assert "Number of desired pods" in text
+    assert "containers\t<[]Container> -required-" in kubectl("explain", "pod.spec")
+
+
+def test_acting_as_somebody_else_asks_for_what_that_one_may(kubectl, server):
+    kubectl("create", "serviceaccount", "reader")
+    kubectl("create", "role", "looks", "--verb=list", "--resource=configmaps")
+    kubectl("create", "rolebinding", "looks", "--role=looks", "--serviceaccount=default:reader")
+    reader = "--as=system:serviceaccount:default:reader"
+    kubectl("get", "configmaps", reader)
+    assert "cannot list" in kubectl.try_run("get", "pods", reader).stderr
+    assert kubectl.try_run("auth", "can-i", "list", "pods", reader).stdout.strip() == "no"
+    members = ("--as=jane", "--as-group=a", "--as-group=b")
+    assert "[a b system:authenticated]" in kubectl("auth", "whoami", *members)
+    server.kubeconfig("visitor", "guests")
+    refused = kubectl.try_run("get", "pods", "--as=jane", user="visitor").stderr
+    assert 'User "visitor" cannot impersonate resource "users"' in refused

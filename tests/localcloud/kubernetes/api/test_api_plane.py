@@ -6,6 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from localcloud.clock import WallClock
+from localcloud.kubernetes import watching
 from localcloud.kubernetes.client import MASTERS, ApiFailure, User
 from localcloud.kubernetes.planes import Planes, hash_of_ca
 from localcloud.profiles import PROFILES
@@ -129,3 +130,30 @@ def test_planes_are_found_by_the_hash_of_their_ca(plane_config):
     assert plane.ca_hash == hash_of_ca(plane_config.ca_certificate)
     assert planes.find_by_ca_hash(plane.ca_hash) is plane
     assert planes.find_by_ca_hash("sha256:0") is None
+
+
+def test_a_watch_that_lost_events_lists_again_and_tells_what_has_gone(make_plane, monkeypatch):
+    monkeypatch.setattr(watching, "BACKLOG", 3)
+
+    async def scenario(plane):
+        client = plane.client(MASTERS)
+        await create(client, "old")
+        async with aclosing(client.watch(CONFIG_MAPS)) as events:
+            await read_until(events, ("SYNCED", ""))
+            for number in range(5):
+                await create(client, f"new-{number}")
+            await client.request("DELETE", f"{CONFIG_MAPS}/old")
+            return await read_until(events, ("DELETED", "old"))
+
+    seen = run(make_plane, scenario)
+    assert {name for event, name in seen if event == "ADDED"} == {f"new-{n}" for n in range(5)}
+
+
+def test_a_forgotten_plane_is_found_by_nobody(plane_config):
+    planes = Planes(WallClock(), PROFILES["instant"])
+    old = planes.create(plane_config)
+    new = planes.create(plane_config)  # the same cluster again: the old one is no longer its plane
+    planes.forget(old)
+    assert planes.find_by_ca_hash(new.ca_hash) is new
+    planes.forget(new)
+    assert planes.find_by_ca_hash(new.ca_hash) is None

@@ -6,9 +6,12 @@ import pytest
 
 from localcloud.kubernetes.calls import MASTERS
 from localcloud.kubernetes.client import ApiFailure
+from localcloud.kubernetes.kinds import EVENT, KINDS
 from localcloud.kubernetes.registry import ALPHABET
+from localcloud.kubernetes.shapes import require_known_fields
 
 MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
 PODS = "/api/v1/namespaces/default/pods"
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
@@ -88,6 +91,16 @@ def test_status_is_not_set_by_create_nor_by_update(ask):
         (PODS, {"metadata": {"name": "a"}, "spec": {"containers": [{"name": "c"}]}}, "image"),
         (DEPLOYMENTS, make_deployment(labels={"app": "other"}), "template.metadata.labels"),
         (DEPLOYMENTS, make_deployment(replicas=-1), "spec.replicas"),
+        (
+            DEPLOYMENTS,
+            make_deployment(strategy={"rollingUpdate": {"maxSurge": "half"}}),
+            "spec.strategy.rollingUpdate.maxSurge",
+        ),
+        (
+            "/apis/policy/v1/namespaces/default/poddisruptionbudgets",
+            {"metadata": {"name": "a"}, "spec": {"minAvailable": "most"}},
+            "spec.minAvailable",
+        ),
         (DEPLOYMENTS, {"metadata": {"name": "a"}, "spec": {}}, "spec.selector"),
         (
             "/api/v1/namespaces/default/services",
@@ -96,7 +109,7 @@ def test_status_is_not_set_by_create_nor_by_update(ask):
         ),
         (CONFIG_MAPS, {"metadata": {"name": "a", "labels": {"-": "b"}}}, "metadata.labels"),
     ],
-    ids=["name", "image", "labels", "replicas", "selector", "ports", "label"],
+    ids=["name", "image", "labels", "replicas", "surge", "budget", "selector", "ports", "label"],
 )
 def test_common_mistakes_are_named(ask, path, body, field):
     failure = refused(ask, "POST", path, body)
@@ -117,8 +130,9 @@ def test_common_mistakes_are_named(ask, path, body, field):
         (PODS, {"kind": "Service", "metadata": {"name": "a"}}, "does not match the expected"),
         (PODS, {"metadata": {"name": "a", "namespace": "other"}}, "does not match the namespace"),
         (PODS, [], "couldn't get version/kind"),
+        ("/api/v1/nodes", {"metadata": {"name": "a"}, "spec": {"taints": "x"}}, "Node.spec.taints"),
     ],
-    ids=["data", "replicas", "spec", "kind", "namespace", "list"],
+    ids=["data", "replicas", "spec", "kind", "namespace", "list", "taints"],
 )
 def test_bodies_of_the_wrong_shape_are_bad_requests(ask, path, body, text):
     failure = refused(ask, "POST", path, body)
@@ -126,11 +140,94 @@ def test_bodies_of_the_wrong_shape_are_bad_requests(ask, path, body, text):
     assert text in failure.message
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        (
+            "/api/v1/nodes",
+            {"spec": {"taints": [{"key": "a"}]}},
+            "spec.taints[0].effect",
+        ),
+        (
+            "/api/v1/nodes",
+            {"status": {"conditions": [{"type": "Ready"}]}},
+            "status.conditions[0].status",
+        ),
+        (
+            "/api/v1/namespaces/default/endpoints",
+            {"subsets": [{"addresses": [{"ip": "1.2.3.4"}, {}]}]},
+            "subsets[0].addresses[1].ip",
+        ),
+        (
+            "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings",
+            {"roleRef": {"kind": "Role", "name": "x"}, "subjects": [{"kind": "User"}]},
+            "subjects[0].name",
+        ),
+    ],
+    ids=["taint", "condition", "address", "subject"],
+)
+def test_records_in_lists_need_what_every_reader_counts_on(ask, path, body, field):
+    failure = refused(ask, "POST", path, {"metadata": {"name": "a"}, **body})
+    assert (failure.status, failure.reason) == (422, "Invalid")
+    assert f"{field}: Required value" in failure.message
+
+
+@pytest.mark.parametrize("text", ["abc", "100mm", "1 Gi", "", "1.2.3"])
+def test_what_is_no_quantity_is_refused(ask, make_pod, text):
+    body = make_pod("a")
+    body["spec"]["containers"][0]["resources"] = {"requests": {"cpu": text}}
+    failure = refused(ask, "POST", PODS, body)
+    assert failure.status == 400
+    assert "quantities must match the regular expression" in failure.message
+
+
+@pytest.mark.parametrize("text", ["abc", "2026-13-01T00:00:00Z", "2026-01-01"])
+def test_what_is_no_moment_is_refused(ask, text):
+    body = {"metadata": {"name": "a"}, "spec": {"renewTime": text}}
+    path = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
+    failure = refused(ask, "POST", path, body)
+    assert failure.status == 400
+    assert f'parsing time "{text}"' in failure.message
+
+
+STRICT = {"fieldValidation": "Strict"}
+
+
 def test_unknown_fields_are_refused_only_where_strictness_is_asked_for(ask):
     body = {"metadata": {"name": "a"}, "dta": {"x": "1"}}
-    strict = {"fieldValidation": "Strict"}
-    assert 'unknown field "dta"' in refused(ask, "POST", CONFIG_MAPS, body, query=strict).message
+    assert 'unknown field "dta"' in refused(ask, "POST", CONFIG_MAPS, body, query=STRICT).message
     ask("POST", CONFIG_MAPS, body)
+
+
+def test_an_unknown_field_is_found_at_any_depth_and_named_by_its_path(ask, make_pod):
+    body = make_pod("a")
+    body["spec"]["containers"][0]["prots"] = [{"containerPort": 80}]
+    body["spec"]["nodeNam"] = "x"
+    failure = refused(ask, "POST", PODS, body, query=STRICT)
+    assert failure.status == 400
+    assert failure.message.endswith(
+        'strict decoding error: unknown field "spec.containers[0].prots", '
+        'unknown field "spec.nodeNam"'
+    )
+
+
+def test_strict_patches_may_hold_directives_but_no_unknown_fields(ask):
+    ask("POST", DEPLOYMENTS, make_deployment())
+    spec = {"$retainKeys": ["containers"], "containers": [{"name": "c", "image": "nginx:1"}]}
+    patch = {"spec": {"template": {"spec": spec}}}
+    options = {"content_type": STRATEGIC, "query": STRICT}
+    ask("PATCH", f"{DEPLOYMENTS}/web", patch, **options)
+    spec["containrs"] = []
+    failure = refused(ask, "PATCH", f"{DEPLOYMENTS}/web", patch, **options)
+    assert 'unknown field "spec.template.spec.containrs"' in failure.message
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind is not EVENT], ids=lambda k: k.kind
+)
+def test_every_field_that_the_server_itself_writes_is_known(ask, kind):
+    for stored in ask("GET", kind.path())["items"]:
+        require_known_fields(kind, stored)
 
 
 def test_quantities_become_text(ask, make_pod):

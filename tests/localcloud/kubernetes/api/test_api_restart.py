@@ -3,7 +3,9 @@
 import asyncio
 import random
 import shutil
+import sqlite3
 from collections.abc import Coroutine
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -137,3 +139,28 @@ def test_damaged_file_is_refused_with_the_way_out(
     (tmp_path / "cluster.db").write_bytes(b"not a database, but long enough to be none" * 30)
     with pytest.raises(Unreadable, match="python -m localcloud reset"):
         plane_on(tmp_path / "cluster.db", plane_config)
+
+
+def test_what_could_not_be_written_is_written_with_the_next_change(
+    tmp_path: Path, plane_config: PlaneConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "cluster.db"
+
+    async def story() -> None:
+        first = plane_on(file, plane_config)
+        await first.start()
+        with closing(sqlite3.connect(file, isolation_level=None)) as fault:
+            await asyncio.sleep(3 * WINDOW)
+            fault.execute("ALTER TABLE records RENAME TO elsewhere")
+            early = await put(first, "early")
+            await asyncio.sleep(3 * WINDOW)
+            fault.execute("ALTER TABLE elsewhere RENAME TO records")
+        await put(first, "later")
+        second = plane_on(await as_killed(file), plane_config)
+        await second.start()
+        assert await second.client(MASTERS).request("GET", f"{SETTINGS}/early") == early
+        await first.stop()
+        await second.stop()
+
+    run(story())
+    assert "no such table" in caplog.text

@@ -13,6 +13,7 @@ from tests.localcloud.kubernetes.sample_cluster import (
 )
 
 RC = "/api/v1/namespaces/default/replicationcontrollers"
+PODS = "/api/v1/namespaces/default/pods"
 
 
 async def ready_cluster(cluster: SampleCluster, nodes: int) -> None:
@@ -37,11 +38,15 @@ def test_a_burst_of_150_pods_fills_three_nodes_and_a_fourth_takes_the_rest() -> 
             pods = await cluster.pods()
             assert sorted(spread(pods).values()) == [40, 40, 40]
             waiting = next(pod for pod in pods if pod["status"]["phase"] == "Pending")
-            placed = condition_of(waiting, "PodScheduled")
+            name = waiting["metadata"]["name"]
+
+            async def told() -> bool:
+                return "FailedScheduling" in [reason for reason, _ in await cluster.reasons(name)]
+
+            await until(told)
+            placed = condition_of(await cluster.get(f"{PODS}/{name}"), "PodScheduled")
             assert placed["reason"] == "Unschedulable"
             assert placed["message"].startswith("0/3 nodes are available: 3 Too many pods.")
-            reasons = [reason for reason, _ in await cluster.reasons(waiting["metadata"]["name"])]
-            assert "FailedScheduling" in reasons
 
             await cluster.add_node("node-3", pods=41)
             await cluster.phases_are(Running=150)
@@ -82,5 +87,20 @@ def test_a_node_that_is_tainted_cordoned_or_too_small_is_named_as_the_reason() -
                 "1 node(s) were unschedulable. no new claims to deallocate, preemption: "
                 "0/3 nodes are available: 3 Preemption is not helpful for scheduling."
             )
+
+    run(story())
+
+
+def test_a_pod_that_cannot_be_judged_waits_alone() -> None:
+    affinity = {"matchExpressions": [{"key": "size", "operator": "Gt", "values": ["large"]}]}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [affinity]}}
+
+    async def story() -> None:
+        async with running_cluster() as cluster:
+            await ready_cluster(cluster, 1)
+            odd = replication_controller("odd", 1, affinity={"nodeAffinity": required})
+            await cluster.create(RC, odd)
+            await cluster.create(RC, replication_controller("nginx", 2))
+            await cluster.phases_are(Running=2, Pending=1)
 
     run(story())

@@ -12,13 +12,15 @@ from localcloud.kubernetes.real.commands import Layout
 
 ASSETS = Assets(Path("/assets"))
 LAYOUT = Layout(
-    folder=Path("/planes/one"),
+    folder=Path("/machines/i-1/control-plane"),
+    egress_socket=Path("/tmp/egress-1/socket"),
     etcd_port=2379,
     peer_port=2380,
     api_port=6443,
     address="192.168.100.2",
     pod_cidr="10.244.0.0/16",
     service_cidr="10.96.0.0/16",
+    node_cidr_mask=25,
 )
 
 
@@ -88,6 +90,7 @@ def test_the_programs_agree_on_networks_keys_and_addresses():
     assert api["service-account-signing-key-file"] == manager["service-account-private-key-file"]
     assert api["client-ca-file"] == manager["root-ca-file"]
     assert manager["cluster-cidr"] == LAYOUT.pod_cidr
+    assert manager["node-cidr-mask-size"] == "25"
     assert manager["controllers"] == "*,bootstrapsigner,tokencleaner"
 
 

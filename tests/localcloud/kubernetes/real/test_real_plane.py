@@ -13,9 +13,9 @@ from localcloud.clock import WallClock
 from localcloud.fabric import Fabric
 from localcloud.kubernetes.client import MASTERS, ApiFailure, User
 from localcloud.kubernetes.https_client import Address, HttpsClient
-from localcloud.kubernetes.planes import PlaneConfig, Planes, RealEngine
+from localcloud.kubernetes.planes import PlaneConfig, Planes, erase_objects
 from localcloud.kubernetes.real import plane as real_plane
-from localcloud.kubernetes.real.assets import PROGRAMS
+from localcloud.kubernetes.real.assets import PROGRAMS, find_assets
 from localcloud.kubernetes.real.identity import client_tls, issue
 from localcloud.kubernetes.real.plane import PlaneFailed, RealPlane
 from localcloud.profiles import PROFILES
@@ -55,9 +55,10 @@ def make_plane(assets: Path, fabric: Fabric) -> RealPlane:
         service_cidr="10.96.0.0/16",
         bootstrap_tokens=(),
         dial=lambda address, port: fabric.dial(VPC, MASTER, address, port),
+        data=assets.parent / "machine/cluster.db",
     )
-    engine = RealEngine.find({"KUBEBUILDER_ASSETS": str(assets)}, assets.parent / "planes")
-    plane = Planes(WallClock(), PROFILES["instant"], real=engine).create(config)
+    found = find_assets({"KUBEBUILDER_ASSETS": str(assets)})
+    plane = Planes(WallClock(), PROFILES["instant"], assets=found).create(config)
     assert isinstance(plane, RealPlane)
     return plane
 
@@ -160,7 +161,46 @@ def test_keys_lie_where_only_their_owner_can_read_them(assets):
             pass
 
     asyncio.run(story())
-    [folder] = (assets.parent / "planes").iterdir()
+    [folder] = (assets.parent / "machine").iterdir()
     assert folder.stat().st_mode & 0o077 == 0
     for name in ("ca.key", "apiserver.key", "service-accounts.key", "scheduler.conf"):
         assert (folder / name).stat().st_mode & 0o077 == 0
+
+
+def test_two_starts_at_once_start_the_programs_once(assets):
+    async def story() -> None:
+        plane = make_plane(assets, Fabric())
+        try:
+            await asyncio.gather(plane.start(), plane.start())
+            running = running_below(assets.parent)
+        finally:
+            await plane.stop()
+        assert sum(API_SERVER.name in line for line in running) == 1
+
+    asyncio.run(story())
+    assert running_below(assets.parent) == []
+
+
+def test_what_a_plane_kept_is_erased_with_its_machine(assets):
+    async def story() -> RealPlane:
+        async with started(assets, Fabric()) as plane:
+            pass
+        return plane
+
+    plane = asyncio.run(story())
+    assert plane.config.data is not None
+    erase_objects(plane.config.data)
+    assert list((assets.parent / "machine").iterdir()) == []
+    erase_objects(plane.config.data)  # nothing is there any more: that is fine
+
+
+def test_a_plane_in_a_deep_folder_starts_all_the_same(assets):
+    deep = assets.parent / ("deep/" * 30)
+    deep.mkdir(parents=True)
+    assets = assets.rename(deep / "assets")
+
+    async def story() -> None:
+        async with started(assets, Fabric()) as plane:
+            assert await plane.client(MASTERS).request("GET", "/readyz") == "ok"
+
+    asyncio.run(story())
