@@ -1,4 +1,4 @@
-"""How long a decision takes: `python benchmarks/decide.py`.
+"""How long a decision takes: `python -m benchmarks.decide`.
 
 A cluster of 5,000 nodes with 150,000 pods, and 10,000 pods that wait. Each line is one question;
 the ratio says how much longer it takes than the smallest of them.
@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from domain.autoscaling.evaluation import decide
 from domain.autoscaling.memory import Memory
 from domain.autoscaling.packing import Room, pack, place_of_node
+from domain.autoscaling.placement import HOSTNAME, Operator, Placement, PodTerm, Requirement
 from domain.autoscaling.policy import ScalingPolicy
 from domain.autoscaling.presets import PRESETS
 from domain.autoscaling.snapshot import (
@@ -30,6 +31,9 @@ NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 GIB = 2**30
 SIZE = Resources(cpu_millis=8000, memory_bytes=16 * GIB)
 TEMPLATE = Template("c4r16", SIZE)
+HERMIT = {"app": "hermit"}
+KEEPS_APART = PodTerm(HOSTNAME, (Requirement("app", Operator.IN, ("hermit",)),), ())
+APART = Placement(apart=(KEEPS_APART,))
 KINDS = tuple(
     Resources(cpu_millis=50 + 10 * kind, memory_bytes=(64 + 8 * kind) * 2**20) for kind in range(20)
 )
@@ -133,6 +137,7 @@ def main() -> None:
     waiting = make_pods(options.pending, "new")
     crowd = replace(make_cluster(options.nodes // 2, 42), pending=waiting)
     various = make_pods(options.pending, "various", kinds=options.pending)
+    hermits = tuple(replace(pod, labels=HERMIT, placement=APART) for pod in waiting)
     questions: dict[str, Callable[[], str]] = {
         "decide, at rest": prepare(busy, text),
         "decide, a rule removes": prepare(idle, text),
@@ -140,6 +145,7 @@ def main() -> None:
         "decide, pods wait": prepare(crowd, text),
         "pack pods of 20 kinds": lambda: pack_onto(crowd, waiting),
         "pack pods, each of its own kind": lambda: pack_onto(crowd, various),
+        "pack pods that keep apart": lambda: pack_onto(crowd, hermits),
     }
     print(f"{options.nodes} nodes, {options.nodes * 30} pods, {options.pending} waiting")
     results = {name: measure(question, options.times) for name, question in questions.items()}

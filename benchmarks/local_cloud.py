@@ -120,29 +120,29 @@ async def run_machines(place: Place, count: int) -> list[str]:
 
 async def make_master(machine: Machine, settings: Mapping[str, str]) -> None:
     """Set the control plane up with the installer, as the flows do."""
-    installers = machine.disk / "opt/installers"
+    installers = machine.body.disk / "opt/installers"
     for source in INSTALLERS.rglob("*"):
         if source.is_file():
             target = installers / source.relative_to(INSTALLERS)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(source.read_bytes())
-    file = machine.disk / "root/settings"
+    file = machine.body.disk / "root/settings"
     file.touch(mode=0o600)
     file.write_text("".join(f"{name}={shlex.quote(one)}\n" for name, one in settings.items()))
     script = f"bash {installers}/k8s_master_installer.sh --env {file}"
     process = await machine.sandbox.start(["-c", script], user="root")
-    process.close()
+    process.stdin.close()
     out, err = await asyncio.gather(process.stdout.read(), process.stderr.read())
     assert await process.wait() == 0, (out + err).decode()
 
 
 async def join(machine: Machine, master: Machine, max_pods: int) -> None:
     """Let a machine be what `kubeadm join` makes of it."""
-    assert master.state.node is not None
-    machine.state.packages["kubelet"] = "1.36.4"
-    machine.state.node = {
-        **master.state.node,
-        "name": f"k8s-node-{machine.birth.instance_id.removeprefix('i-')}",
+    assert master.body.state.node is not None
+    machine.body.state.packages["kubelet"] = "1.36.4"
+    machine.body.state.node = {
+        **master.body.state.node,
+        "name": f"k8s-node-{machine.body.birth.instance_id.removeprefix('i-')}",
         "max_pods": max_pods,
         "labels": {},
         "taints": [],
@@ -150,7 +150,7 @@ async def join(machine: Machine, master: Machine, max_pods: int) -> None:
     machine.units.enable("kubelet")
     await machine.units.start("kubelet")
     await machine.cluster.wait_for_kubelet()
-    machine.save()
+    machine.body.save()
 
 
 async def count(api: ApiClient, path: str, is_counted: Callable[[dict[str, Any]], bool]) -> int:
@@ -211,7 +211,7 @@ async def measure(place: Place, machines: int, pods: int) -> None:
             {
                 "CLUSTER": "large",
                 "NODE_NAME": "k8s-master",
-                "NODE_IP": master.birth.address,
+                "NODE_IP": master.body.birth.address,
                 "API_ENDPOINT": "k8s-api.large.internal:6443",
                 "JOIN_TOKEN": "abcdef.0123456789abcdef",
                 "POD_CIDR": "10.240.0.0/12",

@@ -39,11 +39,11 @@ def up(
 ) -> None:
     """Start the local cloud, or find the one that runs.
 
-    A cloud that ran here before, and was stopped or killed, goes on with all that it held.
+    A cloud that was stopped or killed continues where it was.
 
     Args:
-        profile: How long things take; the one of the last start or `fast` when not given.
-        seed: Makes ids, and all else that is left to chance, repeatable.
+        profile: How long operations take; by default that of the last start, at first `fast`.
+        seed: Makes ids and everything else random repeatable.
         as_json: Print one JSON document.
     """
     started = process.ensure_running(find_home(), profile, seed)
@@ -63,14 +63,14 @@ def up(
 
 @app.command
 def down() -> None:
-    """Stop the local cloud. All that is in it stays, for the next `up`; `reset` empties it."""
+    """Stop the local cloud. Everything in it is kept for the next `up`; `reset` empties it."""
     ended = process.stop(find_home())
     say("The local cloud has stopped." if ended else "No local cloud was running.")
 
 
 @app.command
 def status(*, as_json: Json = False) -> None:
-    """Show whether the local cloud runs, what exists in it, and what was called."""
+    """Show whether the local cloud runs, what exists in it, and how many calls it has had."""
     found = process.read_status(find_home())
     if as_json:
         say_json(found)
@@ -97,14 +97,14 @@ def calls(*, as_json: Json = False) -> None:
 
 @app.command
 def reset() -> None:
-    """Empty the cloud and its counters, also while it is stopped; address and keys stay."""
+    """Empty the cloud and its counters, running or stopped; address and keys are kept."""
     process.reset(find_home())
     say("The local cloud is empty.")
 
 
 @app.command
 def env(*, as_json: Json = False) -> None:
-    """Print the variables that lead clients of QingCloud here, for a shell to evaluate."""
+    """Print shell exports that point QingCloud clients at the local cloud."""
     variables = process.read_environment(find_home())
     if as_json:
         say_json(variables)
@@ -116,15 +116,15 @@ def env(*, as_json: Json = False) -> None:
 app.command(
     "localcloud.fault_command:app",
     name="fault",
-    help="Make things go wrong on purpose, seeded and repeatable.",
+    help="Inject faults, seeded and repeatable.",
 )
 
 
 @app.command
 def ports(*numbers: Port) -> int:
-    """Tell whether every TCP port can be published on the cloud's public addresses.
+    """Check that TCP ports are free on the cloud's public addresses.
 
-    Says nothing and ends with 0 when all can, otherwise names the first that cannot and ends
+    Prints nothing and ends with 0 if all are; otherwise names the first that is not and ends
     with 2.
     """
     if obstacle := find_obstacle(numbers):

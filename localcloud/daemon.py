@@ -56,13 +56,13 @@ async def assembled(home: Home, nature: Nature) -> AsyncIterator[tuple[Iaas, int
     Yields the API, and how many machines go on that an earlier daemon has left.
     """
     # Here, so that the API's tests and the command line do without the other two parts.
-    from localcloud.kubernetes.planes import Planes, RealEngine
+    from localcloud.kubernetes.planes import Planes
+    from localcloud.kubernetes.real.assets import find_assets
     from localcloud.machines.host import Machines
 
     clock, fabric = WallClock(), Fabric()
-    real = RealEngine.find(os.environ, home.planes)
     profile, keeper = nature.profile, Keeper(Database(home.database))
-    planes = Planes(clock, profile, nature.chance(), real=real)
+    planes = Planes(clock, profile, nature.chance(), assets=find_assets(os.environ))
     machines = Machines(home.machines, fabric, clock, profile, planes)
     account = Account(*home.credentials())
     iaas = Iaas(
@@ -77,7 +77,7 @@ async def assembled(home: Home, nature: Nature) -> AsyncIterator[tuple[Iaas, int
     )
     try:
         count = await iaas.go_on()
-        machines.forget_strangers(iaas.machine_ids())
+        machines.forget_strangers(iaas.disk_ids())
         yield iaas, count
     finally:
         await iaas.close()

@@ -15,7 +15,7 @@ from localcloud.home import find_home
 from localcloud.iaas.faults.kinds import KINDS, BadFault, Fault, read_fault
 
 EXAMPLES = """
-Such as:
+Examples:
 
     fault error --action RunInstances --code 5100 --times 2
     fault lost-reply --action 'Create*' --share 0.1 --seed 7
@@ -23,7 +23,7 @@ Such as:
     fault not-ready --machine '*k8s-node' --times 1 --seconds 60
     fault load faults.yaml
 
-A file holds a list of the same: - {kind: error, action: RunInstances, code: 5100}
+A file holds a list: - {kind: error, action: RunInstances, code: 5100}
 """
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
@@ -73,7 +73,7 @@ for _name, _kind in KINDS.items():
 
 @app.command
 def load(file: Path) -> None:
-    """Put all faults of a YAML file in force, or none when one of them is wrong.
+    """Put all faults of a YAML file in force, or none if one of them is wrong.
 
     Args:
         file: A list of mappings, each with a `kind` and the options of that command.
@@ -101,7 +101,7 @@ def list_faults(*, as_json: Json = False) -> None:
 
 @app.command
 def clear(fault_id: str = "", /) -> None:
-    """Take a fault out of force, or all of them; what mends by itself is mended.
+    """Clear one fault, or all of them; what can recover does.
 
     Args:
         fault_id: As `list` shows it; all faults when not given.

@@ -69,11 +69,6 @@ class Home:
         return self.root / "machines"
 
     @property
-    def planes(self) -> Path:
-        """What the real programs of control planes keep."""
-        return self.root / "planes"
-
-    @property
     def database(self) -> Path:
         return self.root / "cloud.db"
 
@@ -104,8 +99,7 @@ class Home:
 
     def empty(self) -> None:
         """Throw away all that a stopped cloud has left; its address and its keys stay."""
-        for folder in (self.machines, self.planes):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self.machines, ignore_errors=True)
         erase(self.database)
         self.write_habits(Habits(port=self.read_habits().port))
 

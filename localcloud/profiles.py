@@ -23,6 +23,7 @@ class Profile:
     change_loadbalancer: float
     change_eip: float
     change_volume: float  # create, attach, detach, resize, delete; network cards too
+    capture_image: float
     apply_rules: float
     lease: float  # until a billed resource may be deleted
     # Inside a machine.
@@ -51,6 +52,7 @@ PROFILES = {
             change_loadbalancer=0.01,
             change_eip=0.01,
             change_volume=0.01,
+            capture_image=0.01,
             apply_rules=0.01,
             lease=0.0,
             boot=0.01,
@@ -71,6 +73,7 @@ PROFILES = {
             change_loadbalancer=0.3,
             change_eip=0.2,
             change_volume=0.3,
+            capture_image=0.5,
             apply_rules=0.2,
             lease=1.0,
             boot=0.8,
@@ -91,6 +94,7 @@ PROFILES = {
             change_loadbalancer=5.0,
             change_eip=3.0,
             change_volume=5.0,
+            capture_image=60.0,
             apply_rules=2.0,
             lease=30.0,
             boot=25.0,

@@ -9,7 +9,10 @@ REGION = "local"
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A system image. The real ids of these releases are not published: look them up by name."""
+    """What a machine is made from.
+
+    The real ids of the system's own are not published for these releases: look them up by name.
+    """
 
     id: str
     name: str
@@ -18,6 +21,7 @@ class Image:
     os_version: str
     login_user: str
     disk_gib: int = 20
+    provider: str = "system"  # or "self"
 
 
 IMAGES: Mapping[str, Image] = {
@@ -83,4 +87,5 @@ QUOTAS: Mapping[str, int] = {
     "volume": 100,
     "volume_size": 100_000,  # GiB
     "nic": 200,
+    "image": 20,
 }

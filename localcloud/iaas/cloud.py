@@ -13,6 +13,7 @@ from localcloud.iaas.firewall import Firewall
 from localcloud.iaas.jobs import Jobs
 from localcloud.iaas.power import Power
 from localcloud.iaas.public import PublicPorts
+from localcloud.iaas.recycling import RecycleBin
 from localcloud.iaas.signature import Account
 from localcloud.iaas.state import State
 from localcloud.parts import MachineHost
@@ -48,6 +49,7 @@ class Cloud:
         self.state = State(clock.now(), self.new_id("sg"))
         self.jobs = Jobs(clock, self.new_id)
         self.power = Power(machines)
+        self.recycle_bin = RecycleBin(clock, self.state, self.jobs, self.power)
         self.addresses = PublicAddresses(name)
         self.firewall = Firewall(self.state)
         self.public = PublicPorts(fabric, self.firewall.admits_from_outside)

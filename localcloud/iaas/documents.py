@@ -5,11 +5,12 @@ A field that a stored document does not have yet takes its default, so that a re
 
 import base64
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from functools import cache
+from operator import attrgetter
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 
@@ -35,6 +36,29 @@ def to_document(value: Any) -> Any:
     if not is_dataclass(value):
         raise TypeError(f"{type(value).__name__} cannot be stored")
     return {one.name: to_document(getattr(value, one.name)) for one in fields(value)}
+
+
+def snapshot(value: Any) -> Any:
+    """Return what equals a later snapshot unless the value, or a record's field, has changed.
+
+    Collections are copied. Records inside a record are not: what is in force is exchanged, and
+    never changed in place.
+    """
+    if not is_dataclass(value):
+        return value
+    return [
+        copy(one) if (copy := _COPIES.get(type(one))) else one
+        for one in _fields_getter(value.__class__)(value)
+    ]
+
+
+_COPIES: Mapping[type, Any] = {list: list, dict: dict, set: set}
+
+
+@cache
+def _fields_getter(record: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what reads all fields of a record at once; there are always several."""
+    return attrgetter(*(one.name for one in fields(record)))
 
 
 def from_document(wanted: Any, document: Any) -> Any:

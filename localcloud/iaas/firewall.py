@@ -3,7 +3,8 @@
 import ipaddress
 from collections.abc import Iterable
 
-from localcloud.iaas.records import Instance, LoadBalancer, Rule
+from localcloud.iaas.balancer_records import LoadBalancer
+from localcloud.iaas.records import Instance, Rule
 from localcloud.iaas.state import State
 
 INBOUND = 0

@@ -1,15 +1,15 @@
 """What a cloud keeps over the life of its process: records, jobs, faults, counters."""
 
 import json
-import pickle
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from random import Random
 from typing import Any
 
 from localcloud.database import Change, Database
 from localcloud.iaas.cloud import Cloud
-from localcloud.iaas.documents import from_document, to_document
+from localcloud.iaas.documents import from_document, snapshot, to_document
 from localcloud.iaas.faults.book import Entry
 from localcloud.iaas.faults.kinds import read_fault
 from localcloud.iaas.jobs import Job
@@ -27,21 +27,21 @@ class Keeper:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._kept: dict[Place, int] = {}
+        self._kept: dict[Place, Any] = {}
 
     def save(self, cloud: Cloud, calls: Counter[str]) -> None:
         """Write all that has changed, in one transaction."""
         changes: list[Change] = []
-        marks: dict[Place, int] = {}
+        kept: dict[Place, Any] = {}
         for place, value in _all_of(cloud, calls):
             # To compare is far cheaper than to write documents that are the same.
-            marks[place] = mark = hash(pickle.dumps(value))
-            if self._kept.get(place) != mark:
-                changes.append((*place, json.dumps(to_document(value)).encode()))
-        changes += [(*place, None) for place in self._kept.keys() - marks.keys()]
+            kept[place] = now = snapshot(value)
+            if self._kept.get(place) != now:
+                changes.append((*place, json.dumps(_document(value)).encode()))
+        changes += [(*place, None) for place in self._kept.keys() - kept.keys()]
         if changes:
             self._database.write(changes)
-        self._kept = marks
+        self._kept = kept
 
     def empty(self) -> None:
         """Throw all away."""
@@ -76,7 +76,7 @@ class Keeper:
 def _all_of(cloud: Cloud, calls: Counter[str]) -> Iterator[tuple[Place, Any]]:
     for room, table in cloud.state.tables().items():
         for key, record in table.items():
-            yield (room, key), {"kind": record.kind, "record": record}
+            yield (room, key), record
     for key, job in cloud.jobs.by_id.items():
         yield (JOBS, key), job
     for entry in cloud.faults.entries():
@@ -86,12 +86,19 @@ def _all_of(cloud: Cloud, calls: Counter[str]) -> Iterator[tuple[Place, Any]]:
     yield (FACTS, CALLS), dict(calls)
 
 
+def _document(value: Any) -> Any:
+    if isinstance(value, Resource):
+        return {"kind": value.kind, "record": to_document(value)}
+    return to_document(value)
+
+
 def _entry_document(entry: Entry) -> dict[str, Any]:
     return {
         "id": entry.id,
         "fault": entry.fault.to_document(),
         "strikes": entry.strikes,
-        "struck": entry.struck,
+        "struck": list(entry.struck),
+        "due": to_document(entry.due),
         "chance": entry.chance.getstate(),
     }
 
@@ -99,6 +106,7 @@ def _entry_document(entry: Entry) -> dict[str, Any]:
 def _read_entry(document: Mapping[str, Any]) -> Entry:
     fault = read_fault(document["fault"])
     entry = Entry(document["id"], fault, document["strikes"], document["struck"])
+    entry.due = from_document(dict[str, datetime], document.get("due", {}))
     version, words, more = document["chance"]
     entry.chance = Random()  # noqa: S311 - no secret; goes on as it was drawn from before
     entry.chance.setstate((version, tuple(words), more))

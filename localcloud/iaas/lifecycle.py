@@ -1,6 +1,7 @@
 """State machines as data: what a call needs, what shows meanwhile, and what it leaves behind."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,14 +9,39 @@ from operator import attrgetter
 from typing import TypeVar
 
 from localcloud.iaas.cloud import Cloud
-from localcloud.iaas.errors import JobFailure, LeaseNotReady, PermissionDenied, StillInTransition
+from localcloud.iaas.errors import (
+    JobFailure,
+    LeaseNotReady,
+    PermissionDenied,
+    Refusal,
+    StillInTransition,
+)
 from localcloud.iaas.faults import kinds as faults
 from localcloud.iaas.jobs import PartialFailure, Work
-from localcloud.iaas.records import Resource
+from localcloud.iaas.parameters import Parameters
+from localcloud.iaas.records import PENDING, Resource
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Resource)
 
 INJECTED = "InternalError, a fault of the local cloud asks for this"
+
+Continue = Callable[[Cloud, Sequence[str], Parameters], str]
+"""Starts the job of an accepted request again, for the resources that it has not finished."""
+
+CONTINUATIONS: dict[str, Continue] = {}
+"""How jobs go on whose request must not be made again: accepting it has left something behind."""
+
+
+def continues(action: str) -> Callable[[Continue], Continue]:
+    """Name the action whose jobs a function takes up after the process was killed."""
+
+    def register(function: Continue) -> Continue:
+        CONTINUATIONS[action] = function
+        return function
+
+    return register
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +102,17 @@ def begin(
 ) -> str:
     """Start a job that takes resources through a step, all or none accepted; return its id.
 
-    The effect runs for each when the time is up; where it raises `JobFailure`, that resource keeps
-    its status and the job ends as failed, or as partly failed when others went well. `abandon`
+    The effect runs for each when the time is up; where it raises, that resource keeps its
+    status and the job ends as failed, or as partly failed when others went well. `abandon`
     then gives up what had been reserved for it; what was to be created is `ceased`.
+
+    Raises:
+        LookupError: the action creates, and nothing says how its job goes on after a kill.
     """
     for resource in resources:
         require(cloud, resource, step)
+    if action not in CONTINUATIONS and any(one.status == PENDING for one in resources):
+        raise LookupError(f"{action} creates: name what `continues` it")
     for resource in resources:
         resource.transition = step.transition
 
@@ -89,15 +120,15 @@ def begin(
     doomed = _doomed(fate, resources)
 
     async def take(resource: R) -> str:
+        before = resource.status
         try:
             if resource.id in doomed:
                 raise JobFailure(INJECTED)
             await effect(resource)
-        except JobFailure as failure:
+        except Exception as error:
             abandon(resource)
-            if resource.status == "pending":
-                resource.become("ceased", cloud.now())
-            return f"{resource.id}: {failure}"
+            resource.become("ceased" if before == PENDING else before, cloud.now())
+            return f"{resource.id}: {_reason(action, error)}"
         finally:
             resource.transition = ""
         finish(resource, step.final or resource.status, cloud.now())
@@ -112,6 +143,14 @@ def begin(
 
     seconds: float = attrgetter(step.duration)(cloud.profile)
     return cloud.jobs.start(action, [r.id for r in resources], seconds, work)
+
+
+def _reason(action: str, error: Exception) -> str:
+    """Say why an effect failed; what nobody has foreseen is logged as well."""
+    if isinstance(error, (JobFailure, Refusal)):
+        return str(error)
+    log.error("job of %s failed", action, exc_info=error)
+    return f"InternalError, {type(error).__name__}"
 
 
 def _doomed(fate: faults.JobFailure | None, resources: Sequence[Resource]) -> set[str]:
@@ -136,5 +175,5 @@ def start_job(cloud: Cloud, action: str, touched: Sequence[str], seconds: float,
 def finish(resource: Resource, status: str, now: datetime) -> None:
     """Reach a status; the first one that is not `pending` starts the lease."""
     resource.become(status, now)
-    if resource.leased_at is None and status != "pending":
+    if resource.leased_at is None and status != PENDING:
         resource.leased_at = now

@@ -43,22 +43,27 @@ class Power:
         await self._machines.halt(instance_id)
 
     async def destroy(self, instance_id: str) -> None:
-        """Power off and throw the disk away."""
+        """Throw the disk of a machine, after powering it off, or of an image away."""
         await self._stop_booting(instance_id)
         self._known.discard(instance_id)
         self.powered.discard(instance_id)
         await self._machines.destroy(instance_id)
 
+    async def capture(self, instance_id: str, image_id: str) -> None:
+        """Keep the disk of a machine that is off as an image, until that is destroyed."""
+        self._known.add(image_id)
+        await self._machines.capture(instance_id, image_id)
+
     async def close(self) -> None:
-        """Destroy every machine there is."""
+        """Destroy every machine and image there is."""
         ends = (self.destroy(instance_id) for instance_id in list(self._known))
         for outcome in await asyncio.gather(*ends, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 log.error("a machine does not go away", exc_info=outcome)
 
-    def know(self, instance_ids: Iterable[str]) -> None:
-        """Take over machines that another process has left."""
-        self._known.update(instance_ids)
+    def know(self, ids: Iterable[str]) -> None:
+        """Take over machines and images that another process has left."""
+        self._known.update(ids)
 
     @property
     def booting(self) -> int:

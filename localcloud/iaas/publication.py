@@ -7,10 +7,11 @@ address of its own the ports that its group opens.
 from collections.abc import Iterator
 from functools import partial
 
+from localcloud.iaas.balancer_records import LoadBalancer
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.firewall import INBOUND, opens
 from localcloud.iaas.public import Forward
-from localcloud.iaas.records import Eip, Instance, LoadBalancer, Router, Rule
+from localcloud.iaas.records import Eip, Instance, Router, Rule
 
 MOST_PORTS_OF_A_RULE = 64
 """A rule for more ports publishes the first of them: each port is a socket of this machine."""

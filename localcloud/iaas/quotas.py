@@ -25,6 +25,7 @@ def used(cloud: Cloud) -> dict[str, int]:
         "volume": len(volumes),
         "volume_size": sum(volume.size_gib for volume in volumes),
         "nic": len(state.nics),
+        "image": len(state.images.alive()),
     }
 
 

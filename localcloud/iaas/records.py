@@ -1,7 +1,8 @@
 """What exists in the cloud. What was asked for and what is in force are kept apart.
 
 On this API a change of rules, forwards or listeners is inert until it is applied; so the fields
-hold what was asked for, and those named `applied…` what the network really does.
+hold what was asked for, and those named `applied…` what the network really does. What can be in
+force (rules, forwards, listeners, backends) is exchanged when it changes, never changed in place.
 """
 
 from dataclasses import dataclass, field
@@ -9,6 +10,9 @@ from datetime import datetime
 from typing import ClassVar
 
 from localcloud.parts import Userdata
+
+PENDING = "pending"
+"""The status of what is being created."""
 
 GONE = frozenset({"terminated", "ceased", "deleted", "released"})
 """Statuses of what costs nothing and occupies nothing any more."""
@@ -140,66 +144,6 @@ class SecurityGroup(Resource):
 
 
 @dataclass(slots=True, kw_only=True)
-class Backend(Resource):
-    kind: ClassVar[str] = "backend"
-    listener_id: str
-    loadbalancer_id: str
-    resource_id: str
-    port: int
-    weight: int = 1
-    is_disabled: bool = False
-    health: str = "down"
-
-
-@dataclass(slots=True, kw_only=True)
-class Listener(Resource):
-    kind: ClassVar[str] = "listener"
-    loadbalancer_id: str
-    port: int
-    protocol: str
-    backend_protocol: str
-    balance_mode: str
-    session_sticky: str
-    forwardfor: int
-    health_method: str
-    health_option: str
-    listener_option: int
-    timeout: int  # seconds of silence after which a connection is cut
-
-
-@dataclass(frozen=True, slots=True)
-class ListenerInForce:
-    """A listener and its backends since the balancer's last update."""
-
-    listener: Listener
-    backends: tuple[Backend, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BalancerInForce:
-    group_id: str = ""
-    listeners: tuple[ListenerInForce, ...] = ()
-
-
-@dataclass(slots=True, kw_only=True)
-class LoadBalancer(Resource):
-    """A load balancer inside a VPC. `address` is reserved at once and shown when it is active."""
-
-    kind: ClassVar[str] = "loadbalancer"
-    type: int
-    vxnet_id: str
-    address: str
-    group_id: str
-    is_applied: bool = True
-    http_header_size: int = 15
-    node_count: int = 1
-    applied: BalancerInForce = BalancerInForce()
-
-    def search_text(self) -> str:
-        return f"{self.id} {self.name} {self.address}"
-
-
-@dataclass(slots=True, kw_only=True)
 class Attachment(Resource):
     """An uploaded userdata archive; the API has no call that deletes one."""
 
@@ -233,6 +177,19 @@ class Instance(Resource):
 
     def search_text(self) -> str:
         return f"{self.id} {self.name} {self.private_ip}"
+
+
+@dataclass(slots=True, kw_only=True)
+class OwnImage(Resource):
+    """The disk of an instance as it was captured, with what its own image said of it."""
+
+    kind: ClassVar[str] = "image"
+    instance_id: str
+    os_family: str
+    os_id: str
+    os_version: str
+    login_user: str
+    disk_gib: int
 
 
 @dataclass(slots=True, kw_only=True)

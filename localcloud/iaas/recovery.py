@@ -4,28 +4,22 @@ What is read back are records, and nothing that moves: no open port, no machine,
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from localcloud.addresses import NoAddressLeft
-from localcloud.iaas.actions import ACTIONS, balancers, joining, routers, running, volumes
+from localcloud.iaas.actions import ACTIONS
 from localcloud.iaas.actions.instances import birth_of
 from localcloud.iaas.cloud import Cloud
-from localcloud.iaas.errors import PermissionDenied, Refusal
-from localcloud.iaas.faults.machines import AILMENTS, heal_later
+from localcloud.iaas.errors import Refusal
+from localcloud.iaas.faults import machines as machine_faults
 from localcloud.iaas.jobs import FAILED, SUCCESSFUL, Job
-from localcloud.iaas.lifecycle import finish
+from localcloud.iaas.lifecycle import CONTINUATIONS, finish
 from localcloud.iaas.parameters import Parameters
 from localcloud.iaas.publication import forwards_of, forwards_of_balancer, forwards_of_instance
-from localcloud.iaas.records import Resource
+from localcloud.iaas.records import PENDING, Resource
 
 log = logging.getLogger(__name__)
-
-PENDING = "pending"
-"""The status of what is being created."""
-
-Continue = Callable[[Cloud, Sequence[str], Parameters], str]
-"""Starts the job of an accepted request again, for the resources that it has not finished."""
 
 
 async def go_on(cloud: Cloud) -> int:
@@ -73,12 +67,9 @@ async def _publish(cloud: Cloud) -> None:
 
 async def _power_on(cloud: Cloud) -> int:
     instances = cloud.state.instances
-    cloud.power.know(one.id for one in instances.values() if one.status != "ceased")
+    cloud.power.know(cloud.state.disk_ids())
     for entry in cloud.faults.entries():
-        if ailment := AILMENTS.get(type(entry.fault)):
-            for instance_id in entry.struck:
-                await cloud.power.fail(instance_id, ailment)
-        heal_later(cloud, entry)
+        await machine_faults.go_on(cloud, entry)
     powered = [one for one in instances.alive() if one.id in cloud.power.powered]
     for instance in powered:
         cloud.power.on(birth_of(cloud, instance))
@@ -131,43 +122,7 @@ def _start_again(cloud: Cloud, job: Job, unfinished: Sequence[str]) -> str:
     parameters = Parameters(
         {name: value for name, value in job.request.items() if value not in done}
     )
-    if again := CREATIONS.get(job.action):
+    if again := CONTINUATIONS.get(job.action):
         return again(cloud, unfinished, parameters)
     job_id: str = ACTIONS[job.action](cloud, parameters)["job_id"]
     return job_id
-
-
-def _launch(cloud: Cloud, unfinished: Sequence[str], parameters: Parameters) -> str:
-    return running.launch(cloud, [cloud.state.instances[one] for one in unfinished])
-
-
-def _set_up_routers(cloud: Cloud, unfinished: Sequence[str], parameters: Parameters) -> str:
-    return routers.set_up(cloud, [cloud.state.routers[one] for one in unfinished])
-
-
-def _set_up_balancer(cloud: Cloud, unfinished: Sequence[str], parameters: Parameters) -> str:
-    if not unfinished:
-        raise PermissionDenied("the load balancer is there already")
-    balancer = cloud.state.loadbalancers[unfinished[0]]
-    eips = cloud.state.eips.read_all(parameters.texts("eips"))
-    return balancers.set_up(cloud, balancer, eips)
-
-
-def _set_up_volumes(cloud: Cloud, unfinished: Sequence[str], parameters: Parameters) -> str:
-    return volumes.set_up(cloud, [cloud.state.volumes[one] for one in unfinished])
-
-
-def _join(cloud: Cloud, unfinished: Sequence[str], parameters: Parameters) -> str:
-    router = cloud.state.routers.read(parameters.required_text("router"))
-    vxnet = cloud.state.vxnets.read(parameters.required_text("vxnet"))
-    return joining.connect(cloud, router, vxnet)
-
-
-CREATIONS: Mapping[str, Continue] = {
-    "CreateLoadBalancer": _set_up_balancer,
-    "CreateRouters": _set_up_routers,
-    "CreateVolumes": _set_up_volumes,
-    "JoinRouter": _join,
-    "RunInstances": _launch,
-}
-"""What must not be asked for again: accepting it has made what the job is about."""

@@ -209,10 +209,9 @@ class Iaas:
         """How many machines are on their way up."""
         return self._cloud.power.booting
 
-    def machine_ids(self) -> set[str]:
-        """Return the ids of all machines that have a disk, or may."""
-        instances = self._cloud.state.instances.values()
-        return {one.id for one in instances if one.status != "ceased"}
+    def disk_ids(self) -> set[str]:
+        """Return the ids of all machines and images that have a disk, or may."""
+        return self._cloud.state.disk_ids()
 
     def _save(self) -> None:
         if self._saving is not None:
@@ -239,6 +238,7 @@ class Iaas:
         if zone not in ("", self.zone) and action not in WITHOUT_ZONE:
             raise PermissionDenied(f"zone [{zone}] is not accessible")
         self._refuse_by_fault(action)
+        self._cloud.recycle_bin.empty()
         try:
             return act(self._cloud, parameters)
         except Refusal:

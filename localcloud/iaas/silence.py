@@ -8,6 +8,9 @@ from typing import SupportsIndex
 
 from localcloud.fabric import splice
 
+LARGEST_HEAD = 128 * 1024
+"""Bytes that are read at once; more than the headers of a request may have."""
+
 
 class WatchedReader(asyncio.StreamReader):
     """A reader that remembers when it last received something.
@@ -17,7 +20,7 @@ class WatchedReader(asyncio.StreamReader):
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop=loop)
+        super().__init__(limit=LARGEST_HEAD, loop=loop)
         self._clock = loop.time
         self.heard_at = self._clock()
 

@@ -5,16 +5,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
+from localcloud.iaas.balancer_records import Backend, Listener, LoadBalancer, Policy, PolicyRule
 from localcloud.iaas.errors import ResourceNotFound
 from localcloud.iaas.records import (
     Attachment,
-    Backend,
     Eip,
     Instance,
     KeyPair,
-    Listener,
-    LoadBalancer,
     Nic,
+    OwnImage,
     Resource,
     Router,
     RouterStatic,
@@ -71,7 +70,10 @@ class State:
         self.loadbalancers: Table[LoadBalancer] = Table()
         self.listeners: Table[Listener] = Table()
         self.backends: Table[Backend] = Table()
+        self.policies: Table[Policy] = Table()
+        self.policy_rules: Table[PolicyRule] = Table()
         self.instances: Table[Instance] = Table()
+        self.images: Table[OwnImage] = Table()
         self.volumes: Table[Volume] = Table()
         self.nics: Table[Nic] = Table()
         self.keypairs: Table[KeyPair] = Table()
@@ -100,6 +102,11 @@ class State:
         for tag in self.tags.values():
             tag.attached.discard((resource.kind, resource.id))
 
+    def disk_ids(self) -> set[str]:
+        """Return the ids of all machines and images that have a disk, or may."""
+        owners = (*self.instances.values(), *self.images.values())
+        return {one.id for one in owners if one.status != "ceased"}
+
     def count(self) -> dict[str, int]:
         """Count what was created and still exists, by kind; kinds with none are left out."""
         tables = (
@@ -108,6 +115,8 @@ class State:
             self.rules,
             self.listeners,
             self.backends,
+            self.policies,
+            self.policy_rules,
             self.nics,
             self.tags,
         )
@@ -124,6 +133,7 @@ class State:
             LoadBalancer.kind: self.loadbalancers,
             SecurityGroup.kind: self.groups,
             KeyPair.kind: self.keypairs,
+            OwnImage.kind: self.images,
             Volume.kind: self.volumes,
         }
 

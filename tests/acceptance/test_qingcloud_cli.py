@@ -186,6 +186,9 @@ def make_machine(cloud: Cloud, vxnet: str) -> tuple[str, str]:
     )["instances"]  # fmt: skip
     cloud.ok("modify-instance-attributes", "-i", machine, "-N", "renamed")
     cloud.done("stop-instances", "-i", machine)
+    golden = cloud.done("capture-instance", "-i", machine, "-N", "golden")["image_id"]
+    cloud.ok("modify-image-attributes", "-i", golden, "-N", "renamed")
+    cloud.done("delete-images", "-i", golden)
     cloud.done("resize-instances", "-i", machine, "-t", "s1.large.r2")
     cloud.done("start-instances", "-i", machine)
     cloud.done("restart-instances", "-i", machine)

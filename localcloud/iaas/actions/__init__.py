@@ -9,6 +9,7 @@ from localcloud.iaas.actions import (
     billing,
     eips,
     groups,
+    images,
     instances,
     joining,
     keypairs,
@@ -17,6 +18,7 @@ from localcloud.iaas.actions import (
     monitoring,
     nics,
     offers,
+    policies,
     reshaping,
     routers,
     rules,
@@ -35,6 +37,7 @@ Action = Callable[[Cloud, Parameters], Document]
 
 ACTIONS: Mapping[str, Action] = {
     **offers.ACTIONS,
+    **images.ACTIONS,
     **billing.ACTIONS,
     **vxnets.ACTIONS,
     **routers.ACTIONS,
@@ -47,6 +50,7 @@ ACTIONS: Mapping[str, Action] = {
     **balancer_changes.ACTIONS,
     **listeners.ACTIONS,
     **backends.ACTIONS,
+    **policies.ACTIONS,
     **running.ACTIONS,
     **instances.ACTIONS,
     **members.ACTIONS,

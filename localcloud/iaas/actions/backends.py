@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from localcloud.iaas.actions.listeners import backend_document, backends_of
 from localcloud.iaas.answers import Document, page
+from localcloud.iaas.balancer_records import Backend, Listener, LoadBalancer
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import PermissionDenied
 from localcloud.iaas.lifecycle import require_settled
 from localcloud.iaas.parameters import Parameters
-from localcloud.iaas.records import Backend, Listener, LoadBalancer
 
 MOST_OF_LISTENER, MOST_OF_BALANCER = 100, 200
 
@@ -44,7 +44,19 @@ def _read_backend(cloud: Cloud, listener: Listener, item: Parameters) -> Backend
         resource_id=cloud.state.instances.read(item.required_text("resource_id")).id,
         port=item.required_integer("port", low=1, high=65535),
         weight=item.integer("weight", 1, low=1, high=100),
+        policy_id=_read_policy(cloud, listener, item.text("loadbalancer_policy_id")),
     )
+
+
+def _read_policy(cloud: Cloud, listener: Listener, policy_id: str) -> str:
+    """Return the policy of a backend, if it is to have one."""
+    if not policy_id:
+        return ""
+    if listener.protocol != "http":
+        raise PermissionDenied(
+            f"listener [{listener.id}] forwards [{listener.protocol}], can not have a policy"
+        )
+    return cloud.state.policies.read(policy_id).id
 
 
 def _require_room(cloud: Cloud, listener: Listener, balancer: LoadBalancer, wanted: int) -> None:
@@ -68,18 +80,28 @@ def describe_loadbalancer_backends(cloud: Cloud, parameters: Parameters) -> Docu
         and (not balancer or backend.loadbalancer_id == balancer)
         and (not listener or backend.listener_id == listener)
     ]
-    return page(parameters, "loadbalancer_backend_set", found, backend_document)
+    return page(
+        parameters,
+        "loadbalancer_backend_set",
+        found,
+        lambda backend: backend_document(cloud, backend),
+    )
 
 
 def modify_loadbalancer_backend_attributes(cloud: Cloud, parameters: Parameters) -> Document:
     old = cloud.state.backends.read(parameters.required_text("loadbalancer_backend"))
     balancer = cloud.state.loadbalancers.read(old.loadbalancer_id)
     require_settled(balancer)
+    listener = cloud.state.listeners.read(old.listener_id)
+    policy_id = old.policy_id
+    if parameters.given("loadbalancer_policy_id"):
+        policy_id = _read_policy(cloud, listener, parameters.text("loadbalancer_policy_id"))
     cloud.state.backends[old.id] = replace(
         old,
         name=parameters.text("loadbalancer_backend_name", old.name),
         port=parameters.integer("port", old.port, low=1, high=65535),
         weight=parameters.integer("weight", old.weight, low=1, high=100),
+        policy_id=policy_id,
         is_disabled=parameters.flag("disabled", old.is_disabled),
     )
     balancer.is_applied = False

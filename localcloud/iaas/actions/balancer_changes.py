@@ -3,12 +3,13 @@
 from localcloud.iaas.actions.balancers import LARGEST_TYPE, require_free
 from localcloud.iaas.actions.eips import ASSOCIATE, DISSOCIATE, take_away
 from localcloud.iaas.answers import Document
+from localcloud.iaas.balancer_records import LoadBalancer
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import JobFailure, PermissionDenied
 from localcloud.iaas.lifecycle import Step, begin, require_settled
 from localcloud.iaas.parameters import Parameters
 from localcloud.iaas.publication import eips_of, refresh_balancer
-from localcloud.iaas.records import Eip, LoadBalancer
+from localcloud.iaas.records import Eip
 
 START = Step(("stopped",), "starting", "active", "change_loadbalancer")
 STOP = Step(("active",), "stopping", "stopped", "change_loadbalancer")
@@ -21,9 +22,9 @@ def _read(cloud: Cloud, parameters: Parameters) -> list[LoadBalancer]:
 
 def start_loadbalancers(cloud: Cloud, parameters: Parameters) -> Document:
     async def start(balancer: LoadBalancer) -> None:
-        balancer.become("active", cloud.now())
-        cloud.balancers.refresh(balancer)
+        balancer.become("active", cloud.now())  # before: one that is stopped publishes nothing
         await refresh_balancer(cloud, balancer)
+        cloud.balancers.refresh(balancer)
 
     return {"job_id": begin(cloud, "StartLoadBalancers", _read(cloud, parameters), START, start)}
 

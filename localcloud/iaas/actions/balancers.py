@@ -6,12 +6,13 @@ from localcloud.iaas import quotas
 from localcloud.iaas.actions import listeners
 from localcloud.iaas.actions.eips import bind, require_available, take_all_away
 from localcloud.iaas.answers import Document, common, describe, life, rename
+from localcloud.iaas.balancer_records import BalancerInForce, ListenerInForce, LoadBalancer
 from localcloud.iaas.cloud import Cloud
-from localcloud.iaas.errors import MissingParameter, NotEmulated, PermissionDenied
-from localcloud.iaas.lifecycle import Step, begin, require_settled
+from localcloud.iaas.errors import JobFailure, MissingParameter, NotEmulated, PermissionDenied
+from localcloud.iaas.lifecycle import Step, begin, continues, require_settled
 from localcloud.iaas.parameters import Parameters
 from localcloud.iaas.publication import eips_of, refresh_balancer
-from localcloud.iaas.records import BalancerInForce, Eip, ListenerInForce, LoadBalancer, Vxnet
+from localcloud.iaas.records import PENDING, Eip, Vxnet
 from localcloud.iaas.state import BASIC_VXNET
 from localcloud.iaas.subnets import give_back, take_address
 
@@ -42,7 +43,7 @@ def create_loadbalancer(cloud: Cloud, parameters: Parameters) -> Document:
         id=balancer_id,
         name=parameters.text("loadbalancer_name"),
         created_at=cloud.now(),
-        status="pending",
+        status=PENDING,
         type=parameters.integer("loadbalancer_type", 0, high=LARGEST_TYPE),
         vxnet_id=vxnet.id,
         group_id=group_id,
@@ -51,11 +52,10 @@ def create_loadbalancer(cloud: Cloud, parameters: Parameters) -> Document:
         address=take_address(vxnet, balancer_id, parameters.text("private_ip")),
     )
     cloud.state.loadbalancers.add(balancer)
-    return {"loadbalancer_id": balancer.id, "job_id": set_up(cloud, balancer, eips)}
+    return {"loadbalancer_id": balancer.id, "job_id": _set_up(cloud, balancer, eips)}
 
 
-def set_up(cloud: Cloud, balancer: LoadBalancer, eips: Sequence[Eip]) -> str:
-    """Start the job that brings an accepted balancer up with its addresses; return its id."""
+def _set_up(cloud: Cloud, balancer: LoadBalancer, eips: Sequence[Eip]) -> str:
     for eip in eips:
         eip.transition = "associating"
 
@@ -71,6 +71,14 @@ def set_up(cloud: Cloud, balancer: LoadBalancer, eips: Sequence[Eip]) -> str:
             eip.transition = ""
 
     return begin(cloud, "CreateLoadBalancer", [balancer], CREATE, come_up, abandon)
+
+
+@continues("CreateLoadBalancer")
+def _set_up_again(cloud: Cloud, unfinished: Sequence[str], parameters: Parameters) -> str:
+    if not unfinished:
+        raise PermissionDenied("the load balancer is there already")
+    eips = cloud.state.eips.read_all(parameters.texts("eips"))
+    return _set_up(cloud, cloud.state.loadbalancers[unfinished[0]], eips)
 
 
 def _read_vxnet(cloud: Cloud, parameters: Parameters, is_public: bool) -> Vxnet:
@@ -113,7 +121,7 @@ def describe_loadbalancers(cloud: Cloud, parameters: Parameters) -> Document:
 def document(cloud: Cloud, balancer: LoadBalancer, verbose: bool) -> Document:
     is_public = balancer.vxnet_id == BASIC_VXNET
     eips = [_eip(eip) for eip in eips_of(cloud, balancer.id)]
-    shown = balancer.status not in ("pending", "deleted", "ceased")
+    shown = balancer.status not in (PENDING, "deleted", "ceased")
     answer = common(cloud, balancer, "loadbalancer") | life(balancer)
     answer |= {
         "loadbalancer_type": balancer.type,
@@ -169,19 +177,33 @@ def update_loadbalancers(cloud: Cloud, parameters: Parameters) -> Document:
     balancers = cloud.state.loadbalancers.read_all(parameters.required_texts("loadbalancers"))
 
     async def update(balancer: LoadBalancer) -> None:
-        balancer.applied = BalancerInForce(
-            balancer.group_id,
-            tuple(
-                ListenerInForce(listener, tuple(listeners.backends_of(cloud, listener.id)))
-                for listener in listeners.listeners_of(cloud, balancer.id)
-            ),
-        )
-        if balancer.status == "active":
-            cloud.balancers.refresh(balancer)
-        await refresh_balancer(cloud, balancer)
-        balancer.is_applied = True
+        await put_in_force(cloud, balancer)
 
     return {"job_id": begin(cloud, "UpdateLoadBalancers", balancers, UPDATE, update)}
+
+
+async def put_in_force(cloud: Cloud, balancer: LoadBalancer) -> None:
+    """Make a balancer do what is wanted of it.
+
+    Raises:
+        JobFailure: a public port cannot be had; everything stays as it was.
+    """
+    before = balancer.applied
+    balancer.applied = BalancerInForce(
+        balancer.group_id,
+        tuple(
+            ListenerInForce(listener, tuple(listeners.backends_of(cloud, listener.id)))
+            for listener in listeners.listeners_of(cloud, balancer.id)
+        ),
+    )
+    try:
+        await refresh_balancer(cloud, balancer)
+    except JobFailure:
+        balancer.applied = before
+        raise
+    if balancer.status == "active":
+        cloud.balancers.refresh(balancer)
+    balancer.is_applied = True
 
 
 def delete_loadbalancers(cloud: Cloud, parameters: Parameters) -> Document:

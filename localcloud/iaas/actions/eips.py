@@ -1,13 +1,15 @@
 """Public addresses."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from localcloud.addresses import NoAddressLeft
 from localcloud.iaas import quotas
 from localcloud.iaas.answers import Document, common, describe, life, rename
+from localcloud.iaas.balancer_records import LoadBalancer
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import PermissionDenied
-from localcloud.iaas.lifecycle import Step, begin, finish, require_settled
+from localcloud.iaas.lifecycle import Step, begin, finish, require, require_settled, start_job
 from localcloud.iaas.parameters import Parameters
 from localcloud.iaas.publication import (
     eips_of,
@@ -15,7 +17,7 @@ from localcloud.iaas.publication import (
     refresh_instance,
     refresh_router,
 )
-from localcloud.iaas.records import Eip, Instance, LoadBalancer, Resource, Router
+from localcloud.iaas.records import PENDING, Eip, Instance, Resource, Router
 
 ASSOCIATE = Step(
     ("available",),
@@ -24,7 +26,7 @@ ASSOCIATE = Step(
     "change_eip",
     "is not available, can not be associated to instance",
 )
-CHANGE = Step(("available", "associated"), "updating", "", "change_eip")
+CHANGE = Step(("available", "associated"), "", "", "change_eip")  # no transition is documented
 DISSOCIATE = Step(
     ("associated",),
     "dissociating",
@@ -55,7 +57,7 @@ def allocate_eips(cloud: Cloud, parameters: Parameters) -> Document:
                 id=cloud.new_id("eip"),
                 name=parameters.text("eip_name"),
                 created_at=cloud.now(),
-                status="pending",
+                status=PENDING,
                 address=address,
                 bandwidth=bandwidth,
                 billing_mode=billing_mode,
@@ -199,26 +201,36 @@ async def take_all_away(cloud: Cloud, user: Resource) -> None:
 
 
 def change_eips_bandwidth(cloud: Cloud, parameters: Parameters) -> Document:
-    eips = cloud.state.eips.read_all(parameters.required_texts("eips"))
     bandwidth = parameters.required_integer("bandwidth", low=1)
+    eips = cloud.state.eips.read_all(parameters.required_texts("eips"))
     quotas.require(cloud, eip_bandwidth=sum(bandwidth - eip.bandwidth for eip in eips))
 
-    async def change(eip: Eip) -> None:
+    def change(eip: Eip) -> None:
         eip.bandwidth = bandwidth
 
-    job_id = begin(cloud, "ChangeEipsBandwidth", eips, CHANGE, change)
-    return {"eips": [eip.id for eip in eips], "job_id": job_id}
+    return _change(cloud, "ChangeEipsBandwidth", eips, change)
 
 
 def change_eips_billing_mode(cloud: Cloud, parameters: Parameters) -> Document:
-    eips = cloud.state.eips.read_all(parameters.required_texts("eips"))
     billing_mode = parameters.choice("billing_mode", ("bandwidth", "traffic"))
+    eips = cloud.state.eips.read_all(parameters.required_texts("eips"))
 
-    async def change(eip: Eip) -> None:
+    def change(eip: Eip) -> None:
         eip.billing_mode = billing_mode
 
-    job_id = begin(cloud, "ChangeEipsBillingMode", eips, CHANGE, change)
-    return {"eips": [eip.id for eip in eips], "job_id": job_id}
+    return _change(cloud, "ChangeEipsBillingMode", eips, change)
+
+
+def _change(cloud: Cloud, action: str, eips: list[Eip], change: Callable[[Eip], None]) -> Document:
+    for eip in eips:
+        require(cloud, eip, CHANGE)
+
+    async def work() -> None:
+        for eip in eips:
+            change(eip)
+
+    ids = [eip.id for eip in eips]
+    return {"eips": ids, "job_id": start_job(cloud, action, ids, cloud.profile.change_eip, work)}
 
 
 def release_eips(cloud: Cloud, parameters: Parameters) -> Document:

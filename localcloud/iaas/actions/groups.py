@@ -72,6 +72,8 @@ def apply_security_group(cloud: Cloud, parameters: Parameters) -> Document:
     rules = tuple(replace(rule) for rule in cloud.state.rules.values() if rule.group_id == group.id)
 
     async def put_in_force() -> None:
+        if group.id not in cloud.state.groups:
+            raise JobFailure(f"security group [{group.id}] has been deleted meanwhile")
         group.applied_rules = rules
         group.is_applied = group.version == version
         for instance in instances:

@@ -3,8 +3,8 @@
 from typing import Final
 
 from localcloud.iaas.actions.eips import take_all_away
+from localcloud.iaas.actions.images import image_of
 from localcloud.iaas.answers import Document, common, describe, life, rename
-from localcloud.iaas.catalog import IMAGES
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import OutOfStock
 from localcloud.iaas.faults.kinds import StockOut
@@ -36,7 +36,11 @@ DESTROY: Final = Step(
     TERMINATE.allowed, "terminating", "ceased", "change_instance", needs_lease=True
 )
 CEASE: Final = Step(
-    ("terminated",), "ceasing", "ceased", "change_instance", "is not terminated, can not be ceased"
+    ("terminated",),
+    "terminating",
+    "ceased",
+    "change_instance",
+    "is not terminated, can not be ceased",
 )
 
 
@@ -55,7 +59,7 @@ def come_up(cloud: Cloud, instance: Instance) -> None:
 
 
 def birth_of(cloud: Cloud, instance: Instance) -> Birth:
-    image = IMAGES[instance.image_id]
+    image = image_of(cloud, instance)
     vxnet = cloud.state.vxnets.get(instance.vxnet_id)
     keypairs = [cloud.state.keypairs[keypair_id] for keypair_id in instance.keypair_ids]
     return Birth(
@@ -99,7 +103,7 @@ def document(cloud: Cloud, instance: Instance, verbose: bool) -> Document:
         "platform": "linux",
         "graphics_protocol": "vnc",
         "graphics_passwd": "",
-        "image": _image(instance),
+        "image": _image(cloud, instance),
         "vxnets": _vxnets(cloud, instance),
         "eips": [],
         "volumes": [
@@ -136,8 +140,8 @@ def document(cloud: Cloud, instance: Instance, verbose: bool) -> Document:
     return answer
 
 
-def _image(instance: Instance) -> Document:
-    image = IMAGES[instance.image_id]
+def _image(cloud: Cloud, instance: Instance) -> Document:
+    image = image_of(cloud, instance)
     return {
         "image_id": image.id,
         "image_name": image.name,
@@ -145,7 +149,7 @@ def _image(instance: Instance) -> Document:
         "os_family": image.os_family,
         "processor_type": "64bit",
         "image_size": image.disk_gib,
-        "provider": "system",
+        "provider": image.provider,
         "ui_type": "tui",
         "features": 0,
         "features_supported": {},

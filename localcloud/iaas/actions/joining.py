@@ -1,12 +1,13 @@
 """Private networks join routers and leave them; both take effect without UpdateRouters."""
 
 import ipaddress
+from collections.abc import Sequence
 
 from localcloud.iaas.actions.vxnets import MANAGED, require_empty
 from localcloud.iaas.answers import Document, page
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import BadParameter, JobFailure, PermissionDenied
-from localcloud.iaas.lifecycle import Step, begin, require
+from localcloud.iaas.lifecycle import Step, begin, continues, require
 from localcloud.iaas.parameters import Parameters
 from localcloud.iaas.records import Router, Vxnet
 
@@ -59,16 +60,27 @@ def join_router(cloud: Cloud, parameters: Parameters) -> Document:
     require(cloud, router, CHANGE)
     vxnet.cidr, vxnet.features = str(network), features  # nobody else gets the network meanwhile
     vxnet.manager_ip, vxnet.first_ip, vxnet.last_ip = manager_ip, first_ip, last_ip
-    return {"router_id": router.id, "vxnet_id": vxnet.id, "job_id": connect(cloud, router, vxnet)}
+    return {"router_id": router.id, "vxnet_id": vxnet.id, "job_id": _connect(cloud, router, vxnet)}
 
 
-def connect(cloud: Cloud, router: Router, vxnet: Vxnet) -> str:
-    """Start the job that brings a network with its addresses into a VPC; return its id."""
-
+def _connect(cloud: Cloud, router: Router, vxnet: Vxnet) -> str:
     async def join(router: Router) -> None:
         vxnet.router_id = router.id
 
-    return begin(cloud, "JoinRouter", [router], CHANGE, join)
+    def give_up(router: Router) -> None:
+        _take_addresses_from(vxnet)
+
+    return begin(cloud, "JoinRouter", [router], CHANGE, join, give_up)
+
+
+@continues("JoinRouter")
+def _connect_again(cloud: Cloud, unfinished: Sequence[str], parameters: Parameters) -> str:
+    router = cloud.state.routers.read(parameters.required_text("router"))
+    return _connect(cloud, router, cloud.state.vxnets.read(parameters.required_text("vxnet")))
+
+
+def _take_addresses_from(vxnet: Vxnet) -> None:
+    vxnet.router_id = vxnet.cidr = vxnet.manager_ip = vxnet.first_ip = vxnet.last_ip = ""
 
 
 def _check_fit(cloud: Cloud, router: Router, vxnet: Vxnet, network: ipaddress.IPv4Network) -> None:
@@ -97,7 +109,7 @@ def leave_router(cloud: Cloud, parameters: Parameters) -> Document:
         if taken := [vxnet.id for vxnet in vxnets if vxnet.addresses]:
             raise JobFailure(f"vxnet [{taken[0]}] has been moved into meanwhile")
         for vxnet in vxnets:
-            vxnet.router_id = vxnet.cidr = vxnet.manager_ip = vxnet.first_ip = vxnet.last_ip = ""
+            _take_addresses_from(vxnet)
 
     job_id = begin(cloud, "LeaveRouter", [router], CHANGE, leave)
     return {"router_id": router.id, "vxnets": [v.id for v in vxnets], "job_id": job_id}

@@ -1,6 +1,7 @@
 """SSH key pairs."""
 
 import base64
+from collections.abc import Iterable
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 from localcloud.iaas import quotas
 from localcloud.iaas.answers import Document, common, describe, rename
 from localcloud.iaas.cloud import Cloud
-from localcloud.iaas.errors import BadParameter, PermissionDenied
+from localcloud.iaas.errors import BadParameter, JobFailure, PermissionDenied
 from localcloud.iaas.lifecycle import require_settled, start_job
 from localcloud.iaas.parameters import Parameters
 from localcloud.iaas.records import KeyPair
@@ -121,6 +122,7 @@ def _change_keypairs(cloud: Cloud, parameters: Parameters, action: str) -> Docum
     changed = {keypair.id for keypair in keypairs}
 
     async def change() -> None:
+        require_there(cloud, changed)
         for instance in instances:
             others = [known for known in instance.keypair_ids if known not in changed]
             attached = [k.id for k in keypairs] if action == "AttachKeyPairs" else []
@@ -129,6 +131,13 @@ def _change_keypairs(cloud: Cloud, parameters: Parameters, action: str) -> Docum
     touched = [instance.id for instance in instances]
     seconds = cloud.profile.apply_rules
     return {"job_id": start_job(cloud, action, touched, seconds, change)}
+
+
+def require_there(cloud: Cloud, keypair_ids: Iterable[str]) -> None:
+    """Let a job fail that was accepted with a key which has been deleted meanwhile."""
+    for keypair_id in keypair_ids:
+        if keypair_id not in cloud.state.keypairs:
+            raise JobFailure(f"keypair [{keypair_id}] has been deleted meanwhile")
 
 
 def delete_keypairs(cloud: Cloud, parameters: Parameters) -> Document:

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 from localcloud.clock import stamp
 from localcloud.iaas.answers import Document, page
+from localcloud.iaas.balancer_records import Backend, Listener, LoadBalancer
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import BadParameter, NotEmulated, PermissionDenied
 from localcloud.iaas.lifecycle import require_settled
 from localcloud.iaas.parameters import INTEGER, Parameters
-from localcloud.iaas.records import Backend, Listener, LoadBalancer
 
 PROTOCOLS = ("http", "https", "tcp", "ssl", "udp")
+EMULATED = ("tcp", "http")
 LOW_PORTS = (25, 80, 443)
 MOST_LISTENERS = 50
 HEALTH_RANGES = ((2, 60), (5, 300), (2, 10), (2, 10))  # interval | timeout | fall | rise
@@ -79,7 +80,7 @@ def _read_listener(cloud: Cloud, balancer: LoadBalancer, item: Parameters) -> Li
 
 
 def _check(listener: Listener) -> None:
-    """Refuse what is wrong, and what the local balancer cannot do (everything but plain TCP)."""
+    """Refuse what is wrong, and what the local balancer cannot do, such as TLS and UDP."""
     values = listener.health_option.split("|")
     if len(values) != len(HEALTH_RANGES) or not all(
         INTEGER.fullmatch(value) and low <= int(value) <= high
@@ -89,8 +90,10 @@ def _check(listener: Listener) -> None:
             f"healthy_check_option [{listener.health_option}] should be interval 2-60, "
             "timeout 5-300, fall 2-10 and rise 2-10, joined with |"
         )
-    if (listener.protocol, listener.backend_protocol) != ("tcp", "tcp"):
+    if listener.protocol not in EMULATED:
         raise NotEmulated(f"listeners of protocol [{listener.protocol}]")
+    if listener.backend_protocol != listener.protocol:
+        raise NotEmulated(f"[{listener.backend_protocol}] behind [{listener.protocol}]")
     if listener.balance_mode != "roundrobin":
         raise NotEmulated(f"the balance mode [{listener.balance_mode}]")
     if listener.session_sticky:
@@ -136,22 +139,22 @@ def document(cloud: Cloud, listener: Listener, verbose: bool) -> Document:
         "create_time": stamp(listener.created_at),
     }
     if verbose:
-        answer["backends"] = [backend_document(b) for b in backends_of(cloud, listener.id)]
+        answer["backends"] = [backend_document(cloud, b) for b in backends_of(cloud, listener.id)]
     return answer
 
 
-def backend_document(backend: Backend) -> Document:
+def backend_document(cloud: Cloud, backend: Backend) -> Document:
     return {
         "loadbalancer_backend_id": backend.id,
         "loadbalancer_backend_name": backend.name,
         "loadbalancer_listener_id": backend.listener_id,
         "loadbalancer_id": backend.loadbalancer_id,
-        "loadbalancer_policy_id": "",
+        "loadbalancer_policy_id": backend.policy_id,
         "resource_id": backend.resource_id,
         "port": backend.port,
         "weight": backend.weight,
         "disabled": int(backend.is_disabled),
-        "status": backend.health,
+        "status": "up" if cloud.balancers.is_up(backend) else "down",
         "create_time": stamp(backend.created_at),
     }
 

@@ -2,6 +2,7 @@
 
 from localcloud.iaas import quotas
 from localcloud.iaas.actions.instances import come_up, require_stock
+from localcloud.iaas.actions.keypairs import require_there
 from localcloud.iaas.actions.running import LARGEST_DISK_GIB, read_login, read_size
 from localcloud.iaas.answers import Document
 from localcloud.iaas.catalog import InstanceType
@@ -22,7 +23,7 @@ def resize_instances(cloud: Cloud, parameters: Parameters) -> Document:
     disk_gib = parameters.integer("os_disk_size", 0, high=LARGEST_DISK_GIB)
     size = None
     if asks_for_size or parameters.text("instance_type") or not disk_gib:
-        size = read_size(parameters)
+        size = read_size(cloud, parameters)
         require_stock(cloud, size.id)
         _require_quota(cloud, instances, size)
     for instance in instances:
@@ -52,6 +53,7 @@ def reset_instances(cloud: Cloud, parameters: Parameters) -> Document:
     keypair_id = read_login(cloud, parameters)
 
     async def reset(instance: Instance) -> None:
+        require_there(cloud, [keypair_id])
         await cloud.power.destroy(instance.id)
         instance.keypair_ids = [keypair_id]
         if instance.status == "running":

@@ -2,6 +2,7 @@
 `statics`."""
 
 import ipaddress
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,11 +11,14 @@ from localcloud.iaas.actions.eips import bind, require_available, unbind
 from localcloud.iaas.actions.joining import vxnets_of
 from localcloud.iaas.answers import Document, common, describe, life, rename
 from localcloud.iaas.cloud import Cloud
-from localcloud.iaas.errors import JobFailure, PermissionDenied
-from localcloud.iaas.lifecycle import Step, begin, require_settled
+from localcloud.iaas.errors import JobFailure, PermissionDenied, Refusal
+from localcloud.iaas.faults.kinds import AppliesByItself
+from localcloud.iaas.lifecycle import Step, begin, continues, require_settled
 from localcloud.iaas.parameters import Parameters
 from localcloud.iaas.publication import refresh_router
-from localcloud.iaas.records import Router, RouterInForce
+from localcloud.iaas.records import PENDING, Router, RouterInForce
+
+log = logging.getLogger(__name__)
 
 CREATE = Step((), "creating", "active", "create_router")
 UPDATE = Step(("active",), "updating", "", "change_router")
@@ -44,7 +48,7 @@ def create_routers(cloud: Cloud, parameters: Parameters) -> Document:
                 id=cloud.new_id("rtr"),
                 name=parameters.text("router_name"),
                 created_at=cloud.now(),
-                status="pending",
+                status=PENDING,
                 type=kind,
                 cidr=cidr,
                 group_id=group.id,
@@ -52,18 +56,22 @@ def create_routers(cloud: Cloud, parameters: Parameters) -> Document:
         )
         for _ in range(count)
     ]
-    job_id = set_up(cloud, routers)
+    job_id = _set_up(cloud, routers)
     return {"routers": [router.id for router in routers], "job_id": job_id}
 
 
-def set_up(cloud: Cloud, routers: Sequence[Router]) -> str:
-    """Start the job that brings accepted routers up; return its id."""
+def _set_up(cloud: Cloud, routers: Sequence[Router]) -> str:
 
     async def come_up(router: Router) -> None:
         router.private_ip = str(ipaddress.IPv4Network(router.cidr)[-2])
         router.applied = RouterInForce(group_id=router.group_id)
 
     return begin(cloud, "CreateRouters", routers, CREATE, come_up)
+
+
+@continues("CreateRouters")
+def _set_up_again(cloud: Cloud, unfinished: Sequence[str], parameters: Parameters) -> str:
+    return _set_up(cloud, [cloud.state.routers[one] for one in unfinished])
 
 
 def describe_routers(cloud: Cloud, parameters: Parameters) -> Document:
@@ -117,7 +125,8 @@ def modify_router_attributes(cloud: Cloud, parameters: Parameters) -> Document:
         cloud.state.groups.read(group_id)
     rename(parameters, router, "router")
     if parameters.given("eip") and eip_id != router.eip_id:
-        router.eip_id, router.is_applied = eip_id, False
+        router.eip_id = eip_id
+        touch(cloud, router)
     if group_id and group_id != router.group_id:
         router.group_id = group_id
         cloud.state.groups.read(group_id).is_applied = False
@@ -180,6 +189,24 @@ async def put_in_force(cloud: Cloud, router: Router) -> None:
     router.is_applied = True
 
 
+def touch(cloud: Cloud, router: Router) -> None:
+    """Note that something wanted of a router is not in force yet; let it be, by a leniency."""
+    router.is_applied = False
+
+    async def apply() -> None:
+        if router.is_applied or router.status != "active" or router.transition:
+            return
+        try:
+            if router.eip_id:
+                _require_available(cloud, router, router.eip_id)
+            await put_in_force(cloud, router)
+        except (Refusal, JobFailure) as error:
+            log.warning("%s stays as it was: %s", router.id, error)
+
+    if leniency := cloud.faults.strike(AppliesByItself):
+        cloud.jobs.later(leniency.seconds, apply)
+
+
 def power_off_routers(cloud: Cloud, parameters: Parameters) -> Document:
     """Silence routers: nothing that they publish answers. The VPC itself goes on."""
     routers = cloud.state.routers.read_all(parameters.required_texts("routers"))
@@ -194,7 +221,7 @@ def power_on_routers(cloud: Cloud, parameters: Parameters) -> Document:
     routers = cloud.state.routers.read_all(parameters.required_texts("routers"))
 
     async def power_on(router: Router) -> None:
-        router.become("active", cloud.now())
+        router.become("active", cloud.now())  # before: one that is off publishes nothing
         await refresh_router(cloud, router)
 
     return {"job_id": begin(cloud, "PowerOnRouters", routers, POWER_ON, power_on)}

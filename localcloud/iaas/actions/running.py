@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from localcloud.iaas import quotas
+from localcloud.iaas.actions.images import require_usable
 from localcloud.iaas.actions.instances import abandon, come_up, require_stock
 from localcloud.iaas.actions.userdata import read_userdata
 from localcloud.iaas.answers import Document
 from localcloud.iaas.catalog import (
-    IMAGES,
     INSTANCE_TYPES,
     VALID_MEMORY_MIB,
     VALID_VCPUS,
@@ -22,16 +22,19 @@ from localcloud.iaas.errors import (
     MissingParameter,
     NotEmulated,
     PermissionDenied,
-    ResourceNotFound,
 )
-from localcloud.iaas.lifecycle import Step, begin
+from localcloud.iaas.faults.kinds import TypeWins
+from localcloud.iaas.lifecycle import Step, begin, continues
 from localcloud.iaas.parameters import Parameters
-from localcloud.iaas.records import Instance, Vxnet
+from localcloud.iaas.records import PENDING, Instance, Vxnet
 from localcloud.iaas.subnets import count_free, take_address
 from localcloud.parts import Userdata
 
 CREATE = Step((), "creating", "running", "run_instances")
 LARGEST_DISK_GIB = 100
+SENT_UNASKED = (1, 1024)
+"""The cores and MiB that Go clients send with every request."""
+
 MOST_AT_ONCE = 100
 
 
@@ -56,25 +59,26 @@ class Request:
 def run_instances(cloud: Cloud, parameters: Parameters) -> Document:
     request = _read_request(cloud, parameters)
     instances = [_create(cloud, request) for _ in range(request.count)]
-    job_id = launch(cloud, instances)
+    job_id = _launch(cloud, instances)
     return {"instances": [instance.id for instance in instances], "job_id": job_id}
 
 
-def launch(cloud: Cloud, instances: Sequence[Instance]) -> str:
-    """Start the job that brings accepted instances up; return its id."""
-
+def _launch(cloud: Cloud, instances: Sequence[Instance]) -> str:
     async def start(instance: Instance) -> None:
         come_up(cloud, instance)
 
     return begin(cloud, "RunInstances", instances, CREATE, start, partial(abandon, cloud))
 
 
+@continues("RunInstances")
+def _launch_again(cloud: Cloud, unfinished: Sequence[str], parameters: Parameters) -> str:
+    return _launch(cloud, [cloud.state.instances[one] for one in unfinished])
+
+
 def _read_request(cloud: Cloud, parameters: Parameters) -> Request:
-    image = IMAGES.get(parameters.required_text("image_id"))
-    if image is None:
-        raise ResourceNotFound(parameters.text("image_id"))
+    image = require_usable(cloud, parameters.required_text("image_id"))
     count = parameters.integer("count", 1, low=1, high=MOST_AT_ONCE)
-    size = read_size(parameters)
+    size = read_size(cloud, parameters)
     keypair_id = read_login(cloud, parameters)
     vxnet, address = _read_vxnet(cloud, parameters, count)
     group_id = parameters.text("security_group")
@@ -105,10 +109,11 @@ def _read_request(cloud: Cloud, parameters: Parameters) -> Request:
     return request
 
 
-def read_size(parameters: Parameters) -> InstanceType:
+def read_size(cloud: Cloud, parameters: Parameters) -> InstanceType:
     """Return the size of the machines; by the documents, `cpu` and `memory` beat the type."""
     vcpus, memory = parameters.integer("cpu", 0), parameters.integer("memory", 0)
-    if vcpus and memory:
+    unasked = (vcpus, memory) == SENT_UNASKED and parameters.text("instance_type")
+    if vcpus and memory and not (unasked and cloud.faults.strike(TypeWins)):
         if vcpus not in VALID_VCPUS or memory not in VALID_MEMORY_MIB:
             raise BadParameter(f"cpu [{vcpus}] with memory [{memory}] is not on offer")
         return InstanceType(f"c{vcpus}m{memory // 1024}", vcpus, memory, 0)
@@ -153,7 +158,7 @@ def _create(cloud: Cloud, request: Request) -> Instance:
             id=instance_id,
             name=request.name,
             created_at=cloud.now(),
-            status="pending",
+            status=PENDING,
             image_id=request.image.id,
             type_id=request.size.id,
             vcpus=request.size.vcpus,

@@ -3,6 +3,7 @@
 import ipaddress
 
 from localcloud.clock import stamp
+from localcloud.iaas.actions.routers import touch
 from localcloud.iaas.answers import Document, page
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import BadParameter, NotEmulated, PermissionDenied
@@ -30,7 +31,7 @@ def add_router_statics(cloud: Cloud, parameters: Parameters) -> Document:
         taken.add(_place(static))
     for static in added:
         cloud.state.statics.add(static)
-    router.is_applied = False
+    touch(cloud, router)
     return {"router_statics": [static.id for static in added]}
 
 
@@ -131,7 +132,7 @@ def modify_router_static_attributes(cloud: Cloud, parameters: Parameters) -> Doc
     _check_forward(new)
     _require_free(_places(cloud, router, but=old.id), new)
     cloud.state.statics[old.id] = new
-    router.is_applied = False
+    touch(cloud, router)
     return {"router_static_id": old.id}
 
 
@@ -143,7 +144,7 @@ def delete_router_statics(cloud: Cloud, parameters: Parameters) -> Document:
         require_settled(router)
     for router, static in zip(routers, statics, strict=True):
         del cloud.state.statics[static.id]
-        router.is_applied = False
+        touch(cloud, router)
     return {"router_statics": [static.id for static in statics]}
 
 

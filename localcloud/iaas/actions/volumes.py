@@ -7,9 +7,9 @@ from localcloud.iaas.actions.instances import volumes_of
 from localcloud.iaas.answers import Document, common, describe, life, rename
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import BadParameter, PermissionDenied
-from localcloud.iaas.lifecycle import Step, begin, require, require_settled
+from localcloud.iaas.lifecycle import Step, begin, continues, require, require_settled
 from localcloud.iaas.parameters import Parameters
-from localcloud.iaas.records import Instance, Volume
+from localcloud.iaas.records import PENDING, Instance, Volume
 
 CREATE = Step((), "creating", "available", "change_volume")
 ATTACH = Step(
@@ -45,25 +45,27 @@ def create_volumes(cloud: Cloud, parameters: Parameters) -> Document:
                 id=cloud.new_id("vol"),
                 name=parameters.text("volume_name"),
                 created_at=cloud.now(),
-                status="pending",
+                status=PENDING,
                 type=kind,
                 size_gib=size,
             )
         )
         for _ in range(count)
     ]
-
-    job_id = set_up(cloud, volumes)
+    job_id = _set_up(cloud, volumes)
     return {"volumes": [volume.id for volume in volumes], "job_id": job_id}
 
 
-def set_up(cloud: Cloud, volumes: Sequence[Volume]) -> str:
-    """Start the job at whose end accepted volumes are there; return its id."""
-
+def _set_up(cloud: Cloud, volumes: Sequence[Volume]) -> str:
     async def create(volume: Volume) -> None:
         pass
 
     return begin(cloud, "CreateVolumes", volumes, CREATE, create)
+
+
+@continues("CreateVolumes")
+def _set_up_again(cloud: Cloud, unfinished: Sequence[str], parameters: Parameters) -> str:
+    return _set_up(cloud, [cloud.state.volumes[one] for one in unfinished])
 
 
 def describe_volumes(cloud: Cloud, parameters: Parameters) -> Document:
@@ -117,14 +119,22 @@ def attach_volumes(cloud: Cloud, parameters: Parameters) -> Document:
         require(cloud, volume, ATTACH)
     for volume in volumes:
         volume.instance_id, volume.device = instance.id, _free_device(cloud, instance)
+    return {"job_id": _plug_in(cloud, volumes)}
 
+
+def _plug_in(cloud: Cloud, volumes: Sequence[Volume]) -> str:
     async def attach(volume: Volume) -> None:
         pass
 
     def give_up(volume: Volume) -> None:
         volume.instance_id = volume.device = ""
 
-    return {"job_id": begin(cloud, "AttachVolumes", volumes, ATTACH, attach, give_up)}
+    return begin(cloud, "AttachVolumes", volumes, ATTACH, attach, give_up)
+
+
+@continues("AttachVolumes")
+def _plug_in_again(cloud: Cloud, unfinished: Sequence[str], parameters: Parameters) -> str:
+    return _plug_in(cloud, [cloud.state.volumes[one] for one in unfinished])
 
 
 def _free_device(cloud: Cloud, instance: Instance) -> str:

@@ -2,10 +2,11 @@
 
 from localcloud.iaas import quotas
 from localcloud.iaas.answers import Document, common, describe, rename
+from localcloud.iaas.balancer_records import LoadBalancer
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import PermissionDenied
 from localcloud.iaas.parameters import Parameters
-from localcloud.iaas.records import Instance, LoadBalancer, Nic, Vxnet
+from localcloud.iaas.records import Instance, Nic, Vxnet
 from localcloud.iaas.state import BASIC_VXNET
 from localcloud.iaas.subnets import count_free
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
 
-from localcloud.iaas.faults.kinds import BadFault, Fault, Quota, RateLimit
+from localcloud.iaas.faults.kinds import BadFault, Fault, MachineFault, Quota, RateLimit
 
 F = TypeVar("F", bound=Fault)
 
@@ -19,6 +19,7 @@ class Entry:
     Attributes:
         strikes: how often it has struck.
         struck: the machines it has struck, where it strikes machines.
+        due: when, on some of these, the rest of it is to happen: the death, or the recovery.
         answered: when the calls of a rate limit were answered, as far back as it looks.
     """
 
@@ -26,6 +27,7 @@ class Entry:
     fault: Fault
     strikes: int = 0
     struck: list[str] = field(default_factory=list)
+    due: dict[str, datetime] = field(default_factory=dict)
     answered: deque[datetime] = field(default_factory=deque)
     chance: Random = field(init=False, repr=False)
 
@@ -41,6 +43,14 @@ class Entry:
         if self.is_spent or self.chance.random() >= self.fault.share:
             return False
         self.strikes += 1
+        return True
+
+    def hits(self, fault: MachineFault, instance_id: str, name: str) -> bool:
+        """Use up one occasion if it is about this machine; note and tell whether it is hit."""
+        if not fault.covers(instance_id, name) or not self.draw():
+            return False
+        if instance_id not in self.struck:
+            self.struck.append(instance_id)
         return True
 
     def to_document(self) -> dict[str, Any]:
@@ -75,15 +85,18 @@ class FaultBook:
     def entries(self) -> list[Entry]:
         return list(self._entries.values())
 
-    def strike(
-        self, kind: type[F], covers: Callable[[F], bool] = lambda fault: True, whom: str = ""
-    ) -> F | None:
+    def strike(self, kind: type[F], covers: Callable[[F], bool] = lambda fault: True) -> F | None:
         """Return the fault of a kind that strikes on this occasion, if one does."""
         for entry, fault in self._of(kind):
             if covers(fault) and entry.draw():
-                if whom:
-                    entry.struck.append(whom)
                 return fault
+        return None
+
+    def strike_machine(self, kind: type[MachineFault], instance_id: str, name: str) -> Entry | None:
+        """Let a fault of a kind hit a machine on this occasion, if one does; return its entry."""
+        for entry, fault in self._of(kind):
+            if entry.hits(fault, instance_id, name):
+                return entry
         return None
 
     def quota(self, resource: str, most: int) -> int:

@@ -2,6 +2,7 @@
 
 A fault strikes on an *occasion*: a request of a matching action, a machine that boots. Its `share`
 of the occasions is drawn from its own `seed`, so that a run can be repeated whatever else happens.
+The last two kinds are no faults of a cloud, but leniency towards public clients that need it.
 """
 
 from collections.abc import Mapping
@@ -28,9 +29,9 @@ class Fault:
     """What all faults have.
 
     Attributes:
-        times: How often it strikes before it is spent; for ever when not given.
-        share: Strikes on this share of the occasions, above 0 and up to 1.
-        seed: Draws the share; the same seed draws the same occasions.
+        times: How often it strikes; without a limit when not given.
+        share: Probability of striking on each occasion, above 0 and up to 1.
+        seed: The same seed strikes on the same occasions.
     """
 
     kind: ClassVar[str]
@@ -64,7 +65,7 @@ class Error(RequestFault):
 
     Attributes:
         code: The `ret_code`, such as 5100 (busy) or 2400 (no balance).
-        message: The whole message; one that names the fault when not given.
+        message: The whole message; by default one that names the fault.
     """
 
     kind: ClassVar[str] = "error"
@@ -74,10 +75,10 @@ class Error(RequestFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency(RequestFault):
-    """Answer later.
+    """Delay the answer.
 
     Attributes:
-        seconds: Passed before the request acts.
+        seconds: Delay before the request acts.
     """
 
     kind: ClassVar[str] = "latency"
@@ -100,7 +101,7 @@ class LostReply(RequestFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadReply(RequestFault):
-    """Answer, after the request has acted, what no client can use.
+    """Answer with something useless after the request has acted.
 
     Attributes:
         form: `gateway` (HTTP 502), `empty` (no body) or `text` (a body that is not JSON).
@@ -112,11 +113,11 @@ class BadReply(RequestFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit(RequestFault):
-    """Refuse with 2500 what goes beyond a number of calls in a time.
+    """Refuse calls beyond a rate with 2500.
 
     Attributes:
-        calls: That many are answered.
-        seconds: Within any span of that length. The real cloud's numbers are 2000 and 3600.
+        calls: How many are answered.
+        seconds: In any span of this length. The real cloud documents 2000 calls in 3600.
     """
 
     kind: ClassVar[str] = "rate-limit"
@@ -126,11 +127,11 @@ class RateLimit(RequestFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota(Fault):
-    """Let the account have at most so many of a resource; more is refused with 2500.
+    """Limit how many of a resource the account may have; more are refused with 2500.
 
     Attributes:
         resource: As in GetQuotaLeft: instance, cpu, memory, eip, router, vxnet, loadbalancer …
-        most: What exists already counts.
+        most: The limit; what exists already counts.
     """
 
     kind: ClassVar[str] = "quota"
@@ -140,7 +141,7 @@ class Quota(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockOut(Fault):
-    """Refuse machines with 5200: the zone has none left.
+    """Refuse machines with 5200, as if the zone had none left.
 
     Attributes:
         type: Which instance types, as a pattern: `s1.small.r2`, `e2.*`, `*`.
@@ -157,7 +158,7 @@ class StockOut(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFailure(RequestFault):
-    """Accept a request and let its job fail when the time is up.
+    """Accept a request and let its job fail in the end.
 
     Attributes:
         outcome: `failed`, or `partly`: `done with failure`, the first half of the resources fails.
@@ -183,21 +184,21 @@ class MachineFault(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeverBoots(MachineFault):
-    """Let machines that are started from now on hang in their boot: running, and silent."""
+    """Machines started from now on hang while booting: `running`, but silent."""
 
     kind: ClassVar[str] = "never-boots"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeverJoins(MachineFault):
-    """Let machines that are started from now on boot, but their kubelet never come up."""
+    """Machines started from now on boot, but their kubelet never comes up."""
 
     kind: ClassVar[str] = "never-joins"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackagesLocked(MachineFault):
-    """Let machines that are started from now on update themselves first, and hold their lock.
+    """Machines started from now on first update themselves, holding the package lock.
 
     Attributes:
         seconds: How long after its start a machine's package manager is locked.
@@ -209,7 +210,7 @@ class PackagesLocked(MachineFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dies(MachineFault):
-    """Let machines, those that run and those started from now on, fall silent for good.
+    """Machines, running ones and those started from now on, fall silent for good.
 
     The API goes on calling them `running`; a restart brings them back.
 
@@ -223,10 +224,10 @@ class Dies(MachineFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiAway(MachineFault):
-    """Stop the API server on masters that run, and bring it back.
+    """Stop the API server on running masters for a while.
 
     Attributes:
-        seconds: How long; until the fault is cleared when not given.
+        seconds: How long; by default until the fault is cleared.
     """
 
     kind: ClassVar[str] = "api-away"
@@ -235,14 +236,36 @@ class ApiAway(MachineFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotReady(MachineFault):
-    """Stop the kubelet on machines that run, so that their nodes become NotReady.
+    """Stop the kubelet on running machines, so that their nodes become NotReady.
 
     Attributes:
-        seconds: How long; until the fault is cleared when not given.
+        seconds: How long; by default until the fault is cleared.
     """
 
     kind: ClassVar[str] = "not-ready"
     seconds: Seconds | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliesByItself(Fault):
+    """Put what is wanted of routers in force without UpdateRouters, which terraform never calls.
+
+    Attributes:
+        seconds: After the last change.
+    """
+
+    kind: ClassVar[str] = "applies-by-itself"
+    seconds: Seconds = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeWins(Fault):
+    """Let `instance_type` beat one core and 1024 MiB, which Go clients send without being asked.
+
+    By the documents, cores and memory win.
+    """
+
+    kind: ClassVar[str] = "type-wins"
 
 
 KINDS: Mapping[str, type[Fault]] = {
@@ -263,6 +286,8 @@ KINDS: Mapping[str, type[Fault]] = {
         Dies,
         ApiAway,
         NotReady,
+        AppliesByItself,
+        TypeWins,
     )
 }
 

@@ -1,11 +1,13 @@
 """Faults of machines: at their boot, or while they run."""
 
+from datetime import timedelta
+from functools import partial
+
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.faults.book import Entry
 from localcloud.iaas.faults.kinds import (
     ApiAway,
     Dies,
-    MachineFault,
     NeverBoots,
     NeverJoins,
     NotReady,
@@ -24,22 +26,14 @@ AILMENTS = {
 
 def boot(cloud: Cloud, instance: Instance, birth: Birth) -> None:
     """Switch a machine on, unless a fault keeps it from booting."""
-
-    def covers(fault: MachineFault) -> bool:
-        return fault.covers(instance.id, instance.name)
-
-    strike = cloud.faults.strike
-    if strike(NeverBoots, covers, instance.id):
+    strike = partial(cloud.faults.strike_machine, instance_id=instance.id, name=instance.name)
+    if strike(NeverBoots):
         return
-    never_joins = strike(NeverJoins, covers, instance.id)
-    locked = strike(PackagesLocked, covers, instance.id)
-    ailments = [AILMENTS[type(fault)] for fault in (never_joins, locked) if fault]
-    cloud.power.on(birth, ailments)
-    if locked:
-        mend = cloud.power.mend
-        cloud.jobs.later(locked.seconds, lambda: mend(instance.id, Ailment.PACKAGES))
-    if dies := strike(Dies, covers, instance.id):
-        _kill_later(cloud, instance, dies.seconds)
+    ill = [entry for kind in (NeverJoins, PackagesLocked) if (entry := strike(kind))]
+    cloud.power.on(birth, [AILMENTS[type(entry.fault)] for entry in ill])
+    for entry in (*ill, strike(Dies)):
+        if entry:
+            _set_due(cloud, entry, instance.id)
 
 
 async def strike_running(cloud: Cloud, entry: Entry) -> None:
@@ -49,30 +43,56 @@ async def strike_running(cloud: Cloud, entry: Entry) -> None:
         return
     for instance in cloud.state.instances.alive():
         runs = instance.status == "running" and instance.address
-        if not runs or not fault.covers(instance.id, instance.name) or not entry.draw():
+        if not runs or not entry.hits(fault, instance.id, instance.name):
             continue
-        entry.struck.append(instance.id)
-        if isinstance(fault, Dies):
-            _kill_later(cloud, instance, fault.seconds)
-        else:
-            await cloud.power.fail(instance.id, AILMENTS[type(fault)])
-    heal_later(cloud, entry)
+        if ailment := AILMENTS.get(type(fault)):
+            await cloud.power.fail(instance.id, ailment)
+        _set_due(cloud, entry, instance.id)
 
 
-def heal_later(cloud: Cloud, entry: Entry) -> None:
-    """Let a fault that lasts for a while end when its time is up."""
-    fault = entry.fault
-    if isinstance(fault, (NotReady, ApiAway)) and fault.seconds is not None:
-        cloud.jobs.later(fault.seconds, lambda: heal(cloud, entry))
-
-
-def _kill_later(cloud: Cloud, instance: Instance, seconds: float) -> None:
-    cloud.jobs.later(seconds, lambda: cloud.power.off(instance.id))
+async def go_on(cloud: Cloud, entry: Entry) -> None:
+    """Let a fault that an earlier process has left do what it still does."""
+    if ailment := AILMENTS.get(type(entry.fault)):
+        for instance_id in entry.struck:
+            await cloud.power.fail(instance_id, ailment)
+    for instance_id in entry.due:
+        _await_due(cloud, entry, instance_id)
 
 
 async def heal(cloud: Cloud, entry: Entry) -> None:
-    """Mend what a fault has broken, as far as it mends: the dead stay dead until a restart."""
+    """Mend what a fault has broken, and let nobody die of it any more.
+
+    The dead stay dead until a restart.
+    """
+    entry.due.clear()
+    for instance_id in list(entry.struck):
+        await _mend(cloud, entry, instance_id)
+
+
+def _set_due(cloud: Cloud, entry: Entry, instance_id: str) -> None:
+    """Note when a machine dies, or recovers by itself, if it ever does."""
+    fault = entry.fault
+    if isinstance(fault, (Dies, PackagesLocked, NotReady, ApiAway)) and fault.seconds is not None:
+        entry.due[instance_id] = cloud.now() + timedelta(seconds=fault.seconds)
+        _await_due(cloud, entry, instance_id)
+
+
+def _await_due(cloud: Cloud, entry: Entry, instance_id: str) -> None:
+    due = entry.due[instance_id]
+
+    async def happen() -> None:
+        if entry.due.get(instance_id) != due:  # the fault was cleared, or has struck again since
+            return
+        del entry.due[instance_id]
+        if isinstance(entry.fault, Dies):
+            await cloud.power.off(instance_id)
+        else:
+            await _mend(cloud, entry, instance_id)
+
+    cloud.jobs.later(max((due - cloud.now()).total_seconds(), 0.0), happen)
+
+
+async def _mend(cloud: Cloud, entry: Entry, instance_id: str) -> None:
     if ailment := AILMENTS.get(type(entry.fault)):
-        struck, entry.struck = entry.struck, []
-        for instance_id in struck:
-            await cloud.power.mend(instance_id, ailment)
+        entry.struck.remove(instance_id)
+        await cloud.power.mend(instance_id, ailment)

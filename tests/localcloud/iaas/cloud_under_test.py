@@ -65,6 +65,7 @@ class StandInMachines:
         self.running: set[str] = set()
         self.peers: list[str] = []
         self.ailing: set[tuple[str, Ailment]] = set()
+        self.captured: dict[str, str] = {}  # image -> machine
 
     async def boot(self, birth: Birth) -> None:
         self.births[birth.instance_id] = birth
@@ -87,9 +88,14 @@ class StandInMachines:
             self._fabric.close(birth.vpc, birth.address)
             self.running.discard(instance_id)
 
-    async def destroy(self, instance_id: str) -> None:
-        await self.halt(instance_id)
-        self.births.pop(instance_id, None)
+    async def capture(self, instance_id: str, image_id: str) -> None:
+        assert instance_id not in self.running
+        self.captured[image_id] = instance_id
+
+    async def destroy(self, disk_id: str) -> None:
+        await self.halt(disk_id)
+        self.births.pop(disk_id, None)
+        self.captured.pop(disk_id, None)
 
     async def fail(self, instance_id: str, ailment: Ailment) -> None:
         self.ailing.add((instance_id, ailment))
@@ -173,6 +179,7 @@ DESCRIBES = {
     "keypair": "KeyPairs",
     "tag": "Tags",
     "volume": "Volumes",
+    "image": "Images",
     "nic": "Nics",
 }
 

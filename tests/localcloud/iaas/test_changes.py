@@ -1,10 +1,12 @@
 """What can be done to resources that exist: moved, resized, powered off, given addresses."""
 
+import socket
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
-from cloud_under_test import CloudUnderTest, eventually, visit
+from cloud_under_test import CloudUnderTest, HeldClock, eventually, serve_cloud, visit
 from network_under_test import (
     forward,
     listen,
@@ -19,6 +21,8 @@ from network_under_test import (
     private_ip,
     run_machines,
 )
+
+from localcloud.profiles import PROFILES
 
 
 def refused(cloud: CloudUnderTest, action: str, **body: Any) -> str:
@@ -55,6 +59,34 @@ def test_join_fails_as_a_job_when_the_address_is_taken(cloud: CloudUnderTest) ->
     job = cloud.job(cloud.ok("JoinVxnet", vxnet=place, instances=[machine]))
     assert job["status"] == "failed"
     assert "already used" in job["error_codes"]
+
+
+def test_network_whose_joining_failed_may_join_again(cloud: CloudUnderTest) -> None:
+    (router,) = cloud.done("CreateRouters", vpc_network="192.168.0.0/16")["routers"]
+    (vxnet,) = cloud.ok("CreateVxnets", vxnet_type=1)["vxnets"]
+    request = {"router": router, "vxnet": vxnet, "ip_network": "192.168.1.0/24"}
+    cloud.fault("job-failure", action="JoinRouter", times=1)
+    assert cloud.job(cloud.ok("JoinRouter", **request))["status"] == "failed"
+    assert cloud.one("vxnet", vxnet)["router"] == {}
+    cloud.done("JoinRouter", **request)
+
+
+def test_start_fails_for_the_machine_that_gets_no_address(cloud: CloudUnderTest) -> None:
+    (router,) = cloud.done("CreateRouters", vpc_network="192.168.0.0/16")["routers"]
+    (vxnet,) = cloud.ok("CreateVxnets", vxnet_type=1)["vxnets"]
+    request = machine_request(make_keypair(cloud), vxnets=[vxnet], count=2)
+    machines = cloud.done("RunInstances", **request)["instances"]
+    cloud.done("StopInstances", instances=machines)
+    only = {"dyn_ip_start": "192.168.1.9", "dyn_ip_end": "192.168.1.9"}
+    cloud.done("JoinRouter", router=router, vxnet=vxnet, ip_network="192.168.1.0/24", **only)
+    job = cloud.job(cloud.ok("StartInstances", instances=machines))
+    assert job["status"] == "done with failure"
+    assert "has no free address left" in job["error_codes"]
+    seen = [cloud.one("instance", machine) for machine in machines]
+    assert [(one["status"], one["transition_status"]) for one in seen] == [
+        ("running", ""),
+        ("stopped", ""),
+    ]
 
 
 def test_machine_with_its_own_address_answers_on_what_its_group_opens(
@@ -98,6 +130,20 @@ def test_group_is_taken_from_a_machine(cloud: CloudUnderTest) -> None:
     cloud.ok("DeleteSecurityGroups", security_groups=[group])
 
 
+def test_address_shows_no_transition_while_its_bandwidth_changes() -> None:
+    clock = HeldClock()
+    with serve_cloud(replace(PROFILES["instant"], change_eip=3600.0), clock=clock) as cloud:
+        (eip,) = cloud.ok("AllocateEips", bandwidth=4)["eips"]
+        clock.is_over = True
+        eventually(lambda: cloud.one("eip", eip)["status"] == "available")
+        clock.is_over = False
+        answer = cloud.ok("ChangeEipsBandwidth", eips=[eip], bandwidth=20)
+        seen = cloud.one("eip", eip)
+        assert (seen["bandwidth"], seen["transition_status"]) == (4, "")
+        clock.is_over = True
+        assert cloud.job(answer)["status"] == "successful"
+
+
 def test_address_changes_its_bandwidth_within_the_quota(cloud: CloudUnderTest) -> None:
     eip = make_eip(cloud)
     cloud.done("ChangeEipsBandwidth", eips=[eip], bandwidth=20)
@@ -131,6 +177,21 @@ def test_reset_machine_is_born_again_with_the_new_key(cloud: CloudUnderTest) -> 
     eventually(partial(cloud.machines.is_running, machine))
     assert cloud.machines.births[machine] is not first
     assert cloud.one("instance", machine)["keypair_ids"] == [key]
+
+
+def test_key_that_is_deleted_while_it_is_attached_fails_the_job() -> None:
+    clock = HeldClock()
+    with serve_cloud(replace(PROFILES["instant"], apply_rules=3600.0), clock=clock) as cloud:
+        _, vxnet = make_vpc(cloud)
+        (machine,) = run_machines(cloud, vxnet)
+        cloud.done("StopInstances", instances=[machine])
+        key = make_keypair(cloud)
+        accepted = cloud.ok("AttachKeyPairs", keypairs=[key], instances=[machine])
+        cloud.ok("DeleteKeyPairs", keypairs=[key])
+        clock.is_over = True
+        job = cloud.job(accepted)
+        assert (job["status"], "deleted meanwhile" in job["error_codes"]) == ("failed", True), job
+        cloud.done("StartInstances", instances=[machine])
 
 
 def test_router_that_is_off_publishes_nothing(cloud: CloudUnderTest) -> None:
@@ -191,6 +252,45 @@ def test_public_balancer_reaches_into_a_vpc_and_frees_its_address_at_its_end(
     assert visit(seen["cluster"][0]["eip_addr"], 8080) == machine.encode()
     cloud.done("DeleteLoadBalancers", loadbalancers=[balancer])
     assert cloud.one("eip", eip)["status"] == "available"
+
+
+def test_taken_port_of_a_balancer_fails_its_update_and_changes_nothing(
+    cloud: CloudUnderTest,
+) -> None:
+    balancer, eip, machine = balancer_with_an_address(cloud)
+    address = cloud.one("eip", eip)["eip_addr"]
+    with socket.create_server((address, 0)) as other:
+        port = other.getsockname()[1]
+        listen(cloud, balancer, port, [machine])
+        job = cloud.job(cloud.ok("UpdateLoadBalancers", loadbalancers=[balancer]))
+        assert job["status"] == "failed"
+        assert f"port {port} is taken" in job["error_codes"]
+        assert cloud.one("loadbalancer", balancer)["is_applied"] == 0
+        cloud.done("StopLoadBalancers", loadbalancers=[balancer])
+        cloud.done("StartLoadBalancers", loadbalancers=[balancer])
+    cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
+    assert visit(address, port) == machine.encode()
+
+
+def test_balancer_that_cannot_be_started_stays_stopped(cloud: CloudUnderTest) -> None:
+    balancer, eip, machine = balancer_with_an_address(cloud)
+    listen(cloud, balancer, 8080, [machine])
+    cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
+    cloud.done("StopLoadBalancers", loadbalancers=[balancer])
+    with socket.create_server((cloud.one("eip", eip)["eip_addr"], 8080)):
+        job = cloud.job(cloud.ok("StartLoadBalancers", loadbalancers=[balancer]))
+        assert job["status"] == "failed"
+        assert cloud.one("loadbalancer", balancer)["status"] == "stopped"
+    cloud.done("StartLoadBalancers", loadbalancers=[balancer])
+
+
+def balancer_with_an_address(cloud: CloudUnderTest) -> tuple[str, str, str]:
+    """Make a private balancer with a public address; return both, and a machine beside them."""
+    _, vxnet = make_vpc(cloud)
+    (machine,) = run_machines(cloud, vxnet)
+    balancer, eip = make_balancer(cloud, vxnet), make_eip(cloud)
+    cloud.done("AssociateEipsToLoadBalancer", loadbalancer=balancer, eips=[eip])
+    return balancer, eip, machine
 
 
 def test_volume_is_attached_grows_only_when_it_is_free_and_comes_off_with_its_machine(

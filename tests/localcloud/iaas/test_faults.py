@@ -18,6 +18,8 @@ from cloud_under_test import (
 from network_under_test import (
     forward,
     machine_request,
+    make_eip,
+    make_group,
     make_keypair,
     make_network,
     make_vpc,
@@ -213,6 +215,19 @@ def test_machine_started_later_dies_in_its_own_time() -> None:
         assert cloud.machines.is_running(other)
 
 
+def test_fault_that_is_cleared_kills_nobody_any_more() -> None:
+    clock = HeldClock()
+    with serve_cloud(clock=clock) as cloud:
+        _, vxnet = make_vpc(cloud)
+        spared, doomed = run_machines(cloud, vxnet, count=2)
+        cloud.fault("dies", machine=spared, seconds=3600)
+        cloud.await_on_loop(cloud.iaas.clear_faults())
+        cloud.fault("dies", machine=doomed, seconds=3600)
+        clock.is_over = True
+        eventually(lambda: not cloud.machines.is_running(doomed))
+        assert cloud.machines.is_running(spared)
+
+
 def test_machine_that_never_joins_is_born_without_a_kubelet(cloud: CloudUnderTest) -> None:
     _, vxnet = make_vpc(cloud)
     fault = cloud.fault("never-joins", times=1)
@@ -247,6 +262,51 @@ def test_running_machine_fails_for_a_while(kind: str, ailment: Ailment) -> None:
         eventually(lambda: not cloud.machines.ailing)
         cloud.fault(kind, times=1)
         assert cloud.machines.ailing == {(first, ailment)}
+
+
+def test_router_that_applies_by_itself_needs_no_update(cloud: CloudUnderTest) -> None:
+    group = make_group(cloud, 10022)
+    router, vxnet = make_vpc(cloud, group)
+    (machine,) = run_machines(cloud, vxnet)
+    eip = make_eip(cloud)
+    cloud.fault("applies-by-itself", seconds=0)
+    cloud.ok("ModifyRouterAttributes", router=router, eip=eip)
+    static = {"static_type": 1, "val1": 10022, "val2": private_ip(cloud, machine), "val3": 22}
+    (static_id,) = cloud.ok("AddRouterStatics", router=router, statics=[static])["router_statics"]
+    eventually(lambda: cloud.one("router", router)["is_applied"])
+    assert cloud.one("eip", eip)["status"] == "associated"
+    assert visit(cloud.one("eip", eip)["eip_addr"], 10022) == machine.encode()
+    cloud.ok("DeleteRouterStatics", router_statics=[static_id])
+    eventually(lambda: cloud.one("router", router)["is_applied"])
+    assert cloud.one("eip", eip)["status"] == "associated"
+
+
+def test_router_that_applies_by_itself_keeps_what_it_has_when_the_address_is_gone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = HeldClock()
+    with serve_cloud(clock=clock) as cloud:
+        router, _ = make_vpc(cloud)
+        eip = make_eip(cloud)
+        cloud.fault("applies-by-itself", seconds=3600)
+        cloud.ok("ModifyRouterAttributes", router=router, eip=eip)
+        cloud.done("ReleaseEips", eips=[eip])
+        clock.is_over = True
+        eventually(lambda: f"{router} stays as it was" in caplog.text)
+        seen = cloud.one("router", router)
+        assert (seen["is_applied"], seen["status"]) == (0, "active")
+
+
+@pytest.mark.parametrize(("kinds", "vcpus"), [([], 1), (["type-wins"], 2)])
+def test_type_beats_cores_and_memory_only_where_that_is_asked(
+    cloud: CloudUnderTest, kinds: list[str], vcpus: int
+) -> None:
+    for kind in kinds:
+        cloud.fault(kind)
+    asked = {"instance_type": "s1.large.r2", "cpu": 1, "memory": 1024}
+    request = machine_request(make_keypair(cloud), **asked)
+    (machine,) = cloud.ok("RunInstances", **request)["instances"]
+    assert cloud.one("instance", machine)["vcpus_current"] == vcpus
 
 
 def test_every_kind_is_listed_as_it_can_be_read_again(cloud: CloudUnderTest) -> None:

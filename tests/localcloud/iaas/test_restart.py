@@ -5,7 +5,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from cloud_under_test import CloudUnderTest, eventually, serve_cloud, visit
+from cloud_under_test import HeldClock as LongSleepsHeld
 from network_under_test import (
     forward,
     listen,
@@ -30,7 +31,9 @@ from network_under_test import (
 
 from localcloud.addresses import PublicAddresses
 from localcloud.clock import WallClock
-from localcloud.iaas.documents import from_document, to_document
+from localcloud.iaas.documents import from_document, snapshot, to_document
+from localcloud.iaas.jobs import Job
+from localcloud.iaas.lifecycle import CONTINUATIONS
 from localcloud.iaas.records import Resource, Volume
 from localcloud.parts import Ailment
 
@@ -45,6 +48,7 @@ READINGS = {
     "DescribeKeyPairs": "keypair_set",
     "DescribeTags": "tag_set",
     "DescribeVolumes": "volume_set",
+    "DescribeImages": "image_set",
     "DescribeJobs": "job_set",
 }
 
@@ -155,6 +159,22 @@ def accept_volumes(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
     return cloud.ok("CreateVolumes", size=10, count=2)
 
 
+def accept_capture(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
+    _, vxnet = make_vpc(cloud)
+    (machine,) = run_machines(cloud, vxnet)
+    cloud.done("StopInstances", instances=[machine])
+    clock.held = True
+    return cloud.ok("CaptureInstance", instance=machine)
+
+
+def accept_attaching(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
+    _, vxnet = make_vpc(cloud)
+    (machine,) = run_machines(cloud, vxnet)
+    volumes = cloud.done("CreateVolumes", size=10, count=6)["volumes"]  # of at most ten
+    clock.held = True
+    return cloud.ok("AttachVolumes", volumes=volumes, instance=machine)
+
+
 def accept_rules(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
     group = make_group(cloud)
     open_ports(cloud, group, 8080)
@@ -173,21 +193,24 @@ def statuses_of(cloud: CloudUnderTest, job: dict[str, Any]) -> list[tuple[str, s
     ]
 
 
-@pytest.mark.parametrize(
-    ("accept", "status"),
-    [
-        pytest.param(accept_machines, "running", id="RunInstances"),
-        pytest.param(accept_stop, "stopped", id="StopInstances"),
-        pytest.param(accept_end, "terminated", id="TerminateInstances"),
-        pytest.param(accept_router, "active", id="CreateRouters"),
-        pytest.param(accept_joining, "active", id="JoinRouter"),
-        pytest.param(accept_update, "active", id="UpdateRouters"),
-        pytest.param(accept_balancer, "active", id="CreateLoadBalancer"),
-        pytest.param(accept_public_balancer, "active", id="CreateLoadBalancer with an address"),
-        pytest.param(accept_volumes, "available", id="CreateVolumes"),
-        pytest.param(accept_rules, "", id="ApplySecurityGroup"),
-    ],
-)
+UNDER_WAY = {
+    "RunInstances": (accept_machines, "running"),
+    "StopInstances": (accept_stop, "stopped"),
+    "TerminateInstances": (accept_end, "terminated"),
+    "CreateRouters": (accept_router, "active"),
+    "JoinRouter": (accept_joining, "active"),
+    "UpdateRouters": (accept_update, "active"),
+    "CreateLoadBalancer": (accept_balancer, "active"),
+    "CreateLoadBalancer with an address": (accept_public_balancer, "active"),
+    "CreateVolumes": (accept_volumes, "available"),
+    "CaptureInstance": (accept_capture, "available"),
+    "AttachVolumes": (accept_attaching, "in-use"),
+    "ApplySecurityGroup": (accept_rules, ""),
+}
+"""What is accepted and then left, and the status that it has once it is done."""
+
+
+@pytest.mark.parametrize(("accept", "status"), UNDER_WAY.values(), ids=UNDER_WAY)
 def test_job_under_way_is_finished_by_the_next_process(
     tmp_path: Path, accept: Callable[[CloudUnderTest, HeldClock], dict[str, Any]], status: str
 ) -> None:
@@ -202,6 +225,17 @@ def test_job_under_way_is_finished_by_the_next_process(
         assert set(statuses_of(cloud, job)) == {(status, "")}
         if status != "terminated":
             assert cloud.iaas.count_resources() == counts
+
+
+def test_every_job_with_a_way_of_its_own_to_go_on_is_left_in_a_test() -> None:
+    assert CONTINUATIONS.keys() <= UNDER_WAY.keys()
+
+
+def test_creation_that_does_not_say_how_it_goes_on_is_refused(
+    cloud: CloudUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(CONTINUATIONS, "CreateRouters")
+    assert cloud.call("CreateRouters", vpc_network="192.168.0.0/16")["ret_code"] == 5000
 
 
 def test_machines_that_were_being_created_run_and_answer(tmp_path: Path) -> None:
@@ -289,6 +323,24 @@ def test_faults_and_what_they_have_broken_stay(tmp_path: Path) -> None:
         ] * 2 + [0]
 
 
+def test_what_a_fault_still_has_to_do_is_done_by_the_next_process_in_time(tmp_path: Path) -> None:
+    with serve_cloud(file=tmp_path / "cloud.db", clock=LongSleepsHeld()) as cloud:
+        _, vxnet = make_vpc(cloud)
+        doomed, locked = run_machines(cloud, vxnet, 2)
+        cloud.fault("dies", machine=doomed, seconds=3600)
+        cloud.fault("packages-locked", machine=locked, seconds=3600)
+        cloud.done("RestartInstances", instances=[locked])
+        eventually(lambda: cloud.machines.ailing == {(locked, Ailment.PACKAGES)})
+    clock = LongSleepsHeld(timedelta(minutes=-45))
+    with serve_cloud(file=tmp_path / "cloud.db", clock=clock) as cloud:
+        eventually(lambda: cloud.machines.is_running(doomed))
+        assert cloud.machines.ailing == {(locked, Ailment.PACKAGES)}
+    clock = LongSleepsHeld(timedelta(minutes=-61))
+    with serve_cloud(file=tmp_path / "cloud.db", clock=clock) as cloud:
+        eventually(lambda: cloud.machines.is_running(locked) and not cloud.machines.ailing)
+        eventually(lambda: not cloud.machines.is_running(doomed))
+
+
 def test_reset_empties_what_is_kept(tmp_path: Path) -> None:
     with serve_cloud(file=tmp_path / "cloud.db") as cloud:
         make_network(cloud, 8080)
@@ -302,6 +354,24 @@ def test_every_field_of_every_record_can_be_kept(kind: type[Resource]) -> None:
     record = build(kind)
     document = json.loads(json.dumps(to_document(record)))
     assert from_document(kind, document) == record
+
+
+@pytest.mark.parametrize("kind", [*Resource.__subclasses__(), Job], ids=lambda kind: kind.__name__)
+def test_change_of_any_field_is_noticed_even_in_place(kind: type[Any]) -> None:
+    for field in fields(kind):
+        record = build(kind)
+        before = snapshot(record)
+        assert snapshot(record) == before
+        match getattr(record, field.name):
+            case list() as values:
+                values.clear()
+            case dict() as values:
+                values.clear()
+            case set() as values:
+                values.clear()
+            case _:
+                setattr(record, field.name, "another")
+        assert snapshot(record) != before, field.name
 
 
 def test_field_that_a_kept_record_does_not_have_yet_takes_its_default() -> None:

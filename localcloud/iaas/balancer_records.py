@@ -1,0 +1,95 @@
+"""Load balancers, and what belongs to them: listeners, backends, policies with their rules."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from localcloud.iaas.records import Resource
+
+
+@dataclass(slots=True, kw_only=True)
+class Backend(Resource):
+    kind: ClassVar[str] = "backend"
+    listener_id: str
+    loadbalancer_id: str
+    resource_id: str
+    port: int
+    weight: int = 1
+    policy_id: str = ""  # of an HTTP listener: only requests that match it come here
+    is_disabled: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Listener(Resource):
+    kind: ClassVar[str] = "listener"
+    loadbalancer_id: str
+    port: int
+    protocol: str
+    backend_protocol: str
+    balance_mode: str
+    session_sticky: str
+    forwardfor: int
+    health_method: str
+    health_option: str
+    listener_option: int
+    timeout: int  # seconds of silence after which a connection is cut
+
+
+@dataclass(slots=True, kw_only=True)
+class PolicyRule(Resource):
+    """Matches requests by a regular expression that is found in their domain or their URL."""
+
+    kind: ClassVar[str] = "loadbalancer_policy_rule"
+    policy_id: str
+    type: str  # domain or url
+    val: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyInForce:
+    """What a policy matches since it was last applied."""
+
+    operator: str
+    rules: tuple[PolicyRule, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Policy(Resource):
+    """Which requests go to the backends that have it; `operator` joins its rules."""
+
+    kind: ClassVar[str] = "loadbalancer_policy"
+    operator: str
+    is_applied: bool = True
+    version: int = 0  # counts changes, so that an apply knows whether it brought the last one
+    applied: PolicyInForce
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerInForce:
+    """A listener and its backends since the balancer's last update."""
+
+    listener: Listener
+    backends: tuple[Backend, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BalancerInForce:
+    group_id: str = ""
+    listeners: tuple[ListenerInForce, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class LoadBalancer(Resource):
+    """A load balancer inside a VPC. `address` is reserved at once and shown when it is active."""
+
+    kind: ClassVar[str] = "loadbalancer"
+    type: int
+    vxnet_id: str
+    address: str
+    group_id: str
+    is_applied: bool = True
+    http_header_size: int = 15
+    node_count: int = 1
+    applied: BalancerInForce = BalancerInForce()
+
+    def search_text(self) -> str:
+        return f"{self.id} {self.name} {self.address}"
