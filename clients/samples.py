@@ -6,67 +6,44 @@ kept in UTC. A sample that is there already stays as it is, so the same minutes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import (
     Column,
     ColumnElement,
-    Connection,
-    DateTime,
     Double,
-    Engine,
     Index,
     MetaData,
     Select,
     String,
     Table,
     and_,
-    create_engine,
     delete,
-    event,
     func,
     literal,
     select,
     tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Dialect, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
-from sqlalchemy.schema import CreateIndex, CreateTable
-from sqlalchemy.types import TypeDecorator
 
-from domain.errors import FinalError, InvalidSpec, TemporaryError
-from domain.metrics.records import COLUMNS, Gap, Per, Sample, SampleReader, Window, WindowStatistics
+from clients.database import Database, UtcTime
+from domain.metrics.records import (
+    COLUMNS,
+    Gap,
+    Per,
+    Sample,
+    SampleReader,
+    Trouble,
+    Window,
+    WindowStatistics,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PATIENCE = 5
-"""Seconds that a call waits for a locked or silent database."""
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """A moment that knows its zone; SQLite keeps none, so there it is UTC by agreement."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        moment = value.astimezone(UTC)
-        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
 
 _METADATA = MetaData()
 
@@ -82,7 +59,7 @@ def _table(name: str, *more: Column[Any]) -> Table:
         Column("group", String(32), primary_key=True),
         Column("machine", String(64), primary_key=True),
         *more,
-        Index(f"{name}_time", "time"),
+        Index(f"{name}_cluster_time", "cluster", "time"),
         sqlite_with_rowid=False,
     )
 
@@ -102,13 +79,12 @@ class SampleStore:
         Raises:
             InvalidSpec: the URL is none, or its driver is not installed.
         """
-        self.engine = _engine(url)  # for what else is kept in the same database
-        self._has_tables = False
+        self.database = Database(url)  # for what else is kept in it
 
     @property
     def where(self) -> str:
         """The database's URL without its password."""
-        return self.engine.url.render_as_string(hide_password=True)
+        return self.database.where
 
     def add(self, samples: Sequence[Sample], gaps: Sequence[Gap] = ()) -> None:
         """Write samples and gaps in one transaction; what is there already stays as it is.
@@ -118,7 +94,7 @@ class SampleStore:
         """
         import pandas as pd  # here, because it takes a second that most commands need not wait
 
-        with self._transaction() as connection:
+        with self.database.transaction(_METADATA) as connection:
             for table, rows in ((_SAMPLES, samples), (_GAPS, gaps)):
                 if rows:
                     frame = pd.DataFrame([asdict(row) for row in rows])
@@ -143,7 +119,7 @@ class SampleStore:
         query = _chosen(select(*columns), _SAMPLES, window).order_by(
             _SAMPLES.c.time, _SAMPLES.c.metric, _SAMPLES.c.group, _SAMPLES.c.machine
         )
-        with self._transaction() as connection:
+        with self.database.transaction(_METADATA) as connection:
             frame = pd.read_sql(query, connection)
         frame["time"] = pd.to_datetime(frame["time"], utc=True)
         return frame
@@ -175,7 +151,7 @@ class SampleStore:
             _SAMPLES,
             window,
         )
-        with self._transaction() as connection:
+        with self.database.transaction(_METADATA) as connection:
             rows = connection.execute(query.group_by(*keys).order_by(*keys)).all()
         return [WindowStatistics(**row._mapping) for row in rows]
 
@@ -196,20 +172,23 @@ class SampleStore:
             .where(tuple_(*series, samples.time).in_(youngest))
             .order_by(*series)
         )
-        with self._transaction() as connection:
+        with self.database.transaction(_METADATA) as connection:
             return [Sample(**row._mapping) for row in connection.execute(query)]
 
-    def gaps(self, window: Window) -> list[Gap]:
-        """What could not be measured in the window, oldest first.
+    def troubles(self, window: Window) -> list[Trouble]:
+        """What could not be measured in the window, each once; what happened last comes first.
 
         Raises:
             TemporaryError: the database is locked or gone.
         """
-        names = ("time", "cluster", "group", "machine", "metric", "reason")
-        query = _chosen(select(*(_GAPS.c[name] for name in names)), _GAPS, window)
-        ordered = query.order_by(_GAPS.c.time, _GAPS.c.metric, _GAPS.c.group, _GAPS.c.machine)
-        with self._transaction() as connection:
-            return [Gap(**row._mapping) for row in connection.execute(ordered)]
+        gaps = _GAPS.c
+        keys = (gaps.group, gaps.machine, gaps.metric, gaps.reason)
+        last = func.max(gaps.time, type_=UtcTime).label("last")
+        counts = func.count().label("count"), func.min(gaps.time, type_=UtcTime).label("first")
+        query = _chosen(select(*keys, *counts, last), _GAPS, window).group_by(*keys)
+        with self.database.transaction(_METADATA) as connection:
+            rows = connection.execute(query.order_by(last.desc(), *keys))
+            return [Trouble(**row._mapping) for row in rows]
 
     def prune(self, cluster: str, before: datetime) -> int:
         """Delete a cluster's samples and gaps that are older; how many samples went.
@@ -217,7 +196,7 @@ class SampleStore:
         Raises:
             TemporaryError: the database is locked or gone.
         """
-        with self._transaction() as connection:
+        with self.database.transaction(_METADATA) as connection:
             counts = [
                 connection.execute(
                     delete(table).where(and_(table.c.cluster == cluster, table.c.time < before))
@@ -228,7 +207,7 @@ class SampleStore:
 
     def close(self) -> None:
         """Close all connections; may be repeated."""
-        self.engine.dispose()
+        self.database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -240,67 +219,6 @@ class SampleStore:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        try:
-            with self.engine.begin() as connection:
-                if not self._has_tables:
-                    _create_tables(connection)
-                    self._has_tables = True
-                yield connection
-        except OperationalError as error:
-            self._has_tables = False  # a file that was deleted is made anew
-            raise TemporaryError(
-                f"the samples' database {self.where} does not answer: {reason_of(error)}"
-            ) from error
-        except SQLAlchemyError as error:
-            raise FinalError(f"the samples' database {self.where}: {reason_of(error)}") from error
-
-
-def _engine(url: str) -> Engine:
-    try:
-        parsed = make_url(url)
-        dialect = parsed.get_backend_name()
-        if dialect == "sqlite":
-            engine = create_engine(parsed, connect_args={"timeout": PATIENCE})
-            event.listen(engine, "connect", _prepare_sqlite)
-        elif dialect == "postgresql":
-            arguments = {
-                "connect_timeout": PATIENCE,
-                "options": f"-c lock_timeout={PATIENCE}s",
-                "client_encoding": "utf8",
-            }
-            engine = create_engine(parsed, connect_args=arguments, pool_pre_ping=True)
-        else:
-            raise InvalidSpec(f"samples are kept in SQLite or PostgreSQL, not in {dialect}")
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise InvalidSpec(
-            "the samples' database URL is not one; right would be "
-            "sqlite:////path/samples.db or postgresql+psycopg://user@host/name"
-        ) from error
-    except ImportError as error:
-        raise InvalidSpec(
-            f"the driver of {parsed.drivername} is not installed: {error}; "
-            "for PostgreSQL: pip install 'psycopg[binary]'"
-        ) from error
-    return engine
-
-
-def _create_tables(connection: Connection) -> None:
-    """Make the tables that are not there; another process may do so at the same time."""
-    for table in _METADATA.sorted_tables:
-        connection.execute(CreateTable(table, if_not_exists=True))
-        for index in table.indexes:
-            connection.execute(CreateIndex(index, if_not_exists=True))
-
-
-def _prepare_sqlite(connection: Any, record: Any) -> None:
-    """Let readers go on while one writes."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
 
 
 def _insert_new(
@@ -331,12 +249,6 @@ def _chosen(query: Select[Any], table: Table, window: Window) -> Select[Any]:
     if window.machines:
         query = query.where(columns.machine.in_(window.machines))
     return query
-
-
-def reason_of(error: SQLAlchemyError) -> str:
-    """The database's own words on one line, without the statement and its values."""
-    origin = getattr(error, "orig", None) or error
-    return " ".join(str(origin).split())[:300]
 
 
 if TYPE_CHECKING:

@@ -35,14 +35,14 @@ def dashboard(account: QingCloudAccount, name: str = "demo", hours: int = 24) ->
     return board
 
 
-app = make_app("dashboard", "Draw what the samples say of a cluster.")
+app = make_app("dashboard", "Write a page of charts: metrics, scale events, alarms, cost.")
 
 
 @app.default
 def main(
     *,
-    out: Annotated[Path, Parameter(help="The page to write")] = Path("report.html"),
-    hours: Annotated[int, Parameter(help="How far back to look")] = 24,
+    out: Annotated[Path, Parameter(help="HTML file to write")] = Path("report.html"),
+    hours: Annotated[int, Parameter(help="Hours to look back")] = 24,
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> None:
     """Write one self-contained page with charts: metrics, machines, alarms, cost."""

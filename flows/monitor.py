@@ -2,16 +2,19 @@
 
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from cyclopts import Parameter
 from prefect import flow
 
 from blocks.accounts import QingCloudAccount
+from clients.scrapes import ScrapePage
 from domain.errors import InvalidSpec, TemporaryError
 from domain.metrics.exposition import expose
 from domain.metrics.records import Collected, Gap
@@ -48,10 +51,10 @@ def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "")
         prometheus: A file to write in Prometheus' text format, on the machine where the flow runs.
     """
     now = datetime.now(UTC)
-    view = need_sight(account, name)
+    due = cloud_is_due(name, now)
+    view = need_sight(account, name, with_balancer=due)
     spec = spec_or_guess(account, view)
     url = api_url(view.public_address, spec.access.api_port)
-    due = cloud_is_due(name, now)
     few = len(view.instances) <= MOST_MACHINES_FOR_REQUESTS
     load = collect_load.submit(account, view, url, now, with_requests=due or few)
     seen = collect_cloud(account, view, now) if due else Collected()
@@ -63,7 +66,7 @@ def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "")
     gaps = collected.gaps
     if kept.reason:
         gaps += (Gap(now, name, "", "", "all samples", kept.reason),)
-    alarms = look_at_alarms(spec, view, now)
+    alarms = look_at_alarms(spec, view, now, thorough=due)
     known = of_living_machines(view, recent_samples(name, now))
     samples = (*known, *collected.samples)
     if prometheus:
@@ -82,18 +85,22 @@ def _replace(file: Path, text: str) -> None:
         raise InvalidSpec(f"{file} cannot be written: {error.strerror}") from error
 
 
-app = make_app("monitor", "Measure a cluster.")
+app = make_app("monitor", "Collect a cluster's metrics and evaluate its alarms.")
 
 
 @app.default
 def main(
     *,
-    watch: Annotated[
-        bool, Parameter(negative=(), help="Measure again and again, and show it live")
-    ] = False,
-    every: Annotated[int, Parameter(help="With --watch: seconds from one to the next")] = 60,
+    watch: Annotated[bool, Parameter(negative=(), help="Keep measuring, with a live view")] = False,
+    every: Annotated[int, Parameter(help="With --watch: seconds between measurements")] = 60,
     prometheus: Annotated[
-        Path | None, Parameter(help="Write this file, in Prometheus' text format")
+        Path | None, Parameter(help="File to write in Prometheus' text format")
+    ] = None,
+    listen: Annotated[
+        str | None,
+        Parameter(
+            help="With --watch: serve it to Prometheus on this loopback port, or on host:port"
+        ),
     ] = None,
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> None:
@@ -103,28 +110,53 @@ def main(
         raise InvalidSpec(f"--every {every} is not between 5 and 3600 seconds")
     if watch and common.json:
         raise InvalidSpec("--watch and --json do not go together; --json measures once")
-    file = str(prometheus.absolute()) if prometheus else ""
+    if listen is not None and not watch:
+        raise InvalidSpec("--listen needs --watch, which measures again and again")
+    file = prometheus.absolute() if prometheus else None
+    if file and not file.parent.is_dir():
+        raise InvalidSpec(f"{file} cannot be written: {file.parent} is no folder")
     if watch:
-        with session(common, shows_steps=False) as opened:
-            _watch(opened, name, file, every)
+        with session(common, shows_steps=False) as opened, _page(listen, file) as page:
+            if page:
+                opened.say(f"Prometheus can read {page.url}")
+            _watch(opened, name, page.file if page else file, every, page)
         return
     with session(common) as opened:
-        report = monitor(opened.account, name, file)
+        report = monitor(opened.account, name, str(file or ""))
     show_metrics(report)
     opened.answer(report)
 
 
-def _watch(opened: Session, name: str, prometheus: str, every: int) -> None:
+@contextmanager
+def _page(address: str | None, file: Path | None) -> Iterator[ScrapePage | None]:
+    """Listen for Prometheus where that is wanted; without a file to write, one that passes."""
+    if address is None:
+        yield None
+        return
+    with (
+        TemporaryDirectory() as folder,
+        ScrapePage(address, file or Path(folder) / "metrics.prom") as page,
+    ):
+        yield page
+
+
+def _watch(
+    opened: Session, name: str, file: Path | None, every: int, page: ScrapePage | None
+) -> None:
     """Measure until somebody ends it, which is how a watch ends well; the last picture stays."""
     with suppress(KeyboardInterrupt), Watch(name, every) as picture:
         while True:
             began = time.monotonic()
+            trouble = ""
             try:
-                report = monitor(opened.account, name, prometheus)
+                report = monitor(opened.account, name, str(file or ""))
             except TemporaryError as error:
-                picture.tell(str(error))
+                trouble = str(error)
+                picture.tell(trouble)
             else:
                 picture.show(report, read_history(name, report.time))
+            if page:
+                page.trouble = trouble
             time.sleep(max(0.0, every - (time.monotonic() - began)))
 
 

@@ -1,6 +1,6 @@
 """Looking at a cluster's alarms: what they need to know, their next step, and who is told."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -9,21 +9,22 @@ from prefect.variables import Variable
 from blocks.accounts import QingCloudAccount
 from blocks.monitoring import open_samples
 from blocks.notifications import open_service
+from clients.alarm_history import AlarmHistory
 from clients.certificates import read_certificate_end, read_end
-from clients.history import History
+from clients.lives import LifeHistory
 from domain.alarms import signals
-from domain.alarms.catalog import CERTIFICATE_DAYS, QUOTA_NODES
 from domain.alarms.deliveries import deliver
-from domain.alarms.messages import Message, write_blindness, write_message
+from domain.alarms.messages import Message, write_blindness, write_messages
 from domain.alarms.notifier import Notifier
 from domain.alarms.report import AlarmReport, say_alarms
 from domain.alarms.rules import AlarmRule, rules_in_force
 from domain.alarms.states import Readings, Span, active_states, evaluate, spans_of
-from domain.cost import follow_machines
+from domain.cost import BILLED, follow_lives
 from domain.ensured import Ensured
-from domain.errors import ClusterError, TemporaryError
+from domain.errors import BadRequest, ClusterError
+from domain.metrics.catalog import CERTIFICATE_DAYS, QUOTA_NODES
 from domain.metrics.records import Collected, Gap, Sample, SampleReader, Window
-from domain.names import NODES
+from domain.names import GROUPS, NODES
 from domain.spec import ClusterSpec
 from domain.view import ClusterView
 from tasks.control_plane import api_url
@@ -73,22 +74,29 @@ def collect_signals(
 
 
 @step("alarms of {spec.name}")
-def look_at_alarms(spec: ClusterSpec, view: ClusterView, now: datetime) -> Ensured[AlarmReport]:
-    """Keep machines' lives, take every alarm one step further, and tell people what is new.
+def look_at_alarms(
+    spec: ClusterSpec, view: ClusterView, now: datetime, *, thorough: bool = False
+) -> Ensured[AlarmReport]:
+    """Keep what lives, take every alarm one step further, and tell people what is new.
 
-    A database that does not answer ends nothing: people hear that, and the report says it.
+    A database that does not answer, or is none, ends nothing: people hear that, and the report
+    says it.
 
     Args:
-        view: a fresh reading; only its machines are looked at.
+        view: a fresh reading of the machines.
+        thorough: the view shows all else that is billed, too.
     """
     services = services_of(spec)
     try:
         with open_samples() as samples:
-            history = History(samples, spec.name)
-            remember_machines(history, view, now)
+            history = AlarmHistory(samples.database, spec.name)
+            lives = LifeHistory(samples.database, spec.name)
+            remember_lives(lives, view, now, BILLED if thorough else GROUPS)
             report = check_alarms(samples, history, spec, view, now, services)
             history.prune(now - timedelta(days=spec.monitoring.retention_days))
-    except TemporaryError as error:
+    except BadRequest:
+        raise
+    except ClusterError as error:
         tell_blindness(spec, str(error), now, services)
         report = AlarmReport(spec.name, blind=str(error))
     else:
@@ -101,37 +109,43 @@ def look_at_alarms(spec: ClusterSpec, view: ClusterView, now: datetime) -> Ensur
 
 @step("history of {cluster}")
 def close_history(cluster: str, now: datetime) -> Ensured[None]:
-    """Note that a cluster is gone: its machines' lives end, and its alarms without a word.
+    """Note that a cluster is gone: all its lives end, and its alarms without a word.
 
     Nobody looks at it any more, so nobody else would notice. A database that does not answer is
     said and otherwise ignored: the cluster is gone all the same.
     """
     try:
         with open_samples() as samples:
-            history = History(samples, cluster)
-            ended = remember_machines(history, ClusterView(cluster), now)
+            history = AlarmHistory(samples.database, cluster)
+            lives = LifeHistory(samples.database, cluster)
+            ended = remember_lives(lives, ClusterView(cluster), now)
             states = history.read_states()
             history.step(states, evaluate([], {}, (), states, now).states, (), (), now)
     except ClusterError as error:
         run_logger().warning("the history of %s stays open: %s", cluster, error)
         return Ensured(None, f"stays open: {error}")
-    return Ensured(None, f"{ended} machines' lives closed")
+    return Ensured(None, f"{ended} lives closed")
 
 
-def remember_machines(history: History, view: ClusterView, now: datetime) -> int:
-    """Keep from when to when machines live, for their cost; how many lives are new or over.
+def remember_lives(
+    lives: LifeHistory, view: ClusterView, now: datetime, groups: Collection[str] = BILLED
+) -> int:
+    """Keep from when to when what is billed lives; how many lives are new or over.
+
+    Args:
+        groups: those that the view shows whole.
 
     Raises:
         TemporaryError: the database is locked or gone.
     """
-    changed = follow_machines(history.read_lives(), view, now)
-    history.write_lives(changed)
+    changed = follow_lives(lives.read(), view, now, groups)
+    lives.write(changed)
     return len(changed)
 
 
 def check_alarms(
     reader: SampleReader,
-    history: History,
+    history: AlarmHistory,
     spec: ClusterSpec,
     view: ClusterView,
     now: datetime,
@@ -152,7 +166,7 @@ def check_alarms(
     readings = read_readings(reader, spec.name, rules, now)
     found = evaluate(rules, readings, signals.subjects_of(spec, view), before, now)
     language = spec.notifications.language
-    messages = [write_message(spec.name, change, now, language) for change in found.changes]
+    messages = write_messages(spec.name, found.changes, now, language)
     taken = history.step(before, found.states, messages, tuple(services), now)
     if not taken:
         run_logger().info("another look at the alarms of %s was faster", spec.name)
@@ -172,7 +186,7 @@ def read_readings(
     """Ask the samples for what these rules look at: one question for each window and grouping."""
     metrics: dict[Span, set[str]] = {span: set() for span in spans_of(rules)}
     for rule in rules:
-        metrics[Span(rule.window, rule.per)].add(rule.metric)
+        metrics[Span(rule.window_seconds, rule.per)].add(rule.metric)
     until = now + timedelta(microseconds=1)  # the sample of this very moment counts
     return {
         span: reader.statistics(

@@ -8,15 +8,16 @@ from uuid import UUID
 from prefect.artifacts import create_markdown_artifact
 
 from blocks.monitoring import open_samples
-from clients.history import History
+from clients.alarm_history import AlarmHistory
+from clients.lives import LifeHistory
 from clients.samples import SampleStore
 from domain.alarms.states import active_states
-from domain.cost import accrue, follow_machines, rate_of_cluster, save_by_scaling
+from domain.cost import NETWORK, accrue, follow_lives, rate_of_cluster, save_by_scaling
 from domain.dashboard.events import alarm_spans, scale_events, sizes_of
 from domain.dashboard.page import draw_charts
 from domain.dashboard.records import Dashboard
 from domain.dashboard.series import read_pods, read_series
-from domain.errors import TemporaryError
+from domain.errors import BadRequest, ClusterError
 from domain.metrics.records import Window
 from domain.money import say_rate
 from domain.names import NODES
@@ -30,10 +31,10 @@ def read_dashboard(
 ) -> Dashboard:
     """Read what there is to show of the last while.
 
-    A database that does not answer leaves what the cloud knows, and the reason.
+    A database that does not answer, or is none, leaves what the cloud knows, and the reason.
 
     Args:
-        view: the cluster as it is now; machines that nobody has noted yet count, too.
+        view: the cluster as it is now; what nobody has noted yet counts, too.
         span: how far back to look.
     """
     rate = rate_of_cluster(view, spec.prices)
@@ -41,19 +42,22 @@ def read_dashboard(
     try:
         with open_samples() as samples:
             return _filled(board, samples, spec, view)
-    except TemporaryError as error:
+    except BadRequest:
+        raise
+    except ClusterError as error:
         return replace(board, lost=str(error))
 
 
 def _filled(
     board: Dashboard, samples: SampleStore, spec: ClusterSpec, view: ClusterView
 ) -> Dashboard:
-    history, now = History(samples, spec.name), board.until
+    history, now = AlarmHistory(samples.database, spec.name), board.until
     custom = [monitor.name for monitor in spec.monitoring.custom]
     since, series = read_series(samples, spec.name, custom, board.since, now)
-    noted = {life.machine: life for life in history.read_lives()}
-    noted |= {life.machine: life for life in follow_machines(tuple(noted.values()), view, now)}
+    noted = {life.resource: life for life in LifeHistory(samples.database, spec.name).read()}
+    noted |= {life.resource: life for life in follow_lives(tuple(noted.values()), view, now)}
     lives = tuple(noted.values())
+    machines = [life for life in lives if life.group != NETWORK]
     active = active_states(history.read_states())
     nodes, prices = spec.nodes, spec.prices
     kind = nodes.template.instance_type
@@ -62,12 +66,12 @@ def _filled(
         since=since,
         series=series,
         pods=read_pods(samples, spec.name, now),
-        sizes=sizes_of(lives, since, now),
-        events=scale_events(lives, since, now),
+        sizes=sizes_of(machines, since, now),
+        events=scale_events(machines, since, now),
         alarms=alarm_spans(history.read_steps(since), active, since),
         active=active,
         untold=tuple(history.read_failures(since)),
-        gaps=tuple(samples.gaps(Window(spec.name, since, now + timedelta(seconds=1)))),
+        troubles=tuple(samples.troubles(Window(spec.name, since, now + timedelta(seconds=1)))),
         costs=accrue(lives, prices, now),
         saving=save_by_scaling(NODES, lives, nodes.maximum, kind, prices, now),
     )

@@ -39,10 +39,10 @@ class Kept:
     reason: str = ""
 
 
-def need_sight(account: QingCloudAccount, name: str) -> ClusterView:
+def need_sight(account: QingCloudAccount, name: str, *, with_balancer: bool = False) -> ClusterView:
     """Read the machines of a cluster that must exist. Raises `NotFound` where it does not."""
     with account.client() as cloud:
-        return read_sight(cloud, name)
+        return read_sight(cloud, name, with_balancer=with_balancer)
 
 
 def cloud_is_due(cluster: str, now: datetime) -> bool:

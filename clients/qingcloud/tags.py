@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from clients.qingcloud.paging import read_all
+from clients.qingcloud.reply import Item
 from clients.qingcloud.transport import Calls, some
 from domain.cloud import Tag
 
@@ -10,12 +11,10 @@ from domain.cloud import Tag
 class TagCalls(Calls):
     def find_tags(self, name: str) -> list[Tag]:
         """Find the tag of exactly this name; there is at most one."""
-        items = read_all(self._transport, "DescribeTags", "tag_set", {"search_word": name})
-        return [
-            Tag(item.text("tag_id"), name)
-            for item in items
-            if item.optional_text("tag_name") == name
-        ]
+        items = read_all(
+            self._transport, "DescribeTags", "tag_set", {"search_word": name, "verbose": 1}
+        )
+        return [_tag(item) for item in items if item.optional_text("tag_name") == name]
 
     def create_tag(self, name: str) -> str:
         """Create a tag (at most 14 characters) and return its id.
@@ -43,3 +42,12 @@ class TagCalls(Calls):
     def delete_tags(self, tag_ids: Sequence[str]) -> None:
         """Delete tags, whatever they are attached to."""
         self._transport.change("DeleteTags", {"tags": some(tag_ids)})
+
+
+def _tag(item: Item) -> Tag:
+    pairs = item.optional_items("resource_tag_pairs")
+    return Tag(
+        id=item.text("tag_id"),
+        name=item.text("tag_name"),
+        resource_ids=tuple(pair.text("resource_id") for pair in pairs),
+    )

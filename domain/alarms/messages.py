@@ -1,15 +1,23 @@
 """What people read when an alarm fires, gets worse, or is over: in English and in Chinese."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import StrEnum
 
-from domain.alarms.rules import AlarmRule, Comparator, Level, Statistic
+from domain.alarms.rules import AlarmRule, Level
 from domain.alarms.states import Change, Phase, Subject
 from domain.durations import say_seconds
 from domain.metrics.catalog import unit_of
+from domain.metrics.conditions import Comparator, Statistic
+from domain.metrics.records import Per
 
 BEIJING = timezone(timedelta(hours=8))
+
+MOST_APART = 3
+"""Changes by one rule at one look that are told one by one; more of them are told together."""
+
+MOST_LISTED = 10
 
 
 class Language(StrEnum):
@@ -27,6 +35,12 @@ class Message:
     level: Level | None
 
 
+_STATISTICS = {
+    Statistic.AVERAGE: "average",
+    Statistic.MINIMUM: "minimum",
+    Statistic.MAXIMUM: "maximum",
+    Statistic.COUNT: "count",
+}
 _LEVELS_ZH = {Level.WARNING: "警告", Level.ERROR: "错误"}
 _STATISTICS_ZH = {
     Statistic.AVERAGE: "平均值",
@@ -34,6 +48,10 @@ _STATISTICS_ZH = {
     Statistic.MAXIMUM: "最大值",
     Statistic.COUNT: "样本数",
 }
+_PER_ZH = {Per.MACHINE: "台虚机", Per.GROUP: "个虚机组", Per.CLUSTER: "个集群"}
+_UNITS: Mapping[str, str] = {}
+_UNITS_ZH = {"days": "天", "machines": "台", "pods": "个", "containers": "个", "values": "个"}
+_LOOK = "python -m flows.status --name"
 _COMPARATORS_ZH = {
     Comparator.ABOVE: "大于",
     Comparator.AT_LEAST: "不小于",
@@ -42,67 +60,120 @@ _COMPARATORS_ZH = {
 }
 
 
-def write_message(cluster: str, change: Change, now: datetime, language: Language) -> Message:
-    """Write what has changed; the number, its limit and the time stand in every message."""
-    level = change.state.level if change.state.phase is Phase.FIRING else None
-    texts = _english(cluster, change, now), _chinese(cluster, change, now)
+def write_messages(
+    cluster: str, changes: Iterable[Change], now: datetime, language: Language
+) -> tuple[Message, ...]:
+    """Write what has changed; the number, its limit and the time stand in every message.
+
+    What happened to many at once by one rule is one message, because a hundred of them would bury
+    the one that matters, and chats refuse more than twenty a minute.
+    """
+    alike: dict[tuple[str, Phase, Level | None], list[Change]] = {}
+    for change in changes:
+        state = change.state
+        level = state.level if state.phase is Phase.FIRING else None
+        alike.setdefault((change.rule.name, state.phase, level), []).append(change)
+    parts = (
+        part
+        for found in alike.values()
+        for part in ([found] if len(found) > MOST_APART else [[change] for change in found])
+    )
+    return tuple(_write(cluster, part, now, language) for part in parts)
+
+
+def _write(cluster: str, changes: Sequence[Change], now: datetime, language: Language) -> Message:
+    """Write one message about changes that are alike."""
+    state = changes[0].state
+    level = state.level if state.phase is Phase.FIRING else None
+    texts = _english(cluster, changes, now, level), _chinese(cluster, changes, now, level)
     return Message(*_in_language(*texts, language), level)
 
 
-def _english(cluster: str, change: Change, now: datetime) -> tuple[str, str]:
-    rule, state = change.rule, change.state
-    what = rule.title or f"{rule.metric} {rule.comparator} {_limit(rule, state.level)}"
-    firing = state.phase is Phase.FIRING
-    sign = str(state.level).upper() if firing else "RESOLVED"
-    title = f"[{sign}] {cluster}: {what}: {_place(state.subject, 'the whole cluster')}"
+def _english(
+    cluster: str, changes: Sequence[Change], now: datetime, level: Level | None
+) -> tuple[str, str]:
+    first, *more = changes
+    rule, state = first.rule, first.state
+    sign = str(level).upper() if level else "RESOLVED"
+    limit = f"{rule.comparator} {_limit(rule, state.level)}"
+    what = rule.title or f"{rule.metric} {limit}"
+    where = (
+        _place(state.subject, "the whole cluster") if not more else f"{len(changes)} {rule.per}s"
+    )
+    span = say_seconds(rule.window_seconds).removesuffix(" 00 s")
+    seen = f"{_STATISTICS[rule.statistic]} of {rule.metric} over {span}"
     lines = [f"Rule {rule.name}, {now:%Y-%m-%d %H:%M:%S %Z}"]
-    if state.value is not None:
-        lines.append(
-            f"{rule.statistic} of {rule.metric} over {say_seconds(rule.window)}: "
-            f"{_number(state.value, rule)}; limit {rule.comparator} {_limit(rule, state.level)}"
-        )
-    if change.gone:
-        lines.append("It does not exist any more.")
-    if not firing:
-        lines.append(f"Fired for {say_seconds(change.lasted)}.")
-    return title, "\n".join(lines)
+    if more:
+        lines += [f"{seen}; limit {limit}:", *_listed(changes, "no sample", "… and {} more")]
+    else:
+        if state.value is not None:
+            lines.append(f"{seen}: {_number(state.value, rule)}; limit {limit}")
+        if first.gone:
+            lines.append("It does not exist any more.")
+        if not level:
+            lines.append(f"Fired for {say_seconds(first.lasted)}.")
+    if level:
+        lines.append(f"See: {_LOOK} {cluster}")
+    return f"[{sign}] {cluster}: {what}: {where}", "\n".join(lines)
 
 
-def _chinese(cluster: str, change: Change, now: datetime) -> tuple[str, str]:
-    rule, state = change.rule, change.state
-    limit = f"{_COMPARATORS_ZH[rule.comparator]} {_limit(rule, state.level)}"
+def _chinese(
+    cluster: str, changes: Sequence[Change], now: datetime, level: Level | None
+) -> tuple[str, str]:
+    first, *more = changes
+    rule, state = first.rule, first.state
+    sign = _LEVELS_ZH[level] if level else "已恢复"
+    limit = f"{_COMPARATORS_ZH[rule.comparator]} {_limit(rule, state.level, _UNITS_ZH)}"
     what = rule.title_zh or rule.title or f"{rule.metric} {limit}"
-    firing = state.phase is Phase.FIRING and state.level is not None
-    sign = _LEVELS_ZH[state.level] if firing and state.level else "已恢复"
-    title = f"【{sign}】{cluster}：{what}：{_place(state.subject, '整个集群')}"
+    where = _place(state.subject, "整个集群") if not more else f"{len(changes)} {_PER_ZH[rule.per]}"
+    span = _minutes(rule.window_seconds)
+    seen = f"{rule.metric} 最近 {span}的{_STATISTICS_ZH[rule.statistic]}"
     lines = [f"规则 {rule.name}，{_beijing(now)}"]
-    if state.value is not None:
-        lines.append(
-            f"{rule.metric} 最近 {_minutes(rule.window)} 的{_STATISTICS_ZH[rule.statistic]}："
-            f"{_number(state.value, rule)}；告警条件：{limit}"
-        )
-    if change.gone:
-        lines.append("对象已不存在。")
-    if not firing:
-        lines.append(f"告警持续 {_minutes(change.lasted)}。")
-    return title, "\n".join(lines)
+    if more:
+        lines += [
+            f"{seen}；告警条件：{limit}：",
+            *_listed(changes, "无数据", "……另有 {} 个", _UNITS_ZH),
+        ]
+    else:
+        if state.value is not None:
+            lines.append(f"{seen}：{_number(state.value, rule, _UNITS_ZH)}；告警条件：{limit}")
+        if first.gone:
+            lines.append("对象已不存在。")
+        if not level:
+            lines.append(f"告警持续 {_minutes(first.lasted)}。")
+    if level:
+        lines.append(f"查看：{_LOOK} {cluster}")
+    return f"【{sign}】{cluster}：{what}：{where}", "\n".join(lines)
+
+
+def _listed(
+    changes: Sequence[Change], unknown: str, rest: str, units: Mapping[str, str] = _UNITS
+) -> list[str]:
+    """A line for each of the first, and how many are left."""
+    lines = []
+    for change in changes[:MOST_LISTED]:
+        value = change.state.value
+        words = unknown if value is None else _number(value, change.rule, units)
+        lines.append(f"{_place(change.state.subject, '')}: {words}")
+    left = len(changes) - len(lines)
+    return [*lines, rest.format(left)] if left else lines
 
 
 def _place(subject: Subject, everywhere: str) -> str:
     return subject.machine or subject.group or everywhere
 
 
-def _limit(rule: AlarmRule, level: Level | None) -> str:
+def _limit(rule: AlarmRule, level: Level | None, units: Mapping[str, str] = _UNITS) -> str:
     warning_first = (
         (rule.error, rule.warning) if level is Level.ERROR else (rule.warning, rule.error)
     )
-    return next(f"{limit:g}" for limit in warning_first if limit is not None)
+    return next(_number(limit, rule, units) for limit in warning_first if limit is not None)
 
 
-def _number(value: float, rule: AlarmRule) -> str:
+def _number(value: float, rule: AlarmRule, units: Mapping[str, str] = _UNITS) -> str:
     unit = "" if rule.statistic is Statistic.COUNT else unit_of(rule.metric)
     number = f"{value:.6g}"
-    return number if unit in ("", "yes/no") else f"{number} {unit}"
+    return number if unit in ("", "yes/no") else f"{number} {units.get(unit, unit)}"
 
 
 def _minutes(seconds: float) -> str:

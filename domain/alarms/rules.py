@@ -1,41 +1,15 @@
 """When to raise an alarm: what a rule says, and the rules that every cluster has."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from domain.alarms.catalog import AT_MAXIMUM, CERTIFICATE_DAYS, MACHINES_MISSING, QUOTA_NODES
+from domain.metrics import catalog
+from domain.metrics.conditions import Comparator, MetricCondition, Statistic
 from domain.metrics.records import Per
-from domain.part import Part
-
-
-class Statistic(StrEnum):
-    """What of a window's samples is compared; `count` is how many there are, 0 included."""
-
-    AVERAGE = "average"
-    MINIMUM = "minimum"
-    MAXIMUM = "maximum"
-    COUNT = "count"
-
-
-class Comparator(StrEnum):
-    ABOVE = ">"
-    AT_LEAST = ">="
-    BELOW = "<"
-    AT_MOST = "<="
-
-    def holds(self, value: float, limit: float) -> bool:
-        match self:
-            case Comparator.ABOVE:
-                return value > limit
-            case Comparator.AT_LEAST:
-                return value >= limit
-            case Comparator.BELOW:
-                return value < limit
-            case Comparator.AT_MOST:
-                return value <= limit
+from domain.names import GROUPS
 
 
 class Level(StrEnum):
@@ -43,36 +17,58 @@ class Level(StrEnum):
     ERROR = "error"
 
 
-class AlarmRule(Part):
+class AlarmRule(MetricCondition):
     """Compare a statistic of one metric with two limits."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$", description="Lower-case, with dashes")
-    metric: str = Field(min_length=1, max_length=64, description="Such as cpu, podsNum")
-    statistic: Statistic = Statistic.AVERAGE
-    window: int = Field(300, ge=60, le=86400, description="Seconds that the statistic looks back")
-    comparator: Comparator = Comparator.ABOVE
-    warning: float | None = Field(None, description="Limit of a warning; none without one")
-    error: float | None = Field(None, description="Limit of an error; none without one")
-    per: Per = Field(Per.MACHINE, description="What has an alarm of its own")
+    warning: float | None = Field(
+        None, allow_inf_nan=False, description="Limit of a warning; none without one"
+    )
+    error: float | None = Field(
+        None, allow_inf_nan=False, description="Limit of an error; none without one"
+    )
+    per: Per = Field(
+        Per.MACHINE,
+        description="What has an alarm of its own; as fine as the metric, if not given",
+    )
     group: str = Field("", description="Only this group; all where empty")
-    hold: int = Field(0, ge=0, le=86400, description="Seconds for which it must hold, unbroken")
+    hold_seconds: int = Field(0, ge=0, le=86_400, description="For how long it must hold, unbroken")
     enabled: bool = True
     title: str = Field("", max_length=80, description="What is wrong, in English")
     title_zh: str = Field("", max_length=80, description="The same in Chinese")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_fine_as_its_metric(cls, document: object) -> object:
+        if not isinstance(document, Mapping) or "per" in document:
+            return document
+        known = catalog.BUILT_IN.get(str(document.get("metric")))
+        return {**document, "per": known.per} if known else document
+
+    @model_validator(mode="after")
+    def _sees_something(self) -> Self:
+        known = catalog.BUILT_IN.get(self.metric)
+        if known and not known.per.is_at_least_as_fine_as(self.per):
+            raise ValueError(f"{self.metric} is measured per {known.per}, not per {self.per}")
+        if self.group and self.per is Per.CLUSTER:
+            raise ValueError(f"{self.name} has no group, as it is per cluster")
+        if self.group and self.group not in GROUPS:
+            raise ValueError(f"there is no group {self.group!r}; known are {', '.join(GROUPS)}")
+        return self
 
     @model_validator(mode="after")
     def _limits(self) -> Self:
         warning, error = self.warning, self.error
         if warning is None and error is None:
             raise ValueError("give a limit: warning, error, or both")
-        if warning is not None and error is not None and warning != error:
-            rising = self.comparator in (Comparator.ABOVE, Comparator.AT_LEAST)
-            if (error > warning) is not rising:
-                side = "above" if rising else "below"
-                raise ValueError(
-                    f"error {error:g} must be {side} warning {warning:g}, "
-                    f"because the comparator is {self.comparator}"
-                )
+        if warning is None or error is None or warning == error:
+            return self
+        if (error > warning) is not self.comparator.is_upward:
+            side = "above" if self.comparator.is_upward else "below"
+            raise ValueError(
+                f"error {error:g} must be {side} warning {warning:g}, "
+                f"because the comparator is {self.comparator}"
+            )
         return self
 
     def level_of(self, value: float) -> Level | None:
@@ -89,19 +85,19 @@ BUILT_IN = (
         name="node-not-ready",
         metric="ready",
         statistic=Statistic.MAXIMUM,  # not once Ready in the window
-        window=120,
+        window_seconds=120,
         comparator=Comparator.BELOW,
         error=1,
-        hold=60,
+        hold_seconds=60,
         title="node is not Ready",
         title_zh="节点未就绪",
     ),
     AlarmRule(
         name="machine-lost",
-        metric=MACHINES_MISSING.name,
+        metric=catalog.MACHINES_MISSING.name,
         statistic=Statistic.MINIMUM,
-        window=120,
-        hold=600,  # while `scale` removes several, the description still has the old count
+        window_seconds=120,
+        hold_seconds=600,  # while `scale` removes several, the description still has the old count
         comparator=Comparator.AT_LEAST,
         error=1,
         per=Per.GROUP,
@@ -110,9 +106,9 @@ BUILT_IN = (
     ),
     AlarmRule(
         name="certificate-expiry",
-        metric=CERTIFICATE_DAYS.name,
+        metric=catalog.CERTIFICATE_DAYS.name,
         statistic=Statistic.MINIMUM,
-        window=3600,
+        window_seconds=3600,
         comparator=Comparator.BELOW,
         warning=30,
         error=7,
@@ -124,31 +120,31 @@ BUILT_IN = (
         name="no-samples",
         metric="ready",
         statistic=Statistic.COUNT,
-        window=300,
+        window_seconds=300,
         comparator=Comparator.BELOW,
         error=1,
         per=Per.GROUP,
-        hold=120,  # a new cluster has none yet
+        hold_seconds=120,  # a new cluster has none yet
         title="no samples arrive",
         title_zh="没有监控数据",
     ),
     AlarmRule(
         name="at-maximum",
-        metric=AT_MAXIMUM.name,
+        metric=catalog.AT_MAXIMUM.name,
         statistic=Statistic.MINIMUM,
-        window=120,
+        window_seconds=120,
         comparator=Comparator.AT_LEAST,
         warning=1,
         per=Per.GROUP,
-        hold=600,
+        hold_seconds=600,
         title="the group is at its maximum, scaling cannot add",
         title_zh="虚机组已达上限，无法继续扩容",
     ),
     AlarmRule(
         name="quota-nearly-used",
-        metric=QUOTA_NODES.name,
+        metric=catalog.QUOTA_NODES.name,
         statistic=Statistic.MINIMUM,
-        window=900,
+        window_seconds=900,
         comparator=Comparator.BELOW,
         warning=3,
         error=1,
@@ -167,6 +163,16 @@ def distinct(rules: tuple[AlarmRule, ...]) -> tuple[AlarmRule, ...]:
         if names.count(name) > 1:
             raise ValueError(f"{names.count(name)} rules are named {name}; give each its own name")
     return rules
+
+
+def find_unmeasured(rules: Iterable[AlarmRule], custom: Collection[str]) -> AlarmRule | None:
+    """The first rule about a metric that nothing measures, which would never fire; None if none.
+
+    Args:
+        custom: names of the cluster's own monitors.
+    """
+    known = {*catalog.BUILT_IN, *custom}
+    return next((rule for rule in rules if rule.metric not in known), None)
 
 
 def rules_in_force(own: Iterable[AlarmRule]) -> tuple[AlarmRule, ...]:

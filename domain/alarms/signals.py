@@ -3,10 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from domain.alarms.catalog import AT_MAXIMUM, CERTIFICATE_DAYS, MACHINES_MISSING, QUOTA_NODES
 from domain.alarms.states import Subject
 from domain.cloud import InstanceStatus
-from domain.metrics.catalog import Metric
+from domain.metrics.catalog import (
+    AT_MAXIMUM,
+    CERTIFICATE_DAYS,
+    MACHINES_MISSING,
+    QUOTA_NODES,
+    Metric,
+)
 from domain.metrics.records import Sample
 from domain.names import GROUPS, NODES, node_name
 from domain.spec import ClusterSpec

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from domain.alarms.rules import AlarmRule, Level, Statistic
+from domain.alarms.rules import AlarmRule, Level
+from domain.metrics.conditions import Statistic
 from domain.metrics.records import Per, WindowStatistics
 
 
@@ -80,7 +81,7 @@ Readings = Mapping[Span, Sequence[WindowStatistics]]
 
 def spans_of(rules: Iterable[AlarmRule]) -> frozenset[Span]:
     """The statistics that these rules need; each is one question to the samples."""
-    return frozenset(Span(rule.window, rule.per) for rule in rules)
+    return frozenset(Span(rule.window_seconds, rule.per) for rule in rules)
 
 
 def evaluate(
@@ -104,7 +105,7 @@ def evaluate(
     after: list[AlarmState] = []
     changes: list[Change] = []
     for rule in rules:
-        values = _values(rule, readings.get(Span(rule.window, rule.per), ()), there)
+        values = _values(rule, readings.get(Span(rule.window_seconds, rule.per), ()), there)
         mine = {subject for name, subject in known if name == rule.name}
         for subject in sorted({*values, *mine}, key=lambda s: (s.group, s.machine)):
             before = known.get((rule.name, subject)) or AlarmState(
@@ -141,7 +142,7 @@ def _values(
     for seen in statistics:
         subject = Subject(seen.group, seen.machine)
         if seen.metric == rule.metric and subject in concerned:
-            values[subject] = float(getattr(seen, rule.statistic))
+            values[subject] = rule.statistic.of(seen)
     return values
 
 
@@ -167,9 +168,9 @@ def _step(rule: AlarmRule, before: AlarmState, value: float | None, now: datetim
     match before.phase:
         case Phase.FIRING:
             return replace(seen, level=Level.ERROR if Level.ERROR is before.level else level)
-        case Phase.PENDING if _seconds(before, now) < rule.hold:
+        case Phase.PENDING if _seconds(before, now) < rule.hold_seconds:
             return seen
-        case Phase.OK | Phase.RESOLVED if rule.hold:
+        case Phase.OK | Phase.RESOLVED if rule.hold_seconds:
             return replace(seen, phase=Phase.PENDING, since=now)
         case _:
             return replace(seen, phase=Phase.FIRING, since=now)

@@ -1,4 +1,4 @@
-"""What machines have cost, second by second, by group and day."""
+"""What a cluster has cost, second by second, by group and day."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 
-from domain.cost.lives import MachineLife
+from domain.cost.lives import Life
 from domain.money import from_micro, to_micro
 from domain.prices import Prices
 
@@ -19,9 +19,10 @@ class DailyCost:
     """What a group has cost on a day.
 
     Attributes:
-        yuan: of the machines that have a price.
-        seconds: how long machines have run in sum, with a price or not.
-        unknown: the types without a price among them; sorted.
+        group: of machines, or `NETWORK`.
+        yuan: of what has a price.
+        seconds: how long resources have existed in sum, with a price or not.
+        unknown: the instance types without a price among them; sorted.
     """
 
     day: date
@@ -31,8 +32,8 @@ class DailyCost:
     unknown: tuple[str, ...] = ()
 
 
-def accrue(lives: Iterable[MachineLife], prices: Prices, now: datetime) -> tuple[DailyCost, ...]:
-    """Add up what machines have cost until now, by day and group, both in order.
+def accrue(lives: Iterable[Life], prices: Prices, now: datetime) -> tuple[DailyCost, ...]:
+    """Add up what lives have cost until now, by day and group, both in order.
 
     Billing is by the second without a minimum. Each day gets what the whole life has cost by its
     end less what it had cost at its beginning, so that days add up to the life exactly.
@@ -41,12 +42,12 @@ def accrue(lives: Iterable[MachineLife], prices: Prices, now: datetime) -> tuple
     seconds: defaultdict[tuple[date, str], int] = defaultdict(int)
     unknown: defaultdict[tuple[date, str], set[str]] = defaultdict(set)
     for life in lives:
-        price = prices.machine(life.type_id)
+        price = life.price(prices)
         for day, begin, end in _days(life, now):
             key = day, life.group
             seconds[key] += end - begin
             if price is None:
-                unknown[key].add(life.type_id)
+                unknown[key].add(life.kind)
             else:
                 micro[key] += cost_of(price, end) - cost_of(price, begin)
     return tuple(
@@ -69,7 +70,7 @@ def total(costs: Iterable[DailyCost]) -> Decimal:
     return sum((cost.yuan for cost in costs), Decimal(0))
 
 
-def _days(life: MachineLife, now: datetime) -> Iterator[tuple[date, int, int]]:
+def _days(life: Life, now: datetime) -> Iterator[tuple[date, int, int]]:
     """The days of a life, each with its begin and end in seconds since the life's begin."""
     start = life.created_at.astimezone(BEIJING)
     end = (life.ended_at or now).astimezone(BEIJING)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
+from domain.cost.lives import lives_of
 from domain.money import PlanCost, Rate, add_up
 from domain.names import GROUPS, Names
 from domain.plan import Action, Plan, PlanItem
@@ -40,16 +41,9 @@ def price_plan(plan: Plan, view: ClusterView, spec: ClusterSpec) -> Plan:
 def _lines(
     view: ClusterView, prices: Prices, without: set[str] | frozenset[str] = frozenset()
 ) -> Iterator[Line]:
-    for machine in view.instances:
-        if machine.id not in without:
-            yield machine.type_id, prices.machine(machine.type_id)
-    if view.vpc and view.vpc.id not in without:
-        yield "router", prices.router
-    if view.balancer and view.balancer.id not in without:
-        yield "load balancer", prices.load_balancer
-    if view.address and view.address.id not in without:
-        address = view.address
-        yield "public address", prices.address(address.bandwidth_mbps, address.billing)
+    for life in lives_of(view):
+        if life.resource not in without:
+            yield life.kind, life.price(prices)
 
 
 def _new(item: PlanItem, spec: ClusterSpec) -> Line:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import accumulate
 
 from domain.cost.accrual import accrue, cost_of, total
-from domain.cost.lives import MachineLife
+from domain.cost.lives import NETWORK, Life
 from domain.money import from_micro
 from domain.prices import Prices
 
@@ -33,7 +34,7 @@ class Saving:
 
 def save_by_scaling(
     group: str,
-    lives: Sequence[MachineLife],
+    lives: Sequence[Life],
     maximum: int,
     type_id: str,
     prices: Prices,
@@ -46,7 +47,7 @@ def save_by_scaling(
 
     Args:
         lives: of all groups.
-        maximum: the group's largest size as it is set now.
+        maximum: the group's largest size as it is set now; where it was larger once, that counts.
         type_id: what its machines would be, from the group's template.
     """
     mine = [life for life in lives if life.group == group]
@@ -56,12 +57,20 @@ def save_by_scaling(
     costs = accrue(mine, prices, now)
     spent = None if any(cost.unknown for cost in costs) else total(costs)
     price = prices.machine(type_id)
-    seconds = _existed(lives, now)
+    maximum = max(maximum, _most_at_once(mine))
+    seconds = _existed((life for life in lives if life.group != NETWORK), now)
     most = None if price is None else from_micro(cost_of(price, seconds) * maximum)
     return Saving(group, maximum, since, spent, most)
 
 
-def _existed(lives: Iterable[MachineLife], now: datetime) -> int:
+def _most_at_once(lives: Sequence[Life]) -> int:
+    """How many lived at the same time at most."""
+    ends = [(life.ended_at, -1) for life in lives if life.ended_at]
+    changes = sorted([*ends, *((life.created_at, 1) for life in lives)])
+    return max(accumulate(change for _, change in changes), default=0)
+
+
+def _existed(lives: Iterable[Life], now: datetime) -> int:
     """For how many seconds there was a machine at all."""
     seconds, until = 0.0, datetime.min.replace(tzinfo=UTC)
     for begin, end in sorted((life.created_at, life.ended_at or now) for life in lives):

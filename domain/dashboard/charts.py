@@ -13,18 +13,23 @@ from domain.drawing.plot import Plot, round_up, say_number
 from domain.money import say_yuan
 from domain.names import MASTERS, NODES
 
-WIDTH = 640.0
+WIDTH = 560.0
 HEIGHT = 262.0
 MARGIN = 18.0
 MOST_NODES = 40
 MOST_ALARMS = 24
 MOST_DAYS = 31
+MOST_MARKS = 24
 
 _LEFT = 58.0
 _TOP = 68.0
 _COLOURS = {NODES: "#2f6fde", MASTERS: "#8250c4"}
 _OTHERS = "#0d7f7a"
-_MARK = "#b0894f"
+_MARK = "#d9bf93"
+_APART = 22.0
+LegendEntry = tuple[str, str, str]
+"""Colour, name, and what it says now."""
+
 _LEVELS = {Level.WARNING: "#e0a100", Level.ERROR: "#d33a3a"}
 
 
@@ -38,7 +43,7 @@ def draw_metric(board: Dashboard, series: Sequence[Series], zone: tzinfo) -> str
     parts = [
         plot.number_axis(first.unit),
         plot.time_axis(),
-        *(plot.mark(event.time, _MARK) for event in board.events),
+        *_marks(plot, board.events),
     ]
     for one in series:
         colour = _colour(one.group)
@@ -56,18 +61,17 @@ def draw_metric(board: Dashboard, series: Sequence[Series], zone: tzinfo) -> str
         )
     named = not first.unit or first.unit in first.title.lower()
     title = first.title if named else f"{first.title} ({first.unit})"
-    legend = [(_colour(one.group), one.group or "whole cluster", _last(one)) for one in series]
-    return _card(title, HEIGHT, _legend(legend) + "".join(parts), first.metric)
+    return _card(title, HEIGHT, _legend_of(series) + "".join(parts), first.metric)
 
 
 def draw_sizes(board: Dashboard, zone: tzinfo) -> str:
     """How many machines each group had, with every scaling in words."""
     most = max((size for steps in board.sizes.values() for _, size in steps), default=0)
-    plot = _plot(board, zone, 0, round_up(max(most + 1, 4)))
+    plot = _plot(board, zone, 0, round_up(max(1.25 * most, 4)))  # words stand above the lines
     parts = [plot.number_axis("machines"), plot.time_axis()]
     for group, steps in board.sizes.items():
         parts.append(plot.line(_stairs(steps), _colour(group), 2.2))
-    parts += _event_words(plot, board.events)
+    parts += [*_marks(plot, board.events), *_event_words(plot, board.events)]
     legend = [
         (_colour(group), group, f"{steps[-1][1]} now") for group, steps in board.sizes.items()
     ]
@@ -78,8 +82,8 @@ def draw_pods(pods: Sequence[NodePods]) -> str:
     """How full each node is; of too many the fullest, the rest counted."""
     shown = pods[:MOST_NODES]
     most = max((max(line.pods, line.room) for line in shown), default=0) or 1
-    left, lane = 190.0, 20.0
-    width = WIDTH - left - 90
+    left, lane = 170.0, 20.0
+    width = WIDTH - left - 80
     parts = []
     for index, line in enumerate(shown):
         y = 52 + index * lane
@@ -112,12 +116,14 @@ def draw_alarms(board: Dashboard, zone: tzinfo) -> str:
         lanes[span.rule, span.subject].append(span)
     shown = list(lanes.items())[:MOST_ALARMS]
     height = max(len(shown), 1) * 24.0
-    left = 250.0
+    left = 262.0
     plot = Plot(left, 52, WIDTH - left - MARGIN, height, board.since, board.until, zone)
     parts = [plot.time_axis()]
     for index, ((rule, subject), spans) in enumerate(shown):
         y = 52 + index * 24.0
-        parts.append(svg.text(MARGIN, y + 16, f"{rule}: {subject}", size=12, room=left - 30))
+        parts.append(
+            svg.text(MARGIN, y + 16, f"{rule}: {subject}", size=12, room=left - MARGIN - 8)
+        )
         for span in spans:
             begin, end = plot.at(span.begin), plot.at(span.end or board.until)
             bar = svg.rectangle(
@@ -139,7 +145,7 @@ def draw_alarms(board: Dashboard, zone: tzinfo) -> str:
 
 
 def draw_costs(board: Dashboard) -> str:
-    """What the machines have cost each day, by group."""
+    """What the cluster has cost each day, by group."""
     days = sorted({cost.day for cost in board.costs})[-MOST_DAYS:]
     groups = sorted({cost.group for cost in board.costs})
     amounts: dict[tuple[date, str], Decimal] = {(c.day, c.group): c.yuan for c in board.costs}
@@ -175,8 +181,8 @@ def draw_costs(board: Dashboard) -> str:
         )
         for group in groups
     ]
-    body = "".join(parts) if days else _nothing("no machine has lived yet")
-    return _card("Cost of the machines each day (yuan)", HEIGHT, _legend(legend) + body)
+    body = "".join(parts) if days else _nothing("nothing has existed yet")
+    return _card("Cost of each day (yuan)", HEIGHT, _legend(legend) + body)
 
 
 def _plot(board: Dashboard, zone: tzinfo, least: float, most: float) -> Plot:
@@ -191,32 +197,59 @@ def _card(title: str, height: float, body: str, note: str = "") -> str:
     return svg.document(WIDTH, height, title, heading + body)
 
 
-def _legend(entries: Sequence[tuple[str, str, str]]) -> str:
-    parts, x = [], MARGIN
-    for colour, name, words in entries:
+def _legend(entries: Sequence[LegendEntry]) -> str:
+    parts = []
+    for index, (colour, name, words) in enumerate(entries):
+        x = _end_of_legend(entries[:index]) + (_APART if index else 0)
         parts.append(svg.rectangle(x, 41, 10, 10, radius=2, fill=colour, stroke="none"))
         parts.append(svg.text(x + 16, 50, name, size=12))
-        x += 16 + svg.width_of(name, 12) + 6
+        x += 22 + svg.width_of(name, 12)
         parts.append(svg.text(x, 50, words, size=12, colour=svg.MUTED))
-        x += svg.width_of(words, 12) + 22
     return "".join(parts)
 
 
+def _end_of_legend(entries: Sequence[LegendEntry]) -> float:
+    """Where the last of these entries ends."""
+    widths = [22 + svg.width_of(name, 12) + svg.width_of(words, 12) for _, name, words in entries]
+    return MARGIN + sum(widths) + _APART * max(len(widths) - 1, 0)
+
+
+def _legend_of(series: Sequence[Series]) -> str:
+    """What each group's line says now, without the unit where that would be too long."""
+    for with_unit in (True, False):
+        entries = [
+            (_colour(one.group), one.group or "whole cluster", _last(one, with_unit=with_unit))
+            for one in series
+        ]
+        if _end_of_legend(entries) <= WIDTH - MARGIN:
+            break
+    return _legend(entries)
+
+
+def _marks(plot: Plot, events: Sequence[ScaleEvent]) -> list[str]:
+    """A mark for each scaling; none where so many would hide what they explain."""
+    if len(events) > MOST_MARKS:
+        return []
+    return [plot.mark(event.time, _MARK) for event in events]
+
+
 def _event_words(plot: Plot, events: Sequence[ScaleEvent]) -> list[str]:
-    """A mark for each scaling, and its words where they do not run into those before.
+    """What each scaling changed, where the words do not run into those before.
 
     Each group has a row of words of its own, because groups begin at the same moment.
     """
     parts = []
     free: dict[str, float] = {}
     for event in events:
-        parts.append(svg.element("g", _tooltip(_say_event(event)) + plot.mark(event.time, _MARK)))
-        words, x = f"{event.change:+d}", plot.at(event.time)
-        if x >= free.setdefault(event.group, plot.x):
-            y = plot.y + 12 + 14 * list(free).index(event.group)
-            colour = _colour(event.group)
-            parts.append(svg.text(x + 4, y, words, size=12, bold=True, colour=colour))
-            free[event.group] = x + svg.width_of(words, 12) + 8
+        words = f"{event.change:+d}"
+        width = svg.width_of(words, 12) * 1.1
+        x = min(plot.at(event.time) + 4, WIDTH - MARGIN - width)
+        if x < free.setdefault(event.group, plot.x):
+            continue
+        y = plot.y + 12 + 14 * list(free).index(event.group)
+        shown = svg.text(x, y, words, size=12, bold=True, colour=_colour(event.group))
+        parts.append(svg.element("g", _tooltip(_say_event(event)) + shown))
+        free[event.group] = x + width + 8
     return parts
 
 
@@ -229,10 +262,10 @@ def _stairs(steps: Sequence[tuple[datetime, int]]) -> list[tuple[datetime, float
     return places
 
 
-def _last(series: Series) -> str:
+def _last(series: Series, *, with_unit: bool) -> str:
     """The youngest average, with least and most where they differ."""
     point = next(point for point in reversed(series.points) if point)
-    words = say_number(point.average, series.unit)
+    words = say_number(point.average, series.unit, with_unit=with_unit)
     if point.minimum == point.maximum:
         return words
     least = say_number(point.minimum, series.unit, with_unit=False)

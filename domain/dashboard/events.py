@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from domain.alarms.rules import Level
 from domain.alarms.states import AlarmState, Phase, Subject
-from domain.cost import MachineLife
+from domain.cost import Life
 from domain.dashboard.records import AlarmSpan, ScaleEvent
 
 TOGETHER = timedelta(minutes=3)
@@ -13,7 +13,7 @@ TOGETHER = timedelta(minutes=3)
 
 
 def sizes_of(
-    lives: Sequence[MachineLife], since: datetime, until: datetime
+    lives: Sequence[Life], since: datetime, until: datetime
 ) -> dict[str, tuple[tuple[datetime, int], ...]]:
     """How many machines each group had, from `since` on: steps of (moment, size)."""
     sizes: dict[str, tuple[tuple[datetime, int], ...]] = {}
@@ -28,9 +28,7 @@ def sizes_of(
     return sizes
 
 
-def scale_events(
-    lives: Sequence[MachineLife], since: datetime, until: datetime
-) -> tuple[ScaleEvent, ...]:
+def scale_events(lives: Sequence[Life], since: datetime, until: datetime) -> tuple[ScaleEvent, ...]:
     """Machines that came or went, those of one scaling as one event; oldest first."""
     events: list[ScaleEvent] = []
     for group in sorted({life.group for life in lives}):
@@ -64,7 +62,7 @@ def alarm_spans(
         key = state.rule, state.subject
         if state.phase is Phase.FIRING:
             open_spans[key] = _span(state, open_spans.get(key))
-        elif state.phase is Phase.RESOLVED:
+        elif state.phase is Phase.RESOLVED or (state.phase is Phase.OK and key in open_spans):
             begun = open_spans.pop(key, None) or _span(state, None, begin=since)
             done.append(_ended(begun, state.since))
     for state in active:
@@ -85,11 +83,11 @@ def _ended(span: AlarmSpan, end: datetime) -> AlarmSpan:
     return AlarmSpan(span.rule, span.subject, span.level, span.begin, end)
 
 
-def _lived(life: MachineLife, moment: datetime) -> bool:
+def _lived(life: Life, moment: datetime) -> bool:
     return life.created_at <= moment and (life.ended_at is None or life.ended_at > moment)
 
 
-def _changes(lives: Sequence[MachineLife], group: str) -> list[tuple[datetime, int]]:
+def _changes(lives: Sequence[Life], group: str) -> list[tuple[datetime, int]]:
     mine = [life for life in lives if life.group == group]
     births = [(life.created_at, 1) for life in mine]
     return sorted([*births, *((life.ended_at, -1) for life in mine if life.ended_at)])

@@ -26,6 +26,11 @@ _LEGEND = (
     "A break in a line: no samples."
 )
 
+_NO_SAMPLES = (
+    "There are no samples of this time; `python -m flows.monitor` takes some, and with --watch "
+    "again and again."
+)
+
 _STYLE = """
 :root { color-scheme: light; }
 body { margin: 0; background: #eef1f5; color: #1f2933;
@@ -52,6 +57,7 @@ th { background: #f5f7fa; border-top: 0; font-weight: 600; }
 .error { color: #c62828; font-weight: 600; } .warning { color: #8a5a00; font-weight: 600; }
 .lost { background: #fbdcdc; border: 1px solid #d33a3a; border-radius: 10px; padding: 10px 16px; }
 .note { color: #52606d; font-size: 13px; }
+@media (max-width: 640px) { th, td { padding: 5px 8px; font-size: 13px; } }
 @media print { body { background: #fff; } }
 """
 
@@ -87,12 +93,13 @@ def write_page(board: Dashboard, zone: tzinfo) -> str:
         f'<div class="tiles">{"".join(_tiles(board))}</div>',
         _active(board.active, zone),
         "<h2>Charts</h2>",
+        "" if board.series or board.lost else f'<p class="note">{_NO_SAMPLES}</p>',
         f'<p class="note">{_LEGEND}</p>',
         f'<div class="charts">{charts}</div>',
         _cost_words(board),
         _events(board, zone),
         _untold(board, zone),
-        _gaps(board, zone),
+        _troubles(board, zone),
     ]
     body = "\n".join(part for part in parts if part)
     return (
@@ -107,7 +114,9 @@ def _say_when(board: Dashboard, zone: tzinfo) -> str:
     since, until = board.since.astimezone(zone), board.until.astimezone(zone)
     span = say_seconds((until - since).total_seconds())
     place = f"zone {escape(board.zone)}, " if board.zone else ""
-    return f"{place}{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} ({until:%Z}), {span}"
+    offset = f"{until:%z}"
+    clock = "UTC" if offset == "+0000" else f"UTC{offset[:3]}:{offset[3:5]}"
+    return f"{place}{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} ({clock}), {span}"
 
 
 def _tiles(board: Dashboard) -> Iterable[str]:
@@ -126,7 +135,7 @@ def _tiles(board: Dashboard) -> Iterable[str]:
     if board.costs:
         unknown = any(cost.unknown for cost in board.costs)
         spent = f"{'≥ ' if unknown else ''}{say_yuan(total(board.costs))}"
-        yield _tile(spent, "for machines so far")
+        yield _tile(spent, "so far")
     if board.saving:
         saved = board.saving.yuan
         maximum = f"against {board.saving.maximum} nodes all the time"
@@ -196,23 +205,22 @@ def _untold(board: Dashboard, zone: tzinfo) -> str:
     return _table("Messages that did not arrive", columns, rows) if rows else ""
 
 
-def _gaps(board: Dashboard, zone: tzinfo) -> str:
+def _troubles(board: Dashboard, zone: tzinfo) -> str:
     rows = [
         (
-            f"{gap.time.astimezone(zone):%m-%d %H:%M:%S}",
-            escape(gap.metric),
-            escape(gap.machine or gap.group or "all"),
-            escape(gap.reason),
+            escape(one.metric),
+            escape(one.machine or one.group or "all"),
+            escape(one.reason),
+            f"{one.count:,}",
+            f"{one.first.astimezone(zone):%m-%d %H:%M}",
+            f"{one.last.astimezone(zone):%m-%d %H:%M}",
         )
-        for gap in reversed(board.gaps[-MOST_ROWS:])
+        for one in board.troubles[:MOST_ROWS]
     ]
-    left = len(board.gaps) - len(rows)
-    title = (
-        f"What could not be measured (the last {len(rows)}, {left} more)"
-        if left > 0
-        else ("What could not be measured")
-    )
-    return _table(title, ("Time", "Metric", "Where", "Why"), rows) if rows else ""
+    left = len(board.troubles) - len(rows)
+    title = "What could not be measured" + (f" (the last {len(rows)}, {left} more)" if left else "")
+    columns = ("Metric", "Where", "Why", "Times", "First", "Last")
+    return _table(title, columns, rows) if rows else ""
 
 
 def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -7,7 +7,7 @@ from domain.alarms.deliveries import Delivery
 from domain.alarms.rules import Level
 from domain.alarms.states import AlarmState
 from domain.cost import DailyCost, Saving
-from domain.metrics.records import Gap
+from domain.metrics.records import Trouble
 from domain.money import Rate
 
 
@@ -78,7 +78,7 @@ class Dashboard:
     alarms: tuple[AlarmSpan, ...] = ()
     active: tuple[AlarmState, ...] = ()
     untold: tuple[Delivery, ...] = ()
-    gaps: tuple[Gap, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
     costs: tuple[DailyCost, ...] = ()
     rate: Rate | None = None
     saving: Saving | None = None

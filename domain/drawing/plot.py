@@ -49,13 +49,14 @@ class Plot:
         """The line below, its grid, and clock times; dates where the day changes."""
         bottom = self.y + self.height
         parts = [svg.line(self.x, bottom, self.x + self.width, bottom, colour=AXIS)]
+        ticks = time_ticks(self.since, self.until, self.zone)
+        of_days = len(ticks) > 1 and ticks[1] - ticks[0] >= timedelta(days=1)
         day = None
-        for moment in time_ticks(self.since, self.until, self.zone):
+        for moment in ticks:
             x = self.at(moment)
             parts.append(svg.line(x, self.y, x, bottom, colour=GRID))
-            words = f"{moment:%H:%M}"
-            if day is not None and moment.date() != day:
-                words = f"{moment:%m-%d}"
+            is_new = day is not None and moment.date() != day
+            words = f"{moment:%m-%d}" if of_days or is_new else f"{moment:%H:%M}"
             day = moment.date()
             parts.append(
                 svg.text(x, bottom + 16, words, size=11, colour=svg.MUTED, anchor="middle")

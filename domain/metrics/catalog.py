@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.metrics.records import Per
+
 PODS = "podsNum"
 """Workload pods that are not finished, as the article counts them."""
 
@@ -17,13 +19,25 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """`title` is for people; `of_cluster` says that there is one number for all machines."""
+    """`title` is for people; `per` says what has a number of its own."""
 
     name: str
     unit: str
     source: Source
     title: str
-    of_cluster: bool = False
+    per: Per = Per.MACHINE
+
+
+MACHINES_MISSING = Metric(
+    "machinesMissing", "machines", Source.CLOUD, "Machines wanted and not running", Per.GROUP
+)
+AT_MAXIMUM = Metric("atMaximum", "yes/no", Source.CLOUD, "Group is at its maximum", Per.GROUP)
+QUOTA_NODES = Metric(
+    "quotaNodes", "machines", Source.CLOUD, "More machines that the quota allows", Per.GROUP
+)
+CERTIFICATE_DAYS = Metric(
+    "certificateDays", "days", Source.KUBERNETES, "Until the first certificate ends", Per.CLUSTER
+)
 
 
 def _by_name(*metrics: Metric) -> dict[str, Metric]:
@@ -40,9 +54,13 @@ BUILT_IN = _by_name(
     Metric("memoryPressure", "yes/no", Source.KUBERNETES, "Node is short of memory"),
     Metric("diskPressure", "yes/no", Source.KUBERNETES, "Node is short of disk"),
     Metric("pidPressure", "yes/no", Source.KUBERNETES, "Node is short of process ids"),
-    Metric("podsPending", "pods", Source.KUBERNETES, "Pods that wait", of_cluster=True),
-    Metric("podsUnschedulable", "pods", Source.KUBERNETES, "Pods without a place", of_cluster=True),
-    Metric("cloudReadings", "values", Source.CLOUD, "Values of the cloud", of_cluster=True),
+    Metric("podsPending", "pods", Source.KUBERNETES, "Pods that wait", Per.CLUSTER),
+    Metric("podsUnschedulable", "pods", Source.KUBERNETES, "Pods without a place", Per.CLUSTER),
+    Metric("cloudReadings", "values", Source.CLOUD, "Values of the cloud", Per.CLUSTER),
+    MACHINES_MISSING,
+    AT_MAXIMUM,
+    QUOTA_NODES,
+    CERTIFICATE_DAYS,
     Metric("cpu", "%", Source.CLOUD, "CPU in use"),
     Metric("memory", "%", Source.CLOUD, "Memory in use"),
     Metric("diskUsed", "%", Source.CLOUD, "System disk in use"),

@@ -34,7 +34,7 @@ def expose(samples: Iterable[Sample], gaps: Iterable[Gap] = ()) -> str:
     lines: list[str] = []
     for name, values in sorted(series.items()):
         lines += [f"# HELP {name} {_escaped(helps[name])}", f"# TYPE {name} gauge"]
-        lines += [f"{name}{labels} {value:.17g}" for labels, value in sorted(values.items())]
+        lines += [f"{name}{labels} {value!r}" for labels, value in sorted(values.items())]
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -41,6 +41,19 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """The same gap again and again: `count` times from `first` to `last`."""
+
+    group: str
+    machine: str
+    metric: str
+    reason: str
+    count: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Collected:
     """What one collection brought."""
 
@@ -57,6 +70,11 @@ class Per(StrEnum):
     CLUSTER = "cluster"
     GROUP = "group"
     MACHINE = "machine"
+
+    def is_at_least_as_fine_as(self, other: "Per") -> bool:
+        """Whether numbers of this kind can be put together to those of the other."""
+        order = tuple(Per)
+        return order.index(self) >= order.index(other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +122,6 @@ class SampleReader(Protocol):
         """The youngest sample of each machine (or group) and metric inside the window."""
         ...
 
-    def gaps(self, window: Window) -> Sequence[Gap]:
-        """What could not be measured in the window, oldest first."""
+    def troubles(self, window: Window) -> Sequence[Trouble]:
+        """What could not be measured in the window, each once; what happened last comes first."""
         ...

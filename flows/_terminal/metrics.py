@@ -10,13 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.alarms.report import AlarmReport, say_alarms
+from domain.alarms.rules import Level
 from domain.alarms.states import Phase
 from domain.metrics.catalog import BUILT_IN, PODS
 from domain.metrics.records import Gap
 from domain.metrics.report import MachineMetrics, MetricsReport
 from flows._terminal.console import open_console, to_line
 
-MOST_MACHINES, MOST_GAPS = 40, 8
+MOST_MACHINES, MOST_GAPS, MOST_ALARMS = 40, 8, 8
 BARS = "▁▂▃▄▅▆▇█"
 
 _COLUMNS = {
@@ -88,7 +89,7 @@ def _picture(report: MetricsReport, history: History) -> RenderableType:
         parts.append(_custom_monitors(shown))
     parts.append(Text(", ".join(_totals(report)), "dim"))
     if report.alarms:
-        parts.append(_alarms(report.alarms))
+        parts += _alarms(report.alarms)
     return Group(*parts, *_gaps(report.gaps))
 
 
@@ -137,10 +138,20 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _alarms(report: AlarmReport) -> Text:
+def _alarms(report: AlarmReport) -> list[Text]:
+    """How the alarms stand, then the weightiest of them by name."""
     firing = any(state.phase is Phase.FIRING for state in report.active)
     style = "bold red" if firing or report.blind else "yellow" if report.active else "green"
-    return Text.assemble("alarms: ", (to_line(say_alarms(report)), style))
+    lines = [Text.assemble("alarms: ", (to_line(say_alarms(report)), style))]
+    for state in report.active[:MOST_ALARMS]:
+        place = state.subject.machine or state.subject.group or "the cluster"
+        value = "" if state.value is None else f", {state.value:.4g}"
+        since = f"{state.since.astimezone():%m-%d %H:%M}"
+        words = f"  {state.level} {state.phase}: {state.rule} of {place}{value}, since {since}"
+        lines.append(Text(to_line(words), "red" if state.level is Level.ERROR else "yellow"))
+    if len(report.active) > MOST_ALARMS:
+        lines.append(Text(f"  … and {len(report.active) - MOST_ALARMS} more alarms", "yellow"))
+    return lines
 
 
 def _name(machine: MachineMetrics) -> Text:

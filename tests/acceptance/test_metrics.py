@@ -1,13 +1,17 @@
 """What a cluster's metrics tell: in its status, in the database, and where something is broken."""
 
 import shutil
+import signal
+import socket
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
@@ -126,6 +130,34 @@ def test_a_database_that_is_gone_leaves_everything_else_as_it_is(
         gap["metric"] == "all samples" and "unable to open" in gap["reason"]
         for gap in report["gaps"]
     )
+
+
+def test_prometheus_can_read_what_a_watch_measures(cluster: Workplace, report: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = str(probe.getsockname()[1])
+    watch = cluster.start("flows.monitor", "--watch", "--listen", port)
+    try:
+        text = scraped(f"http://127.0.0.1:{port}/metrics", watch)
+    finally:
+        watch.send_signal(signal.SIGINT)
+        _, err = watch.communicate(timeout=60)
+    assert watch.returncode == 0, err
+    families = {one.name: one for one in text_string_to_metric_families(text)}
+    pods = families["k8s_qingcloud_pods_num"].samples
+    names = {one.labels["machine"] for one in pods if one.labels["group"] == "k8s-node"}
+    assert names == set(nodes_of(report))
+
+
+def scraped(url: str, watch: subprocess.Popen[str]) -> str:
+    """The page, as soon as the first collection has filled it."""
+    deadline = time.monotonic() + 120
+    while watch.poll() is None and time.monotonic() < deadline:
+        with suppress(httpx.TransportError):
+            reply = httpx.get(url, trust_env=False)
+            if reply.status_code == 200:
+                return reply.text
+        time.sleep(0.2)
+    raise AssertionError(f"{url} showed nothing; the watch's exit code is {watch.poll()}")
 
 
 def test_a_live_picture_and_a_document_do_not_go_together(workplace: Workplace) -> None:

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from blocks.accounts import QingCloudAccount
 from blocks.notifications import DingTalkRobot, FeishuRobot, Webhook, open_service
-from clients.history import History
+from clients.alarm_history import AlarmHistory
+from clients.lives import LifeHistory
 from clients.samples import SampleStore
 from domain.alarms.deliveries import Outcome
 from domain.alarms.report import AlarmReport
@@ -28,7 +29,7 @@ from tasks.alarms import (
     close_history,
     collect_signals,
     look_at_alarms,
-    remember_machines,
+    remember_lives,
 )
 from tests.clients.notifications.chat_server import (
     FEISHU_TAKEN,
@@ -91,7 +92,7 @@ def look(store: SampleStore, minute: int, sick: bool, services: Services) -> Ala
     master = node_name("k8s-master", VIEW.masters[0].id)
     samples.append(Sample(now, "demo", "k8s-master", master, "ready", 1.0, "yes/no"))
     store.add(samples)
-    return check_alarms(store, History(store, "demo"), SPEC, VIEW, now, services)
+    return check_alarms(store, AlarmHistory(store.database, "demo"), SPEC, VIEW, now, services)
 
 
 def titles(chat: ChatServer) -> list[str]:
@@ -152,7 +153,7 @@ def test_service_that_refuses_leaves_a_visible_gap(
     ding.answer = {"errcode": 310000, "errmsg": "sign not match"}
     for minute in range(3):
         look(store, minute, True, services_at(chats))
-    [gap] = History(store, "demo").read_failures(NOON)
+    [gap] = AlarmHistory(store.database, "demo").read_failures(NOON)
     assert gap.outcome is Outcome.REFUSED
     assert "sign not match" in gap.reason
     assert len(ding.received) == len(hook.received) == 1
@@ -161,7 +162,7 @@ def test_service_that_refuses_leaves_a_visible_gap(
 def test_cluster_whose_samples_stop_raises_an_alarm(
     store: SampleStore, chats: tuple[ChatServer, ChatServer, ChatServer]
 ) -> None:
-    services, history = services_at(chats), History(store, "demo")
+    services, history = services_at(chats), AlarmHistory(store.database, "demo")
     look(store, 0, False, services)
     for minute in range(5, 9):
         now = NOON + timedelta(minutes=minute)
@@ -217,16 +218,36 @@ def test_database_that_is_gone_is_told_once_and_so_is_its_return(
 
 
 @pytest.mark.usefixtures("prefect_server")
+def test_file_that_is_no_database_is_told_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "samples.db"
+    file.write_text("This is a text, and a long one, so that nobody takes it for a database. " * 9)
+    monkeypatch.setenv("SAMPLES_URL", f"sqlite:///{file}")
+    report = flow(look_at_alarms)(SPEC, VIEW, NOON)
+    assert "not a database" in report.blind
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_address_that_is_no_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMPLES_URL", "nonsense")
+    with pytest.raises(InvalidSpec, match="URL is not one"):
+        flow(look_at_alarms)(SPEC, VIEW, NOON)
+
+
+@pytest.mark.usefixtures("prefect_server")
 def test_cluster_that_is_torn_down_leaves_no_open_life_and_no_alarm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"sqlite:///{tmp_path}/samples.db"
     monkeypatch.setenv("SAMPLES_URL", url)
     with SampleStore(url) as samples:
-        remember_machines(History(samples, "demo"), VIEW, NOON)
+        remember_lives(LifeHistory(samples.database, "demo"), VIEW, NOON)
         for minute in range(3):
             look(samples, minute, True, {})
         flow(close_history)("demo", NOON + timedelta(hours=1))
-        history = History(samples, "demo")
-        assert {life.ended_at for life in history.read_lives()} == {NOON + timedelta(hours=1)}
+        history = AlarmHistory(samples.database, "demo")
+        assert {life.ended_at for life in LifeHistory(samples.database, "demo").read()} == {
+            NOON + timedelta(hours=1)
+        }
         assert {state.phase for state in history.read_states()} == {Phase.OK}

@@ -11,13 +11,14 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.testing.utilities import prefect_test_harness
 
-from clients.history import History
+from clients.lives import LifeHistory
 from clients.samples import SampleStore
+from domain.cost import NETWORK
 from domain.dashboard.records import Dashboard
 from domain.metrics.records import Sample
 from domain.names import NODES, node_name
 from domain.spec import ClusterSpec
-from tasks.alarms import remember_machines
+from tasks.alarms import remember_lives
 from tasks.dashboard import publish_dashboard, read_dashboard
 from tests.domain.makers import BIRTH, make_view
 
@@ -44,7 +45,9 @@ def test_dashboard_holds_samples_machines_and_money(
     view = make_view(SPEC, 2)
     name = node_name(NODES, view.nodes[0].id)
     with SampleStore(url) as store:
-        remember_machines(History(store, "demo"), make_view(SPEC, 3), NOW - timedelta(hours=1))
+        remember_lives(
+            LifeHistory(store.database, "demo"), make_view(SPEC, 3), NOW - timedelta(hours=1)
+        )
         minutes = range(0, 60, 5)
         store.add(
             [
@@ -61,7 +64,7 @@ def test_dashboard_holds_samples_machines_and_money(
     assert board.rate
     assert board.saving
     assert board.saving.yuan
-    assert {cost.group for cost in board.costs} == {"k8s-master", NODES}
+    assert {cost.group for cost in board.costs} == {"k8s-master", NODES, NETWORK}
 
 
 def test_database_that_is_gone_leaves_the_price_and_the_reason(
@@ -72,6 +75,17 @@ def test_database_that_is_gone_leaves_the_price_and_the_reason(
     assert "does not answer" in board.lost
     assert board.rate
     assert board.series == ()
+
+
+def test_file_that_is_no_database_leaves_the_price_and_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "samples.db"
+    file.write_text("This is a text, and a long one, so that nobody takes it for a database. " * 9)
+    monkeypatch.setenv("SAMPLES_URL", f"sqlite:///{file}")
+    board = read()
+    assert "not a database" in board.lost
+    assert board.rate
 
 
 def test_charts_are_pictures_of_one_artifact(

@@ -6,14 +6,15 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, event, inspect, text
 
-from clients import samples as module
+from clients import database as module
 from clients.samples import SampleStore
 from domain.errors import FinalError, InvalidSpec, TemporaryError
-from domain.metrics.records import COLUMNS, Gap, Per, Sample, Window, WindowStatistics
+from domain.metrics.records import COLUMNS, Gap, Per, Sample, Trouble, Window, WindowStatistics
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 HOUR = Window("demo", NOON - timedelta(hours=1), NOON + timedelta(hours=1))
@@ -136,9 +137,15 @@ def test_the_latest_are_the_youngest_of_each_series(store: SampleStore) -> None:
     }
 
 
-def test_gaps_are_kept_with_their_reasons(store: SampleStore) -> None:
-    store.add([], [gap(1, "it hung"), gap(0)])
-    assert store.gaps(HOUR) == [gap(0), gap(1, "it hung")]
+def test_gap_of_each_minute_is_one_trouble_with_its_reason(store: SampleStore) -> None:
+    store.add([], [gap(1, "it hung"), gap(3, "it hung"), gap(2), gap(-90)])
+    one = gap()
+    where = (one.group, one.machine, one.metric)
+    minutes = [NOON + timedelta(minutes=number) for number in range(4)]
+    assert store.troubles(HOUR) == [
+        Trouble(*where, "it hung", 2, minutes[1], minutes[3]),
+        Trouble(*where, one.reason, 1, minutes[2], minutes[2]),
+    ]
 
 
 def test_what_is_older_than_its_time_is_deleted(store: SampleStore) -> None:
@@ -146,7 +153,7 @@ def test_what_is_older_than_its_time_is_deleted(store: SampleStore) -> None:
     assert store.prune("demo", NOON - timedelta(hours=1)) == 1
     day = Window("demo", NOON - timedelta(days=1), NOON + timedelta(days=1))
     assert [one.time for one in store.latest(day)] == [NOON]
-    assert store.gaps(day) == []
+    assert store.troubles(day) == []
     assert len(store.latest(replace(day, cluster="other"))) == 1
 
 
@@ -161,7 +168,9 @@ def test_the_tables_have_an_index_for_deleting_by_time(store: SampleStore, url: 
     engine = create_engine(url)
     found = inspect(engine)
     for table in ("samples", "gaps"):
-        assert [index["column_names"] for index in found.get_indexes(table)] == [["time"]]
+        assert [index["column_names"] for index in found.get_indexes(table)] == [
+            ["cluster", "time"]
+        ]
         key = found.get_pk_constraint(table)["constrained_columns"]
         assert key == ["cluster", "metric", "time", "group", "machine"]
     engine.dispose()
@@ -180,6 +189,39 @@ def locked(file: Path) -> Iterator[None]:
         connection.execute("BEGIN EXCLUSIVE")
         yield
         connection.rollback()
+
+
+def test_what_is_asked_each_minute_does_not_read_the_whole_history(tmp_path: Path) -> None:
+    file = tmp_path / "samples.db"
+    with SampleStore(f"sqlite:///{file}") as store:
+        store.add([sample()], [gap()])
+        asked = statements_of(store)
+        store.latest(replace(HOUR, metrics=()))
+        store.statistics(replace(HOUR, metrics=("podsNum",)), Per.MACHINE)
+        store.prune("demo", NOON)
+    with closing(sqlite3.connect(file)) as connection:
+        plans = [
+            str(step)
+            for statement, values in asked
+            for (*_, step) in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+        ]
+    reads = [step for step in plans if "SEARCH" in step or "SCAN" in step]
+    assert len(reads) >= 4
+    assert all("time" in step for step in reads), reads
+
+
+def statements_of(store: SampleStore) -> list[tuple[str, Any]]:
+    """Gathers from now on what the store asks its database, with the values."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(
+        connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool
+    ) -> None:
+        if not many:
+            asked.append((statement, values))
+
+    event.listen(store.database.engine, "before_cursor_execute", note)
+    return asked
 
 
 def test_a_locked_file_is_a_temporary_error_and_works_again_later(

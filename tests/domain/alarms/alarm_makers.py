@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from domain.alarms.rules import AlarmRule, Comparator, Level, Statistic
+from domain.alarms.rules import AlarmRule, Level
 from domain.alarms.states import AlarmState, Phase, Readings, Span, Subject
+from domain.metrics.conditions import Comparator, Statistic
 from domain.metrics.records import Per, WindowStatistics
 
 NOON = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)

@@ -1,7 +1,11 @@
+import math
+
 import pytest
 
-from domain.alarms.rules import BUILT_IN, Comparator, Level, rules_in_force
+from domain.alarms.rules import BUILT_IN, Level, rules_in_force
 from domain.errors import InvalidSpec
+from domain.metrics.conditions import Comparator
+from domain.metrics.records import Per
 from domain.spec import ClusterSpec, parse_spec
 from tests.domain.alarms.alarm_makers import make_rule
 
@@ -63,14 +67,48 @@ def test_falling_limits_are_compared_from_above() -> None:
         ({}, "alarms.0: give a limit: warning, error, or both"),
         ({"warning": 90, "error": 80}, "error 80 must be above warning 90"),
         ({"warning": 5, "error": 9, "comparator": "<"}, "error 9 must be below warning 5"),
-        ({"warning": 1, "window": 5}, "alarms.0.window"),
+        ({"warning": 1, "window_seconds": 5}, "alarms.0.window_seconds"),
         ({"warning": 1, "colour": "red"}, "unknown key 'alarms.0.colour'"),
+        ({"warning": math.nan}, "alarms.0.warning: .* finite"),
+        ({"warning": 1, "group": "k8s-nodes"}, "no group 'k8s-nodes'; known are"),
+        ({"warning": 1, "per": "cluster", "group": "k8s-node"}, "no group, as it is per cluster"),
+        ({"warning": 1, "metric": "podsPending", "per": "machine"}, "measured per cluster, not"),
+        ({"warning": 1, "metric": "quotaNodes", "per": "machine"}, "measured per group, not"),
+        ({"warning": 1, "metric": "podNum"}, "rule mine is about podNum, which nothing measures"),
     ],
-    ids=["no limit", "wrong order", "wrong order below", "short window", "unknown key"],
+    ids=[
+        "no limit",
+        "wrong order",
+        "wrong order below",
+        "short window",
+        "unknown key",
+        "not a number",
+        "unknown group",
+        "group of a cluster's rule",
+        "finer than the cluster",
+        "finer than the group",
+        "unknown metric",
+    ],
 )
 def test_wrong_rule_is_refused_with_what_is_wrong(rule: dict[str, object], sentence: str) -> None:
     with pytest.raises(InvalidSpec, match=sentence):
         parse_spec({"alarms": [{"name": "mine", "metric": "cpu"} | rule]})
+
+
+def test_rule_of_a_custom_monitor_is_accepted() -> None:
+    custom = [{"name": "nginxPods", "script": "echo 1"}]
+    rule = {"name": "mine", "metric": "nginxPods", "warning": 1}
+    [read] = parse_spec({"alarms": [rule], "monitoring": {"custom": custom}}).alarms
+    assert read.per is Per.MACHINE
+
+
+@pytest.mark.parametrize(
+    ("metric", "per"),
+    [("cpu", Per.MACHINE), ("quotaNodes", Per.GROUP), ("podsPending", Per.CLUSTER)],
+)
+def test_rule_that_does_not_say_per_what_is_as_fine_as_its_metric(metric: str, per: Per) -> None:
+    [rule] = parse_spec({"alarms": [{"name": "mine", "metric": metric, "warning": 1}]}).alarms
+    assert rule.per is per
 
 
 def test_two_rules_of_one_name_are_refused() -> None:

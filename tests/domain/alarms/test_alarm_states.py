@@ -4,7 +4,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.alarms.rules import AlarmRule, Level, Statistic
+from domain.alarms.rules import AlarmRule, Level
 from domain.alarms.states import (
     AlarmState,
     Change,
@@ -14,6 +14,7 @@ from domain.alarms.states import (
     active_states,
     evaluate,
 )
+from domain.metrics.conditions import Statistic
 from domain.metrics.records import Per
 from tests.domain.alarms.alarm_makers import (
     MACHINE,
@@ -53,7 +54,7 @@ def follow(
 
 
 def test_alarm_goes_through_its_states_and_tells_once_each_way() -> None:
-    phases, told = follow(make_rule(hold=120), [50, 85, 85, 85, 85, 50, 50])
+    phases, told = follow(make_rule(hold_seconds=120), [50, 85, 85, 85, 85, 50, 50])
     ok, pending, firing = Phase.OK, Phase.PENDING, Phase.FIRING
     assert phases == [ok, pending, pending, firing, firing, Phase.RESOLVED, ok]
     assert [(change.state.phase, minute) for change, minute in told] == [
@@ -68,7 +69,7 @@ def test_alarm_without_hold_fires_at_the_first_look() -> None:
 
 
 def test_spike_shorter_than_the_hold_tells_nobody() -> None:
-    phases, told = follow(make_rule(hold=300), [85, 85, 50, 85, 50])
+    phases, told = follow(make_rule(hold_seconds=300), [85, 85, 50, 85, 50])
     assert Phase.FIRING not in phases
     assert told == []
 
@@ -89,7 +90,7 @@ def test_missing_samples_change_nothing() -> None:
 
 def test_pending_alarm_fires_at_its_present_level() -> None:
     before = make_state(Phase.PENDING, level=Level.ERROR, value=99.0)
-    [state] = look(85, before, make_rule(hold=60), minutes=1).states
+    [state] = look(85, before, make_rule(hold_seconds=60), minutes=1).states
     assert (state.phase, state.level) == (Phase.FIRING, Level.WARNING)
 
 
@@ -128,7 +129,7 @@ def test_rule_of_a_group_leaves_the_others_alone() -> None:
 
 
 def test_rule_looks_at_its_own_metric_statistic_and_window() -> None:
-    rule = make_rule(statistic=Statistic.MAXIMUM, per=Per.GROUP, window=600)
+    rule = make_rule(statistic=Statistic.MAXIMUM, per=Per.GROUP, window_seconds=600)
     group = Subject("k8s-node")
     statistics = reading(
         seen(99, group, metric="memory"),
@@ -151,10 +152,10 @@ def test_active_alarms_are_in_the_order_of_their_weight() -> None:
 
 @given(
     values=st.lists(st.one_of(st.none(), st.floats(0, 100)), max_size=40),
-    hold=st.integers(0, 300),
+    hold_seconds=st.integers(0, 300),
 )
-def test_nobody_is_told_the_same_thing_twice(values: list[float | None], hold: int) -> None:
-    _, told = follow(make_rule(hold=hold), values)
+def test_nobody_is_told_the_same_thing_twice(values: list[float | None], hold_seconds: int) -> None:
+    _, told = follow(make_rule(hold_seconds=hold_seconds), values)
     news = [
         (change.state.phase, change.state.level if change.state.phase is Phase.FIRING else None)
         for change, _ in told
@@ -163,3 +164,42 @@ def test_nobody_is_told_the_same_thing_twice(values: list[float | None], hold: i
     fired = [phase for phase, _ in news]
     assert not fired or fired[0] is Phase.FIRING
     assert timedelta(0) <= timedelta(seconds=sum(change.lasted for change, _ in told))
+
+
+@given(
+    looks=st.lists(
+        st.tuples(st.sampled_from([None, 50.0, 85.0]), st.booleans()), min_size=1, max_size=60
+    ),
+    hold=st.sampled_from([0, 60, 180]),
+)
+def test_flapping_and_runs_that_are_cut_off_tell_exactly_once_each_way(
+    looks: list[tuple[float | None, bool]], hold: int
+) -> None:
+    rule = make_rule(error=None, hold_seconds=hold)
+    state: AlarmState | None = None
+    told = []
+    for minute, (value, is_cut_off) in enumerate(looks):
+        found = look(value, state, rule, minute)
+        if is_cut_off:  # before anything was kept, and so before anybody was told
+            continue
+        [state] = found.states or [state]
+        told += [(minute, change.state.phase) for change in found.changes]
+    kept = [(minute, value) for minute, (value, is_cut_off) in enumerate(looks) if not is_cut_off]
+    assert told == expected(kept, hold)
+
+
+def expected(looks: list[tuple[int, float | None]], hold: int) -> list[tuple[int, Phase]]:
+    """What should be told at which minute: it was ill at every look for as long as the hold."""
+    told: list[tuple[int, Phase]] = []
+    ill_since: int | None = None
+    for minute, value in looks:
+        fires = bool(told) and told[-1][1] is Phase.FIRING
+        if value == 50:
+            ill_since = None
+            if fires:
+                told.append((minute, Phase.RESOLVED))
+        elif value == 85:
+            ill_since = minute if ill_since is None else ill_since
+            if not fires and 60 * (minute - ill_since) >= hold:
+                told.append((minute, Phase.FIRING))
+    return told

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -7,16 +8,17 @@ from hypothesis import strategies as st
 
 from domain.cloud import Billing
 from domain.cost import (
-    MachineLife,
+    NETWORK,
+    Life,
     accrue,
-    follow_machines,
+    follow_lives,
     price_plan,
     rate_of_cluster,
     save_by_scaling,
     total,
 )
 from domain.errors import InvalidSpec
-from domain.names import MASTERS, NODES
+from domain.names import GROUPS, MASTERS, NODES
 from domain.planning import plan_cluster, plan_scale, plan_teardown
 from domain.prices import Prices
 from domain.spec import ClusterSpec, parse_spec
@@ -35,10 +37,10 @@ PRICES = Prices(
 SPEC = ClusterSpec(prices=PRICES)
 
 
-def make_life(hours: float | None = None, **changes: object) -> MachineLife:
-    values: dict[str, object] = {"machine": "i-1", "group": NODES, "type_id": "s1.large.r2"}
+def make_life(hours: float | None = None, **changes: object) -> Life:
+    values: dict[str, object] = {"resource": "i-1", "group": NODES, "kind": "s1.large.r2"}
     ended = None if hours is None else BIRTH + timedelta(hours=hours)
-    return MachineLife(**values | {"created_at": BIRTH, "ended_at": ended} | changes)  # type: ignore[arg-type]
+    return Life(**values | {"created_at": BIRTH, "ended_at": ended} | changes)  # type: ignore[arg-type]
 
 
 def after(hours: float) -> datetime:
@@ -124,36 +126,70 @@ def test_price_that_is_none_is_refused(price: object) -> None:
 # Lives.
 
 
-def test_new_machines_begin_lives_at_their_creation() -> None:
+def test_all_that_is_billed_begins_a_life_at_its_creation() -> None:
     view = make_view(SPEC, nodes=1)
-    lives = follow_machines((), view, after(0))
-    assert {(life.machine, life.group) for life in lives} == {
+    lives = follow_lives((), view, after(0))
+    assert view.vpc
+    assert view.balancer
+    assert view.address
+    assert {(life.resource, life.group) for life in lives} == {
         (view.masters[0].id, MASTERS),
         (view.nodes[0].id, NODES),
+        (view.vpc.id, NETWORK),
+        (view.balancer.id, NETWORK),
+        (view.address.id, NETWORK),
     }
     assert all(life.ended_at is None for life in lives)
     assert lives[0].created_at == view.masters[0].created_at
 
 
 def test_machine_that_is_missed_has_ended() -> None:
-    known = follow_machines((), make_view(SPEC, nodes=2), after(0))
-    [ended] = follow_machines(known, make_view(SPEC, nodes=1), after(1))
-    assert (ended.machine, ended.ended_at) == (make_view(SPEC, nodes=2).nodes[1].id, after(1))
+    known = follow_lives((), make_view(SPEC, nodes=2), after(0))
+    [ended] = follow_lives(known, make_view(SPEC, nodes=1), after(1))
+    assert (ended.resource, ended.ended_at) == (make_view(SPEC, nodes=2).nodes[1].id, after(1))
 
 
 def test_nothing_new_changes_no_life() -> None:
     view = make_view(SPEC)
-    assert follow_machines(follow_machines((), view, after(0)), view, after(1)) == ()
+    assert follow_lives(follow_lives((), view, after(0)), view, after(1)) == ()
 
 
 def test_machine_that_is_seen_again_lives_on() -> None:
     view = make_view(SPEC, nodes=1)
-    known = follow_machines((), view, after(0))
-    ended = follow_machines(known, ClusterView("demo"), after(1))
-    assert set(follow_machines(ended, view, after(2))) == set(known)
+    known = follow_lives((), view, after(0))
+    ended = follow_lives(known, ClusterView("demo"), after(1))
+    assert set(follow_lives(ended, view, after(2))) == set(known)
+
+
+def test_look_at_machines_alone_ends_nothing_else() -> None:
+    whole = make_view(SPEC, nodes=1)
+    known = follow_lives((), whole, after(0))
+    machines = ClusterView("demo", instances=whole.instances)
+    assert follow_lives(known, machines, after(1), GROUPS) == ()
+    ended = follow_lives(known, machines, after(1))
+    assert {(life.group, life.ended_at) for life in ended} == {(NETWORK, after(1))}
 
 
 # What it has cost.
+
+
+@pytest.mark.parametrize(
+    ("billing", "network"), [(Billing.TRAFFIC, "0.32"), (Billing.BANDWIDTH, "0.8")]
+)
+def test_hour_of_a_cluster_costs_what_its_rate_says(billing: Billing, network: str) -> None:
+    view = make_view(SPEC)
+    assert view.address
+    view = replace(view, address=replace(view.address, billing=billing, bandwidth_mbps=10))
+    lives = [replace(life, created_at=BIRTH) for life in follow_lives((), view, after(1))]
+    costs = accrue(lives, PRICES, after(1))
+    assert total(costs) == rate_of_cluster(view, PRICES).per_hour
+    assert [cost.yuan for cost in costs if cost.group == NETWORK] == [Decimal(network)]
+
+
+def test_what_is_free_costs_nothing_and_is_not_unknown() -> None:
+    free = Prices(router=Decimal(0))
+    [cost] = accrue([make_life(1, group=NETWORK, kind="router")], free, after(1))
+    assert (cost.yuan, cost.unknown) == (0, ())
 
 
 def test_hour_costs_the_hourly_price() -> None:
@@ -174,7 +210,7 @@ def test_day_ends_at_midnight_in_beijing() -> None:
 
 
 def test_groups_are_counted_apart() -> None:
-    lives = [make_life(1), make_life(2, machine="i-2", group=MASTERS)]
+    lives = [make_life(1), make_life(2, resource="i-2", group=MASTERS)]
     costs = accrue(lives, PRICES, after(5))
     assert {cost.group: cost.yuan for cost in costs} == {
         MASTERS: Decimal("0.72"),
@@ -183,7 +219,7 @@ def test_groups_are_counted_apart() -> None:
 
 
 def test_machine_without_a_price_is_named_and_its_time_counted() -> None:
-    [cost] = accrue([make_life(1, type_id="x9.huge")], PRICES, after(1))
+    [cost] = accrue([make_life(1, kind="x9.huge")], PRICES, after(1))
     assert (cost.unknown, cost.yuan, cost.seconds) == (("x9.huge",), 0, 3600)
 
 
@@ -197,7 +233,7 @@ def test_life_in_the_future_costs_nothing() -> None:
 )
 def test_days_add_up_to_the_life_exactly(seconds: int, price: Decimal) -> None:
     prices = Prices(instance_types={"t": price})
-    life = make_life(type_id="t")
+    life = make_life(kind="t")
     costs = accrue([life], prices, BIRTH + timedelta(seconds=seconds))
     assert sum(cost.seconds for cost in costs) == seconds
     exact = price * seconds / 3600
@@ -208,7 +244,7 @@ def test_days_add_up_to_the_life_exactly(seconds: int, price: Decimal) -> None:
 
 
 def test_saving_is_the_maximum_all_the_time_less_what_was_spent() -> None:
-    lives = [make_life(), make_life(2, machine="i-2")]
+    lives = [make_life(), make_life(2, resource="i-2")]
     saving = save_by_scaling(NODES, lives, 5, "s1.large.r2", PRICES, after(10))
     assert saving
     assert saving.at_maximum == 5 * 10 * Decimal("0.36")
@@ -216,23 +252,37 @@ def test_saving_is_the_maximum_all_the_time_less_what_was_spent() -> None:
     assert saving.yuan == 38 * Decimal("0.36")
 
 
+def test_maximum_that_was_lowered_does_not_make_scaling_a_loss() -> None:
+    lives = [make_life(resource=f"i-{number}", hours=2) for number in range(6)]
+    saving = save_by_scaling(NODES, [*lives, make_life()], 3, "s1.large.r2", PRICES, after(10))
+    assert saving
+    assert (saving.maximum, saving.yuan) == (7, 7 * 10 * Decimal("0.36") - saving.spent)
+
+
 def test_cluster_that_was_down_for_a_while_did_not_save_then() -> None:
     first = make_life(2)
-    second = make_life(machine="i-2", created_at=after(50))
+    second = make_life(resource="i-2", created_at=after(50))
     saving = save_by_scaling(NODES, [first, second], 5, "s1.large.r2", PRICES, after(51))
     assert saving
     assert saving.at_maximum == 5 * 3 * Decimal("0.36")
 
 
+def test_router_that_outlives_the_machines_saves_nothing() -> None:
+    lives = [make_life(1), make_life(resource="rtr-1", group=NETWORK, kind="router")]
+    saving = save_by_scaling(NODES, lives, 2, "s1.large.r2", PRICES, after(4))
+    assert saving
+    assert saving.yuan == Decimal("0.36")
+
+
 def test_group_of_no_nodes_saves_while_its_masters_live() -> None:
-    lives = [make_life(1), make_life(machine="i-m", group=MASTERS)]
+    lives = [make_life(1), make_life(resource="i-m", group=MASTERS)]
     saving = save_by_scaling(NODES, lives, 2, "s1.large.r2", PRICES, after(4))
     assert saving
     assert saving.yuan == (2 * 4 - 1) * Decimal("0.36")
 
 
 def test_saving_without_a_price_is_unknown() -> None:
-    saving = save_by_scaling(NODES, [make_life(type_id="x9")], 5, "x9", PRICES, after(1))
+    saving = save_by_scaling(NODES, [make_life(kind="x9")], 5, "x9", PRICES, after(1))
     assert saving
     assert saving.yuan is None
 

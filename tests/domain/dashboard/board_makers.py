@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from domain.cost import MachineLife
+from domain.cost import Life
 from domain.dashboard.records import Dashboard, NodePods, Point, Series
 from domain.money import add_up
 from domain.names import NODES
@@ -17,11 +17,11 @@ def at(hours: float) -> datetime:
     return BEGIN + timedelta(hours=hours)
 
 
-def make_life(machine: str, begin: float, end: float | None = None, **changes: Any) -> MachineLife:
+def make_life(machine: str, begin: float, end: float | None = None, **changes: Any) -> Life:
     """A node's life, in hours after the begin."""
-    values: dict[str, Any] = {"group": NODES, "type_id": "s1.large.r2"} | changes
+    values: dict[str, Any] = {"group": NODES, "kind": "s1.large.r2"} | changes
     ended = None if end is None else at(end)
-    return MachineLife(machine, created_at=at(begin), ended_at=ended, **values)
+    return Life(machine, created_at=at(begin), ended_at=ended, **values)
 
 
 def make_series(*averages: float | None, **changes: Any) -> Series:

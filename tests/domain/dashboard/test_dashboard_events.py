@@ -53,6 +53,15 @@ def test_alarm_spans_from_its_firing_to_its_end_at_its_worst() -> None:
     assert span.subject == "k8s-node-a"
 
 
+def test_alarm_that_ended_without_a_word_has_an_end() -> None:
+    steps = [
+        make_state(Phase.FIRING, since=at(1)),
+        make_state(Phase.OK, since=at(3), level=None),
+    ]
+    [span] = alarm_spans(steps, [], BEGIN)
+    assert (span.begin, span.end) == (at(1), at(3))
+
+
 def test_alarm_that_fires_has_no_end_yet() -> None:
     firing = make_state(Phase.FIRING, since=at(2))
     [span] = alarm_spans([firing], [firing], BEGIN)

@@ -10,10 +10,18 @@ from domain.alarms.messages import Message
 from domain.alarms.rules import Level
 from domain.alarms.states import Phase
 from domain.cost import DailyCost, Saving
-from domain.dashboard.charts import draw_alarms, draw_costs, draw_metric, draw_pods, draw_sizes
+from domain.dashboard.charts import (
+    MOST_MARKS,
+    WIDTH,
+    draw_alarms,
+    draw_costs,
+    draw_metric,
+    draw_pods,
+    draw_sizes,
+)
 from domain.dashboard.page import draw_charts, write_page
 from domain.dashboard.records import AlarmSpan, NodePods, ScaleEvent
-from domain.metrics.records import Gap
+from domain.metrics.records import Trouble
 from domain.money import add_up
 from domain.names import MASTERS, NODES
 from tests.domain.alarms.alarm_makers import make_state
@@ -84,6 +92,44 @@ def test_scalings_are_named_beside_the_size() -> None:
     assert "k8s-node: +2, then 4 machines" in picture
 
 
+def test_scaling_of_this_moment_is_named_inside_the_card() -> None:
+    board = make_board(events=(ScaleEvent(END, NODES, 12, 24),))
+    picture = ElementTree.fromstring(draw_sizes(board, UTC))
+    [word] = [one for one in picture.iter(f"{SVG}text") if one.text == "+12"]
+    assert float(word.attrib["x"]) + 3 * 8 <= WIDTH
+
+
+def test_so_many_scalings_that_they_would_hide_the_lines_are_not_marked() -> None:
+    events = tuple(ScaleEvent(at(n / 10), NODES, 1, n) for n in range(MOST_MARKS + 1))
+    picture = draw_metric(make_board(events=events), [make_series(1, 2)], UTC)
+    assert "stroke-dasharray" not in picture
+
+
+def test_legend_that_is_too_long_leaves_out_the_units() -> None:
+    long = {"metric": "networkIn", "unit": "B/s"}
+    series = [make_series(4.66e6, **long), make_series(4.66e6, group="a-group-of-" * 4, **long)]
+    words = " ".join(texts(draw_metric(make_board(), series, UTC)))
+    assert "4.66M" in words
+    assert "4.66 MB/s" not in words
+    assert "4.66 MB/s" in " ".join(texts(draw_metric(make_board(), series[:1], UTC)))
+
+
+def test_axis_of_many_days_shows_dates_only() -> None:
+    board = make_board(since=BEGIN - timedelta(days=30))
+    assert not [word for word in texts(draw_sizes(board, UTC)) if ":" in word]
+
+
+def test_page_names_its_zone_by_the_distance_to_utc() -> None:
+    china = timezone(timedelta(hours=8), "CST")  # which is also Chicago's and Havana's
+    assert "(UTC+08:00)" in write_page(make_board(), china)
+    assert "(UTC)" in write_page(make_board(), UTC)
+
+
+def test_page_without_samples_says_how_to_take_some() -> None:
+    assert "python -m flows.monitor" in write_page(make_board(series=()), UTC)
+    assert "python -m flows.monitor" not in write_page(make_board(), UTC)
+
+
 def test_negative_numbers_stay_inside_the_plot() -> None:
     picture = draw_metric(make_board(), [make_series(-5, 5)], UTC)
     places = re.findall(r'points="([^"]+)"', picture)
@@ -147,7 +193,7 @@ def test_page_shows_what_it_costs_and_what_is_guessed() -> None:
     cost = DailyCost(BEGIN.date(), NODES, Decimal("3"), 3600, ("x9.huge",))
     words = " ".join(Words(write_page(make_board(saving=saving, costs=(cost,)), UTC)).words)
     assert "0.500 yuan an hour; 365.00 yuan a month" in words
-    assert "≥ 3.00 yuan for machines so far" in words
+    assert "≥ 3.00 yuan so far" in words
     assert "7.50 yuan saved by scaling, against 10 nodes all the time" in words
     assert "prices are guesses" in words
     assert "x9.huge have no price" in words
@@ -173,17 +219,17 @@ def test_page_lists_alarms_gaps_and_what_was_not_delivered() -> None:
     board = make_board(
         active=(make_state(Phase.FIRING),),
         untold=(untold,),
-        gaps=(Gap(END, "demo", NODES, "k8s-node-a", "nginxConns", "two numbers"),),
+        troubles=(Trouble(NODES, "k8s-node-a", "nginxConns", "two numbers", 1234, BEGIN, END),),
     )
     words = " ".join(Words(write_page(board, UTC)).words)
-    for wanted in ("cpu-high", "DingTalk answers 500", "two numbers"):
+    for wanted in ("cpu-high", "DingTalk answers 500", "two numbers", "1,234"):
         assert wanted in words
 
 
 def test_markup_in_foreign_words_is_escaped() -> None:
     evil = "<script>alert(1)</script>"
     board = make_board(
-        gaps=(Gap(END, "demo", NODES, evil, evil, evil),),
+        troubles=(Trouble(NODES, evil, evil, evil, 1, BEGIN, END),),
         pods=(NodePods(evil, NODES, 1, 2),),
         series=(make_series(1, metric=evil, title=evil, unit="%"),),
         alarms=(AlarmSpan(evil, evil, Level.ERROR, at(1), None),),

@@ -4,44 +4,42 @@ from pathlib import Path
 
 import pytest
 
-from clients.history import CUT_OFF, History
+from clients.alarm_history import CUT_OFF, AlarmHistory
 from clients.samples import SampleStore
 from domain.alarms.deliveries import Outcome
 from domain.alarms.messages import Message
 from domain.alarms.rules import Level
-from domain.alarms.states import Phase
-from domain.cost import MachineLife
+from domain.alarms.states import Phase, Subject
 from domain.errors import TemporaryError
 from tests.domain.alarms.alarm_makers import NOON, at, make_state
 
 MESSAGE = Message("CPU", "is busy", Level.WARNING)
-LIFE = MachineLife("i-1", "k8s-node", "s1.large.r2", NOON)
 
 
 @pytest.fixture
-def history(store: SampleStore) -> History:
+def history(store: SampleStore) -> AlarmHistory:
     """On SQLite and on PostgreSQL, where that is installed."""
-    return History(store, "demo")
+    return AlarmHistory(store.database, "demo")
 
 
-def fire(history: History, *services: str) -> bool:
+def fire(history: AlarmHistory, *services: str) -> bool:
     return history.step([], [make_state(Phase.FIRING)], [MESSAGE], services, NOON)
 
 
-def test_states_come_back_as_they_were(history: History) -> None:
+def test_states_come_back_as_they_were(history: AlarmHistory) -> None:
     states = [make_state(Phase.FIRING), make_state(Phase.OK, rule="x", level=None, value=None)]
     assert history.step([], states, [], (), NOON)
     assert sorted(history.read_states(), key=lambda state: state.rule) == states
 
 
-def test_step_replaces_a_state(history: History) -> None:
+def test_step_replaces_a_state(history: AlarmHistory) -> None:
     fire(history)
     over = make_state(Phase.RESOLVED, since=at(5))
     assert history.step(history.read_states(), [over], [], (), at(5))
     assert history.read_states() == [over]
 
 
-def test_each_message_waits_for_each_service(history: History) -> None:
+def test_each_message_waits_for_each_service(history: AlarmHistory) -> None:
     fire(history, "a/one", "b/two")
     assert [(due.service, due.message) for due in history.read_due()] == [
         ("a/one", MESSAGE),
@@ -49,7 +47,7 @@ def test_each_message_waits_for_each_service(history: History) -> None:
     ]
 
 
-def test_two_looks_from_the_same_state_tell_once(history: History) -> None:
+def test_two_looks_from_the_same_state_tell_once(history: AlarmHistory) -> None:
     pending = make_state(Phase.PENDING)
     history.step([], [pending], [], (), NOON)
     firing = make_state(Phase.FIRING, since=at(1))
@@ -58,20 +56,20 @@ def test_two_looks_from_the_same_state_tell_once(history: History) -> None:
     assert len(history.read_due()) == 1
 
 
-def test_two_first_looks_tell_once(history: History) -> None:
+def test_two_first_looks_tell_once(history: AlarmHistory) -> None:
     assert fire(history, "a/one")
     assert not fire(history, "a/one")
     assert len(history.read_due()) == 1
 
 
-def test_step_that_is_overtaken_in_one_alarm_changes_no_other(history: History) -> None:
+def test_step_that_is_overtaken_in_one_alarm_changes_no_other(history: AlarmHistory) -> None:
     fire(history)
     other = make_state(Phase.FIRING, rule="other")
     assert not history.step([], [other, make_state(Phase.PENDING)], [MESSAGE], ("a/one",), at(1))
     assert [state.rule for state in history.read_states()] == ["cpu-high"]
 
 
-def test_taken_message_is_not_due_for_anybody_else(history: History) -> None:
+def test_taken_message_is_not_due_for_anybody_else(history: AlarmHistory) -> None:
     fire(history, "a/one")
     [due] = history.read_due()
     assert history.take(due)
@@ -79,14 +77,14 @@ def test_taken_message_is_not_due_for_anybody_else(history: History) -> None:
     assert history.read_due() == []
 
 
-def test_message_of_a_run_that_was_cut_off_stays_a_visible_gap(history: History) -> None:
+def test_message_of_a_run_that_was_cut_off_stays_a_visible_gap(history: AlarmHistory) -> None:
     fire(history, "a/one")
     history.take(history.read_due()[0])
     [gap] = history.read_failures(NOON)
     assert (gap.outcome, gap.reason, gap.attempts) == (Outcome.UNKNOWN, CUT_OFF, 1)
 
 
-def test_failed_message_is_due_again_and_a_sent_one_is_not(history: History) -> None:
+def test_failed_message_is_due_again_and_a_sent_one_is_not(history: AlarmHistory) -> None:
     fire(history, "a/one", "b/two")
     one, two = history.read_due()
     history.finish(replace(one, outcome=Outcome.FAILED, attempts=1, reason="500"))
@@ -95,7 +93,7 @@ def test_failed_message_is_due_again_and_a_sent_one_is_not(history: History) -> 
     assert [failed.service for failed in history.read_failures(NOON)] == ["a/one"]
 
 
-def test_steps_tell_the_past_of_an_alarm(history: History) -> None:
+def test_steps_tell_the_past_of_an_alarm(history: AlarmHistory) -> None:
     firing, busier = make_state(Phase.FIRING), make_state(Phase.FIRING, value=90.0)
     history.step([], [firing], [], (), NOON)
     history.step([firing], [busier], [], (), at(1))
@@ -104,33 +102,34 @@ def test_steps_tell_the_past_of_an_alarm(history: History) -> None:
     assert [step.phase for step in history.read_steps(at(1))] == [Phase.RESOLVED]
 
 
-def test_lives_are_kept_and_replaced(history: History) -> None:
-    history.write_lives([LIFE, replace(LIFE, machine="i-2", created_at=at(1))])
-    history.write_lives([replace(LIFE, ended_at=at(9))])
-    first, second = history.read_lives()
-    assert (first.machine, first.ended_at) == ("i-1", at(9))
-    assert (second.machine, second.ended_at) == ("i-2", None)
-
-
-def test_clusters_share_a_database_and_nothing_else(history: History, store: SampleStore) -> None:
-    other = History(store, "other")
+def test_clusters_share_a_database_and_nothing_else(
+    history: AlarmHistory, store: SampleStore
+) -> None:
+    other = AlarmHistory(store.database, "other")
     fire(history, "a/one")
-    history.write_lives([LIFE])
-    assert (other.read_states(), other.read_due(), other.read_lives()) == ([], [], [])
+    assert (other.read_states(), other.read_due()) == ([], [])
     assert fire(other, "a/one")
 
 
-def test_pruning_forgets_messages_and_steps_but_no_life(history: History) -> None:
+def test_pruning_forgets_messages_and_steps(history: AlarmHistory) -> None:
     fire(history, "a/one")
-    history.write_lives([LIFE])
     history.prune(NOON + timedelta(days=1))
     assert (history.read_steps(NOON), history.read_due()) == ([], [])
-    assert history.read_lives() == [LIFE]
+
+
+def test_pruning_forgets_alarms_that_have_been_well_since(history: AlarmHistory) -> None:
+    well = make_state(Phase.OK, subject=Subject("k8s-node", "gone"), level=None)
+    firing = make_state(Phase.FIRING)
+    history.step([], [well, firing], [], (), NOON)
+    history.prune(NOON)
+    assert len(history.read_states()) == 2
+    history.prune(NOON + timedelta(days=1))
+    assert history.read_states() == [firing]
 
 
 def test_database_that_is_gone_is_temporary(tmp_path: Path) -> None:
     with (
         SampleStore(f"sqlite:///{tmp_path}/nowhere/samples.db") as samples,
-        pytest.raises(TemporaryError, match=r"the alarms' database .* does not answer"),
+        pytest.raises(TemporaryError, match=r"the database .* does not answer"),
     ):
-        History(samples, "demo").read_states()
+        AlarmHistory(samples.database, "demo").read_states()

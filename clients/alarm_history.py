@@ -1,13 +1,10 @@
-"""What must be remembered between two looks, in the samples' database.
+"""How a cluster's alarms stand, and who has been told what, in the samples' database.
 
-Alarm states, who has been told what, and machines' lives. They are kept beside the samples and not
-in the cluster, because an alarm matters most when the cluster does not answer, and because
-machines' lives must outlive it.
+It is kept there and not in the cluster, because an alarm matters most when the cluster does not
+answer.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,16 +22,13 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.exc import IntegrityError
 
-from clients.samples import SampleStore, UtcTime, reason_of
+from clients.database import Database, UtcTime
 from domain.alarms.deliveries import DUE, Delivery, Outcome
 from domain.alarms.messages import Message
 from domain.alarms.rules import Level
 from domain.alarms.states import AlarmState, Phase, Subject
-from domain.cost import MachineLife
-from domain.errors import FinalError, TemporaryError
 
 CUT_OFF = "the run ended while it was being sent"
 
@@ -79,35 +73,23 @@ _STEPS = Table(
     Column("since", UtcTime, nullable=False),
     Column("value", Double),
 )
-_LIVES = Table(
-    "machine_lives",
-    _METADATA,
-    Column("cluster", String(14), primary_key=True),
-    Column("machine", String(32), primary_key=True),
-    Column("group", String(32), nullable=False),
-    Column("type_id", String(64), nullable=False),
-    Column("created_at", UtcTime, nullable=False),
-    Column("ended_at", UtcTime),
-)
 
 
-class History:
-    """One cluster's memory in one database; threads may share it.
+class AlarmHistory:
+    """One cluster's alarms in one database; threads may share it.
 
     Every call raises `TemporaryError` when the database is locked or gone; then nothing of the
     call was written.
     """
 
-    def __init__(self, samples: SampleStore, cluster: str) -> None:
-        """Use the samples' database, which its owner closes; the first call makes the tables."""
-        self._engine = samples.engine
-        self._where = samples.where
+    def __init__(self, database: Database, cluster: str) -> None:
+        """Use a database, which its owner closes; the first call makes the tables."""
+        self._database = database
         self._cluster = cluster
-        self._has_tables = False
 
     def read_states(self) -> list[AlarmState]:
         query = select(_STATES).where(_STATES.c.cluster == self._cluster)
-        with self._transaction() as connection:
+        with self._database.transaction(_METADATA) as connection:
             return [_state(row._mapping) for row in connection.execute(query)]
 
     def step(
@@ -128,11 +110,11 @@ class History:
         """
         known = {(state.rule, state.subject): state for state in before}
         try:
-            with self._transaction() as connection:
+            with self._database.transaction(_METADATA) as connection:
                 for state in after:
                     self._write(connection, known.get((state.rule, state.subject)), state)
                 self._note(connection, messages, services, now)
-        except (_Overtaken, IntegrityError):
+        except _Overtaken:
             return False
         return True
 
@@ -143,7 +125,7 @@ class History:
             .where(_STEPS.c.cluster == self._cluster, _STEPS.c.since >= since)
             .order_by(_STEPS.c.number)
         )
-        with self._transaction() as connection:
+        with self._database.transaction(_METADATA) as connection:
             return [_state(row._mapping) for row in connection.execute(query)]
 
     def read_due(self) -> list[Delivery]:
@@ -171,7 +153,7 @@ class History:
             )
             .values(outcome=Outcome.UNKNOWN, attempts=delivery.attempts + 1, reason=CUT_OFF)
         )
-        with self._transaction() as connection:
+        with self._database.transaction(_METADATA) as connection:
             return bool(connection.execute(statement).rowcount)
 
     def finish(self, delivery: Delivery) -> None:
@@ -183,42 +165,32 @@ class History:
                 outcome=delivery.outcome, attempts=delivery.attempts, reason=delivery.reason[:500]
             )
         )
-        with self._transaction() as connection:
+        with self._database.transaction(_METADATA) as connection:
             connection.execute(statement)
 
-    def read_lives(self) -> list[MachineLife]:
-        columns = [_LIVES.c[name] for name in MachineLife.__dataclass_fields__]
-        query = select(*columns).where(_LIVES.c.cluster == self._cluster)
-        with self._transaction() as connection:
-            rows = connection.execute(query.order_by(_LIVES.c.created_at, _LIVES.c.machine))
-            return [MachineLife(**row._mapping) for row in rows]
-
-    def write_lives(self, lives: Sequence[MachineLife]) -> None:
-        """Add lives, or replace those of the same machines."""
-        if not lives:
-            return
-        machines = [life.machine for life in lives]
-        rows = [{"cluster": self._cluster, **asdict(life)} for life in lives]
-        with self._transaction() as connection:
-            connection.execute(
-                delete(_LIVES).where(
-                    _LIVES.c.cluster == self._cluster, _LIVES.c.machine.in_(machines)
-                )
-            )
-            connection.execute(insert(_LIVES), rows)
-
     def prune(self, before: datetime) -> None:
-        """Forget old steps and messages; machines' lives are kept, they are the bill."""
-        with self._transaction() as connection:
+        """Forget old steps and messages, and alarms that have been well for so long."""
+        with self._database.transaction(_METADATA) as connection:
             for table, time in ((_STEPS, _STEPS.c.since), (_DELIVERIES, _DELIVERIES.c.written_at)):
                 connection.execute(
                     delete(table).where(table.c.cluster == self._cluster, time < before)
                 )
+            states = _STATES.c
+            connection.execute(
+                delete(_STATES).where(
+                    states.cluster == self._cluster,
+                    states.phase == Phase.OK,
+                    states.since < before,
+                )
+            )
 
     def _write(self, connection: Connection, before: AlarmState | None, state: AlarmState) -> None:
         row = {"cluster": self._cluster, **_row(state)}
         if before is None:
-            connection.execute(insert(_STATES), row)
+            try:
+                connection.execute(insert(_STATES), row)
+            except IntegrityError as error:
+                raise _Overtaken from error
         else:
             columns = _STATES.c
             found = connection.execute(
@@ -266,7 +238,7 @@ class History:
 
     def _deliveries(self, condition: Any) -> list[Delivery]:
         query = select(_DELIVERIES).where(_DELIVERIES.c.cluster == self._cluster, condition)
-        with self._transaction() as connection:
+        with self._database.transaction(_METADATA) as connection:
             rows = connection.execute(query.order_by(_DELIVERIES.c.number)).all()
         return [
             Delivery(
@@ -280,32 +252,6 @@ class History:
             )
             for row in rows
         ]
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        try:
-            with self._engine.begin() as connection:
-                if not self._has_tables:
-                    _create_tables(connection)
-                    self._has_tables = True
-                yield connection
-        except IntegrityError:
-            raise
-        except OperationalError as error:
-            self._has_tables = False
-            raise TemporaryError(
-                f"the alarms' database {self._where} does not answer: {reason_of(error)}"
-            ) from error
-        except SQLAlchemyError as error:
-            raise FinalError(f"the alarms' database {self._where}: {reason_of(error)}") from error
-
-
-def _create_tables(connection: Connection) -> None:
-    """Make the tables that are not there; another process may do so at the same time."""
-    for table in _METADATA.sorted_tables:
-        connection.execute(CreateTable(table, if_not_exists=True))
-        for index in table.indexes:
-            connection.execute(CreateIndex(index, if_not_exists=True))
 
 
 class _Overtaken(Exception):

@@ -1,0 +1,142 @@
+"""The SQL database of what is measured and remembered: SQLite or PostgreSQL. Times are in UTC."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Connection, DateTime, Engine, MetaData, create_engine, event
+from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.types import TypeDecorator
+
+from domain.errors import FinalError, InvalidSpec, TemporaryError
+
+PATIENCE = 5
+"""Seconds that a call waits for a locked or silent database."""
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment that knows its zone; SQLite keeps none, so there it is UTC by agreement."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Database:
+    """One database; threads may share it. Close it, or use it as a context manager."""
+
+    def __init__(self, url: str) -> None:
+        """Prepare it; nothing is opened before the first transaction.
+
+        Raises:
+            InvalidSpec: the URL is none, or its driver is not installed.
+        """
+        self.engine = _engine(url)
+        self._made: set[MetaData] = set()
+
+    @property
+    def where(self) -> str:
+        """The URL without its password."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def transaction(self, tables: MetaData) -> Iterator[Connection]:
+        """Open a transaction, which makes those tables that are not there.
+
+        Raises:
+            TemporaryError: the database is locked or gone; nothing was written.
+            FinalError: it is no database, or refuses the statement.
+        """
+        try:
+            with self.engine.begin() as connection:
+                if tables not in self._made:
+                    _create_tables(connection, tables)
+                yield connection
+            self._made.add(tables)
+        except OperationalError as error:
+            self._made.clear()  # a file that was deleted is made anew
+            raise TemporaryError(
+                f"the database {self.where} does not answer: {_reason_of(error)}"
+            ) from error
+        except SQLAlchemyError as error:
+            raise FinalError(f"the database {self.where}: {_reason_of(error)}") from error
+
+    def close(self) -> None:
+        """Close all connections; may be repeated."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        dialect = parsed.get_backend_name()
+        if dialect == "sqlite":
+            engine = create_engine(parsed, connect_args={"timeout": PATIENCE})
+            event.listen(engine, "connect", _prepare_sqlite)
+        elif dialect == "postgresql":
+            arguments = {
+                "connect_timeout": PATIENCE,
+                "options": f"-c lock_timeout={PATIENCE}s",
+                "client_encoding": "utf8",
+            }
+            engine = create_engine(parsed, connect_args=arguments, pool_pre_ping=True)
+        else:
+            raise InvalidSpec(f"samples are kept in SQLite or PostgreSQL, not in {dialect}")
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise InvalidSpec(
+            "the samples' database URL is not one; right would be "
+            "sqlite:////path/samples.db or postgresql+psycopg://user@host/name"
+        ) from error
+    except ImportError as error:
+        raise InvalidSpec(
+            f"the driver of {parsed.drivername} is not installed: {error}; "
+            "for PostgreSQL: pip install 'psycopg[binary]'"
+        ) from error
+    return engine
+
+
+def _create_tables(connection: Connection, tables: MetaData) -> None:
+    """Make the tables that are not there; another process may do so at the same time."""
+    for table in tables.sorted_tables:
+        connection.execute(CreateTable(table, if_not_exists=True))
+        for index in table.indexes:
+            connection.execute(CreateIndex(index, if_not_exists=True))
+
+
+def _prepare_sqlite(connection: Any, record: Any) -> None:
+    """Let readers go on while one writes."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+def _reason_of(error: SQLAlchemyError) -> str:
+    """The database's own words on one line, without the statement and its values."""
+    origin = getattr(error, "orig", None) or error
+    return " ".join(str(origin).split())[:300]

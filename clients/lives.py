@@ -1,0 +1,64 @@
+"""From when to when a cluster's resources have lived, in the samples' database.
+
+Kept there because the cloud forgets them, and because the bill outlives the cluster.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+
+from sqlalchemy import Column, Integer, MetaData, String, Table, and_, delete, insert, select
+
+from clients.database import Database, UtcTime
+from domain.cost import Life
+
+_METADATA = MetaData()
+
+_LIVES = Table(
+    "lives",
+    _METADATA,
+    Column("cluster", String(14), primary_key=True),
+    Column("resource", String(32), primary_key=True),
+    Column("group", String(32), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("units", Integer, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+)
+
+
+class LifeHistory:
+    """One cluster's lives in one database; they are never deleted.
+
+    Every call raises `TemporaryError` when the database is locked or gone; then nothing of the
+    call was written.
+    """
+
+    def __init__(self, database: Database, cluster: str) -> None:
+        """Use a database, which its owner closes; the first call makes the table."""
+        self._database = database
+        self._cluster = cluster
+
+    def read(self) -> list[Life]:
+        """All lives, the oldest first."""
+        columns = _LIVES.c
+        query = (
+            select(*(columns[field.name] for field in fields(Life)))
+            .where(columns.cluster == self._cluster)
+            .order_by(columns.created_at, columns.resource)
+        )
+        with self._database.transaction(_METADATA) as connection:
+            return [Life(**row._mapping) for row in connection.execute(query)]
+
+    def write(self, lives: Sequence[Life]) -> None:
+        """Add lives, or replace those of the same resources."""
+        if not lives:
+            return
+        columns = _LIVES.c
+        known = and_(
+            columns.cluster == self._cluster,
+            columns.resource.in_([life.resource for life in lives]),
+        )
+        rows = [{"cluster": self._cluster, **asdict(life)} for life in lives]
+        with self._database.transaction(_METADATA) as connection:
+            connection.execute(delete(_LIVES).where(known))
+            connection.execute(insert(_LIVES), rows)
