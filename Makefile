@@ -1,4 +1,5 @@
-# Two commands do all the set-up on a fresh machine: `make provision` and `make test`.
+# Two commands do everything on a fresh machine: `make provision` and `make test`.
+# Flags for a command go into ARGS: make provision ARGS='--nodes 3'
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,52 +8,55 @@ INSTALLED := $(VENV)/.installed
 # The parts in installers/lib are checked where they are sourced.
 SHELL_SCRIPTS := $(shell find installers -maxdepth 1 -type f)
 
-.PHONY: help install server provision status teardown deploy worker test check format benchmarks down
+.PHONY: help install server provision status teardown deploy worker test check format down
 
-help: ## Say what can be made
+help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
-install: $(INSTALLED) ## Make the environment in .venv
+install: $(INSTALLED) ## Create the environment in .venv
 
 $(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed; name one, such as: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade 'pip>=24'
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
 
-server: install ## Start a Prefect server in the background, when none answers
+server: install ## Start a Prefect server in the background, if none answers
 	$(BIN)/python -m deployments.server up
 
-provision: install server ## A Kubernetes cluster on the local cloud (or on the account in the environment)
+provision: install server ## Create a cluster on the local cloud, or on the account in the environment
 	$(BIN)/python -m flows.provision $(ARGS)
 	@$(BIN)/python -m deployments.server status
+	@echo 'Before typing the commands above: . $(BIN)/activate'
 
-status: install ## How the cluster is
+status: install ## Show the state of the cluster
 	$(BIN)/python -m flows.status $(ARGS)
 
-teardown: install ## Take the cluster down again
+teardown: install ## Delete the cluster
 	$(BIN)/python -m flows.teardown $(ARGS)
 
 deploy: install server ## Register blocks and deployments on the Prefect server
 	$(BIN)/python -m deployments.register $(ARGS)
 
-worker: install server ## Run what is deployed, until Ctrl-C
+worker: install server ## Run the deployments, until Ctrl-C
 	$(BIN)/python -m deployments.worker
 
-test: install check ## Everything that must pass before a commit
+test: install check ## Everything that must pass before a commit: check and tests
 	$(BIN)/pytest
 
-check: install ## Format, lint, types, imports, shell scripts
+check: install ## Format, lint, types, import contract, shell scripts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/shellcheck -x -S style $(SHELL_SCRIPTS)
 
-format: install ## Put the code into its format
+format: install ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-down: ## End what runs in the background: local cloud and Prefect server
+down: ## Stop what runs in the background: local cloud and Prefect server
 	-$(BIN)/python -m localcloud down
 	-$(BIN)/python -m deployments.server down

@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("flows", "tasks", "domain", "clients", "blocks", "deployments")
 
@@ -32,16 +30,3 @@ def test_nobody_asks_whether_the_cloud_is_local() -> None:
 def test_the_environment_is_read_in_one_module() -> None:
     readers = {place.partition(":")[0] for place in places(r"os\.environ|getenv", *ROOMS)}
     assert readers == {"blocks/settings.py"}
-
-
-@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
-def test_every_command_of_the_readme_exists(readme: str) -> None:
-    text = (ROOT / readme).read_text()
-    modules = set(re.findall(r"python -m ((?:flows\.|deployments\.)?[a-z_]+)(?![.\w])", text))
-    assert {"flows.teardown", "flows.scale", "localcloud"} & modules
-    for module in modules:
-        path = ROOT / module.replace(".", "/")
-        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
-    targets = set(re.findall(r"`?\$? ?make ([a-z-]+)", text))
-    makefile = (ROOT / "Makefile").read_text()
-    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
