@@ -33,7 +33,7 @@ class QingCloudAccount(Block):
     _block_type_slug = "qingcloud-account"
 
     zone: str = Field(
-        description="Zone id, such as pek3", json_schema_extra={"position": 0}, min_length=2
+        description="Zone id, such as pek3", json_schema_extra={"position": 0}, min_length=1
     )
     access_key_id: str = Field(description="API key id", json_schema_extra={"position": 1})
     secret_access_key: SecretStr = Field(
@@ -114,8 +114,11 @@ def choose_account(wish: str | None) -> ChosenAccount:
 
 def _local_account() -> QingCloudAccount:
     """Start the local cloud where it is not running, and save its account for the Prefect UI."""
-    _localcloud("up")
-    found = json.loads(_localcloud("env", "--json"))
+    try:
+        found = json.loads(_localcloud("env", "--json"))
+    except BadRequest:  # it is not running
+        _localcloud("up")
+        found = json.loads(_localcloud("env", "--json"))
     account = QingCloudAccount(
         zone=found["QINGCLOUD_ZONE"],
         access_key_id=found["QINGCLOUD_ACCESS_KEY_ID"],
@@ -123,8 +126,19 @@ def _local_account() -> QingCloudAccount:
         endpoint=found["QINGCLOUD_ENDPOINT"],
         bills=False,
     )
-    account.save(LOCAL, overwrite=True)
+    if not _is_saved(account):
+        account.save(LOCAL, overwrite=True)
     return account
+
+
+def _is_saved(account: QingCloudAccount) -> bool:
+    """Whether the block is there already: looking is one call, saving is five."""
+    try:
+        saved = cast(QingCloudAccount, QingCloudAccount.load(LOCAL))
+    except (ValueError, ObjectNotFound):
+        return False
+    names = QingCloudAccount.model_fields
+    return all(getattr(saved, name) == getattr(account, name) for name in names)
 
 
 def _check_local_ports(ports: Sequence[int]) -> None:

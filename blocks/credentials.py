@@ -50,6 +50,11 @@ class ClusterCredentials(Block):
         description="Pinned public keys, by instance id",
         json_schema_extra={"position": 6},
     )
+    ending: bool = Field(
+        False,
+        description="Whether the cluster is being torn down: then no run may add to it",
+        json_schema_extra={"position": 7},
+    )
 
     @classmethod
     def of(cls, credentials: Credentials) -> "ClusterCredentials":
@@ -61,6 +66,7 @@ class ClusterCredentials(Block):
             first_host_keys=list(credentials.first_host_keys),
             next_host_keys=dict(credentials.next_host_keys),
             host_keys=dict(credentials.host_keys),
+            ending=credentials.ending,
         )
 
     def credentials(self) -> Credentials:
@@ -70,6 +76,7 @@ class ClusterCredentials(Block):
             first_host_keys=tuple(self.first_host_keys),
             next_host_keys=dict(self.next_host_keys),
             host_keys=dict(self.host_keys),
+            ending=self.ending,
         )
 
     def access(self, url: str, user: str, validity: timedelta) -> ClusterAccess:

@@ -62,6 +62,11 @@ def server_note() -> Path:
     return user_data_path("kubernetes-on-qingcloud") / "prefect-server.json"
 
 
+def lock_file(what: str) -> Path:
+    """The file by which this machine does one thing at a time; it stays, and is empty."""
+    return user_data_path("kubernetes-on-qingcloud") / "locks" / what
+
+
 def samples_file() -> Path:
     """The SQLite file in which samples are kept where no other database is named."""
     return user_data_path("kubernetes-on-qingcloud") / "samples.db"

@@ -1,4 +1,4 @@
-"""Put blocks, work pool and deployments on the running Prefect server: `make deploy`.
+"""Register blocks, work pool and deployments on the running Prefect server: `make deploy`.
 
 Safe to run again at any time: what is there is updated.
 """
@@ -36,7 +36,7 @@ app = App(name="python -m deployments.register", help=__doc__, version_flags=())
 @app.default
 def main(
     *,
-    name: Annotated[str, Parameter(help="The cluster that the deployments are for")] = "demo",
+    name: Annotated[str, Parameter(help="Cluster that the deployments are for")] = "demo",
     account: Annotated[
         str | None, Parameter(help="`local`, or the name of a saved QingCloud Account block")
     ] = None,

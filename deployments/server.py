@@ -9,16 +9,21 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from fcntl import LOCK_EX, flock
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 from cyclopts import App
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME
 
-from blocks.settings import answers, environment_with, find_running_server, server_note
+from blocks.locks import alone
+from blocks.settings import (
+    answers,
+    environment_with,
+    find_running_server,
+    lock_file,
+    server_note,
+)
 
 USUAL_PORT = 4200
 START_SECONDS = 180.0
@@ -35,15 +40,15 @@ app = App(name="python -m deployments.server", help=__doc__, version_flags=())
 
 @app.command
 def up() -> None:
-    """Start the server in the background, when none answers; say where its UI is."""
-    with _alone():
+    """Start the server in the background if none answers; print the address of its UI."""
+    with alone(lock_file("server")):  # two starts at once must not make two servers
         _say(f"Prefect UI: {_ui(_find() or _launch(_free_port()))}")
 
 
 @app.command
 def down() -> None:
-    """End the server that `up` has started."""
-    with _alone():
+    """Stop the server that `up` has started."""
+    with alone(lock_file("server")):
         url = find_running_server()
         if url and _pid_file().exists():
             _prefect("server", "stop")
@@ -56,7 +61,7 @@ def down() -> None:
 
 @app.command
 def status() -> None:
-    """Say where the server's UI is; exit code 1 when none answers."""
+    """Print the address of the server's UI; exit code 1 if no server answers."""
     url = _find()
     if not url:
         _fail("no Prefect server answers; start one with: make server")
@@ -107,16 +112,6 @@ def _free_port() -> int:
         except OSError:
             probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Two starts at once must not make two servers."""
-    lock = server_note().with_suffix(".lock")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as stream:
-        flock(stream, LOCK_EX)
-        yield
 
 
 def _pid_file() -> Path:

@@ -219,8 +219,11 @@ class KeyPair:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
+    """`resource_ids` are what it is attached to."""
+
     id: str
     name: str
+    resource_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ class Credentials:
         first_host_keys: public throw-away keys that new machines may answer with, newest first.
         next_host_keys: keys that a machine has made and may or may not answer with yet, by id.
         host_keys: keys that are pinned, by instance id; nothing else is accepted from there on.
+        ending: whether the cluster is being torn down; then nobody may use any of this.
     """
 
     ca: CertifiedKey
@@ -26,6 +27,7 @@ class Credentials:
     first_host_keys: tuple[str, ...] = ()
     next_host_keys: Mapping[str, str] = field(default_factory=dict)
     host_keys: Mapping[str, str] = field(default_factory=dict)
+    ending: bool = False
 
     def accepted(self, instance_id: str) -> tuple[str, ...]:
         """The host keys with which this machine may answer, likeliest first."""

@@ -68,6 +68,10 @@ class NotFound(FinalError):
     """The named resource does not exist (any more)."""
 
 
+class BeingTornDown(NotFound):
+    """The cluster is about to be gone, so nothing is added to it any more."""
+
+
 class AlreadyExists(FinalError):
     """The resource is there already."""
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.cloud import Cloud, Image, Instance, InstanceSpec, KeyPair, Vxnet
@@ -80,12 +80,15 @@ def group_members(cloud: Cloud, cluster: str, group: str) -> tuple[Instance, ...
 
 
 def launch_missing(
-    cloud: Cloud, wish: GroupWish, userdata: bytes, clock: Clock = time
+    cloud: Cloud, wish: GroupWish, make_userdata: Callable[[], bytes], clock: Clock = time
 ) -> Ensured[tuple[Instance, ...]]:
     """Start the machines that the group lacks, in one call a vxnet, and wait until all are up.
 
     The count is the truth: whoever runs this again after a crash counts what is there, machines
     still booting included, and starts only the difference.
+
+    Args:
+        make_userdata: asked only where machines are started.
     """
     there = group_members(cloud, wish.cluster, wish.group)
     missing = wish.count - len(there)
@@ -94,7 +97,7 @@ def launch_missing(
             machine.vxnet_id for machine in cloud.find_instances(Names(wish.cluster).prefix)
         )
         placed = place(missing, wish.vxnets, used)
-        attachment = cloud.upload_userdata(userdata)
+        attachment = cloud.upload_userdata(make_userdata())
         jobs = [
             cloud.run_instances(_request(wish, vxnet_id, count, attachment)).job_id
             for vxnet_id, count in placed.items()

@@ -4,21 +4,26 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from domain.cloud import Instance
-from domain.cluster_api import ClusterApi, Pod
+from domain.cluster_api import ClusterApi, Manifest, Pod
 from domain.ensured import Ensured
 from domain.errors import FinalError, InvalidSpec, NotFound, WaitTimedOut
-from domain.names import MASTERS, node_name
+from domain.names import MASTERS, NODES, node_name
 from domain.spec import Nodes
 from domain.waiting import Clock, Pace, wait_for
 
 DRAIN_DEADLINE = 360.0
 """Seconds for all pods of a node to leave; afterwards the node is given back."""
 
+CORDONED = "k8s-qingcloud/cordoned"
+"""Annotation of a node that we have cordoned; a cordon without it is a person's, and stays."""
+
 
 def check_count(group: str, count: int, bounds: Nodes) -> None:
     """Refuse a size that the group may not have. Raises `InvalidSpec`."""
     if group == MASTERS:
-        raise InvalidSpec(f"{MASTERS} has one machine for now; only k8s-node can be scaled")
+        raise InvalidSpec(f"{MASTERS} has one machine for now; only {NODES} can be scaled")
+    if group != NODES:
+        raise InvalidSpec(f"there is no group {group!r}; {NODES} can be scaled")
     if not bounds.minimum <= count <= bounds.maximum:
         raise InvalidSpec(
             f"{count} is outside the bounds of {group}, {bounds.minimum} to {bounds.maximum}; "
@@ -40,6 +45,35 @@ def choose_leaving(
     return tuple(by_load[:surplus])
 
 
+def cordon(api: ClusterApi, node: str) -> None:
+    """Let a node take no more pods, and note on it that it was us. Raises `NotFound`."""
+    if not _is_schedulable(_read_node(api, node)):
+        return
+    api.annotate_node(node, {CORDONED: "true"})
+    api.set_schedulable(node, False)
+
+
+def give_back(api: ClusterApi, node: str) -> bool:
+    """Take our cordon back; whether the node takes pods now. Raises `NotFound`."""
+    seen = _read_node(api, node)
+    if CORDONED not in (seen["metadata"].get("annotations") or {}):
+        return _is_schedulable(seen)
+    api.set_schedulable(node, True)
+    api.annotate_node(node, {CORDONED: None})
+    return True
+
+
+def _read_node(api: ClusterApi, node: str) -> Manifest:
+    seen = api.read("Node", node)
+    if seen is None:
+        raise NotFound(f"{node} is no node")
+    return seen
+
+
+def _is_schedulable(node: Manifest) -> bool:
+    return not (node.get("spec") or {}).get("unschedulable")
+
+
 def drain(
     api: ClusterApi,
     node: str,
@@ -51,7 +85,7 @@ def drain(
     """Cordon a node and evict what users run on it; DaemonSet and mirror pods stay.
 
     Evictions respect disruption budgets, so this can take long. When it does not succeed the
-    node is made schedulable again, for it keeps what it still runs.
+    node is given back, for it keeps what it still runs.
 
     Args:
         deadline: seconds.
@@ -63,7 +97,7 @@ def drain(
     """
     pace = Pace(timeout=deadline, interval=0.5, longest=5.0)
     try:
-        api.set_schedulable(node, False)
+        cordon(api, node)
     except NotFound:
         return Ensured(None, f"{node} is no node")
     moved: set[str] = set()
@@ -75,7 +109,7 @@ def drain(
         on_progress(f"{len(pods)} pods left")
         if pods and (words := objection()):
             raise FinalError(
-                f"{node} takes pods again with {len(pods)} left on it, because {words}"
+                f"{node} is given back with {len(pods)} pods left on it, because {words}"
             )
         moved.update(pod.uid for pod in pods if pod.uid not in moved and api.evict(pod))
         return None if pods else True
@@ -83,14 +117,14 @@ def drain(
     try:
         wait_for(empty, what=f"{node} empty", pace=pace, clock=clock)
     except WaitTimedOut as error:
-        api.set_schedulable(node, True)
+        state = "takes pods again" if give_back(api, node) else "stays cordoned, as it was before"
         raise WaitTimedOut(
             f"{node} could not be emptied within {pace.timeout:g} s, because these pods did not "
-            f"leave: {', '.join(stuck[:5])}; it takes pods again. Look at their disruption "
+            f"leave: {', '.join(stuck[:5])}; it {state}. Look at their disruption "
             "budgets, then run the same command again"
         ) from error
     except BaseException:
-        api.set_schedulable(node, True)
+        give_back(api, node)
         raise
     return Ensured(None, f"{len(moved)} pods moved")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
-from domain.alarms.rules import AlarmRule, distinct
+from domain.alarms.rules import AlarmRule, distinct, find_unmeasured
 from domain.alarms.settings import Notifications
 from domain.autoscaling.presets import PolicyOverPreset
 from domain.cloud import Billing
@@ -197,6 +197,15 @@ class ClusterSpec(Part):
     )
 
     @model_validator(mode="after")
+    def _alarms_see_something(self) -> Self:
+        if rule := find_unmeasured(self.alarms, {one.name for one in self.monitoring.custom}):
+            raise ValueError(
+                f"alarms: rule {rule.name} is about {rule.metric}, which nothing measures; "
+                "add a custom monitor of that name, or correct it"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _fits(self) -> Self:
         largest = self.masters.count + self.nodes.maximum
         vxnets = self.vxnets_for(largest)
@@ -213,6 +222,11 @@ class ClusterSpec(Part):
                 "use a larger range or a smaller nodes.maximum"
             )
         return self
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was said, without the defaults: to be laid over what was said before."""
+        return self.model_dump(mode="json", exclude_unset=True)
 
     @staticmethod
     def vxnets_for(machines: int) -> int:
@@ -287,6 +301,9 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         parent = _part_at(first["loc"][:-1])
         return f"unknown key {where!r}; known are: {', '.join(parent.model_fields)}"
+    if first["type"] == "model_type" and where:
+        parent = _part_at(first["loc"])
+        return f"{where} must hold keys such as {', '.join(list(parent.model_fields)[:3])}"
     what = first["msg"].removeprefix("Value error, ")
     if where in _ADVICE:
         return f"{where} {first['input']!r} is not valid: {_ADVICE[where]}"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from domain.cloud import Cloud
 from domain.ensured import Ensured
+from domain.errors import AlreadyExists
 from domain.names import Names
 from domain.view import ClusterView
 
@@ -25,8 +26,14 @@ def taggable(view: ClusterView) -> Iterator[tuple[str, str]]:
 
 
 def ensure_tagged(cloud: Cloud, names: Names, view: ClusterView) -> Ensured[str]:
-    """Make the tag where it is missing, and attach it; attaching twice changes nothing."""
-    tag_id = view.tag.id if view.tag else cloud.create_tag(names.tag)
+    """Make the tag where it is missing, and attach it; attaching twice changes nothing.
+
+    A tag of this name that is somebody else's stays as it is: tags are for people alone.
+    """
+    try:
+        tag_id = view.tag.id if view.tag else cloud.create_tag(names.tag)
+    except AlreadyExists:
+        return Ensured("", f"left out: the tag {names.tag} is used for something else")
     resources = list(taggable(view))
     if resources:
         cloud.attach_tag(tag_id, resources)

@@ -1,21 +1,60 @@
 """Taking a cluster down, in the order in which QingCloud lets go of things.
 
-Each step looks again and takes "not found" for success, so a run that was cut off is simply run
-again. Deletions wait out the first half minute of a resource's life, in which the cloud refuses
-them ("lease info not ready yet").
+Each step looks before each attempt, so whatever an earlier attempt, a lost reply or another run
+has deleted is no error. Deletions wait out the first half minute of a resource's life, in which
+the cloud refuses them ("lease info not ready yet").
 """
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from domain.cloud import Cloud, Instance
+from domain.cloud import Cloud, Instance, Vpc
 from domain.ensured import Ensured
-from domain.errors import NotFound
+from domain.errors import FinalError, NotFound, Refused, TemporaryError
 from domain.names import Names
+from domain.planning import plan_teardown
 from domain.view import ClusterView
 from domain.waiting import Clock, wait_for, wait_for_jobs, when_free
 
 NOTHING = "nothing was there"
+
+LETTING_GO = 60.0
+"""Seconds in which a refused deletion is asked for again: what used the resource is gone already,
+but the cloud may take a moment to notice, and with which code it says so is not documented."""
+
+
+SWEEPS = 3
+"""Another run may still be adding to the cluster when its end begins."""
+
+
+class Named(Protocol):
+    """What every resource has."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+def sweep_until_gone(
+    view: ClusterView, sweep: Callable[[ClusterView], None], look: Callable[[], ClusterView]
+) -> None:
+    """Delete what was seen, and look again, until nothing of the cluster is left.
+
+    Raises:
+        FinalError: something goes on adding to it; the sentence names what is there.
+    """
+    for _ in range(SWEEPS):
+        sweep(view)
+        view = look()
+        if view.is_empty:
+            return
+    left = ", ".join(f"{item.kind} {item.id}" for item in plan_teardown(view).items)
+    raise FinalError(
+        f"cluster {view.name} grows again while it is taken down ({left}); "
+        "end the autoscaler or whatever else makes it, then run the same command again"
+    )
 
 
 def remove_machines(
@@ -23,14 +62,13 @@ def remove_machines(
 ) -> Ensured[None]:
     """Terminate machines for good, past the recycle bin, and see them off."""
     ids = [machine.id for machine in machines if machine.is_alive]
+
+    def living() -> list[str]:
+        return [machine.id for machine in cloud.read_instances(ids) if machine.is_alive]
+
     if not ids:
         return Ensured(None, NOTHING)
-    _delete(cloud, lambda: cloud.terminate_instances(ids), f"terminating {' '.join(ids)}", clock)
-
-    def gone() -> bool | None:
-        return None if any(machine.is_alive for machine in cloud.read_instances(ids)) else True
-
-    wait_for(gone, what=f"end of {' '.join(ids)}", clock=clock)
+    _delete(cloud, "machines", living, cloud.terminate_instances, clock)
     return Ensured(None, f"terminated {' '.join(ids)}")
 
 
@@ -39,52 +77,40 @@ def remove_balancer(cloud: Cloud, view: ClusterView, clock: Clock = time) -> Ens
     if view.balancer is None:
         return Ensured(None, NOTHING)
     balancer_id, name = view.balancer.id, view.balancer.name
-    _delete(
-        cloud, lambda: cloud.delete_loadbalancers([balancer_id]), f"deleting {balancer_id}", clock
-    )
-    _wait_gone(lambda: cloud.find_loadbalancers(name), balancer_id, clock)
+
+    def there() -> list[str]:
+        return _ids(cloud.find_loadbalancers(name), balancer_id)
+
+    _delete(cloud, "the load balancer", there, cloud.delete_loadbalancers, clock)
     return Ensured(None, f"deleted {balancer_id}")
 
 
 def remove_network(cloud: Cloud, view: ClusterView, clock: Clock = time) -> Ensured[None]:
     """Take the address off the router, the vxnets out of it, then delete vxnets and router."""
-    done: list[str] = []
-    vpc = view.vpc
-    if vpc and vpc.eip_id:
-        when_free(
-            lambda: cloud.bind_eip_to_router(vpc.id, ""),
-            what=f"taking {vpc.eip_id} off {vpc.id}",
-            clock=clock,
-        )
-    if vpc and (vpc.eip_id or not vpc.is_applied):
-        job = when_free(lambda: cloud.update_router(vpc.id), what=f"updating {vpc.id}", clock=clock)
-        wait_for_jobs(cloud, [job], clock=clock)
-    prefix = Names(view.name).vxnets
-
-    def leave(router_id: str) -> str:
-        """Look at each attempt: what an earlier run has begun may be done by now."""
-        joined = [v.id for v in cloud.find_vxnets(prefix) if v.router_id == router_id]
-        return cloud.leave_router(router_id, joined) if joined else ""
-
-    if vpc and view.vxnets:
-        job = when_free(
-            lambda: leave(vpc.id), what=f"vxnets {prefix}… leaving {vpc.id}", clock=clock
-        )
-        wait_for_jobs(cloud, [job], clock=clock)
-    ids = [vxnet.id for vxnet in view.vxnets]
-    if ids:
-
-        def left() -> bool | None:
-            return None if any(vxnet.router_id for vxnet in cloud.find_vxnets(prefix)) else True
-
-        wait_for(left, what=f"{' '.join(ids)} out of the router", clock=clock)
-        _forgiving(lambda: cloud.delete_vxnets(ids), f"deleting {' '.join(ids)}", clock)
-        done += ids
+    prefix, ids, vpc = Names(view.name).vxnets, [vxnet.id for vxnet in view.vxnets], view.vpc
     if vpc:
-        _delete(cloud, lambda: cloud.delete_vpc(vpc.id), f"deleting {vpc.id}", clock)
-        _wait_gone(lambda: cloud.find_vpcs(vpc.name), vpc.id, clock)
-        done.append(vpc.id)
-    return Ensured(None, f"deleted {' '.join(done)}" if done else NOTHING)
+        _take_address_off(cloud, vpc, clock)
+        _empty_router(cloud, prefix, vpc.id, clock)
+    if ids:
+        vxnets = list(ids)
+        _delete(
+            cloud,
+            "vxnets",
+            lambda: _ids(cloud.find_vxnets(prefix), *vxnets),
+            _without_job(cloud.delete_vxnets),
+            clock,
+        )
+    if vpc:
+        name, router_id = vpc.name, vpc.id
+        _delete(
+            cloud,
+            "the router",
+            lambda: _ids(cloud.find_vpcs(name), router_id),
+            lambda found: cloud.delete_vpc(*found),
+            clock,
+        )
+        ids.append(router_id)
+    return Ensured(None, f"deleted {' '.join(ids)}" if ids else NOTHING)
 
 
 def remove_address(cloud: Cloud, view: ClusterView, clock: Clock = time) -> Ensured[None]:
@@ -98,44 +124,111 @@ def remove_address(cloud: Cloud, view: ClusterView, clock: Clock = time) -> Ensu
         return True if all(not eip.bound_to and not eip.transition for eip in seen) else None
 
     wait_for(free, what=f"{eip_id} free", clock=clock)
-    _delete(cloud, lambda: cloud.release_eips([eip_id]), f"releasing {eip_id}", clock)
-    _wait_gone(lambda: cloud.find_eips(name), eip_id, clock)
+
+    def there() -> list[str]:
+        return _ids(cloud.find_eips(name), eip_id)
+
+    _delete(cloud, "the public address", there, cloud.release_eips, clock)
     return Ensured(None, f"released {eip_id}")
 
 
 def remove_leftovers(cloud: Cloud, view: ClusterView, clock: Clock = time) -> Ensured[None]:
     """Delete what is not billed: security groups, key pair, tag."""
     done: list[str] = []
-    groups = [group.id for group in (view.firewall, view.machine_group) if group]
-    if groups:
-        _forgiving(lambda: cloud.delete_security_groups(groups), "deleting security groups", clock)
-        done += groups
-    if view.keypair:
-        keypair_id = view.keypair.id
-        _forgiving(lambda: cloud.delete_keypairs([keypair_id]), f"deleting {keypair_id}", clock)
-        done.append(keypair_id)
-    if view.tag:
-        tag_id = view.tag.id
-        _forgiving(lambda: cloud.delete_tags([tag_id]), f"deleting {tag_id}", clock)
-        done.append(tag_id)
+
+    def remove(
+        resource: Named | None,
+        find: Callable[[str], Sequence[Named]],
+        delete: Callable[[list[str]], None],
+    ) -> None:
+        if resource is None:
+            return
+        name, resource_id = resource.name, resource.id
+
+        def there() -> list[str]:
+            return _ids(find(name), resource_id)
+
+        _delete(cloud, name, there, _without_job(delete), clock)
+        done.append(resource_id)
+
+    remove(view.firewall, cloud.find_security_groups, cloud.delete_security_groups)
+    remove(view.machine_group, cloud.find_security_groups, cloud.delete_security_groups)
+    remove(view.keypair, cloud.find_keypairs, cloud.delete_keypairs)
+    remove(view.tag, cloud.find_tags, cloud.delete_tags)
     return Ensured(None, f"deleted {' '.join(done)}" if done else NOTHING)
 
 
-def _delete(cloud: Cloud, start: Callable[[], str], what: str, clock: Clock) -> None:
-    """Start a deletion and wait for its job; a resource that is gone already is fine."""
-    try:
-        job = when_free(start, what=what, clock=clock)
-    except NotFound:
-        return
-    wait_for_jobs(cloud, [job], clock=clock)
+def _take_address_off(cloud: Cloud, vpc: Vpc, clock: Clock) -> None:
+    """Without it the address cannot be released, and the router's changes must be in effect."""
+    for now in cloud.find_vpcs(vpc.name):
+        if now.id != vpc.id or (now.is_applied and not now.eip_id):
+            continue
+        if now.eip_id:
+            when_free(
+                lambda: cloud.bind_eip_to_router(vpc.id, ""),
+                what=f"taking {now.eip_id} off {vpc.id}",
+                clock=clock,
+            )
+        job = when_free(lambda: cloud.update_router(vpc.id), what=f"updating {vpc.id}", clock=clock)
+        wait_for_jobs(cloud, [job], clock=clock)
 
 
-def _forgiving(act: Callable[[], None], what: str, clock: Clock) -> None:
-    try:
-        when_free(act, what=what, clock=clock)
-    except NotFound:
-        return
+def _empty_router(cloud: Cloud, prefix: str, router_id: str, clock: Clock) -> None:
+    """Let all vxnets leave the router."""
+
+    def joined() -> list[str]:
+        return [v.id for v in cloud.find_vxnets(prefix) if v.router_id == router_id]
+
+    _delete(
+        cloud,
+        "the router's hold on vxnets",
+        joined,
+        lambda found: cloud.leave_router(router_id, found),
+        clock,
+    )
 
 
-def _wait_gone(find: Callable[[], Sequence[object]], what: str, clock: Clock) -> None:
-    wait_for(lambda: True if not find() else None, what=f"end of {what}", clock=clock)
+def _ids(found: Sequence[Named], *wanted: str) -> list[str]:
+    return [resource.id for resource in found if resource.id in wanted]
+
+
+def _without_job(delete: Callable[[list[str]], None]) -> Callable[[list[str]], str]:
+    def done(ids: list[str]) -> str:
+        delete(ids)
+        return ""
+
+    return done
+
+
+def _delete(
+    cloud: Cloud,
+    what: str,
+    find: Callable[[], list[str]],
+    delete: Callable[[list[str]], str],
+    clock: Clock,
+) -> None:
+    """Find what is still there, start its deletion, and see it off.
+
+    Args:
+        find: the ids that are still there.
+        delete: starts the deletion of these ids; answers the job, or nothing where it is done.
+    """
+    patient_until = clock.monotonic() + LETTING_GO
+    wanted: list[str] = []
+
+    def attempt() -> str:
+        wanted[:] = find()
+        try:
+            return delete(wanted) if wanted else ""
+        except NotFound as error:  # gone since the look: the others are still to be deleted
+            raise TemporaryError(str(error)) from error
+        except Refused as error:
+            if clock.monotonic() > patient_until:
+                raise
+            raise TemporaryError(str(error)) from error
+
+    job = when_free(attempt, what=f"deletion of {what}", clock=clock)
+    if job:
+        wait_for_jobs(cloud, [job], clock=clock)
+        ended = f"end of {' '.join(wanted)}"
+        wait_for(lambda: None if find() else True, what=ended, clock=clock)

@@ -6,7 +6,7 @@ are somebody else's: reading them is `NameTaken`, and nothing of them is ever to
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from domain.cloud import (
@@ -73,6 +73,13 @@ class ClusterView:
         """Whether nothing at all carries the cluster's names."""
         return self == ClusterView(self.name)
 
+    @property
+    def resource_ids(self) -> frozenset[str]:
+        """The ids of everything that can carry a tag."""
+        one = (self.vpc, self.address, self.balancer, self.firewall, self.machine_group)
+        found = (*one, self.keypair, *self.vxnets, *self.instances)
+        return frozenset(resource.id for resource in found if resource)
+
     def group_of(self, machine: Instance) -> str:
         return next(group for group in GROUPS if machine.name == Names(self.name).group(group))
 
@@ -138,10 +145,19 @@ def read_cluster(cloud: Cloud, name: str) -> ClusterView:
                 for machine in instances()
                 if machine.is_alive and machine.name in {names.group(group) for group in GROUPS}
             ),
-            tag=the_one("tag", names.tag, tags()),
         )
+        tag = the_one("tag", names.tag, tags())
     check_fit(view)
-    return view
+    return replace(view, tag=tag) if tag and is_ours(tag, view) else view
+
+
+def is_ours(tag: Tag, view: ClusterView) -> bool:
+    """Whether a tag of our name is this cluster's.
+
+    It has no room for a prefix, so people may have one of that name for something else. Theirs is
+    attached, and to nothing of ours; it is never touched.
+    """
+    return not tag.resource_ids or not set(tag.resource_ids).isdisjoint(view.resource_ids)
 
 
 def check_fit(view: ClusterView) -> None:

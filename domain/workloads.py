@@ -10,7 +10,7 @@ import yaml
 
 from domain.cluster_api import ClusterApi, Manifest, Node
 from domain.ensured import Ensured
-from domain.errors import ApiRejected, NotFound
+from domain.errors import ApiRejected, InvalidSpec, NotFound
 from domain.pki import BootstrapToken
 from domain.spec import ClusterSpec, parse_spec
 from domain.waiting import Clock, Pace, wait_for
@@ -60,9 +60,22 @@ def store_spec(api: ClusterApi, spec: ClusterSpec) -> Ensured[ClusterSpec]:
 
 
 def read_spec(api: ClusterApi) -> ClusterSpec | None:
-    """What was asked last; None where nothing was stored yet."""
+    """What was asked last; None where nothing was stored yet.
+
+    Raises:
+        InvalidSpec: what is stored is not understood, as after an edit by hand. Nobody may go on
+            as if nothing had been asked, and write that over it.
+    """
     found = api.read("ConfigMap", SPEC_NAME, SYSTEM)
-    return parse_spec(json.loads(found["data"]["spec.json"])) if found else None
+    if not found:
+        return None
+    try:
+        return parse_spec(json.loads(found["data"]["spec.json"]))
+    except (InvalidSpec, KeyError, ValueError) as error:
+        raise InvalidSpec(
+            f"the cluster's stored description is not valid ({error}); correct it with: "
+            f"kubectl -n {SYSTEM} edit configmap {SPEC_NAME}"
+        ) from error
 
 
 def token_manifest(token: BootstrapToken, expires: datetime) -> Manifest:

@@ -1,23 +1,29 @@
 """What all commands share: flags, exit codes, where Prefect answers, what is shown.
 
-Exit codes: 0 done, 1 begun and not finished, 2 asked for something that cannot be done.
+Exit codes: 0 done, 1 begun and not finished, 2 asked for something that cannot be done, 130 Ctrl-C.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from signal import SIGINT, signal
+from tempfile import TemporaryFile
+from types import FrameType
+from typing import Annotated, Any, NoReturn
 
 import yaml
 from cyclopts import App, CycloptsError, Parameter
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from blocks.accounts import ChosenAccount, QingCloudAccount, choose_account
 from blocks.settings import find_running_server
-from domain.errors import BadRequest, ClusterError, InvalidSpec, NotFound
+from domain.errors import BadRequest, ClusterError, InvalidSpec, NotFound, Unreachable
 from domain.plan import Plan
+from domain.planning import plan_teardown
 from domain.spec import ClusterSpec, changed, overlay, parse_spec
 from domain.view import ClusterView
 from flows._terminal import (
@@ -29,7 +35,7 @@ from flows._terminal import (
     show_error,
     show_plan,
 )
-from tasks.overview import check_account, stored_spec, with_sources
+from tasks.overview import check_account, read_view, stored_spec, with_sources
 from tasks.steps import listening
 
 
@@ -38,20 +44,25 @@ from tasks.steps import listening
 class Common:
     """Flags that every command has."""
 
-    name: Annotated[str | None, Parameter(help="Name of the cluster (demo)")] = None
-    file: Annotated[Path | None, Parameter(help="YAML file that describes the cluster")] = None
+    name: Annotated[str | None, Parameter(help="Cluster name (default: demo)")] = None
+    file: Annotated[Path | None, Parameter(help="YAML file describing the cluster")] = None
     account: Annotated[
         str | None, Parameter(help="`local`, or the name of a saved QingCloud Account block")
     ] = None
-    json: Annotated[bool, Parameter(negative=(), help="One JSON document on standard output")] = (
-        False
-    )
+    json: Annotated[
+        bool, Parameter(negative=(), help="Print one JSON document on standard output")
+    ] = False
     debug: Annotated[
-        bool, Parameter(negative=(), help="Prefect's log, and tracebacks of errors")
+        bool, Parameter(negative=(), help="Show Prefect's log and full tracebacks")
     ] = False
 
 
-YES = Annotated[bool, Parameter(negative=(), help="Do not ask before what costs or destroys")]
+ROOM = 4 * 1024 * 1024
+"""Bytes that Prefect's database and its journal need to begin with."""
+
+INTERRUPTED = "interrupted; nothing is lost, and the same command goes on where this one ended"
+
+YES = Annotated[bool, Parameter(negative=(), help="Do not ask for confirmation")]
 
 
 @dataclass
@@ -132,6 +143,17 @@ def never_lower(spec: ClusterSpec, view: ClusterView) -> ClusterSpec:
     return changed(spec, {"nodes": {"count": there, "maximum": max(there, spec.nodes.maximum)}})
 
 
+def tell_billed(opened: Session, name: str) -> None:
+    """Say what a run that did not end well leaves behind, because it is billed."""
+    left = plan_teardown(read_view(opened.account, name)).items
+    billed = [f"{item.kind} {item.id}" for item in left if item.billed]
+    if billed:
+        opened.say(
+            f"What is there stays, and is billed: {', '.join(billed)}. Run the same command "
+            f"again to go on, or: python -m flows.teardown --name {name}"
+        )
+
+
 @contextmanager
 def session(common: Common, *, shows_steps: bool = True) -> Iterator[Session]:
     """Open a session: find the Prefect server, choose the account, show steps as they happen.
@@ -148,22 +170,82 @@ def session(common: Common, *, shows_steps: bool = True) -> Iterator[Session]:
         if not shows_steps:
             yield opened
             return
-        with opened.steps, listening(opened.steps):
+        with _interruptible(opened.steps), opened.steps, listening(opened.steps):
             yield opened
 
 
 @contextmanager
+def _interruptible(steps: Steps) -> Iterator[None]:
+    """Let the first Ctrl-C wait for the steps under way, and the second one leave at once.
+
+    Leaving loses nothing: it is what a power cut does, and the same command goes on after both.
+    """
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        show_error(INTERRUPTED)
+        os._exit(130)
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        signal(SIGINT, leave)
+        if waits := ", ".join(steps.running):
+            open_console().print(
+                f"Ending {waits}; press Ctrl-C again to leave at once", soft_wrap=True, markup=False
+            )
+        raise KeyboardInterrupt
+
+    before = signal(SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal(SIGINT, before)
+
+
+@contextmanager
 def _prefect_server() -> Iterator[None]:
-    url = "" if PREFECT_API_URL.value() else find_running_server()
+    configured = PREFECT_API_URL.value()
+    if configured:
+        with get_client(sync_client=True) as client:
+            trouble = client.api_healthcheck()
+        if trouble:
+            raise Unreachable(
+                f"no Prefect server answers at {configured} ({trouble}); start it, or leave "
+                "PREFECT_API_URL unset to use the one of: make server"
+            )
+    url = "" if configured else find_running_server()
     if not url:
+        if not configured:
+            _check_room(Path(PREFECT_HOME.value()))
         yield
         return
     with temporary_settings({PREFECT_API_URL: url}):
         yield
 
 
+def _check_room(folder: Path) -> None:
+    """Refuse a folder in which Prefect's own short-lived server could not keep its database.
+
+    Raises:
+        BadRequest: it cannot be written, or the disk is full.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as file:
+            file.write(bytes(ROOM))
+            file.flush()
+    except OSError as error:
+        raise BadRequest(
+            f"{folder} cannot be written ({error.strerror}); make room, or name another folder "
+            "with PREFECT_HOME"
+        ) from error
+
+
 def make_app(flow: str, help_text: str) -> App:
-    return App(name=f"python -m flows.{flow}", help=help_text, version_flags=())
+    return App(
+        name=f"python -m flows.{flow}",
+        help=help_text,
+        version_flags=(),
+        suppress_keyboard_interrupt=False,  # it would end without a word
+    )
 
 
 def run(app: App) -> None:
@@ -175,7 +257,7 @@ def run(app: App) -> None:
         show_error(str(error))
         sys.exit(2)
     except KeyboardInterrupt:
-        show_error("interrupted; what was made stays, and the same command goes on with it")
+        show_error(INTERRUPTED)
         sys.exit(130)
     except ClusterError as error:
         if debug:

@@ -1,10 +1,11 @@
 """Changing the size of a group: what a person's `scale` and the autoscaler share."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from blocks.accounts import QingCloudAccount
 from domain.cloud import Instance
+from domain.errors import ClusterError
 from domain.names import NODES, node_name
 from domain.scaling import DRAIN_DEADLINE
 from domain.spec import ClusterSpec
@@ -18,7 +19,7 @@ from flows._nodes import (
     tell_neighbours,
 )
 from tasks.control_plane import ready_nodes
-from tasks.credentials import ensure_credentials
+from tasks.credentials import read_credentials
 from tasks.machines import ensure_keypair, ensure_machines
 from tasks.network import ensure_machine_group, ensure_vxnets
 from tasks.overview import check_spec, read_view
@@ -36,7 +37,8 @@ from tasks.tags import tag_resources
 def scale_out(account: QingCloudAccount, spec: ClusterSpec, view: ClusterView, url: str) -> None:
     """Start what is missing, install and join it; finishes machines of an earlier run, too."""
     choices = check_spec(account, spec, view)
-    credentials = ensure_credentials(account, view)
+    # Not made anew where they are missing, and refused while somebody tears the cluster down.
+    credentials = read_credentials(account, view.name)
     keypair = ensure_keypair(account, spec, credentials)
     security_group = ensure_machine_group(account, spec)
     assert view.vpc is not None
@@ -95,5 +97,6 @@ def _given_back(
     try:
         yield
     except BaseException:
-        give_back(account, view.name, url, group, machine)
+        with suppress(ClusterError):  # the step tells of it; why the removal failed matters more
+            give_back(account, view.name, url, group, machine)
         raise

@@ -35,7 +35,7 @@ def demo(account: QingCloudAccount, name: str = "demo") -> DemoReport:
     return DemoReport(name, url + PROXY_PATH, ensure_demo(account, name, url))
 
 
-app = make_app("demo", "Run the article's nginx and fetch its page.")
+app = make_app("demo", "Run the nginx demo and fetch its page through the API server.")
 
 
 @app.default

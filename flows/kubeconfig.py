@@ -43,15 +43,15 @@ def kubeconfig(
     now, validity = datetime.now(UTC), timedelta(days=days)
     url = api_url(view.public_address, spec_or_guess(account, view).access.api_port)
     access = read_credentials(account, name).access(url, f"admin-{now:%Y%m%d%H%M%S}", validity)
-    file = Path(path).expanduser()
     try:
+        file = Path(path).expanduser().resolve()  # a link to it stays a link
         existing = file.read_text() if merge and file.exists() else ""
         text = (
             merge_kubeconfig(existing, name, access) if merge else render_kubeconfig(name, access)
         )
         _write_private(file, text)
     except OSError as error:
-        raise InvalidSpec(f"{file} cannot be written: {error.strerror}") from error
+        raise InvalidSpec(f"{path} cannot be written: {error.strerror}") from error
     return KubeconfigReport(name, str(file), context_name(name), now + validity)
 
 
@@ -60,24 +60,29 @@ def _write_private(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_name(f".{file.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(text)
-    fresh.replace(file)
+    try:
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(text)
+        fresh.replace(file)
+    except BaseException:  # half a key must not stay behind on a full disk
+        fresh.unlink(missing_ok=True)
+        raise
 
 
-app = make_app("kubeconfig", "Write or merge a cluster's kubeconfig.")
+app = make_app("kubeconfig", "Write an administrator's kubeconfig, or merge it into yours.")
 
 
 @app.default
 def main(
     *,
     out: Annotated[
-        Path | None, Parameter(help="The file (NAME.kubeconfig; with --merge ~/.kube/config)")
+        Path | None,
+        Parameter(help="File (default: NAME.kubeconfig, or ~/.kube/config with --merge)"),
     ] = None,
     merge: Annotated[
-        bool, Parameter(negative=(), help="Keep what the file has, and add the cluster to it")
+        bool, Parameter(negative=(), help="Add the cluster to the file and keep the rest of it")
     ] = False,
-    days: Annotated[int, Parameter(help="How long the certificate is valid")] = 30,
+    days: Annotated[int, Parameter(help="Days that the certificate is valid")] = 30,
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> None:
     """Write a kubeconfig for kubectl, with an administrator's client certificate."""

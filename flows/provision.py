@@ -4,6 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from prefect import flow
+from prefect.context import FlowRunContext
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
@@ -14,19 +15,19 @@ from domain.cost import price_plan
 from domain.errors import ClusterError
 from domain.names import MASTERS, NODES, node_name
 from domain.pki import make_bootstrap_token
-from domain.planning import plan_cluster, plan_teardown
+from domain.planning import plan_cluster
 from domain.report import ClusterReport
 from domain.spec import ClusterSpec, overlay
 from flows._command import (
     YES,
     Common,
-    Session,
     cluster_name,
     make_app,
     never_lower,
     read_document,
     run,
     session,
+    tell_billed,
     wanted_spec,
 )
 from flows._nodes import MOST_AT_ONCE, install_nodes, join_nodes, login_users, tell_neighbours
@@ -34,7 +35,7 @@ from flows._terminal import show_plan, show_report
 from flows.teardown import teardown
 from flows.ui import publish_ui
 from tasks.control_plane import api_url, ready_nodes, store_spec, wait_for_apiserver, wait_for_nodes
-from tasks.credentials import ensure_credentials
+from tasks.credentials import ensure_credentials, only_run
 from tasks.machines import ensure_keypair, ensure_machines, install_master, log_in_to_master
 from tasks.network import (
     apply_firewall,
@@ -48,7 +49,7 @@ from tasks.network import (
     ensure_vxnets,
     publish_ports,
 )
-from tasks.overview import check, check_spec, read_report, read_view, with_sources
+from tasks.overview import check, check_spec, read_report, read_view
 from tasks.reports import Progress, publish_report
 from tasks.shells import Entrance
 from tasks.steps import Recorder, listening, run_logger
@@ -87,17 +88,27 @@ def provision(
     recorder, progress = Recorder(), Progress(spec.name, USUAL_STEPS)
     with listening(recorder), listening(progress):
         view = read_view(account, spec.name)
-        spec = never_lower(with_sources(account, spec), view)
+        # What a form or a deployment leaves out is what the cluster remembers, as with flags.
+        spec = never_lower(wanted_spec(account, view, spec.given), view)
         try:
-            build(account, spec, accept_new_host_keys=accept_new_host_keys, demo=demo, ui=ui)
+            with only_run(account, spec.name):
+                build(account, spec, accept_new_host_keys=accept_new_host_keys, demo=demo, ui=ui)
         except ClusterError:
             if rollback and view.is_empty:
                 run_logger().warning("rolling back: nothing of %s existed before", spec.name)
+                _end_branches()
                 teardown(account, spec.name)
             raise
     report = read_report(account, read_view(account, spec.name), spec.access, spec.prices)
     publish_report(report, recorder.timeline(f"provision {spec.name}"))
     return report
+
+
+def _end_branches() -> None:
+    """Wait for what still runs beside the step that failed: it may be making something."""
+    context = FlowRunContext.get()
+    if context and isinstance(context.task_runner, ThreadPoolTaskRunner):
+        context.task_runner.cancel_all()
 
 
 def build(
@@ -188,27 +199,30 @@ def build(
         tagged.result()
 
 
-app = make_app("provision", "Make a Kubernetes cluster on QingCloud, or finish and extend one.")
+app = make_app(
+    "provision", "Create a Kubernetes cluster on QingCloud, or finish or extend an existing one."
+)
 
 
 @app.default
 def main(
     *,
-    nodes: Annotated[int | None, Parameter(help="How many nodes (2)")] = None,
+    nodes: Annotated[int | None, Parameter(help="Number of nodes (a new cluster: 2)")] = None,
     allow: Annotated[
-        list[str] | None, Parameter(help="CIDR that may reach API, UI and SSH; repeatable")
+        list[str] | None,
+        Parameter(negative=(), help="CIDR that may reach API, UI and SSH; repeatable"),
     ] = None,
     plan: Annotated[
-        bool, Parameter(negative=(), help="Show what would be done, change nothing")
+        bool, Parameter(negative=(), help="Show what would be done; change nothing")
     ] = False,
     demo: Annotated[bool, Parameter(help="Run the nginx demo")] = True,
     ui: Annotated[bool, Parameter(help="Install kube-ui")] = True,
     yes: YES = False,
     rollback: Annotated[
-        bool, Parameter(negative=(), help="Remove what a failed first run has made")
+        bool, Parameter(negative=(), help="Delete what a first run has created if it fails")
     ] = False,
     accept_new_host_keys: Annotated[
-        bool, Parameter(negative=(), help="Trust new machines whose image ignores userdata")
+        bool, Parameter(negative=(), help="Trust the first host key when an image ignores userdata")
     ] = False,
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> None:
@@ -237,8 +251,8 @@ def main(
             opened.agree(planned, f"Make this in zone {account.zone}?", yes=yes)
         try:
             report = provision(account, spec, demo, ui, accept_new_host_keys, rollback)
-        except ClusterError:
-            _tell_leftovers(opened, name)
+        except (Exception, KeyboardInterrupt):
+            tell_billed(opened, name)
             raise
     show_report(report, next_commands(report))
     opened.answer(report)
@@ -264,17 +278,6 @@ def next_commands(report: ClusterReport) -> list[str]:
         f"kubectl --kubeconfig {name}.kubeconfig get nodes,rc,svc,pods",
         f"python -m flows.scale --name {name} --count {len(report.nodes)}",
     ]
-
-
-def _tell_leftovers(opened: Session, name: str) -> None:
-    """Say what a failed run leaves behind, because it is billed."""
-    left = plan_teardown(read_view(opened.account, name)).items
-    billed = [f"{item.kind} {item.id}" for item in left if item.billed]
-    if billed:
-        opened.say(
-            f"What was made stays, and is billed: {', '.join(billed)}. Run the same command "
-            f"again to go on, or: python -m flows.teardown --name {name}"
-        )
 
 
 if __name__ == "__main__":

@@ -20,11 +20,12 @@ from flows._nodes import MOST_AT_ONCE
 from flows._scaling import scale_in, scale_out
 from flows._terminal import show_report
 from tasks.control_plane import api_url, store_spec, workload_pods
+from tasks.credentials import only_run
 from tasks.overview import (
     need_cluster,
+    need_spec,
     read_report,
     read_view,
-    spec_or_guess,
     with_sources,
 )
 from tasks.reports import publish_report
@@ -53,16 +54,17 @@ def scale(
     recorder = Recorder()
     with listening(recorder):
         view = need_cluster(account, name)
-        spec = with_sources(account, spec_or_guess(account, view))
+        spec = with_sources(account, need_spec(account, view))
         check_count(group, count, spec.nodes)
         url = api_url(view.public_address, spec.access.api_port)
         leaving = leaving_machines(account, spec, view, group, count)
         wanted = spec.with_nodes(count)
-        if leaving:
-            scale_in(account, wanted, view, url, group, leaving)
-        else:
-            scale_out(account, wanted, view, url)
-        store_spec(account, wanted, url)
+        with only_run(account, name):
+            if leaving:
+                scale_in(account, wanted, view, url, group, leaving)
+            else:
+                scale_out(account, wanted, view, url)
+            store_spec(account, wanted, url)
     report = read_report(account, read_view(account, name), spec.access, spec.prices)
     publish_report(report, recorder.timeline(f"scale {name} {group} to {count}"))
     return report
@@ -79,14 +81,14 @@ def leaving_machines(
     return choose_leaving(group, machines, count, pods)
 
 
-app = make_app("scale", "Bring a group of machines to a count.")
+app = make_app("scale", "Add machines to a group, or drain and remove some.")
 
 
 @app.default
 def main(
     *,
-    count: Annotated[int, Parameter(help="How many machines the group shall have")],
-    group: Annotated[str, Parameter(help="The group")] = NODES,
+    count: Annotated[int, Parameter(help="Number of machines wanted")],
+    group: Annotated[str, Parameter(help="Machine group")] = NODES,
     yes: YES = False,
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> None:
@@ -95,7 +97,7 @@ def main(
     with session(common) as opened:
         account = opened.account
         view = need_cluster(account, name)
-        spec = with_sources(account, spec_or_guess(account, view))
+        spec = with_sources(account, need_spec(account, view))
         check_count(group, count, spec.nodes)
         if account.bills and count != len(view.group(group)):
             leaving = [m.id for m in leaving_machines(account, spec, view, group, count)]

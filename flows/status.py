@@ -27,7 +27,7 @@ def status(account: QingCloudAccount, name: str = "demo") -> ClusterReport:
     return with_metrics(report, recent_samples(name, datetime.now(UTC)))
 
 
-app = make_app("status", "Tell how a cluster is.")
+app = make_app("status", "Show the state of a cluster; changes nothing.")
 
 
 @app.default

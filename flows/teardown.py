@@ -1,19 +1,21 @@
 """Take a cluster down and leave nothing behind: `python -m flows.teardown`."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
 from domain.cost import price_plan
-from domain.errors import FinalError
 from domain.plan import Plan
 from domain.planning import plan_teardown
+from domain.teardown import sweep_until_gone
 from domain.view import ClusterView
-from flows._command import YES, Common, cluster_name, make_app, run, session
+from flows._command import YES, Common, cluster_name, make_app, run, session, tell_billed
 from flows._nodes import MOST_AT_ONCE
 from tasks.alarms import close_history
+from tasks.credentials import announce_end, only_run
 from tasks.overview import read_view, spec_or_guess
 from tasks.teardown import (
     forget_credentials,
@@ -23,9 +25,6 @@ from tasks.teardown import (
     remove_machines,
     remove_network,
 )
-
-SWEEPS = 3
-"""Another run may still be adding to the cluster when its end begins."""
 
 
 @flow(
@@ -42,21 +41,15 @@ def teardown(account: QingCloudAccount, name: str = "demo") -> Plan:
         account: The account that the cluster is in.
         name: The cluster's name.
     """
-    view = read_view(account, name)
-    planned = plan_teardown(view)
-    for _ in range(SWEEPS):
-        sweep(account, view)
+    with only_run(account, name):
+        announce_end(account, name)
         view = read_view(account, name)
-        if view.is_empty:
-            break
-    else:
-        left = ", ".join(f"{item.kind} {item.id}" for item in plan_teardown(view).items)
-        raise FinalError(
-            f"cluster {name} grows again while it is taken down ({left}); "
-            "end the autoscaler or whatever else makes it, then run the same command again"
+        planned = plan_teardown(view)
+        sweep_until_gone(
+            view, sweep=partial(sweep, account), look=partial(read_view, account, name)
         )
-    forget_credentials(account, name)
-    close_history(name, datetime.now(UTC))
+        forget_credentials(account, name)
+        close_history(name, datetime.now(UTC))
     return planned
 
 
@@ -72,7 +65,7 @@ def sweep(account: QingCloudAccount, view: ClusterView) -> None:
     address.result()
 
 
-app = make_app("teardown", "Take a cluster down and leave nothing behind.")
+app = make_app("teardown", "Delete a cluster and everything that belongs to it.")
 
 
 @app.default
@@ -85,7 +78,11 @@ def main(*, yes: YES = False, common: Common = Common()) -> None:  # noqa: B008 
         if planned.items:
             planned = price_plan(planned, view, spec_or_guess(opened.account, view))
             opened.agree(planned, f"Delete cluster {name} for good?", yes=yes)
-        done = teardown(opened.account, name)
+        try:
+            done = teardown(opened.account, name)
+        except (Exception, KeyboardInterrupt):
+            tell_billed(opened, name)
+            raise
     opened.say(f"Cluster {name}: {len(done.items)} resources deleted.")
     opened.answer(done)
 

@@ -50,7 +50,7 @@ def ui(account: QingCloudAccount, name: str = "demo") -> str:
     return publish_ui(account, spec, entrance, place_of(view))
 
 
-app = make_app("ui", "Install and publish the web UI of a cluster.")
+app = make_app("ui", "Install and publish kube-ui (Headlamp); print a read-only token.")
 
 
 @app.default

@@ -10,7 +10,7 @@ from domain import workloads
 from domain.bootstrap import GROUP_LABEL
 from domain.cluster_api import Node
 from domain.ensured import Ensured
-from domain.errors import ClusterError
+from domain.errors import ClusterError, InvalidSpec
 from domain.names import NODES
 from domain.pki import BootstrapToken
 from domain.spec import ClusterSpec
@@ -84,13 +84,19 @@ def store_spec(account: QingCloudAccount, spec: ClusterSpec, url: str) -> Ensure
 
 
 def find_spec(account: QingCloudAccount, view: ClusterView, port: int) -> ClusterSpec | None:
-    """Read what was asked last; None for a cluster that does not exist or does not answer."""
+    """Read what was asked last; None for a cluster that does not exist or does not answer.
+
+    Raises:
+        InvalidSpec: what is stored there is not understood.
+    """
     credentials = find_credentials(account, view.name)
     if credentials is None or not view.public_address:
         return None
     try:
         with credentials.client(api_url(view.public_address, port)) as api:
             return workloads.read_spec(api) if api.is_ready() else None
+    except InvalidSpec:
+        raise
     except ClusterError as error:
         run_logger().info("the cluster's stored description cannot be read: %s", error)
         return None

@@ -72,13 +72,14 @@ def ensure_machines(
         keypair_id=keypair.id,
         security_group_id=security_group.id,
     )
-    with account.client() as cloud:
-        there = machines.group_members(cloud, spec.name, group)
-        if len(there) >= wish.count and all(machine.is_up for machine in there):
-            return Ensured(there, f"kept {len(there)}")
+
+    def userdata() -> bytes:
         first = make_ssh_keypair()
         update_credentials(account, spec.name, lambda now: now.with_first(first.public_key))
-        return machines.launch_missing(cloud, wish, build_userdata(first))
+        return build_userdata(first)
+
+    with account.client() as cloud:
+        return machines.launch_missing(cloud, wish, userdata)
 
 
 @step("first login to {entrance.master.id}")

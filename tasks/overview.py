@@ -6,7 +6,7 @@ from blocks.accounts import QingCloudAccount
 from domain.cluster_api import Node
 from domain.cost import rate_of_cluster
 from domain.ensured import Ensured
-from domain.errors import ClusterError, NotFound
+from domain.errors import ClusterError, InvalidSpec, NotFound
 from domain.names import GROUPS
 from domain.overview import report_cluster
 from domain.preflight import Choices, check_zone, preflight
@@ -15,7 +15,7 @@ from domain.report import ClusterReport
 from domain.spec import Access, ClusterSpec, changed
 from domain.view import ClusterView, read_cluster
 from tasks.control_plane import api_url, find_spec
-from tasks.credentials import find_credentials
+from tasks.credentials import find_credentials, read_credentials
 from tasks.steps import run_logger, step
 from tasks.workloads import ui_answers
 
@@ -56,7 +56,11 @@ def need_cluster(account: QingCloudAccount, cluster: str) -> ClusterView:
 
 
 def stored_spec(account: QingCloudAccount, view: ClusterView) -> ClusterSpec | None:
-    """What was asked last, whichever public port its API is on."""
+    """What was asked last, whichever public port its API is on.
+
+    Raises:
+        InvalidSpec: what is stored there is not understood.
+    """
     ports = {
         forward.spec.public_port for forward in view.forwards if forward.spec.name.endswith(".api")
     }
@@ -67,15 +71,38 @@ def stored_spec(account: QingCloudAccount, view: ClusterView) -> ClusterSpec | N
 
 
 def spec_or_guess(account: QingCloudAccount, view: ClusterView) -> ClusterSpec:
-    """What was asked last, or, where the cluster does not answer, what its names and ports tell."""
-    if spec := stored_spec(account, view):
-        return spec
+    """What was asked last, or, where the cluster cannot tell it, what its names and ports tell.
+
+    Enough to look, and to find the way in; whoever changes the cluster must not write it down.
+    """
+    try:
+        if spec := stored_spec(account, view):
+            return spec
+    except InvalidSpec as error:
+        run_logger().warning("%s", error)
     ports = {
         forward.spec.name.rpartition(".")[2] + "_port": forward.spec.public_port
         for forward in view.forwards
     }
     known = {name: port for name, port in ports.items() if name in Access.model_fields}
     return changed(ClusterSpec(name=view.name), {"access": known})
+
+
+def need_spec(account: QingCloudAccount, view: ClusterView) -> ClusterSpec:
+    """What was asked last, of a cluster that must tell it.
+
+    Raises:
+        InvalidSpec: what is stored there is not understood.
+        NotFound: it does not answer, or is not finished yet.
+        CredentialsMissing, BeingTornDown: why it cannot be asked.
+    """
+    if spec := stored_spec(account, view):
+        return spec
+    read_credentials(account, view.name)
+    raise NotFound(
+        f"cluster {view.name} does not answer, or is not finished yet; "
+        f"finish it with: python -m flows.provision --name {view.name}"
+    )
 
 
 def with_sources(account: QingCloudAccount, spec: ClusterSpec) -> ClusterSpec:

@@ -110,7 +110,7 @@ def forget_node(account: QingCloudAccount, cluster: str, url: str, node: str) ->
 def give_back(
     account: QingCloudAccount, cluster: str, url: str, group: str, machine: Instance
 ) -> Ensured[None]:
-    """Let a node take pods again whose removal failed, if its machine still runs."""
+    """Let a node take pods again as before its removal failed, if its machine still runs."""
     node = node_name(group, machine.id)
     with account.client() as cloud:
         if not any(seen.is_up for seen in cloud.read_instances([machine.id])):
@@ -119,8 +119,8 @@ def give_back(
             )
     with open_api(account, cluster, url) as api:
         try:
-            api.set_schedulable(node, True)
+            taken = scaling.give_back(api, node)
             api.annotate_node(node, {LEAVING: None})
         except NotFound:
             return Ensured(None, f"{node} is no node")
-    return Ensured(None, f"{node} takes pods again")
+    return Ensured(None, f"{node} {'takes pods again' if taken else 'stays cordoned, as before'}")

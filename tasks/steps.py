@@ -22,7 +22,7 @@ from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 
 from domain.ensured import Ensured
-from domain.errors import TemporaryError
+from domain.errors import TemporaryError, Unreachable
 from domain.report import Step, Timeline
 
 P = ParamSpec("P")
@@ -82,9 +82,13 @@ class Recorder:
 
 
 def is_temporary(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """Let Prefect try again only where the error itself says that this can help."""
+    """Let Prefect try again only where the error itself says that this can help.
+
+    An endpoint that cannot be reached is a wrong one when a command begins, which is checked
+    before the first step; in the middle of a run it is a network that comes back.
+    """
     error = state.result(raise_on_failure=False)
-    return isinstance(error, TemporaryError)
+    return isinstance(error, TemporaryError | Unreachable)
 
 
 def step(name: str) -> Callable[[Callable[P, Ensured[T]]], Task[P, T]]:

@@ -4,25 +4,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
-from domain.autoscaling.policy import (
-    Comparator,
-    LowUse,
-    MetricRule,
-    ScalingPolicy,
-    Statistic,
-)
+from domain.autoscaling.policy import LowUse, MetricRule, ScalingPolicy
 from domain.errors import InvalidSpec
+from domain.metrics.conditions import Comparator, Statistic
 
 DEFAULT = "article-text"
 
 _TEXT = ScalingPolicy(
     rules=(
         MetricRule(comparator=Comparator.ABOVE, threshold=32, step=1),
-        MetricRule(
-            statistic=Statistic.SMALLEST, comparator=Comparator.BELOW, threshold=20, step=-1
-        ),
+        MetricRule(statistic=Statistic.MINIMUM, comparator=Comparator.BELOW, threshold=20, step=-1),
     ),
 )
 
@@ -32,7 +25,7 @@ _SCREEN = ScalingPolicy(
     rules=(
         MetricRule(window_seconds=180, comparator=Comparator.AT_LEAST, threshold=32, step=1),
         MetricRule(
-            statistic=Statistic.SMALLEST,
+            statistic=Statistic.MINIMUM,
             window_seconds=180,
             comparator=Comparator.AT_MOST,
             threshold=11,
@@ -74,7 +67,15 @@ def lay_over_preset(document: Any) -> Any:
     return preset.model_dump(mode="json") | given
 
 
-PolicyOverPreset = Annotated[ScalingPolicy, BeforeValidator(lay_over_preset)]
+class _WithPreset(ScalingPolicy):
+    """What users may write, as forms and the Prefect server check it."""
+
+    preset: str = Field("", description=f"A ready policy to begin with: {', '.join(PRESETS)}")
+
+
+PolicyOverPreset = Annotated[
+    ScalingPolicy, BeforeValidator(lay_over_preset, json_schema_input_type=_WithPreset)
+]
 """A policy as users write it: whole, or a `preset` with a few other fields."""
 
 _ADAPTER: TypeAdapter[ScalingPolicy] = TypeAdapter(PolicyOverPreset)

@@ -111,6 +111,11 @@ class Steps:
         self._recorder.failed(name, message, seconds)
         self._print_line(Text("✗", "bold red"), name, Text(to_line(message), "red"), seconds)
 
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The names of the steps that are under way; asks for no lock, so a signal may ask."""
+        return tuple(self._running)
+
     def timeline(self, title: str) -> Timeline:
         """The steps that have ended so far, in the order of their start."""
         return self._recorder.timeline(title)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.acceptance.workplace import Workplace
+from tests.acceptance.workplace import Done, Workplace
 
 WHOLE = {
     "instance": 3,
@@ -164,16 +164,79 @@ def cut(workplace: Workplace) -> Iterator[Workplace]:
     assert down.code == 0, down.err
 
 
-@pytest.mark.parametrize("after", ["public address of", "load balancer of", "packages on node"])
-def test_a_killed_provision_goes_on_when_run_again(cut: Workplace, after: str) -> None:
-    process = cut.start("flows.provision", "--name", "cut", "--no-ui", "--no-demo")
-    assert process.stderr is not None
-    seen = next((line for line in process.stderr if after in line), "")
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=30)
-    assert seen, "the step was never finished"
+CUT = ("flows.provision", "--name", "cut", "--no-ui", "--no-demo")
 
-    report = cut.run("flows.provision", "--name", "cut", "--json", "--no-ui", "--no-demo").json
+
+def end_after(workplace: Workplace, step: str, number: int, *words: str) -> Done:
+    """Start a command, and send it a signal as soon as a step has finished."""
+    process = workplace.start(*words)
+    assert process.stderr is not None
+    seen = next((line for line in process.stderr if step in line), "")
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert seen, f"{step} was never finished"
+    return Done(process.returncode, out, err)
+
+
+@pytest.mark.parametrize(
+    ("step", "number"),
+    [("load balancer of", signal.SIGINT), ("packages on node", signal.SIGKILL)],
+)
+def test_a_killed_or_interrupted_provision_goes_on_when_run_again(
+    cut: Workplace, step: str, number: int
+) -> None:
+    ended = end_after(cut, step, number, *CUT)
+    if number == signal.SIGINT:
+        assert ended.code == 130
+        assert "load balancer lb-" in ended.err  # among what is billed
+        assert ended.sentence.startswith("interrupted")
+
+    report = cut.run(*CUT, "--json").json
     assert len(report["nodes"]) == 3
     assert all(node["ready"] for node in report["nodes"])
     assert len({machine["id"] for machine in report["machines"]}) == 3
+
+
+def test_nothing_is_added_after_a_teardown_has_begun_until_provision_takes_it_back(
+    cut: Workplace,
+) -> None:
+    end_after(cut, "router of", signal.SIGKILL, *CUT)
+    busy = ("error", "--action", "DeleteRouters", "--code", "5100")  # so that it does not end
+    assert cut.run("localcloud", "fault", *busy).code == 0
+    down = ("flows.teardown", "--name", "cut", "--yes")
+    end_after(cut, "notice of the end of", signal.SIGKILL, *down)
+    assert cut.run("localcloud", "fault", "clear").code == 0
+
+    before = cut.changes()
+    refused = cut.run("flows.scale", "--name", "cut", "--count", "3")
+    assert refused.code == 2
+    assert "cluster cut is being torn down" in refused.sentence
+    assert cut.changes() == before
+    assert len(cut.run(*CUT, "--json").json["nodes"]) == 3
+
+
+def test_of_two_provisions_at_the_same_time_one_is_refused(cut: Workplace) -> None:
+    first = cut.start(*CUT)
+    assert first.stderr is not None
+    assert any("firewall of" in line for line in first.stderr)
+    second = cut.run(*CUT)
+    first.kill()
+    first.communicate(timeout=30)
+    assert second.code == 2
+    assert "another run on this machine is changing cluster cut" in second.sentence
+
+
+def test_a_rollback_takes_what_was_still_being_made_when_another_step_failed(
+    cut: Workplace,
+) -> None:
+    before = cut.cloud()["resources"]
+    for fault in (
+        ("error", "--action", "CreateLoadBalancer", "--code", "1400"),
+        ("latency", "--action", "RunInstances", "--seconds", "1"),
+    ):
+        assert cut.run("localcloud", "fault", *fault).code == 0
+    failed = cut.run(*CUT, "--rollback")
+    assert cut.run("localcloud", "fault", "clear").code == 0
+    assert failed.code == 1
+    assert "CreateLoadBalancer" in failed.sentence
+    assert cut.cloud()["resources"] == before

@@ -103,11 +103,9 @@ def test_a_scheduled_look_adds_the_machine_that_pods_wait_for(worker: Workplace)
     kubectl("create", "-f", str(LOAD))
     kubectl("scale", "rc", "my-nginx", "--replicas=50")
 
-    # The schedule comes each minute; this asks for one look now, which yields to a scheduled one.
-    done = worker.run("prefect", "deployment", "run", "autoscale/autoscale")
-    assert done.code == 0, done.err
+    # Nobody asks for a look: the schedule's is at most a minute away.
     running = ("get", "pods", "--field-selector=status.phase=Running", "-o", "name")
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 150
     while len(kubectl(*running).split()) < 50:
         assert time.monotonic() < deadline, (worker.home / "worker.log").read_text()[-3000:]
         time.sleep(0.5)

@@ -1,5 +1,6 @@
 """The deployment file agrees with the code, and keeps what is promised about schedules."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,10 @@ import pytest
 import yaml
 from prefect.flows import load_flow_from_entrypoint
 from prefect.settings.models.server.services import ServerServicesDBVacuumSettings
+from prefect.utilities.schema_tools.validation import validate
 
 from deployments.server import SERVER_SETTINGS
+from flows.provision import provision
 
 FILE = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load(FILE.read_text())["deployments"]
@@ -22,6 +25,13 @@ def test_a_deployment_gives_parameters_that_its_flow_has(item: dict[str, Any]) -
     assert item["parameters"].keys() <= flow.parameters.properties.keys()
     needed = set(flow.parameters.required) - item["parameters"].keys()
     assert needed == ({"count"} if item["name"] == "scale" else set())
+
+
+def test_the_server_lets_a_policy_begin_with_a_preset() -> None:
+    schema = json.loads(provision.parameters.model_dump_json())
+    wanted = {"name": "demo", "scaling": {"preset": "pending", "maximum": 7}}
+    assert validate({"spec": wanted}, schema, ignore_required=True) == []
+    assert validate({"spec": {"scaling": {"preset": 5}}}, schema, ignore_required=True) != []
 
 
 @pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item["name"])

@@ -12,7 +12,7 @@ import pytest
 
 from clients.qingcloud import QingCloud
 from domain import balancer, firewall, machines, network, teardown
-from domain.cloud import Instance
+from domain.cloud import Billing, Instance
 from domain.errors import NameTaken, TemporaryError, UnknownOutcome
 from domain.machines import GroupWish
 from domain.names import MASTERS, NODES, Names
@@ -116,7 +116,7 @@ def build(cloud: Any, spec: ClusterSpec = SPEC) -> None:
             keypair_id=keypair.id,
             security_group_id=own.value.id,
         )
-        found[name] = machines.launch_missing(cloud, wish, build_userdata(KEY), clock).value
+        found[name] = machines.launch_missing(cloud, wish, lambda: build_userdata(KEY), clock).value
     vpc = network.ensure_bound(cloud, vpc, eip, clock).value
     routes = balancer.wanted_routes(spec.name, spec.access)
     lb = balancer.ensure_routes(cloud, spec.name, routes, found[MASTERS], clock).value
@@ -128,13 +128,16 @@ def build(cloud: Any, spec: ClusterSpec = SPEC) -> None:
 
 
 def tear_down(cloud: Any) -> None:
-    """The order of `teardown`."""
+    """The order of `teardown`: its steps have one view, also when Prefect repeats them."""
     clock, view = HurriedClock(), read_cluster(cloud, "demo")
-    teardown.remove_machines(cloud, view.instances, clock)
-    teardown.remove_balancer(cloud, view, clock)
-    teardown.remove_network(cloud, view, clock)
-    teardown.remove_address(cloud, view, clock)
-    teardown.remove_leftovers(cloud, view, clock)
+    for step in (
+        lambda cloud: teardown.remove_machines(cloud, view.instances, clock),
+        lambda cloud: teardown.remove_balancer(cloud, view, clock),
+        lambda cloud: teardown.remove_network(cloud, view, clock),
+        lambda cloud: teardown.remove_address(cloud, view, clock),
+        lambda cloud: teardown.remove_leftovers(cloud, view, clock),
+    ):
+        until_done(step, cloud)
 
 
 def count_changes(run: Callable[[Any], None], cloud: QingCloud) -> int:
@@ -149,11 +152,12 @@ def resources(daemon: IaasDaemon) -> dict[str, int]:
     return counts
 
 
-def until_done(run: Callable[[Any], None], cloud: Any) -> None:
+def until_done(run: Callable[[Any], object], cloud: Any) -> None:
     """Run as Prefect would: again after an error that may pass, a few times."""
     for _ in range(4):
         try:
-            return run(cloud)
+            run(cloud)
+            return
         except TemporaryError:
             continue
     raise AssertionError("four runs did not suffice")
@@ -221,6 +225,19 @@ def test_somebody_else_s_network_of_our_name_is_never_touched(
     with pytest.raises(NameTaken, match=r"172\.16\.0\.0/16, wanted is 192\.168\.0\.0/16"):
         network.ensure_vpc(cloud, SPEC, "", HurriedClock())
     assert resources(daemon) == before
+
+
+def test_a_tag_that_is_used_for_something_else_is_left_alone(
+    cloud: QingCloud, daemon: IaasDaemon
+) -> None:
+    eip_id = cloud.allocate_eip("somebody's", 1, Billing.TRAFFIC)
+    tag_id = cloud.create_tag(NAMES.tag)
+    cloud.attach_tag(tag_id, [("eip", eip_id)])
+    build(cloud)
+    assert read_cluster(cloud, "demo").tag is None
+    tear_down(cloud)
+    assert read_cluster(cloud, "demo").is_empty
+    assert [tag.resource_ids for tag in cloud.find_tags(NAMES.tag)] == [(eip_id,)]
 
 
 def test_a_hole_in_the_firewall_is_planned_and_closed(cloud: QingCloud) -> None:

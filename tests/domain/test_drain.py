@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from domain.cluster_api import Pod
+from domain.cluster_api import Manifest, Pod
 from domain.errors import FinalError, NotFound, WaitTimedOut
-from domain.scaling import drain
+from domain.scaling import drain, give_back
 from tests.domain.clocks import JumpingClock
 
 NODE = "k8s-node-a"
@@ -25,7 +25,19 @@ class OneNode:
         self.pods = list(pods)
         self.held = dict(held or {})  # by name: how often a budget still says no
         self.schedulable = [True]
+        self.annotations: dict[str, str | None] = {}
         self.evictions: list[str] = []
+
+    def read(self, kind: str, name: str, namespace: str = "") -> Manifest | None:
+        assert kind == "Node"
+        if name != NODE:
+            return None
+        annotations = {key: value for key, value in self.annotations.items() if value}
+        spec = {} if self.schedulable[-1] else {"unschedulable": True}
+        return {"metadata": {"name": name, "annotations": annotations}, "spec": spec}
+
+    def annotate_node(self, node: str, annotations: Mapping[str, str | None]) -> None:
+        self.annotations |= annotations
 
     def set_schedulable(self, node: str, schedulable: bool) -> None:
         if node != NODE:
@@ -117,7 +129,38 @@ def test_an_evicted_pod_that_lingers_is_not_evicted_twice() -> None:
 def test_an_objection_ends_a_drain_and_gives_the_node_back() -> None:
     api = OneNode(make_pod("web-1"), make_pod("web-2"), held={"web-2": 10_000})
     words = iter(["", "3 pods wait for room now"])
-    with pytest.raises(FinalError, match="with 1 left on it, because 3 pods wait"):
+    with pytest.raises(FinalError, match="given back with 1 pods left on it, because 3 pods wait"):
         drain(api, NODE, print, 60, JumpingClock(), lambda: next(words))  # type: ignore[arg-type]
     assert api.schedulable == [True, False, True]
     assert [pod.name for pod in api.pods] == ["web-2"]
+
+
+def test_a_node_that_a_person_has_cordoned_stays_so_when_it_cannot_be_emptied() -> None:
+    api = OneNode(make_pod("db-0"), held={"db-0": 10_000})
+    api.schedulable.append(False)
+    with pytest.raises(WaitTimedOut, match="default/db-0; it stays cordoned, as it was before"):
+        empty(api)
+    assert api.schedulable == [True, False]
+    assert give_back(api, NODE) is False  # type: ignore[arg-type]
+    assert api.schedulable == [True, False]
+
+
+def test_a_cordon_that_a_killed_run_has_left_is_taken_back_by_the_next_one() -> None:
+    class Killed(BaseException):
+        pass
+
+    class Dies(OneNode):
+        def set_schedulable(self, node: str, schedulable: bool) -> None:
+            if schedulable:
+                raise Killed
+            super().set_schedulable(node, schedulable)
+
+    left = Dies(make_pod("db-0"), held={"db-0": 10_000})
+    with pytest.raises(Killed):
+        empty(left)
+    api = OneNode(make_pod("db-0"), held={"db-0": 10_000})
+    api.schedulable, api.annotations = [*left.schedulable], left.annotations
+    with pytest.raises(WaitTimedOut, match="it takes pods again"):
+        empty(api)
+    assert api.schedulable[-1] is True
+    assert not any(api.annotations.values())

@@ -1,16 +1,17 @@
 """Groups of machines: which image, which network, which of them leave."""
 
 import pytest
+from clocks import JumpingClock
 from hypothesis import given
 from hypothesis import strategies as st
 from makers import BIRTH, make_image, make_instance
 
-from domain.cloud import Vxnet
+from domain.cloud import Instance, InstanceStatus, Vxnet
 from domain.errors import InvalidSpec
-from domain.machines import choose_image, place
+from domain.machines import GroupWish, choose_image, launch_missing, place
 from domain.names import NODES, node_name
 from domain.scaling import check_count, choose_leaving
-from domain.spec import MACHINES_PER_VXNET, Nodes
+from domain.spec import MACHINES_PER_VXNET, MachineTemplate, Nodes
 
 IMAGES = [
     make_image("noble1x64", "Ubuntu Server 24.04 LTS 64bit"),
@@ -64,7 +65,31 @@ def test_the_emptiest_machine_leaves_and_among_equals_the_newest() -> None:
     assert choose_leaving(NODES, machines, 9, pods) == ()
 
 
-@pytest.mark.parametrize(("group", "count"), [("k8s-master", 3), ("k8s-node", 11), ("k8s-node", 0)])
-def test_a_size_outside_the_bounds_is_refused(group: str, count: int) -> None:
+class Booting:
+    """The part of a cloud that lists machines: one that is pending at the first look."""
+
+    def __init__(self) -> None:
+        self.looks = iter([InstanceStatus.PENDING, InstanceStatus.PENDING])
+
+    def find_instances(self, prefix: str) -> list[Instance]:
+        return [make_instance(status=next(self.looks, InstanceStatus.RUNNING))]
+
+
+def test_no_first_host_key_is_spent_on_machines_that_are_there_and_boot() -> None:
+    def make_userdata() -> bytes:
+        raise AssertionError("of these keys only the newest few are kept")
+
+    wish = GroupWish("demo", NODES, 1, MachineTemplate(), "img-1", (), "kp-1", "sg-1")
+    cloud = Booting()
+    (machine,) = launch_missing(cloud, wish, make_userdata, JumpingClock()).value  # type: ignore[arg-type]
+    assert machine.is_up
+
+
+@pytest.mark.parametrize(
+    ("group", "count"), [("k8s-master", 3), ("k8s-node", 11), ("k8s-node", 0), ("nodes", 2)]
+)
+def test_a_size_outside_the_bounds_or_of_an_unknown_group_is_refused(
+    group: str, count: int
+) -> None:
     with pytest.raises(InvalidSpec):
         check_count(group, count, Nodes(minimum=1))

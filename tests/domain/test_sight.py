@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from domain.autoscaling.policy import ScalingPolicy
 from domain.autoscaling.sight import (
     KUBELET_KEEPS,
@@ -102,3 +104,37 @@ def test_the_first_machine_of_a_group_is_known_from_the_cloud_alone() -> None:
     assert template.labels == {"k8s-qingcloud/group": "k8s-node"}
     nothing = find_templates(ClusterSight(()), GroupSight((), ()), ClusterSpec(), policy)
     assert nothing == ()
+
+
+def test_a_label_of_one_node_alone_is_not_promised() -> None:
+    """A pod that asks for it would be bought machine after machine, none of which has it."""
+    special = replace(NODE, name="k8s-node-b", labels=LABELS | {"disk": "ssd"})
+    for nodes in ((NODE, special), (special, NODE)):
+        cluster, machines = ClusterSight(nodes), [make_machine("a"), make_machine("b")]
+        group = GroupSight(machines, ())
+        (template,) = find_templates(cluster, group, ClusterSpec(), ScalingPolicy())
+        assert "disk" not in template.labels
+        assert template.labels["kubernetes.io/arch"] == "amd64"
+
+
+def test_what_a_new_machine_offers_is_read_off_a_node_that_has_its_daemons() -> None:
+    fresh = replace(NODE, name="k8s-node-b", ready=False, pods=())
+    cluster, machines = ClusterSight((NODE, fresh)), [make_machine("a"), make_machine("b")]
+    (template,) = find_templates(cluster, GroupSight(machines, ()), ClusterSpec(), ScalingPolicy())
+    assert template.allocatable.cpu_millis == 1900
+
+
+@pytest.mark.parametrize(
+    ("name", "rival"),
+    [
+        ("cluster-autoscaler-6d4cf56db6-x2x4z", True),
+        ("mine-aws-cluster-autoscaler-6d4cf56db6-x2x4z", True),
+        ("karpenter-7c9f8b6d5-abcde", True),
+        ("karpenter-docs-7c9f8b6d5-abcde", False),
+        ("cluster-proportional-autoscaler-7c9f8b6d5-abcde", False),
+    ],
+)
+def test_other_autoscalers_are_known_by_their_pods(name: str, rival: bool) -> None:
+    node = replace(NODE, pods=(DAEMON, SeenPod("tools", name)))
+    seen = snapshot_of(ClusterSight((node,)), make_machine())
+    assert seen.rivals == ((f"tools/{name}",) if rival else ())

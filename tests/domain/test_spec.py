@@ -40,6 +40,7 @@ def test_nothing_said_gives_the_article_s_cluster() -> None:
         pytest.param({"access": {"api_port": 6443}}, "the nodes' own listener", id="port 6443"),
         pytest.param({"access": {"ssh_port": 22}}, "1024", id="low port"),
         pytest.param({"access": {"allowed_cidrs": ["1.2.3.4/8"]}}, "host bits", id="sources"),
+        pytest.param({"nodes": 3}, "nodes must hold keys such as count", id="no keys"),
         pytest.param({"kubernetes": {"version": "latest"}}, "such as 1.36.4", id="version"),
     ],
 )
@@ -55,6 +56,14 @@ def test_a_change_is_checked_against_the_whole() -> None:
     spec = changed(ClusterSpec(), {"nodes": {"maximum": 3}})
     with pytest.raises(InvalidSpec, match="outside 0 to 3"):
         spec.with_nodes(4)
+
+
+def test_what_a_form_leaves_out_stays_as_it_was_said_before() -> None:
+    before = parse_spec({"nodes": {"count": 5}, "scaling": {"preset": "pending"}})
+    form = parse_spec({"nodes": {"maximum": 20}})
+    after = changed(before, form.given)
+    assert (after.nodes.count, after.nodes.maximum, after.scaling) == (5, 20, before.scaling)
+    assert changed(before, after.given) == after  # what was laid together says everything
 
 
 def test_an_overlay_replaces_lists_and_merges_the_rest() -> None:

@@ -1,0 +1,45 @@
+"""Locks of this machine: who waits, who is refused, and what a folder that is no folder says."""
+
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from blocks.locks import alone, alone_or_never
+from domain.errors import BadRequest
+
+
+def test_the_second_one_waits_for_the_first(tmp_path: Path) -> None:
+    file, order, inside = tmp_path / "new folder" / "lock", list[str](), Event()
+
+    def second() -> None:
+        inside.wait(10)
+        with alone(file):
+            order.append("second")
+
+    thread = Thread(target=second)
+    thread.start()
+    with alone(file):
+        inside.set()
+        thread.join(0.05)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+
+
+def test_who_does_not_wait_is_refused_until_the_first_has_left(tmp_path: Path) -> None:
+    file = tmp_path / "lock"
+    with (
+        alone_or_never(file, "busy"),
+        pytest.raises(BadRequest, match="busy"),
+        alone_or_never(file, "busy"),
+    ):
+        raise AssertionError("two are inside")
+    with alone_or_never(file, "busy"):
+        pass
+
+
+def test_a_place_that_cannot_be_written_is_named_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(BadRequest, match="XDG_DATA_HOME"), alone(tmp_path / "taken" / "lock"):
+        raise AssertionError("no lock was taken")
