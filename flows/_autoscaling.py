@@ -1,103 +1,49 @@
 """One evaluation of a group: look, decide, remember, and carry the decision out."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 
-from blocks.accounts import QingCloudAccount
-from domain.autoscaling.decision import Decision, Hold, ScaleIn, ScaleOut
-from domain.autoscaling.evaluation import decide
-from domain.autoscaling.keeping import keep_memory, read_memory
-from domain.autoscaling.memory import Memory, launch_failed, launch_succeeded, removal_failed
-from domain.autoscaling.policy import ScalingPolicy
-from domain.autoscaling.presets import DEFAULT, PRESETS
-from domain.autoscaling.report import Evaluation, evaluation_of
-from domain.autoscaling.sight import ClusterSight
-from domain.autoscaling.snapshot import Snapshot
-from domain.errors import ClusterError, NotFound
-from domain.spec import ClusterSpec, changed
-from domain.view import ClusterView
-from flows._replay import read_policy
-from flows._scaling import scale_in, scale_out
-from tasks.autoscaling import (
-    HOLDER,
-    Subject,
-    keep_counts,
-    left_behind,
-    look,
-    open_subject,
-    publish_evaluation,
-    tell,
+from domain.autoscaling.decision import Hold, ScaleIn, ScaleOut
+from domain.autoscaling.keeping import keep_memory
+from domain.autoscaling.memory import Memory
+from domain.autoscaling.remembering import (
+    act_done,
+    act_failed,
+    addition_began,
+    addition_tried,
+    launch_failed,
+    removal_failed,
 )
-from tasks.control_plane import api_url, store_spec
+from domain.autoscaling.report import Evaluation
+from domain.errors import ClusterError, NotFound
+from flows._cases import Case, Finding, consider, open_case
+from flows._scaling import scale_in, scale_out
+from flows._takeover import take_over
+from tasks.autoscaling import HOLDER, keep_counts, publish_evaluation, tell
+from tasks.control_plane import store_spec
 from tasks.metrics import need_sight
-from tasks.overview import need_cluster, stored_spec, with_sources
-from tasks.scaling import forget_node, give_back
-
-
-@dataclass(frozen=True)
-class Case:
-    """What an evaluation is about, as it was read from the cloud and from the cluster."""
-
-    subject: Subject
-    view: ClusterView
-    spec: ClusterSpec
-    policy: ScalingPolicy
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A decision, what it rests on, and what to remember of it."""
-
-    snapshot: Snapshot
-    decision: Decision
-    memory: Memory
-    evaluation: Evaluation
-
-
-@contextmanager
-def open_case(account: QingCloudAccount, name: str, policy: str = "") -> Iterator[Case]:
-    """Read a cluster's machines and its description, and open its API.
-
-    Args:
-        policy: a preset or a YAML file; if not given, the description's own.
-
-    Raises:
-        NotFound: there is no such cluster, or it does not tell its description: with guessed
-            bounds nothing may be removed.
-        InvalidSpec: there is no such policy.
-    """
-    view = need_sight(account, name)
-    stored = stored_spec(account, view)
-    if stored is None:
-        raise NotFound(f"cluster {name} does not answer, or is not finished yet")
-    spec = with_sources(account, stored)
-    chosen = read_policy(policy) if policy else spec.scaling or PRESETS[DEFAULT]
-    url = api_url(view.public_address, spec.access.api_port)
-    with open_subject(account, name, chosen.group, url) as subject:
-        yield Case(subject, view, spec, chosen)
-
-
-def consider(case: Case, cluster: ClusterSight | None = None) -> Finding:
-    """Look and decide; changes nothing."""
-    cluster = cluster or case.subject.api.read_sight()
-    now = datetime.now(UTC)
-    snapshot = look(case.subject, case.view, cluster, case.spec, case.policy, now)
-    memory = read_memory(case.subject.api, case.subject.group)
-    decision, memory = decide(snapshot, case.policy, memory)
-    found = evaluation_of(decision, case.subject.cluster, case.subject.group, now)
-    return Finding(snapshot, decision, memory, found)
+from tasks.overview import need_cluster
+from tasks.steps import run_logger
 
 
 def evaluate(case: Case) -> Evaluation:
     """Look, decide, remember and act. Nobody else may do so at the same time.
 
+    What another evaluator has left unfinished comes first, and then a fresh look.
+
     Raises:
         ClusterError: the change was begun and not finished; Event, artifact and memory say so.
     """
-    cluster = case.subject.api.read_sight()
-    finding = consider(case, None if _tidy_up(case, cluster) else cluster)
+    finding = consider(case)
+    if not finding.is_unfinished:
+        return conclude(case, finding)
+    take_over(case, finding)
+    with open_case(case.subject.account, case.subject.cluster, case.asked) as fresh:
+        return conclude(fresh, consider(fresh))
+
+
+def conclude(case: Case, finding: Finding) -> Evaluation:
+    """Remember what was found, and act on it."""
     keep_memory(case.subject.api, case.subject.group, finding.memory)
     evaluation = _act(case, finding)
     keep_counts(case.subject.cluster, case.policy, finding.snapshot)
@@ -105,81 +51,94 @@ def evaluate(case: Case) -> Evaluation:
 
 
 def _act(case: Case, finding: Finding) -> Evaluation:
+    memory = finding.memory
     match finding.decision:
         case ScaleOut() as out:
-            return _carry_out(case, finding, "ScalingOut", lambda: _grow(case, finding, out))
+            return _carry_out(
+                case,
+                finding,
+                "ScalingOut",
+                act=lambda: _grow(case, finding, out),
+                on_failure=lambda why: _not_grown(case, finding, out, why),
+            )
         case ScaleIn() as removal:
-            return _carry_out(case, finding, "ScalingIn", lambda: _shrink(case, finding, removal))
+            return _carry_out(
+                case,
+                finding,
+                "ScalingIn",
+                act=lambda: _shrink(case, removal),
+                on_failure=lambda why: removal_failed(memory, datetime.now(UTC), removal.node, why),
+            )
         case Hold():
             return finding.evaluation
 
 
-def _tidy_up(case: Case, cluster: ClusterSight) -> bool:
-    """Finish, or take back, the removals that an evaluator has left behind; whether there were."""
-    subject, found = case.subject, False
-    for mark, machine in left_behind(cluster, case.view.group(subject.group), subject.group):
-        found = True
-        if machine is None:
-            forget_node(subject.account, subject.cluster, subject.url, mark.node)
-        else:
-            give_back(subject.account, subject.cluster, subject.url, subject.group, machine)
-    return found
-
-
-def _carry_out(case: Case, finding: Finding, event: str, act: Callable[[], None]) -> Evaluation:
+def _carry_out(
+    case: Case,
+    finding: Finding,
+    event: str,
+    *,
+    act: Callable[[], None],
+    on_failure: Callable[[str], Memory],
+) -> Evaluation:
     """Act, and tell before and after; a failure is told and goes on to the caller."""
     subject, evaluation = case.subject, finding.evaluation
-    tell(subject, evaluation, event, evaluation.sentence)
+    tell(subject, event, evaluation.sentence)
     try:
         act()
     except BaseException as error:
-        failed = evaluation.failed(str(error) or type(error).__name__)
-        tell(subject, failed, f"{event}Failed", f"{evaluation.sentence}; {failed.failure}")
+        failed = evaluation.failed(str(error) or f"it was ended ({type(error).__name__})")
+        try:
+            keep_memory(subject.api, subject.group, on_failure(failed.failure))
+        except ClusterError as other:  # the first error is the one that matters
+            run_logger().warning("not remembered in the cluster: %s", other)
+        tell(subject, f"{event}Failed", f"{evaluation.sentence}; {failed.failure}")
         publish_evaluation(failed)
         raise
-    tell(subject, evaluation, event.replace("Scaling", "Scaled"), evaluation.sentence)
+    memory = act_done(finding.memory, finding.decision)
+    keep_memory(subject.api, subject.group, memory)
+    tell(subject, event.replace("Scaling", "Scaled"), evaluation.sentence)
     publish_evaluation(evaluation.done())
     return evaluation.done()
 
 
 def _grow(case: Case, finding: Finding, decision: ScaleOut) -> None:
-    """Add machines; the type that could not be started is remembered, and waits."""
-    subject, group = case.subject, case.subject.group
-    leaving = sum(1 for machine in finding.snapshot.machines if machine.leaving)
-    count = decision.target + leaving
-    template = {"instance_type": decision.instance_type}
-    most = max(count, case.spec.nodes.maximum)
-    nodes = {"count": count, "maximum": most, "template": template}
-    wanted = changed(case.spec, {"nodes": nodes})
-    memory = finding.memory
-    try:
-        scale_out(
-            subject.account, wanted, need_cluster(subject.account, subject.cluster), subject.url
-        )
-    except ClusterError as error:
-        there = need_sight(subject.account, subject.cluster).group(group)
-        if len(there) < count:
-            back_off, kind = case.policy.back_off, decision.instance_type
-            now = datetime.now(UTC)
-            keep_memory(subject.api, group, launch_failed(memory, now, kind, str(error), back_off))
-        raise
-    if decision.instance_type in memory.troubles:
-        keep_memory(subject.api, group, launch_succeeded(memory, decision.instance_type))
+    """Add machines of the type that was decided on."""
+    subject = case.subject
+    began = addition_began(finding.memory, finding.snapshot.time)
+    keep_memory(subject.api, subject.group, began)
+    wanted = case.with_machines(
+        _count_with(finding, decision), instance_type=decision.instance_type
+    )
+    view = need_cluster(subject.account, subject.cluster)
+    scale_out(subject.account, wanted, view, subject.url)
     store_spec(subject.account, case.spec.with_nodes(decision.target), subject.url)
 
 
-def _shrink(case: Case, finding: Finding, decision: ScaleIn) -> None:
-    """Remove exactly the machine that was chosen; one that cannot go has its turn later again."""
+def _count_with(finding: Finding, decision: ScaleOut) -> int:
+    """How many machines the cloud lists when the target is reached, those included that leave."""
+    return decision.target + sum(1 for machine in finding.snapshot.machines if machine.leaving)
+
+
+def _not_grown(case: Case, finding: Finding, decision: ScaleOut, why: str) -> Memory:
+    """What to remember of an addition that failed: was it the launch, and is something there?"""
+    now = datetime.now(UTC)
+    there = len(need_sight(case.subject.account, case.subject.cluster).group(case.subject.group))
+    memory = finding.memory
+    if there > case.size:
+        memory = addition_tried(addition_began(memory, finding.snapshot.time), now)
+    if there < _count_with(finding, decision):
+        return launch_failed(memory, now, decision.instance_type, why, case.policy.back_off)
+    return act_failed(memory, why)
+
+
+def _shrink(case: Case, decision: ScaleIn) -> None:
+    """Remove exactly the machine that was chosen."""
     subject, spec = case.subject, case.spec.with_nodes(decision.target)
     view = need_cluster(subject.account, subject.cluster)
     leaving = [machine for machine in view.group(subject.group) if machine.id == decision.machine]
     if not leaving:
         raise NotFound(f"machine {decision.machine} is gone already")
     seconds = case.policy.drain_seconds
-    try:
-        scale_in(subject.account, spec, view, subject.url, subject.group, leaving, HOLDER, seconds)
-    except ClusterError:
-        memory = removal_failed(finding.memory, datetime.now(UTC), decision.node)
-        keep_memory(subject.api, subject.group, memory)
-        raise
+    scale_in(subject.account, spec, view, subject.url, subject.group, leaving, HOLDER, seconds)
     store_spec(subject.account, spec, subject.url)

@@ -32,19 +32,19 @@ class ReplayFlags:
     load: Annotated[
         str,
         Parameter(
-            help="constant:150, burst, daily or sawtooth, with :N for N pods; or a CSV file "
-            "with the columns time and pods"
+            help="With --replay: constant, burst, daily or sawtooth, with :N for N pods; or a "
+            "CSV file with the columns time and pods"
         ),
     ] = "constant:150"
-    boot_minutes: Annotated[float, Parameter(help="From order to Ready")] = 3.0
-    hours: Annotated[float | None, Parameter(help="How long; else as long as the load needs")] = (
-        None
+    boot_minutes: Annotated[float, Parameter(help="With --replay: minutes from order to Ready")] = (
+        3.0
     )
-    machines: Annotated[int, Parameter(help="Machines at the start")] = 3
+    hours: Annotated[float | None, Parameter(help="With --replay: hours to simulate")] = None
+    machines: Annotated[int, Parameter(help="With --replay: machines at the start")] = 3
     without_guards: Annotated[
-        bool, Parameter(negative=(), help="Take the policy at its word, for comparison")
+        bool, Parameter(negative=(), help="With --replay: apply the policy literally")
     ] = False
-    chart: Annotated[Path | None, Parameter(help="Draw it into this SVG file")] = None
+    chart: Annotated[Path | None, Parameter(help="With --replay: draw an SVG chart")] = None
 
 
 def try_policy(policy: str, flags: ReplayFlags, *, json: bool) -> None:

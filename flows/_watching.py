@@ -2,16 +2,23 @@
 
 import time
 from collections.abc import Callable, Iterator
-from threading import Event, Thread
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from signal import SIGINT, getsignal, signal
+from threading import Event
+from types import FrameType
+
+from httpx import HTTPError
+from prefect.exceptions import PrefectException
 
 from blocks.accounts import QingCloudAccount
 from clients.kubernetes import ClusterClient
 from domain.autoscaling.keeping import keep_memory
-from domain.autoscaling.report import Evaluation
+from domain.autoscaling.report import Evaluation, skipped
 from domain.errors import ClusterError, FinalError
-from flows._autoscaling import consider, open_case
-from tasks.autoscaling import Subject, keep_counts, only_evaluator
-from tasks.control_plane import open_api
+from domain.names import NODES
+from flows._cases import consider, open_case
+from tasks.autoscaling import Subject, in_thread, keep_counts, only_evaluator
 from tasks.steps import run_logger
 
 LOOK_EVERY = 30.0
@@ -36,7 +43,7 @@ def watch_cluster(
     act: Callable[[], Evaluation],
     show: Callable[[Evaluation], None],
 ) -> None:
-    """Look whenever something happens, and run `act` when there is something to do; for ever.
+    """Look whenever something happens, and run `act` when there is something to do; until Ctrl-C.
 
     One change at a time: what happens during a change is looked at after it.
 
@@ -48,15 +55,35 @@ def watch_cluster(
             raise FinalError(f"another evaluator is at work, {other}; only one may be")
         bell = Event()
         for happening in (ClusterClient.watch_waiting_pods, ClusterClient.watch_nodes):
-            Thread(target=_listen, args=(case.subject, happening, bell), daemon=True).start()
-        _look_for_ever(account, name, policy, bell, act, show)
+            in_thread(_listen, case.subject, happening, bell)
+        with _interrupted() as ended:
+            _look_until(ended, account, name, policy, bell, act, show)
+
+
+@contextmanager
+def _interrupted() -> Iterator[Event]:
+    """Tell of Ctrl-C in an event, too: a flow run that is just ending may swallow the exception."""
+    ended, before = Event(), getsignal(SIGINT)
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        ended.set()
+        if callable(before):
+            before(number, frame)
+
+    signal(SIGINT, interrupt)
+    try:
+        yield ended
+    except KeyboardInterrupt:
+        return  # which is how a watch ends well
+    finally:
+        signal(SIGINT, before)
 
 
 def _listen(subject: Subject, happening: Happening, bell: Event) -> None:
     """Ring for each thing that happens; a connection that is lost is opened again."""
     while True:
         try:
-            with open_api(subject.account, subject.cluster, subject.url) as api:
+            with subject.open_api() as api:
                 for _ in happening(api, WATCH_SECONDS):
                     bell.set()
         except ClusterError as error:
@@ -64,7 +91,8 @@ def _listen(subject: Subject, happening: Happening, bell: Event) -> None:
             time.sleep(PAUSES[0])
 
 
-def _look_for_ever(
+def _look_until(
+    ended: Event,
     account: QingCloudAccount,
     name: str,
     policy: str,
@@ -72,39 +100,39 @@ def _look_for_ever(
     act: Callable[[], Evaluation],
     show: Callable[[Evaluation], None],
 ) -> None:
-    pause, last = PAUSES[0], ""
-    while True:
+    """Look, at each ring and now and then; what is the same as before is not shown again."""
+    pause, last = PAUSES[0], ("", "", 0)
+    while not ended.is_set():
         rang = bell.wait(LOOK_EVERY)
         if rang:
             time.sleep(GATHER)
         bell.clear()
-        words = _look(account, name, policy, act, show, last)
-        pause = min(2 * pause, PAUSES[1]) if rang and words == last else PAUSES[0]
-        last = words
+        found = _look(account, name, policy, act)
+        gist = (found.kind, found.reason or found.sentence, found.size)  # not the seconds left
+        if gist != last:
+            show(found)
+        pause = min(2 * pause, PAUSES[1]) if rang and gist == last else PAUSES[0]
+        last = gist
         time.sleep(pause)
 
 
 def _look(
-    account: QingCloudAccount,
-    name: str,
-    policy: str,
-    act: Callable[[], Evaluation],
-    show: Callable[[Evaluation], None],
-    last: str,
-) -> str:
-    """Look once, act where something is to be done; returns what was said."""
+    account: QingCloudAccount, name: str, policy: str, act: Callable[[], Evaluation]
+) -> Evaluation:
+    """Look once, and act where something is to be done; whatever does not answer now may later."""
     try:
-        with open_case(account, name, policy) as case:
+        with open_case(account, name, policy) as case, only_evaluator(case.subject) as other:
+            now = datetime.now(UTC)
+            if other:
+                return skipped(name, case.policy.group, now, f"the lease is with {other} now")
             finding = consider(case)
-            found = finding.evaluation
-            if not found.changes:
-                keep_memory(case.subject.api, case.subject.group, finding.memory)
-                keep_counts(name, case.policy, finding.snapshot)
-        if found.changes:
-            found = act()  # it looks again, and what it sees then counts
+            if finding.evaluation.changes or finding.is_unfinished:
+                return act()  # it looks again, and what it sees then counts
+            keep_memory(case.subject.api, case.subject.group, finding.memory)
+            keep_counts(name, case.policy, finding.snapshot)
+            return finding.evaluation
     except ClusterError as error:
-        run_logger().warning("%s", error)
-        return str(error)
-    if found.sentence != last:
-        show(found)
-    return found.sentence
+        return skipped(name, NODES, datetime.now(UTC), str(error))
+    except (HTTPError, PrefectException) as error:
+        words = f"the Prefect server does not answer: {error or type(error).__name__}"
+        return skipped(name, NODES, datetime.now(UTC), words)

@@ -1,6 +1,6 @@
 """Let a group of machines follow its load: `python -m flows.autoscale`."""
 
-from contextlib import suppress
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -9,13 +9,14 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
+from domain.autoscaling.explanation import explain
 from domain.autoscaling.keeping import read_memory
-from domain.autoscaling.memory import explain
 from domain.autoscaling.moments import parse_moment
 from domain.autoscaling.report import Evaluation, skipped
 from domain.errors import InvalidSpec, NotFound
 from domain.names import NODES
-from flows._autoscaling import consider, evaluate, open_case
+from flows._autoscaling import evaluate
+from flows._cases import consider, open_case
 from flows._command import Common, Session, cluster_name, make_app, run, session
 from flows._nodes import MOST_AT_ONCE
 from flows._replay import ReplayFlags, try_policy
@@ -47,47 +48,47 @@ def autoscale(
     late = seconds_late(now)
     if late > LATEST.total_seconds():
         return skipped(name, NODES, now, f"this run is {late:.0f} s late, and a newer one is due")
-    try:
-        with open_case(account, name, policy) as case:
-            if dry_run:
-                return consider(case).evaluation
-            with only_evaluator(case.subject) as other:
-                if other:
-                    why = f"another evaluator is at work, {other}"
-                    return skipped(name, case.policy.group, now, why)
-                return evaluate(case)
-    except NotFound as error:
-        return skipped(name, NODES, now, str(error))
+    with ExitStack() as stack:
+        try:
+            case = stack.enter_context(open_case(account, name, policy))
+        except NotFound as error:
+            return skipped(name, NODES, now, str(error))
+        if dry_run:
+            return consider(case).evaluation
+        if other := stack.enter_context(only_evaluator(case.subject)):
+            why = f"another evaluator is at work, {other}"
+            return skipped(name, case.policy.group, now, why)
+        return evaluate(case)
 
 
-app = make_app("autoscale", "Let a group of machines follow its load.")
+app = make_app("autoscale", "Grow and shrink the node group with its load.")
 
 
 @app.default
 def main(
     *,
     once: Annotated[
-        bool, Parameter(negative=(), help="Look once and act, which is what happens anyway")
+        bool, Parameter(negative=(), help="Evaluate once and act (the default)")
     ] = False,
     dry_run: Annotated[
-        bool, Parameter(negative=(), help="Decide and explain, change nothing")
+        bool, Parameter(negative=(), help="Decide and explain, but change nothing")
     ] = False,
     watch: Annotated[
-        bool, Parameter(negative=(), help="Go on, and react within seconds when pods wait")
+        bool, Parameter(negative=(), help="Keep running; react within seconds when pods wait")
     ] = False,
     why: Annotated[
         list[str] | None,
         Parameter(
             consume_multiple=(0, 1),
             negative=(),
-            help="Tell the last decision, or the one that stood at a time such as 14:05",
+            help="Explain the last decision, or the one in force at a time such as 14:05",
         ),
     ] = None,
     policy: Annotated[
-        str, Parameter(help="A preset's name, or a YAML file; else what the cluster's file says")
+        str, Parameter(help="Preset or YAML file (default: the cluster's own policy)")
     ] = "",
     replay: Annotated[
-        str, Parameter(help="Try a policy on simulated time: a preset's name, or a YAML file")
+        str, Parameter(help="Simulate a policy instead of acting: preset or YAML file")
     ] = "",
     flags: ReplayFlags = ReplayFlags(),  # noqa: B008 - frozen
     common: Common = Common(),  # noqa: B008 - frozen
@@ -122,22 +123,21 @@ def main(
 
 def _watch(opened: Session, name: str, policy: str) -> None:
     opened.say("Watching; end it with Ctrl-C")
-    with suppress(KeyboardInterrupt):  # which is how a watch ends well
-        watch_cluster(
-            opened.account,
-            name,
-            policy,
-            act=lambda: autoscale(opened.account, name, policy),
-            show=show_evaluation,
-        )
+    watch_cluster(
+        opened.account,
+        name,
+        policy,
+        act=lambda: autoscale(opened.account, name, policy),
+        show=show_evaluation,
+    )
 
 
 def _explain(opened: Session, name: str, policy: str, when: str) -> None:
     moment = parse_moment(when, datetime.now().astimezone())
     with open_case(opened.account, name, policy) as case:
         found = explain(read_memory(case.subject.api, case.subject.group), moment)
-    show_explanation(moment, found)
-    opened.answer({"moment": moment, "decision": found})
+    show_explanation(found)
+    opened.answer(found)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,22 @@
 
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event, Lock, Thread
+from typing import ParamSpec
 
+from httpx import HTTPError
 from prefect.artifacts import create_markdown_artifact
+from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 
 from blocks.accounts import QingCloudAccount
+from blocks.credentials import ClusterCredentials
 from blocks.monitoring import open_samples
 from clients.kubernetes import ClusterClient
 from domain.autoscaling import keeping, sight
@@ -27,10 +33,11 @@ from domain.metrics.records import Per, Sample, Window, WindowStatistics
 from domain.names import node_name
 from domain.spec import ClusterSpec
 from domain.view import ClusterView
-from tasks.control_plane import open_api
 from tasks.credentials import read_credentials
 from tasks.reports import artifact_key
 from tasks.steps import run_logger
+
+P = ParamSpec("P")
 
 LATEST = timedelta(seconds=60)
 """A run that starts later than this is superseded: the next one of the schedule is due."""
@@ -41,18 +48,23 @@ HOLDER = f"{socket.gethostname()}-{os.getpid()}"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Which group of which cluster is evaluated, with the way to it.
-
-    Args:
-        known: ids of the machines whose host keys are pinned.
-    """
+    """Which group of which cluster is evaluated, with the way to it."""
 
     account: QingCloudAccount
     cluster: str
     group: str
     url: str
     api: ClusterClient
-    known: frozenset[str]
+    credentials: ClusterCredentials
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Ids of the machines whose host keys are pinned, which are those that we installed."""
+        return frozenset(self.credentials.host_keys)
+
+    def open_api(self) -> ClusterClient:
+        """Open a client of one's own, for another thread or a long time; no Prefect is asked."""
+        return self.credentials.client(self.url)
 
 
 @contextmanager
@@ -66,7 +78,7 @@ def open_subject(
     """
     credentials = read_credentials(account, cluster)
     with credentials.client(url) as api:
-        yield Subject(account, cluster, group, url, api, frozenset(credentials.host_keys))
+        yield Subject(account, cluster, group, url, api, credentials)
 
 
 def seconds_late(now: datetime) -> float:
@@ -94,10 +106,9 @@ def only_evaluator(subject: Subject) -> Iterator[str]:
         yield other
         return
     ended = Event()
-    renewing = Thread(target=_renew, args=(subject, claim, ended), daemon=True)
+    renewing = in_thread(_renew, subject, claim, ended)
     with _changing:
         _held.add(key)
-    renewing.start()
     try:
         yield ""
     finally:
@@ -106,35 +117,48 @@ def only_evaluator(subject: Subject) -> Iterator[str]:
         with _changing:
             _held.discard(key)
         try:
-            with open_api(subject.account, subject.cluster, subject.url) as api:
+            with subject.open_api() as api:
                 give_lease_back(api, claim)
         except ClusterError as error:  # it ends by itself
             run_logger().warning("the lease of %s stays for a minute: %s", subject.group, error)
 
 
 def _renew(subject: Subject, claim: Claim, ended: Event) -> None:
-    """Renew until the end; a lease that was lost meanwhile has to be taken again."""
+    """Renew until the end; a lease that was lost meanwhile is ours again when it is free."""
+    key = (subject.cluster, subject.group)
     while not ended.wait(VALID.total_seconds() / 3):
         try:
-            with open_api(subject.account, subject.cluster, subject.url) as api:
+            with subject.open_api() as api:
                 other = take_lease(api, claim, datetime.now(UTC))
         except ClusterError as error:  # there are two more tries before it ends
             run_logger().warning("the lease of %s was not renewed: %s", subject.group, error)
             continue
-        if other:
-            run_logger().error("the lease of %s was lost to %s", subject.group, other)
-            with _changing:
-                _held.discard((subject.cluster, subject.group))
+        with _changing:
+            if not other:
+                _held.add(key)
+            elif key in _held:
+                run_logger().error("the lease of %s was lost to %s", subject.group, other)
+                _held.discard(key)
+
+
+def in_thread(function: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> Thread:
+    """Start a thread that ends with the process, and knows the run and the settings of this one."""
+    work = partial(copy_context().run, function, *args, **kwargs)
+    thread = Thread(target=work, daemon=True)
+    thread.start()
+    return thread
 
 
 def left_behind(
-    cluster: ClusterSight, machines: Sequence[Instance], group: str
-) -> Iterator[tuple[Marked, Instance | None]]:
-    """Nodes that an evaluator which has ended began to empty, with their machines if they live."""
+    marked: Sequence[Marked], machines: Sequence[Instance], group: str
+) -> list[tuple[Marked, Instance | None]]:
+    """Nodes whose removal was begun and not ended, with their machines if they live.
+
+    Only for whoever holds the Lease, and before acting: a mark of our own then tells of an
+    earlier act that could not even be taken back.
+    """
     names = {node_name(group, machine.id): machine for machine in machines}
-    for mark in cluster.marked:
-        if mark.holder != HOLDER:
-            yield mark, names.get(mark.node)
+    return [(mark, names.get(mark.node)) for mark in marked]
 
 
 def look(
@@ -194,11 +218,11 @@ def keep_counts(cluster: str, policy: ScalingPolicy, snapshot: Snapshot) -> None
         run_logger().warning("%s", error)
 
 
-def tell(subject: Subject, evaluation: Evaluation, reason: str, words: str) -> None:
+def tell(subject: Subject, reason: str, words: str) -> None:
     """Write an Event of the cluster, and a line of the run's log."""
     run_logger().info("%s %s: %s", subject.cluster, reason, words)
     try:
-        keeping.record_event(subject.api, evaluation, reason, words)
+        keeping.record_event(subject.api, subject.group, reason, words)
     except ClusterError as error:  # what is told must not end what is done
         run_logger().warning("no Event of it: %s", error)
 
@@ -212,8 +236,11 @@ def publish_evaluation(evaluation: Evaluation) -> None:
         f"At {evaluation.time:%Y-%m-%d %H:%M:%S %Z}; {outcome}",
         "\n".join(f"- {words}" for words in evaluation.details),
     ]
-    create_markdown_artifact(
-        "\n\n".join(lines) + "\n",
-        key=artifact_key("autoscale", evaluation.cluster),
-        description=evaluation.sentence,
-    )
+    try:
+        create_markdown_artifact(
+            "\n\n".join(lines) + "\n",
+            key=artifact_key("autoscale", evaluation.cluster),
+            description=evaluation.sentence,
+        )
+    except (HTTPError, PrefectException) as error:  # the Event tells it, too
+        run_logger().warning("no artifact of it: %s", error)

@@ -57,6 +57,9 @@ class Reason(StrEnum):
     ROOM_IS_THERE = "pods wait although there is room"
     NODE_WITHOUT_MACHINE = "a node has no machine"
     # Something is wrong with the question.
+    ANOTHER_AUTOSCALER = (
+        "another autoscaler runs in this cluster, and would undo what this one does"
+    )
     BOUNDS_CONTRADICT = "the minimum in force is above the maximum"
     CLOCK_JUMPED = "the clock went backwards"
 
@@ -125,16 +128,14 @@ class ScaleOut:
     """Bring the group to `target` machines.
 
     Args:
+        add: machines to buy.
         instance_type: of the new machines.
-        cancels: ids of machines whose removal under way ends first; they are not new, so
-            `add` counts only what must be bought.
     """
 
     basis: Basis
     target: int
     add: int
     instance_type: str
-    cancels: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -177,3 +178,6 @@ class Hold:
 
 
 Decision = ScaleOut | ScaleIn | Hold
+
+KINDS: dict[type[Decision], str] = {ScaleOut: "out", ScaleIn: "in", Hold: "hold"}
+"""One word for each, in what is remembered and printed."""

@@ -4,8 +4,10 @@ from collections.abc import Collection, Iterator
 from itertools import pairwise
 
 from domain.autoscaling.bounds import Bounds
-from domain.autoscaling.policy import MetricRule, ScalingPolicy, ScheduleWindow, Statistic
+from domain.autoscaling.policy import MetricRule, ScalingPolicy, ScheduleWindow
 from domain.metrics.catalog import BUILT_IN, PODS
+from domain.metrics.conditions import Statistic
+from domain.metrics.records import Per
 
 
 def find_doubts(
@@ -71,8 +73,8 @@ def _metrics(policy: ScalingPolicy, custom: Collection[str]) -> Iterator[str]:
                 f"nobody measures {metric!r}, so its rules never hold and those that add keep "
                 "all machines; add a custom monitor of that name, or correct it"
             )
-        elif known and known.of_cluster:
-            yield f"{metric} is measured for the whole cluster, not for each node; use {PODS}"
+        elif known and known.per is not Per.MACHINE:
+            yield f"{metric} is measured for the whole {known.per}, not for each node; use {PODS}"
 
 
 def _one_way(policy: ScalingPolicy) -> Iterator[str]:
@@ -81,7 +83,7 @@ def _one_way(policy: ScalingPolicy) -> Iterator[str]:
     if policy.low_use is None and all(rule.adds for rule in policy.rules):
         yield "nothing removes machines; give low_use, or a rule with a step below 0"
     for rule in policy.rules:
-        if rule.adds and rule.statistic is Statistic.LARGEST and rule.comparator.is_upward:
+        if rule.adds and rule.statistic is Statistic.MAXIMUM and rule.comparator.is_upward:
             yield (
                 f"{rule.title}: a new machine takes nothing off the fullest node, so one busy "
                 "node can bring the group to its maximum; use avg"

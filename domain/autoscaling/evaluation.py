@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from domain.autoscaling.decision import Basis, Decision, Hold, Reason
 from domain.autoscaling.growth import decide_growth
-from domain.autoscaling.memory import MOST_WATCHED, Memory, learn, notice
+from domain.autoscaling.memory import MOST_WATCHED, Memory, notice
 from domain.autoscaling.policy import ScalingPolicy
+from domain.autoscaling.remembering import learn
 from domain.autoscaling.removal import decide_removal, find_idle
 from domain.autoscaling.scene import Scene
 from domain.autoscaling.snapshot import Snapshot
@@ -18,15 +19,18 @@ def decide(snapshot: Snapshot, policy: ScalingPolicy, memory: Memory) -> tuple[D
     and the largest size that anything asks for counts. One machine leaves at a time, and only
     when nothing would bring it back.
 
-    The memory counts the decision as carried out; whoever fails at that says so with
-    `launch_failed` or `removal_failed`.
+    The memory counts the decision as carried out; whoever does so says what came of it, with the
+    functions of `remembering`.
     """
     jumped = memory.went_backwards(snapshot.time)
     memory = notice(memory, snapshot, policy)
     scene = Scene(snapshot, policy, memory)
-    if scene.bounds.contradict:
+    if snapshot.rivals:
+        rivals = ", ".join(snapshot.rivals[:3])
+        decision: Decision = _hold(scene, Reason.ANOTHER_AUTOSCALER, rivals)
+    elif scene.bounds.contradict:
         words = f"{scene.bounds.minimum} to {scene.bounds.maximum}"
-        decision: Decision = _hold(scene, Reason.BOUNDS_CONTRADICT, words)
+        decision = _hold(scene, Reason.BOUNDS_CONTRADICT, words)
     elif jumped:
         decision = _hold(scene, Reason.CLOCK_JUMPED, "")
     else:
@@ -48,13 +52,15 @@ def _rest(scene: Scene) -> Hold:
     if scene.hopeful and scene.booting:
         return _hold(scene, Reason.MACHINES_BOOT, f"{scene.booting} for {scene.hopeful} pods")
     if scene.hopeful and scene.packed and not scene.packed.machines:
-        return _hold(scene, Reason.ROOM_IS_THERE, str(scene.hopeful))
+        return _hold(scene, Reason.ROOM_IS_THERE, scene.waiting_words)
     for obstacle in (Reason.UNKNOWN_METRIC, Reason.SAMPLES_MISSING, Reason.NO_NODES):
         if obstacle in obstacles:
             words = next(r.words for r in scene.readings.values() if r.obstacle is obstacle)
             return _hold(scene, obstacle, words)
     if Reason.NOT_DUE in obstacles:
-        return _hold(scene, Reason.NOT_DUE, f"every {scene.policy.interval_seconds} s")
+        every = scene.policy.interval_seconds
+        left = every - (scene.seconds_since_rules() or 0)
+        return _hold(scene, Reason.NOT_DUE, f"in {left:.0f} s, as every {every} s")
     return _hold(scene, Reason.ALL_WELL, "")
 
 

@@ -29,16 +29,16 @@ def decide_growth(scene: Scene) -> ScaleOut | Hold | None:
     want = max(wants, key=lambda want: want.target)
     target = min(want.target, scene.bounds.maximum)
     if target <= scene.size:
+        if scene.size > scene.bounds.maximum and want.reason is not Reason.PODS_WAIT:
+            return None  # who lowers the maximum below a running group wants it smaller
         return _hold(scene, Reason.AT_MAXIMUM, f"{scene.bounds.maximum}; {want.detail}")
     cooling = _cooling(scene)
     if cooling > 0:
         return _hold(scene, Reason.COOLING_OUT, f"{cooling:.0f} s left; {want.detail}")
-    cancels = _removals_to_end(scene, target - scene.size)
-    add = target - scene.size - len(cancels)
-    if add and scene.template is None:
+    if scene.template is None:
         return _without_template(scene)
-    kind = scene.template.instance_type if scene.template else ""
-    return ScaleOut(_basis(scene, want.reason, want.detail), target, add, kind, cancels)
+    basis = _basis(scene, want.reason, want.detail)
+    return ScaleOut(basis, target, target - scene.size, scene.template.instance_type)
 
 
 def _wants(scene: Scene) -> Iterator[Want]:
@@ -63,22 +63,16 @@ def _cooling(scene: Scene) -> float:
     return scene.policy.cooldown_out_seconds - (scene.snapshot.time - out.at).total_seconds()
 
 
-def _removals_to_end(scene: Scene, wanted: int) -> tuple[str, ...]:
-    """Machines on their way out whose nodes still work: keeping one is faster than buying one."""
-    working = {node.name for node in scene.snapshot.nodes if node.ready}
-    return tuple(m.id for m in scene.leaving if m.node in working)[:wanted]
-
-
 def _without_template(scene: Scene) -> Hold:
     troubles = scene.memory.troubles
     words = [
-        f"{template.instance_type} until {troubles[template.instance_type].until:%H:%M:%S}: "
+        f"{template.instance_type} until {troubles[template.instance_type].until:%H:%M:%S %Z}: "
         f"{troubles[template.instance_type].why}"
         for template in scene.snapshot.templates
         if template.instance_type in troubles
     ]
     if not words:
-        return _hold(scene, Reason.NO_TEMPLATE, "")
+        return _hold(scene, Reason.NO_TEMPLATE, ", ".join(scene.policy.instance_types))
     return _hold(scene, Reason.LAUNCHES_BACK_OFF, "; ".join(words))
 
 

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from domain.autoscaling.memory import Memory, parse_memory
-from domain.autoscaling.report import Evaluation
 from domain.cluster_api import ClusterApi, Manifest
 
 SYSTEM = "kube-system"
@@ -41,13 +40,12 @@ def keep_memory(api: ClusterApi, group: str, memory: Memory) -> None:
     )
 
 
-def record_event(api: ClusterApi, evaluation: Evaluation, reason: str, words: str) -> None:
+def record_event(api: ClusterApi, group: str, reason: str, words: str) -> None:
     """Tell the cluster's own log; `reason` is one word such as `ScalingOut`."""
-    api.create(_event(evaluation, reason, words, datetime.now(UTC)))
+    api.create(_event(memory_name(group), reason, words, datetime.now(UTC)))
 
 
-def _event(evaluation: Evaluation, reason: str, words: str, now: datetime) -> Manifest:
-    name = memory_name(evaluation.group)
+def _event(name: str, reason: str, words: str, now: datetime) -> Manifest:
     stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "apiVersion": "v1",

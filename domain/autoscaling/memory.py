@@ -7,12 +7,9 @@ from hashlib import sha256
 
 from pydantic import TypeAdapter, ValidationError
 
-from domain.autoscaling.decision import Decision, Hold, Reason, ScaleIn, ScaleOut
-from domain.autoscaling.policy import BackOff, ScalingPolicy
+from domain.autoscaling.decision import Reason
+from domain.autoscaling.policy import ScalingPolicy
 from domain.autoscaling.snapshot import Snapshot
-
-MOST_REMEMBERED = 60
-"""Decisions kept; holds for the same reason count as one, so they reach back for hours."""
 
 MOST_WATCHED = 200
 """Nodes of which it is remembered since when little is asked of them."""
@@ -22,6 +19,9 @@ LONGEST_GAP = 600.0
 
 LESSON = timedelta(hours=24)
 """So long it is remembered that a size did not hold a load."""
+
+RETRY = timedelta(seconds=50)
+"""Between two tries to finish what was left unfinished: a little less than a minute's schedule."""
 
 STUCK = timedelta(minutes=15)
 """A node that could not be emptied is not tried again for so long."""
@@ -56,8 +56,24 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
+class Addition:
+    """One that is not known to have ended, and when somebody failed to finish it."""
+
+    began: datetime
+    tried: datetime | None = None
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether it is time to try again."""
+        return self.tried is None or now - self.tried >= RETRY
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
-    """A decision, from when to when it was the same, and what was said the last time."""
+    """A decision, from when to when it was the same, and what was said the last time.
+
+    Args:
+        outcome: of a change: `done`, why it failed, or nothing while nobody knows.
+    """
 
     first: datetime
     last: datetime
@@ -68,6 +84,7 @@ class Remembered:
     words: str
     details: tuple[str, ...] = ()
     count: int = 1
+    outcome: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +100,7 @@ class Memory:
         idle_since: by node, since when little has been asked of it.
         troubles: by instance type.
         stuck: nodes that could not be emptied, and until when they are left alone.
+        adding: what was begun to be added, until it has ended.
     """
 
     evaluated_at: datetime | None = None
@@ -97,6 +115,7 @@ class Memory:
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
     stuck: Mapping[str, datetime] = field(default_factory=dict)
     recent: tuple[Remembered, ...] = ()
+    adding: Addition | None = None
 
     def to_json(self) -> str:
         return _ADAPTER.dump_json(self).decode()
@@ -146,6 +165,8 @@ def _without_future(memory: Memory, now: datetime) -> Memory:
         nodes_since=min(memory.nodes_since or now, now),
         last_out=past(memory.last_out),
         last_in=past(memory.last_in),
+        adding=_began(memory.adding, now),
+        lesson=_shortened(memory.lesson, now),
         troubles={
             name: replace(trouble, until=min(trouble.until, now + longest))
             for name, trouble in memory.troubles.items()
@@ -156,87 +177,10 @@ def _without_future(memory: Memory, now: datetime) -> Memory:
     )
 
 
-def learn(memory: Memory, decision: Decision, now: datetime, pods: int) -> Memory:
-    """Remember a decision, and that it is about to be carried out.
-
-    Whoever carries it out says `launch_failed` or `removal_failed` when it did not work.
-    """
-    match decision:
-        case ScaleOut():
-            act = Act(now, decision.basis.size, decision.target, pods)
-            memory = replace(memory, last_out=act, lesson=_lesson(memory, act))
-        case ScaleIn():
-            act = Act(now, decision.basis.size, decision.target, pods)
-            memory = replace(memory, last_in=act)
-        case Hold():
-            pass
-    return replace(memory, recent=_with(memory.recent, decision, now))
+def _began(adding: Addition | None, now: datetime) -> Addition | None:
+    tried = min(adding.tried, now) if adding and adding.tried else None
+    return Addition(min(adding.began, now), tried) if adding else None
 
 
-def _lesson(memory: Memory, out: Act) -> Lesson | None:
-    """Learn from a machine that had to come back although no pod came with it."""
-    gone = memory.last_in
-    came_back = gone and gone.target <= out.size and out.pods <= gone.pods
-    if not gone or not came_back or out.at - gone.at > LESSON:
-        return memory.lesson
-    if memory.last_out and memory.last_out.at > gone.at:
-        return memory.lesson
-    return Lesson(gone.target, out.pods, out.at + LESSON)
-
-
-def _with(
-    recent: tuple[Remembered, ...], decision: Decision, now: datetime
-) -> tuple[Remembered, ...]:
-    basis = decision.basis
-    kind = {ScaleOut: "out", ScaleIn: "in", Hold: "hold"}[type(decision)]
-    details = [reading.words for reading in basis.readings] + [note.words for note in basis.notes]
-    entry = Remembered(
-        now,
-        now,
-        kind,
-        basis.reason,
-        basis.size,
-        decision.target,
-        decision.sentence,
-        tuple(details[:8]),
-    )
-    if recent and kind == "hold":
-        last = recent[-1]
-        if last.kind == kind and last.size == entry.size:
-            if entry.reason is Reason.NOT_DUE:  # says nothing new
-                return (*recent[:-1], replace(last, last=now))
-            if last.reason == entry.reason:
-                entry = replace(entry, first=last.first, count=last.count + 1)
-                recent = recent[:-1]
-    return (*recent, entry)[-MOST_REMEMBERED:]
-
-
-def launch_failed(
-    memory: Memory, now: datetime, instance_type: str, why: str, back_off: BackOff
-) -> Memory:
-    """Remember that machines of a type could not be started: the next type has its turn."""
-    before = memory.troubles.get(instance_type)
-    failures = before.failures + 1 if before else 1
-    until = now + timedelta(seconds=back_off.after(failures))
-    troubles = {**memory.troubles, instance_type: Trouble(failures, until, why)}
-    # Nothing was added, so there is nothing to cool down from.
-    return replace(memory, last_out=None, troubles=troubles)
-
-
-def launch_succeeded(memory: Memory, instance_type: str) -> Memory:
-    """Forget the failures of a type."""
-    kept = {name: trouble for name, trouble in memory.troubles.items() if name != instance_type}
-    return replace(memory, troubles=kept)
-
-
-def removal_failed(memory: Memory, now: datetime, node: str) -> Memory:
-    """Remember that a node could not be emptied: after the cooldown another one has its turn."""
-    stuck = {**memory.stuck, node: now + STUCK}
-    # Nothing has left, so nothing can come back; but the attempt moved pods.
-    return replace(memory, last_in=None, watching_since=now, stuck=stuck)
-
-
-def explain(memory: Memory, moment: datetime) -> Remembered | None:
-    """The decision that stood at a moment; None before the oldest that is remembered."""
-    known = [entry for entry in memory.recent if entry.first <= moment]
-    return known[-1] if known else None
+def _shortened(lesson: Lesson | None, now: datetime) -> Lesson | None:
+    return replace(lesson, until=min(lesson.until, now + LESSON)) if lesson else None

@@ -185,7 +185,7 @@ class Room:
         left = list(alike)
         one = left[0]
         if self._neighbours.concern(one):
-            return [pod for pod in left if not self._put_one(pod, log, places)]
+            return self._put_one_by_one(left, log, places)
         cpu, memory = one.requests.cpu_millis, one.requests.memory_bytes
         for place in places:
             # Most places are full when there are thousands: no call for each of them.
@@ -201,15 +201,20 @@ class Room:
                     break
         return left
 
-    def _put_one(
-        self, pod: SeenPod, log: list[tuple[SeenPod, Place]], places: Sequence[Place]
-    ) -> bool:
-        for place in places:
-            if place.is_open and self.misfit(pod, place) is None:
+    def _put_one_by_one(
+        self, left: list[SeenPod], log: list[tuple[SeenPod, Place]], places: Sequence[Place]
+    ) -> list[SeenPod]:
+        """Put pods that mind others, in one pass: a place that refuses one refuses all like it."""
+        number = 0
+        while left and number < len(places):
+            place = places[number]
+            if place.is_open and self.misfit(left[-1], place) is None:
+                pod = left.pop()
                 self._change(pod, place, 1)
                 log.append((pod, place))
-                return True
-        return False
+            else:
+                number += 1
+        return left
 
     def _change(self, pod: SeenPod, place: Place, sign: int) -> None:
         place.change(pod, sign)

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from datetime import time
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
 from domain.metrics.catalog import PODS
+from domain.metrics.conditions import Comparator, MetricCondition, Statistic
 from domain.names import NODES
 from domain.part import Part
 
@@ -16,35 +17,8 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-class Statistic(StrEnum):
-    """How the samples of all nodes become one number."""
-
-    AVERAGE = "avg"
-    SMALLEST = "min"
-    LARGEST = "max"
-
-
-class Comparator(StrEnum):
-    ABOVE = ">"
-    AT_LEAST = ">="
-    BELOW = "<"
-    AT_MOST = "<="
-
-    @property
-    def is_upward(self) -> bool:
-        """Whether larger values make it hold."""
-        return self in (Comparator.ABOVE, Comparator.AT_LEAST)
-
-    def holds(self, value: float, threshold: float) -> bool:
-        match self:
-            case Comparator.ABOVE:
-                return value > threshold
-            case Comparator.AT_LEAST:
-                return value >= threshold
-            case Comparator.BELOW:
-                return value < threshold
-            case Comparator.AT_MOST:
-                return value <= threshold
+RuleStatistic = Literal[Statistic.AVERAGE, Statistic.MINIMUM, Statistic.MAXIMUM]
+"""How the samples of all nodes become one number; how many there are says nothing of load."""
 
 
 class Choice(StrEnum):
@@ -55,17 +29,24 @@ class Choice(StrEnum):
     OLDEST = "oldest"
 
 
-class MetricRule(Part):
+class MetricRule(MetricCondition):
     """Add or remove machines when a metric of the group's nodes crosses a threshold."""
 
     metric: str = Field(PODS, min_length=1, description="A built-in metric or a custom monitor")
-    statistic: Statistic = Field(
+    statistic: RuleStatistic = Field(
         Statistic.AVERAGE, description="avg of the nodes' averages, or smallest or largest sample"
     )
     window_seconds: int = Field(60, ge=60, le=86_400, description="How far back samples count")
     comparator: Comparator
     threshold: float = Field(allow_inf_nan=False)
     step: int = Field(ge=-100, le=100, description="Machines to add, or below zero to remove")
+
+    @field_validator("statistic", mode="before")
+    @classmethod
+    def _of_values(cls, statistic: object) -> object:
+        if statistic not in get_args(RuleStatistic):
+            raise ValueError(f"{statistic!s} is no statistic of a rule; use avg, min or max")
+        return statistic
 
     @field_validator("step")
     @classmethod
@@ -177,6 +158,13 @@ class ScalingPolicy(Part):
     instance_types: tuple[str, ...] = Field(
         (), description="In this order, when one is out of stock; the group's own, if not given"
     )
+
+    @field_validator("group")
+    @classmethod
+    def _of_nodes(cls, group: str) -> str:
+        if group != NODES:
+            raise ValueError(f"{group!r} cannot be scaled, only {NODES} can")
+        return group
 
     @model_validator(mode="after")
     def _bounds(self) -> Self:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from domain.autoscaling.decision import Reading, Reason
-from domain.autoscaling.policy import MetricRule, Statistic
+from domain.autoscaling.policy import MetricRule, RuleStatistic
 from domain.autoscaling.snapshot import SeenNode, Snapshot
 from domain.metrics.catalog import PODS
+from domain.metrics.conditions import Statistic
 
 CLOCK_SLACK = timedelta(seconds=60)
 """Samples from further in the future are from a clock that is wrong."""
@@ -83,14 +84,14 @@ def read_rule(rule: MetricRule, values: Values) -> Reading:
     return Reading(rule.title, value, rule.threshold, fires, Reason.SAMPLES_MISSING)
 
 
-def combine(statistic: Statistic, known: Sequence[NodeValue]) -> float:
+def combine(statistic: RuleStatistic, known: Sequence[NodeValue]) -> float:
     """One number of many nodes; every node counts the same, however many samples it has."""
     match statistic:
         case Statistic.AVERAGE:
             return sum(value.average for value in known) / len(known)
-        case Statistic.SMALLEST:
+        case Statistic.MINIMUM:
             return min(value.smallest for value in known)
-        case Statistic.LARGEST:
+        case Statistic.MAXIMUM:
             return max(value.largest for value in known)
 
 
@@ -99,9 +100,9 @@ def _holds_for_any(rule: MetricRule, known: Sequence[NodeValue], values: Values)
         case Statistic.AVERAGE:
             whole = len(known) + len(values.missing)
             return rule.holds(sum(value.average for value in known) / whole)
-        case Statistic.LARGEST:
+        case Statistic.MAXIMUM:
             return rule.holds(combine(rule.statistic, known))
-        case Statistic.SMALLEST:
+        case Statistic.MINIMUM:
             return False
 
 
@@ -109,14 +110,16 @@ def would_still_add(rule: MetricRule, values: Values, booting: int) -> bool:
     """Whether a rule that adds would speak if the machines that boot were here, still empty."""
     if not booting:
         return True
+    if not rule.comparator.is_upward:
+        return False  # of what there should be more, a new machine may bring any amount
     known = list(values.by_node.values())
     match rule.statistic:
         case Statistic.AVERAGE:
             whole = len(known) + booting
             return rule.holds(sum(value.average for value in known) / whole)
-        case Statistic.SMALLEST:
+        case Statistic.MINIMUM:
             return rule.holds(min(0.0, combine(rule.statistic, known)))
-        case Statistic.LARGEST:
+        case Statistic.MAXIMUM:
             # A new machine takes nothing off the fullest; wait what its arrival changes.
             return False
 
@@ -138,9 +141,9 @@ def values_after_removal(
     match rule.statistic:
         case Statistic.AVERAGE:
             yield now + gone.average / len(others)
-        case Statistic.SMALLEST:
+        case Statistic.MINIMUM:
             # The smallest is at most the average, wherever the load goes.
             yield combine(Statistic.AVERAGE, others) + gone.largest / len(others)
-        case Statistic.LARGEST:
+        case Statistic.MAXIMUM:
             most = now + gone.largest
             yield most if most_on_a_node is None else max(now, min(most, most_on_a_node))

@@ -3,19 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 
 from domain.autoscaling.decision import Basis, Hold, Note, Reason, ScaleIn
 from domain.autoscaling.policy import Choice, MetricRule
-from domain.autoscaling.readings import values_after_removal
+from domain.autoscaling.refusals import find_refusal, moving_pods
 from domain.autoscaling.scene import Member, Scene
-from domain.autoscaling.snapshot import Budget, SeenNode, SeenPod
-from domain.metrics.catalog import PODS
+from domain.autoscaling.snapshot import SeenNode, SeenPod
 
-MOST_TRIALS = 10
-"""Machines for whose pods a place is sought in one evaluation; the rest waits for the next."""
-
-SYSTEM = "kube-system"
+FIRST_CHOICES = 10
+MOST_LOOKS = 50
+"""Machines that one evaluation looks at: the first choices, and of the rest some in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +37,17 @@ def decide_removal(scene: Scene, idle_since: dict[str, datetime]) -> ScaleIn | H
         return None
     veto = next(_vetoes(scene, trigger), None)
     if veto:
-        return _hold(scene, veto, ())
+        return _hold(scene, Note(veto.reason, f"{veto.about}; {trigger.detail}"), ())
     chosen, refusals = _choose(scene, trigger, idle_since)
     if chosen is None:
-        first = refusals[0]
+        first, more = refusals[0], len(refusals) - 1
         words = f"{first.about} ({first.detail})" if first.detail else first.about
+        words += f", and {more} more may not leave either" if more else ""
         return _hold(scene, Note(first.reason, words), refusals)
-    basis = _basis(scene, trigger.reason, trigger.detail, refusals)
+    detail = trigger.detail
+    if trigger.reason is Reason.LOW_USE:
+        detail = _idle_words(scene, chosen.machine.node, idle_since)
+    basis = _basis(scene, trigger.reason, detail, refusals)
     return ScaleIn(basis, chosen.machine.id, chosen.machine.node)
 
 
@@ -55,21 +56,32 @@ def find_idle(scene: Scene) -> dict[str, datetime]:
     low = scene.policy.low_use
     if low is None:
         return {}
-    places = {place.name: place for place in scene.room.places}
-    idle: dict[str, datetime] = {}
-    for node in scene.measured:
-        place = places.get(node.name)
-        if place is None:
-            continue
-        used = [node.count_workload() / scene.pods_per_node]
-        has = node.allocatable
-        if has.cpu_millis:
-            used.append(1 - place.cpu / has.cpu_millis)
-        if has.memory_bytes:
-            used.append(1 - place.memory / has.memory_bytes)
-        if max(used) < low.share:
-            idle[node.name] = scene.memory.idle_since.get(node.name, scene.snapshot.time)
-    return idle
+    places = {place.name for place in scene.room.places}
+    return {
+        node.name: scene.memory.idle_since.get(node.name, scene.snapshot.time)
+        for node in scene.measured
+        if node.name in places and _share_used(scene, node) < low.share
+    }
+
+
+def _share_used(scene: Scene, node: SeenNode) -> float:
+    """The largest share of its places, cpu and memory that pods have or request."""
+    has, pods = node.allocatable, node.pods
+    used = [node.count_workload() / scene.pods_per_node]
+    if has.cpu_millis:
+        used.append(sum(pod.requests.cpu_millis for pod in pods) / has.cpu_millis)
+    if has.memory_bytes:
+        used.append(sum(pod.requests.memory_bytes for pod in pods) / has.memory_bytes)
+    return max(used)
+
+
+def _idle_words(scene: Scene, name: str, idle_since: dict[str, datetime]) -> str:
+    node = next(node for node in scene.measured if node.name == name)
+    seconds = (scene.snapshot.time - idle_since[name]).total_seconds()
+    low = scene.policy.low_use
+    limit = f"{low.share:.0%}" if low else ""
+    share = _share_used(scene, node)
+    return f"{name}, {share:.0%} of its places, cpu or memory, below {limit} for {seconds:.0f} s"
 
 
 def _trigger(scene: Scene, idle_since: dict[str, datetime]) -> Trigger | None:
@@ -83,9 +95,8 @@ def _trigger(scene: Scene, idle_since: dict[str, datetime]) -> Trigger | None:
         return Trigger(Reason.RULE_REMOVES, detail, firing)
     long_enough = _idle_long_enough(scene, idle_since)
     if long_enough:
-        name = min(long_enough, key=lambda name: idle_since[name])
-        seconds = (scene.snapshot.time - idle_since[name]).total_seconds()
-        return Trigger(Reason.LOW_USE, f"{name} for {seconds:.0f} s")
+        name = min(long_enough, key=lambda name: (idle_since[name], name))
+        return Trigger(Reason.LOW_USE, _idle_words(scene, name, idle_since))
     return None
 
 
@@ -110,7 +121,8 @@ def _vetoes(scene: Scene, trigger: Trigger) -> Iterator[Note]:
         yield Note(Reason.REMOVAL_UNDER_WAY, ", ".join(m.node for m in scene.leaving[:5]))
     if scene.packed is None or scene.hopeful:
         room = scene.packed is not None and not scene.packed.machines
-        yield Note(Reason.ROOM_IS_THERE if room else Reason.PODS_WAIT, f"{scene.hopeful}")
+        words = scene.waiting_words
+        yield Note(Reason.ROOM_IS_THERE if room else Reason.PODS_WAIT, words)
     share = len(scene.not_ready) / max(1, len(scene.settled))
     if share > scene.policy.most_not_ready:
         yield Note(Reason.MANY_NOT_READY, f"{len(scene.not_ready)} of {len(scene.settled)}")
@@ -118,7 +130,7 @@ def _vetoes(scene: Scene, trigger: Trigger) -> Iterator[Note]:
     if left > 0:
         yield Note(Reason.COOLING_IN, f"{left:.0f} s left")
     if trigger.rules and not any(_window_is_full(scene, rule) for rule in trigger.rules):
-        yield Note(Reason.NODES_CHANGED, trigger.detail)
+        yield Note(Reason.NODES_CHANGED, f"at {scene.memory.nodes_since:%H:%M:%S %Z}")
     if not forced:
         yield from _unreadable(scene)
         yield from _lesson(scene)
@@ -150,7 +162,7 @@ def _lesson(scene: Scene) -> Iterator[Note]:
         and scene.size - 1 <= lesson.size
         and scene.pods >= lesson.pods
     ):
-        words = f"{lesson.size} machines, {lesson.pods} pods; until {lesson.until:%H:%M}"
+        words = f"{lesson.size} machines, {lesson.pods} pods; until {lesson.until:%H:%M %Z}"
         yield Note(Reason.CAME_BACK_BEFORE, words)
 
 
@@ -166,14 +178,11 @@ def _choose(
         idle = _idle_long_enough(scene, idle_since)
         candidates = [m for m in candidates if m.node and m.node.name in idle]
     refusals: list[Note] = []
-    trials = 0
     orphan = _find_orphan_without_place(scene)
-    for member in _in_order(candidates, scene.policy.remove_first):
-        refusal = _refuse_cheaply(scene, member, forced=trigger.reason is Reason.ABOVE_MAXIMUM)
+    in_order = _in_order(candidates, scene.policy.remove_first)
+    for member in _some_in_turn(in_order, scene.snapshot.time):
+        refusal = find_refusal(scene, member, forced=trigger.reason is Reason.ABOVE_MAXIMUM)
         if refusal is None and member.node:
-            if trials == MOST_TRIALS:
-                break
-            trials += 1
             homeless = orphan or scene.room.find_homeless(member.node.name)
             if homeless is None:
                 return member, refusals
@@ -193,72 +202,21 @@ def _in_order(members: Sequence[Member], choice: Choice) -> list[Member]:
     return sorted(newest, key=lambda m: m.node.count_workload() if m.node else 0)
 
 
-def _refuse_cheaply(scene: Scene, member: Member, *, forced: bool) -> Note | None:
-    machine, node = member.machine, member.node
-    if node is None:
-        return Note(Reason.MACHINE_WITHOUT_NODE, machine.id)
-    if not machine.ours or node.group != scene.policy.group:
-        return Note(Reason.HAND_MADE, node.name)
-    if any(fnmatchcase(name, p) for p in scene.policy.exempt for name in (machine.id, node.name)):
-        return Note(Reason.EXEMPT, node.name)
-    if node.removal_disabled:
-        return Note(Reason.REMOVAL_DISABLED, node.name)
-    if not node.ready:
-        return Note(Reason.NOT_READY, node.name)
-    if node.name in scene.memory.stuck:
-        return Note(Reason.DRAIN_FAILED, node.name)
-    if not node.schedulable:
-        return Note(Reason.CORDONED, node.name)
-    stuck = _find_stuck_pod(node, scene.snapshot.budgets)
-    return stuck or (None if forced else _find_rule_that_would_add(scene, node))
-
-
-def _find_stuck_pod(node: SeenNode, budgets: Sequence[Budget]) -> Note | None:
-    """A pod that must not, or cannot, be evicted, by cluster-autoscaler's rules."""
-    for pod in _moving(node):
-        covering = [budget for budget in budgets if budget.covers(pod)]
-        reason = _why_stuck(pod, covering)
-        if reason:
-            return Note(reason, node.name, pod.title)
-    return None
-
-
-def _why_stuck(pod: SeenPod, covering: Sequence[Budget]) -> Reason | None:
-    # Whatever the annotations say, the API server refuses these evictions.
-    if len(covering) > 1:
-        return Reason.BUDGETS_OVERLAP
-    if any(budget.allowed < 1 for budget in covering):
-        return Reason.BUDGET_USED_UP
-    if pod.safe_to_evict is not None:
-        return None if pod.safe_to_evict else Reason.POD_UNSAFE
-    if not pod.owner:
-        return Reason.POD_ALONE
-    if pod.local_storage:
-        return Reason.POD_KEEPS_DATA
-    if pod.namespace == SYSTEM and not covering:
-        return Reason.POD_OF_SYSTEM
-    return None
-
-
-def _find_rule_that_would_add(scene: Scene, node: SeenNode) -> Note | None:
-    for rule, values in scene.values.items():
-        most = float(scene.pods_per_node) if rule.metric == PODS else None
-        after = [v for v in values_after_removal(rule, values, node.name, most) if rule.holds(v)]
-        if rule.adds and after:
-            return Note(Reason.RULE_WOULD_ADD, node.name, f"{rule.title}, {after[0]:.4g} then")
-    return None
+def _some_in_turn(members: Sequence[Member], now: datetime) -> Sequence[Member]:
+    """All of a small group; of a large one so many that each is looked at within the hour or so."""
+    if len(members) <= MOST_LOOKS:
+        return members
+    rest, others = members[FIRST_CHOICES:], MOST_LOOKS - FIRST_CHOICES
+    start = int(now.timestamp() // 60) * others % len(rest)
+    return [*members[:FIRST_CHOICES], *[*rest, *rest][start : start + others]]
 
 
 def _find_orphan_without_place(scene: Scene) -> SeenPod | None:
     """Give the pods of NotReady nodes places first: they may need them any moment."""
     down = set(scene.not_ready)
-    orphans = [p for n in scene.snapshot.nodes if n.name in down for p in _moving(n)]
+    orphans = [p for n in scene.snapshot.nodes if n.name in down for p in moving_pods(n)]
     left = scene.room.put(orphans)
     return left[0] if left else None
-
-
-def _moving(node: SeenNode) -> list[SeenPod]:
-    return [pod for pod in node.pods if pod.is_workload]
 
 
 def _hold(scene: Scene, veto: Note, refusals: Sequence[Note]) -> Hold:

@@ -3,9 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from domain.autoscaling.decision import Decision, Hold, ScaleIn, ScaleOut
-
-KINDS = {ScaleOut: "out", ScaleIn: "in", Hold: "hold"}
+from domain.autoscaling.decision import KINDS, Decision
 
 
 @dataclass(frozen=True, slots=True)

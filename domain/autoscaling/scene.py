@@ -195,6 +195,14 @@ class Scene:
         """How many pods wait that have, or could have, a place."""
         return len(self.snapshot.pending) - len(self.hopeless)
 
+    @property
+    def waiting_words(self) -> str:
+        """How many that is, and which, as far as a sentence holds them."""
+        hopeless = {title for title, _ in self.hopeless}
+        titles = [pod.title for pod in self.snapshot.pending if pod.title not in hopeless]
+        more = f" and {len(titles) - 3} more" if len(titles) > 3 else ""
+        return f"{len(titles)}; {', '.join(titles[:3])}{more}"
+
     @cached_property
     def notes(self) -> list[Note]:
         """What is odd about the group, whatever is decided."""

@@ -1,5 +1,6 @@
 """From what the cluster and the cloud say to the snapshot that a decision looks at."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,6 +24,9 @@ from domain.spec import ClusterSpec
 
 LEAVING = "k8s-qingcloud/leaving"
 """Annotation of a node that an evaluator is emptying; its value says which evaluator."""
+
+RIVAL = re.compile(r"(^|-)(cluster-autoscaler|karpenter)(-[a-z0-9]+){1,2}$")
+"""Names of pods whose controller adds and removes machines as we do; two would fight."""
 
 KUBELET_KEEPS = 100 * 2**20
 """Bytes of a machine's memory that kubelet gives to no pod (its eviction threshold)."""
@@ -89,6 +93,17 @@ def take_snapshot(
         statistics=statistics,
         budgets=cluster.budgets,
         pods_per_node=spec.kubernetes.pods_per_node,
+        rivals=find_rivals(cluster.nodes),
+    )
+
+
+def find_rivals(nodes: Sequence[SeenNode]) -> tuple[str, ...]:
+    """Running pods of cluster-autoscaler or Karpenter, by the names that their charts give."""
+    return tuple(
+        pod.title
+        for node in nodes
+        for pod in node.pods
+        if pod.owner == "ReplicaSet" and RIVAL.search(pod.name)
     )
 
 
@@ -128,13 +143,15 @@ def find_templates(
     """What empty machines would offer, as their nodes tell, or else as the cloud's list does."""
     examples = _examples(cluster, group.machines, policy.group)
     offered = {one.id: one for one in group.types}
-    some_node = next((node for node in cluster.nodes if node.group == policy.group), None)
+    siblings = [node for node in cluster.nodes if node.group == policy.group]
+    labels = _shared_labels(siblings) or {GROUP_LABEL: policy.group}
     templates = []
     for name in wanted_types(spec, policy):
         if node := examples.get(name):
-            templates.append(_template(name, node.allocatable, node))
+            templates.append(_template(name, node.allocatable, labels, node))
         elif name in offered:
-            templates.append(_template(name, _promised(offered[name]), some_node, policy.group))
+            like = siblings[0] if siblings else None
+            templates.append(_template(name, _promised(offered[name]), labels, like))
     return tuple(templates)
 
 
@@ -144,22 +161,30 @@ def _examples(
     types = {node_name(group, machine.id): machine.type_id for machine in machines}
     return {
         types[node.name]: node
-        for node in cluster.nodes
+        for node in sorted(cluster.nodes, key=lambda node: node.ready)  # one that has its daemons
         if node.name in types and node.allocatable.cpu_millis
     }
 
 
+def _shared_labels(nodes: Sequence[SeenNode]) -> dict[str, str]:
+    """What each node of the group carries; a label of one machine alone is not promised.
+
+    Who promises it buys machines for pods that ask for it, none of which helps them.
+    """
+    if not nodes:
+        return {}
+    own = (HOSTNAME, INSTANCE_LABEL)
+    shared = set(nodes[0].labels.items()).intersection(*(node.labels.items() for node in nodes))
+    return {key: value for key, value in shared if key not in own}
+
+
 def _template(
-    name: str, allocatable: Resources, like: SeenNode | None, group: str = ""
+    name: str, allocatable: Resources, labels: Mapping[str, str], like: SeenNode | None
 ) -> Template:
-    """An empty machine beside its daemons; labels of one machine alone are not promised.
+    """An empty machine beside its daemons.
 
     Taints are left out: those of a node that boots or fails go, and we give none.
     """
-    own = (HOSTNAME, INSTANCE_LABEL)
-    labels = (
-        {k: v for k, v in like.labels.items() if k not in own} if like else {GROUP_LABEL: group}
-    )
     daemons = [pod.requests for pod in like.pods if not pod.is_workload] if like else []
     rest = Resources(
         allocatable.cpu_millis - sum(one.cpu_millis for one in daemons),

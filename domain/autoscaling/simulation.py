@@ -175,8 +175,6 @@ class _Run:
         decision, self.memory = self._decide(snapshot, scenario.policy, self.memory)
         match decision:
             case ScaleOut():
-                for machine in decision.cancels:
-                    self.world.keep(machine)
                 self.world.launch(decision.add)
             case ScaleIn():
                 self.world.remove(decision.machine)

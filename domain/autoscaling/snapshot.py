@@ -135,6 +135,7 @@ class Snapshot:
         pending: pods that the scheduler calls unschedulable; without those that are gated,
             deleted, or a DaemonSet's.
         statistics: by window in seconds, a line for each machine and metric.
+        rivals: pods of other autoscalers.
     """
 
     time: datetime
@@ -147,6 +148,7 @@ class Snapshot:
     statistics: Mapping[int, Sequence[WindowStatistics]] = field(default_factory=dict)
     budgets: tuple[Budget, ...] = ()
     pods_per_node: int = 40
+    rivals: tuple[str, ...] = ()
 
     def workload(self) -> Iterator[SeenPod]:
         """All pods that users run or want to run."""

@@ -103,10 +103,6 @@ class World:
             self.waiting.append(pod)
         self._schedule()
 
-    def keep(self, machine_id: str) -> None:
-        """End a removal that is under way."""
-        next(m for m in self.machines if m.id == machine_id).gone_at = None
-
     def advance(self, now: float, wanted: int) -> None:
         """Go to a moment at which users want so many pods."""
         self.now = now

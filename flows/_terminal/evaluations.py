@@ -1,10 +1,9 @@
 """What an evaluation came to, and what was remembered of earlier ones."""
 
-from datetime import datetime
-
 from rich.console import Console
 from rich.text import Text
 
+from domain.autoscaling.explanation import Explanation
 from domain.autoscaling.memory import Remembered
 from domain.autoscaling.report import Evaluation
 from flows._terminal.console import open_console
@@ -30,19 +29,33 @@ def show_evaluation(evaluation: Evaluation, console: Console | None = None) -> N
         console.print(Text(f"    {words}", "dim"), soft_wrap=True)
 
 
-def show_explanation(
-    moment: datetime, found: Remembered | None, console: Console | None = None
-) -> None:
-    """Answer why something was, or was not, done at a moment."""
+def show_explanation(found: Explanation, console: Console | None = None) -> None:
+    """Answer why something was, or was not, done at a moment, and what can be done now."""
     console = console or open_console()
-    at = f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
-    if found is None:
+    at = f"{found.moment.astimezone():%Y-%m-%d %H:%M:%S}"
+    decision = found.decision
+    if decision is None:
         console.print(f"At {at}: nothing is remembered of that time", soft_wrap=True)
         return
-    since, until = found.first.astimezone(), found.last.astimezone()
-    span = f"decided at {until:%H:%M:%S}"
-    if found.count > 1:
-        span = f"decided {found.count} times from {since:%H:%M:%S} to {until:%H:%M:%S}"
-    console.print(Text(f"At {at}: {found.words} ({span})"), soft_wrap=True)
-    for words in found.details:
+    if found.unwatched_since:
+        since = f"{found.unwatched_since.astimezone():%Y-%m-%d %H:%M:%S}"
+        console.print(
+            f"At {at}: nobody had looked since {since}; is the schedule, or the worker, on? "
+            "The last decision before:",
+            soft_wrap=True,
+        )
+        at = since
+    console.print(Text(f"At {at}: {decision.words} ({_span(decision)})"), soft_wrap=True)
+    for words in decision.details:
         console.print(Text(f"    {words}", "dim"), soft_wrap=True)
+    for title, words in (("Outcome", found.outcome), ("What helps", found.advice)):
+        if words:
+            console.print(Text.assemble((f"{title}: ", "bold"), words), soft_wrap=True)
+
+
+def _span(decision: Remembered) -> str:
+    since, until = decision.first.astimezone(), decision.last.astimezone()
+    if decision.count == 1:
+        return f"decided at {until:%H:%M:%S}"
+    span = f"from {since:%H:%M:%S} to {until:%H:%M:%S}"
+    return f"decided {decision.count} times {span}; the numbers are the last"

@@ -1,6 +1,8 @@
 """The article's burst: pods wait, machines come; pods go, machines leave, one by one."""
 
 import json
+import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,7 +19,13 @@ pytestmark = pytest.mark.skipif(KUBECTL is None, reason="no kubectl on PATH")
 
 LOAD = ROOT / "docs" / "examples" / "my-nginx-rc.yaml"
 # As the preset, but nobody waits for minutes to pass.
-EAGER = {"preset": "article-text", "interval_seconds": 1, "cooldown_out_seconds": 0}
+EAGER = {
+    "preset": "article-text",
+    "interval_seconds": 1,
+    "cooldown_out_seconds": 0,
+    "instance_types": ["s1.large.r2", "s1.large.r4"],
+}
+LEASE = ("-n", "kube-system", "lease", "autoscaler-k8s-node")
 CALM = {
     "preset": "pending",
     "minimum": 3,
@@ -60,7 +68,7 @@ def worker_names(kubectl: Kubectl) -> set[str]:
 
 
 def until(look: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not look():
         assert time.monotonic() < deadline, what
         time.sleep(0.2)
@@ -72,24 +80,77 @@ def policy_file(folder: Path, **changes: Any) -> str:
     return str(file)
 
 
-def test_pods_that_wait_get_a_machine_and_the_policy_comes_to_rest(
+def end_abruptly(
+    process: subprocess.Popen[str], once: Callable[[], bool], what: str, kubectl: Kubectl
+) -> None:
+    """As a power cut does, once something has happened; its Lease need not run out."""
+    try:
+        until(once, what)
+    finally:
+        process.kill()
+        process.communicate(timeout=30)
+    kubectl("patch", *LEASE, "--type=merge", "-p", '{"spec": {"holderIdentity": ""}}')
+
+
+def event_reasons(kubectl: Kubectl) -> Counter[str]:
+    words = kubectl("-n", "kube-system", "get", "events", "-o", "jsonpath={.items[*].reason}")
+    return Counter(words.split())
+
+
+def launches(workplace: Workplace) -> int:
+    return int(workplace.cloud()["calls"].get("RunInstances", 0))
+
+
+def fault(workplace: Workplace, *words: str) -> None:
+    done = workplace.run("localcloud", "fault", *words)
+    assert done.code == 0, done.err
+
+
+def test_who_watches_finishes_an_addition_that_another_evaluator_has_left(
     burst: Workplace, kubectl: Kubectl
 ) -> None:
     kubectl("create", "-f", str(LOAD))
     kubectl("scale", "rc", "my-nginx", "--replicas=150")
     until(lambda: phases(kubectl) == {"Running": 120, "Pending": 30}, "120 pods Running")
 
-    first = autoscale(burst)
-    assert (first["kind"], first["target"], first["acted"]) == ("out", 4, True)
-    assert first["reason"] == "pods wait for room"
-    until(lambda: phases(kubectl) == {"Running": 150}, "150 pods Running")
+    before = launches(burst)
+    fault(burst, "never-joins")
+    process = burst.start("flows.autoscale", "--name", "burst")
+    end_abruptly(process, lambda: launches(burst) > before, "a machine is ordered", kubectl)
+    fault(burst, "clear")
 
-    resting = autoscale(burst, "--policy", "pending", "--dry-run")
-    assert (resting["kind"], resting["size"]) == ("hold", 4)
+    watch = burst.start("flows.autoscale", "--name", "burst", "--watch", "--policy", "pending")
+    try:
+        until(lambda: phases(kubectl) == {"Running": 150}, "150 pods Running")
+        until(lambda: "every pod has room" in last_decision(kubectl), "it rests")
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait(60) == 0
+    finally:
+        watch.kill()
+        watch.communicate()
+    assert launches(burst) == before + 1
+    assert event_reasons(kubectl)["AdditionTakenOver"] == 1
+
+
+def last_decision(kubectl: Kubectl) -> str:
+    path = "jsonpath={.data.last-decision}"
+    return kubectl("-n", "kube-system", "get", "cm", "autoscaler-k8s-node", "-o", path)
+
+
+def test_where_a_type_is_sold_out_the_next_one_is_taken_and_the_policy_comes_to_rest(
+    burst: Workplace, kubectl: Kubectl
+) -> None:
+    fault(burst, "stock-out", "--type", "s1.large.r2")
+    failed = burst.run("flows.autoscale", "--name", "burst")
+    assert failed.code == 1
+    why = burst.run("flows.autoscale", "--name", "burst", "--why", "--json").json
+    assert why["decision"]["reason"] == "a metric rule adds"
+    assert why["outcome"] == f"failed: {failed.sentence}"
 
     headroom = autoscale(burst)
-    assert (headroom["kind"], headroom["target"]) == ("out", 5)
+    assert (headroom["kind"], headroom["target"], headroom["acted"]) == ("out", 5, True)
     assert headroom["reason"] == "a metric rule adds"
+    fault(burst, "clear")
     for _ in range(2):
         rest = autoscale(burst)
         assert (rest["kind"], rest["size"], rest["acted"]) == ("hold", 5, False)
@@ -100,12 +161,9 @@ def test_decisions_are_remembered_in_the_cluster(burst: Workplace, kubectl: Kube
     why = burst.run("flows.autoscale", "--name", "burst", "--why", "--json").json
     assert why["decision"]["kind"] == "hold"
     assert why["decision"]["count"] == 2
-    began = json.loads(
-        kubectl("-n", "kube-system", "get", "cm", "autoscaler-k8s-node", "-o", "json")
-    )
-    assert "5 machines" in began["data"]["last-decision"]
-    events = kubectl("-n", "kube-system", "get", "events", "-o", "jsonpath={.items[*].reason}")
-    assert events.split().count("ScaledOut") == 2
+    assert "5 machines" in last_decision(kubectl)
+    reasons = event_reasons(kubectl)
+    assert (reasons["ScalingOutFailed"], reasons["ScaledOut"]) == (1, 1)
 
 
 def test_only_one_evaluator_acts_at_a_time(burst: Workplace, kubectl: Kubectl) -> None:
@@ -115,53 +173,82 @@ def test_only_one_evaluator_acts_at_a_time(burst: Workplace, kubectl: Kubectl) -
             "renewTime": time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime()),
         }
     }
-    name = ("-n", "kube-system", "lease", "autoscaler-k8s-node")
-    kubectl("patch", *name, "--type=merge", "-p", json.dumps(lease))
+    kubectl("patch", *LEASE, "--type=merge", "-p", json.dumps(lease))
     found = autoscale(burst)
     assert (found["kind"], found["acted"]) == ("skipped", False)
     assert "another evaluator is at work, another" in found["sentence"]
     lease["spec"]["holderIdentity"] = ""
-    kubectl("patch", *name, "--type=merge", "-p", json.dumps(lease))
+    kubectl("patch", *LEASE, "--type=merge", "-p", json.dumps(lease))
 
 
-def test_a_drain_that_a_budget_blocks_gives_the_node_back(
+def break_image(kubectl: Kubectl) -> None:
+    """From now on evicted pods do not come back, so a budget allows one eviction and no more."""
+    replace_image(kubectl, "nginx:does-not-exist")
+    until(lambda: allowed(kubectl) == 1, "the budget allows one")
+
+
+def mend_image(kubectl: Kubectl) -> None:
+    replace_image(kubectl, "nginx:1.29")
+    kubectl("delete", "pods", "-l", "app=my-nginx", "--field-selector=status.phase=Pending")
+    until(lambda: phases(kubectl) == {"Running": 30}, "30 pods Running")
+
+
+def replace_image(kubectl: Kubectl, image: str) -> None:
+    where = "/spec/template/spec/containers/0/image"
+    patch = json.dumps([{"op": "replace", "path": where, "value": image}])
+    kubectl("patch", "rc", "my-nginx", "--type=json", "-p", patch)
+
+
+def check_all_take_pods(kubectl: Kubectl) -> None:
+    nodes = json.loads(kubectl("get", "nodes", "-o", "json"))["items"]
+    assert not any(node["spec"].get("unschedulable") for node in nodes)
+    assert not is_leaving(kubectl)
+
+
+def test_a_removal_that_an_evaluator_has_left_is_taken_back(
     burst: Workplace, kubectl: Kubectl, tmp_path: Path
 ) -> None:
     kubectl("scale", "rc", "my-nginx", "--replicas=30")
     until(lambda: phases(kubectl) == {"Running": 30}, "30 pods Running")
     kubectl("create", "pdb", "my-nginx", "--selector=app=my-nginx", "--min-available=29")
-    broken = '[{"op":"replace","path":"/spec/template/spec/containers/0/image","value":"%s"}]'
-    kubectl("patch", "rc", "my-nginx", "--type=json", "-p", broken % "nginx:does-not-exist")
-    until(lambda: allowed(kubectl) == 1, "the budget allows one")
-    before, calls = worker_names(kubectl), burst.cloud()["calls"].get("TerminateInstances", 0)
+    break_image(kubectl)
+    policy = policy_file(tmp_path, exempt=nearly_empty(kubectl), drain_seconds=100)
+    process = burst.start("flows.autoscale", "--name", "burst", "--policy", policy)
+    end_abruptly(process, lambda: is_leaving(kubectl), "a drain has begun", kubectl)
 
-    done = burst.run(
-        "flows.autoscale",
-        "--name",
-        "burst",
-        "--policy",
-        policy_file(tmp_path, exempt=full(kubectl)),
-    )
+    assert autoscale(burst, "--policy", "pending")["kind"] == "hold"
+    check_all_take_pods(kubectl)
+    assert event_reasons(kubectl)["RemovalTakenOver"] == 1
+    mend_image(kubectl)
+
+
+def test_a_drain_that_a_budget_blocks_gives_the_node_back(
+    burst: Workplace, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    break_image(kubectl)
+    before, calls = worker_names(kubectl), burst.cloud()["calls"].get("TerminateInstances", 0)
+    policy = policy_file(tmp_path, exempt=nearly_empty(kubectl))
+    done = burst.run("flows.autoscale", "--name", "burst", "--policy", policy)
     assert done.code == 1
     assert "could not be emptied within 3 s" in done.sentence
     assert "it takes pods again" in done.sentence
     assert worker_names(kubectl) == before
     assert burst.cloud()["calls"].get("TerminateInstances", 0) == calls
-    nodes = json.loads(kubectl("get", "nodes", "-o", "json"))["items"]
-    assert not any(node["spec"].get("unschedulable") for node in nodes)
-    assert not any("k8s-qingcloud/leaving" in node["metadata"]["annotations"] for node in nodes)
-    events = kubectl("-n", "kube-system", "get", "events", "-o", "jsonpath={.items[*].reason}")
-    assert "ScalingInFailed" in events.split()
-
-    kubectl("patch", "rc", "my-nginx", "--type=json", "-p", broken % "nginx:1.29")
-    kubectl("delete", "pods", "-l", "app=my-nginx", "--field-selector=status.phase=Pending")
-    until(lambda: phases(kubectl) == {"Running": 30}, "30 pods Running")
+    check_all_take_pods(kubectl)
+    assert event_reasons(kubectl)["ScalingInFailed"] == 1
+    mend_image(kubectl)
 
 
-def full(kubectl: Kubectl) -> list[str]:
-    """Nodes without a pod of the load, of which nothing could be blocked."""
+def is_leaving(kubectl: Kubectl) -> bool:
+    """Whether an evaluator has begun to empty a node."""
+    return "k8s-qingcloud/leaving" in kubectl("get", "nodes", "-o", "json")
+
+
+def nearly_empty(kubectl: Kubectl) -> list[str]:
+    """Nodes with fewer than two pods of the load, whose drain one allowed eviction would end."""
     path = "jsonpath={.items[*].spec.nodeName}"
-    return sorted(worker_names(kubectl) - set(kubectl("get", "pods", "-o", path).split()))
+    pods = Counter(kubectl("get", "pods", "-o", path).split())
+    return sorted(name for name in worker_names(kubectl) if pods[name] < 2)
 
 
 def allowed(kubectl: Kubectl) -> int:

@@ -7,6 +7,8 @@ import pytest
 from rich.console import Console
 
 from domain.alarms.report import AlarmReport
+from domain.alarms.rules import Level
+from domain.alarms.states import AlarmState, Phase, Subject
 from domain.metrics.records import Gap
 from domain.metrics.report import MachineMetrics, MetricsReport
 from flows._terminal.metrics import Watch, show_metrics, sparkline
@@ -61,6 +63,19 @@ def test_samples_that_were_not_kept_and_blind_alarms_are_said() -> None:
     text = shown(make_report(database="", alarms=AlarmReport("demo", blind="no database")))
     assert "NOT KEPT" in text
     assert "alarms: not looked at: no database" in text
+
+
+def test_alarms_are_named_and_too_many_counted() -> None:
+    states = tuple(
+        AlarmState(
+            "node-not-ready", Subject("k8s-node", f"n{n}"), Phase.FIRING, Level.ERROR, NOON, 0
+        )
+        for n in range(10)
+    )
+    text = shown(make_report(alarms=AlarmReport("demo", states)))
+    assert "alarms: 10 firing" in text
+    assert "error firing: node-not-ready of n0, 0, since 11-0" in text
+    assert "… and 2 more alarms" in text
 
 
 def test_a_live_picture_keeps_the_last_numbers_below_trouble() -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from domain.autoscaling.decision import Decision
 from domain.autoscaling.evaluation import decide
 from domain.autoscaling.memory import Memory
-from domain.autoscaling.policy import Comparator, MetricRule, ScalingPolicy, Statistic
+from domain.autoscaling.policy import MetricRule, ScalingPolicy
 from domain.autoscaling.snapshot import (
     Resources,
     SeenMachine,
@@ -17,6 +17,7 @@ from domain.autoscaling.snapshot import (
     Template,
 )
 from domain.metrics.catalog import PODS
+from domain.metrics.conditions import Comparator, Statistic
 from domain.metrics.records import WindowStatistics
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -24,9 +25,7 @@ SIZE = Resources(cpu_millis=2000, memory_bytes=4 * 2**30)
 TEMPLATE = Template("s1.large.r2", SIZE)
 
 ADD = MetricRule(comparator=Comparator.ABOVE, threshold=32, step=1)
-REMOVE = MetricRule(
-    statistic=Statistic.SMALLEST, comparator=Comparator.BELOW, threshold=20, step=-1
-)
+REMOVE = MetricRule(statistic=Statistic.MINIMUM, comparator=Comparator.BELOW, threshold=20, step=-1)
 POLICY = ScalingPolicy(rules=(ADD, REMOVE))
 
 

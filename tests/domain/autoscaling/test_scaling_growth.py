@@ -23,9 +23,11 @@ from scaling_makers import (
 
 from domain.autoscaling.decision import Hold, Reason, ScaleOut
 from domain.autoscaling.evaluation import decide
-from domain.autoscaling.memory import Act, launch_failed, launch_succeeded
-from domain.autoscaling.policy import MetricRule, ScalingPolicy, ScheduleWindow, Statistic
+from domain.autoscaling.memory import Act
+from domain.autoscaling.policy import MetricRule, ScalingPolicy, ScheduleWindow
+from domain.autoscaling.remembering import act_done, launch_failed
 from domain.autoscaling.snapshot import Resources, Snapshot, Template
+from domain.metrics.conditions import Comparator, Statistic
 
 ADDS_TWO = ADD.model_copy(update={"step": 2})
 
@@ -89,7 +91,7 @@ def schedule(minimum: int, start: int, end: int, zone: str = "UTC") -> ScalingPo
         ),
         pytest.param(
             make_snapshot(40, 40, 5), ScalingPolicy(
-                rules=(ADD.model_copy(update={"statistic": Statistic.LARGEST}), REMOVE)
+                rules=(ADD.model_copy(update={"statistic": Statistic.MAXIMUM}), REMOVE)
             ), 4, Reason.RULE_ADDS, id="growth wins over shrinking",
         ),
     ],
@@ -181,12 +183,12 @@ def test_at_the_maximum_it_is_said_what_is_lacking() -> None:
     assert "5 wait" in decision.basis.detail
 
 
-def test_a_raised_target_ends_a_removal_under_way_before_anything_is_bought() -> None:
+def test_a_machine_on_its_way_out_is_no_room_and_no_member() -> None:
     snapshot = make_snapshot(40, 40, 40, pending=make_pods(60))
     leaving = with_machine(with_node(snapshot, 3, schedulable=False), 3, leaving=True)
     decision = decide_calmly(leaving)
     assert isinstance(decision, ScaleOut)
-    assert (decision.cancels, decision.target, decision.add) == (("i-3",), 4, 1)
+    assert (decision.basis.size, decision.target, decision.add) == (2, 4, 2)
 
 
 def test_failed_launches_fall_back_to_the_next_type_and_then_back_off() -> None:
@@ -206,7 +208,7 @@ def test_failed_launches_fall_back_to_the_next_type_and_then_back_off() -> None:
     assert isinstance(decision, ScaleOut)
     memory = launch_failed(memory, later.time, "s1.large.r2", "out of stock", POLICY.back_off)
     assert memory.troubles["s1.large.r2"].until == later.time + timedelta(seconds=120)
-    assert "s1.large.r2" not in launch_succeeded(memory, "s1.large.r2").troubles
+    assert list(act_done(memory, decision).troubles) == ["s1.small.r1"]
 
 
 def test_without_a_template_nothing_is_bought() -> None:
@@ -228,6 +230,28 @@ def test_pods_that_no_machine_can_hold_are_named_and_not_bought_for() -> None:
 def test_pods_that_have_room_already_are_not_bought_for() -> None:
     decision = decide_calmly(make_snapshot(30, 30, pending=make_pods(5)))
     assert decision.basis.reason is Reason.ROOM_IS_THERE
+
+
+def test_pods_that_wait_without_need_are_named() -> None:
+    decision = decide_calmly(make_snapshot(30, 30, pending=make_pods(5)))
+    assert decision.basis.detail == "5; default/web-0, default/web-1, default/web-2 and 2 more"
+
+
+def test_beside_another_autoscaler_nothing_is_changed() -> None:
+    rivals = ("kube-system/cluster-autoscaler-6d4c-x2x4z",)
+    decision = decide_calmly(make_snapshot(40, 40, pending=make_pods(50), rivals=rivals))
+    assert isinstance(decision, Hold)
+    assert decision.basis.reason is Reason.ANOTHER_AUTOSCALER
+    assert decision.basis.detail == rivals[0]
+
+
+def test_a_rule_about_what_is_left_waits_for_machines_that_boot() -> None:
+    rule = CPU.model_copy(update={"comparator": Comparator.BELOW, "threshold": 20})
+    lines = [make_line(f"k8s-node-{number}", 10, "cpu") for number in (1, 2)]
+    scarce = make_snapshot(5, 5, statistics={300: lines})
+    policy = ScalingPolicy(rules=(rule,))
+    assert isinstance(decide_calmly(scarce, policy), ScaleOut)
+    assert isinstance(decide_calmly(booting(scarce, 1), policy), Hold)
 
 
 def test_rules_wait_for_their_interval_and_pods_do_not() -> None:

@@ -8,16 +8,17 @@ from scaling_makers import NOON, POLICY, make_line, make_node, make_pods, make_s
 
 from domain.autoscaling.decision import Reason, ScaleIn, ScaleOut
 from domain.autoscaling.evaluation import decide
-from domain.autoscaling.memory import (
+from domain.autoscaling.explanation import ADVICE, explain
+from domain.autoscaling.memory import MOST_WATCHED, Lesson, Memory, parse_memory
+from domain.autoscaling.policy import LowUse, MetricRule, ScalingPolicy
+from domain.autoscaling.remembering import (
     MOST_REMEMBERED,
-    MOST_WATCHED,
-    Memory,
-    explain,
+    act_done,
+    addition_began,
+    addition_tried,
     launch_failed,
-    parse_memory,
     removal_failed,
 )
-from domain.autoscaling.policy import LowUse, MetricRule, ScalingPolicy
 
 MINUTE = timedelta(minutes=1)
 
@@ -25,8 +26,9 @@ MINUTE = timedelta(minutes=1)
 def test_a_memory_survives_its_config_map() -> None:
     snapshot = make_snapshot(40, 40, pending=make_pods(2))
     _, memory = decide(snapshot, POLICY, Memory())
+    memory = addition_began(memory, NOON)
     memory = launch_failed(memory, NOON, "s1.large.r2", "out of stock", POLICY.back_off)
-    memory = removal_failed(memory, NOON, "k8s-node-1")
+    memory = removal_failed(memory, NOON, "k8s-node-1", "a budget allows nothing")
     memory = replace(memory, idle_since={"k8s-node-2": NOON})
     assert parse_memory(memory.to_json()) == memory
 
@@ -61,7 +63,7 @@ def test_evaluations_between_the_rules_intervals_do_not_fill_the_memory() -> Non
 def test_it_is_told_what_was_decided_at_a_moment() -> None:
     _, memory = decide(make_snapshot(30, 30), POLICY, Memory())
     _, memory = decide(make_snapshot(40, 40, time=NOON + 5 * MINUTE), POLICY, memory)
-    before, at, after = (explain(memory, NOON + n * MINUTE) for n in (-1, 3, 9))
+    before, at, after = (explain(memory, NOON + n * MINUTE).decision for n in (-1, 3, 9))
     assert before is None
     assert at is not None
     assert (
@@ -70,6 +72,71 @@ def test_it_is_told_what_was_decided_at_a_moment() -> None:
     assert "min podsNum over 60 s < 20: -1 (now 30)" in at.details
     assert after is not None
     assert (after.kind, after.target) == ("out", 3)
+
+
+def test_it_is_told_when_nobody_looked() -> None:
+    _, memory = decide(make_snapshot(30, 30), POLICY, Memory())
+    found = explain(memory, NOON + timedelta(hours=3))
+    assert found.unwatched_since == NOON
+    _, memory = decide(make_snapshot(30, 30, time=NOON + timedelta(hours=4)), POLICY, memory)
+    assert explain(memory, NOON + timedelta(hours=3)).unwatched_since == NOON
+    now = explain(memory, NOON + timedelta(hours=4))
+    assert now.unwatched_since is None
+    assert now.decision is not None
+    assert now.decision.count == 1
+
+
+def test_what_came_of_a_change_is_told() -> None:
+    growing = make_snapshot(40, 40)
+    decision, memory = decide(growing, POLICY, quiet(growing))
+    assert "under way" in explain(memory, NOON).outcome
+    assert explain(act_done(memory, decision), NOON).outcome == "done"
+    failed = launch_failed(memory, NOON, "s1.large.r2", "sold out", POLICY.back_off)
+    assert explain(failed, NOON).outcome == "failed: sold out"
+    _, taken_over = decide(make_snapshot(40, 40, time=NOON + MINUTE), POLICY, memory)
+    assert "ended in the middle of it" in explain(taken_over, NOON).outcome
+
+
+def test_a_reason_that_somebody_can_do_something_about_comes_with_advice() -> None:
+    full = make_snapshot(40, 40, maximum=2, pending=make_pods(5))
+    _, memory = decide(full, POLICY, quiet(full))
+    assert explain(memory, NOON).advice == ADVICE[Reason.AT_MAXIMUM]
+    assert "5 wait" in memory.recent[-1].words
+    stuck = removal_failed(memory, NOON, "k8s-node-1", "a budget allows nothing")
+    assert "budgets" not in explain(memory, NOON).advice
+    removal = replace(stuck, recent=(replace(stuck.recent[-1], kind="in"),))
+    assert "budgets" in explain(removal, NOON).advice
+    fine = make_snapshot(30, 30)
+    _, memory = decide(fine, POLICY, quiet(fine))
+    assert explain(memory, NOON).advice == ""
+
+
+def test_removals_wait_after_a_launch_that_failed() -> None:
+    growing = make_snapshot(40, 40)
+    _, memory = decide(growing, POLICY, quiet(growing))
+    memory = launch_failed(memory, NOON, "s1.large.r2", "sold out", POLICY.back_off)
+    fallen = make_snapshot(19, 19, time=NOON + MINUTE)
+    decision, _ = decide(fallen, POLICY, memory)
+    assert decision.basis.reason is Reason.COOLING_IN
+
+
+def test_an_addition_that_was_left_is_finished_at_once_and_then_tried_each_minute() -> None:
+    snapshot = make_snapshot(30, 30)
+    _, memory = decide(snapshot, POLICY, addition_began(quiet(snapshot), NOON))
+    assert memory.adding is not None
+    assert memory.adding.is_due(NOON)
+    _, memory = decide(snapshot, POLICY, addition_tried(memory, NOON + timedelta(hours=1)))
+    assert memory.adding is not None
+    assert not memory.adding.is_due(NOON + MINUTE / 2)
+    assert memory.adding.is_due(NOON + MINUTE)
+
+
+def test_a_lesson_of_a_clock_that_was_wrong_ends_within_a_day() -> None:
+    lesson = Lesson(1, 0, NOON + timedelta(days=400))
+    snapshot = make_snapshot(30, 30)
+    _, memory = decide(snapshot, POLICY, quiet(snapshot, lesson=lesson))
+    assert memory.lesson is not None
+    assert memory.lesson.until == NOON + timedelta(days=1)
 
 
 def test_a_memory_stays_small() -> None:

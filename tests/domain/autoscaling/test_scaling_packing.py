@@ -173,6 +173,12 @@ def test_pods_that_want_company_join_it_where_it_is() -> None:
     assert pack_pods(in_zone, elsewhere, template=LABELLED).machines == 0
 
 
+def test_thousands_of_pods_that_keep_apart_are_packed_in_one_pass() -> None:
+    hermits = make_pods(4000, placement=apart(), labels=LABELS)
+    there = [make_node(number, make_pods(1, labels=LABELS)) for number in range(100)]
+    assert pack_pods(hermits, *there, make_node(100, 0)) == Packed(3999)
+
+
 def test_terms_look_only_into_their_namespaces() -> None:
     others = make_pods(1, namespace="other", labels=LABELS)
     assert pack_pods(make_pods(1, placement=apart()), make_node(1, others)) == Packed(0)

@@ -24,9 +24,10 @@ from scaling_makers import (
 
 from domain.autoscaling.decision import Hold, Reason, ScaleIn
 from domain.autoscaling.evaluation import decide
-from domain.autoscaling.memory import Act, Lesson, Memory, removal_failed
+from domain.autoscaling.memory import Act, Lesson, Memory
 from domain.autoscaling.placement import Operator, Placement, PodTerm, Requirement, Taint
 from domain.autoscaling.policy import Choice, LowUse, MetricRule, ScalingPolicy
+from domain.autoscaling.remembering import removal_failed
 from domain.autoscaling.snapshot import Budget, Resources, Snapshot
 
 ROOMY = make_snapshot(25, 10, 25)
@@ -178,7 +179,7 @@ def test_a_removal_waits_for_its_own_cooldown(act: str) -> None:
     past = recently if act == "watching_since" else Act(recently, 3, 3, 60)
     decision, _ = decide(ROOMY, POLICY, quiet(ROOMY, **{act: past}))
     assert decision.basis.reason is Reason.COOLING_IN
-    assert decision.basis.detail == "100 s left"
+    assert decision.basis.detail.startswith("100 s left; min podsNum over 60 s < 20: -1 (now 10")
 
 
 def test_a_rule_that_removes_waits_until_its_window_knows_only_these_nodes() -> None:
@@ -246,6 +247,40 @@ def test_above_the_maximum_pods_keep_their_places() -> None:
     assert decision.basis.reason is Reason.POD_HAS_NO_PLACE
 
 
+def test_above_the_maximum_one_leaves_even_if_a_rule_adds_now() -> None:
+    crowded = make_snapshot(*[33] * 10, maximum=9)
+    decision = decide_calmly(crowded)
+    assert isinstance(decision, ScaleIn)
+    assert decision.basis.reason is Reason.ABOVE_MAXIMUM
+    waiting = decide_calmly(replace(crowded, pending=make_pods(80)))
+    assert waiting.basis.reason is Reason.AT_MAXIMUM
+
+
+def test_in_a_large_group_each_machine_is_looked_at_in_turn() -> None:
+    """All but the last run pods that ask for a label which no node has any more."""
+    group = make_snapshot(*[10] * 130, maximum=200)
+    tied = [replace(node, pods=make_pods(10, placement=HERE_ONLY)) for node in group.nodes[:-1]]
+    snapshot = replace(group, nodes=(*tied, make_node(130, 11)))
+    policy = ScalingPolicy(rules=(REMOVE,))
+    found = set()
+    for minute in range(10):
+        later = replace(snapshot, time=NOON + timedelta(minutes=minute))
+        decision, _ = decide(later, policy, quiet(later, policy))
+        found.add(decision.node if isinstance(decision, ScaleIn) else decision.basis.reason)
+    assert found == {Reason.POD_HAS_NO_PLACE, "k8s-node-130"}
+
+
+def test_low_use_says_how_low_of_the_node_that_leaves() -> None:
+    snapshot = make_snapshot(10, 5, 25)
+    hour, day = NOON - timedelta(hours=1), NOON - timedelta(days=1)
+    memory = quiet(snapshot, LOW_USE, idle_since={"k8s-node-1": day, "k8s-node-2": hour})
+    decision, _ = decide(snapshot, LOW_USE, memory)
+    assert decision.sentence == (
+        "3 → 2 machines, because little is asked of a node: k8s-node-2, 12% of its places, cpu or "
+        "memory, below 50% for 3600 s; k8s-node-2 leaves"
+    )
+
+
 def test_low_use_must_last() -> None:
     snapshot = make_snapshot(25, 5, 25)
     for seconds, kind in ((590, Hold), (600, ScaleIn)):
@@ -284,7 +319,7 @@ def test_a_node_that_could_not_be_emptied_is_left_alone_for_a_while() -> None:
     snapshot = make_snapshot(15, 10, 25)
     decision, memory = decide(snapshot, POLICY, quiet(snapshot))
     assert isinstance(decision, ScaleIn)
-    memory = removal_failed(memory, NOON, decision.node)
+    memory = removal_failed(memory, NOON, decision.node, "stuck")
     assert memory.last_in is None
     later = replace(snapshot, time=NOON + timedelta(minutes=6))
     decision, _ = decide(later, POLICY, memory)

@@ -1,17 +1,23 @@
 """Whatever the policy, the load and the machines: a constant load ends in rest."""
 
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from scaling_makers import SIZE
 
+from domain.autoscaling.decision import Hold, Reason, ScaleOut
+from domain.autoscaling.evaluation import decide
 from domain.autoscaling.loads import HOUR, Load, burst, constant
-from domain.autoscaling.policy import Comparator, LowUse, MetricRule, ScalingPolicy, Statistic
+from domain.autoscaling.memory import Memory
+from domain.autoscaling.policy import LowUse, MetricRule, RuleStatistic, ScalingPolicy
 from domain.autoscaling.presets import PRESETS
-from domain.autoscaling.simulation import Replay, Scenario, replay
+from domain.autoscaling.simulation import MONDAY, Replay, Scenario, replay
 from domain.autoscaling.snapshot import Resources, SeenPod
+from domain.autoscaling.world import World
+from domain.metrics.conditions import Comparator
 
 
 @pytest.mark.parametrize("boot_minutes", [1, 3, 5, 10])
@@ -46,9 +52,42 @@ def test_after_a_burst_machines_leave_one_by_one(preset: str, least: int) -> Non
     assert result.moments[-1].waiting == 0
 
 
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_after_the_articles_burst_thirty_evaluations_beyond_all_cooldowns_do_nothing(
+    preset: str,
+) -> None:
+    """Each of them is free to act: intervals and cooldowns ended before it."""
+    policy = PRESETS[preset]
+    apart = max(policy.cooldown_in_seconds, policy.cooldown_out_seconds, policy.interval_seconds)
+    world = World(
+        policy,
+        start=MONDAY,
+        boot_seconds=180,
+        drain_seconds=60,
+        kinds=[SeenPod("default", "my-nginx")],
+    )
+    world.launch(3, booted=True)
+    memory, acts = Memory(), []
+    for number in range(40):
+        for minute in range(apart // 60):
+            world.advance(number * apart + minute * 60, 150)
+            world.sample()
+        decision, memory = decide(world.snapshot(0, 10), policy, memory)
+        acts.append(not isinstance(decision, Hold))
+        assert decision.basis.reason not in (
+            Reason.NOT_DUE,
+            Reason.COOLING_OUT,
+            Reason.COOLING_IN if number else None,
+        )
+        if isinstance(decision, ScaleOut):
+            world.launch(decision.add)
+    assert any(acts)
+    assert acts[10:] == [False] * 30
+
+
 RULES = st.builds(
     MetricRule,
-    statistic=st.sampled_from(Statistic),
+    statistic=st.sampled_from(get_args(RuleStatistic)),
     window_seconds=st.sampled_from([60, 180, 600]),
     comparator=st.sampled_from(Comparator),
     threshold=st.integers(0, 42),
