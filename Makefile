@@ -44,7 +44,7 @@ worker: install server ## Run the deployments, until Ctrl-C
 	$(BIN)/python -m deployments.worker
 
 test: install check ## Everything that must pass before a commit: check and tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 3 --dist loadfile
 
 check: install ## Format, lint, types, import contract, shell scripts
 	$(BIN)/ruff format --check .
