@@ -1,4 +1,4 @@
-"""How large a cluster one local cloud carries: `python benchmarks/local_cloud.py`.
+"""How large a cluster one local cloud carries: `python -m benchmarks.local_cloud`.
 
 Everything in one process and one event loop, with the profile `instant` and its state on disk: the
 machines are run through the HTTP API, the master is set up by its installer. The other machines

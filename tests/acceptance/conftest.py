@@ -1,5 +1,6 @@
 """One workplace and one cluster for all acceptance tests; each test puts back what it changes."""
 
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.workplace import Workplace, clean_environment, prefect_server
+
+# Commands are started here that hear Ctrl-C, also where a script started the tests in the
+# background: its commands inherit a deaf ear for it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
