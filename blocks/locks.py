@@ -21,18 +21,19 @@ def alone(file: Path) -> Iterator[None]:
 
 
 @contextmanager
-def alone_or_never(file: Path, refusal: str) -> Iterator[None]:
-    """Go inside only where nobody else is.
+def alone_if_free(file: Path) -> Iterator[bool]:
+    """Go inside alone where nobody else is; yields whether that is so, and never waits.
 
     Raises:
-        BadRequest: somebody is, with `refusal` as its sentence; or the file cannot be made.
+        BadRequest: the file cannot be made.
     """
     with _opened(file) as descriptor:
         try:
             flock(descriptor, LOCK_EX | LOCK_NB)
         except BlockingIOError:
-            raise BadRequest(refusal) from None
-        yield
+            yield False
+        else:
+            yield True
 
 
 @contextmanager

@@ -1,13 +1,15 @@
 """Where samples are kept: a file on this machine, or a PostgreSQL that a team shares."""
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from prefect.blocks.core import Block
 from prefect.exceptions import ObjectNotFound
 from pydantic import Field, SecretStr
 
 from blocks.settings import samples_file, samples_url
-from clients.samples import SampleStore
+
+if TYPE_CHECKING:
+    from clients.samples import SampleStore
 
 DEFAULT = "default"
 
@@ -32,12 +34,12 @@ class MonitoringDatabase(Block):
         json_schema_extra={"position": 0},
     )
 
-    def store(self) -> SampleStore:
+    def store(self) -> "SampleStore":
         """Open the database. Raises `InvalidSpec` for a URL that is none."""
-        return SampleStore(self.url.get_secret_value())
+        return _open(self.url.get_secret_value())
 
 
-def open_samples() -> SampleStore:
+def open_samples() -> "SampleStore":
     """Open the database of samples; close it, or use it as a context manager.
 
     The environment's SAMPLES_URL comes first, then the block `default`, then a SQLite file in the
@@ -47,11 +49,17 @@ def open_samples() -> SampleStore:
         InvalidSpec: the URL is none, or its driver is not installed.
     """
     if url := samples_url():
-        return SampleStore(url)
+        return _open(url)
     try:
         # Outside an event loop, where every caller of ours is, this is no coroutine.
         return cast(MonitoringDatabase, MonitoringDatabase.load(DEFAULT)).store()
     except (ValueError, ObjectNotFound):
         file = samples_file()
         file.parent.mkdir(parents=True, exist_ok=True)
-        return SampleStore(f"sqlite:///{file}")
+        return _open(f"sqlite:///{file}")
+
+
+def _open(url: str) -> "SampleStore":
+    from clients.samples import SampleStore  # here: SQLAlchemy takes a quarter of a second
+
+    return SampleStore(url)

@@ -15,12 +15,11 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.workers.process import ProcessWorker
 
-from blocks.accounts import QingCloudAccount, choose_account
-from blocks.credentials import ClusterCredentials
-from blocks.monitoring import MonitoringDatabase
-from blocks.notifications import SERVICES
-from blocks.settings import environment_with, running_server
-from domain.errors import ClusterError
+from blocks.accounts import choose_account
+from blocks.prefect_server import running_server
+from blocks.settings import environment_with
+from deployments._command import run, say
+from deployments._kinds import register_kinds
 from domain.spec import parse_spec
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,29 +41,22 @@ def main(
     ] = None,
 ) -> None:
     """Register blocks, work pool and deployments."""
-    try:
-        url = running_server()
-        cluster = parse_spec({"name": name}).name
-        with temporary_settings({PREFECT_API_URL: url}):
-            block = _register_blocks(account)
-            _ensure_pool()
-        _deploy(url, cluster, block)
-    except ClusterError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        sys.exit(2)
-    sys.stderr.write(
-        f"Deployed for cluster {cluster} with account block {block}; run: make worker\n"
-    )
+    cluster = parse_spec({"name": name}).name
+    url = running_server()
+    with temporary_settings({PREFECT_API_URL: url}):
+        register_kinds(anew=True)
+        block = _save_account(account)
+        _ensure_pool()
+    _deploy(url, cluster, block)
+    say(f"Deployed for cluster {cluster} with account block {block}; run: make worker")
 
 
-def _register_blocks(wish: str | None) -> str:
-    """Register the kinds of blocks, and save the account's; returns the name of its block.
+def _save_account(wish: str | None) -> str:
+    """Save the account as a block where it is none yet; returns the block's name.
 
     Raises:
         InvalidSpec: no such block, or half an account in the environment.
     """
-    for kind in (QingCloudAccount, ClusterCredentials, MonitoringDatabase, *SERVICES):
-        kind.register_type_and_schema()
     chosen = choose_account(wish)
     if chosen.block:
         return chosen.block
@@ -100,9 +92,9 @@ def _deploy(url: str, cluster: str, block: str) -> None:
         check=False,
     )
     if done.returncode:
-        sys.stderr.write(done.stdout + done.stderr)
+        say(done.stdout + done.stderr)
         sys.exit(1)
 
 
 if __name__ == "__main__":
-    app()
+    run(app)

@@ -1,7 +1,7 @@
 """The Prefect server on this machine: `python -m deployments.server up | down | status`.
 
-Prefect starts and ends its server; this finds one that answers, chooses a port, waits until the
-server is healthy, and notes its address for our commands. It listens on loopback alone.
+Prefect starts and ends its server; this finds one of yours that answers, chooses a port, waits
+until the server is healthy, and notes its address for our commands. It listens on loopback alone.
 """
 
 import json
@@ -12,18 +12,24 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from cyclopts import App
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from blocks.locks import alone
-from blocks.settings import (
+from blocks.prefect_server import (
     answers,
-    environment_with,
+    configured_server,
     find_running_server,
-    lock_file,
+    is_ours,
+    noted_server,
+    refusal,
     server_note,
 )
+from blocks.settings import environment_with, lock_file
+from deployments._command import run, say
+from domain.errors import Unreachable
 
 USUAL_PORT = 4200
 START_SECONDS = 180.0
@@ -40,9 +46,14 @@ app = App(name="python -m deployments.server", help=__doc__, version_flags=())
 
 @app.command
 def up() -> None:
-    """Start the server in the background if none answers; print the address of its UI."""
+    """Start the server in the background if none of yours answers; print the address of its UI."""
+    from deployments._kinds import register_kinds  # here: `status` and `down` need not wait for it
+
     with alone(lock_file("server")):  # two starts at once must not make two servers
-        _say(f"Prefect UI: {_ui(_find() or _launch(_free_port()))}")
+        url = _find() or _launch()
+        with temporary_settings({PREFECT_API_URL: url}):
+            register_kinds()
+    _tell(url)
 
 
 @app.command
@@ -53,9 +64,9 @@ def down() -> None:
         if url and _pid_file().exists():
             _prefect("server", "stop")
             _wait(lambda: not answers(url), STOP_SECONDS, f"the server at {url} does not end")
-            _say("the Prefect server has ended")
+            say("the Prefect server has ended")
         else:
-            _say("no Prefect server of ours is running")
+            say("no Prefect server of ours is running")
         server_note().unlink(missing_ok=True)
 
 
@@ -64,22 +75,29 @@ def status() -> None:
     """Print the address of the server's UI; exit code 1 if no server answers."""
     url = _find()
     if not url:
-        _fail("no Prefect server answers; start one with: make server")
-    _say(f"Prefect UI: {_ui(url)}")
+        _fail("no Prefect server of yours answers; start one with: make server")
+    _tell(url)
 
 
 def _find() -> str:
-    """The API of a server that answers: configured, noted, or on Prefect's usual port."""
-    usual = f"http://127.0.0.1:{USUAL_PORT}/api"
-    known = (PREFECT_API_URL.value() or "", find_running_server(), usual)
-    url = next((url for url in known if url and answers(url)), "")
-    if url:
-        _note(url)
-    return url
+    """The API of the server that our commands use, if it answers.
+
+    The configured one; else one that this user runs, be it noted or on Prefect's usual port.
+    """
+    if configured := configured_server():
+        return configured if answers(configured) else ""
+    if noted := find_running_server():
+        return noted
+    usual = _local_url(USUAL_PORT)
+    if not (is_ours(usual) and answers(usual)):
+        return ""
+    _note(usual)
+    return usual
 
 
-def _launch(port: int) -> str:
-    url = f"http://127.0.0.1:{port}/api"
+def _launch() -> str:
+    port = _port_to_use()
+    url = _local_url(port)
     # Nothing answers, so a process id that Prefect has kept is of a server that was cut off.
     _pid_file().unlink(missing_ok=True)
     _prefect("server", "start", "--background", "--host", "127.0.0.1", "--port", str(port), url=url)
@@ -104,9 +122,34 @@ def _prefect(*words: str, url: str = "") -> None:
         _fail(f"prefect {' '.join(words)}: {(done.stderr or done.stdout).strip()}")
 
 
+def _port_to_use() -> int:
+    """The configured port, else Prefect's usual one, else any free one.
+
+    Raises:
+        Unreachable: what is configured is no place on this machine.
+    """
+    if configured := configured_server():
+        place = urlsplit(configured)
+        if place.port and configured in (
+            _local_url(place.port),
+            _local_url(place.port, "localhost"),
+        ):
+            return place.port
+        raise Unreachable(
+            f"no Prefect server answers at {configured}, which PREFECT_API_URL names; start it "
+            "there, or leave PREFECT_API_URL unset to have one started here"
+        )
+    for url in sorted({noted_server(), _local_url(USUAL_PORT)} - {""}):
+        if why := refusal(url):
+            say(f"Note: {why}")
+    return _free_port()
+
+
 def _free_port() -> int:
     """Prefect's usual port, or any free one when something else has it."""
     with socket.socket() as probe:
+        # Connections of a server that has just ended keep nobody from listening again.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", USUAL_PORT))
         except OSError:
@@ -132,18 +175,19 @@ def _wait(done: Callable[[], bool], seconds: float, failure: str) -> None:
         time.sleep(0.2)
 
 
-def _ui(api_url: str) -> str:
-    return api_url.removesuffix("/api")
+def _local_url(port: int, host: str = "127.0.0.1") -> str:
+    return f"http://{host}:{port}/api"
 
 
-def _say(words: str) -> None:
-    sys.stderr.write(words + "\n")
+def _tell(url: str) -> None:
+    why = ", as PREFECT_API_URL says" if configured_server() else ""
+    say(f"Prefect UI: {url.removesuffix('/api')}{why}")
 
 
 def _fail(words: str) -> NoReturn:
-    _say(f"Error: {words}")
+    say(f"Error: {words}")
     sys.exit(1)
 
 
 if __name__ == "__main__":
-    app()
+    run(app)

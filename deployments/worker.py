@@ -8,18 +8,20 @@ import os
 import signal
 import sys
 
-from blocks.settings import environment_with, running_server
+from cyclopts import App
+
+from blocks.prefect_server import running_server
+from blocks.settings import environment_with
+from deployments._command import run
 from deployments.register import POOL, ROOT
-from domain.errors import ClusterError
+
+app = App(name="python -m deployments.worker", help=__doc__, version_flags=())
 
 
+@app.default
 def main() -> None:
     """Become Prefect's own worker for our pool, at the server that answers."""
-    try:
-        url = running_server()
-    except ClusterError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        sys.exit(2)
+    url = running_server()
     words = ["-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process"]
     os.chdir(ROOT)
     # A script's background commands inherit a deaf ear for SIGINT, to which Prefect's worker turns
@@ -31,4 +33,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(app)

@@ -60,7 +60,11 @@ def make_credentials(cluster: str, now: datetime) -> Credentials:
     return Credentials(ca=make_cluster_ca(now), ssh=make_ssh_keypair(f"k8s.{cluster}"))
 
 
-def credentials_name(cluster: str, zone: str, access_key_id: str) -> str:
-    """Name the block of a cluster: two accounts may each have a cluster of the same name."""
-    account = hashlib.sha256(f"{zone}|{access_key_id}".encode()).hexdigest()
+def credentials_name(cluster: str, zone: str, user: str) -> str:
+    """Name the block of a cluster: two users may each have a cluster of the same name.
+
+    Args:
+        user: the id of the cloud's user, who stays the same when the API key is replaced.
+    """
+    account = hashlib.sha256(f"{zone}|{user}".encode()).hexdigest()
     return f"{cluster}-{account[:8]}"

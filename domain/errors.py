@@ -5,7 +5,8 @@
     │   └── UnknownOutcome    it may already have succeeded: look before doing it again
     └── FinalError            the same call will fail again
         ├── BadRequest        what was asked cannot be done: exit code 2, nothing was created
-        │   ├── InvalidSpec, NameTaken, QuotaReached, AccessDenied, Unreachable, NotConfirmed
+        │   ├── InvalidSpec, NameTaken, QuotaReached, AccessDenied, Unreachable, NotConfirmed,
+        │   │   CredentialsMissing
         └── …                 something that was begun could not be finished
 
 Every message says what happened, to which resource, and what to do next. No message holds a secret.
@@ -96,7 +97,7 @@ class WaitTimedOut(FinalError):
     """The wanted state was not reached before the deadline; it may yet be reached."""
 
 
-class CredentialsMissing(FinalError):
+class CredentialsMissing(BadRequest):
     """The cluster's machines exist but its saved credentials do not."""
 
 

@@ -1,9 +1,9 @@
 """The plan of a cluster: what is there against what is wanted, resource by resource."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from domain.balancer import backends_to_add, backends_to_delete, routes_to_add, wanted_routes
-from domain.cloud import PortForwardSpec, Rule, RuleSpec, SecurityGroup
+from domain.cloud import Eip, Instance, PortForwardSpec, Rule, RuleSpec, SecurityGroup
 from domain.firewall import firewall_rules, machine_rules, rules_to_add, rules_to_delete
 from domain.names import GROUPS, Names
 from domain.network import forwards_to_add, forwards_to_delete, wanted_forwards
@@ -15,13 +15,18 @@ THERE = "as wanted"
 MISSING = "missing"
 
 
-def plan_cluster(spec: ClusterSpec, view: ClusterView) -> Plan:
+def plan_cluster(
+    spec: ClusterSpec, view: ClusterView, images: Mapping[str, str] | None = None
+) -> Plan:
     """Compare a description with what is there.
 
     A count is never lowered: machines above it are kept, and `scale` is named as the way down.
+
+    Args:
+        images: the id of the image that new machines of each group get, where it is known.
     """
     items = [*_network(spec, view), *_firewalls(spec, view), *_balancer(spec, view)]
-    items += [*_machines(spec, view), *_forwards(spec, view), *_tag(view)]
+    items += [*_machines(spec, view, images or {}), *_forwards(spec, view), *_tag(view)]
     return Plan(spec.name, tuple(items))
 
 
@@ -93,8 +98,17 @@ def _network(spec: ClusterSpec, view: ClusterView) -> Iterator[PlanItem]:
         yield PlanItem(
             "public address", names.address, Action.CHANGE, "not on the router", eip.id, billed=True
         )
+    elif eip and (note := _other_address(eip, spec)):
+        yield PlanItem("public address", names.address, Action.KEEP, note, eip.id, billed=True)
     else:
         yield _one("public address", names.address, eip.id if eip else None, billed=True)
+
+
+def _other_address(eip: Eip, spec: ClusterSpec) -> str:
+    """Say how an address differs from the wanted one; it is changed in the console."""
+    has = f"{eip.bandwidth_mbps} Mbps by {eip.billing}"
+    wanted = f"{spec.address.bandwidth_mbps} Mbps by {spec.address.billing}"
+    return "" if has == wanted else f"has {has}, wanted is {wanted}; the console changes it"
 
 
 def _firewalls(spec: ClusterSpec, view: ClusterView) -> Iterator[PlanItem]:
@@ -143,16 +157,27 @@ def _balancer(spec: ClusterSpec, view: ClusterView) -> Iterator[PlanItem]:
             yield _one("listener", route.listener.name, listener_id)
 
 
-def _machines(spec: ClusterSpec, view: ClusterView) -> Iterator[PlanItem]:
+def _machines(
+    spec: ClusterSpec, view: ClusterView, images: Mapping[str, str]
+) -> Iterator[PlanItem]:
     for group in GROUPS:
         name, there, wanted = Names(spec.name).group(group), view.group(group), spec.count(group)
         over = len(there) - wanted
-        note = f"{over} more than wanted; `flows.scale` removes" if over > 0 else THERE
         for machine in there:
-            yield PlanItem("machine", name, Action.KEEP, note, machine.id, billed=True)
+            note = _difference(machine, spec.template(group).instance_type, images.get(group))
+            if over > 0:
+                note = f"{over} more than wanted; `flows.scale` removes"
+            yield PlanItem("machine", name, Action.KEEP, note or THERE, machine.id, billed=True)
         if over < 0:
             reason = f"{len(there)} there, {wanted} wanted"
             yield PlanItem("machine", name, Action.CREATE, reason, count=-over, billed=True)
+
+
+def _difference(machine: Instance, type_id: str, image_id: str | None) -> str:
+    """Say what a machine has that new ones will not have; a machine itself is never changed."""
+    pairs = [("type", machine.type_id, type_id), ("image", machine.image_id, image_id)]
+    other = [(what, has, new) for what, has, new in pairs if new and has != new]
+    return "; ".join(f"has {what} {has}, {new} is for new machines" for what, has, new in other)
 
 
 def _forwards(spec: ClusterSpec, view: ClusterView) -> Iterator[PlanItem]:

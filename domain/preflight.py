@@ -1,6 +1,8 @@
 """Everything checkable, checked before anything that costs is created."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 
 from domain.cloud import Cloud, Image, InstanceType
 from domain.errors import InvalidSpec, QuotaReached
@@ -45,6 +47,28 @@ def preflight(cloud: Cloud, spec: ClusterSpec, view: ClusterView, *, bills: bool
     choices = choose(cloud, spec)
     check_quota(cloud, spec, view, choices)
     return choices
+
+
+def check_sources(allowed: Sequence[str], source: str) -> None:
+    """Refuse sources that lock out who asks: the machines are installed from here, by SSH.
+
+    Args:
+        source: the address from which this machine reaches the cloud; a private one proves
+            nothing, because a router puts its own in its place.
+
+    Raises:
+        InvalidSpec: the cluster would not let this machine in.
+    """
+    if not source:
+        return
+    address = IPv4Address(source)
+    if not (address.is_loopback or address.is_global):
+        return
+    if not any(address in IPv4Network(cidr) for cidr in allowed):
+        raise InvalidSpec(
+            f"access.allowed_cidrs ({', '.join(allowed)}) leaves out this machine, {address}, "
+            f"which has to install the others by SSH; add --allow {address}/32"
+        )
 
 
 def check_zone(cloud: Cloud) -> None:

@@ -47,7 +47,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class ClusterReport:
-    """The cluster as it is now. Lists are sorted by group, then name."""
+    """The cluster as it is now. Lists are sorted by group, then name.
+
+    `trouble` says why its API was not asked at all, and what to do; else it is empty.
+    """
 
     cluster: str
     zone: str
@@ -61,6 +64,7 @@ class ClusterReport:
     vxnets: tuple[str, ...] = ()  # "192.168.1.0/24" …
     balancer_ip: str = ""
     cost: Rate | None = None  # None where nobody has asked
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,14 @@ from domain.autoscaling.remembering import (
     launch_failed,
     removal_failed,
 )
-from domain.autoscaling.report import Evaluation
+from domain.autoscaling.report import Evaluation, skipped
 from domain.errors import ClusterError, NotFound
 from flows._cases import Case, Finding, consider, open_case
 from flows._scaling import scale_in, scale_out
 from flows._takeover import take_over
 from tasks.autoscaling import HOLDER, keep_counts, publish_evaluation, tell
 from tasks.control_plane import store_spec
+from tasks.credentials import unless_other_run
 from tasks.metrics import need_sight
 from tasks.overview import need_cluster
 from tasks.steps import run_logger
@@ -29,17 +30,23 @@ from tasks.steps import run_logger
 def evaluate(case: Case) -> Evaluation:
     """Look, decide, remember and act. Nobody else may do so at the same time.
 
-    What another evaluator has left unfinished comes first, and then a fresh look.
+    What another evaluator has left unfinished comes first, and then a fresh look. While a person
+    changes the cluster from this machine, nothing is changed here.
 
     Raises:
         ClusterError: the change was begun and not finished; Event, artifact and memory say so.
     """
-    finding = consider(case)
-    if not finding.is_unfinished:
+    finding, subject = consider(case), case.subject
+    if not (finding.is_unfinished or finding.evaluation.changes):
         return conclude(case, finding)
-    take_over(case, finding)
-    with open_case(case.subject.account, case.subject.cluster, case.asked) as fresh:
-        return conclude(fresh, consider(fresh))
+    with unless_other_run(subject.account, subject.cluster) as other:
+        if other:
+            return skipped(subject.cluster, subject.group, datetime.now(UTC), other)
+        if not finding.is_unfinished:
+            return conclude(case, finding)
+        take_over(case, finding)
+        with open_case(subject.account, subject.cluster, case.asked) as fresh:
+            return conclude(fresh, consider(fresh))
 
 
 def conclude(case: Case, finding: Finding) -> Evaluation:

@@ -3,40 +3,38 @@
 Exit codes: 0 done, 1 begun and not finished, 2 asked for something that cannot be done, 130 Ctrl-C.
 """
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGINT, signal
-from tempfile import TemporaryFile
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import yaml
 from cyclopts import App, CycloptsError, Parameter
-from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from blocks.accounts import ChosenAccount, QingCloudAccount, choose_account
-from blocks.settings import find_running_server
-from domain.errors import BadRequest, ClusterError, InvalidSpec, NotFound, Unreachable
+from domain.errors import BadRequest, ClusterError, InvalidSpec, NotFound
 from domain.plan import Plan
 from domain.planning import plan_teardown
 from domain.spec import ClusterSpec, changed, overlay, parse_spec
 from domain.view import ClusterView
+from flows._server import prefect_server
 from flows._terminal import (
     Steps,
     confirm,
-    open_console,
+    end_at_once,
     print_json,
     quiet_prefect,
+    say,
     show_error,
     show_plan,
 )
-from tasks.overview import check_account, read_view, stored_spec, with_sources
-from tasks.steps import listening
+from tasks.credentials import need_credentials
+from tasks.overview import check_account, check_changes, read_view, with_sources
+from tasks.steps import listening, run_logger
 
 
 @Parameter(name="*")
@@ -57,9 +55,6 @@ class Common:
     ] = False
 
 
-ROOM = 4 * 1024 * 1024
-"""Bytes that Prefect's database and its journal need to begin with."""
-
 INTERRUPTED = "interrupted; nothing is lost, and the same command goes on where this one ended"
 
 YES = Annotated[bool, Parameter(negative=(), help="Do not ask for confirmation")]
@@ -78,7 +73,7 @@ class Session:
         return self.chosen.account
 
     def say(self, words: str) -> None:
-        open_console().print(words, soft_wrap=True, markup=False)
+        say(words)
 
     def answer(self, document: object) -> None:
         """Write the command's JSON document, if it was asked for."""
@@ -120,18 +115,31 @@ def cluster_name(common: Common) -> str:
 
 
 def wanted_spec(
-    account: QingCloudAccount, view: ClusterView, document: dict[str, Any]
+    account: QingCloudAccount,
+    view: ClusterView,
+    stored: ClusterSpec | None,
+    document: dict[str, Any],
 ) -> ClusterSpec:
     """What was asked, over what was asked before, over the defaults.
 
     A cluster that exists but does not answer keeps the size that it has.
+
+    Args:
+        stored: what was asked before; None where the cluster does not tell it.
+
+    Raises:
+        InvalidSpec: a value is wrong, or cannot be changed on a cluster that exists.
+        CredentialsMissing: there are machines, and nobody here can reach them.
     """
-    stored = stored_spec(account, view)
+    if stored is None:
+        need_credentials(account, view)
     if stored is None and view.nodes:
         there = len(view.nodes)
         kept = {"nodes": {"count": there, "maximum": max(10, there)}}
         document = overlay(kept, document)
     spec = changed(stored or ClusterSpec(name=view.name), document)
+    if stored:
+        check_changes(account, view, stored, spec)
     return with_sources(account, spec)
 
 
@@ -145,13 +153,23 @@ def never_lower(spec: ClusterSpec, view: ClusterView) -> ClusterSpec:
 
 def tell_billed(opened: Session, name: str) -> None:
     """Say what a run that did not end well leaves behind, because it is billed."""
-    left = plan_teardown(read_view(opened.account, name)).items
-    billed = [f"{item.kind} {item.id}" for item in left if item.billed]
-    if billed:
-        opened.say(
-            f"What is there stays, and is billed: {', '.join(billed)}. Run the same command "
-            f"again to go on, or: python -m flows.teardown --name {name}"
-        )
+    with whatever_happens():
+        left = plan_teardown(read_view(opened.account, name)).items
+        billed = [f"{item.kind} {item.id}" for item in left if item.billed]
+        if billed:
+            opened.say(
+                f"What is there stays, and is billed: {', '.join(billed)}. Run the same command "
+                f"again to go on, or: python -m flows.teardown --name {name}"
+            )
+
+
+@contextmanager
+def whatever_happens() -> Iterator[None]:
+    """Let trouble with the last words of a failed run not hide why it failed."""
+    try:
+        yield
+    except Exception as error:
+        run_logger().warning("what is there cannot be told: %s", error)
 
 
 @contextmanager
@@ -162,7 +180,7 @@ def session(common: Common, *, shows_steps: bool = True) -> Iterator[Session]:
     """
     if not common.debug:
         quiet_prefect()
-    with _prefect_server():
+    with prefect_server(say, debug=common.debug):
         chosen = choose_account(common.account)
         opened = Session(common, chosen)
         opened.say(f"Account: {chosen.description}")
@@ -182,15 +200,12 @@ def _interruptible(steps: Steps) -> Iterator[None]:
     """
 
     def leave(number: int, frame: FrameType | None) -> NoReturn:
-        show_error(INTERRUPTED)
-        os._exit(130)
+        end_at_once(INTERRUPTED, 130)
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
         signal(SIGINT, leave)
         if waits := ", ".join(steps.running):
-            open_console().print(
-                f"Ending {waits}; press Ctrl-C again to leave at once", soft_wrap=True, markup=False
-            )
+            say(f"Ending {waits}; press Ctrl-C again to leave at once")
         raise KeyboardInterrupt
 
     before = signal(SIGINT, interrupt)
@@ -198,45 +213,6 @@ def _interruptible(steps: Steps) -> Iterator[None]:
         yield
     finally:
         signal(SIGINT, before)
-
-
-@contextmanager
-def _prefect_server() -> Iterator[None]:
-    configured = PREFECT_API_URL.value()
-    if configured:
-        with get_client(sync_client=True) as client:
-            trouble = client.api_healthcheck()
-        if trouble:
-            raise Unreachable(
-                f"no Prefect server answers at {configured} ({trouble}); start it, or leave "
-                "PREFECT_API_URL unset to use the one of: make server"
-            )
-    url = "" if configured else find_running_server()
-    if not url:
-        if not configured:
-            _check_room(Path(PREFECT_HOME.value()))
-        yield
-        return
-    with temporary_settings({PREFECT_API_URL: url}):
-        yield
-
-
-def _check_room(folder: Path) -> None:
-    """Refuse a folder in which Prefect's own short-lived server could not keep its database.
-
-    Raises:
-        BadRequest: it cannot be written, or the disk is full.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder) as file:
-            file.write(bytes(ROOM))
-            file.flush()
-    except OSError as error:
-        raise BadRequest(
-            f"{folder} cannot be written ({error.strerror}); make room, or name another folder "
-            "with PREFECT_HOME"
-        ) from error
 
 
 def make_app(flow: str, help_text: str) -> App:

@@ -42,7 +42,14 @@ def entrance_to(
             f"cluster {view.name} has no master; "
             f"finish it with: python -m flows.provision --name {view.name}"
         )
-    return Entrance(spec.name, address, spec.access.ssh_port, view.masters[0], users)
+    return Entrance(
+        spec.name,
+        address,
+        spec.access.ssh_port,
+        view.masters[0],
+        users,
+        allowed_cidrs=spec.access.allowed_cidrs,
+    )
 
 
 def login_users(choices: Choices) -> dict[str, str]:

@@ -15,13 +15,15 @@ from prefect import flow
 
 from blocks.accounts import QingCloudAccount
 from clients.scrapes import ScrapePage
-from domain.errors import InvalidSpec, TemporaryError
+from domain.alarms.deliveries import Outcome, say_test
+from domain.errors import FinalError, InvalidSpec, TemporaryError
 from domain.metrics.exposition import expose
 from domain.metrics.records import Collected, Gap
 from domain.metrics.report import MetricsReport, report_metrics
-from flows._command import Common, Session, cluster_name, make_app, run, session
+from domain.spec import parse_spec
+from flows._command import Common, Session, cluster_name, make_app, read_document, run, session
 from flows._terminal import Watch, show_metrics
-from tasks.alarms import collect_signals, look_at_alarms
+from tasks.alarms import collect_signals, look_at_alarms, send_test
 from tasks.control_plane import api_url
 from tasks.metrics import (
     MOST_MACHINES_FOR_REQUESTS,
@@ -36,7 +38,7 @@ from tasks.metrics import (
     recent_samples,
     silent_machines,
 )
-from tasks.overview import spec_or_guess
+from tasks.overview import need_cluster, need_spec, spec_or_guess
 
 
 @flow(name="monitor", flow_run_name="monitor {name}")
@@ -102,10 +104,20 @@ def main(
             help="With --watch: serve it to Prometheus on this loopback port, or on host:port"
         ),
     ] = None,
+    test_notification: Annotated[
+        bool,
+        Parameter(negative=(), help="Only send a test message to everybody who is told of alarms"),
+    ] = False,
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> None:
     """Measure a cluster's pods, requests, machines and custom monitors, and keep the samples."""
     name = cluster_name(common)
+    if test_notification:
+        if watch or prometheus:
+            raise InvalidSpec("--test-notification measures nothing, so it stands alone")
+        with session(common) as opened:
+            _send_test(opened, name)
+        return
     if not 5 <= every <= 3600:
         raise InvalidSpec(f"--every {every} is not between 5 and 3600 seconds")
     if watch and common.json:
@@ -125,6 +137,24 @@ def main(
         report = monitor(opened.account, name, str(file or ""))
     show_metrics(report)
     opened.answer(report)
+
+
+def _send_test(opened: Session, name: str) -> None:
+    """Try the services of the file, where it names some, or else those the cluster remembers.
+
+    Raises:
+        FinalError: one of them has not taken the message.
+    """
+    document = read_document(opened.common)
+    if "notifications" in document:
+        spec = parse_spec(document)
+    else:
+        spec = need_spec(opened.account, need_cluster(opened.account, name))
+    told = send_test(spec, datetime.now(UTC))
+    opened.say(say_test(told))
+    opened.answer(told)
+    if failed := [one.service for one in told if one.outcome is not Outcome.SENT]:
+        raise FinalError(f"the test message was not accepted by {', '.join(failed)}")
 
 
 @contextmanager

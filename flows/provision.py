@@ -32,9 +32,15 @@ from flows._command import (
 )
 from flows._nodes import MOST_AT_ONCE, install_nodes, join_nodes, login_users, tell_neighbours
 from flows._terminal import show_plan, show_report
-from flows.teardown import teardown
 from flows.ui import publish_ui
-from tasks.control_plane import api_url, ready_nodes, store_spec, wait_for_apiserver, wait_for_nodes
+from tasks.control_plane import (
+    api_url,
+    ready_nodes,
+    refuse_forgotten,
+    store_spec,
+    wait_for_apiserver,
+    wait_for_nodes,
+)
 from tasks.credentials import ensure_credentials, only_run
 from tasks.machines import ensure_keypair, ensure_machines, install_master, log_in_to_master
 from tasks.network import (
@@ -49,7 +55,7 @@ from tasks.network import (
     ensure_vxnets,
     publish_ports,
 )
-from tasks.overview import check, check_spec, read_report, read_view
+from tasks.overview import check, check_spec, read_report, read_view, stored_spec
 from tasks.reports import Progress, publish_report
 from tasks.shells import Entrance
 from tasks.steps import Recorder, listening, run_logger
@@ -88,14 +94,24 @@ def provision(
     recorder, progress = Recorder(), Progress(spec.name, USUAL_STEPS)
     with listening(recorder), listening(progress):
         view = read_view(account, spec.name)
+        stored = stored_spec(account, view)
         # What a form or a deployment leaves out is what the cluster remembers, as with flags.
-        spec = never_lower(wanted_spec(account, view, spec.given), view)
+        spec = never_lower(wanted_spec(account, view, stored, spec.given), view)
         try:
             with only_run(account, spec.name):
-                build(account, spec, accept_new_host_keys=accept_new_host_keys, demo=demo, ui=ui)
+                build(
+                    account,
+                    spec,
+                    is_stored=stored is not None,
+                    accept_new_host_keys=accept_new_host_keys,
+                    demo=demo,
+                    ui=ui,
+                )
         except ClusterError:
             if rollback and view.is_empty:
                 run_logger().warning("rolling back: nothing of %s existed before", spec.name)
+                from flows.teardown import teardown  # here: it takes a third of a second
+
                 _end_branches()
                 teardown(account, spec.name)
             raise
@@ -115,6 +131,7 @@ def build(
     account: QingCloudAccount,
     spec: ClusterSpec,
     *,
+    is_stored: bool,
     accept_new_host_keys: bool,
     demo: bool,
     ui: bool,
@@ -122,6 +139,9 @@ def build(
     """The runbook: the order of the steps, and what runs beside what.
 
     The critical path is network, master, control plane, join; everything else runs beside it.
+
+    Args:
+        is_stored: whether the description rests on the one that the cluster remembers.
     """
     view = read_view(account, spec.name)
     choices = check_spec(account, spec, view)
@@ -168,6 +188,7 @@ def build(
         masters.result()[0],
         login_users(choices),
         accept_new_host_keys,
+        spec.access.allowed_cidrs,
     )
     routes.result()
     # Before there was a master nobody can be Ready, and asking would cost a time-out.
@@ -182,6 +203,8 @@ def build(
     if master_done:
         master_done.result()
     wait_for_apiserver(account, spec, url)
+    if not is_stored:
+        refuse_forgotten(account, spec.name, url)
     join_nodes(account, spec, entrance, installed, place)
     wait_for_nodes(account, spec, url, [node_name(MASTERS, master.id)])
 
@@ -235,11 +258,13 @@ def main(
     with session(common) as opened:
         account = opened.account
         view = read_view(account, name)
-        spec = never_lower(wanted_spec(account, view, document), view)
+        stored = stored_spec(account, view)
+        spec = never_lower(wanted_spec(account, view, stored, document), view)
         for doubt in doubts_of(spec):
             opened.say(f"Scaling policy: {doubt}")
-        planned = price_plan(plan_cluster(spec, view), view, spec)
-        check(account, spec, view)
+        images = check(account, spec, view).images
+        plain = plan_cluster(spec, view, {group: image.id for group, image in images.items()})
+        planned = price_plan(plain, view, spec)
         if plan:
             show_plan(planned)
             opened.answer(planned)

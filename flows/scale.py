@@ -9,17 +9,26 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from blocks.accounts import QingCloudAccount
 from domain.cloud import Instance
 from domain.cost import price_plan
-from domain.names import NODES
+from domain.names import NODES, node_name
 from domain.planning import plan_scale
 from domain.report import ClusterReport
 from domain.scaling import check_count, choose_leaving
 from domain.spec import ClusterSpec
 from domain.view import ClusterView
-from flows._command import YES, Common, cluster_name, make_app, run, session
+from flows._command import (
+    YES,
+    Common,
+    Session,
+    cluster_name,
+    make_app,
+    run,
+    session,
+    whatever_happens,
+)
 from flows._nodes import MOST_AT_ONCE
 from flows._scaling import scale_in, scale_out
 from flows._terminal import show_report
-from tasks.control_plane import api_url, store_spec, workload_pods
+from tasks.control_plane import api_url, ready_nodes, store_spec, workload_pods
 from tasks.credentials import only_run
 from tasks.overview import (
     need_cluster,
@@ -81,6 +90,31 @@ def leaving_machines(
     return choose_leaving(group, machines, count, pods)
 
 
+def tell_idle(opened: Session, spec: ClusterSpec, before: ClusterView) -> None:
+    """Say which machines of a run that did not end well are billed, and no Ready nodes.
+
+    Args:
+        before: what was there before the run: where the cluster does not answer, only machines
+            that are new since then are named.
+    """
+    with whatever_happens():
+        view = read_view(opened.account, spec.name)
+        url = api_url(view.public_address, spec.access.api_port)
+        ready = ready_nodes(opened.account, view, url)
+        used = (
+            {m.id for m in view.nodes if node_name(NODES, m.id) in ready}
+            if ready
+            else {m.id for m in before.nodes}
+        )
+        idle = [f"machine {m.id}" for m in view.nodes if m.id not in used]
+        if idle:
+            opened.say(
+                f"What was not finished stays, and is billed: {', '.join(idle)}. Run the same "
+                f"command again to go on, or take it away with: python -m flows.scale "
+                f"--name {spec.name} --count {len(view.nodes) - len(idle)}"
+            )
+
+
 app = make_app("scale", "Add machines to a group, or drain and remove some.")
 
 
@@ -103,7 +137,11 @@ def main(
             leaving = [m.id for m in leaving_machines(account, spec, view, group, count)]
             planned = price_plan(plan_scale(view, group, count, leaving), view, spec)
             opened.agree(planned, f"Do this in zone {account.zone}?", yes=yes)
-        report = scale(account, count, name, group)
+        try:
+            report = scale(account, count, name, group)
+        except (Exception, KeyboardInterrupt):
+            tell_idle(opened, spec, view)
+            raise
     show_report(report)
     opened.answer(report)
 

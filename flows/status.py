@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from prefect import flow
 
 from blocks.accounts import QingCloudAccount
+from domain.errors import CredentialsMissing
 from domain.metrics.report import with_metrics
 from domain.report import ClusterReport
 from flows._command import Common, cluster_name, make_app, run, session
@@ -38,6 +39,8 @@ def main(*, common: Common = Common()) -> None:  # noqa: B008 - frozen
         report = status(opened.account, name)
     show_report(report)
     opened.answer(report)
+    if report.trouble:
+        raise CredentialsMissing(report.trouble)
 
 
 if __name__ == "__main__":

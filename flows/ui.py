@@ -13,7 +13,7 @@ from tasks.control_plane import api_url
 from tasks.machines import install_ui
 from tasks.overview import check, need_cluster, spec_or_guess, with_sources
 from tasks.shells import Entrance
-from tasks.workloads import create_ui_token, ui_installed, wait_for_ui
+from tasks.workloads import create_ui_token, ui_expires, ui_installed, wait_for_ui
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,15 @@ class UiReport:
 def publish_ui(
     account: QingCloudAccount, spec: ClusterSpec, entrance: Entrance, place: ApiPlace
 ) -> str:
-    """Install the UI where it does not run yet, and see that it answers; returns its URL."""
-    if not ui_installed(account, spec.name, api_url(place.public_address, spec.access.api_port)):
+    """Install the UI where it does not run yet, and see that it answers; returns its URL.
+
+    So is its certificate renewed, when it is about to end.
+    """
+    api, url = (
+        api_url(place.public_address, port) for port in (spec.access.api_port, spec.access.ui_port)
+    )
+    if not ui_installed(account, spec.name, api) or ui_expires(account, spec.name, url):
         install_ui(account, entrance, place)
-    url = api_url(place.public_address, spec.access.ui_port)
     return wait_for_ui(account, spec.name, url)
 
 

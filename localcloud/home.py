@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import string
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -103,16 +104,18 @@ class Home:
         erase(self.database)
         self.write_habits(Habits(port=self.read_habits().port))
 
-    def credentials(self) -> tuple[str, str]:
-        """Return the account's key id and secret, made once for each folder."""
+    def credentials(self) -> tuple[str, str, str]:
+        """Return the account's key id, secret and user id, made once for each folder."""
         path = self.root / "credentials.json"
-        if not path.exists():
-            letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-            key_id = "".join(secrets.choice(letters) for _ in range(20))
-            made = {"key_id": key_id, "secret": secrets.token_urlsafe(30)}
+        saved = json.loads(path.read_text()) if path.exists() else {}
+        made = {
+            "key_id": _draw(string.ascii_uppercase, 20),
+            "secret": secrets.token_urlsafe(30),
+            "user_id": f"usr-{_draw(string.ascii_lowercase + string.digits, 8)}",
+        } | saved
+        if made != saved:
             self._write_private(path.name, json.dumps(made))
-        saved = json.loads(path.read_text())
-        return saved["key_id"], saved["secret"]
+        return made["key_id"], made["secret"], made["user_id"]
 
     @contextlib.contextmanager
     def lock(self, name: str, patience: float) -> Iterator[None]:
@@ -140,6 +143,10 @@ class Home:
         with os.fdopen(descriptor, "w") as file:
             file.write(text)
         draft.replace(self.root / name)
+
+
+def _draw(letters: str, count: int) -> str:
+    return "".join(secrets.choice(letters) for _ in range(count))
 
 
 def find_home() -> Home:

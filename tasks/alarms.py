@@ -13,15 +13,15 @@ from clients.alarm_history import AlarmHistory
 from clients.certificates import read_certificate_end, read_end
 from clients.lives import LifeHistory
 from domain.alarms import signals
-from domain.alarms.deliveries import deliver
-from domain.alarms.messages import Message, write_blindness, write_messages
+from domain.alarms.deliveries import Delivery, deliver, send_once
+from domain.alarms.messages import Message, write_blindness, write_messages, write_test
 from domain.alarms.notifier import Notifier
 from domain.alarms.report import AlarmReport, say_alarms
 from domain.alarms.rules import AlarmRule, rules_in_force
 from domain.alarms.states import Readings, Span, active_states, evaluate, spans_of
 from domain.cost import BILLED, follow_lives
 from domain.ensured import Ensured
-from domain.errors import BadRequest, ClusterError
+from domain.errors import BadRequest, ClusterError, InvalidSpec
 from domain.metrics.catalog import CERTIFICATE_DAYS, QUOTA_NODES
 from domain.metrics.records import Collected, Gap, Sample, SampleReader, Window
 from domain.names import GROUPS, NODES
@@ -178,6 +178,21 @@ def check_alarms(
 def services_of(spec: ClusterSpec) -> Services:
     """What opens the notification services that the description names."""
     return {name: partial(open_service, name) for name in spec.notifications.services}
+
+
+def send_test(spec: ClusterSpec, now: datetime) -> tuple[Delivery, ...]:
+    """Send a test message through every service that the description names, and remember nothing.
+
+    Raises:
+        InvalidSpec: it names none.
+    """
+    services = services_of(spec)
+    if not services:
+        raise InvalidSpec(
+            f"nobody is told of alarms of cluster {spec.name}; name services in its file, such as "
+            "notifications: {services: [dingtalk-robot/oncall]}"
+        )
+    return send_once(write_test(spec.name, now, spec.notifications.language), services, now)
 
 
 def read_readings(

@@ -10,7 +10,7 @@ from domain import workloads
 from domain.bootstrap import GROUP_LABEL
 from domain.cluster_api import Node
 from domain.ensured import Ensured
-from domain.errors import ClusterError, InvalidSpec
+from domain.errors import ClusterError, InvalidSpec, TemporaryError
 from domain.names import NODES
 from domain.pki import BootstrapToken
 from domain.spec import ClusterSpec
@@ -100,6 +100,28 @@ def find_spec(account: QingCloudAccount, view: ClusterView, port: int) -> Cluste
     except ClusterError as error:
         run_logger().info("the cluster's stored description cannot be read: %s", error)
         return None
+
+
+def refuse_forgotten(account: QingCloudAccount, cluster: str, url: str) -> None:
+    """End a run that began without the cluster's description, if the cluster tells it now.
+
+    Defaults would be stored over it otherwise.
+
+    Raises:
+        TemporaryError: it answers again, so the same command finds out what was asked before.
+    """
+    with open_api(account, cluster, url) as api:
+        if workloads.read_spec(api):
+            raise TemporaryError(
+                f"cluster {cluster} did not tell its description before, and does now; "
+                "run the same command again, so that it counts"
+            )
+
+
+def node_versions(account: QingCloudAccount, cluster: str, url: str) -> frozenset[str]:
+    """The versions of the cluster's kubelets, such as `v1.36.4`."""
+    with open_api(account, cluster, url) as api:
+        return frozenset(node.version for node in api.list_nodes())
 
 
 def ready_nodes(account: QingCloudAccount, view: ClusterView, url: str) -> frozenset[str]:

@@ -1,25 +1,48 @@
 """Tasks around a cluster's secrets: made first, kept in its block, updated one at a time."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import cast
 
 from prefect.exceptions import ObjectNotFound
+from prefect.variables import Variable
 
 from blocks.accounts import QingCloudAccount
 from blocks.credentials import ClusterCredentials
-from blocks.locks import alone, alone_or_never
+from blocks.locks import alone, alone_if_free
 from blocks.settings import lock_file
 from domain.credentials import Credentials, credentials_name, make_credentials
 from domain.ensured import Ensured
-from domain.errors import BeingTornDown, CredentialsMissing
+from domain.errors import BadRequest, BeingTornDown, CredentialsMissing
 from domain.view import ClusterView
 from tasks.steps import step
 
+_users: dict[str, str] = {}
+
 
 def block_name(account: QingCloudAccount, cluster: str) -> str:
-    return credentials_name(cluster, account.zone, account.access_key_id)
+    """Name the cluster's block. Raises what asking the cloud for the key's user raises."""
+    return credentials_name(cluster, account.zone, find_user(account))
+
+
+def find_user(account: QingCloudAccount) -> str:
+    """The id of the user whom the account's API key belongs to.
+
+    A key never changes its user, so the cloud is asked once for each: the Prefect server remembers
+    the answer, and so does this process.
+    """
+    key = hashlib.sha256(f"{account.endpoint}|{account.access_key_id}".encode()).hexdigest()
+    variable = f"qingcloud-user-{key[:16]}"
+    if variable not in _users:
+        known = Variable.get(variable)
+        if known is None:
+            with account.client() as cloud:
+                known = cloud.read_user()
+            Variable.set(variable, known, overwrite=True)
+        _users[variable] = str(known)
+    return _users[variable]
 
 
 def find_credentials(account: QingCloudAccount, cluster: str) -> ClusterCredentials | None:
@@ -40,17 +63,32 @@ def read_credentials(account: QingCloudAccount, cluster: str) -> ClusterCredenti
     """
     found = find_credentials(account, cluster)
     if found is None:
-        raise CredentialsMissing(
-            f"cluster {cluster} has no saved credentials on this Prefect server (block "
-            f"cluster-credentials/{block_name(account, cluster)}); use the server that made it, "
-            "or tear the cluster down, which works without them"
-        )
+        raise CredentialsMissing(say_missing(account, cluster))
     if found.ending:
         raise BeingTornDown(
             f"cluster {cluster} is being torn down; finish that with: python -m flows.teardown "
             f"--name {cluster}, or keep it with: python -m flows.provision --name {cluster}"
         )
     return found
+
+
+def need_credentials(account: QingCloudAccount, view: ClusterView) -> None:
+    """Refuse a cluster whose machines nobody here can reach; one that is ending is no such one.
+
+    Raises:
+        CredentialsMissing: as `read_credentials` does.
+    """
+    if (view.keypair or view.instances) and find_credentials(account, view.name) is None:
+        raise CredentialsMissing(say_missing(account, view.name))
+
+
+def say_missing(account: QingCloudAccount, cluster: str) -> str:
+    """Say that the cluster's block is not here, and what can be done."""
+    return (
+        f"cluster {cluster} has no saved credentials on this Prefect server (block "
+        f"cluster-credentials/{block_name(account, cluster)}); use the server that made it "
+        "(PREFECT_API_URL), or tear the cluster down, which works without them"
+    )
 
 
 def update_credentials(
@@ -77,12 +115,17 @@ def only_run(account: QingCloudAccount, cluster: str) -> Iterator[None]:
     Raises:
         BadRequest: another run is at it.
     """
-    refusal = (
-        f"another run on this machine is changing cluster {cluster}; "
-        "wait for its end, then run the same command again"
-    )
-    with alone_or_never(lock_file(f"{block_name(account, cluster)}.run"), refusal):
+    with unless_other_run(account, cluster) as other:
+        if other:
+            raise BadRequest(f"{other}; wait for its end, then run the same command again")
         yield
+
+
+@contextmanager
+def unless_other_run(account: QingCloudAccount, cluster: str) -> Iterator[str]:
+    """As `only_run`; where another run is at it, yields words that say so, else an empty text."""
+    with alone_if_free(lock_file(f"{block_name(account, cluster)}.run")) as free:
+        yield "" if free else f"another run on this machine is changing cluster {cluster}"
 
 
 @step("notice of the end of {cluster}")

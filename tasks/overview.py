@@ -3,19 +3,21 @@
 from dataclasses import replace
 
 from blocks.accounts import QingCloudAccount
+from clients.own_address import read_own_address
+from domain.changes import refuse_changes
 from domain.cluster_api import Node
 from domain.cost import rate_of_cluster
 from domain.ensured import Ensured
 from domain.errors import ClusterError, InvalidSpec, NotFound
 from domain.names import GROUPS
 from domain.overview import report_cluster
-from domain.preflight import Choices, check_zone, preflight
+from domain.preflight import Choices, check_sources, check_zone, preflight
 from domain.prices import Prices
 from domain.report import ClusterReport
 from domain.spec import Access, ClusterSpec, changed
 from domain.view import ClusterView, read_cluster
-from tasks.control_plane import api_url, find_spec
-from tasks.credentials import find_credentials, read_credentials
+from tasks.control_plane import api_url, find_spec, node_versions
+from tasks.credentials import find_credentials, read_credentials, say_missing
 from tasks.steps import run_logger, step
 from tasks.workloads import ui_answers
 
@@ -112,10 +114,23 @@ def with_sources(account: QingCloudAccount, spec: ClusterSpec) -> ClusterSpec:
     return changed(spec, {"access": {"allowed_cidrs": ANYBODY}})
 
 
+def check_changes(
+    account: QingCloudAccount, view: ClusterView, before: ClusterSpec, wanted: ClusterSpec
+) -> None:
+    """Refuse what cannot be changed on a cluster that exists. Raises `InvalidSpec`."""
+    running: frozenset[str] = frozenset()
+    if before.kubernetes.version != wanted.kubernetes.version:
+        url = api_url(view.public_address, before.access.api_port)
+        running = node_versions(account, view.name, url)
+    refuse_changes(before, wanted, view, running)
+
+
 def check(account: QingCloudAccount, spec: ClusterSpec, view: ClusterView) -> Choices:
     """Check a description against the cloud; reads only, raises as `preflight` does."""
     with account.client() as cloud:
-        return preflight(cloud, spec, view, bills=account.bills)
+        choices = preflight(cloud, spec, view, bills=account.bills)
+    check_sources(spec.access.allowed_cidrs, read_own_address(account.endpoint))
+    return choices
 
 
 @step("checks before anything is made")
@@ -154,4 +169,7 @@ def read_report(
     report = report_cluster(
         account.zone, view, access, nodes, pods, api_ready=api_ready, ui_ready=ui_ready
     )
+    if credentials is None and view.instances:
+        report = replace(report, trouble=say_missing(account, view.name))
+        run_logger().warning("%s", report.trouble)
     return replace(report, cost=rate_of_cluster(view, prices)) if prices else report

@@ -10,7 +10,7 @@ from clients.ssh import SshMachine, SshTarget
 from domain.bootstrap import make_own_host_key, use_own_host_key
 from domain.cloud import Instance
 from domain.credentials import Credentials
-from domain.errors import HostKeyMismatch
+from domain.errors import HostKeyMismatch, WaitTimedOut
 from domain.hostkeys import fingerprint
 from domain.names import MASTERS, node_name
 from domain.waiting import Pace, wait_for
@@ -29,7 +29,7 @@ next one yet. Nothing is sent to a machine before its key is right."""
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """Where SSH enters a cluster, and as whom, by group."""
+    """Where SSH enters a cluster, as whom, by group, and from where it is let in."""
 
     cluster: str
     address: str
@@ -37,6 +37,7 @@ class Entrance:
     master: Instance
     users: dict[str, str] = field(default_factory=dict)
     accept_new_host_keys: bool = False
+    allowed_cidrs: tuple[str, ...] = ()
 
     def user(self, group: str) -> str:
         return self.users.get(group, "root")
@@ -135,4 +136,12 @@ def _connect(
                 f"ignored it ({error}); choose another image, or go on with --accept-new-host-keys"
             ) from error
 
-    return wait_for(look, what=f"SSH on {name}", pace=BOOTING)
+    try:
+        return wait_for(look, what=f"SSH on {name}", pace=BOOTING)
+    except WaitTimedOut as error:
+        if jump or not entrance.allowed_cidrs:
+            raise
+        raise WaitTimedOut(
+            f"{error}. Only {', '.join(entrance.allowed_cidrs)} may connect: if the address under "
+            "which others see this machine is not among them, add it with flows.provision --allow"
+        ) from error

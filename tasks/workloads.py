@@ -1,12 +1,14 @@
 """Tasks around what runs in a cluster: the nginx demo, and the web UI as a user meets it."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from blocks.accounts import QingCloudAccount
+from clients.certificates import read_certificate_end
 from clients.web import fetch_page
 from domain import workloads
 from domain.ensured import Ensured
-from domain.errors import ClusterError
+from domain.errors import ClusterError, Refused, TemporaryError
 from domain.waiting import wait_for
 from tasks.control_plane import open_api
 from tasks.credentials import read_credentials
@@ -16,6 +18,8 @@ DEMO = Path(__file__).resolve().parent.parent / "installers" / "manifests" / "ng
 UI_DEPLOYMENT = "kube-ui"
 UI_ACCOUNT = "kube-ui-viewer"
 UI_TOKEN_SECONDS = 8 * 3600
+RENEWAL = timedelta(days=30)
+"""How long before its end a certificate is renewed: from there on the alarm warns of it."""
 
 
 @step("nginx demo of {cluster}")
@@ -37,6 +41,20 @@ def ui_installed(account: QingCloudAccount, cluster: str, url: str) -> bool:
     with open_api(account, cluster, url) as api:
         deployment = api.read("Deployment", UI_DEPLOYMENT, workloads.SYSTEM)
     return bool(deployment and deployment.get("status", {}).get("readyReplicas"))
+
+
+def ui_expires(account: QingCloudAccount, cluster: str, url: str) -> bool:
+    """Whether the UI needs a new certificate: it ends soon, or is not for this address.
+
+    A UI that does not answer is another matter.
+    """
+    ca = read_credentials(account, cluster).ca_certificate
+    try:
+        return read_certificate_end(url, ca) - datetime.now(UTC) < RENEWAL
+    except Refused:
+        return True
+    except TemporaryError:
+        return False
 
 
 def ui_answers(account: QingCloudAccount, cluster: str, url: str) -> bool:

@@ -35,7 +35,7 @@ class NoMachines:
 class IaasDaemon:
     """The API in a thread of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, account: Account = ACCOUNT) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
@@ -46,7 +46,7 @@ class IaasDaemon:
             Fabric(),
             NoMachines(),
             random.Random(7),
-            account=ACCOUNT,
+            account=account,
             zone=ZONE,
         )
 

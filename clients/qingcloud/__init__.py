@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from clients.qingcloud.accesskeys import AccessKeyCalls
 from clients.qingcloud.addresses import AddressCalls
 from clients.qingcloud.balancers import BalancerCalls, ListenerCalls
 from clients.qingcloud.endpoint import DEFAULT_ENDPOINT, Endpoint, Keys
@@ -22,6 +23,7 @@ __all__ = ["DEFAULT_ENDPOINT", "QingCloud"]
 
 
 class QingCloud(
+    AccessKeyCalls,
     ImageCalls,
     JobCalls,
     VpcCalls,

@@ -38,6 +38,10 @@ class Transport:
         self._reply_timeout = reply_timeout
         self._tls = ssl.create_default_context() if endpoint.is_secure else None
 
+    @property
+    def key_id(self) -> str:
+        return self._keys.access_key_id
+
     def read(self, action: str, params: Params) -> Item:
         """Ask for something; the caller may repeat it.
 

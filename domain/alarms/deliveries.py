@@ -73,6 +73,24 @@ def deliver(
     return tuple(done)
 
 
+def send_once(
+    message: Message, services: Mapping[str, Callable[[], Notifier]], now: datetime
+) -> tuple[Delivery, ...]:
+    """Send a message to every service, whatever the others answer; nothing is remembered."""
+    return tuple(
+        _send(Delivery(0, service, now, message), opening) for service, opening in services.items()
+    )
+
+
+def say_test(told: Sequence[Delivery]) -> str:
+    """Say what became of a test message, a line for each service."""
+    lines = [
+        f"{one.service}: {one.outcome}" + (f", {one.reason}" if one.reason else "") for one in told
+    ]
+    taken = sum(one.outcome is Outcome.SENT for one in told)
+    return "\n".join([*lines, f"{taken} of {len(told)} took it"])
+
+
 def _send(delivery: Delivery, open_service: Callable[[], Notifier] | None) -> Delivery:
     tried = replace(delivery, attempts=delivery.attempts + 1)
     try:

@@ -28,7 +28,7 @@ class Language(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`level` is None when an alarm is over."""
+    """`level` is None when an alarm is over, and when there is none."""
 
     title: str
     body: str
@@ -197,6 +197,16 @@ def write_blindness(cluster: str, reason: str, now: datetime, language: Language
         )
         chinese = f"【已恢复】{cluster}：告警恢复评估", _beijing(now)
     return Message(*_in_language(english, chinese, language), level)
+
+
+def write_test(cluster: str, now: datetime, language: Language) -> Message:
+    """Write a message that says nothing but that messages arrive."""
+    english = (
+        f"[TEST] {cluster}: this is what an alarm looks like",
+        f"{now:%Y-%m-%d %H:%M:%S %Z}: somebody tries whether messages arrive. Nothing is wrong.",
+    )
+    chinese = f"【测试】{cluster}：告警消息示例", f"{_beijing(now)}：测试消息，无需处理。"
+    return Message(*_in_language(english, chinese, language), None)
 
 
 def _in_language(

@@ -3,7 +3,14 @@
 Everything human goes to standard error, so that standard output belongs to `--json` alone.
 """
 
-from flows._terminal.console import open_console, print_json, quiet_prefect, show_error
+from flows._terminal.console import (
+    end_at_once,
+    open_console,
+    print_json,
+    quiet_prefect,
+    say,
+    show_error,
+)
 from flows._terminal.metrics import Watch, show_metrics
 from flows._terminal.questions import confirm
 from flows._terminal.steps import Steps
@@ -13,9 +20,11 @@ __all__ = [
     "Steps",
     "Watch",
     "confirm",
+    "end_at_once",
     "open_console",
     "print_json",
     "quiet_prefect",
+    "say",
     "show_error",
     "show_metrics",
     "show_plan",

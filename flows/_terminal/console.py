@@ -3,12 +3,14 @@
 import dataclasses
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import NoReturn
 
 from prefect.logging.handlers import PrefectConsoleHandler
 from rich.console import Console
@@ -30,8 +32,9 @@ def quiet_prefect() -> None:
 
     A filter, because Prefect sets the levels of its handlers again whenever a run starts.
     """
-    for logger in (logging.getLogger(), logging.getLogger("prefect")):
-        for handler in logger.handlers:
+    logging.raiseExceptions = False  # nor that its server did not take the log
+    for name in ("", "prefect", "prefect._internal"):
+        for handler in logging.getLogger(name).handlers:
             if isinstance(handler, PrefectConsoleHandler):
                 handler.addFilter(_is_critical)
 
@@ -40,10 +43,26 @@ def _is_critical(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.CRITICAL
 
 
+def say(words: str, console: Console | None = None) -> None:
+    """Say something to the person at the terminal, in one line."""
+    (console or open_console()).print(words, soft_wrap=True, markup=False)
+
+
 def show_error(sentence: str, console: Console | None = None) -> None:
     """Say in one line what went wrong and what would be right."""
     console = console or open_console()
     console.print(Text.assemble(("Error: ", "bold red"), to_line(sentence)), soft_wrap=True)
+
+
+def end_at_once(sentence: str, code: int) -> NoReturn:
+    """Say why, and leave: no thread is waited for, nor what Prefect would like to send yet.
+
+    It loses nothing: it is what a power cut does, and the same command goes on after both.
+    """
+    console = open_console()
+    console.show_cursor(True)  # a live area hides it
+    show_error(sentence, console)
+    os._exit(code)
 
 
 def print_json(document: object) -> None:

@@ -115,7 +115,7 @@ def _reason(item: PlanItem, style: str) -> Text:
 def _places(report: ClusterReport) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     for name, endpoint in (("API", report.api), ("UI", report.ui)):
-        sign, style, words = _endpoint(endpoint)
+        sign, style, words = _endpoint(endpoint, was_asked=not report.trouble)
         table.add_row(Text(sign, style), name, Text(words, overflow="fold"))
     if report.public_address and report.ssh_port:
         words = f"{report.public_address} port {report.ssh_port}, a master and the jump host"
@@ -123,7 +123,9 @@ def _places(report: ClusterReport) -> Table:
     return table
 
 
-def _endpoint(endpoint: Endpoint) -> tuple[str, str, str]:
+def _endpoint(endpoint: Endpoint, *, was_asked: bool) -> tuple[str, str, str]:
+    if not was_asked:
+        return "○", "dim", f"{endpoint.url} was not asked".strip()
     if not endpoint.url:
         return "○", "dim", "not there"
     if endpoint.ready:

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,19 @@ def launches(workplace: Workplace) -> int:
 def fault(workplace: Workplace, *words: str) -> None:
     done = workplace.run("localcloud", "fault", *words)
     assert done.code == 0, done.err
+
+
+def test_nothing_is_changed_while_another_run_changes_the_cluster(
+    burst: Workplace, tmp_path: Path
+) -> None:
+    (file,) = (burst.home / ".local/share/kubernetes-on-qingcloud/locks").glob("burst-*.run")
+    larger, before = policy_file(tmp_path, minimum=4), launches(burst)
+    with file.open() as lock:
+        flock(lock, LOCK_EX)
+        found = autoscale(burst, "--policy", larger)
+    assert found["kind"] == "skipped"
+    assert "another run on this machine is changing cluster burst" in found["sentence"]
+    assert launches(burst) == before
 
 
 def test_who_watches_finishes_an_addition_that_another_evaluator_has_left(

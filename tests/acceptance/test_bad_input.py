@@ -108,6 +108,7 @@ def test_what_bills_is_not_begun_without_a_yes(
     workplace: Workplace, environment: dict[str, str]
 ) -> None:
     billed = environment | {"QINGCLOUD_BILLS": "1"}
+    assert "--allow 127.0.0.1/32" in refused(workplace, "--name", "paid", "--allow", "9.9.9.0/24")
     assert "allowed_cidrs" in refused(workplace, "--name", "paid", **billed)
     sentence = refused(workplace, "--name", "paid", "--allow", "127.0.0.0/8", **billed)
     assert "--yes" in sentence

@@ -3,11 +3,20 @@
 import json
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import yaml
 
+from clients.certificates import read_certificate_end
+from clients.kubernetes import ClusterClient
+from clients.qingcloud import QingCloud
+from domain.kubeconfig import ClusterAccess
+from domain.pki import ADMINS, CertifiedKey, make_client_certificate, make_server_certificate
+from domain.waiting import wait_for, wait_for_jobs
 from tests.acceptance.workplace import Done, Workplace
 
 WHOLE = {
@@ -117,6 +126,37 @@ def test_the_ui_is_told_with_a_token_that_only_looks(cluster: Workplace) -> None
     assert ui["token"].count(".") == 2
 
 
+def test_a_certificate_of_the_ui_that_ends_soon_is_renewed(cluster: Workplace) -> None:
+    ui = cluster.run("flows.status", "--json").json["ui"]["url"]
+    ca, now = cluster_ca(cluster), datetime.now(UTC)
+    names = (urlsplit(ui).hostname or "",)
+    short = make_server_certificate(ca, names, now, timedelta(days=29))
+    admin = make_client_certificate(ca, "test", ADMINS, now, timedelta(hours=1))
+    url = ui.replace(":8443", ":8080")
+    access = ClusterAccess(url, ca.certificate, admin.certificate, admin.key)
+    secret = {"metadata": {"name": "kube-ui-tls", "namespace": "kube-system"}}
+    data = {"tls.crt": short.certificate, "tls.key": short.key}
+    with ClusterClient(access) as api:
+        api.apply({"apiVersion": "v1", "kind": "Secret", **secret, "stringData": data})
+        for pod in api.list_pods(namespace="kube-system", selector="app=kube-ui"):
+            api.delete("Pod", pod.name, "kube-system")  # it reads its certificate at its start
+
+    def days_left() -> int:
+        return (read_certificate_end(ui, ca.certificate) - now).days
+
+    wait_for(lambda: days_left() <= 29 or None, what="the short certificate")
+    assert cluster.run("flows.ui").code == 0
+    assert days_left() > 300
+
+
+def cluster_ca(workplace: Workplace) -> CertifiedKey:
+    """The CA of the only cluster, as the Prefect server gives it to whoever may ask."""
+    url = f"{workplace.environment['PREFECT_API_URL']}/block_documents/filter"
+    blocks = httpx.post(url, json={"include_secrets": True}).json()
+    (data,) = (b["data"] for b in blocks if b["block_type"]["slug"] == "cluster-credentials")
+    return CertifiedKey(data["ca_certificate"], data["ca_key"])
+
+
 def test_a_kubeconfig_is_written_for_its_owner_alone_or_merged(
     cluster: Workplace, tmp_path: Path
 ) -> None:
@@ -147,6 +187,56 @@ def test_json_owns_standard_output_and_words_own_standard_error(cluster: Workpla
     quiet = cluster.run("flows.status")
     assert quiet.out == ""
     assert "k8s-node" in quiet.err
+
+
+def test_what_a_cluster_is_born_with_is_refused_and_not_stored(
+    cluster: Workplace, tmp_path: Path
+) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text("{kubernetes: {version: 1.36.5}, network: {pod_cidr: 10.100.0.0/16}}")
+    before = cluster.changes()
+    refused = cluster.run("flows.provision", "--file", str(file))
+    assert refused.code == 2
+    assert "kubernetes.version is 1.36.4, wanted is 1.36.5" in refused.sentence
+    assert "network.pod_cidr is 10.244.0.0/16" in refused.sentence
+    file.write_text(
+        "{kubernetes: {version: 1.36.4}, nodes: {template: {instance_type: s1.xlarge.r2}}}"
+    )
+    plan = cluster.run("flows.provision", "--file", str(file), "--plan", "--json").json
+    kept = {i["name"]: i["reason"] for i in plan["items"] if i["kind"] == "machine"}
+    assert "s1.xlarge.r2 is for new machines" in kept["k8s.demo.k8s-node"]
+    assert cluster.changes() == before
+
+
+def test_a_scale_that_was_interrupted_names_the_machine_that_is_billed(cluster: Workplace) -> None:
+    words = ("flows.scale", "--count", "3")
+    ended = end_after(cluster, "machines k8s-node of", signal.SIGINT, *words)
+    assert ended.code == 130
+    told = next(line for line in ended.err.splitlines() if "is billed: " in line)
+    assert told.count("machine i-") == 1
+    assert "flows.teardown" not in ended.err
+    assert cluster.run("flows.scale", "--count", "2").code == 0
+    assert whole(cluster)
+
+
+def test_what_a_cluster_remembers_is_not_overwritten_by_a_run_that_could_not_read_it(
+    cluster: Workplace,
+) -> None:
+    found = json.loads(cluster.run("localcloud", "env", "--json").out)
+    cloud = QingCloud(
+        found["QINGCLOUD_ZONE"],
+        found["QINGCLOUD_ACCESS_KEY_ID"],
+        found["QINGCLOUD_SECRET_ACCESS_KEY"],
+        found["QINGCLOUD_ENDPOINT"],
+    )
+    (router,) = cloud.find_vpcs("k8s.demo.router")
+    forwards = cloud.list_port_forwards(router.id)
+    cloud.delete_port_forwards([f.id for f in forwards if f.spec.name.endswith(".api")])
+    wait_for_jobs(cloud, [cloud.update_router(router.id)])
+    blind = cluster.run("flows.provision", "--no-ui", "--no-demo")
+    assert blind.code == 1
+    assert "run the same command again" in blind.sentence
+    assert whole(cluster)  # what it mended stays
 
 
 def test_teardown_of_nothing_is_fine(workplace: Workplace) -> None:
@@ -219,6 +309,7 @@ def test_of_two_provisions_at_the_same_time_one_is_refused(cut: Workplace) -> No
     first = cut.start(*CUT)
     assert first.stderr is not None
     assert any("firewall of" in line for line in first.stderr)
+    first.send_signal(signal.SIGSTOP)  # it shall not be done before the second one looks
     second = cut.run(*CUT)
     first.kill()
     first.communicate(timeout=30)

@@ -5,7 +5,7 @@ from threading import Event, Thread
 
 import pytest
 
-from blocks.locks import alone, alone_or_never
+from blocks.locks import alone, alone_if_free
 from domain.errors import BadRequest
 
 
@@ -27,16 +27,12 @@ def test_the_second_one_waits_for_the_first(tmp_path: Path) -> None:
     assert order == ["first", "second"]
 
 
-def test_who_does_not_wait_is_refused_until_the_first_has_left(tmp_path: Path) -> None:
+def test_who_does_not_wait_is_told_until_the_first_has_left(tmp_path: Path) -> None:
     file = tmp_path / "lock"
-    with (
-        alone_or_never(file, "busy"),
-        pytest.raises(BadRequest, match="busy"),
-        alone_or_never(file, "busy"),
-    ):
-        raise AssertionError("two are inside")
-    with alone_or_never(file, "busy"):
-        pass
+    with alone_if_free(file) as first, alone_if_free(file) as second:
+        assert (first, second) == (True, False)
+    with alone_if_free(file) as third:
+        assert third
 
 
 def test_a_place_that_cannot_be_written_is_named_with_the_way_out(tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ def test_nothing_secret_shows_in_a_repr() -> None:
     assert "PRIVATE" not in repr(NEW)
 
 
-def test_the_same_cluster_name_in_two_accounts_has_two_blocks() -> None:
-    names = {credentials_name("demo", zone, key) for zone in ("pek3", "sh1") for key in ("A", "B")}
+def test_the_same_cluster_name_of_two_users_has_two_blocks() -> None:
+    users = ("usr-a", "usr-b")
+    names = {credentials_name("demo", zone, user) for zone in ("pek3", "sh1") for user in users}
     assert len(names) == 4
     assert all(name.startswith("demo-") and name.islower() for name in names)

@@ -98,3 +98,26 @@ def test_a_scale_plan_adds_up(there: int, wanted: int) -> None:
         counts[item.action] += item.count
     assert counts[Action.KEEP] + counts[Action.CREATE] == wanted
     assert counts[Action.KEEP] + counts[Action.DELETE] == there
+
+
+def test_machines_of_another_type_or_image_are_kept_and_say_what_new_ones_get() -> None:
+    template = {"template": {"instance_type": "s1.xlarge.r2"}}
+    spec = changed(SPEC, {"nodes": template | {"count": 3}})
+    plan = plan_cluster(spec, make_view(SPEC), {MASTERS: "noble1x64", NODES: "noble2x64"})
+    (change,) = plan.changes
+    assert (change.action, change.count) == (Action.CREATE, 1)
+    machines = [item for item in plan.items if item.kind == "machine" and item.id]
+    reasons = {item.name: item.reason for item in machines}
+    assert reasons["k8s.demo.k8s-master"] == "as wanted"
+    assert reasons["k8s.demo.k8s-node"] == (
+        "has type s1.large.r2, s1.xlarge.r2 is for new machines; "
+        "has image noble1x64, noble2x64 is for new machines"
+    )
+
+
+def test_an_address_of_another_bandwidth_is_kept_and_says_so() -> None:
+    spec = changed(SPEC, {"address": {"bandwidth_mbps": 50}})
+    plan = plan_cluster(spec, make_view(SPEC))
+    assert plan.changes == ()
+    (address,) = (item for item in plan.items if item.kind == "public address")
+    assert "has 10 Mbps by traffic, wanted is 50" in address.reason

@@ -15,7 +15,7 @@ from blocks.notifications import DingTalkRobot, FeishuRobot, Webhook, open_servi
 from clients.alarm_history import AlarmHistory
 from clients.lives import LifeHistory
 from clients.samples import SampleStore
-from domain.alarms.deliveries import Outcome
+from domain.alarms.deliveries import Outcome, say_test
 from domain.alarms.report import AlarmReport
 from domain.alarms.states import Phase
 from domain.errors import InvalidSpec
@@ -30,6 +30,7 @@ from tasks.alarms import (
     collect_signals,
     look_at_alarms,
     remember_lives,
+    send_test,
 )
 from tests.clients.notifications.chat_server import (
     FEISHU_TAKEN,
@@ -144,6 +145,30 @@ def test_service_that_answers_500_stops_nobody_and_is_told_when_it_is_well_again
     look(store, 4, True, services)
     assert titles(ding) == [f"[ERROR] demo: node is not Ready: {SICK}"]
     assert len(feishu.received) == len(hook.received) == 1
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_test_message_reaches_every_service_and_each_answer_is_told(
+    chats: tuple[ChatServer, ChatServer, ChatServer],
+) -> None:
+    ding, _, hook = chats
+    ding.answer = {"errcode": 310000, "errmsg": "sign not match"}
+    DingTalkRobot(webhook=SecretStr(f"{ding.url}/robot?access_token=t")).save("tried")
+    Webhook(url=SecretStr(f"{hook.url}/alarms")).save("tried")
+    services = ["dingtalk-robot/tried", "wecom-robot/nobody", "alarm-webhook/tried"]
+    spec = changed(SPEC, {"notifications": {"services": services}})
+    told = send_test(spec, NOON)
+    assert [(one.service, one.outcome) for one in told] == [
+        ("dingtalk-robot/tried", Outcome.REFUSED),
+        ("wecom-robot/nobody", Outcome.REFUSED),
+        ("alarm-webhook/tried", Outcome.SENT),
+    ]
+    assert "sign not match" in told[0].reason
+    assert "no wecom-robot block named 'nobody'" in told[1].reason
+    assert titles(hook) == ["[TEST] demo: this is what an alarm looks like"]
+    assert "1 of 3 took it" in say_test(told)
+    with pytest.raises(InvalidSpec, match="nobody is told"):
+        send_test(SPEC, NOON)
 
 
 def test_service_that_refuses_leaves_a_visible_gap(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from localcloud.iaas.actions import (
+    accesskeys,
     backends,
     balancer_changes,
     balancers,
@@ -36,6 +37,7 @@ from localcloud.iaas.parameters import Parameters
 Action = Callable[[Cloud, Parameters], Document]
 
 ACTIONS: Mapping[str, Action] = {
+    **accesskeys.ACTIONS,
     **offers.ACTIONS,
     **images.ACTIONS,
     **billing.ACTIONS,

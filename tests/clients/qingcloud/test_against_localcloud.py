@@ -34,6 +34,15 @@ def cloud(daemon: IaasDaemon) -> QingCloud:
     return QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
 
 
+def test_the_user_of_a_key_is_the_owner_of_what_is_made_with_it(
+    cloud: QingCloud, daemon: IaasDaemon
+) -> None:
+    assert cloud.read_user() == ACCOUNT.user_id
+    cloud.create_tag("mine")
+    (tag,) = cloud._transport.read("DescribeTags", {}).items("tag_set")
+    assert tag.text("owner") == cloud.read_user()
+
+
 def eventually(read: Callable[[], T], is_so: Callable[[T], bool]) -> T:
     """Look until it is so, for ten seconds at most."""
     deadline = time.monotonic() + 10

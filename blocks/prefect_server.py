@@ -1,0 +1,114 @@
+"""Where this machine's Prefect server answers, and whose it is.
+
+Secrets go to that server. Whatever answers on a port of this machine may be another user's, so a
+server is used only where `PREFECT_API_URL` names it, or where this user runs it.
+"""
+
+import json
+import os
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+from platformdirs import user_data_path
+from prefect.settings import PREFECT_API_URL
+
+from domain.errors import Unreachable
+
+SOCKETS = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+"""The kernel's list of sockets with their owners: address:port in hex, state, user id."""
+
+_LISTENING = "0A"
+
+
+def server_note() -> Path:
+    """The file in which the address of the background Prefect server is kept."""
+    return user_data_path("kubernetes-on-qingcloud") / "prefect-server.json"
+
+
+def answers(api_url: str) -> bool:
+    """Whether a Prefect server answers at this API URL."""
+    try:
+        with urlopen(f"{api_url}/health", timeout=2) as reply:  # noqa: S310 - our own http URL
+            return bool(reply.status == 200)
+    except (URLError, OSError, ValueError):
+        return False
+
+
+def configured_server() -> str:
+    """The API URL that `PREFECT_API_URL` or Prefect's profile names, or an empty text."""
+    return PREFECT_API_URL.value() or ""
+
+
+def noted_server() -> str:
+    """The API URL in our note, whoever may answer there by now, or an empty text."""
+    try:
+        return str(json.loads(server_note().read_text())["api_url"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def find_running_server() -> str:
+    """The API URL of this user's background Prefect server, or an empty text when none answers.
+
+    Without one Prefect starts a short-lived server of its own, which takes a quarter of a minute.
+    """
+    url = noted_server()
+    return url if url and not refusal(url) and answers(url) else ""
+
+
+def running_server() -> str:
+    """The API URL of the Prefect server that is configured, or that runs in the background.
+
+    Raises:
+        Unreachable: none answers.
+    """
+    configured = configured_server()
+    if configured and not answers(configured):
+        raise Unreachable(
+            f"no Prefect server answers at {configured}, which PREFECT_API_URL names; start it, "
+            "or leave PREFECT_API_URL unset to use the one of: make server"
+        )
+    url = configured or find_running_server()
+    if not url:
+        raise Unreachable("no Prefect server answers; start one with: make server")
+    return url
+
+
+def refusal(api_url: str) -> str:
+    """Why a server that is not configured is not used; empty where nothing speaks against it."""
+    others = owners_of(_port_of(api_url)) - {os.getuid()}
+    if not others:
+        return ""
+    ids = ", ".join(map(str, sorted(others)))
+    return (
+        f"the server at {api_url} is another user's (user id {ids}), so it is not used; if that "
+        "is what you want, name it with PREFECT_API_URL"
+    )
+
+
+def is_ours(api_url: str) -> bool:
+    """Whether this user, and nobody else, listens on that port of this machine."""
+    return owners_of(_port_of(api_url)) == {os.getuid()}
+
+
+def owners_of(port: int) -> frozenset[int]:
+    """The ids of the users who listen on a TCP port of this machine, whatever the address.
+
+    Empty where nobody does, and on a system that does not tell.
+    """
+    owners = set[int]()
+    for table in SOCKETS:
+        try:
+            lines = table.read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for _, local, _, state, _, _, _, user, *_ in map(str.split, lines):
+            if state == _LISTENING and int(local.rpartition(":")[2], 16) == port:
+                owners.add(int(user))
+    return frozenset(owners)
+
+
+def _port_of(api_url: str) -> int:
+    return urlsplit(api_url).port or 80

@@ -1,0 +1,19 @@
+"""API keys: whose key it is that this client signs with."""
+
+from clients.qingcloud.paging import read_by_ids
+from clients.qingcloud.transport import Calls
+from domain.errors import FinalError
+
+
+class AccessKeyCalls(Calls):
+    def read_user(self) -> str:
+        """Read the id of the user whom the client's key belongs to; a new key has the same one.
+
+        Raises:
+            FinalError: the cloud does not list the key.
+        """
+        action, key = "DescribeAccessKeys", self._transport.key_id
+        for item in read_by_ids(self._transport, action, "access_key_set", "access_keys", [key]):
+            if item.text("access_key_id") == key:
+                return item.text("owner")
+        raise FinalError(f"{action}: the cloud does not list the API key in use")

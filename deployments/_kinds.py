@@ -1,0 +1,31 @@
+"""The kinds of blocks that we have, and how a Prefect server gets to know them."""
+
+from prefect.blocks.core import Block
+from prefect.client.orchestration import get_client
+
+from blocks.accounts import QingCloudAccount
+from blocks.credentials import ClusterCredentials
+from blocks.monitoring import MonitoringDatabase
+from blocks.notifications import SERVICES
+
+KINDS: tuple[type[Block], ...] = (
+    QingCloudAccount,
+    ClusterCredentials,
+    MonitoringDatabase,
+    *SERVICES,
+)
+
+
+def register_kinds(*, anew: bool = False) -> None:
+    """Let the Prefect server's UI offer our kinds of blocks; those that it knows are left as is.
+
+    Args:
+        anew: bring those that it knows up to date, too, which takes some calls for each.
+    """
+    known = set[str]()
+    if not anew:
+        with get_client(sync_client=True) as client:
+            known = {kind.slug for kind in client.read_block_types()}
+    for kind in KINDS:
+        if kind._block_type_slug not in known:
+            kind.register_type_and_schema()

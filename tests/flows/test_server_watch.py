@@ -1,0 +1,97 @@
+"""A Prefect server that goes away in the middle of a command, or is not ours."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from threading import Event
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from blocks.prefect_server import server_note
+from flows._server import _served_by, listens, prefect_server, watched
+from tests.healthy_server import give_to, healthy_server
+
+RUN = """
+import sys
+from flows._server import prefect_server
+
+with prefect_server(print, debug=False):
+    print("begun", flush=True)
+    sys.stdin.readline()
+    raise OSError("all connection attempts failed")
+"""
+
+
+def test_a_server_that_is_gone_for_good_is_told_once() -> None:
+    gone, told = Event(), list[str]()
+
+    def tell() -> None:
+        told.append("gone")
+        gone.set()
+
+    with healthy_server() as port:
+        url = f"http://127.0.0.1:{port}/api"
+        assert listens(url)
+        with watched(url, tell, patience=0.0, look=0.001):
+            assert not gone.wait(0.05)
+    assert not listens(url)
+    with watched(url, tell, patience=0.0, look=0.001):
+        assert gone.wait(10)
+    assert told == ["gone"]
+
+
+def test_a_run_that_fails_because_its_server_has_gone_says_what_to_do() -> None:
+    with healthy_server() as port:
+        url = f"http://127.0.0.1:{port}/api"
+        process = subprocess.Popen(
+            [sys.executable, "-c", RUN],
+            env={**os.environ, "PREFECT_API_URL": url},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+    _, error = process.communicate("\n", timeout=60)
+    assert process.returncode == 1
+    assert error.startswith(f"Error: the Prefect server at {url} has gone away")
+    assert error.endswith("the same command then goes on where this one ended\n")
+    assert error.count("\n") == 1
+
+
+def test_a_command_says_that_the_server_where_ours_was_is_another_users(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    said = list[str]()
+    with healthy_server() as port, temporary_settings(restore_defaults={PREFECT_API_URL}):
+        url = f"http://127.0.0.1:{port}/api"
+        server_note().parent.mkdir(parents=True)
+        server_note().write_text(json.dumps({"api_url": url}))
+        give_to(os.getuid() + 1, port, monkeypatch, tmp_path)
+        with prefect_server(said.append, debug=False):
+            assert PREFECT_API_URL.value() is None
+    assert [url in words and "another user's" in words for words in said] == [True]
+
+
+def test_a_command_without_any_server_says_nothing_about_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    said = list[str]()
+    with (
+        temporary_settings(restore_defaults={PREFECT_API_URL}),
+        prefect_server(said.append, debug=False),
+    ):
+        assert said == []
+
+
+def test_a_server_that_only_a_proxy_reaches_is_not_taken_for_gone() -> None:
+    url = "http://127.0.0.1:9/api"
+    assert not listens(url)
+    with pytest.raises(OSError, match="the run's own"), _served_by(url, debug=False):
+        raise OSError("the run's own")
