@@ -129,5 +129,23 @@ def drain(
     return Ensured(None, f"{len(moved)} pods moved")
 
 
+def check_emptied(api: ClusterApi, node: str) -> None:
+    """Make sure that nobody has given the node back since it was emptied; its machine goes next.
+
+    Another evaluator may, when this one was silent for longer than its Lease is valid.
+
+    Raises:
+        FinalError: the node takes pods, or runs some.
+    """
+    seen = api.read("Node", node)
+    if seen is None:
+        return
+    if _is_schedulable(seen):
+        raise FinalError(f"{node} keeps its machine, because somebody lets it take pods again")
+    if back := [pod for pod in api.list_pods(node=node) if _must_leave(pod)]:
+        names = ", ".join(f"{pod.namespace}/{pod.name}" for pod in back[:5])
+        raise FinalError(f"{node} keeps its machine, because pods run on it again: {names}")
+
+
 def _must_leave(pod: Pod) -> bool:
     return pod.is_workload and not pod.is_finished

@@ -21,6 +21,7 @@ from domain.view import ClusterView
 from flows._replay import read_policy
 from tasks.autoscaling import Subject, look, open_subject
 from tasks.control_plane import api_url
+from tasks.credentials import need_credentials
 from tasks.metrics import need_sight
 from tasks.overview import stored_spec, with_sources
 
@@ -83,9 +84,11 @@ def open_case(account: QingCloudAccount, name: str, policy: str = "") -> Iterato
     Raises:
         NotFound: there is no such cluster, or it does not tell its description: with guessed
             bounds nothing may be removed.
+        CredentialsMissing: this Prefect server does not have them.
         InvalidSpec: there is no such policy.
     """
     view = need_sight(account, name)
+    need_credentials(account, view)
     stored = stored_spec(account, view)
     if stored is None:
         raise NotFound(f"cluster {name} does not answer, or is not finished yet")

@@ -81,7 +81,7 @@ def scale_in(
             detach_volumes(account, view.name, url, group, machine)
             balancer_id = view.balancer.id if view.balancer else ""
             leave_listeners(account, machine, balancer_id, view.backends)
-            remove_machine(account, view.name, machine)
+            remove_machine(account, view.name, url, group, machine)
         forget_node(account, view.name, url, node_name(group, machine.id))
     choices = check_spec(account, spec, view)
     after = read_view(account, spec.name)

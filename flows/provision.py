@@ -92,13 +92,15 @@ def provision(
         rollback: Tear down what a failed run has made, if the cluster did not exist before.
     """
     recorder, progress = Recorder(), Progress(spec.name, USUAL_STEPS)
+    begins = False
     with listening(recorder), listening(progress):
-        view = read_view(account, spec.name)
-        stored = stored_spec(account, view)
-        # What a form or a deployment leaves out is what the cluster remembers, as with flags.
-        spec = never_lower(wanted_spec(account, view, stored, spec.given), view)
         try:
             with only_run(account, spec.name):
+                view = read_view(account, spec.name)
+                begins = view.is_empty
+                stored = stored_spec(account, view)
+                # What a form or a deployment leaves out is what the cluster remembers.
+                spec = never_lower(wanted_spec(account, view, stored, spec.given), view)
                 build(
                     account,
                     spec,
@@ -108,7 +110,7 @@ def provision(
                     ui=ui,
                 )
         except ClusterError:
-            if rollback and view.is_empty:
+            if rollback and begins:
                 run_logger().warning("rolling back: nothing of %s existed before", spec.name)
                 from flows.teardown import teardown  # here: it takes a third of a second
 

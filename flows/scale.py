@@ -61,19 +61,17 @@ def scale(
         group: The group of machines.
     """
     recorder = Recorder()
-    with listening(recorder):
+    with listening(recorder), only_run(account, name):
         view = need_cluster(account, name)
         spec = with_sources(account, need_spec(account, view))
         check_count(group, count, spec.nodes)
         url = api_url(view.public_address, spec.access.api_port)
-        leaving = leaving_machines(account, spec, view, group, count)
         wanted = spec.with_nodes(count)
-        with only_run(account, name):
-            if leaving:
-                scale_in(account, wanted, view, url, group, leaving)
-            else:
-                scale_out(account, wanted, view, url)
-            store_spec(account, wanted, url)
+        if leaving := leaving_machines(account, spec, view, group, count):
+            scale_in(account, wanted, view, url, group, leaving)
+        else:
+            scale_out(account, wanted, view, url)
+        store_spec(account, wanted, url)
     report = read_report(account, read_view(account, name), spec.access, spec.prices)
     publish_report(report, recorder.timeline(f"scale {name} {group} to {count}"))
     return report

@@ -90,8 +90,12 @@ def leave_listeners(
 
 
 @step("end of machine {machine.id}")
-def remove_machine(account: QingCloudAccount, cluster: str, machine: Instance) -> Ensured[None]:
-    """Terminate the machine, see it off, and forget its host key."""
+def remove_machine(
+    account: QingCloudAccount, cluster: str, url: str, group: str, machine: Instance
+) -> Ensured[None]:
+    """Terminate the machine of an emptied node, see it off, and forget its host key."""
+    with open_api(account, cluster, url) as api:
+        scaling.check_emptied(api, node_name(group, machine.id))
     with account.client() as cloud:
         done = remove_machines(cloud, [machine])
     update_credentials(account, cluster, lambda now: now.without(machine.id))

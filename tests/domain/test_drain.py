@@ -6,7 +6,7 @@ import pytest
 
 from domain.cluster_api import Manifest, Pod
 from domain.errors import FinalError, NotFound, WaitTimedOut
-from domain.scaling import drain, give_back
+from domain.scaling import check_emptied, drain, give_back
 from tests.domain.clocks import JumpingClock
 
 NODE = "k8s-node-a"
@@ -164,3 +164,26 @@ def test_a_cordon_that_a_killed_run_has_left_is_taken_back_by_the_next_one() -> 
         empty(api)
     assert api.schedulable[-1] is True
     assert not any(api.annotations.values())
+
+
+def test_an_emptied_node_may_lose_its_machine_and_so_may_what_is_no_node() -> None:
+    api = OneNode(make_pod("proxy", owner="DaemonSet"), make_pod("web-1"))
+    empty(api)
+    check_emptied(api, NODE)  # type: ignore[arg-type]
+    check_emptied(api, "k8s-node-gone")  # type: ignore[arg-type]
+
+
+def test_a_node_that_somebody_gave_back_meanwhile_keeps_its_machine() -> None:
+    api = OneNode(make_pod("web-1"))
+    empty(api)
+    api.set_schedulable(NODE, True)
+    with pytest.raises(FinalError, match="k8s-node-a keeps its machine"):
+        check_emptied(api, NODE)  # type: ignore[arg-type]
+
+
+def test_a_node_with_pods_on_it_again_keeps_its_machine_and_names_them() -> None:
+    api = OneNode(make_pod("web-1"))
+    empty(api)
+    api.pods.append(make_pod("web-2"))
+    with pytest.raises(FinalError, match="run on it again: default/web-2"):
+        check_emptied(api, NODE)  # type: ignore[arg-type]

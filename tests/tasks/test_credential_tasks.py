@@ -11,13 +11,15 @@ from rich.console import Console
 
 from blocks.accounts import QingCloudAccount
 from blocks.credentials import ClusterCredentials
+from domain.cloud import InstanceSpec
 from domain.credentials import make_credentials
 from domain.errors import BadRequest, CredentialsMissing, WaitTimedOut
 from domain.spec import ClusterSpec
 from domain.view import ClusterView
-from domain.waiting import Pace
+from domain.waiting import Pace, wait_for_jobs
 from flows._command import wanted_spec
 from flows._terminal import show_report
+from flows.autoscale import autoscale
 from localcloud.iaas.signature import Account
 from tasks import credentials, shells
 from tasks.machines import log_in_to_master
@@ -68,6 +70,32 @@ def test_machines_without_credentials_are_refused_and_an_empty_account_is_not() 
         with pytest.raises(CredentialsMissing, match="tear the cluster down"):
             wanted_spec(account, make_view(ClusterSpec()), None, {})
         assert wanted_spec(account, ClusterView("demo"), None, {}).name == "demo"
+
+
+def start_master(account: QingCloudAccount) -> None:
+    """A machine by the master's name, which is what an evaluation knows a cluster by."""
+    key = make_credentials("demo", datetime.now(UTC)).ssh
+    with account.client() as cloud:
+        spec = InstanceSpec(
+            name="k8s.demo.k8s-master",
+            count=1,
+            image_id=cloud.list_system_images()[0].id,
+            type_id="s1.large.r2",
+            disk_gib=40,
+            vxnet_id=cloud.create_vxnet("k8s.demo.vxnet-1"),
+            keypair_id=cloud.create_keypair("k8s.demo.key", key.public_key),
+            security_group_id=cloud.create_security_group("k8s.demo.machines"),
+            userdata_attachment=cloud.upload_userdata(b"\0" * 10240),
+        )
+        wait_for_jobs(cloud, [cloud.run_instances(spec).job_id])
+
+
+def test_an_evaluation_without_credentials_fails_instead_of_waiting_for_better_times() -> None:
+    with IaasDaemon(STRANGER) as daemon:
+        account = account_at(daemon, STRANGER)
+        start_master(account)
+        with pytest.raises(CredentialsMissing, match="on this Prefect server"):
+            autoscale.fn(account, "demo")
 
 
 def test_a_report_without_credentials_says_so_instead_of_that_nothing_answers() -> None:
