@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
-from localcloud.kubernetes import kinds
-from localcloud.kubernetes.join_tokens import BootstrapToken, token_secret
-from localcloud.kubernetes.kinds import Kind
-from localcloud.kubernetes.registry import SYSTEM_NAMESPACES, Registry
-from localcloud.kubernetes.roles import bindings, cluster_roles, role_bindings, roles
+from localcloud.kubernetes.access.join_tokens import BootstrapToken, token_secret
+from localcloud.kubernetes.access.roles import bindings, cluster_roles, role_bindings, roles
+from localcloud.kubernetes.objects import kinds
+from localcloud.kubernetes.objects.kinds import Kind
+from localcloud.kubernetes.objects.registry import SYSTEM_NAMESPACES, Registry
 
 API_PORT = 6443
 

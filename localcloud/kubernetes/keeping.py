@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from localcloud.database import WINDOW, Change, Database
-from localcloud.kubernetes import store as objects
-from localcloud.kubernetes.kinds import KINDS, Kind
-from localcloud.kubernetes.store import Body, ChangeType, Listener, Store, Stored
-from localcloud.kubernetes.tokens import make_signing_key
+from localcloud.kubernetes.access.tokens import make_signing_key
+from localcloud.kubernetes.objects import store as objects
+from localcloud.kubernetes.objects.kinds import KINDS, Kind
+from localcloud.kubernetes.objects.store import Body, ChangeType, Listener, Store, Stored
 
 PLANE = "plane"
 VERSION, SIGNING_KEY = "version", "signing-key"

@@ -9,8 +9,8 @@ import random
 
 import yaml
 
-from localcloud.kubernetes.app import App
-from localcloud.kubernetes.kinds import ENDPOINT_SLICE, ENDPOINTS
+from localcloud.kubernetes.api.app import App
+from localcloud.kubernetes.objects.kinds import ENDPOINT_SLICE, ENDPOINTS
 from tests.localcloud.kubernetes.replay.recorded_nodes import VERSION, start_nodes
 from tests.localcloud.kubernetes.replay.replaying import (
     CASES,

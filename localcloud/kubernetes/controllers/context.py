@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from localcloud.clock import Clock
-from localcloud.kubernetes.client import ApiClient
-from localcloud.kubernetes.events import EventRecorder
-from localcloud.kubernetes.informer import Informers
+from localcloud.kubernetes.client.events import EventRecorder
+from localcloud.kubernetes.client.informer import Informers
+from localcloud.kubernetes.client.interface import ApiClient
 
 
 @dataclass(frozen=True, slots=True)

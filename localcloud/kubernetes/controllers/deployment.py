@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from localcloud.clock import stamp
+from localcloud.kubernetes.client.informer import Key, Obj, key_of
+from localcloud.kubernetes.client.writes import delete, merge, merge_status
 from localcloud.kubernetes.controllers.context import Context
 from localcloud.kubernetes.controllers.revisions import (
     DESIRED,
@@ -28,17 +30,15 @@ from localcloud.kubernetes.controllers.rollout import (
     with_condition,
 )
 from localcloud.kubernetes.controllers.workqueue import WorkQueue
-from localcloud.kubernetes.failures import ApiFailure
-from localcloud.kubernetes.informer import Key, Obj, key_of
-from localcloud.kubernetes.kinds import DEPLOYMENT, POD, REPLICA_SET
-from localcloud.kubernetes.pods import (
+from localcloud.kubernetes.objects.failures import ApiFailure
+from localcloud.kubernetes.objects.kinds import DEPLOYMENT, POD, REPLICA_SET
+from localcloud.kubernetes.objects.pods import (
     controller_of,
     controller_uid,
     find_condition,
     is_finished,
     is_leaving,
 )
-from localcloud.kubernetes.writes import delete, merge, merge_status
 
 NAME = "deployment-controller"
 

@@ -5,26 +5,26 @@ from datetime import datetime
 from typing import Any
 
 from localcloud.clock import stamp
+from localcloud.kubernetes.client.informer import Key, Obj, key_of
+from localcloud.kubernetes.client.writes import merge
 from localcloud.kubernetes.controllers.context import Context
 from localcloud.kubernetes.controllers.rollout import resolve
 from localcloud.kubernetes.controllers.workqueue import WorkQueue
-from localcloud.kubernetes.informer import Key, Obj, key_of
-from localcloud.kubernetes.kinds import (
+from localcloud.kubernetes.objects.kinds import (
     DEPLOYMENT,
     POD,
     POD_DISRUPTION_BUDGET,
     REPLICA_SET,
     REPLICATION_CONTROLLER,
 )
-from localcloud.kubernetes.pods import (
+from localcloud.kubernetes.objects.pods import (
     controller_of,
     find_condition,
     is_finished,
     is_leaving,
     is_ready,
 )
-from localcloud.kubernetes.selectors import label_selector_test
-from localcloud.kubernetes.writes import merge
+from localcloud.kubernetes.objects.selectors import label_selector_test
 
 NAME = "disruption-controller"
 

@@ -6,12 +6,12 @@ from itertools import islice
 from typing import Any
 
 from localcloud.clock import stamp
+from localcloud.kubernetes.client.informer import Key, Obj, key_of
+from localcloud.kubernetes.client.writes import delete, merge
 from localcloud.kubernetes.controllers.context import Context
 from localcloud.kubernetes.controllers.workqueue import WorkQueue
-from localcloud.kubernetes.informer import Key, Obj, key_of
-from localcloud.kubernetes.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
-from localcloud.kubernetes.pods import is_finished, is_leaving, is_ready
-from localcloud.kubernetes.writes import delete, merge
+from localcloud.kubernetes.objects.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
+from localcloud.kubernetes.objects.pods import is_finished, is_leaving, is_ready
 
 NAME = "endpoint-controller"
 SLICES = "endpointslice-controller.k8s.io"

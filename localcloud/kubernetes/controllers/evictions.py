@@ -5,12 +5,12 @@ import logging
 from datetime import datetime
 from math import inf
 
+from localcloud.kubernetes.client.informer import Key, Obj, key_of
+from localcloud.kubernetes.client.writes import delete
 from localcloud.kubernetes.controllers.context import Context
 from localcloud.kubernetes.controllers.workqueue import WorkQueue
-from localcloud.kubernetes.informer import Key, Obj, key_of
-from localcloud.kubernetes.kinds import NODE, POD
-from localcloud.kubernetes.pods import is_leaving, matches_taint
-from localcloud.kubernetes.writes import delete
+from localcloud.kubernetes.objects.kinds import NODE, POD
+from localcloud.kubernetes.objects.pods import is_leaving, matches_taint
 
 NAME = "taint-eviction-controller"
 

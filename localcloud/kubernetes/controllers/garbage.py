@@ -3,11 +3,12 @@
 import logging
 from typing import Any
 
+from localcloud.kubernetes.client.informer import Informer, Key, Obj, key_of
+from localcloud.kubernetes.client.writes import delete, merge
 from localcloud.kubernetes.controllers.context import Context
 from localcloud.kubernetes.controllers.workqueue import WorkQueue
-from localcloud.kubernetes.failures import ApiFailure
-from localcloud.kubernetes.informer import Informer, Key, Obj, key_of
-from localcloud.kubernetes.kinds import (
+from localcloud.kubernetes.objects.failures import ApiFailure
+from localcloud.kubernetes.objects.kinds import (
     CONFIG_MAP,
     DAEMON_SET,
     DEPLOYMENT,
@@ -25,8 +26,7 @@ from localcloud.kubernetes.kinds import (
     Kind,
     find_kind_by_name,
 )
-from localcloud.kubernetes.pods import is_leaving
-from localcloud.kubernetes.writes import delete, merge
+from localcloud.kubernetes.objects.pods import is_leaving
 
 NAME = "garbage-collector"
 

@@ -3,11 +3,7 @@
 A joining node trusts the CA in cluster-info because only who knows its token can have signed it.
 """
 
-from localcloud.kubernetes.controllers.context import Context
-from localcloud.kubernetes.controllers.workqueue import WorkQueue
-from localcloud.kubernetes.failures import ApiFailure
-from localcloud.kubernetes.informer import Obj
-from localcloud.kubernetes.join_tokens import (
+from localcloud.kubernetes.access.join_tokens import (
     NAMESPACE,
     SECRET_TYPE,
     SIGNATURE,
@@ -15,7 +11,11 @@ from localcloud.kubernetes.join_tokens import (
     read_token,
     sign_detached,
 )
-from localcloud.kubernetes.kinds import CONFIG_MAP, SECRET
+from localcloud.kubernetes.client.informer import Obj
+from localcloud.kubernetes.controllers.context import Context
+from localcloud.kubernetes.controllers.workqueue import WorkQueue
+from localcloud.kubernetes.objects.failures import ApiFailure
+from localcloud.kubernetes.objects.kinds import CONFIG_MAP, SECRET
 
 NAME = "bootstrap-signer"
 INFO = ("kube-public", "cluster-info")

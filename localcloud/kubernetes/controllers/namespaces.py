@@ -4,12 +4,12 @@ import asyncio
 import logging
 from typing import Any
 
+from localcloud.kubernetes.client.informer import Obj
 from localcloud.kubernetes.controllers.context import Context
 from localcloud.kubernetes.controllers.workqueue import WorkQueue
-from localcloud.kubernetes.failures import ApiFailure
-from localcloud.kubernetes.informer import Obj
-from localcloud.kubernetes.kinds import EVENT, KINDS, NAMESPACE, POD
-from localcloud.kubernetes.pods import is_leaving
+from localcloud.kubernetes.objects.failures import ApiFailure
+from localcloud.kubernetes.objects.kinds import EVENT, KINDS, NAMESPACE, POD
+from localcloud.kubernetes.objects.pods import is_leaving
 
 NAME = "namespace-controller"
 LOOK_AGAIN = 5.0  # seconds

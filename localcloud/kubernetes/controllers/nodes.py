@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from localcloud.clock import stamp
+from localcloud.kubernetes.client.informer import Obj
+from localcloud.kubernetes.client.writes import merge, strategic_status
 from localcloud.kubernetes.controllers.context import Context
 from localcloud.kubernetes.controllers.workqueue import WorkQueue
-from localcloud.kubernetes.informer import Obj
-from localcloud.kubernetes.kinds import LEASE, NODE, POD
-from localcloud.kubernetes.pods import find_condition, is_finished, is_ready
-from localcloud.kubernetes.writes import merge, strategic_status
+from localcloud.kubernetes.objects.kinds import LEASE, NODE, POD
+from localcloud.kubernetes.objects.pods import find_condition, is_finished, is_ready
 
 NAME = "node-controller"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from localcloud.kubernetes.pods import Demand, demand_of, parse_quantity, tolerates
+from localcloud.kubernetes.objects.pods import Demand, demand_of, parse_quantity, tolerates
 
 UNSCHEDULABLE_TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from localcloud.kubernetes.client.informer import Key, Obj, key_of
+from localcloud.kubernetes.client.writes import delete, merge, merge_status
 from localcloud.kubernetes.controllers.context import Context
 from localcloud.kubernetes.controllers.workqueue import WorkQueue
-from localcloud.kubernetes.failures import ApiFailure
-from localcloud.kubernetes.informer import Key, Obj, key_of
-from localcloud.kubernetes.kinds import POD, REPLICA_SET, REPLICATION_CONTROLLER, Kind
-from localcloud.kubernetes.pods import (
+from localcloud.kubernetes.objects.failures import ApiFailure
+from localcloud.kubernetes.objects.kinds import POD, REPLICA_SET, REPLICATION_CONTROLLER, Kind
+from localcloud.kubernetes.objects.pods import (
     controller_of,
     controller_uid,
     find_condition,
@@ -19,8 +20,7 @@ from localcloud.kubernetes.pods import (
     is_leaving,
     is_ready,
 )
-from localcloud.kubernetes.selectors import LabelTest, label_selector_test
-from localcloud.kubernetes.writes import delete, merge, merge_status
+from localcloud.kubernetes.objects.selectors import LabelTest, label_selector_test
 
 BURST = 500  # pods created or deleted in one go, as upstream; the rest follows at once
 

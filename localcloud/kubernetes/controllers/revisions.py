@@ -5,9 +5,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from localcloud.kubernetes.client.informer import Obj
 from localcloud.kubernetes.controllers.replication import owner_reference
-from localcloud.kubernetes.informer import Obj
-from localcloud.kubernetes.kinds import DEPLOYMENT
+from localcloud.kubernetes.objects.kinds import DEPLOYMENT
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from math import ceil, floor
 from typing import Any
 
-from localcloud.kubernetes.informer import Obj
-from localcloud.kubernetes.pods import find_condition
+from localcloud.kubernetes.client.informer import Obj
+from localcloud.kubernetes.objects.pods import find_condition
 
 
 @dataclass(frozen=True, slots=True)

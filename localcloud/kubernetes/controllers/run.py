@@ -5,7 +5,8 @@ import logging
 from typing import Protocol
 
 from localcloud.clock import Clock
-from localcloud.kubernetes.client import ApiClient
+from localcloud.kubernetes.client.informer import Informers
+from localcloud.kubernetes.client.interface import ApiClient
 from localcloud.kubernetes.controllers.context import Context
 from localcloud.kubernetes.controllers.daemonset import DaemonSetController
 from localcloud.kubernetes.controllers.deployment import DeploymentController
@@ -19,8 +20,7 @@ from localcloud.kubernetes.controllers.nodes import NodeController
 from localcloud.kubernetes.controllers.replication import ReplicaController
 from localcloud.kubernetes.controllers.scheduler import Scheduler
 from localcloud.kubernetes.controllers.serviceaccounts import ServiceAccountController
-from localcloud.kubernetes.informer import Informers
-from localcloud.kubernetes.kinds import REPLICA_SET, REPLICATION_CONTROLLER
+from localcloud.kubernetes.objects.kinds import REPLICA_SET, REPLICATION_CONTROLLER
 from localcloud.profiles import Profile
 
 log = logging.getLogger(__name__)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localcloud.clock import stamp
+from localcloud.kubernetes.client.informer import Key, Obj, key_of
+from localcloud.kubernetes.client.writes import strategic_status
 from localcloud.kubernetes.controllers.context import Context
 from localcloud.kubernetes.controllers.placement import (
     HELPLESS,
@@ -21,11 +23,9 @@ from localcloud.kubernetes.controllers.placement import (
     demand_of_pod,
     objection,
 )
-from localcloud.kubernetes.failures import ApiFailure
-from localcloud.kubernetes.informer import Key, Obj, key_of
-from localcloud.kubernetes.kinds import NODE, POD
-from localcloud.kubernetes.pods import Demand, is_finished, is_leaving
-from localcloud.kubernetes.writes import strategic_status
+from localcloud.kubernetes.objects.failures import ApiFailure
+from localcloud.kubernetes.objects.kinds import NODE, POD
+from localcloud.kubernetes.objects.pods import Demand, is_finished, is_leaving
 
 NAME = "default-scheduler"
 RETRY = 1.0  # seconds of real time after a failed call

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from localcloud.kubernetes.client.informer import Key, Obj
 from localcloud.kubernetes.controllers.context import Context
 from localcloud.kubernetes.controllers.workqueue import WorkQueue
-from localcloud.kubernetes.failures import ApiFailure
-from localcloud.kubernetes.informer import Key, Obj
-from localcloud.kubernetes.kinds import CONFIG_MAP, NAMESPACE, SERVICE_ACCOUNT, Kind
-from localcloud.kubernetes.pods import is_leaving
+from localcloud.kubernetes.objects.failures import ApiFailure
+from localcloud.kubernetes.objects.kinds import CONFIG_MAP, NAMESPACE, SERVICE_ACCOUNT, Kind
+from localcloud.kubernetes.objects.pods import is_leaving
 
 NAME = "serviceaccount-controller"
 CA_CONFIG_MAP = "kube-root-ca.crt"

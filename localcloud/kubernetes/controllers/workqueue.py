@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from localcloud.clock import Clock
-from localcloud.kubernetes.failures import ApiFailure
+from localcloud.kubernetes.objects.failures import ApiFailure
 
 K = TypeVar("K")
 

@@ -1,8 +1,6 @@
 """Keys, certificates and the files that carry them; only their owner may read those."""
 
 import os
-import ssl
-import tempfile
 from datetime import datetime
 from pathlib import Path
 
@@ -10,8 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from localcloud import pki
-from localcloud.kubernetes.calls import User
-from localcloud.kubernetes.plane_config import PlaneConfig
+from localcloud.kubernetes.access.users import User
+from localcloud.kubernetes.plane import PlaneConfig
 
 EVERYBODY = "system:authenticated"
 """The group that the API server itself adds."""
@@ -22,28 +20,6 @@ def issue(config: PlaneConfig, user: User, now: datetime) -> pki.Pair:
     authority = pki.Pair(config.ca_certificate, config.ca_key)
     groups = [group for group in user.groups if group != EVERYBODY]
     return pki.issue(authority, now, user.name, organizations=groups)
-
-
-def client_tls(ca_certificate: bytes, pair: pki.Pair) -> ssl.SSLContext:
-    """The TLS settings of a client that trusts one CA and shows one certificate."""
-    context = ssl.create_default_context(cadata=ca_certificate.decode())
-    _load(context, pair)
-    return context
-
-
-def server_tls(pair: pki.Pair) -> ssl.SSLContext:
-    """The TLS settings of a server that lets anybody in."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    _load(context, pair)
-    return context
-
-
-def _load(context: ssl.SSLContext, pair: pki.Pair) -> None:
-    with tempfile.TemporaryDirectory(prefix="pair-") as folder:
-        # The ssl module reads keys from files only; the folder is ours alone and goes at once.
-        chain = Path(folder) / "pair.pem"
-        write_private(chain, pair.key + b"\n" + pair.certificate)
-        context.load_cert_chain(chain)
 
 
 def make_signing_key() -> bytes:

@@ -10,24 +10,21 @@ from pathlib import Path
 
 from localcloud.clock import Clock
 from localcloud.fabric import splice
-from localcloud.kubernetes import kinds
+from localcloud.kubernetes.access.join_tokens import BootstrapToken
+from localcloud.kubernetes.access.tls import client_tls
+from localcloud.kubernetes.access.users import MASTERS, User
 from localcloud.kubernetes.bootstrap import kubeadm_objects
-from localcloud.kubernetes.calls import MASTERS, User
-from localcloud.kubernetes.failures import ApiFailure
-from localcloud.kubernetes.https_client import Address, HttpsClient
-from localcloud.kubernetes.hub import find_hub
-from localcloud.kubernetes.join_tokens import BootstrapToken
-from localcloud.kubernetes.plane_config import PlaneConfig, hash_of_ca
+from localcloud.kubernetes.client.https import HttpsClient
+from localcloud.kubernetes.client.https_connection import Address
+from localcloud.kubernetes.kubelet.hub import find_hub
+from localcloud.kubernetes.objects import kinds
+from localcloud.kubernetes.objects.failures import ApiFailure
+from localcloud.kubernetes.plane import PlaneConfig, hash_of_ca
 from localcloud.kubernetes.real import commands
 from localcloud.kubernetes.real.assets import Assets
 from localcloud.kubernetes.real.commands import LOOPBACK, Layout
 from localcloud.kubernetes.real.egress import EgressServer
-from localcloud.kubernetes.real.identity import (
-    client_tls,
-    issue,
-    make_signing_key,
-    write_private,
-)
+from localcloud.kubernetes.real.identity import issue, make_signing_key, write_private
 from localcloud.kubernetes.real.processes import Program
 
 START_PATIENCE = 90.0  # seconds until the API server must be ready

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from localcloud.kubernetes.client import ApiClient, ApiFailure
-from localcloud.kubernetes.kinds import find_kind_by_name
+from localcloud.kubernetes.objects.kinds import find_kind_by_name
 from localcloud.machines.standins.kubeadm_config import InitSettings
 
 Manifest = dict[str, Any]

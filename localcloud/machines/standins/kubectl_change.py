@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from localcloud.kubernetes.client import ApiClient, ApiFailure
-from localcloud.kubernetes.kinds import SERVICE_ACCOUNT, Kind
+from localcloud.kubernetes.objects.kinds import SERVICE_ACCOUNT, Kind
 from localcloud.machines.standins.call import Failed
 from localcloud.machines.standins.kubectl_target import Manifest, Target, label_of
 

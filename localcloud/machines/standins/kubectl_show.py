@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 
 from localcloud.kubernetes.client import ApiFailure
-from localcloud.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, Kind
-from localcloud.kubernetes.store import Stored
-from localcloud.kubernetes.tables import table
+from localcloud.kubernetes.objects.kinds import DAEMON_SET, DEPLOYMENT, Kind
+from localcloud.kubernetes.objects.store import Stored
+from localcloud.kubernetes.printing.tables import table
 from localcloud.machines.standins.call import Failed
 from localcloud.machines.standins.kubectl_target import Target, label_of
 

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from localcloud.kubernetes.client import ApiClient
-from localcloud.kubernetes.kinds import KINDS, Kind, find_kind_by_name
+from localcloud.kubernetes.objects.kinds import KINDS, Kind, find_kind_by_name
 from localcloud.machines.standins.call import Arguments, Call, Failed
 
 Manifest = dict[str, Any]

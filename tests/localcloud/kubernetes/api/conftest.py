@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from localcloud.clock import WallClock
-from localcloud.kubernetes.calls import MASTERS
+from localcloud.kubernetes.access.users import MASTERS
 from localcloud.kubernetes.client import ApiClient
 from localcloud.kubernetes.planes import BootstrapToken, Plane, PlaneConfig, Planes
 from localcloud.profiles import PROFILES

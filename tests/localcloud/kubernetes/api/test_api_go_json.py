@@ -2,7 +2,7 @@
 
 import pytest
 
-from localcloud.kubernetes import go_json
+from localcloud.kubernetes.api import go_json
 
 
 def test_documents_are_read():

@@ -9,10 +9,11 @@ import pytest
 
 from localcloud.clock import WallClock
 from localcloud.fabric import Fabric
-from localcloud.kubernetes.failures import ApiFailure
-from localcloud.kubernetes.https_client import Address, HttpsClient
+from localcloud.kubernetes.access.tls import client_tls
+from localcloud.kubernetes.client.https import HttpsClient
+from localcloud.kubernetes.client.https_connection import Address
 from localcloud.kubernetes.kubelet import Kubelet, NodeConfig
-from localcloud.kubernetes.real.identity import client_tls
+from localcloud.kubernetes.objects.failures import ApiFailure
 from localcloud.pki import Pair
 from localcloud.profiles import PROFILES
 

@@ -12,8 +12,9 @@ import pytest
 
 from localcloud.clock import WallClock
 from localcloud.fabric import Fabric
+from localcloud.kubernetes.client import MASTERS
 from localcloud.kubernetes.kubelet import Kubelet, NodeConfig
-from localcloud.kubernetes.planes import MASTERS, Planes
+from localcloud.kubernetes.planes import Planes
 from localcloud.kubernetes.real.assets import find_assets
 from localcloud.profiles import PROFILES
 from tests.localcloud.kubernetes.api.conftest import MASTER, Kubectl, serving

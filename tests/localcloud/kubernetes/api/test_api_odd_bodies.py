@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from localcloud.kubernetes import kinds
-from localcloud.kubernetes.app import App
-from localcloud.kubernetes.kinds import Kind
+from localcloud.kubernetes.api.app import App
+from localcloud.kubernetes.objects import kinds
+from localcloud.kubernetes.objects.kinds import Kind
 from tests.localcloud.kubernetes.replay.asking import Answer, Request, ask
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from localcloud.kubernetes.patch import (
+from localcloud.kubernetes.api.patch import (
     BadPatch,
     apply_patch,
     json_patch,

@@ -6,8 +6,8 @@ from contextlib import aclosing
 import pytest
 
 from localcloud.clock import WallClock
-from localcloud.kubernetes import watching
 from localcloud.kubernetes.client import MASTERS, ApiFailure, User
+from localcloud.kubernetes.objects import watching
 from localcloud.kubernetes.planes import Planes, hash_of_ca
 from localcloud.profiles import PROFILES
 

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from localcloud.kubernetes.calls import MASTERS
+from localcloud.kubernetes.access.users import MASTERS
 from localcloud.kubernetes.client import ApiFailure
-from localcloud.kubernetes.kinds import EVENT, KINDS
-from localcloud.kubernetes.registry import ALPHABET
-from localcloud.kubernetes.shapes import require_known_fields
+from localcloud.kubernetes.objects.kinds import EVENT, KINDS
+from localcloud.kubernetes.objects.registry import ALPHABET
+from localcloud.kubernetes.objects.shapes import require_known_fields
 
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"

@@ -16,9 +16,9 @@ from localcloud.clock import WallClock
 from localcloud.database import WINDOW, Unreadable
 from localcloud.kubernetes.client import MASTERS, ApiFailure
 from localcloud.kubernetes.keeping import Keeper
-from localcloud.kubernetes.kinds import CONFIG_MAP
+from localcloud.kubernetes.objects.kinds import CONFIG_MAP
+from localcloud.kubernetes.objects.store import Store, TooOld
 from localcloud.kubernetes.planes import Plane, PlaneConfig, Planes
-from localcloud.kubernetes.store import Store, TooOld
 from localcloud.profiles import PROFILES
 
 SETTINGS = "/api/v1/namespaces/default/configmaps"

@@ -7,8 +7,8 @@ import ssl
 
 import pytest
 
-from localcloud.kubernetes.calls import MASTERS
-from localcloud.kubernetes.wire import user_of
+from localcloud.kubernetes.access.users import MASTERS
+from localcloud.kubernetes.api.wire import user_of
 
 DISCOVERY = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
 

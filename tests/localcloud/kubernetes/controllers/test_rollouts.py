@@ -2,8 +2,8 @@
 
 import pytest
 
+from localcloud.kubernetes.client.informer import Obj
 from localcloud.kubernetes.controllers.rollout import bounds_of, grown_size, shrunk_sizes
-from localcloud.kubernetes.informer import Obj
 from tests.localcloud.kubernetes.sample_cluster import (
     SampleCluster,
     condition_of,

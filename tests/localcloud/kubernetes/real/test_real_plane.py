@@ -11,12 +11,14 @@ import pytest
 
 from localcloud.clock import WallClock
 from localcloud.fabric import Fabric
+from localcloud.kubernetes.access.tls import client_tls
 from localcloud.kubernetes.client import MASTERS, ApiFailure, User
-from localcloud.kubernetes.https_client import Address, HttpsClient
+from localcloud.kubernetes.client.https import HttpsClient
+from localcloud.kubernetes.client.https_connection import Address
 from localcloud.kubernetes.planes import PlaneConfig, Planes, erase_objects
 from localcloud.kubernetes.real import plane as real_plane
 from localcloud.kubernetes.real.assets import PROGRAMS, find_assets
-from localcloud.kubernetes.real.identity import client_tls, issue
+from localcloud.kubernetes.real.identity import issue
 from localcloud.kubernetes.real.plane import PlaneFailed, RealPlane
 from localcloud.profiles import PROFILES
 from tests.localcloud.kubernetes.sample_cluster import MASTER, VPC, certificates

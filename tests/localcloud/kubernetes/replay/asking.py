@@ -6,8 +6,8 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.kubernetes.app import App
-from localcloud.kubernetes.calls import User
+from localcloud.kubernetes.access.users import User
+from localcloud.kubernetes.api.app import App
 
 ADMIN = User("kubernetes-admin", ("kubeadm:cluster-admins", "system:authenticated"))
 

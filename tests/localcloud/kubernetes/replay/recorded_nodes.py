@@ -6,8 +6,8 @@ from typing import Any
 
 from localcloud.clock import Clock, stamp
 from localcloud.kubernetes.client import ApiClient
-from localcloud.kubernetes.kinds import LEASE, NODE, POD
-from localcloud.kubernetes.writes import MERGE, STRATEGIC
+from localcloud.kubernetes.client.writes import MERGE, STRATEGIC
+from localcloud.kubernetes.objects.kinds import LEASE, NODE, POD
 
 VERSION = "v1.36.2"
 NODES = ("192.168.100.3", "192.168.100.5")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from localcloud.kubernetes.app import App
+from localcloud.kubernetes.api.app import App
 from tests.localcloud.kubernetes.replay.asking import Answer, Request, ask
 from tests.localcloud.kubernetes.replay.comparing import differences, lasting, stories
 from tests.localcloud.kubernetes.sample_cluster import MovableClock, settle

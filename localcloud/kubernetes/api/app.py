@@ -1,0 +1,182 @@
+"""The API server's HTTP face, as a bare ASGI application."""
+
+import asyncio
+import hashlib
+import logging
+from typing import Any
+from urllib.parse import parse_qsl
+
+from localcloud.kubernetes.access.impersonation import acting_user
+from localcloud.kubernetes.access.rbac import Wish, refusal
+from localcloud.kubernetes.access.users import ANONYMOUS, User
+from localcloud.kubernetes.api import discovery, openapi, render
+from localcloud.kubernetes.api.bodies import decode, receive_all
+from localcloud.kubernetes.api.calls import (
+    JSON,
+    Call,
+    Content,
+    Document,
+    Listing,
+    Watching,
+    parse_path,
+)
+from localcloud.kubernetes.api.render import JSON_TYPE, Renderer
+from localcloud.kubernetes.api.server import ApiServer
+from localcloud.kubernetes.api.streaming import Message, Receive, Send, send_content, stream
+from localcloud.kubernetes.objects.failures import ApiFailure, no_such_path
+from localcloud.kubernetes.objects.kinds import find_kind
+from localcloud.kubernetes.objects.store import encode
+
+Scope = Message
+
+log = logging.getLogger(__name__)
+
+
+class App:
+    """Recognises who asks, decodes bodies, negotiates answers, streams watches."""
+
+    def __init__(self, server: ApiServer, version: str, address: str) -> None:
+        self._server = server
+        self._version = _version(version)
+        self._address = address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
+        try:
+            user = self._recognise(headers, scope["state"].get("user"))
+            user = acting_user(user, scope["headers"], self._server.authorizer)
+            query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
+            answer = await self._static(scope, headers, user)
+            if answer is None:
+                call = await self._read(scope, headers, query, user, receive)
+                answer = await self._answer(call, headers, receive, send)
+        except ApiFailure as error:
+            answer = render.failure(error)
+        except Exception:
+            log.exception("%s %s", scope["method"], scope["path"])
+            answer = render.failure(ApiFailure(500, "InternalError", "an unexpected error"))
+        if answer is not None:
+            await send_content(send, answer, with_body=scope["method"] != "HEAD")
+
+    def _recognise(self, headers: dict[str, str], by_certificate: User | None) -> User:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            user = self._server.tokens.find_user(token.strip())
+            if user is None:
+                raise ApiFailure(401, "Unauthorized", "Unauthorized")
+            return user
+        return by_certificate or ANONYMOUS
+
+    # What is not the resource API
+
+    async def _static(self, scope: Scope, headers: dict[str, str], user: User) -> Content | None:
+        """Answer discovery, health, version and OpenAPI; None for all other paths."""
+        path: str = scope["path"]
+        if parse_path(path) is not None:
+            return None
+        wish = Wish(scope["method"].lower().replace("head", "get"), path=path)
+        if self._server.authorizer.reason(user, wish) is None:
+            raise refusal(user, wish)
+        if path in ("/healthz", "/livez", "/readyz"):
+            verbose = b"verbose" in scope["query_string"]
+            text = f"[+]ping ok\n{path[1:]} check passed\n" if verbose else "ok"
+            return Content(text.encode())
+        if path.rstrip("/") == "/version":
+            return Content(encode(self._version), 200, JSON_TYPE)
+        if path.startswith("/openapi"):
+            return await _openapi(path, headers)
+        return self._discovery(path.rstrip("/"), headers)
+
+    def _discovery(self, path: str, headers: dict[str, str]) -> Content:
+        form = discovery.aggregated_version(headers.get("accept", ""))
+        if form and path in ("/api", "/apis"):
+            return _kept(*discovery.aggregated(path, form), headers)
+        body = discovery.find(path, self._address)
+        if body is None:
+            return _missing()
+        return Content(encode(body), 200, JSON_TYPE)
+
+    # The resource API
+
+    async def _read(
+        self,
+        scope: Scope,
+        headers: dict[str, str],
+        query: dict[str, str],
+        user: User,
+        receive: Receive,
+    ) -> Call:
+        content = await receive_all(receive)
+        media_type = headers.get("content-type", "").partition(";")[0].strip() or JSON
+        target = parse_path(scope["path"])
+        kind = find_kind(target.group, target.version, target.resource) if target else None
+        body: Any = None  # of a kind that is not emulated nobody reads what was sent
+        if target is not None and target.is_proxied:
+            body = content
+        elif kind is not None:
+            body = decode(content, media_type, kind.kind)
+        return Call(user, scope["method"], scope["path"], query, body, media_type)
+
+    async def _answer(
+        self, call: Call, headers: dict[str, str], receive: Receive, send: Send
+    ) -> Content | None:
+        renderer = Renderer(
+            headers.get("accept", ""),
+            call.query.get("includeObject", ""),
+            self._server.registry.clock.now,
+        )
+        match await self._server.handle(call):
+            case Document() as answer:
+                return renderer.document(answer)
+            case Listing() as answer:
+                return renderer.listing(answer)
+            case Watching() as answer:
+                await stream(answer, self._server.store, renderer, receive, send)
+                return None
+            case Content() as answer:
+                return answer
+
+
+async def _openapi(path: str, headers: dict[str, str]) -> Content:
+    match path.removeprefix("/openapi"):
+        case "/v2":
+            return Content(openapi.V2, content_type=openapi.V2_TYPE)
+        case "/v3":
+            return _kept(openapi.index(), JSON_TYPE, headers)
+        case other if other.startswith("/v3/"):
+            # The first one takes a second to make; everybody else is served meanwhile.
+            content = await asyncio.to_thread(openapi.find, other.removeprefix("/v3"))
+            return _kept(content, JSON_TYPE, headers) if content else _missing()
+    return _missing()
+
+
+def _missing() -> Content:
+    return render.failure(no_such_path())
+
+
+def _kept(content: bytes, media_type: str, headers: dict[str, str]) -> Content:
+    """A document that clients keep: sent again only to those who have another one."""
+    tag = f'"{hashlib.sha256(content).hexdigest().upper()}"'
+    known = (("etag", tag), ("vary", "Accept"))
+    if headers.get("if-none-match") == tag:
+        return Content(b"", 304, media_type, known)
+    return Content(content, 200, media_type, known)
+
+
+def _version(version: str) -> dict[str, str]:
+    major, minor, *_ = version.removeprefix("v").split(".")
+    return {
+        "major": major,
+        "minor": minor,
+        "emulationMajor": major,
+        "emulationMinor": minor,
+        "minCompatibilityMajor": major,
+        "minCompatibilityMinor": str(int(minor) - 1),
+        "gitVersion": version,
+        "gitCommit": "0" * 40,
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "emulated",
+        "compiler": "python",
+        "platform": "linux/amd64",
+    }

@@ -1,0 +1,87 @@
+"""Request bodies: from bytes of some type to the JSON document they stand for."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import yaml
+
+from localcloud.kubernetes.api import go_json, protobuf
+from localcloud.kubernetes.api.calls import JSON, PATCH_TYPES
+from localcloud.kubernetes.objects.failures import ApiFailure, bad_request, unsupported_media
+
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+MAX_BODY = 3 * 1024 * 1024
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+
+async def receive_all(receive: Receive) -> bytes:
+    """Read one request body.
+
+    Raises:
+        ApiFailure: 413 for one that is larger than 3 MiB.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MAX_BODY:
+            text = f"the request is too large: the limit is {MAX_BODY}"
+            raise ApiFailure(413, "RequestEntityTooLarge", text)
+        if not message.get("more_body"):
+            break
+    return b"".join(parts)
+
+
+def decode(content: bytes, media_type: str, kind: str = "") -> Any:
+    """Read a body as the JSON document it stands for; None for no body.
+
+    Args:
+        kind: what it should be, for the message where it cannot be read.
+    """
+    if not content:
+        return None
+    if media_type == PROTOBUF:
+        return protobuf.decode(content)
+    if media_type in ("application/yaml", "application/apply-patch+yaml"):
+        return _yaml(content)
+    if media_type in (JSON, *PATCH_TYPES) or media_type == "*/*":
+        return _json(content, kind)
+    raise unsupported_media(
+        "the body of the request was in an unknown format - accepted media types include: "
+        f"application/json, application/yaml, {PROTOBUF}"
+    )
+
+
+def _json(content: bytes, kind: str) -> Any:
+    try:
+        return go_json.loads(content)
+    except ValueError as error:
+        text = content[:100].decode(errors="replace")
+        wanted = f" (must be of type {kind})" if kind else ""
+        message = (
+            f"the object provided is unrecognized{wanted}: couldn't get version/kind; "
+            f"json parse error: {error} ({text})"
+        )
+        raise bad_request(message) from error
+
+
+def _yaml(content: bytes) -> Any:
+    try:
+        return yaml.load(content, Loader=_JsonLoader)  # noqa: S506 - a SafeLoader without dates
+    except yaml.YAMLError as error:
+        raise bad_request(f"error decoding YAML: {error}") from error
+
+
+class _JsonLoader(yaml.SafeLoader):
+    """YAML as JSON has it: moments stay text."""
+
+
+_JsonLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}

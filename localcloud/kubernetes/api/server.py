@@ -1,0 +1,299 @@
+"""The API server without its wire: takes a call, asks whether it may, and answers it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from localcloud.kubernetes.access.rbac import Authorizer, Wish, refusal
+from localcloud.kubernetes.access.tokens import Tokens
+from localcloud.kubernetes.api import reviews, subresources
+from localcloud.kubernetes.api.calls import (
+    APPLY_PATCH,
+    JSON_PATCH,
+    Answer,
+    Call,
+    Document,
+    Listing,
+    Target,
+    Watching,
+    document,
+    parse_path,
+    verb_of,
+)
+from localcloud.kubernetes.api.event_forms import newer_form
+from localcloud.kubernetes.api.paging import open_token, page
+from localcloud.kubernetes.api.patch_calls import patched_body, require_patch_type
+from localcloud.kubernetes.objects import kinds
+from localcloud.kubernetes.objects.deletion import DeleteOptions, delete
+from localcloud.kubernetes.objects.failures import (
+    ApiFailure,
+    bad_request,
+    expired,
+    method_not_allowed,
+    no_such_path,
+    not_emulated,
+)
+from localcloud.kubernetes.objects.kinds import Kind
+from localcloud.kubernetes.objects.registry import Registry
+from localcloud.kubernetes.objects.selectors import (
+    BadSelector,
+    parse_field_selector,
+    parse_label_selector,
+)
+from localcloud.kubernetes.objects.shapes import require_known_fields
+from localcloud.kubernetes.objects.store import Store, Stored, TooOld
+from localcloud.kubernetes.objects.watching import Selection, Watch
+
+NO_OWNERS = (
+    "no field has an owner here: nothing conflicts, and what the manifest no longer names stays; "
+    "`kubectl apply` without --server-side removes it"
+)
+
+Proxy = Callable[[Call, Target], Awaitable[Answer]]
+
+
+class ApiServer:
+    """Every path of the resource API, for whoever has been recognised already.
+
+    `proxy` serves `pods/…/proxy` and `services/…/proxy`; it alone may take time.
+    """
+
+    def __init__(
+        self, store: Store, registry: Registry, authorizer: Authorizer, tokens: Tokens, proxy: Proxy
+    ) -> None:
+        self.store = store
+        self.registry = registry
+        self.authorizer = authorizer
+        self.tokens = tokens
+        self._proxy = proxy
+
+    async def handle(self, call: Call) -> Answer:
+        """Answer one call.
+
+        Raises:
+            ApiFailure: whatever the real server would answer with an error status.
+        """
+        target = parse_path(call.path)
+        if target is None:
+            self._authorize(call, Wish(call.method.lower(), path=call.path))
+            raise no_such_path()
+        if target.is_proxied:
+            self._authorize_target(call, target)
+            return await self._proxy(call, target)
+        return self.answer(call, target)
+
+    def answer(self, call: Call, target: Target) -> Answer:
+        """Answer a call that needs no waiting; all of them but the proxies."""
+        verb = self._authorize_target(call, target)
+        kind = kinds.find_kind(target.group, target.version, target.resource)
+        if kind is None:
+            raise not_emulated(f"{target.resource}.{target.group}".rstrip("."))
+        if target.subresource:
+            return self._subresource(kind, call, target)
+        nowhere = kind.namespaced and verb == "create" and not target.namespace
+        if verb not in kind.verbs or nowhere:
+            raise method_not_allowed()
+        if kind in kinds.REVIEWS:
+            return reviews.answer(kind, call, self.authorizer, self.tokens)
+        if kind is kinds.NEW_EVENT:
+            return self._newer_events(call, target, verb)
+        match verb:
+            case "get":
+                return Document(self.registry.read(kind, target.namespace, target.name), 200, kind)
+            case "list":
+                return self._list(kind, call, target)
+            case "watch":
+                return self._watch(kind, call, target)
+            case "create":
+                return self._create(kind, call, target)
+            case "update":
+                return self._update(kind, call, target)
+            case "patch":
+                return self._patch(kind, call, target, "")
+            case "delete":
+                return self._delete(kind, call, target)
+            case _:
+                return self._delete_all(kind, call, target)
+
+    # Who may
+
+    def _authorize_target(self, call: Call, target: Target) -> str:
+        verb = verb_of(call.method, target, call.query)
+        resource = f"{target.resource}/{target.subresource}".rstrip("/")
+        # As upstream, a namespace's own object counts as inside that namespace.
+        inside = target.name if target.resource == "namespaces" else target.namespace
+        self._authorize(call, Wish(verb, target.group, resource, inside, target.name))
+        return verb
+
+    def _authorize(self, call: Call, wish: Wish) -> None:
+        if self.authorizer.reason(call.user, wish) is None:
+            raise refusal(call.user, wish)
+
+    # Reading
+
+    def _list(self, kind: Kind, call: Call, target: Target) -> Listing:
+        selection = _selection(kind, call, target)
+        self._require_reached(call.query.get("resourceVersion", ""))
+        limit = _number(call, "limit") or 0
+        token = call.query.get("continue", "")
+        position = open_token(token) if token else None
+        return page(self.store, selection, limit, position)
+
+    def _newer_events(self, call: Call, target: Target, verb: str) -> Answer:
+        if verb == "get":
+            stored = self.registry.read(kinds.EVENT, target.namespace, target.name)
+            return Document(newer_form(stored), 200, kinds.NEW_EVENT)
+        found = self._list(kinds.EVENT, call, target)
+        items = [newer_form(stored) for stored in found.items]
+        return replace(found, kind=kinds.NEW_EVENT, items=items)
+
+    def _watch(self, kind: Kind, call: Call, target: Target) -> Watching:
+        version = call.query.get("resourceVersion", "")
+        initial = call.query.get("sendInitialEvents") == "true"
+        self._require_reached(version)
+        selection = _selection(kind, call, target)
+        watch = Watch(self.store, selection)
+        first: list[Stored] = []
+        failure: ApiFailure | None = None
+        if initial or version in ("", "0"):
+            first = selection.list(self.store)
+        else:
+            try:
+                watch.replay(int(version))
+            except TooOld:
+                text = f"too old resource version: {version} ({self.store.version})"
+                failure = expired(text)
+        return Watching(
+            kind,
+            watch,
+            first,
+            seconds=_number(call, "timeoutSeconds"),
+            bookmarks=call.query.get("allowWatchBookmarks") in ("true", "1"),
+            marks_end_of_first=initial,
+            failure=failure,
+        )
+
+    def _require_reached(self, version: str) -> None:
+        if not version:
+            return
+        if not version.isdigit():
+            raise bad_request(
+                f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: parsing '
+                f'"{version}": invalid syntax'
+            )
+        if int(version) > self.store.version:
+            message = f"Too large resource version: {version}, current: {self.store.version}"
+            details = {
+                "causes": [{"reason": "ResourceVersionTooLarge", "message": message}],
+                "retryAfterSeconds": 1,
+            }
+            raise ApiFailure(504, "Timeout", f"Timeout: {message}", details, retry_after=1)
+
+    # Writing
+
+    def _create(self, kind: Kind, call: Call, target: Target) -> Document:
+        body = _readable(kind, call)
+        stored = self.registry.create(kind, target.namespace, body, dry_run=call.dry_run)
+        return Document(stored, 201, kind)
+
+    def _update(self, kind: Kind, call: Call, target: Target) -> Document:
+        body = _readable(kind, call)
+        if kind.upserts and self.store.find(kind, target.namespace, target.name) is None:
+            return self._create(kind, call, target)
+        stored = self.registry.update(
+            kind, target.namespace, target.name, body, dry_run=call.dry_run
+        )
+        return Document(stored, 200, kind)
+
+    def _patch(self, kind: Kind, call: Call, target: Target, subresource: str) -> Document:
+        require_patch_type(call.content_type)
+        stored = self.store.find(kind, target.namespace, target.name)
+        if stored is None and call.content_type == APPLY_PATCH and not subresource:
+            body = dict(_readable(kind, call))
+            body["metadata"] = {**(body.get("metadata") or {}), "name": target.name}
+            created = self.registry.create(kind, target.namespace, body, dry_run=call.dry_run)
+            return Document(created, 201, kind)
+        stored = self.registry.read(kind, target.namespace, target.name)
+        if call.content_type != JSON_PATCH:
+            _require_strictness(kind, call)
+        patched = patched_body(stored, call)
+        updated = self.registry.update(
+            kind, target.namespace, target.name, patched,
+            subresource=subresource, dry_run=call.dry_run,
+        )  # fmt: skip
+        warning = NO_OWNERS if call.content_type == APPLY_PATCH else ""
+        return Document(updated, 200, kind, warning)
+
+    def _delete(self, kind: Kind, call: Call, target: Target) -> Document:
+        options = DeleteOptions.read(call.body, call.query)
+        last, gone = delete(self.registry, kind, target.namespace, target.name, options)
+        if kind.returns_deleted or not gone:
+            return Document(last, 200, kind)
+        return document(subresources.deleted_status(kind, last.body))
+
+    def _delete_all(self, kind: Kind, call: Call, target: Target) -> Listing:
+        options = DeleteOptions.read(call.body, call.query)
+        found = _selection(kind, call, target).list(self.store)
+        for stored in found:
+            metadata = stored.body["metadata"]
+            place, name = metadata.get("namespace", ""), metadata["name"]
+            delete(self.registry, kind, place, name, options)
+        return Listing(kind, found, self.store.version)
+
+    def _subresource(self, kind: Kind, call: Call, target: Target) -> Answer:
+        known = kind.find_subresource(target.subresource)
+        verb = verb_of(call.method, target, call.query)
+        if known is None:
+            raise not_emulated(f"{target.resource}/{target.subresource}")
+        if verb not in known.verbs:
+            raise method_not_allowed()
+        if target.subresource != kinds.STATUS:
+            return subresources.answer(self.registry, self.tokens, kind, call, target)
+        match verb:
+            case "get":
+                return Document(self.registry.read(kind, target.namespace, target.name), 200, kind)
+            case "patch":
+                return self._patch(kind, call, target, kinds.STATUS)
+            case _:
+                updated = self.registry.update(
+                    kind, target.namespace, target.name,
+                    subresources.require_object(call.body, kind),
+                    subresource=kinds.STATUS, dry_run=call.dry_run,
+                )  # fmt: skip
+                return Document(updated, 200, kind)
+
+
+def _readable(kind: Kind, call: Call) -> Mapping[str, Any]:
+    body = subresources.require_object(call.body, kind)
+    _require_strictness(kind, call)
+    return body
+
+
+def _require_strictness(kind: Kind, call: Call) -> None:
+    if call.query.get("fieldValidation") == "Strict":
+        require_known_fields(kind, call.body)
+
+
+def _number(call: Call, name: str) -> int | None:
+    text = call.query.get(name)
+    if not text:
+        return None
+    if not text.isdigit():
+        raise bad_request(f'{name}: Invalid value: "{text}": must be a number that is not negative')
+    return int(text)
+
+
+def _selection(kind: Kind, call: Call, target: Target) -> Selection:
+    labels = call.query.get("labelSelector", "")
+    fields = call.query.get("fieldSelector", "")
+    if target.name:  # GET of one object with watch=true
+        fields = f"metadata.name={target.name}"
+    try:
+        parse_label_selector(labels)
+        known = ("metadata.name", "metadata.namespace", *kind.fields)
+        for field, _, _ in parse_field_selector(fields):
+            if field not in known:
+                raise bad_request(f"field label not supported: {field}")
+    except BadSelector as error:
+        raise bad_request(str(error)) from error
+    return Selection(kind, target.namespace, labels, fields)

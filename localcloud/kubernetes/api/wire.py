@@ -1,0 +1,121 @@
+"""HTTPS connections of one API server, on sockets that others have accepted."""
+
+import asyncio
+import logging
+import socket
+import ssl
+from typing import Any
+
+from uvicorn import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from localcloud.kubernetes.access.tls import load_pair
+from localcloud.kubernetes.access.users import User
+from localcloud.kubernetes.api.app import App
+from localcloud.pki import Pair
+
+HANDSHAKE = 15.0  # seconds
+KEEP_ALIVE = 90  # seconds; Go's clients keep connections as long
+LAST_WORDS = 5.0  # seconds that open requests have when the server stops
+
+log = logging.getLogger(__name__)
+
+
+class _Protocol(H11Protocol):
+    """Hands the identity in the client's certificate to the application."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        super().connection_made(transport)
+        certificate = transport.get_extra_info("peercert")
+        if certificate:
+            # ASGI has no place for it; the state is one dictionary a connection.
+            self.app_state["user"] = user_of(certificate)
+
+    def _should_upgrade(self) -> bool:
+        # kubectl exec and port-forward ask for it; the application says why not.
+        return False
+
+
+class Wire:
+    """Takes connected sockets, does TLS and HTTP/1.1, and asks the application.
+
+    Client certificates are asked for, not demanded: a bearer token or nobody may come too.
+    """
+
+    def __init__(self, app: App, ca_certificate: bytes, certificate: bytes, key: bytes) -> None:
+        self._tls = _context(ca_certificate, certificate, key)
+        self._config = Config(
+            app,
+            loop="none",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
+        )
+        self._config.load()
+        self._state = ServerState()
+        self._handshakes: set[asyncio.Task[None]] = set()
+
+    def accept(self, connection: socket.socket, peer: str) -> None:
+        """Serve one connection in the background until it ends."""
+        task = asyncio.ensure_future(self._shake_hands(connection, peer))
+        self._handshakes.add(task)
+        task.add_done_callback(self._handshakes.discard)
+
+    async def close(self) -> None:
+        """End all connections; requests under way have a few seconds."""
+        for handshake in tuple(self._handshakes):
+            handshake.cancel()
+        for protocol in tuple(self._state.connections):
+            protocol.shutdown()
+        requests = set(self._state.tasks)
+        if requests:
+            _, late = await asyncio.wait(requests, timeout=LAST_WORDS)
+            for task in late:
+                task.cancel()
+        for protocol in tuple(self._state.connections):
+            transport = getattr(protocol, "transport", None)
+            if transport:
+                transport.abort()
+
+    async def _shake_hands(self, connection: socket.socket, peer: str) -> None:
+        loop = asyncio.get_running_loop()
+        connection.setblocking(False)
+        if connection.family in (socket.AF_INET, socket.AF_INET6):
+            # asyncio does it only for sockets that say they are TCP; an accepted one may not.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            await loop.connect_accepted_socket(
+                lambda: _Protocol(self._config, self._state, {}),
+                connection,
+                ssl=self._tls,
+                ssl_handshake_timeout=HANDSHAKE,
+            )
+        except (OSError, ssl.SSLError) as error:
+            # Someone who does not speak TLS, or with a foreign certificate.
+            log.debug("connection from %s: %s", peer, error)
+            connection.close()
+
+
+def user_of(certificate: dict[str, Any]) -> User | None:
+    """Read a verified certificate: the common name is the user, organisations are groups."""
+    parts = [part for name in certificate.get("subject", ()) for part in name]
+    names = [value for key, value in parts if key == "commonName"]
+    groups = [value for key, value in parts if key == "organizationName"]
+    return User(names[0], (*groups, "system:authenticated")) if names else None
+
+
+def _context(ca_certificate: bytes, certificate: bytes, key: bytes) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cadata=ca_certificate.decode())
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.set_alpn_protocols(["http/1.1"])
+    load_pair(context, Pair(certificate, key))
+    return context

@@ -1,0 +1,5 @@
+"""What an API server keeps: kinds, objects, and the rules that hold for them.
+
+Begin with `kinds`, the table that everything reads. `registry` creates and updates by way of
+`defaults`, `shapes` and `validation`, and writes to `store`; `watching` tells of every write.
+"""

@@ -1,0 +1,199 @@
+"""What the API server fills in where a manifest is silent, and what it writes differently.
+
+Every function completes a body in place; the body belongs to the request. All of them may run
+again on their own result.
+"""
+
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from localcloud.kubernetes.objects import kinds
+from localcloud.kubernetes.objects.kinds import Kind
+from localcloud.kubernetes.objects.pod_defaults import (
+    NOT_READY,
+    complete_pod,
+    complete_pod_spec,
+    quantities,
+)
+
+Body = dict[str, Any]
+
+_NODE_INFO = (
+    "architecture", "bootID", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion",
+    "kubeletVersion", "machineID", "operatingSystem", "osImage", "systemUUID",
+)  # fmt: skip
+
+
+def without_nulls(value: Any) -> Any:
+    """Copy a document without its nulls, which mean "not given"."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    return value
+
+
+def complete(kind: Kind, body: Body) -> None:
+    """Fill in the defaults of one kind."""
+    completer = _COMPLETERS.get(kind)
+    if completer:
+        completer(body)
+
+
+# Controllers of pods
+
+
+def _template(spec: Body) -> Body:
+    """Complete the pod template of a controller; returns the template's labels."""
+    template = spec.get("template")
+    if not isinstance(template, dict):
+        return {}
+    template.setdefault("metadata", {})
+    if isinstance(template.get("spec"), dict):
+        complete_pod_spec(template["spec"])
+    labels: Body = template["metadata"].get("labels") or {}
+    return labels
+
+
+def _replication_controller(body: Body) -> None:
+    spec = body.setdefault("spec", {})
+    labels = _template(spec)
+    spec.setdefault("replicas", 1)
+    if labels:
+        if not spec.get("selector"):
+            spec["selector"] = dict(labels)
+        body["metadata"].setdefault("labels", dict(labels))
+    body.setdefault("status", {}).setdefault("replicas", 0)
+
+
+def _replica_set(body: Body) -> None:
+    spec = body.setdefault("spec", {})
+    _template(spec)
+    spec.setdefault("replicas", 1)
+    body.setdefault("status", {}).setdefault("replicas", 0)
+
+
+def _rolling(strategy: Body, defaults: Mapping[str, Any]) -> None:
+    strategy.setdefault("type", "RollingUpdate")
+    if strategy["type"] == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {})
+        for field, value in defaults.items():
+            rolling.setdefault(field, value)
+
+
+def _deployment(body: Body) -> None:
+    spec = body.setdefault("spec", {})
+    _template(spec)
+    spec.setdefault("replicas", 1)
+    spec.setdefault("progressDeadlineSeconds", 600)
+    spec.setdefault("revisionHistoryLimit", 10)
+    _rolling(spec.setdefault("strategy", {}), {"maxSurge": "25%", "maxUnavailable": "25%"})
+    body.setdefault("status", {})
+
+
+def _daemon_set(body: Body) -> None:
+    spec = body.setdefault("spec", {})
+    _template(spec)
+    spec.setdefault("revisionHistoryLimit", 10)
+    _rolling(spec.setdefault("updateStrategy", {}), {"maxSurge": 0, "maxUnavailable": 1})
+    status = body.setdefault("status", {})
+    for field in (
+        "currentNumberScheduled", "desiredNumberScheduled", "numberMisscheduled", "numberReady",
+    ):  # fmt: skip
+        status.setdefault(field, 0)
+
+
+def _disruption_budget(body: Body) -> None:
+    body.setdefault("spec", {})
+    status = body.setdefault("status", {})
+    for field in ("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"):
+        status.setdefault(field, 0)
+
+
+# Everything else
+
+
+def taint_new_node(body: Body) -> None:
+    """Keep pods away from a node that nobody has seen ready yet, as admission does."""
+    taints = body.setdefault("spec", {}).setdefault("taints", [])
+    if not any(taint.get("key") == NOT_READY for taint in taints):
+        taints.append({"effect": "NoSchedule", "key": NOT_READY})
+
+
+def _node(body: Body) -> None:
+    body.setdefault("spec", {})
+    status = body.setdefault("status", {})
+    quantities(status.get("capacity"))
+    quantities(status.get("allocatable"))
+    if status.get("capacity"):
+        status.setdefault("allocatable", dict(status["capacity"]))
+    status.setdefault("daemonEndpoints", {"kubeletEndpoint": {"Port": 0}})
+    info = status.setdefault("nodeInfo", {})
+    for field in _NODE_INFO:
+        info.setdefault(field, "")
+
+
+def _namespace(body: Body) -> None:
+    labels = body["metadata"].setdefault("labels", {})
+    labels["kubernetes.io/metadata.name"] = body["metadata"].get("name", "")
+    body.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
+    body.setdefault("status", {}).setdefault("phase", "Active")
+
+
+def _service(body: Body) -> None:
+    spec = body.setdefault("spec", {})
+    spec.setdefault("type", "ClusterIP")
+    spec.setdefault("sessionAffinity", "None")
+    if spec["type"] != "ExternalName":
+        spec.setdefault("internalTrafficPolicy", "Cluster")
+        spec.setdefault("ipFamilies", ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "SingleStack")
+    if spec["type"] in ("NodePort", "LoadBalancer"):
+        spec.setdefault("externalTrafficPolicy", "Cluster")
+    if spec["type"] == "LoadBalancer":
+        spec.setdefault("allocateLoadBalancerNodePorts", True)
+    for port in spec.get("ports", ()):
+        if isinstance(port, dict):
+            port.setdefault("protocol", "TCP")
+            port.setdefault("targetPort", port.get("port"))
+    body.setdefault("status", {}).setdefault("loadBalancer", {})
+
+
+def _secret(body: Body) -> None:
+    body.setdefault("type", "Opaque")
+    plain = body.pop("stringData", None)
+    if plain:  # for writing only
+        encoded = {name: b64encode(text.encode()).decode() for name, text in plain.items()}
+        body["data"] = {**body.get("data", {}), **encoded}
+
+
+def _binding(body: Body) -> None:
+    body["roleRef"] = {"apiGroup": "rbac.authorization.k8s.io", **body.get("roleRef", {})}
+    for subject in body.get("subjects", ()):
+        if subject.get("kind") in ("User", "Group"):
+            subject.setdefault("apiGroup", "rbac.authorization.k8s.io")
+
+
+def _endpoint_slice(body: Body) -> None:
+    body.setdefault("endpoints", [])
+    for port in body.get("ports", ()):
+        port.setdefault("protocol", "TCP")
+        port.setdefault("name", "")
+
+
+_COMPLETERS: dict[Kind, Callable[[Body], None]] = {
+    kinds.POD: complete_pod,
+    kinds.REPLICATION_CONTROLLER: _replication_controller,
+    kinds.REPLICA_SET: _replica_set,
+    kinds.DEPLOYMENT: _deployment,
+    kinds.DAEMON_SET: _daemon_set,
+    kinds.POD_DISRUPTION_BUDGET: _disruption_budget,
+    kinds.NODE: _node,
+    kinds.NAMESPACE: _namespace,
+    kinds.SERVICE: _service,
+    kinds.SECRET: _secret,
+    kinds.ROLE_BINDING: _binding,
+    kinds.CLUSTER_ROLE_BINDING: _binding,
+    kinds.ENDPOINT_SLICE: _endpoint_slice,
+}

@@ -1,0 +1,272 @@
+"""The kinds this API server knows: the one table that routing, discovery and storage read."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+STATUS = "status"
+SCALE = "scale"
+
+ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+READ_WRITE = ("get", "patch", "update")
+
+
+@dataclass(frozen=True, slots=True)
+class Subresource:
+    """A door of an object beside the object itself; `group` etc. name what goes through it."""
+
+    name: str
+    verbs: tuple[str, ...]
+    kind: str = ""
+    group: str = ""
+    version: str = ""
+
+
+_STATUS = Subresource(STATUS, READ_WRITE)
+_SCALE = Subresource(SCALE, READ_WRITE, kind="Scale", group="autoscaling", version="v1")
+_PROXY_VERBS = ("create", "delete", "get", "patch", "update")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kind:
+    """One kind of object.
+
+    Attributes:
+        has_generation: whether metadata.generation counts the changes of what is wanted.
+        returns_deleted: DELETE answers with the object instead of a Status.
+        upserts: PUT creates an object that is not there.
+        fields: the field selectors beside metadata.name and metadata.namespace.
+    """
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+    short: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    subresources: tuple[Subresource, ...] = ()
+    verbs: tuple[str, ...] = ALL_VERBS
+    has_generation: bool = False
+    returns_deleted: bool = False
+    upserts: bool = False
+    fields: tuple[str, ...] = ()
+
+    @property
+    def singular(self) -> str:
+        return self.kind.lower()
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def resource(self) -> str:
+        """The plural with its group, as messages write it: `deployments.apps`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def has_status(self) -> bool:
+        return any(sub.name == STATUS for sub in self.subresources)
+
+    def find_subresource(self, name: str) -> Subresource | None:
+        return next((sub for sub in self.subresources if sub.name == name), None)
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """The URL path of the collection, of one object, or of one of its subresources."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        place = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
+        tail = "".join(f"/{part}" for part in (name, subresource) if part)
+        return f"{root}{place}/{self.plural}{tail}"
+
+
+_ALL = ("all",)
+
+NAMESPACE = Kind(
+    "", "v1", "Namespace", "namespaces",
+    namespaced=False,
+    short=("ns",),
+    subresources=(Subresource("finalize", ("update",)), _STATUS),
+    verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
+    returns_deleted=True,
+    fields=("status.phase",),
+)  # fmt: skip
+NODE = Kind(
+    "", "v1", "Node", "nodes",
+    namespaced=False,
+    short=("no",),
+    subresources=(
+        Subresource("proxy", _PROXY_VERBS, kind="NodeProxyOptions", version="v1"),
+        _STATUS,
+    ),
+    fields=("spec.unschedulable",),
+)  # fmt: skip
+POD = Kind(
+    "", "v1", "Pod", "pods",
+    short=("po",),
+    categories=_ALL,
+    subresources=(
+        Subresource("attach", ("create", "get"), kind="PodAttachOptions", version="v1"),
+        Subresource("binding", ("create",), kind="Binding", version="v1"),
+        Subresource("ephemeralcontainers", READ_WRITE),
+        Subresource("eviction", ("create",), kind="Eviction", group="policy", version="v1"),
+        Subresource("exec", ("create", "get"), kind="PodExecOptions", version="v1"),
+        Subresource("log", ("get",)),
+        Subresource("portforward", ("create", "get"), kind="PodPortForwardOptions", version="v1"),
+        Subresource("proxy", _PROXY_VERBS, kind="PodProxyOptions", version="v1"),
+        Subresource("resize", READ_WRITE),
+        _STATUS,
+    ),
+    has_generation=True,
+    returns_deleted=True,
+    fields=(
+        "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
+        "spec.hostNetwork", "status.phase", "status.podIP", "status.nominatedNodeName",
+    ),
+)  # fmt: skip
+REPLICATION_CONTROLLER = Kind(
+    "", "v1", "ReplicationController", "replicationcontrollers",
+    short=("rc",),
+    categories=_ALL,
+    subresources=(_SCALE, _STATUS),
+    has_generation=True,
+    fields=("status.replicas",),
+)  # fmt: skip
+SERVICE = Kind(
+    "", "v1", "Service", "services",
+    short=("svc",),
+    categories=_ALL,
+    subresources=(
+        Subresource("proxy", _PROXY_VERBS, kind="ServiceProxyOptions", version="v1"),
+        _STATUS,
+    ),
+    returns_deleted=True,
+    fields=("spec.clusterIP", "spec.type"),
+)  # fmt: skip
+ENDPOINTS = Kind("", "v1", "Endpoints", "endpoints", short=("ep",), upserts=True)
+CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", short=("cm",))
+SECRET = Kind("", "v1", "Secret", "secrets", fields=("type",))
+SERVICE_ACCOUNT = Kind(
+    "", "v1", "ServiceAccount", "serviceaccounts",
+    short=("sa",),
+    subresources=(
+        Subresource(
+            "token", ("create",), kind="TokenRequest", group="authentication.k8s.io", version="v1"
+        ),
+    ),
+    returns_deleted=True,
+)  # fmt: skip
+_EVENT_FIELDS = (
+    *(
+        f"involvedObject.{field}"
+        for field in (
+            "kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath",
+        )
+    ),
+    "reason", "reportingComponent", "source", "type",
+)  # fmt: skip
+EVENT = Kind("", "v1", "Event", "events", short=("ev",), upserts=True, fields=_EVENT_FIELDS)
+NEW_EVENT = Kind(
+    "events.k8s.io", "v1", "Event", "events",
+    short=("ev",),
+    verbs=("get", "list"),
+    fields=_EVENT_FIELDS,
+)  # fmt: skip
+"""The newer form of the same events, for reading."""
+DEPLOYMENT = Kind(
+    "apps", "v1", "Deployment", "deployments",
+    short=("deploy",),
+    categories=_ALL,
+    subresources=(_SCALE, _STATUS),
+    has_generation=True,
+)  # fmt: skip
+REPLICA_SET = Kind(
+    "apps", "v1", "ReplicaSet", "replicasets",
+    short=("rs",),
+    categories=_ALL,
+    subresources=(_SCALE, _STATUS),
+    has_generation=True,
+    fields=("status.replicas",),
+)  # fmt: skip
+DAEMON_SET = Kind(
+    "apps", "v1", "DaemonSet", "daemonsets",
+    short=("ds",),
+    categories=_ALL,
+    subresources=(_STATUS,),
+    has_generation=True,
+)  # fmt: skip
+POD_DISRUPTION_BUDGET = Kind(
+    "policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets",
+    short=("pdb",),
+    subresources=(_STATUS,),
+    has_generation=True,
+)  # fmt: skip
+_RBAC = "rbac.authorization.k8s.io"
+CLUSTER_ROLE = Kind(_RBAC, "v1", "ClusterRole", "clusterroles", namespaced=False)
+CLUSTER_ROLE_BINDING = Kind(
+    _RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False
+)
+ROLE = Kind(_RBAC, "v1", "Role", "roles")
+ROLE_BINDING = Kind(_RBAC, "v1", "RoleBinding", "rolebindings")
+LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases", upserts=True)
+ENDPOINT_SLICE = Kind(
+    "discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", has_generation=True
+)
+PRIORITY_CLASS = Kind(
+    "scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", namespaced=False, short=("pc",)
+)  # fmt: skip
+
+_CREATE = ("create",)
+SELF_SUBJECT_REVIEW = Kind(
+    "authentication.k8s.io", "v1", "SelfSubjectReview", "selfsubjectreviews",
+    namespaced=False, verbs=_CREATE,
+)  # fmt: skip
+TOKEN_REVIEW = Kind(
+    "authentication.k8s.io", "v1", "TokenReview", "tokenreviews", namespaced=False, verbs=_CREATE
+)
+_AUTHORIZATION = "authorization.k8s.io"
+SELF_ACCESS_REVIEW = Kind(
+    _AUTHORIZATION, "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews",
+    namespaced=False, verbs=_CREATE,
+)  # fmt: skip
+SELF_RULES_REVIEW = Kind(
+    _AUTHORIZATION, "v1", "SelfSubjectRulesReview", "selfsubjectrulesreviews",
+    namespaced=False, verbs=_CREATE,
+)  # fmt: skip
+ACCESS_REVIEW = Kind(
+    _AUTHORIZATION, "v1", "SubjectAccessReview", "subjectaccessreviews",
+    namespaced=False, verbs=_CREATE,
+)  # fmt: skip
+
+KINDS = (
+    CONFIG_MAP, ENDPOINTS, EVENT, NAMESPACE, NODE, POD, REPLICATION_CONTROLLER, SECRET,
+    SERVICE_ACCOUNT, SERVICE, DAEMON_SET, DEPLOYMENT, REPLICA_SET, POD_DISRUPTION_BUDGET,
+    CLUSTER_ROLE_BINDING, CLUSTER_ROLE, ROLE_BINDING, ROLE, PRIORITY_CLASS, LEASE, ENDPOINT_SLICE,
+)  # fmt: skip
+"""What is stored."""
+
+REVIEWS = (
+    SELF_SUBJECT_REVIEW, TOKEN_REVIEW, SELF_ACCESS_REVIEW, SELF_RULES_REVIEW, ACCESS_REVIEW,
+)  # fmt: skip
+"""Questions: posted and answered, never stored."""
+
+_BY_PATH = {(kind.group, kind.version, kind.plural): kind for kind in (*KINDS, *REVIEWS)}
+_BY_PATH[(NEW_EVENT.group, NEW_EVENT.version, NEW_EVENT.plural)] = NEW_EVENT
+_BY_NAME = {(kind.api_version, kind.kind): kind for kind in (*KINDS, *REVIEWS)}
+
+
+def find_kind(group: str, version: str, plural: str) -> Kind | None:
+    """Find a kind by the parts of its URL."""
+    return _BY_PATH.get((group, version, plural))
+
+
+def find_kind_by_name(api_version: str, kind: str) -> Kind | None:
+    """Find a kind by what stands in a manifest."""
+    return _BY_NAME.get((api_version, kind))
+
+
+def group_versions(kinds: Iterable[Kind] = (*KINDS, *REVIEWS)) -> dict[tuple[str, str], list[Kind]]:
+    """Kinds by (group, version), in the order of the table."""
+    grouped: dict[tuple[str, str], list[Kind]] = {}
+    for kind in kinds:
+        grouped.setdefault((kind.group, kind.version), []).append(kind)
+    return grouped

@@ -1,0 +1,128 @@
+"""What the API server fills into pods and pod templates; see `defaults` for the rest."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Body = dict[str, Any]
+
+_PRIORITIES = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
+NOT_READY = "node.kubernetes.io/not-ready"
+_LEAVING_NODES = (NOT_READY, "node.kubernetes.io/unreachable")
+
+
+def quantities(values: Any) -> None:
+    """Write quantities as text: clients with strict types fail on `cpu: 8`."""
+    if isinstance(values, dict):
+        for name, value in values.items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                values[name] = f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def complete_pod_spec(spec: Body) -> None:
+    """Complete a pod's wishes, in a pod or in a template."""
+    spec.setdefault("restartPolicy", "Always")
+    spec.setdefault("dnsPolicy", "ClusterFirst")
+    spec.setdefault("schedulerName", "default-scheduler")
+    spec.setdefault("securityContext", {})
+    spec.setdefault("terminationGracePeriodSeconds", 30)
+    if spec.get("serviceAccountName"):
+        spec.setdefault("serviceAccount", spec["serviceAccountName"])
+    for container in (*spec.get("initContainers", ()), *spec.get("containers", ())):
+        if isinstance(container, dict):
+            _container(container, host_network=bool(spec.get("hostNetwork")))
+    for volume in spec.get("volumes", ()):
+        for source in ("configMap", "secret", "projected", "downwardAPI"):
+            if isinstance(volume.get(source), dict):
+                volume[source].setdefault("defaultMode", 0o644)
+        if isinstance(volume.get("hostPath"), dict):
+            volume["hostPath"].setdefault("type", "")
+        if isinstance(volume.get("emptyDir"), dict):
+            quantities(volume["emptyDir"])
+
+
+def _container(container: Body, *, host_network: bool) -> None:
+    container.setdefault("imagePullPolicy", _pull_policy(str(container.get("image", ""))))
+    container.setdefault("terminationMessagePath", "/dev/termination-log")
+    container.setdefault("terminationMessagePolicy", "File")
+    resources = container.setdefault("resources", {})
+    for field in ("limits", "requests"):
+        quantities(resources.get(field))
+    if resources.get("limits"):
+        resources["requests"] = {**resources["limits"], **resources.get("requests", {})}
+    for port in container.get("ports", ()):
+        port.setdefault("protocol", "TCP")
+        if host_network:
+            port.setdefault("hostPort", port.get("containerPort"))
+    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
+        if isinstance(container.get(probe), dict):
+            _probe(container[probe])
+    for variable in container.get("env", ()):
+        reference = variable.get("valueFrom", {}).get("fieldRef")
+        if reference:
+            reference.setdefault("apiVersion", "v1")
+
+
+def _pull_policy(image: str) -> str:
+    name = image.rpartition("/")[2]
+    moving = "@" not in name and (":" not in name or name.endswith(":latest"))
+    return "Always" if moving else "IfNotPresent"
+
+
+def _probe(probe: Body) -> None:
+    for field, value in (
+        ("timeoutSeconds", 1),
+        ("periodSeconds", 10),
+        ("successThreshold", 1),
+        ("failureThreshold", 3),
+    ):
+        probe.setdefault(field, value)
+    if isinstance(probe.get("httpGet"), dict):
+        probe["httpGet"].setdefault("scheme", "HTTP")
+        probe["httpGet"].setdefault("path", "/")
+
+
+def complete_pod(pod: Body) -> None:
+    """Complete a pod that stands for itself, with the status it begins with."""
+    spec = pod.setdefault("spec", {})
+    spec.setdefault("serviceAccountName", "default")
+    complete_pod_spec(spec)
+    spec.setdefault("enableServiceLinks", True)
+    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    spec.setdefault("priority", _PRIORITIES.get(spec.get("priorityClassName", ""), 0))
+    _tolerate_leaving_nodes(spec)
+    status = pod.setdefault("status", {})
+    status.setdefault("phase", "Pending")
+    status.setdefault("qosClass", _quality_of_service(spec))
+    for condition in status.get("conditions", ()):
+        condition.setdefault("lastProbeTime", None)
+    for field in ("containerStatuses", "initContainerStatuses"):
+        for container in status.get(field, ()):
+            for key, value in (("imageID", ""), ("ready", False), ("restartCount", 0)):
+                container.setdefault(key, value)
+
+
+def _tolerate_leaving_nodes(spec: Body) -> None:
+    """Let a pod stay for five minutes on a node that has fallen silent, unless it says else."""
+    tolerations = spec.setdefault("tolerations", [])
+    for key in _LEAVING_NODES:
+        tolerated = any(
+            item.get("key") in (key, None, "") and item.get("effect") in ("NoExecute", None, "")
+            for item in tolerations
+        )
+        if not tolerated:
+            tolerations.append(
+                {"effect": "NoExecute", "key": key, "operator": "Exists", "tolerationSeconds": 300}
+            )
+
+
+def _quality_of_service(spec: Mapping[str, Any]) -> str:
+    """BestEffort, Burstable or Guaranteed, from requests and limits."""
+    resources = [container.get("resources") or {} for container in spec.get("containers", ())]
+    if not any(item.get("requests") or item.get("limits") for item in resources):
+        return "BestEffort"
+    guaranteed = all(
+        {"cpu", "memory"} <= (item.get("limits") or {}).keys()
+        and item.get("requests", item["limits"]) == item["limits"]
+        for item in resources
+    )
+    return "Guaranteed" if guaranteed else "Burstable"

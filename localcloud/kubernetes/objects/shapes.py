@@ -1,0 +1,161 @@
+"""Which fields a body may have, which it must have, and of which JSON types they are.
+
+One wrong type in a stored object breaks every list of strict clients, and a record without what
+every reader counts on breaks our controllers: both are always checked, for the fields in the table
+of types. Unknown fields are refused where the client asks for it, by the schemas of all kinds.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from localcloud.kubernetes.objects.failures import ApiFailure, Cause, bad_request, invalid
+from localcloud.kubernetes.objects.field_types import FIELDS, REQUIRED
+from localcloud.kubernetes.objects.kinds import Kind
+from localcloud.kubernetes.objects.pods import parse_quantity
+from localcloud.kubernetes.objects.protobuf_fields import Field
+from localcloud.kubernetes.objects.schemas import Property, fields_of, model_of
+
+_GO_TYPES = {"string": "string", "bytes": "[]uint8", "bool": "bool", "int": "int32"}
+
+
+def require_types(kind: Kind, body: Mapping[str, Any]) -> None:
+    """Refuse values of the wrong JSON type, and records without their necessary fields.
+
+    Raises:
+        ApiFailure: 400 or 422 that names the field.
+    """
+    if kind.kind in FIELDS:
+        missing: list[str] = []
+        _check_record(kind, kind.kind, body, "", missing)
+        if missing:
+            name = body.get("metadata", {}).get("name", "")
+            raise invalid(kind, name, [Cause.required(path) for path in missing])
+
+
+def require_known_fields(kind: Kind, body: Any) -> None:
+    """Refuse unknown fields in an object or a patch, as fieldValidation=Strict asks.
+
+    Raises:
+        ApiFailure: 400 that names their paths.
+    """
+    unknown = ", ".join(f'unknown field "{path}"' for path in unknown_fields(kind, body))
+    if unknown:
+        raise _unreadable(kind, f"strict decoding error: {unknown}")
+
+
+def _check_record(
+    kind: Kind, record: str, body: Mapping[str, Any], path: str, missing: list[str]
+) -> None:
+    """Check the types in a record, and note the paths of what it lacks."""
+    fields, inside = FIELDS[record], f"{path}." if path else ""
+    missing += [f"{inside}{name}" for name in REQUIRED[record] if body.get(name) is None]
+    for name, value in body.items():
+        field = fields.get(name)
+        if field is not None and value is not None:
+            _check_field(kind, field, value, inside + name, missing)
+
+
+def _check_field(kind: Kind, field: Field, value: Any, path: str, missing: list[str]) -> None:
+    if field.is_list:
+        if not isinstance(value, list):
+            raise _wrong(kind, value, path, f"[]{_GO_TYPES.get(field.type, field.type)}")
+        for index, item in enumerate(value):
+            _check_value(kind, field.type, item, f"{path}[{index}]", missing)
+    elif field.is_map:
+        if not isinstance(value, Mapping):
+            go_type = f"map[string]{_GO_TYPES.get(field.type, field.type)}"
+            raise _wrong(kind, value, path, go_type)
+        for item in value.values():
+            _check_value(kind, field.type, item, path, missing)
+    else:
+        _check_value(kind, field.type, value, path, missing)
+
+
+def _check_value(kind: Kind, wanted: str, value: Any, path: str, missing: list[str]) -> None:
+    match wanted:
+        case "string" | "bytes" | "Time":
+            fits = isinstance(value, str)
+        case "bool":
+            fits = isinstance(value, bool)
+        case "int":
+            fits = isinstance(value, int) and not isinstance(value, bool)
+        case "Quantity":
+            fits = isinstance(value, str | int | float) and not isinstance(value, bool)
+        case "IntOrString":
+            fits = isinstance(value, str | int) and not isinstance(value, bool)
+        case _:
+            fits = isinstance(value, Mapping)
+            if fits:
+                _check_record(kind, wanted, value, path, missing)
+    if not fits:
+        raise _wrong(kind, value, path, _GO_TYPES.get(wanted, wanted))
+    if wanted in _READERS:
+        _require_readable(kind, wanted, value)
+
+
+def _moment(text: str) -> None:
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("a moment without its time zone")
+
+
+_READERS: Mapping[str, Callable[[Any], object]] = {"Quantity": parse_quantity, "Time": _moment}
+
+
+def _require_readable(kind: Kind, wanted: str, value: Any) -> None:
+    try:
+        _READERS[wanted](value)
+    except ValueError as error:
+        why = f'parsing time "{value}" as "2006-01-02T15:04:05Z07:00": cannot parse it'
+        if wanted == "Quantity":
+            pattern = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
+            why = f"quantities must match the regular expression '{pattern}'"
+        raise _unreadable(kind, why) from error
+
+
+def _wrong(kind: Kind, value: Any, path: str, go_type: str) -> ApiFailure:
+    given = {bool: "bool", int: "number", float: "number", str: "string", list: "array"}
+    word = given.get(type(value), "object")
+    place = re.sub(r"\[\d+]", "", path)
+    return _unreadable(
+        kind,
+        f"json: cannot unmarshal {word} into Go struct field {kind.kind}.{place} of type {go_type}",
+    )
+
+
+def _unreadable(kind: Kind, why: str) -> ApiFailure:
+    return bad_request(
+        f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {why}'
+    )
+
+
+def unknown_fields(kind: Kind, body: Any) -> Iterator[str]:
+    """The paths of fields that a kind does not have, in the order of the body.
+
+    What begins with a dollar sign is a directive of a patch.
+    """
+    return _unknown(model_of(kind), body, "")
+
+
+def _unknown(model: str, body: Any, path: str) -> Iterator[str]:
+    known = fields_of(model)
+    for name, value in body.items() if isinstance(body, Mapping) else ():
+        field = known.get(name)
+        place = f"{path}.{name}" if path else name
+        if field is None and not name.startswith("$"):
+            yield place
+        elif field is not None and field.is_model:
+            yield from _unknown_within(field, value, place)
+
+
+def _unknown_within(field: Property, value: Any, place: str) -> Iterator[str]:
+    match field.container, value:
+        case "list", list():
+            for index, item in enumerate(value):
+                yield from _unknown(field.type, item, f"{place}[{index}]")
+        case "dict", dict():
+            for key, item in value.items():
+                yield from _unknown(field.type, item, f"{place}.{key}")
+        case "", _:
+            yield from _unknown(field.type, value, place)

@@ -1,0 +1,148 @@
+"""Watches: the changes of one kind, narrowed by namespace and selectors, as they happen."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+from localcloud.kubernetes.objects.kinds import POD, Kind
+from localcloud.kubernetes.objects.selectors import (
+    LabelTest,
+    field_test,
+    parse_field_selector,
+    parse_label_selector,
+)
+from localcloud.kubernetes.objects.store import Change, ChangeType, Store, Stored
+
+BACKLOG = 20_000
+"""Events that a slow reader may be behind before its watch ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which objects of a kind: by namespace (empty: all), labels and fields."""
+
+    kind: Kind
+    namespace: str = ""
+    labels: str = ""
+    fields: str = ""
+
+    def node(self) -> str | None:
+        """The node, where the fields ask for the pods of exactly one."""
+        if self.kind is POD:
+            for field, value, wanted in parse_field_selector(self.fields):
+                if field == "spec.nodeName" and wanted:
+                    return value
+        return None
+
+    def list(self, store: Store) -> list[Stored]:
+        """What is selected now, ordered by namespace and name."""
+        found = store.select(self.kind, self.namespace, self.node())
+        if not self.labels and not self.fields:
+            return found
+        test = Matcher(self)
+        return [stored for stored in found if test(stored)]
+
+
+class Matcher:
+    """Tests single objects against a selection."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._namespace = selection.namespace
+        self._labels: LabelTest = parse_label_selector(selection.labels)
+        self._fields = field_test(parse_field_selector(selection.fields))
+        self._any = not (selection.namespace or selection.labels or selection.fields)
+
+    def __call__(self, stored: Stored) -> bool:
+        if self._any:
+            return True
+        metadata = stored.body["metadata"]
+        if self._namespace and metadata.get("namespace") != self._namespace:
+            return False
+        return self._labels(metadata.get("labels") or {}) and self._fields(stored.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change as a watch tells it; entering and leaving a selection is adding and deleting."""
+
+    type: ChangeType
+    object: Stored
+
+
+class Overflowed(Exception):
+    """The reader fell too far behind; it has to list again."""
+
+
+class Watch:
+    """A reader of changes. It hears from the moment it is made until `close`."""
+
+    def __init__(self, store: Store, selection: Selection) -> None:
+        self._store = store
+        self._kind = selection.kind
+        self._matches = Matcher(selection)
+        self._events: deque[Event] = deque()
+        self._wake = asyncio.Event()
+        self._overflowed = False
+        self.closed = False
+        store.listen(self._kind, self._hear)
+
+    def replay(self, version: int) -> None:
+        """Begin with the changes after a version.
+
+        Raises:
+            TooOld: they are forgotten in part.
+        """
+        for change in self._store.since(self._kind, version):
+            self._hear(change)
+
+    async def next(self) -> Event | None:
+        """Wait for the next event; None once the watch is closed.
+
+        Raises:
+            Overflowed: events were lost.
+        """
+        while not self._events:
+            if self._overflowed:
+                raise Overflowed
+            if self.closed:
+                return None
+            self._wake.clear()
+            await self._wake.wait()
+        return self._events.popleft()
+
+    def take(self) -> Event | None:
+        """The next event if one is there already."""
+        return self._events.popleft() if self._events else None
+
+    def close(self) -> None:
+        """Hear no more; whoever waits gets None."""
+        self.closed = True
+        self._store.unlisten(self._kind, self._hear)
+        self._wake.set()
+
+    def _hear(self, change: Change) -> None:
+        event = self._event(change)
+        if event is None:
+            return
+        if len(self._events) >= BACKLOG:
+            self._overflowed = True
+            self._store.unlisten(self._kind, self._hear)
+        else:
+            self._events.append(event)
+        self._wake.set()
+
+    def _event(self, change: Change) -> Event | None:
+        was = change.before is not None and self._matches(change.before)
+        if change.type is ChangeType.DELETED:
+            return Event(ChangeType.DELETED, change.now) if was else None
+        if self._matches(change.now):
+            return Event(ChangeType.MODIFIED if was else ChangeType.ADDED, change.now)
+        if was and change.before is not None:
+            return Event(ChangeType.DELETED, _at(change.before, change.now.version))
+        return None
+
+
+def _at(stored: Stored, version: int) -> Stored:
+    """An older state under a newer version, so that a reader resumes after the change."""
+    metadata = {**stored.body["metadata"], "resourceVersion": str(version)}
+    return Stored({**stored.body, "metadata": metadata}, version)

@@ -1,0 +1,75 @@
+"""What a control plane is made of and what it can do, whichever engine runs it."""
+
+import hashlib
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from localcloud.kubernetes.access.join_tokens import BootstrapToken
+from localcloud.kubernetes.access.users import User
+from localcloud.kubernetes.client.interface import ApiClient
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneConfig:
+    """What kubeadm decides about a control plane; certificates and keys are PEM.
+
+    Attributes:
+        dial: reaches into the private network as the master machine does.
+        node_cidr_mask: the prefix length of each node's part of the pod network.
+        data: the file in which a plane keeps its objects; without one they end with the process.
+            A real plane needs it, and keeps a folder beside it instead.
+    """
+
+    name: str
+    version: str
+    vpc: str
+    address: str
+    ca_certificate: bytes
+    ca_key: bytes
+    server_certificate: bytes
+    server_key: bytes
+    pod_cidr: str
+    service_cidr: str
+    bootstrap_tokens: tuple[BootstrapToken, ...]
+    dial: Callable[[str, int], socket.socket]
+    node_cidr_mask: int = 24
+    data: Path | None = None
+
+
+class Plane(Protocol):
+    """An API server with its controllers. Its objects outlive `stop`."""
+
+    config: PlaneConfig
+    ca_hash: str
+
+    @property
+    def is_running(self) -> bool: ...
+
+    async def start(self) -> None:
+        """Begin to serve; the first time, furnish the cluster. A second start does nothing."""
+        ...
+
+    async def stop(self) -> None:
+        """End the controllers, every watch and every connection; the objects stay."""
+        ...
+
+    def accept(self, connection: socket.socket, peer: str) -> None:
+        """Serve one TLS connection until it ends; refused while the plane is stopped."""
+        ...
+
+    def client(self, user: User) -> ApiClient:
+        """A client with that identity."""
+        ...
+
+
+def hash_of_ca(certificate: bytes) -> str:
+    """The hash that kubeadm pins: SHA-256 of the public key, as `sha256:…`."""
+    key = x509.load_pem_x509_certificate(certificate).public_key()
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return f"sha256:{hashlib.sha256(spki).hexdigest()}"

@@ -1,0 +1,120 @@
+"""What the images that the local cloud knows answer, and on which port.
+
+No container runs here. Every image can be started, but only those in the catalogue answer; a page
+says in its first lines that the local cloud stands in for the real program.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from localcloud.kubernetes.pods import kube_ui
+from localcloud.kubernetes.pods.http import ReadApi, Reply, Request
+
+Pod = Mapping[str, Any]
+Answer = Callable[[Pod, Request, ReadApi | None], Awaitable[Reply]]
+
+MISSING_TAG = "does-not-exist"
+"""An image with this tag cannot be pulled, so that people can see what that looks like."""
+
+
+class NobodyAnswers(ConnectionRefusedError):
+    """No container of this pod listens on this port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program inside an image."""
+
+    port: int
+    answer: Answer
+    tls_flags: tuple[str, ...] = field(default=())  # both given: it speaks TLS
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Where a container looks for its certificate and key."""
+
+    certificate: str
+    key: str
+
+
+async def _nginx(pod: Pod, request: Request, read: ReadApi | None) -> Reply:
+    if request.method not in ("GET", "HEAD"):
+        return Reply.html(405, "<h1>405 Not Allowed</h1><hr>nginx", {"allow": "GET, HEAD"})
+    if request.path not in ("/", "/index.html"):
+        return Reply.html(404, "<h1>404 Not Found</h1><hr>nginx")
+    name = escape(pod["metadata"]["name"])
+    node = escape(pod.get("spec", {}).get("nodeName", "no node"))
+    page = (
+        "<!doctype html><html><head><title>nginx on the local cloud</title></head><body>"
+        "<h1>nginx is up</h1>"
+        "<p>The local cloud stands in for the nginx image here: no container runs, "
+        "and this page is all it serves.</p>"
+        f"<p>Pod <b>{name}</b> on node <b>{node}</b>.</p>"
+        "</body></html>\n"
+    )
+    return Reply.html(200, page, {"server": "nginx (local cloud)"})
+
+
+NGINX = Program(80, _nginx)
+KUBE_UI = Program(4466, kube_ui.answer, ("-tls-cert-path", "-tls-key-path"))
+
+
+def find_program(image: str) -> Program | None:
+    """Return the catalogue's program for an image, by its name without registry and tag."""
+    name = image.split("@")[0].rsplit("/", 1)[-1].split(":")[0]
+    if "headlamp" in image:
+        return KUBE_UI
+    return NGINX if name == "nginx" else None
+
+
+def is_missing(image: str) -> bool:
+    """Say whether no registry has this image."""
+    return image.split("@")[0].endswith(":" + MISSING_TAG)
+
+
+def programs_of(pod: Pod) -> dict[int, tuple[Program, Mapping[str, Any]]]:
+    """Return what answers in a pod: by port, the program and its container."""
+    found: dict[int, tuple[Program, Mapping[str, Any]]] = {}
+    for container in pod["spec"]["containers"]:
+        program = find_program(container.get("image", ""))
+        if program is not None:
+            found.setdefault(program.port, (program, container))
+    return found
+
+
+def tls_files(program: Program, container: Mapping[str, Any]) -> TlsFiles | None:
+    """Return the certificate and key that a container was told to serve TLS with, if any."""
+    words = [*container.get("command", ()), *container.get("args", ())]
+    values = [value for flag in program.tls_flags if (value := _flag_value(words, flag))]
+    return TlsFiles(*values) if len(values) == 2 else None
+
+
+def _flag_value(words: list[str], flag: str) -> str | None:
+    """Read `-flag=value`, `--flag=value` or the value in the next word, as Go programs do."""
+    for position, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if "-" + name.lstrip("-") != flag:
+            continue
+        if equals:
+            return value
+        return words[position + 1] if position + 1 < len(words) else None
+    return None
+
+
+async def serve(pod: Pod, port: int, request: Request, read: ReadApi | None = None) -> Reply:
+    """Answer one request to a port of a pod.
+
+    Args:
+        read: how the program in the pod reads the Kubernetes API; without it kube-ui can only
+            show its login page.
+
+    Raises:
+        NobodyAnswers: nothing in the catalogue listens on that port of this pod.
+    """
+    found = programs_of(pod).get(port)
+    if found is None:
+        raise NobodyAnswers(f"pod {pod['metadata']['name']}: nothing listens on port {port}")
+    return await found[0].answer(pod, request, read)
