@@ -13,14 +13,12 @@ import pytest
 
 from localcloud.clock import WallClock
 from localcloud.fabric import Fabric
-from localcloud.kubernetes.planes import PlaneConfig, Planes
+from localcloud.kubernetes.planes import Planes
 from localcloud.kubernetes.real.assets import VARIABLE, find_assets
 from localcloud.profiles import PROFILES
 from tests.localcloud.kubernetes.sample_cluster import (
-    MASTER,
-    VPC,
     SampleCluster,
-    certificates,
+    plane_config,
     replication_controller,
     run,
     service,
@@ -35,24 +33,10 @@ pytestmark = pytest.mark.skipif(
 @asynccontextmanager
 async def real_cluster(folder: Path) -> AsyncIterator[SampleCluster]:
     fabric, clock = Fabric(), WallClock()
-    ca, ca_key, server, server_key = certificates()
-    config = PlaneConfig(
-        name="real",
-        version="v1.36.4",
-        vpc=VPC,
-        address=MASTER,
-        ca_certificate=ca,
-        ca_key=ca_key,
-        server_certificate=server,
-        server_key=server_key,
-        pod_cidr="10.244.0.0/16",
-        service_cidr="10.96.0.0/16",
-        bootstrap_tokens=(),
-        dial=lambda address, port: fabric.dial(VPC, MASTER, address, port),
-        data=folder / "cluster.db",
-    )
     assets = find_assets(os.environ)
-    plane = Planes(clock, PROFILES["instant"], assets=assets).create(config)
+    plane = Planes(clock, PROFILES["instant"], assets=assets).create(
+        plane_config(fabric, folder / "cluster.db")
+    )
     await plane.start()
     cluster = SampleCluster(plane, fabric, clock)
     try:

@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -182,15 +183,10 @@ class SampleCluster:
         return [(event["reason"], event["message"]) for event in found]
 
 
-@asynccontextmanager
-async def running_cluster(
-    clock: Clock | None = None, chance: random.Random | None = None
-) -> AsyncIterator[SampleCluster]:
-    """Run a cluster without nodes, and end it with all its nodes."""
-    clock = clock or WallClock()
-    fabric = Fabric()
+def plane_config(fabric: Fabric, data: Path | None = None) -> PlaneConfig:
+    """A control plane at the master's place in a private network."""
     ca, key, server, server_key = certificates()
-    config = PlaneConfig(
+    return PlaneConfig(
         name="test",
         version="v1.36.4",
         vpc=VPC,
@@ -203,8 +199,18 @@ async def running_cluster(
         service_cidr="10.96.0.0/16",
         bootstrap_tokens=(),
         dial=lambda address, port: fabric.dial(VPC, MASTER, address, port),
+        data=data,
     )
-    plane = Planes(clock, PROFILES["instant"], chance).create(config)
+
+
+@asynccontextmanager
+async def running_cluster(
+    clock: Clock | None = None, chance: random.Random | None = None
+) -> AsyncIterator[SampleCluster]:
+    """Run a cluster without nodes, and end it with all its nodes."""
+    clock = clock or WallClock()
+    fabric = Fabric()
+    plane = Planes(clock, PROFILES["instant"], chance).create(plane_config(fabric))
     await plane.start()
     fabric.listen(VPC, MASTER, 6443, plane.accept)
     cluster = SampleCluster(plane, fabric, clock)

@@ -15,13 +15,13 @@ from localcloud.kubernetes.access.tls import client_tls
 from localcloud.kubernetes.client import MASTERS, ApiFailure, User
 from localcloud.kubernetes.client.https import HttpsClient
 from localcloud.kubernetes.client.https_connection import Address
-from localcloud.kubernetes.planes import PlaneConfig, Planes, erase_objects
+from localcloud.kubernetes.planes import Planes, erase_objects
 from localcloud.kubernetes.real import plane as real_plane
 from localcloud.kubernetes.real.assets import PROGRAMS, find_assets
 from localcloud.kubernetes.real.identity import issue
 from localcloud.kubernetes.real.plane import PlaneFailed, RealPlane
 from localcloud.profiles import PROFILES
-from tests.localcloud.kubernetes.sample_cluster import MASTER, VPC, certificates
+from tests.localcloud.kubernetes.sample_cluster import MASTER, VPC, plane_config
 
 ROOT = Path(__file__).parents[4]
 API_SERVER = Path(__file__).with_name("stand_in_apiserver.py")
@@ -43,22 +43,7 @@ def assets(tmp_path) -> Path:
 
 
 def make_plane(assets: Path, fabric: Fabric) -> RealPlane:
-    ca, ca_key, server, server_key = certificates()
-    config = PlaneConfig(
-        name="test",
-        version="v1.36.4",
-        vpc=VPC,
-        address=MASTER,
-        ca_certificate=ca,
-        ca_key=ca_key,
-        server_certificate=server,
-        server_key=server_key,
-        pod_cidr="10.244.0.0/16",
-        service_cidr="10.96.0.0/16",
-        bootstrap_tokens=(),
-        dial=lambda address, port: fabric.dial(VPC, MASTER, address, port),
-        data=assets.parent / "machine/cluster.db",
-    )
+    config = plane_config(fabric, assets.parent / "machine/cluster.db")
     found = find_assets({"KUBEBUILDER_ASSETS": str(assets)})
     plane = Planes(WallClock(), PROFILES["instant"], assets=found).create(config)
     assert isinstance(plane, RealPlane)
