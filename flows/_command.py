@@ -173,14 +173,18 @@ def whatever_happens() -> Iterator[None]:
 
 
 @contextmanager
-def session(common: Common, *, shows_steps: bool = True) -> Iterator[Session]:
+def session(
+    common: Common, *, shows_steps: bool = True, lasting: bool = False
+) -> Iterator[Session]:
     """Open a session: find the Prefect server, choose the account, show steps as they happen.
 
-    `shows_steps` is False for a command that needs the terminal for a live picture of its own.
+    Args:
+        shows_steps: False for a command that needs the terminal for a live picture of its own.
+        lasting: True for a command that runs until somebody ends it, longer than any Prefect server.
     """
     if not common.debug:
         quiet_prefect()
-    with prefect_server(say, debug=common.debug):
+    with prefect_server(say, debug=common.debug, lasting=lasting):
         chosen = choose_account(common.account)
         opened = Session(common, chosen)
         opened.say(f"Account: {chosen.description}")

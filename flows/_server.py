@@ -10,7 +10,9 @@ from tempfile import TemporaryFile
 from threading import Event, Thread
 from urllib.parse import urlsplit
 
+from httpx import HTTPError
 from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectException
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
@@ -36,12 +38,26 @@ LOOK = 5.0
 """Seconds between two looks at the server."""
 
 
+SERVER_ERRORS = (HTTPError, PrefectException)
+"""What a call to a Prefect server raises that does not answer."""
+
+
+def say_silent(error: Exception) -> str:
+    """What to tell of one of `SERVER_ERRORS` where a command goes on all the same."""
+    return f"the Prefect server does not answer: {error or type(error).__name__}"
+
+
 @contextmanager
-def prefect_server(say: Callable[[str], None], *, debug: bool) -> Iterator[None]:
+def prefect_server(
+    say: Callable[[str], None], *, debug: bool, lasting: bool = False
+) -> Iterator[None]:
     """Use the configured Prefect server, else this user's own, else one that lives for this run.
 
     A server that goes away for good ends the process with exit code 1: Prefect itself would go on
     asking it, for a minute at each step.
+
+    Args:
+        lasting: the command waits for the server to come back, however long that takes.
 
     Raises:
         Unreachable: the configured one does not answer.
@@ -51,16 +67,17 @@ def prefect_server(say: Callable[[str], None], *, debug: bool) -> Iterator[None]
     if url:
         _check_health(url)
     url = url or find_running_server()
-    with _served_by(url, debug=debug) if url else _short_lived(say):
+    with _served_by(url, debug=debug, lasting=lasting) if url else _short_lived(say):
         yield
 
 
 @contextmanager
-def _served_by(url: str, *, debug: bool) -> Iterator[None]:
+def _served_by(url: str, *, debug: bool, lasting: bool) -> Iterator[None]:
     # A heartbeat's thread ends within a second, and the end of a run waits for it.
     unless_set = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     with temporary_settings({PREFECT_API_URL: url}, set_defaults=unless_set):
-        if not listens(url):  # behind a proxy, as it has just answered: nothing can be told of it
+        # What has answered and does not listen is behind a proxy: nothing can be told of it.
+        if lasting or not listens(url):
             yield
             return
         with watched(url, partial(_end, url)):

@@ -8,9 +8,6 @@ from signal import SIGINT, getsignal, signal
 from threading import Event
 from types import FrameType
 
-from httpx import HTTPError
-from prefect.exceptions import PrefectException
-
 from blocks.accounts import QingCloudAccount
 from clients.kubernetes import ClusterClient
 from domain.autoscaling.keeping import keep_memory
@@ -18,6 +15,7 @@ from domain.autoscaling.report import Evaluation, skipped
 from domain.errors import ClusterError, FinalError
 from domain.names import NODES
 from flows._cases import consider, open_case
+from flows._server import SERVER_ERRORS, say_silent
 from tasks.autoscaling import Subject, in_thread, keep_counts, only_evaluator
 from tasks.steps import run_logger
 
@@ -133,6 +131,5 @@ def _look(
             return finding.evaluation
     except ClusterError as error:
         return skipped(name, NODES, datetime.now(UTC), str(error))
-    except (HTTPError, PrefectException) as error:
-        words = f"the Prefect server does not answer: {error or type(error).__name__}"
-        return skipped(name, NODES, datetime.now(UTC), words)
+    except SERVER_ERRORS as error:
+        return skipped(name, NODES, datetime.now(UTC), say_silent(error))

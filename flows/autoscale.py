@@ -110,7 +110,7 @@ def main(
     if watch and common.json:
         raise InvalidSpec("--watch and --json do not go together; --json looks once")
     name = cluster_name(common)
-    with session(common) as opened:
+    with session(common, lasting=watch) as opened:
         if watch:
             _watch(opened, name, policy)
         elif why is not None:

@@ -22,6 +22,7 @@ from domain.metrics.records import Collected, Gap
 from domain.metrics.report import MetricsReport, report_metrics
 from domain.spec import parse_spec
 from flows._command import Common, Session, cluster_name, make_app, read_document, run, session
+from flows._server import SERVER_ERRORS, say_silent
 from flows._terminal import Watch, show_metrics
 from tasks.alarms import collect_signals, look_at_alarms, send_test
 from tasks.control_plane import api_url
@@ -128,7 +129,8 @@ def main(
     if file and not file.parent.is_dir():
         raise InvalidSpec(f"{file} cannot be written: {file.parent} is no folder")
     if watch:
-        with session(common, shows_steps=False) as opened, _page(listen, file) as page:
+        opening = session(common, shows_steps=False, lasting=True)
+        with opening as opened, _page(listen, file) as page:
             if page:
                 opened.say(f"Prometheus can read {page.url}")
             _watch(opened, name, page.file if page else file, every, page)
@@ -182,6 +184,9 @@ def _watch(
                 report = monitor(opened.account, name, str(file or ""))
             except TemporaryError as error:
                 trouble = str(error)
+                picture.tell(trouble)
+            except SERVER_ERRORS as error:
+                trouble = say_silent(error)
                 picture.tell(trouble)
             else:
                 picture.show(report, read_history(name, report.time))

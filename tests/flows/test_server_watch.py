@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 
@@ -93,5 +94,16 @@ def test_a_command_without_any_server_says_nothing_about_it(
 def test_a_server_that_only_a_proxy_reaches_is_not_taken_for_gone() -> None:
     url = "http://127.0.0.1:9/api"
     assert not listens(url)
-    with pytest.raises(OSError, match="the run's own"), _served_by(url, debug=False):
+    served = _served_by(url, debug=False, lasting=False)
+    with pytest.raises(OSError, match="the run's own"), served:
         raise OSError("the run's own")
+
+
+def test_a_command_that_lasts_goes_on_without_its_server() -> None:
+    with ExitStack() as stack:
+        with healthy_server() as port:
+            url = f"http://127.0.0.1:{port}/api"
+            stack.enter_context(_served_by(url, debug=False, lasting=True))
+        assert not listens(url)
+        with pytest.raises(OSError, match="looked once more"), stack.pop_all():
+            raise OSError("looked once more")
