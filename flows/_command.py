@@ -180,7 +180,7 @@ def session(
 
     Args:
         shows_steps: False for a command that needs the terminal for a live picture of its own.
-        lasting: True for a command that runs until somebody ends it, longer than any Prefect server.
+        lasting: True for a command that runs until somebody ends it, longer than its server.
     """
     if not common.debug:
         quiet_prefect()
