@@ -18,6 +18,7 @@ from domain.waiting import Clock, Pace, wait_for
 SYSTEM = "kube-system"
 SPEC_NAME = "cluster-spec"
 TOKEN_NAME = "bootstrap-token-"  # noqa: S105 - a prefix of names, by which kubeadm knows tokens
+SIGNATURE = "jws-kubeconfig-"
 
 
 def wait_for_apiserver(api: ClusterApi, url: str, clock: Clock = time) -> Ensured[str]:
@@ -78,8 +79,30 @@ def read_spec(api: ClusterApi) -> ClusterSpec | None:
         ) from error
 
 
-def token_manifest(token: BootstrapToken, expires: datetime) -> Manifest:
-    """The Secret by which the API server accepts a join token, as kubeadm writes it."""
+def publish_token(
+    api: ClusterApi, token: BootstrapToken, expires: datetime, clock: Clock = time
+) -> Ensured[None]:
+    """Let the API server accept a join token, and wait until nodes can trust the cluster by it.
+
+    A controller signs `cluster-info` with it a moment later. kubeadm on a node that looks too early
+    looks again only after five seconds.
+
+    Args:
+        expires: in UTC.
+    """
+    api.apply(_token_manifest(token, expires))
+
+    def signed() -> bool | None:
+        info = api.read("ConfigMap", "cluster-info", "kube-public") or {}
+        return True if SIGNATURE + token.id in info.get("data", {}) else None
+
+    what = f"signature of join token {token.id} in kube-public/cluster-info"
+    wait_for(signed, what=what, pace=Pace(timeout=120, interval=0.1, longest=2.0), clock=clock)
+    return Ensured(None, f"{token.id} accepted until {expires:%Y-%m-%d %H:%M} UTC")
+
+
+def _token_manifest(token: BootstrapToken, expires: datetime) -> Manifest:
+    """The Secret by which the API server knows a join token, as kubeadm writes it."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -17,6 +17,7 @@ from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_HOME,
+    PREFECT_SERVER_ANALYTICS_ENABLED,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     temporary_settings,
 )
@@ -96,8 +97,11 @@ def _short_lived(say: Callable[[str], None]) -> Iterator[None]:
     if (noted := noted_server()) and (why := refusal(noted)):
         say(f"Prefect: {why}")
     _check_room(Path(PREFECT_HOME.value()))
-    seconds = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: STARTUP_SECONDS}
-    with temporary_settings(seconds):
+    settings = {
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: STARTUP_SECONDS,
+        PREFECT_SERVER_ANALYTICS_ENABLED: False,
+    }
+    with temporary_settings(settings):
         yield
 
 

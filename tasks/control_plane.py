@@ -48,10 +48,8 @@ def wait_for_apiserver(account: QingCloudAccount, spec: ClusterSpec, url: str) -
 def publish_token(
     account: QingCloudAccount, spec: ClusterSpec, url: str, token: BootstrapToken
 ) -> Ensured[None]:
-    """Let the API server accept this token for two hours."""
     with open_api(account, spec.name, url) as api:
-        api.apply(workloads.token_manifest(token, datetime.now(UTC) + TOKEN_VALIDITY))
-        return Ensured(None, f"{token.id} accepted for {TOKEN_VALIDITY}")
+        return workloads.publish_token(api, token, datetime.now(UTC) + TOKEN_VALIDITY)
 
 
 @step("nodes of {spec.name} Ready")

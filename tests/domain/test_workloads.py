@@ -1,12 +1,16 @@
-"""What a cluster remembers of its own description."""
+"""What is put into a cluster: its own description, and join tokens."""
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from domain.errors import InvalidSpec
+from domain.errors import InvalidSpec, WaitTimedOut
+from domain.pki import BootstrapToken
 from domain.spec import parse_spec
-from domain.workloads import read_spec, spec_manifest
+from domain.workloads import publish_token, read_spec, spec_manifest
+from tests.domain.clocks import JumpingClock
 
 
 class Remembers:
@@ -34,3 +38,44 @@ def test_what_was_stored_is_read_back() -> None:
 def test_a_description_that_is_not_understood_is_no_absent_one(data: dict[str, str]) -> None:
     with pytest.raises(InvalidSpec, match="correct it with: kubectl -n kube-system edit configmap"):
         read_spec(Remembers({"data": data}))  # type: ignore[arg-type]
+
+
+class SignsLater:
+    """The part of a cluster's API that takes a join token; a controller signs it some looks later.
+
+    kubeadm looks for the signature every five seconds, so a node that comes too early loses those.
+    """
+
+    def __init__(self, *infos: dict[str, Any] | None) -> None:
+        self.applied: list[Any] = []
+        self._infos: Iterator[dict[str, Any] | None] = iter(infos)
+        self._last: dict[str, Any] | None = None
+
+    def apply(self, manifest: Any) -> bool:
+        self.applied.append(manifest)
+        return True
+
+    def read(self, kind: str, name: str, namespace: str) -> Any:
+        assert self.applied, "the signature can only come after the token"
+        assert (kind, name, namespace) == ("ConfigMap", "cluster-info", "kube-public")
+        self._last = next(self._infos, self._last)
+        return self._last
+
+
+TOKEN = BootstrapToken("abcdef.0123456789abcdef")
+OTHER = {"data": {"kubeconfig": "…", "jws-kubeconfig-fedcba": "…"}}
+SIGNED = {"data": {**OTHER["data"], "jws-kubeconfig-abcdef": "…"}}
+
+
+def test_a_join_token_is_published_once_nodes_can_trust_the_cluster_by_it() -> None:
+    api, clock = SignsLater(None, {}, OTHER, SIGNED), JumpingClock()
+    said = publish_token(api, TOKEN, datetime(2026, 1, 1, tzinfo=UTC), clock)  # type: ignore[arg-type]
+    assert len(api.applied) == 1
+    assert len(clock.slept) == 3
+    assert said.did == "abcdef accepted until 2026-01-01 00:00 UTC"
+
+
+def test_a_join_token_that_nobody_signs_is_told_before_a_node_waits_for_it() -> None:
+    api, clock = SignsLater(OTHER), JumpingClock()
+    with pytest.raises(WaitTimedOut, match="signature of join token abcdef in kube-public/clus"):
+        publish_token(api, TOKEN, datetime(2026, 1, 1, tzinfo=UTC), clock)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
 from blocks.prefect_server import server_note
 from flows._server import _served_by, listens, prefect_server, watched
@@ -79,7 +79,7 @@ def test_a_command_says_that_the_server_where_ours_was_is_another_users(
     assert [url in words and "another user's" in words for words in said] == [True]
 
 
-def test_a_command_without_any_server_says_nothing_about_it(
+def test_a_command_without_any_server_has_one_that_tells_nobody(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
@@ -88,7 +88,9 @@ def test_a_command_without_any_server_says_nothing_about_it(
         temporary_settings(restore_defaults={PREFECT_API_URL}),
         prefect_server(said.append, debug=False),
     ):
+        told = get_current_settings().to_environment_variables(exclude_unset=True)
         assert said == []
+        assert told["PREFECT_SERVER_ANALYTICS_ENABLED"] == "False"
 
 
 def test_a_server_that_only_a_proxy_reaches_is_not_taken_for_gone() -> None:

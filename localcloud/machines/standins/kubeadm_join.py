@@ -23,7 +23,7 @@ from localcloud.machines.standins.kubeadm_config import Document, JoinSettings, 
 _INFO = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
 _CONFIGS = "/api/v1/namespaces/kube-system/configmaps"
 _DISCOVERY = timedelta(minutes=5)  # kubeadm's own default
-_SHORTEST_DISCOVERY = timedelta(seconds=2)
+_SHORTEST_DISCOVERY = timedelta(seconds=20)  # a real control plane signs seconds after its start
 _PAUSE = 1.0
 _PREFIX = "error execution phase preflight: couldn't validate the identity of the API Server: "
 
