@@ -51,6 +51,15 @@ def routes_to_add(wanted: Sequence[Route], seen: Sequence[Listener]) -> tuple[Ro
     return tuple(route for route in wanted if route.listener.port not in ports)
 
 
+def listeners_to_delete(
+    cluster: str, wanted: Sequence[Route], seen: Sequence[Listener]
+) -> tuple[Listener, ...]:
+    """The cluster's own listeners on ports where they are not wanted; others' are never touched."""
+    right = {(route.listener.name, route.listener.port) for route in wanted}
+    ours = (one for one in seen if one.name.startswith(Names(cluster).prefix))
+    return tuple(one for one in ours if (one.name, one.port) not in right)
+
+
 def backends_to_add(
     wanted: Sequence[Route],
     listeners: Sequence[Listener],
@@ -84,7 +93,11 @@ def ensure_routes(
 ) -> Ensured[LoadBalancer]:
     """Make listeners and backends as wanted, and effective."""
     balancer = _settled(cloud, Names(cluster).balancer, clock)
-    new = routes_to_add(wanted, cloud.list_listeners(balancer.id))
+    there = cloud.list_listeners(balancer.id)
+    extra = listeners_to_delete(cluster, wanted, there)
+    if extra:
+        cloud.delete_listeners([listener.id for listener in extra])
+    new = routes_to_add(wanted, [listener for listener in there if listener not in extra])
     if new:
         cloud.add_listeners(balancer.id, [route.listener for route in new])
     seen = cloud.list_backends(balancer.id)

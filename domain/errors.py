@@ -6,7 +6,7 @@
     └── FinalError            the same call will fail again
         ├── BadRequest        what was asked cannot be done: exit code 2, nothing was created
         │   ├── InvalidSpec, NameTaken, QuotaReached, AccessDenied, Unreachable, NotConfirmed,
-        │   │   CredentialsMissing
+        │   │   CredentialsMissing, OtherRun
         └── …                 something that was begun could not be finished
 
 Every message says what happened, to which resource, and what to do next. No message holds a secret.
@@ -99,6 +99,10 @@ class WaitTimedOut(FinalError):
 
 class CredentialsMissing(BadRequest):
     """The cluster's machines exist but its saved credentials do not."""
+
+
+class OtherRun(BadRequest):
+    """Another run is changing the same cluster, and is not over."""
 
 
 class HostKeyMismatch(FinalError):

@@ -2,7 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from domain.balancer import backends_to_add, backends_to_delete, routes_to_add, wanted_routes
+from domain.balancer import (
+    backends_to_add,
+    backends_to_delete,
+    listeners_to_delete,
+    routes_to_add,
+    wanted_routes,
+)
 from domain.cloud import Eip, Instance, PortForwardSpec, Rule, RuleSpec, SecurityGroup
 from domain.firewall import firewall_rules, machine_rules, rules_to_add, rules_to_delete
 from domain.names import GROUPS, Names
@@ -13,6 +19,7 @@ from domain.view import ClusterView
 
 THERE = "as wanted"
 MISSING = "missing"
+STALE = "not wanted any more"
 
 
 def plan_cluster(
@@ -137,14 +144,16 @@ def _balancer(spec: ClusterSpec, view: ClusterView) -> Iterator[PlanItem]:
     name = Names(spec.name).balancer
     balancer, wanted = view.balancer, wanted_routes(spec.name, spec.access)
     yield _one("load balancer", name, balancer.id if balancer else None, billed=True)
-    new = {route.listener.port for route in routes_to_add(wanted, view.listeners)}
-    ids = {listener.port: listener.id for listener in view.listeners}
-    missing = backends_to_add(wanted, view.listeners, view.backends, view.masters)
-    stale = backends_to_delete(view.backends, view.masters)
+    stale = listeners_to_delete(spec.name, wanted, view.listeners)
+    kept = [listener for listener in view.listeners if listener not in stale]
+    new = {route.listener.port for route in routes_to_add(wanted, kept)}
+    ids = {listener.port: listener.id for listener in kept}
+    missing = backends_to_add(wanted, kept, view.backends, view.masters)
+    dead = backends_to_delete(view.backends, view.masters)
     for route in wanted:
         port, listener_id = route.listener.port, ids.get(route.listener.port, "")
         lacks = port in new or any(listener.port == port for listener, _, _ in missing)
-        swallows = any(backend.listener_id == listener_id for backend in stale)
+        swallows = any(backend.listener_id == listener_id for backend in dead)
         if port in new:
             yield PlanItem("listener", route.listener.name, Action.CREATE, MISSING)
         elif lacks or swallows or not view.masters:
@@ -155,6 +164,8 @@ def _balancer(spec: ClusterSpec, view: ClusterView) -> Iterator[PlanItem]:
             yield PlanItem("listener", route.listener.name, Action.CHANGE, reason, listener_id)
         else:
             yield _one("listener", route.listener.name, listener_id)
+    for extra in stale:
+        yield PlanItem("listener", extra.name, Action.DELETE, STALE, extra.id)
 
 
 def _machines(
@@ -203,9 +214,7 @@ def _forwards(spec: ClusterSpec, view: ClusterView) -> Iterator[PlanItem]:
             yield PlanItem("port forward", name, Action.CREATE, MISSING)
     for extra in forwards_to_delete(wanted, view.forwards):
         if extra.spec.public_port not in {forward.public_port for forward in wanted}:
-            yield PlanItem(
-                "port forward", extra.spec.name, Action.DELETE, "not wanted any more", extra.id
-            )
+            yield PlanItem("port forward", extra.spec.name, Action.DELETE, STALE, extra.id)
 
 
 def _tag(view: ClusterView) -> Iterator[PlanItem]:

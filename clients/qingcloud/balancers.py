@@ -80,6 +80,12 @@ class ListenerCalls(Calls):
             "AddLoadBalancerListeners", {"loadbalancer": loadbalancer_id, "listeners": listeners}
         )
 
+    def delete_listeners(self, listener_ids: Sequence[str]) -> None:
+        """Delete listeners with their backends; in effect until an update of the load balancer."""
+        self._transport.change(
+            "DeleteLoadBalancerListeners", {"loadbalancer_listeners": some(listener_ids)}
+        )
+
     def list_backends(self, loadbalancer_id: str) -> list[Backend]:
         """Read the backends of all listeners, stored or in effect."""
         items = read_all(

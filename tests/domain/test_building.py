@@ -12,13 +12,13 @@ import pytest
 
 from clients.qingcloud import QingCloud
 from domain import balancer, firewall, machines, network, teardown
-from domain.cloud import Billing, Instance
+from domain.cloud import Billing, Instance, ListenerSpec
 from domain.errors import NameTaken, TemporaryError, UnknownOutcome
 from domain.machines import GroupWish
 from domain.names import MASTERS, NODES, Names
 from domain.pki import make_ssh_keypair
-from domain.plan import Action
-from domain.planning import plan_cluster
+from domain.plan import Action, PlanItem
+from domain.planning import STALE, plan_cluster
 from domain.preflight import choose
 from domain.spec import ClusterSpec, changed
 from domain.tags import ensure_tagged
@@ -251,3 +251,42 @@ def test_a_hole_in_the_firewall_is_planned_and_closed(cloud: QingCloud) -> None:
     assert (change.action, change.reason) == (Action.CHANGE, "0 rules missing, 1 unwanted")
     build(cloud)
     assert plan_cluster(SPEC, read_cluster(cloud, "demo")).changes == ()
+
+
+def test_another_port_for_the_api_leaves_nothing_of_the_old_one(
+    cloud: QingCloud, daemon: IaasDaemon
+) -> None:
+    build(cloud)
+    moved = changed(SPEC, {"access": {"api_port": 9443}})
+    [old] = [one for one in read_cluster(cloud, "demo").listeners if one.port == 8080]
+    planned = plan_cluster(moved, read_cluster(cloud, "demo")).changes
+    assert PlanItem("listener", "k8s.demo.api", Action.DELETE, STALE, old.id) in planned
+    build(cloud, moved)
+    view = read_cluster(cloud, "demo")
+    assert sorted(one.port for one in view.listeners) == [6443, 8443, 9443]
+    assert plan_cluster(moved, view).changes == ()
+    assert resources(daemon) == WHOLE
+
+
+def test_ports_that_change_places_lead_where_they_should(cloud: QingCloud) -> None:
+    build(cloud)
+    swapped = changed(SPEC, {"access": {"api_port": 8443, "ui_port": 8080}})
+    build(cloud, swapped)
+    view = read_cluster(cloud, "demo")
+    ports = {backend.listener_id: backend.port for backend in view.backends}
+    assert {one.port: ports[one.id] for one in view.listeners} == {
+        8443: 6443,
+        6443: 6443,
+        8080: balancer.UI_NODE_PORT,
+    }
+    assert plan_cluster(swapped, view).changes == ()
+
+
+def test_a_listener_that_somebody_else_added_stays(cloud: QingCloud) -> None:
+    build(cloud)
+    [lb] = cloud.find_loadbalancers(NAMES.balancer)
+    cloud.add_listeners(lb.id, [ListenerSpec("shop", 9000)])
+    build(cloud)
+    view = read_cluster(cloud, "demo")
+    assert plan_cluster(SPEC, view).changes == ()
+    assert 9000 in {one.port for one in view.listeners}

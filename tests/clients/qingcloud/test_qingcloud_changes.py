@@ -279,6 +279,14 @@ MACHINE_PARAMS = {
             id="add_listeners",
         ),
         pytest.param(
+            lambda cloud: cloud.delete_listeners(["lbl-1"]),
+            "DeleteLoadBalancerListeners",
+            {"loadbalancer_listeners.1": "lbl-1"},
+            {"loadbalancer_listeners": ["lbl-1"]},
+            None,
+            id="delete_listeners",
+        ),
+        pytest.param(
             lambda cloud: cloud.add_backend("lbl-1", "i-1", "i-1", 6443),
             "AddLoadBalancerBackends",
             {
@@ -469,6 +477,7 @@ def test_text_outside_ascii_is_signed_as_it_is_sent(canned: CannedCloud, client:
         pytest.param(lambda cloud: cloud.delete_security_groups([]), id="delete_security_groups"),
         pytest.param(lambda cloud: cloud.add_listeners("lb-1", []), id="add_listeners"),
         pytest.param(lambda cloud: cloud.delete_backends([]), id="delete_backends"),
+        pytest.param(lambda cloud: cloud.delete_listeners([]), id="delete_listeners"),
         pytest.param(lambda cloud: cloud.update_loadbalancer(""), id="update_loadbalancer"),
         pytest.param(lambda cloud: cloud.delete_loadbalancers([]), id="delete_loadbalancers"),
         pytest.param(lambda cloud: cloud.delete_keypairs([]), id="delete_keypairs"),
