@@ -4,7 +4,7 @@ Exit codes: 0 done, 1 begun and not finished, 2 asked for something that cannot 
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ import yaml
 from cyclopts import App, CycloptsError, Parameter
 
 from blocks.accounts import ChosenAccount, QingCloudAccount, choose_account
-from domain.errors import BadRequest, ClusterError, InvalidSpec, NotFound
+from domain.errors import BadRequest, ClusterError, InvalidSpec, NotFound, OtherRun
 from domain.plan import Plan
 from domain.planning import plan_teardown
 from domain.spec import ClusterSpec, changed, overlay, parse_spec
@@ -151,25 +151,30 @@ def never_lower(spec: ClusterSpec, view: ClusterView) -> ClusterSpec:
     return changed(spec, {"nodes": {"count": there, "maximum": max(there, spec.nodes.maximum)}})
 
 
-def tell_billed(opened: Session, name: str) -> None:
-    """Say what a run that did not end well leaves behind, because it is billed."""
-    with whatever_happens():
-        left = plan_teardown(read_view(opened.account, name)).items
-        billed = [f"{item.kind} {item.id}" for item in left if item.billed]
-        if billed:
-            opened.say(
-                f"What is there stays, and is billed: {', '.join(billed)}. Run the same command "
-                f"again to go on, or: python -m flows.teardown --name {name}"
-            )
-
-
 @contextmanager
-def whatever_happens() -> Iterator[None]:
-    """Let trouble with the last words of a failed run not hide why it failed."""
+def telling(what_is_left: Callable[[], None]) -> Iterator[None]:
+    """Tell what a run leaves behind that does not end well, for what is left may be billed."""
     try:
         yield
-    except Exception as error:
-        run_logger().warning("what is there cannot be told: %s", error)
+    except OtherRun:  # what is there is that one's, which is not over
+        raise
+    except (Exception, KeyboardInterrupt):
+        try:
+            what_is_left()
+        except Exception as error:  # it shall not hide why the run failed
+            run_logger().warning("what is there cannot be told: %s", error)
+        raise
+
+
+def tell_billed(opened: Session, name: str) -> None:
+    """Say what is billed of a cluster that is not as it should be."""
+    left = plan_teardown(read_view(opened.account, name)).items
+    billed = [f"{item.kind} {item.id}" for item in left if item.billed]
+    if billed:
+        opened.say(
+            f"What is there stays, and is billed: {', '.join(billed)}. Run the same command "
+            f"again to go on, or: python -m flows.teardown --name {name}"
+        )
 
 
 @contextmanager

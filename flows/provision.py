@@ -28,6 +28,7 @@ from flows._command import (
     run,
     session,
     tell_billed,
+    telling,
     wanted_spec,
 )
 from flows._nodes import MOST_AT_ONCE, install_nodes, join_nodes, login_users, tell_neighbours
@@ -276,11 +277,8 @@ def main(
             opened.chosen.check_ports((access.api_port, access.ui_port, access.ssh_port))
         if account.bills and planned.changes:
             opened.agree(planned, f"Make this in zone {account.zone}?", yes=yes)
-        try:
+        with telling(lambda: tell_billed(opened, name)):
             report = provision(account, spec, demo, ui, accept_new_host_keys, rollback)
-        except (Exception, KeyboardInterrupt):
-            tell_billed(opened, name)
-            raise
     show_report(report, next_commands(report))
     opened.answer(report)
 

@@ -23,7 +23,7 @@ from flows._command import (
     make_app,
     run,
     session,
-    whatever_happens,
+    telling,
 )
 from flows._nodes import MOST_AT_ONCE
 from flows._scaling import scale_in, scale_out
@@ -95,22 +95,21 @@ def tell_idle(opened: Session, spec: ClusterSpec, before: ClusterView) -> None:
         before: what was there before the run: where the cluster does not answer, only machines
             that are new since then are named.
     """
-    with whatever_happens():
-        view = read_view(opened.account, spec.name)
-        url = api_url(view.public_address, spec.access.api_port)
-        ready = ready_nodes(opened.account, view, url)
-        used = (
-            {m.id for m in view.nodes if node_name(NODES, m.id) in ready}
-            if ready
-            else {m.id for m in before.nodes}
+    view = read_view(opened.account, spec.name)
+    url = api_url(view.public_address, spec.access.api_port)
+    ready = ready_nodes(opened.account, view, url)
+    used = (
+        {m.id for m in view.nodes if node_name(NODES, m.id) in ready}
+        if ready
+        else {m.id for m in before.nodes}
+    )
+    idle = [f"machine {m.id}" for m in view.nodes if m.id not in used]
+    if idle:
+        opened.say(
+            f"What was not finished stays, and is billed: {', '.join(idle)}. Run the same "
+            f"command again to go on, or take it away with: python -m flows.scale "
+            f"--name {spec.name} --count {len(view.nodes) - len(idle)}"
         )
-        idle = [f"machine {m.id}" for m in view.nodes if m.id not in used]
-        if idle:
-            opened.say(
-                f"What was not finished stays, and is billed: {', '.join(idle)}. Run the same "
-                f"command again to go on, or take it away with: python -m flows.scale "
-                f"--name {spec.name} --count {len(view.nodes) - len(idle)}"
-            )
 
 
 app = make_app("scale", "Add machines to a group, or drain and remove some.")
@@ -135,11 +134,8 @@ def main(
             leaving = [m.id for m in leaving_machines(account, spec, view, group, count)]
             planned = price_plan(plan_scale(view, group, count, leaving), view, spec)
             opened.agree(planned, f"Do this in zone {account.zone}?", yes=yes)
-        try:
+        with telling(lambda: tell_idle(opened, spec, view)):
             report = scale(account, count, name, group)
-        except (Exception, KeyboardInterrupt):
-            tell_idle(opened, spec, view)
-            raise
     show_report(report)
     opened.answer(report)
 

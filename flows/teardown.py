@@ -12,7 +12,7 @@ from domain.plan import Plan
 from domain.planning import plan_teardown
 from domain.teardown import sweep_until_gone
 from domain.view import ClusterView
-from flows._command import YES, Common, cluster_name, make_app, run, session, tell_billed
+from flows._command import YES, Common, cluster_name, make_app, run, session, tell_billed, telling
 from flows._nodes import MOST_AT_ONCE
 from tasks.alarms import close_history
 from tasks.credentials import announce_end, only_run
@@ -78,11 +78,8 @@ def main(*, yes: YES = False, common: Common = Common()) -> None:  # noqa: B008 
         if planned.items:
             planned = price_plan(planned, view, spec_or_guess(opened.account, view))
             opened.agree(planned, f"Delete cluster {name} for good?", yes=yes)
-        try:
+        with telling(lambda: tell_billed(opened, name)):
             done = teardown(opened.account, name)
-        except (Exception, KeyboardInterrupt):
-            tell_billed(opened, name)
-            raise
     opened.say(f"Cluster {name}: {len(done.items)} resources deleted.")
     opened.answer(done)
 

@@ -15,7 +15,7 @@ from blocks.locks import alone, alone_if_free
 from blocks.settings import lock_file
 from domain.credentials import Credentials, credentials_name, make_credentials
 from domain.ensured import Ensured
-from domain.errors import BadRequest, BeingTornDown, CredentialsMissing
+from domain.errors import BeingTornDown, CredentialsMissing, OtherRun
 from domain.view import ClusterView
 from tasks.steps import step
 
@@ -113,11 +113,11 @@ def only_run(account: QingCloudAccount, cluster: str) -> Iterator[None]:
     Runs of other machines are kept apart by the deployments' concurrency limits.
 
     Raises:
-        BadRequest: another run is at it.
+        OtherRun: another run is at it.
     """
     with unless_other_run(account, cluster) as other:
         if other:
-            raise BadRequest(f"{other}; wait for its end, then run the same command again")
+            raise OtherRun(f"{other}; wait for its end, then run the same command again")
         yield
 
 

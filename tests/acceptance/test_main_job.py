@@ -315,6 +315,7 @@ def test_of_two_provisions_at_the_same_time_one_is_refused(cut: Workplace) -> No
     first.communicate(timeout=30)
     assert second.code == 2
     assert "another run on this machine is changing cluster cut" in second.sentence
+    assert "billed" not in second.err  # what is there is the first one's, which is not over
 
 
 def test_a_rollback_takes_what_was_still_being_made_when_another_step_failed(
