@@ -55,7 +55,9 @@ def sight_from(
         seen.append(_node(item, by_node[metadata["name"]]))
         if holder := (metadata.get("annotations") or {}).get(LEAVING):
             marked.append(Marked(metadata["name"], holder))
-    return ClusterSight(tuple(seen), tuple(pending), tuple(map(_budget, budgets)), tuple(marked))
+    # Without a selector a budget covers no pod; with an empty one, all of its namespace.
+    covering = tuple(_budget(one) for one in budgets if one["spec"].get("selector") is not None)
+    return ClusterSight(tuple(seen), tuple(pending), covering, tuple(marked))
 
 
 def _node(item: Item, pods: list[SeenPod]) -> SeenNode:
@@ -214,6 +216,6 @@ def _budget(item: Item) -> Budget:
     return Budget(
         namespace=metadata["namespace"],
         name=metadata["name"],
-        selector=_selector(item["spec"].get("selector")),
+        selector=_selector(item["spec"]["selector"]),
         allowed=item.get("status", {}).get("disruptionsAllowed", 0),
     )

@@ -152,6 +152,17 @@ def test_budgets_and_marks_are_read(apiserver: Apiserver, cluster: ClusterClient
     assert sight.marked == (Marked("n", "host-1"),)
 
 
+def test_a_budget_without_a_selector_covers_no_pod_and_an_empty_one_covers_all(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    def budget(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+        return {"metadata": {"name": name, "namespace": "shop"}, "spec": spec}
+
+    budgets = [budget("none", {}), budget("all", {"selector": {}})]
+    sight = read(apiserver, cluster, [], [], budgets)
+    assert sight.budgets == (Budget("shop", "all", (), 0),)
+
+
 def test_a_watch_names_the_pods_that_wait(apiserver: Apiserver, cluster: ClusterClient) -> None:
     young = make_pod("young") | {"status": {"phase": "Pending"}}
     events = [("ADDED", young), ("MODIFIED", make_pod("waits")), ("DELETED", make_pod("gone"))]
