@@ -13,6 +13,7 @@ from typing import Any
 from clients.kubernetes.load import is_unschedulable, quantity, request_of, waits
 from clients.kubernetes.records import MIRROR, is_condition_true
 from domain.autoscaling.placement import (
+    HOSTNAME,
     Operator,
     Placement,
     PodTerm,
@@ -30,7 +31,8 @@ AUTOSCALER = "cluster-autoscaler.kubernetes.io/"
 """Other people's annotations, which mean the same here as to cluster-autoscaler."""
 
 _MEMORY = "memory"
-_COUNTED = ("cpu", _MEMORY, "pods", "ephemeral-storage")
+_COUNTED = ("cpu", _MEMORY, "pods")
+_NEVER = Requirement(HOSTNAME, Operator.IN)  # an empty term of a node affinity fits no node
 _LABEL_OF_CORDON = "node.kubernetes.io/unschedulable"
 
 
@@ -150,10 +152,7 @@ def _placement(text: str) -> Placement:
     of_node = (affinity.get("nodeAffinity") or {}).get(required) or {}
     return Placement(
         all_of=_labels(spec.get("nodeSelector")),
-        any_of=tuple(
-            _expressions(term.get("matchExpressions"))
-            for term in of_node.get("nodeSelectorTerms") or ()
-        ),
+        any_of=tuple(_node_term(term) for term in of_node.get("nodeSelectorTerms") or ()),
         tolerations=tuple(
             Toleration(
                 one.get("key", ""),
@@ -180,12 +179,20 @@ def _terms(affinity: Item | None, required: str) -> Iterator[PodTerm]:
             term["topologyKey"],
             _selector(term.get("labelSelector")),
             tuple(term.get("namespaces") or ()),
+            _selector(term.get("namespaceSelector")),
         )
 
 
-def _selector(selector: Item | None) -> tuple[Requirement, ...]:
-    chosen = selector or {}
-    return _labels(chosen.get("matchLabels")) + _expressions(chosen.get("matchExpressions"))
+def _node_term(term: Item) -> tuple[Requirement, ...]:
+    """A term of a node affinity; the one field of nodes that it can name is their name."""
+    fields = _expressions(one | {"key": HOSTNAME} for one in term.get("matchFields") or ())
+    return _expressions(term.get("matchExpressions")) + fields or (_NEVER,)
+
+
+def _selector(selector: Item | None) -> tuple[Requirement, ...] | None:
+    if selector is None:
+        return None
+    return _labels(selector.get("matchLabels")) + _expressions(selector.get("matchExpressions"))
 
 
 def _labels(labels: Item | None) -> tuple[Requirement, ...]:
@@ -216,6 +223,6 @@ def _budget(item: Item) -> Budget:
     return Budget(
         namespace=metadata["namespace"],
         name=metadata["name"],
-        selector=_selector(item["spec"]["selector"]),
+        selector=_selector(item["spec"]["selector"]) or (),
         allowed=item.get("status", {}).get("disruptionsAllowed", 0),
     )

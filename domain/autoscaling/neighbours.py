@@ -8,7 +8,7 @@ from domain.autoscaling.placement import HOSTNAME, PodTerm
 from domain.autoscaling.snapshot import SeenPod
 
 Asked = tuple[PodTerm, str]
-"""A term, and the namespace of the pod that asks; an empty list of namespaces means that one."""
+"""A term, and the namespace of the pod that asks."""
 
 
 class Spot(Protocol):
@@ -104,6 +104,6 @@ def _domain(spot: Spot, term: PodTerm) -> str | None:
 
 def _matches(asked: Asked, pod: SeenPod) -> bool:
     term, namespace = asked
-    if pod.namespace not in (term.namespaces or (namespace,)):
+    if term.selector is None or not term.means(pod.namespace, namespace):
         return False
     return all(requirement.holds(pod.labels) for requirement in term.selector)

@@ -25,7 +25,10 @@ class Misfit(StrEnum):
 
 @dataclass(slots=True, eq=False)  # two empty machines are not the same
 class Place:
-    """A node, or an empty machine, and what it still has for pods."""
+    """A node, or an empty machine, and what it still has for pods.
+
+    That may be less than nothing; a pod that asks for nothing fits all the same.
+    """
 
     name: str
     labels: Mapping[str, str]
@@ -65,11 +68,11 @@ class Place:
         wanted = pod.requests
         if self.places < 1:
             return Misfit.PLACES
-        if wanted.cpu_millis > self.cpu:
+        if wanted.cpu_millis > max(self.cpu, 0):
             return Misfit.CPU
-        if wanted.memory_bytes > self.memory:
+        if wanted.memory_bytes > max(self.memory, 0):
             return Misfit.MEMORY
-        if any(amount > self.others.get(name, 0) for name, amount in wanted.others):
+        if any(amount > max(self.others.get(name, 0), 0) for name, amount in wanted.others):
             return Misfit.OTHER
         return Misfit.PORT if not self.ports.isdisjoint(pod.placement.host_ports) else None
 
@@ -189,7 +192,9 @@ class Room:
         cpu, memory = one.requests.cpu_millis, one.requests.memory_bytes
         for place in places:
             # Most places are full when there are thousands: no call for each of them.
-            if place.places < 1 or place.cpu < cpu or place.memory < memory or not place.is_open:
+            if place.places < 1 or not place.is_open:
+                continue
+            if (cpu and place.cpu < cpu) or (memory and place.memory < memory):
                 continue
             count = min(place.count_that_fit(one), len(left))
             if count and place.admits(one) is None:

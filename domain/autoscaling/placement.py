@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 HOSTNAME = "kubernetes.io/hostname"
+NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
 class Operator(StrEnum):
@@ -71,11 +72,28 @@ class Toleration:
 
 @dataclass(frozen=True, slots=True)
 class PodTerm:
-    """A required (anti-)affinity to other pods, within nodes that share the `topology` label."""
+    """A required (anti-)affinity to other pods, within nodes that share the `topology` label.
+
+    Args:
+        selector: None means no pod at all, an empty one every pod.
+        namespaces: by name; the asking pod's own where nothing is said of namespaces.
+        namespaces_like: further ones, by their labels. Of those only the name is known here, which
+            the API server gives to each.
+    """
 
     topology: str
-    selector: tuple[Requirement, ...]
-    namespaces: tuple[str, ...]
+    selector: tuple[Requirement, ...] | None
+    namespaces: tuple[str, ...] = ()
+    namespaces_like: tuple[Requirement, ...] | None = None
+
+    def means(self, namespace: str, own: str) -> bool:
+        """Whether pods of a namespace count for a pod whose own one is `own`."""
+        if namespace in self.namespaces:
+            return True
+        if self.namespaces_like is None:
+            return not self.namespaces and namespace == own
+        labels = {NAMESPACE_NAME: namespace}
+        return all(requirement.holds(labels) for requirement in self.namespaces_like)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """From what the cluster and the cloud say to the snapshot that a decision looks at."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -30,6 +31,9 @@ RIVAL = re.compile(r"(^|-)(cluster-autoscaler|karpenter)(-[a-z0-9]+){1,2}$")
 
 KUBELET_KEEPS = 100 * 2**20
 """Bytes of a machine's memory that kubelet gives to no pod (its eviction threshold)."""
+
+DISK_FOR_PODS = 0.85
+"""Share of the system disk for pods: kubelet keeps a tenth free, and the file system takes some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +149,13 @@ def find_templates(
     offered = {one.id: one for one in group.types}
     siblings = [node for node in cluster.nodes if node.group == policy.group]
     labels = _shared_labels(siblings) or {GROUP_LABEL: policy.group}
-    templates = []
+    disk, templates = spec.template(policy.group).disk_gib, []
     for name in wanted_types(spec, policy):
         if node := examples.get(name):
             templates.append(_template(name, node.allocatable, labels, node))
         elif name in offered:
             like = siblings[0] if siblings else None
-            templates.append(_template(name, _promised(offered[name]), labels, like))
+            templates.append(_template(name, _promised(offered[name], disk), labels, like))
     return tuple(templates)
 
 
@@ -186,13 +190,18 @@ def _template(
     Taints are left out: those of a node that boots or fails go, and we give none.
     """
     daemons = [pod.requests for pod in like.pods if not pod.is_workload] if like else []
+    taken = Counter[str]()
+    for one in daemons:
+        taken.update(dict(one.others))
     rest = Resources(
         allocatable.cpu_millis - sum(one.cpu_millis for one in daemons),
         allocatable.memory_bytes - sum(one.memory_bytes for one in daemons),
-        allocatable.others,
+        tuple((what, amount - taken[what]) for what, amount in allocatable.others),
     )
     return Template(name, rest, labels)
 
 
-def _promised(offer: InstanceType) -> Resources:
-    return Resources(offer.vcpus * 1000, offer.memory_mib * 2**20 - KUBELET_KEEPS)
+def _promised(offer: InstanceType, disk_gib: int) -> Resources:
+    disk = int(disk_gib * 2**30 * DISK_FOR_PODS)
+    memory = offer.memory_mib * 2**20 - KUBELET_KEEPS
+    return Resources(offer.vcpus * 1000, memory, (("ephemeral-storage", disk),))

@@ -7,6 +7,7 @@ import pytest
 
 from domain.autoscaling.policy import ScalingPolicy
 from domain.autoscaling.sight import (
+    DISK_FOR_PODS,
     KUBELET_KEEPS,
     ClusterSight,
     GroupSight,
@@ -21,8 +22,9 @@ from domain.spec import ClusterSpec
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 GIB = 2**30
-ROOM = Resources(cpu_millis=2000, memory_bytes=2 * GIB)
-DAEMON = SeenPod("kube-system", "proxy", "DaemonSet", Resources(100, GIB // 4))
+ROOM = Resources(cpu_millis=2000, memory_bytes=2 * GIB, others=(("ephemeral-storage", 30 * GIB),))
+DISK = "ephemeral-storage"
+DAEMON = SeenPod("kube-system", "proxy", "DaemonSet", Resources(100, GIB // 4, ((DISK, GIB),)))
 LABELS = {
     "k8s-qingcloud/group": "k8s-node",
     "k8s-qingcloud/instance": "i-a",
@@ -78,7 +80,7 @@ def test_a_new_machine_offers_what_a_node_of_its_type_does() -> None:
     cluster, machines = ClusterSight((NODE,)), [make_machine()]
     (template,) = find_templates(cluster, GroupSight(machines, ()), ClusterSpec(), ScalingPolicy())
     assert template.instance_type == "s1.large.r2"
-    assert template.allocatable == Resources(1900, 2 * GIB - GIB // 4)
+    assert template.allocatable == Resources(1900, 2 * GIB - GIB // 4, ((DISK, 29 * GIB),))
     assert template.labels == {
         "k8s-qingcloud/group": "k8s-node",
         "kubernetes.io/arch": "amd64",
@@ -91,7 +93,8 @@ def test_a_type_without_a_node_offers_what_the_cloud_says_less_the_daemons() -> 
     assert unseen_types(cluster, machines, ClusterSpec(), policy) == ("c4",)
     group = GroupSight(machines, (), [OTHER])
     first, second = find_templates(cluster, group, ClusterSpec(), policy)
-    assert first.allocatable == Resources(3900, 8 * GIB - KUBELET_KEEPS - GIB // 4)
+    memory, disk = 8 * GIB - KUBELET_KEEPS - GIB // 4, int(40 * GIB * DISK_FOR_PODS) - GIB
+    assert first.allocatable == Resources(3900, memory, ((DISK, disk),))
     assert second.instance_type == "s1.large.r2"
 
 
@@ -100,7 +103,8 @@ def test_the_first_machine_of_a_group_is_known_from_the_cloud_alone() -> None:
     (template,) = find_templates(
         ClusterSight(()), GroupSight((), (), [OTHER]), ClusterSpec(), policy
     )
-    assert template.allocatable == Resources(4000, 8 * GIB - KUBELET_KEEPS)
+    disk = int(40 * GIB * DISK_FOR_PODS)
+    assert template.allocatable == Resources(4000, 8 * GIB - KUBELET_KEEPS, ((DISK, disk),))
     assert template.labels == {"k8s-qingcloud/group": "k8s-node"}
     nothing = find_templates(ClusterSight(()), GroupSight((), ()), ClusterSpec(), policy)
     assert nothing == ()

@@ -102,6 +102,36 @@ def test_what_a_pod_asks_of_its_node_is_read(apiserver: Apiserver, cluster: Clus
     assert placement.host_ports == ("TCP/8080",)
 
 
+def test_terms_of_affinity_mean_what_the_scheduler_takes_them_for(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    required = "requiredDuringSchedulingIgnoredDuringExecution"
+    name = {"key": "metadata.name", "operator": "In", "values": ["host-1"]}
+    everywhere = {"topologyKey": "zone", "labelSelector": {}, "namespaceSelector": {}}
+    pod = make_pod(
+        affinity={
+            "nodeAffinity": {required: {"nodeSelectorTerms": [{"matchFields": [name]}, {}]}},
+            "podAffinity": {required: [{"topologyKey": "zone"}]},
+            "podAntiAffinity": {required: [everywhere]},
+        },
+    )
+    (seen,) = read(apiserver, cluster, [], [pod]).pending
+    placement = seen.placement
+    hostname = "kubernetes.io/hostname"
+    assert [placement.accepts_labels({hostname: f"host-{n}"}) for n in (1, 2)] == [True, False]
+    assert placement.together[0].selector is None
+    (apart,) = placement.apart
+    assert apart.selector == ()
+    assert apart.means("another", own="default")
+
+
+def test_disk_that_a_pod_asks_for_counts(apiserver: Apiserver, cluster: ClusterClient) -> None:
+    pod = make_pod()
+    pod["spec"]["containers"][0]["resources"] = {"requests": {"ephemeral-storage": "2Gi"}}
+    (seen,) = read(apiserver, cluster, [], [pod]).pending
+    assert seen.requests == Resources(others=(("ephemeral-storage", 2 * 2**30),))
+
+
 @pytest.mark.parametrize(
     ("volume", "annotations", "kept"),
     [

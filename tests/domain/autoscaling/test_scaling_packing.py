@@ -186,6 +186,38 @@ def test_terms_look_only_into_their_namespaces() -> None:
     assert pack_pods(make_pods(1, placement=both), make_node(1, others)) == Packed(1)
 
 
+ANY_NAMESPACE: tuple[Requirement, ...] = ()
+OTHER_NAMESPACE = (Requirement("kubernetes.io/metadata.name", Operator.IN, ("other",)),)
+
+
+@pytest.mark.parametrize(
+    ("term", "machines"),
+    [
+        pytest.param(PodTerm(HOSTNAME, WEB, (), ANY_NAMESPACE), 1, id="all namespaces"),
+        pytest.param(PodTerm(HOSTNAME, WEB, (), OTHER_NAMESPACE), 1, id="one by its label"),
+        pytest.param(PodTerm(HOSTNAME, WEB, ("default",), OTHER_NAMESPACE), 1, id="one of two"),
+        pytest.param(PodTerm(HOSTNAME, (), (), ANY_NAMESPACE), 1, id="every pod"),
+        pytest.param(PodTerm(HOSTNAME, None, (), ANY_NAMESPACE), 0, id="no pod at all"),
+    ],
+)
+def test_pods_keep_apart_from_those_that_their_term_means(term: PodTerm, machines: int) -> None:
+    there = make_node(1, make_pods(1, namespace="other", labels=LABELS))
+    alone = make_pods(1, placement=Placement(apart=(term,)))
+    assert pack_pods(alone, there) == Packed(machines)
+
+
+def test_a_node_that_promised_too_much_still_takes_pods_that_ask_for_nothing() -> None:
+    crowded = make_node(1, make_pods(2, requests=Resources(2000, 2**32)))
+    assert pack_pods(make_pods(1, requests=Resources()), crowded) == Packed(0)
+    assert pack_pods(make_pods(1, requests=Resources(cpu_millis=1)), crowded) == Packed(1)
+    assert pack_pods(make_pods(1, placement=apart()), crowded) == Packed(0)
+
+
+def test_a_pod_that_wants_to_be_with_no_pod_at_all_is_hopeless() -> None:
+    (lost,) = make_pods(1, placement=Placement(together=(PodTerm(HOSTNAME, None),)), labels=LABELS)
+    assert pack_pods([lost], make_node(1, 1)) == Packed(0, ((lost, Misfit.NEIGHBOURS),))
+
+
 REQUESTS = st.builds(
     Resources, cpu_millis=st.integers(0, 2500), memory_bytes=st.integers(0, 5 * 2**30)
 )
