@@ -5,7 +5,8 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from localcloud.iaas.faults.kinds import BadFault, read_fault
+from localcloud.iaas.faults.fault import BadFault
+from localcloud.iaas.faults.kinds import read_fault
 from localcloud.iaas.http import Asgi, Receive, Scope, Send, read_body, respond
 from localcloud.iaas.service import Iaas
 

@@ -12,7 +12,8 @@ from cyclopts import App, Parameter
 
 from localcloud import process
 from localcloud.home import find_home
-from localcloud.iaas.faults.kinds import KINDS, BadFault, Fault, read_fault
+from localcloud.iaas.faults.fault import BadFault, Fault
+from localcloud.iaas.faults.kinds import KINDS, read_fault
 
 EXAMPLES = """
 Examples:

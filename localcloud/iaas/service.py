@@ -27,10 +27,10 @@ from localcloud.iaas.errors import (
     UnknownAction,
 )
 from localcloud.iaas.faults.book import FaultBook
+from localcloud.iaas.faults.fault import Fault
 from localcloud.iaas.faults.kinds import (
     BadReply,
     Error,
-    Fault,
     Latency,
     LostReply,
     LostRequest,

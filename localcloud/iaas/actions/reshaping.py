@@ -50,12 +50,12 @@ def _require_quota(cloud: Cloud, instances: list[Instance], size: InstanceType) 
 def reset_instances(cloud: Cloud, parameters: Parameters) -> Document:
     """Wipe the disks and begin again from the image, with another key where one is given."""
     instances = cloud.state.instances.read_all(parameters.required_texts("instances"))
-    keypair_id = read_login(cloud, parameters)
+    keypair_ids = read_login(cloud, parameters)
 
     async def reset(instance: Instance) -> None:
-        require_there(cloud, [keypair_id])
+        require_there(cloud, keypair_ids)
         await cloud.power.destroy(instance.id)
-        instance.keypair_ids = [keypair_id]
+        instance.keypair_ids = [*keypair_ids]
         if instance.status == "running":
             come_up(cloud, instance)
 

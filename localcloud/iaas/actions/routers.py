@@ -12,7 +12,7 @@ from localcloud.iaas.actions.joining import vxnets_of
 from localcloud.iaas.answers import Document, common, describe, life, rename
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import JobFailure, PermissionDenied, Refusal
-from localcloud.iaas.faults.kinds import AppliesByItself
+from localcloud.iaas.faults.leniencies import AppliesByItself
 from localcloud.iaas.lifecycle import Step, begin, continues, require_settled
 from localcloud.iaas.parameters import Parameters
 from localcloud.iaas.publication import refresh_router

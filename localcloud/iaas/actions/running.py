@@ -23,7 +23,7 @@ from localcloud.iaas.errors import (
     NotEmulated,
     PermissionDenied,
 )
-from localcloud.iaas.faults.kinds import TypeWins
+from localcloud.iaas.faults.leniencies import TakesPasswords, TypeWins
 from localcloud.iaas.lifecycle import Step, begin, continues
 from localcloud.iaas.parameters import Parameters
 from localcloud.iaas.records import PENDING, Instance, Vxnet
@@ -49,7 +49,7 @@ class Request:
     size: InstanceType
     disk_gib: int
     instance_class: int
-    keypair_id: str
+    keypair_ids: list[str]
     vxnet: Vxnet | None
     address: str
     group_id: str
@@ -79,7 +79,7 @@ def _read_request(cloud: Cloud, parameters: Parameters) -> Request:
     image = require_usable(cloud, parameters.required_text("image_id"))
     count = parameters.integer("count", 1, low=1, high=MOST_AT_ONCE)
     size = read_size(cloud, parameters)
-    keypair_id = read_login(cloud, parameters)
+    keypair_ids = read_login(cloud, parameters)
     vxnet, address = _read_vxnet(cloud, parameters, count)
     group_id = parameters.text("security_group")
     if group_id:
@@ -98,7 +98,7 @@ def _read_request(cloud: Cloud, parameters: Parameters) -> Request:
             "os_disk_size", image.disk_gib, low=image.disk_gib, high=LARGEST_DISK_GIB
         ),
         instance_class=parameters.integer("instance_class", size.instance_class),
-        keypair_id=keypair_id,
+        keypair_ids=keypair_ids,
         vxnet=vxnet,
         address=address,
         group_id=group_id,
@@ -128,10 +128,14 @@ def read_size(cloud: Cloud, parameters: Parameters) -> InstanceType:
     return size
 
 
-def read_login(cloud: Cloud, parameters: Parameters) -> str:
-    if parameters.choice("login_mode", ("keypair", "passwd")) == "passwd":
+def read_login(cloud: Cloud, parameters: Parameters) -> list[str]:
+    """Return the keys that a machine is to have; one with a password has none."""
+    if parameters.choice("login_mode", ("keypair", "passwd")) == "keypair":
+        return [cloud.state.keypairs.read(parameters.required_text("login_keypair")).id]
+    parameters.required_text("login_passwd")
+    if not cloud.faults.strike(TakesPasswords):
         raise NotEmulated("logins with a password")
-    return cloud.state.keypairs.read(parameters.required_text("login_keypair")).id
+    return []
 
 
 def _read_vxnet(cloud: Cloud, parameters: Parameters, count: int) -> tuple[Vxnet | None, str]:
@@ -170,7 +174,7 @@ def _create(cloud: Cloud, request: Request) -> Instance:
             nic_id=new_mac(cloud) if vxnet else "",
             address=take_address(vxnet, instance_id, request.address) if vxnet else "",
             group_id=request.group_id,
-            keypair_ids=[request.keypair_id],
+            keypair_ids=[*request.keypair_ids],
             userdata=request.userdata,
         )
     )

@@ -6,6 +6,7 @@ from localcloud.iaas import quotas
 from localcloud.iaas.answers import Document, common, describe, rename
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import BadParameter, ResourceExists
+from localcloud.iaas.faults.leniencies import LongTags
 from localcloud.iaas.parameters import Parameters
 from localcloud.iaas.records import Tag
 
@@ -27,7 +28,7 @@ def create_tag(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 def _require_name(cloud: Cloud, name: str, but: str = "") -> None:
-    if len(name) > LONGEST_NAME:
+    if len(name) > LONGEST_NAME and not cloud.faults.strike(LongTags):
         raise BadParameter(f"tag_name [{name}] should be shorter than 15 characters")
     if any(tag.name == name and tag.id != but for tag in cloud.state.tags.values()):
         raise ResourceExists(f"tag [{name}] already existed")

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
 
-from localcloud.iaas.faults.kinds import BadFault, Fault, MachineFault, Quota, RateLimit
+from localcloud.iaas.faults.fault import BadFault, Fault
+from localcloud.iaas.faults.kinds import MachineFault, Quota, RateLimit
 
 F = TypeVar("F", bound=Fault)
 

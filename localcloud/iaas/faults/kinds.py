@@ -2,47 +2,22 @@
 
 A fault strikes on an *occasion*: a request of a matching action, a machine that boots. Its `share`
 of the occasions is drawn from its own `seed`, so that a run can be repeated whatever else happens.
-The last two kinds are no faults of a cloud, but leniency towards public clients that need it.
+The last kinds are no faults of a cloud, but leniency towards public clients that need it.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le
 from pydantic import TypeAdapter, ValidationError
 
+from localcloud.iaas.faults.fault import BadFault, Fault, Number, Seconds
+from localcloud.iaas.faults.leniencies import AppliesByItself, LongTags, TakesPasswords, TypeWins
+
 Code = Annotated[int, Ge(1000), Le(9999)]
 Count = Annotated[int, Ge(0)]
-Number = Annotated[int, Ge(1)]
-Share = Annotated[float, Gt(0), Le(1)]
-Seconds = Annotated[float, Ge(0), Le(86_400)]
-
-
-class BadFault(Exception):
-    """A fault that is none; the text says what is wrong with it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """What all faults have.
-
-    Attributes:
-        times: How often it strikes; without a limit when not given.
-        share: Probability of striking on each occasion, above 0 and up to 1.
-        seed: The same seed strikes on the same occasions.
-    """
-
-    kind: ClassVar[str]
-    times: Number | None = None
-    share: Share = 1.0
-    seed: int = 0
-
-    def to_document(self) -> dict[str, Any]:
-        """Write it as `read_fault` reads it, without what was left open."""
-        given = {name: value for name, value in asdict(self).items() if value is not None}
-        return {"kind": self.kind, **given}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,28 +221,6 @@ class NotReady(MachineFault):
     seconds: Seconds | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppliesByItself(Fault):
-    """Put what is wanted of routers in force without UpdateRouters, which terraform never calls.
-
-    Attributes:
-        seconds: After the last change.
-    """
-
-    kind: ClassVar[str] = "applies-by-itself"
-    seconds: Seconds = 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TypeWins(Fault):
-    """Let `instance_type` beat one core and 1024 MiB, which Go clients send without being asked.
-
-    By the documents, cores and memory win.
-    """
-
-    kind: ClassVar[str] = "type-wins"
-
-
 KINDS: Mapping[str, type[Fault]] = {
     kind.kind: kind
     for kind in (
@@ -288,6 +241,8 @@ KINDS: Mapping[str, type[Fault]] = {
         NotReady,
         AppliesByItself,
         TypeWins,
+        TakesPasswords,
+        LongTags,
     )
 }
 

@@ -28,7 +28,8 @@ from network_under_test import (
 )
 from requests_by_hand import exchange_bytes, signed
 
-from localcloud.iaas.faults.kinds import KINDS, BadFault, read_fault
+from localcloud.iaas.faults.fault import BadFault
+from localcloud.iaas.faults.kinds import KINDS, read_fault
 from localcloud.parts import Ailment
 
 TAG = {"tag_name": "demo"}
