@@ -76,6 +76,8 @@ async def splice(
                 await writer.drain()
             if writer.can_write_eof():
                 writer.write_eof()
+            else:
+                writer.close()  # TLS knows no end of one way alone
 
     try:
         await asyncio.gather(copy(near[0], far[1]), copy(far[0], near[1]))

@@ -22,7 +22,8 @@ class Profile:
     create_loadbalancer: float
     change_loadbalancer: float
     change_eip: float
-    change_volume: float  # create, attach, detach, resize, delete; network cards too
+    change_volume: float  # create, attach, detach, delete; network cards too
+    resize_volume: float  # less than 5, by the behavior of terraform's own tests
     capture_image: float
     apply_rules: float
     lease: float  # until a billed resource may be deleted
@@ -52,6 +53,7 @@ PROFILES = {
             change_loadbalancer=0.01,
             change_eip=0.01,
             change_volume=0.01,
+            resize_volume=0.01,
             capture_image=0.01,
             apply_rules=0.01,
             lease=0.0,
@@ -73,6 +75,7 @@ PROFILES = {
             change_loadbalancer=0.3,
             change_eip=0.2,
             change_volume=0.3,
+            resize_volume=0.2,
             capture_image=0.5,
             apply_rules=0.2,
             lease=1.0,
@@ -94,6 +97,7 @@ PROFILES = {
             change_loadbalancer=5.0,
             change_eip=3.0,
             change_volume=5.0,
+            resize_volume=3.0,
             capture_image=60.0,
             apply_rules=2.0,
             lease=30.0,

@@ -18,10 +18,13 @@ DEFAULT_LIMIT, LARGEST_LIMIT = 20, 100
 def page(
     parameters: Parameters, key: str, items: Iterable[T], view: Callable[[T], Document]
 ) -> Document:
-    """Answer one page; a larger limit than the API's largest is silently reduced."""
+    """Answer one page; a larger limit than the API's largest is silently reduced.
+
+    Go clients send a limit of 0 where they were given none.
+    """
     found = list(items)
     offset = parameters.integer("offset", 0)
-    limit = min(parameters.integer("limit", DEFAULT_LIMIT), LARGEST_LIMIT)
+    limit = min(parameters.integer("limit", 0) or DEFAULT_LIMIT, LARGEST_LIMIT)
     shown = found[offset : offset + limit]
     return {key: [view(item) for item in shown], "total_count": len(found)}
 

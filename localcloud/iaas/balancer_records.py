@@ -1,6 +1,6 @@
-"""Load balancers, and what belongs to them: listeners, backends, policies with their rules."""
+"""Load balancers, and what belongs to them: listeners, backends, policies, certificates."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from localcloud.iaas.records import Resource
@@ -32,6 +32,26 @@ class Listener(Resource):
     health_option: str
     listener_option: int
     timeout: int  # seconds of silence after which a connection is cut
+    certificate_ids: tuple[str, ...] = ()
+
+    @property
+    def is_http(self) -> bool:
+        """Tell whether it reads what it passes on, as requests."""
+        return self.protocol in ("http", "https")
+
+    @property
+    def is_tls(self) -> bool:
+        """Tell whether its visitors speak TLS, which ends here."""
+        return self.protocol in ("https", "ssl")
+
+
+@dataclass(slots=True, kw_only=True)
+class ServerCertificate(Resource):
+    """A certificate and its private key, both as PEM."""
+
+    kind: ClassVar[str] = "server_certificate"
+    content: str
+    private_key: str = field(repr=False)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,12 +99,16 @@ class BalancerInForce:
 
 @dataclass(slots=True, kw_only=True)
 class LoadBalancer(Resource):
-    """A load balancer inside a VPC. `address` is reserved at once and shown when it is active."""
+    """A load balancer inside a VPC. `address` is reserved at once and shown when it is active.
+
+    So is `wanted_address`, which replaces it with the next update; empty for none.
+    """
 
     kind: ClassVar[str] = "loadbalancer"
     type: int
     vxnet_id: str
     address: str
+    wanted_address: str = ""
     group_id: str
     is_applied: bool = True
     http_header_size: int = 15

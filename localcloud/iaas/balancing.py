@@ -3,15 +3,21 @@
 import asyncio
 import logging
 import socket
-from collections import defaultdict
+import ssl
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 
+from localcloud.clock import Clock
 from localcloud.fabric import Fabric
 from localcloud.iaas.balancer_records import Backend, Listener, ListenerInForce, LoadBalancer
+from localcloud.iaas.health import HealthChecks
 from localcloud.iaas.http_routing import BAD_REQUEST, NO_BACKEND, BadHead, choose, read_head
-from localcloud.iaas.silence import Watched, open_watched, splice_while_busy
+from localcloud.iaas.silence import Watched, accept_watched, open_watched, splice_while_busy
 from localcloud.iaas.state import State
+from localcloud.iaas.stickiness import read_stickiness
+from localcloud.iaas.tls import backend_side, server_side
+from localcloud.iaas.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +28,11 @@ Way = tuple[str, str, str, int]
 class Balancers:
     """Keeps the listeners of all balancers as they were last applied."""
 
-    def __init__(self, state: State, fabric: Fabric) -> None:
+    def __init__(self, clock: Clock, state: State, fabric: Fabric) -> None:
         self._state = state
         self._fabric = fabric
-        self._turns: defaultdict[str, int] = defaultdict(int)
+        self._turns = Turns()
+        self._checks = HealthChecks(clock, self._reach)
         self._places: dict[str, tuple[str, str]] = {}  # balancer -> (vpc, address)
         self._visits: set[asyncio.Task[None]] = set()
 
@@ -35,18 +42,13 @@ class Balancers:
         vpc = self._state.vxnets[balancer.vxnet_id].router_id
         self._places[balancer.id] = (vpc, balancer.address)
         for active in balancer.applied.listeners:
-
-            def accept(
-                connection: socket.socket, source: str, active: ListenerInForce = active
-            ) -> None:
-                visit = asyncio.ensure_future(self._visit(balancer, active, connection, source))
-                self._visits.add(visit)
-                visit.add_done_callback(self._visits.discard)
-
+            accept = partial(self._accept, balancer, active, self._tls_of(active.listener))
             self._fabric.listen(vpc, balancer.address, active.listener.port, accept)
+            self._checks.watch(balancer.id, active)
 
     def silence(self, balancer_id: str) -> None:
         """Stop listening; a balancer that never did is fine."""
+        self._checks.forget(balancer_id)
         if place := self._places.pop(balancer_id, None):
             self._fabric.close(*place)
 
@@ -67,54 +69,93 @@ class Balancers:
         in_force = {one.id: one for active in balancer.applied.listeners for one in active.backends}
         active = in_force.get(backend.id)
         way = self._way_to(active) if active and not active.is_disabled else None
-        return way is not None and self._fabric.answers(*way)
+        return way is not None and self._fabric.answers(*way) and self._checks.is_well(backend.id)
 
-    async def _visit(
+    def _tls_of(self, listener: Listener) -> ssl.SSLContext | None:
+        if not listener.is_tls:
+            return None
+        certificate = self._state.certificates[listener.certificate_ids[0]]
+        return server_side(certificate.content, certificate.private_key)
+
+    def _accept(
         self,
         balancer: LoadBalancer,
         active: ListenerInForce,
+        tls: ssl.SSLContext | None,
         connection: socket.socket,
         source: str,
     ) -> None:
-        near = await open_watched(connection)
-        with suppress(asyncio.CancelledError, OSError):
-            if active.listener.protocol == "http":
-                await self._forward_request(balancer, active, near, source)
-            elif inner := self._dial(active, active.backends):
-                far = await open_watched(inner)
+        async def visit() -> None:
+            with suppress(asyncio.CancelledError, OSError):
+                near = await accept_watched(connection, tls)
+                try:
+                    await self._serve(balancer, active, near, source)
+                finally:
+                    near[1].close()
+
+        task = asyncio.ensure_future(visit())
+        self._visits.add(task)
+        task.add_done_callback(self._visits.discard)
+
+    async def _serve(
+        self, balancer: LoadBalancer, active: ListenerInForce, near: Watched, source: str
+    ) -> None:
+        if active.listener.is_http:
+            await self._forward_request(balancer, active, near, source)
+        elif found := self._dial(active.listener, active.backends, source):
+            backend, inner = found
+            with self._turns.visiting(backend):
+                far = await _take_over(inner, active.listener)
                 await splice_while_busy(near, far, active.listener.timeout)
-        near[1].close()
 
     async def _forward_request(
         self, balancer: LoadBalancer, active: ListenerInForce, near: Watched, source: str
     ) -> None:
         """Pass one request to a backend that it may go to, or answer why that cannot be."""
-        patience = active.listener.timeout
+        listener = active.listener
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(listener.timeout):
                 head = await read_head(near[0], most=balancer.http_header_size * 1024)
         except (BadHead, TimeoutError) as error:
-            log.info("%s: %s", active.listener.id, error)
+            log.info("%s: %s", listener.id, error)
             near[1].write(BAD_REQUEST)
             return
+        sticky = read_stickiness(listener.session_sticky)
+        known = sticky.known(head) if sticky else ""
         backends = choose(active.backends, head, self._state.policies)
-        inner = self._dial(active, backends)
-        if inner is None:
+        found = self._dial(listener, backends, source, known)
+        if found is None:
             near[1].write(NO_BACKEND)
             return
-        far = await open_watched(inner)
-        far[1].write(head.passed_on(_headers_for(balancer, active.listener, source)))
-        await splice_while_busy(near, far, patience)
+        backend, inner = found
+        with self._turns.visiting(backend):
+            far = await _take_over(inner, listener)
+            if sticky:
+                head = sticky.clean(head)
+                far[0].edit_head(partial(sticky.mark, backend_id=backend.id, known=known))
+            far[1].write(head.passed_on(_headers_for(balancer, listener, source)))
+            await splice_while_busy(near, far, listener.timeout)
 
-    def _dial(self, active: ListenerInForce, backends: Iterable[Backend]) -> socket.socket | None:
-        """Connect to the first of some backends in turn that answers."""
-        for backend in self._in_turn(active, backends):
-            if way := self._way_to(backend):
+    def _dial(
+        self, listener: Listener, backends: Iterable[Backend], source: str, known: str = ""
+    ) -> tuple[Backend, socket.socket] | None:
+        """Connect to the first of some backends that answers: the known one, or one in turn."""
+        in_turn = self._turns.order(listener, backends, source)
+        for backend in sorted(in_turn, key=lambda one: one.id != known):
+            way = self._way_to(backend) if self._checks.is_well(backend.id) else None
+            if way:
                 try:
-                    return self._fabric.dial(*way)
+                    return backend, self._fabric.dial(*way)
                 except OSError as error:
                     log.info("%s: %s", backend.id, error)
         return None
+
+    async def _reach(self, active: ListenerInForce, backend: Backend) -> Watched:
+        """Connect to one backend. Raises `OSError`."""
+        way = self._way_to(backend)
+        if way is None:
+            raise ConnectionRefusedError(f"{backend.resource_id} is gone")
+        return await _take_over(self._fabric.dial(*way), active.listener)
 
     def _way_to(self, backend: Backend) -> Way | None:
         """Return how its balancer reaches a backend; None when its machine is gone."""
@@ -126,17 +167,11 @@ class Balancers:
         vpc = self._state.vxnets[instance.vxnet_id].router_id if instance.vxnet_id else ""
         return vpc, source, instance.address, backend.port
 
-    def _in_turn(self, active: ListenerInForce, backends: Iterable[Backend]) -> list[Backend]:
-        """Return backends, the next in the round first; weights are turns in the round."""
-        usable = [backend for backend in backends if not backend.is_disabled]
-        round_ = [backend for backend in usable for _ in range(backend.weight)]
-        if not round_:
-            return []
-        turn = self._turns[active.listener.id] % len(round_)
-        self._turns[active.listener.id] += 1
-        first_come = dict.fromkeys(b.id for b in (*round_[turn:], *round_[:turn]))
-        by_id = {backend.id: backend for backend in usable}
-        return [by_id[backend_id] for backend_id in first_come]
+
+async def _take_over(inner: socket.socket, listener: Listener) -> Watched:
+    """Take over a connection to a backend, in the protocol that it speaks."""
+    is_tls = listener.backend_protocol in ("https", "ssl")
+    return await open_watched(inner, backend_side() if is_tls else None)
 
 
 def _headers_for(balancer: LoadBalancer, listener: Listener, source: str) -> list[tuple[str, str]]:

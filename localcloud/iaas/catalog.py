@@ -31,6 +31,7 @@ IMAGES: Mapping[str, Image] = {
         Image("jammy1x64a", "Ubuntu Server 22.04 LTS 64bit", "ubuntu", "ubuntu", "22.04", "ubuntu"),
         Image("bookworm1x64a", "Debian 12 64bit", "debian", "debian", "12", "root"),
         Image("rocky9x64a", "Rocky Linux 9 64bit", "rocky", "rocky", "9", "root"),
+        Image("centos7x64d", "CentOS 7 64bit", "centos", "centos", "7", "root"),
         Image("centos76x64a", "CentOS 7.6 64bit", "centos", "centos", "7", "root"),
     )
 }

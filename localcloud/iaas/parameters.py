@@ -16,8 +16,8 @@ from localcloud.iaas.errors import BadParameter, MissingParameter
 INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
-def is_port(text: str) -> bool:
-    return bool(INTEGER.fullmatch(text)) and 1 <= int(text) <= 65535
+def is_port(text: str, low: int = 1) -> bool:
+    return bool(INTEGER.fullmatch(text)) and low <= int(text) <= 65535
 
 
 class Parameters:

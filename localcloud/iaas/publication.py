@@ -18,7 +18,10 @@ MOST_PORTS_OF_A_RULE = 64
 
 
 def forwards_of(cloud: Cloud, router: Router) -> list[Forward]:
-    """Return the forwards in force whose port some rule in force opens."""
+    """Return the forwards of TCP in force whose port some rule in force opens.
+
+    No machine here says anything over UDP, so that forwards of it lead nowhere.
+    """
     eip = cloud.state.eips.get(router.applied.eip_id)
     if eip is None or router.status == "poweroffed":
         return []
@@ -33,7 +36,7 @@ def forwards_of(cloud: Cloud, router: Router) -> list[Forward]:
             target_port=int(static.values["val3"]),
         )
         for static in router.applied.forwards
-        if opens(rules, int(static.values["val1"]))
+        if static.values["val4"] == "tcp" and opens(rules, int(static.values["val1"]))
     ]
 
 
@@ -59,7 +62,7 @@ def _opened(rules: tuple[Rule, ...]) -> Iterator[int]:
     for rule in rules:
         opens_ports = rule.protocol == "tcp" and rule.action == "accept" and rule.val1
         if opens_ports and rule.direction == INBOUND and not rule.is_disabled:
-            first, last = int(rule.val1), int(rule.val2 or rule.val1)
+            first, last = max(int(rule.val1), 1), int(rule.val2 or rule.val1)
             yield from range(first, min(last, first + MOST_PORTS_OF_A_RULE - 1) + 1)
 
 

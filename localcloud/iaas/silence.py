@@ -2,14 +2,19 @@
 
 import asyncio
 import socket
-from collections.abc import Iterable
+import ssl
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import SupportsIndex
 
 from localcloud.fabric import splice
+from localcloud.iaas.http_routing import END
 
 LARGEST_HEAD = 128 * 1024
 """Bytes that are read at once; more than the headers of a request may have."""
+
+Edit = Callable[[bytes], tuple[bytes, bool]]
+"""Takes a head, and returns what is to be read instead, and whether it was the last one."""
 
 
 class WatchedReader(asyncio.StreamReader):
@@ -23,21 +28,57 @@ class WatchedReader(asyncio.StreamReader):
         super().__init__(limit=LARGEST_HEAD, loop=loop)
         self._clock = loop.time
         self.heard_at = self._clock()
+        self._edit: Edit | None = None
 
     def feed_data(self, data: Iterable[SupportsIndex]) -> None:
         self.heard_at = self._clock()
         super().feed_data(data)
 
+    def edit_head(self, edit: Edit) -> None:
+        """Let what is read next, up to the end of the headers, be edited first."""
+        self._edit = edit
+
+    async def read(self, n: int = -1) -> bytes:
+        """Read as ever; an edited head comes as a whole."""
+        if self._edit is None:
+            return await super().read(n)
+        try:
+            head = await self.readuntil(END)
+        except asyncio.IncompleteReadError as error:
+            self._edit = None
+            return error.partial
+        except asyncio.LimitOverrunError:
+            self._edit = None
+            return await super().read(n)
+        edited, is_last = self._edit(head)
+        if is_last:
+            self._edit = None
+        return edited
+
 
 Watched = tuple[WatchedReader, asyncio.StreamWriter]
 
 
-async def open_watched(connection: socket.socket) -> Watched:
-    """Take over a connected socket, as `asyncio.open_connection` does."""
+async def accept_watched(connection: socket.socket, tls: ssl.SSLContext | None) -> Watched:
+    """Take over a socket of somebody who has connected, and shake hands where that is wanted.
+
+    Raises:
+        OSError: the other side speaks no TLS, or other TLS.
+    """
     loop = asyncio.get_running_loop()
     reader = WatchedReader(loop)
-    transport, protocol = await loop.create_connection(
-        lambda: asyncio.StreamReaderProtocol(reader, loop=loop), sock=connection
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=tls)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+async def open_watched(connection: socket.socket, tls: ssl.SSLContext | None = None) -> Watched:
+    """Take over a socket that is connected to somebody, and shake hands as `accept_watched`."""
+    loop = asyncio.get_running_loop()
+    reader = WatchedReader(loop)
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    transport, _ = await loop.create_connection(
+        lambda: protocol, sock=connection, ssl=tls, server_hostname="" if tls else None
     )
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 

@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from localcloud.iaas.balancer_records import Backend, Listener, LoadBalancer, Policy, PolicyRule
+from localcloud.iaas.balancer_records import (
+    Backend,
+    Listener,
+    LoadBalancer,
+    Policy,
+    PolicyRule,
+    ServerCertificate,
+)
 from localcloud.iaas.errors import ResourceNotFound
 from localcloud.iaas.records import (
     Attachment,
@@ -72,6 +79,7 @@ class State:
         self.backends: Table[Backend] = Table()
         self.policies: Table[Policy] = Table()
         self.policy_rules: Table[PolicyRule] = Table()
+        self.certificates: Table[ServerCertificate] = Table()
         self.instances: Table[Instance] = Table()
         self.images: Table[OwnImage] = Table()
         self.volumes: Table[Volume] = Table()
@@ -117,6 +125,7 @@ class State:
             self.backends,
             self.policies,
             self.policy_rules,
+            self.certificates,
             self.nics,
             self.tags,
         )

@@ -26,6 +26,12 @@ def give_back(vxnet: Vxnet, owner_id: str) -> None:
         del vxnet.addresses[address]
 
 
+def move(vxnet: Vxnet, owner_id: str, address: str) -> None:
+    """Free every address of an owner but one, which is its own from now on."""
+    give_back(vxnet, owner_id)
+    vxnet.addresses[address] = owner_id
+
+
 def count_free(vxnet: Vxnet) -> int:
     if not vxnet.cidr:
         return 0

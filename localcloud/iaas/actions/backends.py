@@ -52,7 +52,7 @@ def _read_policy(cloud: Cloud, listener: Listener, policy_id: str) -> str:
     """Return the policy of a backend, if it is to have one."""
     if not policy_id:
         return ""
-    if listener.protocol != "http":
+    if not listener.is_http:
         raise PermissionDenied(
             f"listener [{listener.id}] forwards [{listener.protocol}], can not have a policy"
         )

@@ -8,13 +8,13 @@ from localcloud.iaas.actions.eips import bind, require_available, take_all_away
 from localcloud.iaas.answers import Document, common, describe, life, rename
 from localcloud.iaas.balancer_records import BalancerInForce, ListenerInForce, LoadBalancer
 from localcloud.iaas.cloud import Cloud
-from localcloud.iaas.errors import JobFailure, MissingParameter, NotEmulated, PermissionDenied
+from localcloud.iaas.errors import JobFailure, MissingParameter, PermissionDenied
 from localcloud.iaas.lifecycle import Step, begin, continues, require_settled
 from localcloud.iaas.parameters import Parameters
 from localcloud.iaas.publication import eips_of, refresh_balancer
 from localcloud.iaas.records import PENDING, Eip, Vxnet
 from localcloud.iaas.state import BASIC_VXNET
-from localcloud.iaas.subnets import give_back, take_address
+from localcloud.iaas.subnets import give_back, move, take_address
 
 CREATE = Step((), "creating", "active", "create_loadbalancer")
 UPDATE = Step(("active", "stopped"), "updating", "", "change_loadbalancer")
@@ -156,13 +156,12 @@ def modify_loadbalancer_attributes(cloud: Cloud, parameters: Parameters) -> Docu
     """Change name or group; all but the name is inert until UpdateLoadBalancers."""
     balancer = cloud.state.loadbalancers.read(parameters.required_text("loadbalancer"))
     require_settled(balancer)
-    if parameters.text("private_ip", balancer.address) != balancer.address:
-        raise NotEmulated("another private address for a load balancer")
     group_id = parameters.text("security_group", balancer.group_id)
     header_size = parameters.integer("http_header_size", balancer.http_header_size, low=1, high=127)
     node_count = parameters.integer("node_count", balancer.node_count, low=1)
     if group_id:
         cloud.state.groups.read(group_id)
+    _want_address(cloud, balancer, parameters.text("private_ip"))
     rename(parameters, balancer, "loadbalancer")
     before = (balancer.group_id, balancer.http_header_size, balancer.node_count)
     if before != (group_id, header_size, node_count):
@@ -170,6 +169,21 @@ def modify_loadbalancer_attributes(cloud: Cloud, parameters: Parameters) -> Docu
     balancer.group_id = group_id
     balancer.http_header_size, balancer.node_count = header_size, node_count
     return {"loadbalancer_id": balancer.id}
+
+
+def _want_address(cloud: Cloud, balancer: LoadBalancer, address: str) -> None:
+    """Reserve another private address; an empty one, or the one it has or is to have, is fine."""
+    vxnet = cloud.state.vxnets[balancer.vxnet_id]
+    if not address or address == (balancer.wanted_address or balancer.address):
+        return
+    if address == balancer.address:
+        move(vxnet, balancer.id, address)
+        balancer.wanted_address = ""
+        return
+    take_address(vxnet, balancer.id, address)
+    vxnet.addresses.pop(balancer.wanted_address, None)
+    balancer.wanted_address = address
+    balancer.is_applied = False
 
 
 def update_loadbalancers(cloud: Cloud, parameters: Parameters) -> Document:
@@ -188,7 +202,8 @@ async def put_in_force(cloud: Cloud, balancer: LoadBalancer) -> None:
     Raises:
         JobFailure: a public port cannot be had; everything stays as it was.
     """
-    before = balancer.applied
+    before = balancer.applied, balancer.address
+    balancer.address = balancer.wanted_address or balancer.address
     balancer.applied = BalancerInForce(
         balancer.group_id,
         tuple(
@@ -199,8 +214,10 @@ async def put_in_force(cloud: Cloud, balancer: LoadBalancer) -> None:
     try:
         await refresh_balancer(cloud, balancer)
     except JobFailure:
-        balancer.applied = before
+        balancer.applied, balancer.address = before
         raise
+    balancer.wanted_address = ""
+    move(cloud.state.vxnets[balancer.vxnet_id], balancer.id, balancer.address)
     if balancer.status == "active":
         cloud.balancers.refresh(balancer)
     balancer.is_applied = True

@@ -6,15 +6,22 @@ from localcloud.clock import stamp
 from localcloud.iaas.answers import Document, page
 from localcloud.iaas.balancer_records import Backend, Listener, LoadBalancer
 from localcloud.iaas.cloud import Cloud
-from localcloud.iaas.errors import BadParameter, NotEmulated, PermissionDenied
+from localcloud.iaas.errors import BadParameter, MissingParameter, NotEmulated, PermissionDenied
+from localcloud.iaas.health import read_health_check
 from localcloud.iaas.lifecycle import require_settled
-from localcloud.iaas.parameters import INTEGER, Parameters
+from localcloud.iaas.parameters import Parameters
+from localcloud.iaas.stickiness import read_stickiness
+from localcloud.iaas.turns import MODES
 
 PROTOCOLS = ("http", "https", "tcp", "ssl", "udp")
-EMULATED = ("tcp", "http")
+EMULATED = {  # what a listener may speak with its backends
+    "tcp": ("tcp",),
+    "http": ("http",),
+    "https": ("https", "http"),
+    "ssl": ("ssl", "tcp"),
+}
 LOW_PORTS = (25, 80, 443)
 MOST_LISTENERS = 50
-HEALTH_RANGES = ((2, 60), (5, 300), (2, 10), (2, 10))  # interval | timeout | fall | rise
 
 
 def listeners_of(cloud: Cloud, balancer_id: str) -> list[Listener]:
@@ -74,32 +81,36 @@ def _read_listener(cloud: Cloud, balancer: LoadBalancer, item: Parameters) -> Li
         health_option=item.text("healthy_check_option", "10|5|2|5"),
         listener_option=item.integer("listener_option", 0),
         timeout=item.integer("timeout", 50, low=10, high=86400),
+        certificate_ids=_read_certificates(cloud, item),
     )
     _check(listener)
     return listener
 
 
+def _read_certificates(cloud: Cloud, parameters: Parameters) -> tuple[str, ...]:
+    """Return the certificates that are named, be it as a list, or in one text with commas."""
+    name = "server_certificate_id"
+    named = parameters.texts(name) or parameters.text(name).split(",")
+    wanted = [one.strip() for one in named if one.strip()]
+    return tuple(one.id for one in cloud.state.certificates.read_all(wanted))
+
+
 def _check(listener: Listener) -> None:
-    """Refuse what is wrong, and what the local balancer cannot do, such as TLS and UDP."""
-    values = listener.health_option.split("|")
-    if len(values) != len(HEALTH_RANGES) or not all(
-        INTEGER.fullmatch(value) and low <= int(value) <= high
-        for value, (low, high) in zip(values, HEALTH_RANGES, strict=True)
-    ):
-        raise BadParameter(
-            f"healthy_check_option [{listener.health_option}] should be interval 2-60, "
-            "timeout 5-300, fall 2-10 and rise 2-10, joined with |"
-        )
+    """Refuse what is wrong, and what the local balancer cannot do, such as UDP."""
     if listener.protocol not in EMULATED:
         raise NotEmulated(f"listeners of protocol [{listener.protocol}]")
-    if listener.backend_protocol != listener.protocol:
+    if listener.is_tls and not listener.certificate_ids:
+        raise MissingParameter("server_certificate_id")
+    if len(listener.certificate_ids) > 1:
+        raise NotEmulated("several certificates of one listener")
+    if listener.backend_protocol not in EMULATED[listener.protocol]:
         raise NotEmulated(f"[{listener.backend_protocol}] behind [{listener.protocol}]")
-    if listener.balance_mode != "roundrobin":
-        raise NotEmulated(f"the balance mode [{listener.balance_mode}]")
-    if listener.session_sticky:
-        raise NotEmulated("sticky sessions")
-    if listener.health_method != "tcp":
-        raise NotEmulated(f"the health check [{listener.health_method}]")
+    if listener.balance_mode not in MODES:
+        raise BadParameter(
+            f"balance_mode [{listener.balance_mode}] should be one of {', '.join(MODES)}"
+        )
+    read_stickiness(listener.session_sticky)
+    read_health_check(listener.health_method, listener.health_option)
 
 
 def describe_loadbalancer_listeners(cloud: Cloud, parameters: Parameters) -> Document:
@@ -133,7 +144,7 @@ def document(cloud: Cloud, listener: Listener, verbose: bool) -> Document:
         "healthy_check_method": listener.health_method,
         "healthy_check_option": listener.health_option,
         "listener_option": listener.listener_option,
-        "server_certificate_id": None,
+        "server_certificate_id": list(listener.certificate_ids),
         "timeout": listener.timeout,
         "scene": 0,
         "create_time": stamp(listener.created_at),
@@ -163,16 +174,26 @@ def modify_loadbalancer_listener_attributes(cloud: Cloud, parameters: Parameters
     old = cloud.state.listeners.read(parameters.required_text("loadbalancer_listener"))
     balancer = cloud.state.loadbalancers.read(old.loadbalancer_id)
     require_settled(balancer)
+    names_certificates = any(
+        parameters.given(name) for name in ("server_certificate_id", "server_certificate_id.1")
+    )
     new = replace(
         old,
         name=parameters.text("loadbalancer_listener_name", old.name),
         balance_mode=parameters.text("balance_mode", old.balance_mode),
-        session_sticky=parameters.text("session_sticky", old.session_sticky),
+        session_sticky=(
+            parameters.text("session_sticky")
+            if parameters.given("session_sticky")
+            else old.session_sticky
+        ),
         forwardfor=parameters.integer("forwardfor", old.forwardfor),
         health_method=parameters.text("healthy_check_method", old.health_method),
         health_option=parameters.text("healthy_check_option", old.health_option),
         listener_option=parameters.integer("listener_option", old.listener_option),
         timeout=parameters.integer("timeout", old.timeout, low=10, high=86400),
+        certificate_ids=(
+            _read_certificates(cloud, parameters) if names_certificates else old.certificate_ids
+        ),
     )
     _check(new)
     cloud.state.listeners[old.id] = new

@@ -44,7 +44,7 @@ def _read_rule(cloud: Cloud, group: SecurityGroup, item: Parameters) -> Rule:
 def _check(rule: Rule) -> None:
     ports = [value for value in (rule.val1, rule.val2) if value]
     for port in ports if rule.protocol in WITH_PORTS else ():
-        if not is_port(port):
+        if not is_port(port, low=0):  # the real cloud takes 0, too
             raise BadParameter(f"[{port}] is not a port")
     if rule.protocol in WITH_PORTS and len(ports) == 2 and int(rule.val1) > int(rule.val2):
         raise BadParameter(f"ports [{rule.val1}] to [{rule.val2}] are the wrong way round")

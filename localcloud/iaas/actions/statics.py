@@ -12,6 +12,7 @@ from localcloud.iaas.parameters import Parameters, is_port
 from localcloud.iaas.records import Router, RouterStatic
 
 PORT_FORWARD = 1
+PROTOCOLS = ("tcp", "udp")
 VALUES = tuple(f"val{number}" for number in range(1, 7))
 
 
@@ -65,8 +66,8 @@ def _check_forward(static: RouterStatic) -> None:
         raise BadParameter(
             f"[val2] of a port forward should be a private address, not [{values['val2']}]"
         ) from None
-    if values["val4"] != "tcp":
-        raise NotEmulated(f"port forwards of protocol [{values['val4']}]")
+    if values["val4"] not in PROTOCOLS:
+        raise BadParameter(f"[val4] of a port forward should be tcp or udp, not [{values['val4']}]")
 
 
 def _place(static: RouterStatic) -> tuple[str, str]:

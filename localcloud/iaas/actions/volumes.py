@@ -19,7 +19,7 @@ DETACH = Step(
     ("in-use",), "detaching", "available", "change_volume", "is not in use, can not be detached"
 )
 RESIZE = Step(
-    ("available",), "updating", "", "change_volume", "is not available, can not be resized"
+    ("available",), "updating", "", "resize_volume", "is not available, can not be resized"
 )
 DELETE = Step(
     ("available",),

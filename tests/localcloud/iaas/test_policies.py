@@ -1,37 +1,16 @@
 """Requests to HTTP listeners go where policies lead them, once these are applied."""
 
-import asyncio
 import http.client
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from cloud_under_test import CloudUnderTest
 from network_under_test import make_balancer, make_eip, make_vpc, private_ip, run_machines
+from web_under_test import WebServer
 
 PORT = 80
-
-
-@dataclass
-class WebServer:
-    """Answers on a machine with the machine's id, and remembers what was asked."""
-
-    machine: str
-    heads: list[str] = field(default_factory=list)
-    _answers: set[asyncio.Task[None]] = field(default_factory=set)
-
-    def accept(self, connection: socket.socket, source: str) -> None:
-        answer = asyncio.ensure_future(self._answer(connection))
-        self._answers.add(answer)
-        answer.add_done_callback(self._answers.discard)
-
-    async def _answer(self, connection: socket.socket) -> None:
-        reader, writer = await asyncio.open_connection(sock=connection)
-        self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + self.machine.encode())
-        await writer.drain()
-        writer.close()
 
 
 @dataclass

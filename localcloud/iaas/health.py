@@ -1,0 +1,141 @@
+"""Health checks: a balancer asks its backends again and again whether they are well."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from localcloud.clock import Clock
+from localcloud.iaas.balancer_records import Backend, ListenerInForce
+from localcloud.iaas.errors import BadParameter
+from localcloud.iaas.parameters import INTEGER
+from localcloud.iaas.silence import Watched
+
+log = logging.getLogger(__name__)
+
+RANGES = ((2, 60), (5, 300), (2, 10), (2, 10))  # interval | timeout | fall | rise
+HTTP = re.compile(r"http\|(?P<path>/[!-{}~]*)(\|(?P<host>[\w.:-]+))?", re.ASCII)
+WELL = re.compile(rb"HTTP/1\.[01] [23]\d\d")
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """How a listener asks.
+
+    Attributes:
+        path: what is asked for by HTTP; empty for a check that only connects.
+        host: the header of that name; may be empty.
+        interval: seconds between two questions.
+        timeout: seconds until no answer is a bad one.
+        fall: so many bad answers in a row make a backend ill.
+        rise: so many good ones make it well again.
+    """
+
+    path: str
+    host: str
+    interval: int
+    timeout: int
+    fall: int
+    rise: int
+
+
+def read_health_check(method: str, option: str) -> HealthCheck:
+    """Read what the API calls method and option. Raises `BadParameter`."""
+    found = HTTP.fullmatch(method)
+    if found is None and method != "tcp":
+        raise BadParameter(
+            f"healthy_check_method [{method}] should be tcp, http|/path or http|/path|host"
+        )
+    values = option.split("|")
+    if len(values) != len(RANGES) or not all(
+        INTEGER.fullmatch(value) and low <= int(value) <= high
+        for value, (low, high) in zip(values, RANGES, strict=True)
+    ):
+        raise BadParameter(
+            f"healthy_check_option [{option}] should be interval 2-60, "
+            "timeout 5-300, fall 2-10 and rise 2-10, joined with |"
+        )
+    path, host = (found["path"], found["host"] or "") if found else ("", "")
+    interval, timeout, fall, rise = map(int, values)
+    return HealthCheck(path, host, interval, timeout, fall, rise)
+
+
+@dataclass(slots=True)
+class Health:
+    """What a backend's answers amount to. The first one decides at once."""
+
+    is_up: bool = True
+    answers: int = 0  # of the last kind, in a row
+    was_good: bool | None = None
+
+    def note(self, is_good: bool, check: HealthCheck) -> None:
+        is_first = self.was_good is None
+        self.answers = self.answers + 1 if is_good == self.was_good else 1
+        self.was_good = is_good
+        if is_first or self.answers >= (check.rise if is_good else check.fall):
+            self.is_up = is_good
+
+
+async def ask(check: HealthCheck, far: Watched) -> bool:
+    """Ask over a fresh connection, which ends with this; tell whether the answer is a good one."""
+    reader, writer = far
+    lines = [f"GET {check.path} HTTP/1.0", *([f"Host: {check.host}"] if check.host else [])]
+    writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode())
+    try:
+        return WELL.match(await reader.readline()) is not None
+    except ValueError:  # a line without an end
+        return False
+    finally:
+        writer.close()
+
+
+Reach = Callable[[ListenerInForce, Backend], Awaitable[Watched]]
+"""Connects to a backend as its listener does. Raises `OSError`."""
+
+
+class HealthChecks:
+    """Asks the backends of all listeners whose checks are by HTTP.
+
+    A check that only connects needs no watch: whether a port answers is known at any time.
+    """
+
+    def __init__(self, clock: Clock, reach: Reach) -> None:
+        self._clock = clock
+        self._reach = reach
+        self._known: dict[str, Health] = {}
+        self._watches: dict[str, list[asyncio.Task[None]]] = {}  # by balancer
+
+    def is_well(self, backend_id: str) -> bool:
+        """Tell what is known; of a backend that nobody has asked yet, nothing bad is."""
+        health = self._known.get(backend_id)
+        return health is None or health.is_up
+
+    def watch(self, balancer_id: str, active: ListenerInForce) -> None:
+        """Begin to ask the backends of a listener, until `forget`."""
+        check = read_health_check(active.listener.health_method, active.listener.health_option)
+        for backend in active.backends if check.path else ():
+            task = asyncio.ensure_future(self._watch(active, backend, check))
+            self._watches.setdefault(balancer_id, []).append(task)
+
+    def forget(self, balancer_id: str) -> None:
+        for task in self._watches.pop(balancer_id, []):
+            task.cancel()
+
+    async def _watch(self, active: ListenerInForce, backend: Backend, check: HealthCheck) -> None:
+        health = self._known[backend.id] = Health()
+        try:
+            while True:
+                health.note(await self._ask(active, backend, check), check)
+                await self._clock.sleep(check.interval)
+        finally:
+            if self._known.get(backend.id) is health:
+                del self._known[backend.id]
+
+    async def _ask(self, active: ListenerInForce, backend: Backend, check: HealthCheck) -> bool:
+        try:
+            async with asyncio.timeout(check.timeout):
+                return await ask(check, await self._reach(active, backend))
+        except OSError as error:  # a timeout is one, too
+            log.debug("%s: %s", backend.id, error)
+            return False
