@@ -3,9 +3,11 @@
 import asyncio
 import ctypes
 import logging
+import os
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 RESTART_AFTER = 1.0  # seconds between an unexpected end and the next start
@@ -78,7 +80,7 @@ class Program:
                 stderr=out,
                 cwd="/",
                 start_new_session=True,  # a Ctrl-C is for the daemon, which stops them in order
-                preexec_fn=_end_with_parent,
+                preexec_fn=partial(_end_with, os.getpid()),
             )
         log.info("%s runs as process %d", self.name, self._process.pid)
 
@@ -96,7 +98,12 @@ class Program:
             await self._spawn()
 
 
-def _end_with_parent() -> None:
-    """Let the kernel end this process when the daemon is gone, however that came about."""
+def _end_with(daemon: int) -> None:
+    """Let the kernel kill this process when the daemon is gone, however that came about.
+
+    An API server that is merely asked to end waits for ever for its etcd, which has gone, too.
+    """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != daemon:  # it went before the kernel knew
+            os._exit(1)

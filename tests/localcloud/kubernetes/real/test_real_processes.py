@@ -1,8 +1,9 @@
 """Programs beside the daemon: started again when they end, stopped by their process id."""
 
 import asyncio
-import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,21 @@ from tests.localcloud.kubernetes.sample_cluster import until
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPER
+
+
+STARTER = f"""
+import asyncio, sys
+from pathlib import Path
+from localcloud.kubernetes.real.processes import Program
+
+async def story():
+    program = Program("stubborn", [sys.executable, "-c", {STUBBORN!r}], Path(sys.argv[1]))
+    await program.start()
+    print(program.pid, flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(story())
+"""
 
 
 def python(script: str) -> list[str]:
@@ -27,10 +43,10 @@ async def has_lines(path, count: int) -> None:
 
 def is_alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
         return False
-    return True
+    return state != "Z"  # whoever inherited it has not looked yet
 
 
 def test_a_program_runs_until_it_is_stopped(tmp_path):
@@ -72,6 +88,26 @@ def test_a_program_that_does_not_end_is_killed(tmp_path, monkeypatch):
         assert not is_alive(pid)
 
     asyncio.run(story())
+
+
+def test_no_program_outlives_a_daemon_that_was_killed(tmp_path):
+    """An API server that is only asked to end waits for ever for its etcd, which has gone."""
+    daemon = subprocess.Popen(
+        [*python(STARTER), str(tmp_path / "log")],
+        cwd=Path(__file__).parents[4],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert daemon.stdout is not None
+    pid = int(daemon.stdout.readline())
+    asyncio.run(has_lines(tmp_path / "log", 1))
+    daemon.kill()
+    daemon.communicate()
+
+    async def has_ended() -> bool:
+        return not is_alive(pid)
+
+    asyncio.run(until(has_ended, 10))
 
 
 def test_a_program_that_is_not_there_fails_at_once(tmp_path):
