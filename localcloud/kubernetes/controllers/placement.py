@@ -1,10 +1,11 @@
 """Which nodes a pod may run on: selectors, affinity, taints, and room."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from localcloud.kubernetes.objects.pods import Demand, demand_of, parse_quantity, tolerates
+from localcloud.kubernetes.objects.pods import Demand, amount_of, demand_of, tolerates
 
 UNSCHEDULABLE_TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
@@ -18,6 +19,8 @@ LITTLE_MEMORY = "Insufficient memory"
 
 HELPLESS = "Preemption is not helpful for scheduling"
 NO_VICTIMS = "No preemption victims found for incoming pod"
+
+_COUNTED = ("pods", "cpu", "memory")
 
 Obj = Mapping[str, Any]
 
@@ -33,14 +36,16 @@ class NodeRoom:
     taken: dict[str, Demand] = field(default_factory=dict)  # by pod uid
     taken_cpu: int = 0
     taken_memory: int = 0
+    others: dict[str, int] = field(default_factory=dict)
+    taken_others: Counter[str] = field(default_factory=Counter)
 
     def measure(self, node: Obj) -> None:
         """Take over what a node says it has."""
         self.node = node
         allocatable = node.get("status", {}).get("allocatable") or {}
-        self.pods = int(parse_quantity(allocatable.get("pods", 0)))
-        self.cpu = int(parse_quantity(allocatable.get("cpu", 0)) * 1000)
-        self.memory = int(parse_quantity(allocatable.get("memory", 0)))
+        amounts = {name: amount_of(name, text) for name, text in allocatable.items()}
+        self.pods, self.cpu, self.memory = (amounts.pop(name, 0) for name in _COUNTED)
+        self.others = amounts
 
     def take(self, uid: str, demand: Demand) -> None:
         """Count a pod as being on this node."""
@@ -48,6 +53,7 @@ class NodeRoom:
             self.taken[uid] = demand
             self.taken_cpu += demand.cpu
             self.taken_memory += demand.memory
+            self.taken_others.update(dict(demand.others))
 
     def free(self, uid: str) -> None:
         """Count a pod as gone from this node."""
@@ -55,6 +61,7 @@ class NodeRoom:
         if demand is not None:
             self.taken_cpu -= demand.cpu
             self.taken_memory -= demand.memory
+            self.taken_others.subtract(dict(demand.others))
 
     def shortages(self, demand: Demand) -> list[str]:
         """Say what this node lacks for one more pod; nothing when it fits."""
@@ -67,11 +74,21 @@ class NodeRoom:
             lacking.append(LITTLE_CPU)
         if demand.memory and self.taken_memory + demand.memory > self.memory:
             lacking.append(LITTLE_MEMORY)
-        return lacking
+        return lacking + [
+            f"Insufficient {name}"
+            for name, amount in demand.others
+            if amount and self.taken_others[name] + amount > self.others.get(name, 0)
+        ]
 
     def could_ever_hold(self, demand: Demand) -> bool:
         """Say whether the pod would fit if the node were empty."""
-        return bool(self.pods) and demand.cpu <= self.cpu and demand.memory <= self.memory
+        has_others = all(amount <= self.others.get(name, 0) for name, amount in demand.others)
+        return (
+            has_others
+            and bool(self.pods)
+            and demand.cpu <= self.cpu
+            and demand.memory <= self.memory
+        )
 
 
 def objection(node: Obj, pod_spec: Obj) -> str | None:
@@ -150,3 +167,40 @@ def _number(text: str | None, sign: int = 1) -> float:
 def demand_of_pod(pod: Obj) -> Demand:
     """Add up what a pod asks of a node."""
     return demand_of(pod["spec"])
+
+
+def same_for_pods(before: Obj, after: Obj) -> bool:
+    """Say whether nothing changed on a node that could matter for placing a pod."""
+
+    def facts(node: Obj) -> tuple[Any, ...]:
+        spec = node.get("spec") or {}
+        allocatable = node.get("status", {}).get("allocatable")
+        labels = node["metadata"].get("labels")
+        return labels, spec.get("taints"), spec.get("unschedulable"), allocatable
+
+    return facts(before) == facts(after)
+
+
+def say_refusals(refusals: Counter[str], nodes: int) -> str:
+    """Say in the scheduler's words why no node takes a pod.
+
+    Args:
+        refusals: how many nodes refuse for each reason. A node may have several; under
+            `NO_VICTIMS`, how many would take the pod if they were empty.
+    """
+    if not nodes:
+        return "no nodes available to schedule pods"
+    victims = refusals[NO_VICTIMS]
+    reasons = sorted(
+        f"{count} {reason}" for reason, count in refusals.items() if reason != NO_VICTIMS
+    )
+    hopes = sorted(
+        f"{count} {reason}"
+        for reason, count in ((HELPLESS, nodes - victims), (NO_VICTIMS, victims))
+        if count
+    )
+    none = f"0/{nodes} nodes are available: "
+    return (
+        f"{none}{', '.join(reasons)}. no new claims to deallocate, "
+        f"preemption: {none}{', '.join(hopes)}."
+    )

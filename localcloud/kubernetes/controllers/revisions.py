@@ -21,14 +21,10 @@ ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
 def template_hash(template: Mapping[str, Any]) -> str:
-    """Return ten letters that stand for a pod template."""
+    """Return what stands for a pod template: 32 bits as a decimal number, each digit a letter."""
     text = json.dumps(template, sort_keys=True).encode()
-    number = int.from_bytes(hashlib.sha256(text).digest()[:8])
-    letters = []
-    for _ in range(10):
-        number, place = divmod(number, len(ALPHABET))
-        letters.append(ALPHABET[place])
-    return "".join(letters)
+    number = int.from_bytes(hashlib.sha256(text).digest()[:4])
+    return "".join(ALPHABET[ord(digit) % len(ALPHABET)] for digit in str(number))
 
 
 def same_template(deployment: Obj, replica_set: Obj) -> bool:

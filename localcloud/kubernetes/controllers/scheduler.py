@@ -9,6 +9,7 @@ import heapq
 import json
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,15 +17,17 @@ from localcloud.clock import stamp
 from localcloud.kubernetes.client.informer import Key, Obj, key_of
 from localcloud.kubernetes.client.writes import strategic_status
 from localcloud.kubernetes.controllers.context import Context
+from localcloud.kubernetes.controllers.neighbours import UNMET, Neighbours, Verdict, wants_company
 from localcloud.kubernetes.controllers.placement import (
-    HELPLESS,
     NO_VICTIMS,
     NodeRoom,
     demand_of_pod,
     objection,
+    same_for_pods,
+    say_refusals,
 )
 from localcloud.kubernetes.objects.failures import ApiFailure
-from localcloud.kubernetes.objects.kinds import NODE, POD
+from localcloud.kubernetes.objects.kinds import NAMESPACE, NODE, POD
 from localcloud.kubernetes.objects.pods import Demand, is_finished, is_leaving
 
 NAME = "default-scheduler"
@@ -42,6 +45,7 @@ class Alike:
 
     spec: Obj
     demand: Demand
+    verdict: Verdict | None = None
     refusals: Counter[str] = field(default_factory=Counter)
     candidates: list[tuple[int, str]] = field(default_factory=list)  # a heap: pods on it, name
 
@@ -57,8 +61,10 @@ class Scheduler:
         self._places: dict[str, str] = {}  # pod uid -> node name
         self._pending: dict[Key, Obj] = {}
         self._stuck: dict[Key, Obj] = {}
+        self._lonely: set[Key] = set()  # the stuck ones that wait for others to be placed
         self._kinds_of_pods: dict[str, Alike] = {}
         self._wake = asyncio.Event()
+        self._neighbours = Neighbours(context.informers.of(NAMESPACE), self._labels_of)
         context.informers.of(NODE).on_change(self._node_changed)
         context.informers.of(POD).on_change(self._pod_changed)
 
@@ -79,7 +85,7 @@ class Scheduler:
         room = self._rooms.get(after["metadata"]["name"])
         if room is None:
             room = self._rooms[after["metadata"]["name"]] = NodeRoom(after)
-        elif before is not None and _same_for_pods(before, after):
+        elif before is not None and same_for_pods(before, after):
             room.node = after
             return
         room.measure(after)
@@ -107,10 +113,19 @@ class Scheduler:
 
     def _settle(self, pod: Obj, node: str) -> None:
         uid = pod["metadata"]["uid"]
+        self._settle_near(pod, node)
         if self._places.get(uid) == node and uid in self._room(node).taken:
             return
         self._places[uid] = node
         self._room(node).take(uid, demand_of_pod(pod))
+
+    def _settle_near(self, pod: Obj, node: str) -> None:
+        """Tell those who mind who is where, and try those again who wait for company."""
+        self._neighbours.settle(pod, node)
+        for key in self._lonely & self._stuck.keys():
+            self._pending[key] = self._stuck.pop(key)
+            self._wake.set()
+        self._lonely.clear()
 
     def _room(self, node: str) -> NodeRoom:
         """Return a node's room; pods may be known before the node they are on."""
@@ -120,10 +135,14 @@ class Scheduler:
 
     def _leave(self, pod: Obj) -> None:
         uid = pod["metadata"]["uid"]
+        self._neighbours.leave(uid)
         node = self._places.pop(uid, None)
         if node in self._rooms:
             self._rooms[node].free(uid)
             self._look_again()
+
+    def _labels_of(self, node: str) -> Mapping[str, str]:
+        return self._room(node).node["metadata"].get("labels") or {}
 
     def _look_again(self) -> None:
         """Something has become possible that was not: try the stuck pods once more."""
@@ -156,15 +175,20 @@ class Scheduler:
         if room is None:
             del self._pending[key]
             self._stuck[key] = pod
-            await self._explain(key, pod, self._why_not(alike))
+            if wants_company(pod):
+                self._lonely.add(key)
+            nodes = sum(1 for room in self._rooms.values() if room.node.get("status"))
+            await self._explain(key, pod, say_refusals(alike.refusals, nodes))
             return
         del self._pending[key]
         uid, node = pod["metadata"]["uid"], room.node["metadata"]["name"]
         self._places[uid] = node
         room.take(uid, alike.demand)
+        self._settle_near(pod, node)
         try:
             await self._bind(pod, node)
         except BaseException:
+            self._neighbours.leave(uid)
             self._places.pop(uid, None)
             room.free(uid)
             raise
@@ -197,8 +221,10 @@ class Scheduler:
     def _alike(self, pod: Obj) -> Alike:
         spec = pod["spec"]
         demand = demand_of_pod(pod)
+        if self._neighbours.matter(pod):  # each pod that is placed changes it for the next one
+            return self._survey(Alike(spec, demand, self._neighbours.judge(pod)))
         placing = {field: spec.get(field) for field in _PLACING}
-        name = json.dumps([placing, demand.cpu, demand.memory, sorted(demand.ports)])
+        name = json.dumps([placing, demand.cpu, demand.memory, sorted(demand.ports), demand.others])
         if name not in self._kinds_of_pods:
             self._kinds_of_pods[name] = self._survey(Alike(spec, demand))
         return self._kinds_of_pods[name]
@@ -229,28 +255,13 @@ class Scheduler:
                 alike.refusals.update(lacking)
                 helps = room.could_ever_hold(alike.demand)
                 alike.refusals[NO_VICTIMS] += helps
+            elif alike.verdict and (words := alike.verdict.objection(self._labels_of(name))):
+                heapq.heappop(heap)
+                alike.refusals[words] += 1
+                alike.refusals[NO_VICTIMS] += words != UNMET
             else:
                 return room
         return None
-
-    def _why_not(self, alike: Alike) -> str:
-        nodes = sum(1 for room in self._rooms.values() if room.node.get("status"))
-        if not nodes:
-            return "no nodes available to schedule pods"
-        victims = alike.refusals[NO_VICTIMS]
-        reasons = sorted(
-            f"{count} {reason}" for reason, count in alike.refusals.items() if reason != NO_VICTIMS
-        )
-        hopes = sorted(
-            f"{count} {reason}"
-            for reason, count in ((HELPLESS, nodes - victims), (NO_VICTIMS, victims))
-            if count
-        )
-        none = f"0/{nodes} nodes are available: "
-        return (
-            f"{none}{', '.join(reasons)}. no new claims to deallocate, "
-            f"preemption: {none}{', '.join(hopes)}."
-        )
 
     async def _explain(self, key: Key, pod: Obj, message: str) -> None:
         """Write why a pod waits, unless that stands there already."""
@@ -285,15 +296,3 @@ def _is_ours(pod: Obj) -> bool:
         and not is_leaving(pod)
         and not is_finished(pod)
     )
-
-
-def _same_for_pods(before: Obj, after: Obj) -> bool:
-    """Say whether nothing changed on a node that could matter for placing a pod."""
-
-    def facts(node: Obj) -> tuple[Any, ...]:
-        spec = node.get("spec") or {}
-        allocatable = node.get("status", {}).get("allocatable")
-        labels = node["metadata"].get("labels")
-        return labels, spec.get("taints"), spec.get("unschedulable"), allocatable
-
-    return facts(before) == facts(after)

@@ -1,6 +1,7 @@
 """Facts about pods that controllers and kubelets share."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -39,29 +40,48 @@ class Demand:
     cpu: int  # thousandths of a core
     memory: int  # bytes
     ports: frozenset[tuple[str, int]]  # protocol and host port
+    others: tuple[tuple[str, int], ...] = ()  # such as ("nvidia.com/gpu", 1)
 
 
 def demand_of(spec: Mapping[str, Any]) -> Demand:
-    """Add up what the containers of a pod request; init containers run before, one by one."""
-    main = [_requests(container) for container in spec.get("containers", ())]
-    before = [_requests(container) for container in spec.get("initContainers", ())]
-    cpu = max([sum(one[0] for one in main), *(one[0] for one in before)])
-    memory = max([sum(one[1] for one in main), *(one[1] for one in before)])
+    """Add up what a pod requests of each resource.
+
+    Init containers run before the others, one by one, but for those that are restarted for ever:
+    they stay. What is said of the pod as a whole counts instead of its containers.
+    """
+    total = sum((_requests(container) for container in spec.get("containers", ())), Counter())
+    peak = Counter[str]()
+    stay = Counter[str]()
+    for container in spec.get("initContainers", ()):
+        asked = _requests(container)
+        if container.get("restartPolicy") == "Always":
+            stay += asked
+            asked = Counter()
+        peak |= asked + stay
+    total = (total + stay) | peak
+    total = Counter({**total, **_requests(spec)})
+    total += _requests({"resources": {"requests": spec.get("overhead") or {}}})
     ports = frozenset(
         (port.get("protocol", "TCP"), port["hostPort"])
         for container in spec.get("containers", ())
         for port in container.get("ports") or ()
         if port.get("hostPort")
     )
-    return Demand(cpu, memory, ports)
+    cpu, memory = total.pop("cpu", 0), total.pop("memory", 0)
+    return Demand(cpu, memory, ports, tuple(sorted(total.items())))
 
 
-def _requests(container: Mapping[str, Any]) -> tuple[int, int]:
-    resources = container.get("resources") or {}
+def _requests(asking: Mapping[str, Any]) -> Counter[str]:
+    """What a container, or a pod as a whole, requests: thousandths of a core, else whole units."""
+    resources = asking.get("resources") or {}
     # A limit alone is a request of the same size.
     asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
-    cpu, memory = parse_quantity(asked.get("cpu", 0)), parse_quantity(asked.get("memory", 0))
-    return int(cpu * 1000), int(memory)
+    return Counter({name: amount_of(name, text) for name, text in asked.items()})
+
+
+def amount_of(name: str, text: str | int | float) -> int:
+    """Read an amount of a resource: of `cpu` in thousandths of a core, else in whole units."""
+    return int(parse_quantity(text) * (1000 if name == "cpu" else 1))
 
 
 def is_finished(pod: Pod) -> bool:

@@ -1,6 +1,7 @@
 """The article's burst, and why pods wait."""
 
 from collections import Counter
+from typing import Any
 
 from tests.localcloud.kubernetes.sample_cluster import (
     CONTROL_PLANE_TAINT,
@@ -102,5 +103,116 @@ def test_a_pod_that_cannot_be_judged_waits_alone() -> None:
             await cluster.create(RC, odd)
             await cluster.create(RC, replication_controller("nginx", 2))
             await cluster.phases_are(Running=2, Pending=1)
+
+    run(story())
+
+
+HOST = "kubernetes.io/hostname"
+
+
+def near(app: str, topology: str = HOST, **more: Any) -> dict[str, Any]:
+    term = {"topologyKey": topology, "labelSelector": {"matchLabels": {"app": app}}, **more}
+    return {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
+
+
+async def why_waiting(cluster: SampleCluster, app: str) -> str:
+    """Wait until a pod of an app is told why it has no node, and return that."""
+    said = list[str]()
+
+    async def told() -> bool:
+        for pod in await cluster.pods(labelSelector=f"app={app}"):
+            for condition in pod["status"].get("conditions") or ():
+                if condition["type"] == "PodScheduled" and condition["status"] == "False":
+                    said.append(condition["message"])
+        return bool(said)
+
+    await until(told)
+    return said[-1]
+
+
+def test_pods_that_keep_apart_take_a_node_each() -> None:
+    async def story() -> None:
+        async with running_cluster() as cluster:
+            await ready_cluster(cluster, 2)
+            apart = {"podAntiAffinity": near("hermit")}
+            await cluster.create(RC, replication_controller("hermit", 3, affinity=apart))
+            await cluster.phases_are(Running=2, Pending=1)
+            assert sorted(spread(await cluster.pods()).values()) == [1, 1]
+            assert await why_waiting(cluster, "hermit") == (
+                "0/2 nodes are available: 2 node(s) didn't match pod anti-affinity rules. "
+                "no new claims to deallocate, preemption: "
+                "0/2 nodes are available: 2 No preemption victims found for incoming pod."
+            )
+            await cluster.add_node("node-2")
+            await cluster.phases_are(Running=3)
+
+    run(story())
+
+
+def test_pods_are_kept_away_by_those_who_want_to_be_alone() -> None:
+    async def story() -> None:
+        async with running_cluster() as cluster:
+            await ready_cluster(cluster, 1)
+            alone = {"podAntiAffinity": near("web", namespaceSelector={})}
+            await cluster.create(RC, replication_controller("alone", 1, affinity=alone))
+            await cluster.phases_are(Running=1)
+            await cluster.create(RC, replication_controller("other", 1))
+            await cluster.phases_are(Running=2)
+            await cluster.create(RC, replication_controller("web", 1))
+            assert "1 node(s) didn't satisfy existing pods anti-affinity rules. " in (
+                await why_waiting(cluster, "web")
+            )
+
+    run(story())
+
+
+def test_a_pod_waits_for_the_company_that_it_wants() -> None:
+    async def story() -> None:
+        async with running_cluster() as cluster:
+            await ready_cluster(cluster, 3)
+            friendly = {"podAffinity": near("host")}
+            await cluster.create(RC, replication_controller("guest", 5, affinity=friendly))
+            assert await why_waiting(cluster, "guest") == (
+                "0/3 nodes are available: 3 node(s) didn't match pod affinity rules. "
+                "no new claims to deallocate, preemption: "
+                "0/3 nodes are available: 3 Preemption is not helpful for scheduling."
+            )
+            await cluster.create(RC, replication_controller("host", 1))
+            await cluster.phases_are(Running=6)
+            assert list(spread(await cluster.pods()).values()) == [6]
+
+    run(story())
+
+
+def test_the_first_of_pods_that_want_to_be_together_starts_anywhere() -> None:
+    async def story() -> None:
+        async with running_cluster() as cluster:
+            await ready_cluster(cluster, 3)
+            friendly = {"podAffinity": near("flock")}
+            await cluster.create(RC, replication_controller("flock", 4, affinity=friendly))
+            await cluster.phases_are(Running=4)
+            assert list(spread(await cluster.pods()).values()) == [4]
+            lost = {"podAffinity": near("lost", topology="no-such-label")}
+            await cluster.create(RC, replication_controller("lost", 1, affinity=lost))
+            assert "3 node(s) didn't match pod affinity rules" in (
+                await why_waiting(cluster, "lost")
+            )
+
+    run(story())
+
+
+def test_a_pod_waits_for_disks_and_devices_as_for_memory() -> None:
+    async def story() -> None:
+        async with running_cluster() as cluster:
+            await ready_cluster(cluster, 1)
+            greedy = replication_controller("greedy", 1)
+            greedy["spec"]["template"]["spec"]["containers"][0]["resources"] = {
+                "requests": {"ephemeral-storage": "500Gi"},
+                "limits": {"example.com/gpu": "1"},
+            }
+            await cluster.create(RC, greedy)
+            assert "1 Insufficient ephemeral-storage, 1 Insufficient example.com/gpu. " in (
+                await why_waiting(cluster, "greedy")
+            )
 
     run(story())

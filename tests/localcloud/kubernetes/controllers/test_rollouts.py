@@ -1,8 +1,11 @@
 """ReplicationControllers, ReplicaSets and Deployments, from creation to roll-back."""
 
+import re
+
 import pytest
 
 from localcloud.kubernetes.client.informer import Obj
+from localcloud.kubernetes.controllers.revisions import template_hash
 from localcloud.kubernetes.controllers.rollout import bounds_of, grown_size, shrunk_sizes
 from tests.localcloud.kubernetes.sample_cluster import (
     SampleCluster,
@@ -213,3 +216,9 @@ def test_old_pods_leave_only_as_new_ones_become_available() -> None:
 
 def test_old_pods_that_do_not_work_leave_at_once() -> None:
     assert shrunk_sizes(deployment("web", 4), sized("new", 2, 2), [sized("old", 3, 0)]) == [1]
+
+
+def test_a_template_is_named_by_the_letters_that_upstream_makes_of_digits() -> None:
+    names = {template_hash({"spec": {"containers": [{"image": f"nginx:{n}"}]}}) for n in range(50)}
+    assert len(names) == 50
+    assert all(re.fullmatch("[4-9bcdf]{1,10}", name) for name in names)
