@@ -16,6 +16,7 @@ from localcloud.fabric import Fabric
 from localcloud.kubernetes.planes import Planes
 from localcloud.kubernetes.real.assets import VARIABLE, find_assets
 from localcloud.profiles import PROFILES
+from tests.acceptance.random_pods import add_nodes, find_disagreements
 from tests.localcloud.kubernetes.sample_cluster import (
     SampleCluster,
     plane_config,
@@ -84,5 +85,14 @@ def test_a_burst_waits_for_room_and_a_further_node_gives_it(tmp_path: Path) -> N
             await cluster.phases_are(Running=8, Pending=4)  # one place each is the network's
             await cluster.add_node("worker-3", pods=5)
             await cluster.phases_are(Running=12)
+
+    run(story())
+
+
+def test_packing_finds_room_for_a_pod_where_the_scheduler_does(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with real_cluster(tmp_path) as cluster:
+            await add_nodes(cluster)
+            assert await find_disagreements(cluster, seed=7, count=150) == []
 
     run(story())
