@@ -93,8 +93,7 @@ def refusal(user: User, wish: Wish) -> ApiFailure:
         message = f'forbidden: {who} path "{wish.path}"'
         return ApiFailure(403, "Forbidden", message)
     plural = wish.resource.partition("/")[0]
-    inside = wish.namespace and plural != "namespaces"
-    where = f'in the namespace "{wish.namespace}"' if inside else "at the cluster scope"
+    where = f'in the namespace "{wish.namespace}"' if wish.namespace else "at the cluster scope"
     about = f"{plural}.{wish.group}" if wish.group else plural
     about = f'{about} "{wish.name}"' if wish.name else about
     message = (

@@ -95,9 +95,11 @@ _DISCOVERY = _paths(
     "/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*",
     "/readyz", "/version", "/version/",
 )  # fmt: skip
-_HEALTH = _paths(
-    "/healthz", "/healthz/*", "/livez", "/livez/*", "/readyz", "/readyz/*", "/version", "/version/"
-)
+_HEALTH = _paths("/healthz", "/livez", "/readyz", "/version", "/version/")
+_ISSUER = _paths(
+    "/.well-known/openid-configuration", "/.well-known/openid-configuration/",
+    "/openid/v1/jwks", "/openid/v1/jwks/",
+)  # fmt: skip
 
 _CLUSTER_ROLES = {
     "cluster-admin": [_rule(_ALL, _ALL, _ALL), {"nonResourceURLs": ["*"], "verbs": ["*"]}],
@@ -107,6 +109,7 @@ _CLUSTER_ROLES = {
     "system:basic-user": _own_access(),
     "system:discovery": [_DISCOVERY],
     "system:public-info-viewer": [_HEALTH],
+    "system:service-account-issuer-discovery": [_ISSUER],
     "system:node": _kubelet(),
     # On a real cluster a joining node asks for a certificate; here the token registers the node.
     "kubeadm:get-nodes": [_rule([""], ["nodes"], ["get", "create"])],
@@ -121,6 +124,11 @@ _CLUSTER_BINDINGS = (
         "system:public-info-viewer",
         "system:public-info-viewer",
         ("system:authenticated", "system:unauthenticated"),
+    ),
+    (
+        "system:service-account-issuer-discovery",
+        "system:service-account-issuer-discovery",
+        ("system:serviceaccounts",),
     ),
     ("system:node", "system:node", ("system:nodes",)),
     ("kubeadm:get-nodes", "kubeadm:get-nodes", (JOINERS,)),

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import logging
 from typing import Any
 from urllib.parse import parse_qsl
@@ -23,6 +24,7 @@ from localcloud.kubernetes.api.calls import (
 from localcloud.kubernetes.api.render import JSON_TYPE, Renderer
 from localcloud.kubernetes.api.server import ApiServer
 from localcloud.kubernetes.api.streaming import Message, Receive, Send, send_content, stream
+from localcloud.kubernetes.api.write_options import WARN
 from localcloud.kubernetes.objects.failures import ApiFailure, no_such_path
 from localcloud.kubernetes.objects.kinds import find_kind
 from localcloud.kubernetes.objects.store import encode
@@ -46,6 +48,7 @@ class App:
             user = self._recognise(headers, scope["state"].get("user"))
             user = acting_user(user, scope["headers"], self._server.authorizer)
             query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
+            query.setdefault("fieldValidation", WARN)
             answer = await self._static(scope, headers, user)
             if answer is None:
                 call = await self._read(scope, headers, query, user, receive)
@@ -82,7 +85,7 @@ class App:
             text = f"[+]ping ok\n{path[1:]} check passed\n" if verbose else "ok"
             return Content(text.encode())
         if path.rstrip("/") == "/version":
-            return Content(encode(self._version), 200, JSON_TYPE)
+            return Content(json.dumps(self._version, indent=2).encode(), 200, JSON_TYPE)
         if path.startswith("/openapi"):
             return await _openapi(path, headers)
         return self._discovery(path.rstrip("/"), headers)

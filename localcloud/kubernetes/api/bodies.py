@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from localcloud.kubernetes.api import go_json, protobuf
-from localcloud.kubernetes.api.calls import JSON, PATCH_TYPES
+from localcloud.kubernetes.api.calls import JSON, PATCH_TYPES, STRATEGIC_PATCH
 from localcloud.kubernetes.objects.failures import ApiFailure, bad_request, unsupported_media
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
@@ -30,7 +30,7 @@ async def receive_all(receive: Receive) -> bytes:
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > MAX_BODY:
-            text = f"the request is too large: the limit is {MAX_BODY}"
+            text = f"Request entity too large: limit is {MAX_BODY}"
             raise ApiFailure(413, "RequestEntityTooLarge", text)
         if not message.get("more_body"):
             break
@@ -49,7 +49,9 @@ def decode(content: bytes, media_type: str, kind: str = "") -> Any:
         return protobuf.decode(content)
     if media_type in ("application/yaml", "application/apply-patch+yaml"):
         return _yaml(content)
-    if media_type in (JSON, *PATCH_TYPES) or media_type == "*/*":
+    if media_type in PATCH_TYPES:
+        return _patch(content, media_type)
+    if media_type == JSON or media_type == "*/*":
         return _json(content, kind)
     raise unsupported_media(
         "the body of the request was in an unknown format - accepted media types include: "
@@ -68,6 +70,15 @@ def _json(content: bytes, kind: str) -> Any:
             f"json parse error: {error} ({text})"
         )
         raise bad_request(message) from error
+
+
+def _patch(content: bytes, media_type: str) -> Any:
+    try:
+        return go_json.loads(content)
+    except ValueError as error:
+        strategic = media_type == STRATEGIC_PATCH
+        why = str(error) if strategic else f"error decoding patch: {error}"
+        raise bad_request(why) from error
 
 
 def _yaml(content: bytes) -> Any:

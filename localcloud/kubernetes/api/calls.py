@@ -63,7 +63,7 @@ class Document:
     stored: Stored
     status: int = 200
     kind: Kind | None = None
-    warning: str = ""  # a sentence that kubectl prints
+    warnings: tuple[str, ...] = ()  # sentences that kubectl prints
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,9 +65,10 @@ def _operate(document: Json, operation: Mapping[str, Any]) -> Json:
             value = _read(document, source)
             return _add(_remove(document, source), path, value)
         case "copy":
-            return _add(document, path, deepcopy(_read(document, _pointer(operation["from"]))))
+            source = _pointer(operation["from"])
+            return _add(document, path, deepcopy(_read_if_there(document, source)))
         case "test":
-            if _read(document, path) != operation.get("value"):
+            if _read_if_there(document, path) != operation.get("value"):
                 raise BadPatch(f"testing value {operation.get('path')} failed: test failed")
             return document
         case other:
@@ -95,6 +96,14 @@ def _read(document: Json, path: Sequence[str]) -> Json:
         else:
             raise BadPatch(f"missing path: /{'/'.join(path)}")
     return document
+
+
+def _read_if_there(document: Json, path: Sequence[str]) -> Json:
+    """Read a value; as upstream, what is not there is null to some operations."""
+    try:
+        return _read(document, path)
+    except BadPatch:
+        return None
 
 
 def _add(document: Json, path: Sequence[str], value: Json) -> Json:

@@ -1,12 +1,22 @@
 """From a PATCH call to the body that it makes of an object."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from localcloud.kubernetes.api import calls, patch
 from localcloud.kubernetes.api.calls import APPLY_PATCH, JSON_PATCH, PATCH_TYPES, Call
-from localcloud.kubernetes.objects.failures import ApiFailure, bad_request, unsupported_media
+from localcloud.kubernetes.api.go_values import go_text, json_word, wrong_conversion
+from localcloud.kubernetes.objects.failures import (
+    ApiFailure,
+    WrongType,
+    bad_request,
+    invalid_patch,
+    unsupported_media,
+)
 from localcloud.kubernetes.objects.store import Body, Stored, encode
+
+log = logging.getLogger(__name__)
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -43,8 +53,24 @@ def _note_applied(patched: Body, applied: Mapping[str, Any]) -> None:
         annotations[LAST_APPLIED] = encode(applied).decode() + "\n"
 
 
+def _require_form(call: Call) -> None:
+    """Refuse a patch that is no object, or no list of operations."""
+    is_list = call.content_type == JSON_PATCH
+    fits = isinstance(call.body, list) if is_list else isinstance(call.body, Mapping)
+    if fits or call.content_type == APPLY_PATCH:
+        return
+    go_type = "[]handlers.jsonPatchOp" if is_list else "map[string]interface {}"
+    found = json_word(call.body)
+    why = f"json: cannot unmarshal {found} into Go value of type {go_type}"
+    if call.body is None:
+        why = "unexpected end of JSON input"
+    strategic = call.content_type == calls.STRATEGIC_PATCH
+    raise bad_request(why if strategic else f"error decoding patch: {why}")
+
+
 def _patched(base: Body, call: Call) -> Body:
     """What a patch call makes of a document."""
+    _require_form(call)
     try:
         match call.content_type:
             case calls.JSON_PATCH:
@@ -55,10 +81,12 @@ def _patched(base: Body, call: Call) -> Body:
                 return dict(patch.strategic_merge(base, call.body))
             case _:
                 return dict(patch.apply_patch(base, call.body))
-    except (patch.BadPatch, AttributeError, TypeError, ValueError) as error:
+    except (patch.BadPatch, AttributeError, TypeError, ValueError, KeyError) as error:
         if call.content_type == JSON_PATCH:
-            message = f"the server rejected our request due to an error in our request: {error}"
-            raise ApiFailure(422, "Invalid", message) from error
+            log.info("a JSON patch of %s does not fit: %s", call.path, error)
+            # The real server keeps the reason to itself.
+            message = "the server rejected our request due to an error in our request"
+            raise ApiFailure(422, "Invalid", message, {}) from error
         raise bad_request(str(error)) from error
 
 
@@ -67,3 +95,18 @@ def _without_owners(operations: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         one for one in operations if not one.get("path", "").startswith("/metadata/managedFields")
     ]
+
+
+def shown_patch(call: Call, patched: Body) -> str:
+    """What messages show of a patch: a strategic one itself, else what it would make."""
+    if call.content_type == calls.STRATEGIC_PATCH:
+        return go_text(call.body)
+    return encode(patched).decode()
+
+
+def wrong_patch(call: Call, patched: Body, error: WrongType) -> ApiFailure:
+    """Refuse a patch that puts a value of a wrong type into a field."""
+    why = error.why
+    if call.content_type == calls.STRATEGIC_PATCH:
+        why = wrong_conversion(error.value, error.go_type)
+    return invalid_patch(shown_patch(call, patched), why)

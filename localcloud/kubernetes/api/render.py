@@ -28,7 +28,7 @@ class Renderer:
         self._now = now
 
     def document(self, answer: Document) -> Content:
-        headers = _warnings(answer.kind, answer.warning)
+        headers = _warnings(answer.kind, answer.warnings)
         if self._tables and answer.kind:
             body = encode(self._table(answer.kind, [answer.stored], _list_metadata(answer.stored)))
         else:
@@ -53,7 +53,7 @@ class Renderer:
 
     def bookmark(self, kind: Kind, version: int, *, ends_first: bool = False) -> bytes:
         """The line that says how far a watch has come."""
-        metadata: dict[str, Any] = {"creationTimestamp": None, "resourceVersion": str(version)}
+        metadata: dict[str, Any] = {"resourceVersion": str(version)}
         if ends_first:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
         if self._tables:
@@ -100,7 +100,12 @@ def _list_metadata(stored: Stored) -> dict[str, Any]:
     return {"resourceVersion": stored.body.get("metadata", {}).get("resourceVersion", "")}
 
 
-def _warnings(kind: Kind | None, own: str = "") -> tuple[tuple[str, str], ...]:
+def _warnings(kind: Kind | None, own: tuple[str, ...] = ()) -> tuple[tuple[str, str], ...]:
     outdated = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
-    texts = filter(None, (outdated if kind is ENDPOINTS else "", own))
-    return tuple(("warning", f'299 - "{text}"') for text in texts)
+    texts = (outdated, *own) if kind is ENDPOINTS else own
+    return tuple(("warning", f"299 - {_in_quotes(text)}") for text in texts)
+
+
+def _in_quotes(text: str) -> str:
+    plain = text.encode("ascii", "backslashreplace").decode()
+    return '"{}"'.format(plain.replace("\\", "\\\\").replace('"', '\\"'))

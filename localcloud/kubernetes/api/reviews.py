@@ -34,7 +34,10 @@ def answer(kind: Kind, call: Call, authorizer: Authorizer, tokens: Tokens) -> Do
 
 
 def _info(user: User) -> dict[str, Any]:
-    return {"username": user.name, "groups": list(user.groups)}
+    info: dict[str, Any] = {"username": user.name, "groups": list(user.groups)}
+    if user.credential:
+        info["extra"] = {"authentication.kubernetes.io/credential-id": [user.credential]}
+    return info
 
 
 def _token_status(user: User | None) -> dict[str, Any]:

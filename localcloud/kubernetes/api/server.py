@@ -9,7 +9,6 @@ from localcloud.kubernetes.access.tokens import Tokens
 from localcloud.kubernetes.api import reviews, subresources
 from localcloud.kubernetes.api.calls import (
     APPLY_PATCH,
-    JSON_PATCH,
     Answer,
     Call,
     Document,
@@ -21,28 +20,35 @@ from localcloud.kubernetes.api.calls import (
     verb_of,
 )
 from localcloud.kubernetes.api.event_forms import newer_form
+from localcloud.kubernetes.api.list_options import (
+    list_options,
+    require_watch_options,
+    selection_of,
+    whole_number,
+)
 from localcloud.kubernetes.api.paging import open_token, page
-from localcloud.kubernetes.api.patch_calls import patched_body, require_patch_type
+from localcloud.kubernetes.api.patch_calls import (
+    patched_body,
+    require_patch_type,
+    shown_patch,
+    wrong_patch,
+)
+from localcloud.kubernetes.api.write_options import require_write_options, settle_fields
 from localcloud.kubernetes.objects import kinds
 from localcloud.kubernetes.objects.deletion import DeleteOptions, delete
 from localcloud.kubernetes.objects.failures import (
     ApiFailure,
-    bad_request,
+    WrongType,
     expired,
+    invalid_patch,
     method_not_allowed,
     no_such_path,
     not_emulated,
 )
 from localcloud.kubernetes.objects.kinds import Kind
 from localcloud.kubernetes.objects.registry import Registry
-from localcloud.kubernetes.objects.selectors import (
-    BadSelector,
-    parse_field_selector,
-    parse_label_selector,
-)
-from localcloud.kubernetes.objects.shapes import require_known_fields
 from localcloud.kubernetes.objects.store import Store, Stored, TooOld
-from localcloud.kubernetes.objects.watching import Selection, Watch
+from localcloud.kubernetes.objects.watching import Watch
 
 NO_OWNERS = (
     "no field has an owner here: nothing conflicts, and what the manifest no longer names stays; "
@@ -90,8 +96,7 @@ class ApiServer:
             raise not_emulated(f"{target.resource}.{target.group}".rstrip("."))
         if target.subresource:
             return self._subresource(kind, call, target)
-        nowhere = kind.namespaced and verb == "create" and not target.namespace
-        if verb not in kind.verbs or nowhere:
+        if verb not in kind.verbs or _is_misplaced(kind, verb, target):
             raise method_not_allowed()
         if kind in kinds.REVIEWS:
             return reviews.answer(kind, call, self.authorizer, self.tokens)
@@ -132,12 +137,9 @@ class ApiServer:
     # Reading
 
     def _list(self, kind: Kind, call: Call, target: Target) -> Listing:
-        selection = _selection(kind, call, target)
-        self._require_reached(call.query.get("resourceVersion", ""))
-        limit = _number(call, "limit") or 0
-        token = call.query.get("continue", "")
-        position = open_token(token) if token else None
-        return page(self.store, selection, limit, position)
+        selection = selection_of(kind, call, target)
+        limit, token = list_options(call, self.store.version)
+        return page(self.store, selection, limit, open_token(token) if token else None)
 
     def _newer_events(self, call: Call, target: Target, verb: str) -> Answer:
         if verb == "get":
@@ -150,13 +152,15 @@ class ApiServer:
     def _watch(self, kind: Kind, call: Call, target: Target) -> Watching:
         version = call.query.get("resourceVersion", "")
         initial = call.query.get("sendInitialEvents") == "true"
-        self._require_reached(version)
-        selection = _selection(kind, call, target)
+        require_watch_options(call, self.store.version)
+        bookmarks = call.query.get("allowWatchBookmarks") in ("true", "1")
+        selection = selection_of(kind, call, target)
         watch = Watch(self.store, selection)
         first: list[Stored] = []
         failure: ApiFailure | None = None
         if initial or version in ("", "0"):
-            first = selection.list(self.store)
+            if call.query.get("sendInitialEvents") != "false":
+                first = selection.list(self.store)
         else:
             try:
                 watch.replay(int(version))
@@ -167,62 +171,57 @@ class ApiServer:
             kind,
             watch,
             first,
-            seconds=_number(call, "timeoutSeconds"),
-            bookmarks=call.query.get("allowWatchBookmarks") in ("true", "1"),
-            marks_end_of_first=initial,
+            seconds=whole_number(call, "timeoutSeconds") or None,
+            bookmarks=bookmarks,
+            marks_end_of_first=initial and bookmarks,
             failure=failure,
         )
-
-    def _require_reached(self, version: str) -> None:
-        if not version:
-            return
-        if not version.isdigit():
-            raise bad_request(
-                f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: parsing '
-                f'"{version}": invalid syntax'
-            )
-        if int(version) > self.store.version:
-            message = f"Too large resource version: {version}, current: {self.store.version}"
-            details = {
-                "causes": [{"reason": "ResourceVersionTooLarge", "message": message}],
-                "retryAfterSeconds": 1,
-            }
-            raise ApiFailure(504, "Timeout", f"Timeout: {message}", details, retry_after=1)
 
     # Writing
 
     def _create(self, kind: Kind, call: Call, target: Target) -> Document:
-        body = _readable(kind, call)
+        body, warnings = _readable(kind, call)
         stored = self.registry.create(kind, target.namespace, body, dry_run=call.dry_run)
-        return Document(stored, 201, kind)
+        return Document(stored, 201, kind, warnings)
 
     def _update(self, kind: Kind, call: Call, target: Target) -> Document:
-        body = _readable(kind, call)
         if kind.upserts and self.store.find(kind, target.namespace, target.name) is None:
             return self._create(kind, call, target)
+        return self._replace(kind, call, target, "")
+
+    def _replace(self, kind: Kind, call: Call, target: Target, subresource: str) -> Document:
+        body, warnings = _readable(kind, call)
         stored = self.registry.update(
-            kind, target.namespace, target.name, body, dry_run=call.dry_run
-        )
-        return Document(stored, 200, kind)
+            kind, target.namespace, target.name, body,
+            subresource=subresource, dry_run=call.dry_run,
+        )  # fmt: skip
+        return Document(stored, 200, kind, warnings)
 
     def _patch(self, kind: Kind, call: Call, target: Target, subresource: str) -> Document:
         require_patch_type(call.content_type)
         stored = self.store.find(kind, target.namespace, target.name)
         if stored is None and call.content_type == APPLY_PATCH and not subresource:
-            body = dict(_readable(kind, call))
-            body["metadata"] = {**(body.get("metadata") or {}), "name": target.name}
+            given, warnings = _readable(kind, call)
+            metadata = {**(given.get("metadata") or {}), "name": target.name}
+            body = {**given, "metadata": metadata}
             created = self.registry.create(kind, target.namespace, body, dry_run=call.dry_run)
-            return Document(created, 201, kind)
+            return Document(created, 201, kind, warnings)
+        require_write_options(call)
         stored = self.registry.read(kind, target.namespace, target.name)
-        if call.content_type != JSON_PATCH:
-            _require_strictness(kind, call)
         patched = patched_body(stored, call)
-        updated = self.registry.update(
-            kind, target.namespace, target.name, patched,
-            subresource=subresource, dry_run=call.dry_run,
-        )  # fmt: skip
-        warning = NO_OWNERS if call.content_type == APPLY_PATCH else ""
-        return Document(updated, 200, kind, warning)
+        warnings = settle_fields(
+            kind, call, patched, lambda why: invalid_patch(shown_patch(call, patched), why)
+        )
+        try:
+            updated = self.registry.update(
+                kind, target.namespace, target.name, patched,
+                subresource=subresource, dry_run=call.dry_run,
+            )  # fmt: skip
+        except WrongType as error:
+            raise wrong_patch(call, patched, error) from error
+        if call.content_type == APPLY_PATCH:
+            warnings += (NO_OWNERS,)
+        return Document(updated, 200, kind, warnings)
 
     def _delete(self, kind: Kind, call: Call, target: Target) -> Document:
         options = DeleteOptions.read(call.body, call.query)
@@ -233,7 +232,7 @@ class ApiServer:
 
     def _delete_all(self, kind: Kind, call: Call, target: Target) -> Listing:
         options = DeleteOptions.read(call.body, call.query)
-        found = _selection(kind, call, target).list(self.store)
+        found = selection_of(kind, call, target).list(self.store)
         for stored in found:
             metadata = stored.body["metadata"]
             place, name = metadata.get("namespace", ""), metadata["name"]
@@ -255,45 +254,21 @@ class ApiServer:
             case "patch":
                 return self._patch(kind, call, target, kinds.STATUS)
             case _:
-                updated = self.registry.update(
-                    kind, target.namespace, target.name,
-                    subresources.require_object(call.body, kind),
-                    subresource=kinds.STATUS, dry_run=call.dry_run,
-                )  # fmt: skip
-                return Document(updated, 200, kind)
+                return self._replace(kind, call, target, kinds.STATUS)
 
 
-def _readable(kind: Kind, call: Call) -> Mapping[str, Any]:
+def _is_misplaced(kind: Kind, verb: str, target: Target) -> bool:
+    """Whether a write names an object where it makes one, or none where it changes one."""
+    match verb:
+        case "create" | "deletecollection":
+            return bool(target.name) or (kind.namespaced and not target.namespace)
+        case "update" | "patch":
+            return not target.name
+    return False
+
+
+def _readable(kind: Kind, call: Call) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """The object that a call sends, and what to say about it."""
+    require_write_options(call)
     body = subresources.require_object(call.body, kind)
-    _require_strictness(kind, call)
-    return body
-
-
-def _require_strictness(kind: Kind, call: Call) -> None:
-    if call.query.get("fieldValidation") == "Strict":
-        require_known_fields(kind, call.body)
-
-
-def _number(call: Call, name: str) -> int | None:
-    text = call.query.get(name)
-    if not text:
-        return None
-    if not text.isdigit():
-        raise bad_request(f'{name}: Invalid value: "{text}": must be a number that is not negative')
-    return int(text)
-
-
-def _selection(kind: Kind, call: Call, target: Target) -> Selection:
-    labels = call.query.get("labelSelector", "")
-    fields = call.query.get("fieldSelector", "")
-    if target.name:  # GET of one object with watch=true
-        fields = f"metadata.name={target.name}"
-    try:
-        parse_label_selector(labels)
-        known = ("metadata.name", "metadata.namespace", *kind.fields)
-        for field, _, _ in parse_field_selector(fields):
-            if field not in known:
-                raise bad_request(f"field label not supported: {field}")
-    except BadSelector as error:
-        raise bad_request(str(error)) from error
-    return Selection(kind, target.namespace, labels, fields)
+    return body, settle_fields(kind, call, body)

@@ -9,7 +9,13 @@ from localcloud.kubernetes.api.calls import Answer, Call, Content, Document, Tar
 from localcloud.kubernetes.api.eviction import evict
 from localcloud.kubernetes.api.patch import merge_patch
 from localcloud.kubernetes.objects import kinds
-from localcloud.kubernetes.objects.failures import ApiFailure, bad_request, conflict
+from localcloud.kubernetes.objects.failures import (
+    ApiFailure,
+    Cause,
+    bad_request,
+    conflict,
+    invalid_request,
+)
 from localcloud.kubernetes.objects.kinds import Kind
 from localcloud.kubernetes.objects.registry import Registry
 from localcloud.kubernetes.objects.selectors import format_label_selector
@@ -17,6 +23,7 @@ from localcloud.kubernetes.objects.store import Body, Stored
 from localcloud.kubernetes.pods.log import read_log
 
 _HOUR = 3600
+_SHORTEST_TOKEN, _LONGEST_TOKEN = 600, 2**32  # seconds
 
 
 def answer(registry: Registry, tokens: Tokens, kind: Kind, call: Call, target: Target) -> Answer:
@@ -160,6 +167,7 @@ def _token(registry: Registry, tokens: Tokens, call: Call, target: Target) -> Do
     wanted = dict(call.body or {})
     spec = wanted.get("spec") or {}
     seconds = int(spec.get("expirationSeconds") or _HOUR)
+    _require_duration(seconds)
     token, ends = tokens.sign(
         target.namespace, target.name, account.body["metadata"]["uid"], seconds
     )
@@ -177,3 +185,14 @@ def _token(registry: Registry, tokens: Tokens, call: Call, target: Target) -> Do
         },
         201,
     )
+
+
+def _require_duration(seconds: int) -> None:
+    why = ""
+    if seconds < _SHORTEST_TOKEN:
+        why = "may not specify a duration less than 10 minutes"
+    elif seconds > _LONGEST_TOKEN:
+        why = "may not specify a duration larger than 2^32 seconds"
+    if why:
+        cause = Cause.invalid("spec.expirationSeconds", str(seconds), why)
+        raise invalid_request("TokenRequest", "authentication.k8s.io", [cause])

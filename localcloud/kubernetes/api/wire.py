@@ -1,6 +1,7 @@
 """HTTPS connections of one API server, on sockets that others have accepted."""
 
 import asyncio
+import hashlib
 import logging
 import socket
 import ssl
@@ -31,7 +32,8 @@ class _Protocol(H11Protocol):
         certificate = transport.get_extra_info("peercert")
         if certificate:
             # ASGI has no place for it; the state is one dictionary a connection.
-            self.app_state["user"] = user_of(certificate)
+            encoded = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+            self.app_state["user"] = user_of(certificate, encoded)
 
     def _should_upgrade(self) -> bool:
         # kubectl exec and port-forward ask for it; the application says why not.
@@ -103,12 +105,13 @@ class Wire:
             connection.close()
 
 
-def user_of(certificate: dict[str, Any]) -> User | None:
+def user_of(certificate: dict[str, Any], encoded: bytes) -> User | None:
     """Read a verified certificate: the common name is the user, organisations are groups."""
     parts = [part for name in certificate.get("subject", ()) for part in name]
     names = [value for key, value in parts if key == "commonName"]
     groups = [value for key, value in parts if key == "organizationName"]
-    return User(names[0], (*groups, "system:authenticated")) if names else None
+    credential = f"X509SHA256={hashlib.sha256(encoded).hexdigest()}"
+    return User(names[0], (*groups, "system:authenticated"), credential) if names else None
 
 
 def _context(ca_certificate: bytes, certificate: bytes, key: bytes) -> ssl.SSLContext:

@@ -35,10 +35,18 @@ def without_nulls(value: Any) -> Any:
 
 
 def complete(kind: Kind, body: Body) -> None:
-    """Fill in the defaults of one kind."""
+    """Fill in the defaults of one kind, and leave out what says nothing."""
+    _drop_empty(body["metadata"], "annotations", "finalizers", "labels", "ownerReferences")
+    _drop_empty(body, "binaryData", "data")
     completer = _COMPLETERS.get(kind)
     if completer:
         completer(body)
+
+
+def _drop_empty(record: Body, *names: str) -> None:
+    for name in names:
+        if name in record and not record[name]:
+            del record[name]
 
 
 # Controllers of pods

@@ -7,7 +7,14 @@ from typing import Any
 
 from localcloud.clock import stamp
 from localcloud.kubernetes.objects import kinds
-from localcloud.kubernetes.objects.failures import bad_request, conflict, forbidden
+from localcloud.kubernetes.objects.failures import (
+    Cause,
+    bad_request,
+    forbidden,
+    invalid_options,
+    quoted,
+    unmet_precondition,
+)
 from localcloud.kubernetes.objects.kinds import Kind
 from localcloud.kubernetes.objects.registry import Registry
 from localcloud.kubernetes.objects.store import Body, Stored
@@ -15,6 +22,7 @@ from localcloud.kubernetes.objects.store import Body, Stored
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 """Finalizers that are orders to the garbage collector."""
 
+_PROPAGATIONS = ("Foreground", "Background", "Orphan")
 _LASTING_NAMESPACES = ("default", "kube-public", "kube-system")
 
 
@@ -36,10 +44,12 @@ class DeleteOptions:
         only_if = body.get("preconditions") or {}
         propagation = body.get("propagationPolicy") or query.get("propagationPolicy", "")
         orphan = str(body.get("orphanDependents", query.get("orphanDependents", ""))).lower()
+        _require_propagation(propagation, orphan)
         try:
             seconds = None if grace is None else int(grace)
         except (TypeError, ValueError) as error:
-            raise bad_request(f"gracePeriodSeconds: {error}") from error
+            why = f"strconv.ParseInt: parsing {quoted(grace)}: invalid syntax"
+            raise bad_request(why) from error
         return cls(
             grace=seconds,
             propagation=propagation or ("Orphan" if orphan == "true" else ""),
@@ -47,6 +57,18 @@ class DeleteOptions:
             version=only_if.get("resourceVersion") or "",
             dry_run="All" in (*(body.get("dryRun") or ()), query.get("dryRun")),
         )
+
+
+def _require_propagation(propagation: str, orphan: str) -> None:
+    field = "propagationPolicy"
+    causes = []
+    if propagation and propagation not in _PROPAGATIONS:
+        causes.append(Cause.unsupported(field, propagation, (*_PROPAGATIONS, "nil")))
+    elif propagation and orphan:
+        text = "orphanDependents and deletionPropagation cannot be both set"
+        causes.append(Cause.invalid(field, quoted(propagation), text))
+    if causes:
+        raise invalid_options("DeleteOptions", causes)
 
 
 def delete(
@@ -96,14 +118,14 @@ def require_preconditions(kind: Kind, stored: Stored, options: DeleteOptions) ->
             f"the ResourceVersion in the precondition ({options.version}) does not match the "
             f"ResourceVersion in record ({stored.version}). The object might have been modified"
         )
-        raise conflict(kind, name, why)
+        raise unmet_precondition(kind, name, why)
     uid, current = options.uid, stored.body["metadata"]["uid"]
     if uid and uid != current:
         why = (
             f"the UID in the precondition ({uid}) does not match the UID in record "
             f"({current}). The object might have been deleted and then recreated"
         )
-        raise conflict(kind, name, why)
+        raise unmet_precondition(kind, name, why)
 
 
 def _grace(pod: Body, options: DeleteOptions) -> int:
@@ -134,7 +156,7 @@ def _mark(kind: Kind, body: Body, due: str, grace: int, finalizers: list[str]) -
     metadata["finalizers"] = finalizers
     if not finalizers:
         del metadata["finalizers"]
-    if kind is kinds.POD:
+    if kind is not kinds.NAMESPACE:
         metadata["deletionGracePeriodSeconds"] = grace
     if kind is kinds.NAMESPACE:
         body["status"] = {**body.get("status", {}), "phase": "Terminating"}

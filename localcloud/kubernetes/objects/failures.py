@@ -13,7 +13,8 @@ class ApiFailure(Exception):
 
     Attributes:
         status: the HTTP status.
-        reason: Kubernetes' own word, such as `NotFound`, `Conflict` or `Invalid`.
+        reason: Kubernetes' own word, such as `NotFound`, `Conflict` or `Invalid`; empty where
+            the real server has none.
         message: the sentence that kubectl prints.
         details: what the Status object says about the object; None where it has no such part.
         retry_after: seconds, sent as a header, or None.
@@ -43,9 +44,10 @@ class ApiFailure(Exception):
             "kind": "Status",
             "message": self.message,
             "metadata": {},
-            "reason": self.reason,
             "status": "Failure",
         }
+        if self.reason:
+            body["reason"] = self.reason
         if self.details is not None:
             body["details"] = self.details
         return body
@@ -68,6 +70,25 @@ class Cause:
         return cls(field, f"Invalid value: {value}: {text}")
 
     @classmethod
+    def unsupported(cls, field: str, value: Any, supported: Sequence[str]) -> "Cause":
+        known = ", ".join(quoted(one) for one in supported)
+        text = f"Unsupported value: {quoted(value)}: supported values: {known}"
+        return cls(field, text, "FieldValueNotSupported")
+
+    @classmethod
+    def too_long(cls, field: str, longest: int) -> "Cause":
+        text = f"Too long: may not be more than {longest} bytes"
+        return cls(field, text, "FieldValueTooLong")
+
+    @classmethod
+    def duplicate(cls, field: str, value: Any) -> "Cause":
+        return cls(field, f"Duplicate value: {quoted(value)}", "FieldValueDuplicate")
+
+    @classmethod
+    def not_found(cls, field: str, value: Any) -> "Cause":
+        return cls(field, f"Not found: {quoted(value)}", "FieldValueNotFound")
+
+    @classmethod
     def forbidden(cls, field: str, text: str) -> "Cause":
         return cls(field, f"Forbidden: {text}", "FieldValueForbidden")
 
@@ -84,6 +105,47 @@ def _about(kind: Kind, name: str) -> dict[str, Any]:
 
 def bad_request(message: str) -> ApiFailure:
     return ApiFailure(400, "BadRequest", message)
+
+
+def internal_error(message: str) -> ApiFailure:
+    """A 500 that is the writer's fault: the real server looks too late to say so."""
+    return ApiFailure(500, "", message)
+
+
+def unreadable(kind: Kind, why: str) -> ApiFailure:
+    """Refuse a body that does not have the form of its kind."""
+    return bad_request(
+        f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {why}'
+    )
+
+
+class WrongType(ApiFailure):
+    """A field holds a value of another JSON type than it should.
+
+    Attributes:
+        why: the sentence about the field alone.
+        value: what it holds.
+        go_type: what it should be.
+    """
+
+    def __init__(self, kind: Kind, why: str, value: Any, go_type: str) -> None:
+        failure = unreadable(kind, why)
+        super().__init__(failure.status, failure.reason, failure.message)
+        self.why = why
+        self.value = value
+        self.go_type = go_type
+
+
+def wrong_name(name: str, given: str) -> ApiFailure:
+    """Refuse a body that names another object than its path, or none."""
+    if not given:
+        return bad_request(
+            f"the name of the object ({name} based on URL) was undeterminable: name must be "
+            "provided"
+        )
+    return bad_request(
+        f"the name of the object ({given}) does not match the name on the URL ({name})"
+    )
 
 
 def not_found(kind: Kind, name: str) -> ApiFailure:
@@ -107,6 +169,12 @@ def already_exists(kind: Kind, name: str) -> ApiFailure:
     return ApiFailure(409, "AlreadyExists", message, _about(kind, name))
 
 
+def unmet_precondition(kind: Kind, name: str, why: str) -> ApiFailure:
+    """Refuse to delete what is not what was meant."""
+    message = f'Operation cannot be fulfilled on {kind.kind} "{name}": {why}'
+    return ApiFailure(409, "Conflict", message, {"kind": kind.kind, "name": name})
+
+
 def conflict(kind: Kind, name: str, why: str = "") -> ApiFailure:
     """Refuse a write; without a reason, because the object has changed in between."""
     why = why or (
@@ -124,13 +192,33 @@ def forbidden(kind: Kind, name: str, why: str) -> ApiFailure:
 
 def invalid(kind: Kind, name: str, causes: Sequence[Cause]) -> ApiFailure:
     """Refuse an object for what is in it."""
-    texts = [f"{cause.field}: {cause.message}" for cause in causes]
+    return _invalid(kind.kind, kind.group, name, causes)
+
+
+def invalid_options(options: str, causes: Sequence[Cause]) -> ApiFailure:
+    """Refuse a request for its options, such as `CreateOptions`."""
+    return _invalid(options, "meta.k8s.io", "", causes)
+
+
+def invalid_request(kind: str, group: str, causes: Sequence[Cause]) -> ApiFailure:
+    """Refuse what is sent but never stored, such as a `TokenRequest`."""
+    return _invalid(kind, group, "", causes)
+
+
+def invalid_patch(patch: str, why: str) -> ApiFailure:
+    """Refuse a patch for what it would make of an object."""
+    return _invalid("", "", "", [Cause.invalid("patch", quoted(patch), why)])
+
+
+def _invalid(kind: str, group: str, name: str, causes: Sequence[Cause]) -> ApiFailure:
+    # What is wrong in two ways with the same words is said once.
+    texts = list(dict.fromkeys(f"{cause.field}: {cause.message}" for cause in causes))
     joined = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-    label = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+    label = f"{kind}.{group}" if group else kind
     details: dict[str, Any] = {
         "name": name,
-        "group": kind.group,
-        "kind": kind.kind,
+        "group": group,
+        "kind": kind,
         "causes": [
             {"reason": cause.reason, "message": cause.message, "field": cause.field}
             for cause in causes

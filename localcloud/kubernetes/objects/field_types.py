@@ -7,11 +7,6 @@ same, without numbers; `!` after a type marks what each record must have.
 from localcloud.kubernetes.objects.protobuf_fields import MESSAGES, Field, parse_field
 
 _TEXT = """
-OwnerReference
-kind string!
-name string!
-uid string!
-apiVersion string!
 LabelSelectorRequirement
 key string!
 operator string!
@@ -87,15 +82,15 @@ livenessProbe Probe
 readinessProbe Probe
 startupProbe Probe
 VolumeMount
-name string!
-mountPath string!
+name string
+mountPath string
 Probe
 httpGet HttpGet
 HttpGet
 port IntOrString!
 path string
 ContainerPort
-containerPort int!
+containerPort int
 EnvVar
 name string!
 valueFrom EnvVarSource

@@ -185,7 +185,6 @@ REPLICA_SET = Kind(
     categories=_ALL,
     subresources=(_SCALE, _STATUS),
     has_generation=True,
-    fields=("status.replicas",),
 )  # fmt: skip
 DAEMON_SET = Kind(
     "apps", "v1", "DaemonSet", "daemonsets",

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from localcloud.kubernetes.objects.quantities import canonical
+
 Body = dict[str, Any]
 
 _PRIORITIES = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
@@ -10,12 +12,12 @@ NOT_READY = "node.kubernetes.io/not-ready"
 _LEAVING_NODES = (NOT_READY, "node.kubernetes.io/unreachable")
 
 
-def quantities(values: Any) -> None:
-    """Write quantities as text: clients with strict types fail on `cpu: 8`."""
+def quantities(values: Any, *names: str) -> None:
+    """Write the quantities of a record as the API server does, all or those that are named."""
     if isinstance(values, dict):
-        for name, value in values.items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                values[name] = f"{value:g}" if isinstance(value, float) else str(value)
+        for name in names or tuple(values):
+            if name in values:
+                values[name] = canonical(values[name])
 
 
 def complete_pod_spec(spec: Body) -> None:
@@ -37,7 +39,7 @@ def complete_pod_spec(spec: Body) -> None:
         if isinstance(volume.get("hostPath"), dict):
             volume["hostPath"].setdefault("type", "")
         if isinstance(volume.get("emptyDir"), dict):
-            quantities(volume["emptyDir"])
+            quantities(volume["emptyDir"], "sizeLimit")
 
 
 def _container(container: Body, *, host_network: bool) -> None:

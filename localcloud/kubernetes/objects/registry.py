@@ -14,12 +14,16 @@ from localcloud.kubernetes.objects.failures import (
     bad_request,
     conflict,
     forbidden,
+    internal_error,
     invalid,
     not_found,
+    quoted,
+    unreadable,
+    wrong_name,
 )
 from localcloud.kubernetes.objects.kinds import Kind
 from localcloud.kubernetes.objects.service_addresses import ServiceAddresses, keep_addresses
-from localcloud.kubernetes.objects.shapes import require_types
+from localcloud.kubernetes.objects.shapes import require_types, wrong_kind
 from localcloud.kubernetes.objects.store import Body, Store, Stored
 from localcloud.kubernetes.objects.validation import check
 
@@ -63,7 +67,7 @@ class Registry:
         self._require_living_namespace(kind, namespace, fresh)
         metadata = fresh["metadata"]
         if metadata.get("resourceVersion"):
-            raise bad_request("resourceVersion should not be set on objects to be created")
+            raise internal_error("resourceVersion should not be set on objects to be created")
         self._name(kind, namespace, metadata)
         if kind.has_status and kind not in (kinds.NODE, kinds.POD):
             fresh.pop("status", None)
@@ -101,11 +105,9 @@ class Registry:
         """
         before = self.read(kind, namespace, name)
         fresh = self._readable(kind, namespace, body)
-        if fresh["metadata"].get("name", name) != name:
-            raise bad_request(
-                f"the name of the object ({fresh['metadata']['name']}) does not match the name on "
-                f"the URL ({name})"
-            )
+        given = fresh["metadata"].get("name", "")
+        if given != name:
+            raise wrong_name(name, given)
         self._require_same(kind, before, fresh["metadata"])
         merged = self._merged(kind, before.body, fresh, subresource)
         self._finish(kind, merged, before.body)
@@ -148,6 +150,8 @@ class Registry:
 
     def require_version(self, kind: Kind, name: str, stored: Stored, version: str) -> None:
         """Refuse a write that was made for another version than the stored one."""
+        if version and not version.isdigit():
+            raise internal_error(f"strconv.ParseUint: parsing {quoted(version)}: invalid syntax")
         if version and version != "0" and version != str(stored.version):
             raise conflict(kind, name)
 
@@ -160,10 +164,7 @@ class Registry:
         fresh: Body = {**head, **without_nulls(body)}
         given = (fresh["apiVersion"], fresh["kind"])
         if given != (kind.api_version, kind.kind):
-            raise bad_request(
-                f"the API version in the data ({given[0]}, Kind={given[1]}) does not match the "
-                f"expected API version ({kind.api_version}, Kind={kind.kind})"
-            )
+            raise wrong_kind(kind, *given)
         metadata = fresh.setdefault("metadata", {})
         if not isinstance(metadata, dict):
             raise bad_request("metadata must be an object")
@@ -221,11 +222,7 @@ class Registry:
                 causes = self._address(body)
         except (AttributeError, TypeError, ValueError, KeyError) as error:
             # A field of the wrong JSON type; the real server fails while decoding.
-            message = (
-                f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: '
-                f"json: cannot unmarshal: {error}"
-            )
-            raise bad_request(message) from error
+            raise unreadable(kind, f"json: cannot unmarshal: {error}") from error
         if causes:
             raise invalid(kind, name, causes)
 
@@ -286,7 +283,8 @@ class Registry:
         self, kind: Kind, body: Body, *, dry_run: bool, instead_of: Stored | None = None
     ) -> Stored:
         if dry_run:
-            body["metadata"]["resourceVersion"] = str(instead_of.version) if instead_of else ""
+            if instead_of:
+                body["metadata"]["resourceVersion"] = str(instead_of.version)
             return Stored(body, 0)
         return self.store.put(kind, body)
 

@@ -5,18 +5,15 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from localcloud.kubernetes.objects.label_parser import (
+    BadSelector,
+    Requirement,
+    parse_requirements,
+)
+
 Labels = Mapping[str, str]
 LabelTest = Callable[[Labels], bool]
 ObjectTest = Callable[[Mapping[str, Any]], bool]
-
-_SET = re.compile(r"^(?P<key>[\w./-]+)\s+(?P<op>in|notin)\s*\(\s*(?P<values>[^()]*)\)$")
-_EQUALS = re.compile(r"^(?P<key>[\w./-]+)\s*(?P<op>==|!=|=)\s*(?P<value>[\w.-]*)$")
-_EXISTS = re.compile(r"^(?P<absent>!?)\s*(?P<key>[\w./-]+)$")
-_COMMA = re.compile(r",(?![^()]*\))")
-
-
-class BadSelector(ValueError):
-    """The selector's text cannot be read."""
 
 
 def _everything(labels: Labels) -> bool:
@@ -25,26 +22,31 @@ def _everything(labels: Labels) -> bool:
 
 @lru_cache(maxsize=512)
 def parse_label_selector(text: str) -> LabelTest:
-    """Read `a=b,c!=d,e in (f,g),h,!i`; empty text selects everything.
+    """Read `a=b,c!=d,e in (f,g),h,!i,j>5`; empty text selects everything.
 
     Raises:
         BadSelector: a term that is none of these.
     """
-    tests = [_label_test(term.strip()) for term in _COMMA.split(text)] if text.strip() else []
+    tests = [_requirement_test(one) for one in parse_requirements(text)]
     if not tests:
         return _everything
     return lambda labels: all(test(labels) for test in tests)
 
 
-def _label_test(term: str) -> LabelTest:
-    if match := _SET.match(term):
-        key, values = match["key"], {value.strip() for value in match["values"].split(",")}
-        return _member_test(key, values, wanted=match["op"] == "in")
-    if match := _EQUALS.match(term):
-        return _member_test(match["key"], {match["value"]}, wanted=match["op"] != "!=")
-    if match := _EXISTS.match(term):
-        return _presence_test(match["key"], wanted=not match["absent"])
-    raise BadSelector(f"unable to parse requirement: {term!r}")
+def _requirement_test(term: Requirement) -> LabelTest:
+    match term.operator:
+        case "in" | "notin":
+            return _member_test(term.key, set(term.values), wanted=term.operator == "in")
+        case "exists" | "!":
+            return _presence_test(term.key, wanted=term.operator == "exists")
+    (limit,) = map(int, term.values)
+    return lambda labels: _is_beyond(labels.get(term.key, ""), limit, above=term.operator == ">")
+
+
+def _is_beyond(value: str, limit: int, *, above: bool) -> bool:
+    if not value.lstrip("-").isdigit():
+        return False
+    return int(value) > limit if above else int(value) < limit
 
 
 def _member_test(key: str, values: set[str], *, wanted: bool) -> LabelTest:
@@ -109,6 +111,8 @@ def parse_field_selector(text: str) -> tuple[tuple[str, str, bool], ...]:
         match = re.match(r"^([^=!]+)(==|!=|=)(.*)$", term)
         if not match:
             raise BadSelector(f"invalid selector: {term!r}; can't understand {term!r}")
+        if "=" in match[3]:
+            raise BadSelector("invalid field selector: unescaped character in value: 61")
         terms.append((match[1], match[3], match[2] != "!="))
     return tuple(terms)
 

@@ -1,21 +1,28 @@
-"""Which fields a body may have, which it must have, and of which JSON types they are.
+"""Which fields a body must have, and of which JSON types the others are.
 
 One wrong type in a stored object breaks every list of strict clients, and a record without what
 every reader counts on breaks our controllers: both are always checked, for the fields in the table
-of types. Unknown fields are refused where the client asks for it, by the schemas of all kinds.
+of types.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from localcloud.kubernetes.objects.failures import ApiFailure, Cause, bad_request, invalid
+from localcloud.kubernetes.objects.failures import (
+    ApiFailure,
+    Cause,
+    WrongType,
+    bad_request,
+    invalid,
+    quoted,
+    unreadable,
+)
 from localcloud.kubernetes.objects.field_types import FIELDS, REQUIRED
-from localcloud.kubernetes.objects.kinds import Kind
+from localcloud.kubernetes.objects.kinds import KINDS, Kind
 from localcloud.kubernetes.objects.pods import parse_quantity
 from localcloud.kubernetes.objects.protobuf_fields import Field
-from localcloud.kubernetes.objects.schemas import Property, fields_of, model_of
 
 _GO_TYPES = {"string": "string", "bytes": "[]uint8", "bool": "bool", "int": "int32"}
 
@@ -32,17 +39,6 @@ def require_types(kind: Kind, body: Mapping[str, Any]) -> None:
         if missing:
             name = body.get("metadata", {}).get("name", "")
             raise invalid(kind, name, [Cause.required(path) for path in missing])
-
-
-def require_known_fields(kind: Kind, body: Any) -> None:
-    """Refuse unknown fields in an object or a patch, as fieldValidation=Strict asks.
-
-    Raises:
-        ApiFailure: 400 that names their paths.
-    """
-    unknown = ", ".join(f'unknown field "{path}"' for path in unknown_fields(kind, body))
-    if unknown:
-        raise _unreadable(kind, f"strict decoding error: {unknown}")
 
 
 def _check_record(
@@ -111,51 +107,28 @@ def _require_readable(kind: Kind, wanted: str, value: Any) -> None:
         if wanted == "Quantity":
             pattern = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
             why = f"quantities must match the regular expression '{pattern}'"
-        raise _unreadable(kind, why) from error
+        raise unreadable(kind, why) from error
 
 
-def _wrong(kind: Kind, value: Any, path: str, go_type: str) -> ApiFailure:
+def _wrong(kind: Kind, value: Any, path: str, go_type: str) -> WrongType:
     given = {bool: "bool", int: "number", float: "number", str: "string", list: "array"}
     word = given.get(type(value), "object")
     place = re.sub(r"\[\d+]", "", path)
-    return _unreadable(
-        kind,
-        f"json: cannot unmarshal {word} into Go struct field {kind.kind}.{place} of type {go_type}",
+    why = (
+        f"json: cannot unmarshal {word} into Go struct field {kind.kind}.{place} of type {go_type}"
     )
+    return WrongType(kind, why, value, go_type)
 
 
-def _unreadable(kind: Kind, why: str) -> ApiFailure:
-    return bad_request(
-        f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {why}'
-    )
-
-
-def unknown_fields(kind: Kind, body: Any) -> Iterator[str]:
-    """The paths of fields that a kind does not have, in the order of the body.
-
-    What begins with a dollar sign is a directive of a patch.
-    """
-    return _unknown(model_of(kind), body, "")
-
-
-def _unknown(model: str, body: Any, path: str) -> Iterator[str]:
-    known = fields_of(model)
-    for name, value in body.items() if isinstance(body, Mapping) else ():
-        field = known.get(name)
-        place = f"{path}.{name}" if path else name
-        if field is None and not name.startswith("$"):
-            yield place
-        elif field is not None and field.is_model:
-            yield from _unknown_within(field, value, place)
-
-
-def _unknown_within(field: Property, value: Any, place: str) -> Iterator[str]:
-    match field.container, value:
-        case "list", list():
-            for index, item in enumerate(value):
-                yield from _unknown(field.type, item, f"{place}[{index}]")
-        case "dict", dict():
-            for key, item in value.items():
-                yield from _unknown(field.type, item, f"{place}.{key}")
-        case "", _:
-            yield from _unknown(field.type, value, place)
+def wrong_kind(kind: Kind, api_version: str, given: str) -> ApiFailure:
+    """Refuse a body of another kind than its path names."""
+    version = api_version.rpartition("/")[2]
+    if any((one.api_version, one.kind) == (api_version, given) for one in KINDS):
+        group = kind.group.partition(".")[0] or "core"
+        why = f"converting ({version}.{given}) to ({group}.{kind.kind}): unknown conversion"
+    else:
+        why = (
+            f"no kind {quoted(given)} is registered for version {quoted(api_version)} in scheme "
+            '"pkg/api/legacyscheme/scheme.go:30"'
+        )
+    return bad_request(f'{given} in version "{version}" cannot be handled as a {kind.kind}: {why}')

@@ -1,6 +1,7 @@
 """What makes an object invalid: the common mistakes, in the real server's words."""
 
 import re
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -8,47 +9,30 @@ from localcloud.kubernetes.objects import kinds
 from localcloud.kubernetes.objects.failures import Cause, quoted
 from localcloud.kubernetes.objects.immutability import forbidden_changes
 from localcloud.kubernetes.objects.kinds import Kind
-from localcloud.kubernetes.objects.selectors import BadSelector, label_selector_test
+from localcloud.kubernetes.objects.label_parser import BadSelector
+from localcloud.kubernetes.objects.metadata_validation import (
+    check_labels,
+    check_metadata,
+    faults,
+)
+from localcloud.kubernetes.objects.names import config_key, label_key
+from localcloud.kubernetes.objects.pod_validation import (
+    EFFECTS,
+    PROTOCOLS,
+    check_pod_spec,
+    one_of,
+    port_number,
+)
+from localcloud.kubernetes.objects.selectors import label_selector_test
 
 Body = Mapping[str, Any]
 
-_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
-_SERVICE_NAME = r"[a-z]([-a-z0-9]*[a-z0-9])?"
-_QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-
-_SUBDOMAIN_TEXT = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
-    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
-    f"for validation is '{_SUBDOMAIN}')"
-)
-_LABEL_TEXT = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
-    "must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex "
-    f"used for validation is '{_LABEL}')"
-)
-_SERVICE_TEXT = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
-    "alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', "
-    f"regex used for validation is '{_SERVICE_NAME}')"
-)
-_QUALIFIED_TEXT = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
-    "with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
-    f"validation is '{_QUALIFIED}')"
-)
-_LABEL_VALUE_TEXT = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "
-    "'.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  "
-    "or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-)
 _PERCENT_TEXT = (
     "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or "
     "'93%', regex used for validation is '[0-9]+%')"
 )
-_PATH_NAMED = (
-    kinds.ROLE, kinds.ROLE_BINDING, kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING,
-)  # fmt: skip
+_SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+_LARGEST_CONTENTS = 1024 * 1024  # bytes
 
 
 def check(kind: Kind, body: Body, before: Body | None = None) -> list[Cause]:
@@ -57,72 +41,29 @@ def check(kind: Kind, body: Body, before: Body | None = None) -> list[Cause]:
     Args:
         before: the stored body on an update.
     """
-    causes = [*_names(kind, body), *_labels(body["metadata"], "metadata.labels")]
+    causes = [*check_metadata(kind, body["metadata"], before["metadata"] if before else None)]
     checker = _CHECKERS.get(kind)
-    if checker:
+    # A write of the status alone keeps the very spec that was checked when it was stored.
+    is_new = before is None or "spec" not in body or body["spec"] is not before.get("spec")
+    if checker and is_new:
         causes += checker(body)
     if before is not None:
         causes += forbidden_changes(kind, body, before)
     return causes
 
 
-def _names(kind: Kind, body: Body) -> Iterator[Cause]:
-    name = body["metadata"].get("name", "")
-    pattern, text, longest = _SUBDOMAIN, _SUBDOMAIN_TEXT, 253
-    if kind in _PATH_NAMED:
-        if name in (".", "..") or "/" in name or "%" in name:
-            yield Cause.invalid("metadata.name", quoted(name), "may not contain '/' or '%'")
-        return
-    if kind is kinds.NAMESPACE:
-        pattern, text, longest = _LABEL, _LABEL_TEXT, 63
-    elif kind is kinds.SERVICE:
-        pattern, text, longest = _SERVICE_NAME, _SERVICE_TEXT, 63
-    if not re.fullmatch(pattern, name):
-        yield Cause.invalid("metadata.name", quoted(name), text)
-    if len(name) > longest:
-        text = f"must be no more than {longest} bytes"
-        yield Cause.invalid("metadata.name", quoted(name), text)
-
-
-def _labels(metadata: Body, field: str) -> Iterator[Cause]:
-    for key, value in (metadata.get("labels") or {}).items():
-        prefix, _, name = key.rpartition("/")
-        if not re.fullmatch(_QUALIFIED, name) or (prefix and not re.fullmatch(_SUBDOMAIN, prefix)):
-            yield Cause.invalid(field, quoted(key), _QUALIFIED_TEXT)
-        if not isinstance(value, str) or (value and not re.fullmatch(_QUALIFIED, value)):
-            yield Cause.invalid(field, quoted(value), _LABEL_VALUE_TEXT)
-        elif len(value) > 63:
-            yield Cause.invalid(field, quoted(value), "must be no more than 63 characters")
-
-
 def _pod(body: Body) -> Iterator[Cause]:
-    yield from _pod_spec(body.get("spec") or {}, "spec")
+    yield from check_pod_spec(body.get("spec") or {}, "spec")
 
 
-def _pod_spec(spec: Body, path: str) -> Iterator[Cause]:
-    if not spec.get("containers"):
-        yield Cause.required(f"{path}.containers")
-    names: set[str] = set()
-    for index, container in enumerate(spec.get("containers") or ()):
-        place = f"{path}.containers[{index}]"
-        name = container.get("name", "")
-        if not name:
-            yield Cause.required(f"{place}.name")
-        elif name in names:
-            message = f"Duplicate value: {quoted(name)}"
-            yield Cause(f"{place}.name", message, "FieldValueDuplicate")
-        elif not re.fullmatch(_LABEL, name) or len(name) > 63:
-            yield Cause.invalid(f"{place}.name", quoted(name), _LABEL_TEXT)
-        names.add(name)
-        if not container.get("image"):
-            yield Cause.required(f"{place}.image")
+# Controllers of pods
 
 
-def _replicas(spec: Body) -> Iterator[Cause]:
-    replicas = spec.get("replicas", 0)
-    if replicas < 0:
-        text = "must be greater than or equal to 0"
-        yield Cause.invalid("spec.replicas", str(replicas), text)
+def _counts(spec: Body, *names: str) -> Iterator[Cause]:
+    for name in names:
+        if spec.get(name, 0) < 0:
+            text = "must be greater than or equal to 0"
+            yield Cause.invalid(f"spec.{name}", str(spec[name]), text)
 
 
 def _template(spec: Body) -> Iterator[Cause]:
@@ -130,8 +71,13 @@ def _template(spec: Body) -> Iterator[Cause]:
     if not isinstance(template, dict):
         yield Cause.required("spec.template")
         return
-    yield from _labels(template.get("metadata") or {}, "spec.template.labels")
-    yield from _pod_spec(template.get("spec") or {}, "spec.template.spec")
+    labels = (template.get("metadata") or {}).get("labels")
+    wishes = template.get("spec") or {}
+    yield from check_labels(labels, "spec.template.labels")
+    yield from check_pod_spec(wishes, "spec.template.spec")
+    if wishes.get("restartPolicy") in ("OnFailure", "Never"):
+        field = "spec.template.spec.restartPolicy"
+        yield Cause.unsupported(field, wishes["restartPolicy"], ("Always",))
 
 
 def _replication_controller(body: Body) -> Iterator[Cause]:
@@ -139,7 +85,7 @@ def _replication_controller(body: Body) -> Iterator[Cause]:
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
     if not spec.get("selector"):
         yield Cause.required("spec.selector")
-    yield from _replicas(spec)
+    yield from _counts(spec, "replicas", "minReadySeconds")
     if any(labels.get(key) != value for key, value in (spec.get("selector") or {}).items()):
         text = "`selector` does not match template `labels`"
         yield Cause.invalid("spec.template.metadata.labels", quoted(labels), text)
@@ -151,31 +97,97 @@ def _selecting(body: Body) -> Iterator[Cause]:
     spec = body["spec"]
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
     selector = spec.get("selector")
-    if not selector:
+    if selector is None:
         yield Cause.required("spec.selector")
-    yield from _replicas(spec)
-    if selector and not _selects(selector, labels):
+    else:
+        yield from _selector(selector)
+    if selector == {}:
+        text = f"empty selector is invalid for {body['kind'].lower()}"
+        yield Cause.invalid("spec.selector", "{}", text)
+    yield from _counts(spec, "replicas", "minReadySeconds", "revisionHistoryLimit")
+    if not _selects(selector, labels):
         text = "`selector` does not match template `labels`"
         yield Cause.invalid("spec.template.metadata.labels", quoted(labels), text)
-    for place in ("strategy", "updateStrategy"):
-        rolling = (spec.get(place) or {}).get("rollingUpdate") or {}
-        yield from _shares(rolling, f"spec.{place}.rollingUpdate", "maxSurge", "maxUnavailable")
+    yield from _strategy(spec)
     yield from _template(spec)
+
+
+def _strategy(spec: Body) -> Iterator[Cause]:
+    for place, words in (
+        ("strategy", ("Recreate", "RollingUpdate")),
+        ("updateStrategy", ("OnDelete", "RollingUpdate")),
+    ):
+        strategy = spec.get(place) or {}
+        rolling = strategy.get("rollingUpdate") or {}
+        yield from one_of(strategy, "type", words, f"spec.{place}")
+        if rolling and strategy.get("type") == "Recreate":
+            text = "may not be specified when strategy `type` is 'Recreate'"
+            yield Cause.forbidden(f"spec.{place}.rollingUpdate", text)
+        yield from _shares(rolling, f"spec.{place}.rollingUpdate", "maxSurge", "maxUnavailable")
+        if [rolling.get(name) in (0, "0%") for name in ("maxSurge", "maxUnavailable")] == [
+            True
+        ] * 2:
+            text = "may not be 0 when `maxSurge` is 0"
+            field = f"spec.{place}.rollingUpdate.maxUnavailable"
+            yield Cause.invalid(field, quoted(rolling["maxUnavailable"]), text)
 
 
 def _shares(values: Body, path: str, *names: str) -> Iterator[Cause]:
     """Check fields that are a number or a percentage."""
     for name in names:
-        value = values.get(name, 0)
-        if isinstance(value, str) and not re.fullmatch("[0-9]+%", value):
-            yield Cause.invalid(f"{path}.{name}", quoted(value), _PERCENT_TEXT)
+        value, text = values.get(name, 0), ""
+        if isinstance(value, str):
+            if not re.fullmatch("[0-9]+%", value):
+                text = _PERCENT_TEXT
+            elif name != "maxSurge" and int(value[:-1]) > 100:
+                text = "must not be greater than 100%"
+        elif value < 0:
+            text = "must be greater than or equal to 0"
+        if text:
+            yield Cause.invalid(f"{path}.{name}", quoted(value), text)
 
 
-def _selects(selector: Body, labels: Mapping[str, str]) -> bool:
+def _selector(selector: Body | None) -> Iterator[Cause]:
+    """Check a LabelSelector, which stands in every spec under the same name."""
+    yield from check_labels((selector or {}).get("matchLabels"), "spec.selector.matchLabels")
+    for index, expression in enumerate((selector or {}).get("matchExpressions") or ()):
+        place = f"spec.selector.matchExpressions[{index}]"
+        operator, values = expression.get("operator"), expression.get("values")
+        if operator in ("In", "NotIn") and not values:
+            text = "must be specified when `operator` is 'In' or 'NotIn'"
+            yield Cause.required(f"{place}.values", text)
+        elif operator in ("Exists", "DoesNotExist") and values:
+            text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+            yield Cause.forbidden(f"{place}.values", text)
+        elif operator not in ("In", "NotIn", "Exists", "DoesNotExist"):
+            text = "not a valid selector operator"
+            yield Cause.invalid(f"{place}.operator", quoted(operator), text)
+        yield from faults(f"{place}.key", expression["key"], label_key(expression["key"]))
+
+
+def _selects(selector: Body | None, labels: Mapping[str, str]) -> bool:
     try:
         return label_selector_test(selector)(labels)
     except (BadSelector, KeyError):
         return False
+
+
+def _disruption_budget(body: Body) -> Iterator[Cause]:
+    spec = body["spec"]
+    if "minAvailable" in spec and "maxUnavailable" in spec:
+        shown = {
+            "MinAvailable": spec["minAvailable"],
+            "Selector": spec.get("selector"),
+            "MaxUnavailable": spec["maxUnavailable"],
+            "UnhealthyPodEvictionPolicy": spec.get("unhealthyPodEvictionPolicy"),
+        }
+        text = "minAvailable and maxUnavailable cannot be both set"
+        yield Cause.invalid("spec", quoted(shown), text)
+    yield from _shares(spec, "spec", "minAvailable", "maxUnavailable")
+    yield from _selector(spec.get("selector"))
+
+
+# Everything else
 
 
 def _service(body: Body) -> Iterator[Cause]:
@@ -183,22 +195,53 @@ def _service(body: Body) -> Iterator[Cause]:
     ports = spec.get("ports") or []
     if not ports and spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None":
         yield Cause.required("spec.ports")
+    if spec.get("type") == "ExternalName" and not spec.get("externalName"):
+        yield Cause.required("spec.externalName")
+    names: set[str] = set()
     for index, port in enumerate(ports):
-        number = port.get("port")
-        if not isinstance(number, int) or not 0 < number < 65536:
-            text = "must be between 1 and 65535, inclusive"
-            yield Cause.invalid(f"spec.ports[{index}].port", quoted(number), text)
-        if len(ports) > 1 and not port.get("name"):
-            yield Cause.required(f"spec.ports[{index}].name")
+        place, name = f"spec.ports[{index}]", port.get("name", "")
+        if len(ports) > 1 and not name:
+            yield Cause.required(f"{place}.name")
+        elif name and name in names:
+            yield Cause.duplicate(f"{place}.name", name)
+        names.add(name)
+        yield from port_number(port.get("port", 0), f"{place}.port")
+        yield from one_of(port, "protocol", PROTOCOLS, place)
+        yield from port_number(port.get("targetPort"), f"{place}.targetPort")
+    yield from check_labels(spec.get("selector"), "spec.selector")
+    yield from one_of(spec, "sessionAffinity", ("ClientIP", "None"), "spec")
+    yield from one_of(spec, "type", _SERVICE_TYPES, "spec")
 
 
-def _disruption_budget(body: Body) -> Iterator[Cause]:
-    yield from _shares(body["spec"], "spec", "minAvailable", "maxUnavailable")
-    selector = body["spec"].get("selector")
-    try:
-        label_selector_test(selector)
-    except (BadSelector, KeyError) as error:
-        yield Cause.invalid("spec.selector", quoted(selector), str(error))
+def _config_map(body: Body) -> Iterator[Cause]:
+    data, binary = body.get("data") or {}, body.get("binaryData") or {}
+    for key in data:
+        yield from faults(f"data[{key}]", key, config_key(key))
+        if key in binary:
+            text = "duplicate of key present in binaryData"
+            yield Cause.invalid(f"data[{key}]", quoted(key), text)
+    for key in binary:
+        yield from faults(f"binaryData[{key}]", key, config_key(key))
+    texts = sum(len(value.encode()) for value in data.values())
+    if texts + sum(len(b64decode(value)) for value in binary.values()) > _LARGEST_CONTENTS:
+        yield Cause.too_long("[]", _LARGEST_CONTENTS)
+
+
+def _secret(body: Body) -> Iterator[Cause]:
+    data = body.get("data") or {}
+    for key in data:
+        yield from faults(f"data[{key}]", key, config_key(key))
+    if sum(len(b64decode(value)) for value in data.values()) > _LARGEST_CONTENTS:
+        yield Cause.too_long("data", _LARGEST_CONTENTS)
+    if body.get("type") == "kubernetes.io/tls":
+        for key in ("tls.crt", "tls.key"):
+            if key not in data:
+                yield Cause.required(f"data[{key}]")
+
+
+def _node(body: Body) -> Iterator[Cause]:
+    for index, taint in enumerate(body["spec"].get("taints") or ()):
+        yield from one_of(taint, "effect", EFFECTS, f"metadata.taints[{index}]")
 
 
 def _binding(body: Body) -> Iterator[Cause]:
@@ -214,6 +257,9 @@ _CHECKERS: dict[Kind, Callable[[Body], Iterator[Cause]]] = {
     kinds.DAEMON_SET: _selecting,
     kinds.SERVICE: _service,
     kinds.POD_DISRUPTION_BUDGET: _disruption_budget,
+    kinds.CONFIG_MAP: _config_map,
+    kinds.SECRET: _secret,
+    kinds.NODE: _node,
     kinds.ROLE_BINDING: _binding,
     kinds.CLUSTER_ROLE_BINDING: _binding,
 }

@@ -191,7 +191,7 @@ def _secret(body: Body, now: datetime) -> Cells:
 
 
 def _service_account(body: Body, now: datetime) -> Cells:
-    return [_name(body), len(body.get("secrets") or ()), _age(body, now)]
+    return [_name(body), _age(body, now)]
 
 
 def _role(body: Body, now: datetime) -> Cells:
@@ -309,8 +309,8 @@ _PRINTERS = {
     ),
     kinds.NAMESPACE: Printer((_NAME, Column("Status"), _AGE), _namespace),
     kinds.CONFIG_MAP: Printer((_NAME, Column("Data"), _AGE), _config_map),
-    kinds.SECRET: Printer((_NAME, Column("Type"), *_counts("Data"), _AGE), _secret),
-    kinds.SERVICE_ACCOUNT: Printer((_NAME, *_counts("Secrets"), _AGE), _service_account),
+    kinds.SECRET: Printer((_NAME, Column("Type"), Column("Data"), _AGE), _secret),
+    kinds.SERVICE_ACCOUNT: Printer((_NAME, _AGE), _service_account),
     kinds.ROLE: _ROLES,
     kinds.CLUSTER_ROLE: _ROLES,
     kinds.ROLE_BINDING: _BINDINGS,

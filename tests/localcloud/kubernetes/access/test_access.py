@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from localcloud.kubernetes.access.join_tokens import BootstrapToken, token_secret
-from localcloud.kubernetes.access.rbac import Wish, covers
+from localcloud.kubernetes.access.rbac import Wish, covers, refusal
 from localcloud.kubernetes.access.tokens import Tokens, make_signing_key
+from localcloud.kubernetes.access.users import User
 from localcloud.kubernetes.objects.kinds import SECRET, SERVICE_ACCOUNT
 from localcloud.kubernetes.objects.store import Store
 
@@ -114,3 +115,15 @@ def test_a_join_token_is_good_until_it_expires():
     assert tokens.find_user("abcdef.0000000000000000") is None
     clock.moment += timedelta(hours=2)
     assert tokens.find_user(joining.token) is None
+
+
+@pytest.mark.parametrize(
+    ("wish", "place"),
+    [
+        (Wish("get", "", "namespaces", "d", "d"), 'in the namespace "d"'),
+        (Wish("list", "", "namespaces"), "at the cluster scope"),
+        (Wish("get", "", "nodes", name="x"), "at the cluster scope"),
+    ],
+)
+def test_a_refusal_says_where(wish, place):
+    assert refusal(User("jane"), wish).message.endswith(place)

@@ -27,9 +27,11 @@ from cryptography.x509.oid import NameOID
 
 from localcloud.clock import WallClock
 from localcloud.kubernetes.access.users import MASTERS
+from localcloud.kubernetes.api.app import App
 from localcloud.kubernetes.client import ApiClient
 from localcloud.kubernetes.planes import BootstrapToken, Plane, PlaneConfig, Planes
 from localcloud.profiles import PROFILES
+from tests.localcloud.kubernetes.replay.asking import Sender
 
 MASTER = "192.168.0.2"
 JOIN_TOKEN = "abcdef.0123456789abcdef"
@@ -126,6 +128,15 @@ def make_plane(plane_config: PlaneConfig) -> Callable[[], Plane]:
         return planes.create(plane_config)
 
     return make
+
+
+@pytest.fixture
+def send(make_plane):
+    with asyncio.Runner() as runner:
+        plane = make_plane()
+        runner.run(plane.start())
+        yield Sender(runner, App(plane.server, "v1.36.4", "192.168.0.2"))
+        runner.run(plane.stop())
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Everyday commands of a real kubectl against the emulated API server, without controllers."""
 
 import json
+import re
 from typing import Any
 
 NGINX = """
@@ -154,7 +155,9 @@ def test_run_expose_set_image_and_logs(kubectl, server):
 
 def test_access_questions(kubectl, server):
     assert kubectl("auth", "can-i", "delete", "nodes").strip() == "yes"
-    assert "cluster-admins" in kubectl("auth", "whoami")
+    me = kubectl("auth", "whoami")
+    assert "cluster-admins" in me
+    assert re.search("credential-id +\\[X509SHA256=[0-9a-f]{64}]", me)
     server.kubeconfig("visitor", "guests")
     done = kubectl.try_run("auth", "can-i", "list", "pods", user="visitor")
     assert done.stdout.strip() == "no"

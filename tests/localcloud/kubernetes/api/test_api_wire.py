@@ -146,7 +146,7 @@ def test_names_in_certificates_are_users_and_groups():
         (("organizationName", "b"),),
         (("commonName", "jane"),),
     )
-    user = user_of({"subject": subject})
+    user = user_of({"subject": subject}, b"")
     assert user is not None
     assert (user.name, user.groups) == ("jane", ("a", "b", "system:authenticated"))
-    assert user_of({"subject": ()}) is None
+    assert user_of({"subject": ()}, b"") is None

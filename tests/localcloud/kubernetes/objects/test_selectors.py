@@ -2,8 +2,8 @@
 
 import pytest
 
+from localcloud.kubernetes.objects.label_parser import BadSelector
 from localcloud.kubernetes.objects.selectors import (
-    BadSelector,
     field_test,
     format_label_selector,
     label_selector_test,
@@ -11,7 +11,7 @@ from localcloud.kubernetes.objects.selectors import (
     parse_label_selector,
 )
 
-LABELS = {"app": "web", "tier": "front", "example.com/team": "a"}
+LABELS = {"app": "web", "tier": "front", "example.com/team": "a", "generation": "6"}
 
 
 @pytest.mark.parametrize(
@@ -30,16 +30,57 @@ LABELS = {"app": "web", "tier": "front", "example.com/team": "a"}
         ("!missing", True),
         ("example.com/team=a", True),
         ("app=", False),
+        ("generation>5,generation<7", True),
+        ("generation>6", False),
+        ("app>1", False),
+        ("missing in ()", False),
     ],
 )
 def test_label_selectors(selector, selected):
     assert parse_label_selector(selector)(LABELS) is selected
 
 
-@pytest.mark.parametrize("selector", ["app in web", "a=b=c", ",", "a b"])
-def test_unreadable_label_selectors_are_refused(selector):
-    with pytest.raises(BadSelector):
+@pytest.mark.parametrize(
+    ("selector", "why"),
+    [
+        ("a in (", "unable to parse requirement: found '', expected: ',', ')' or identifier"),
+        ("a b", "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"),
+        ("a=(", "unable to parse requirement: found '(', expected: identifier"),
+        ("=a", "found '=', expected: !, identifier, or 'end of string'"),
+        ("a=b,,c", "found ',', expected: identifier after ','"),
+        ("a notin (x", "unable to parse requirement: found '', expected: ',' or ')'"),
+        (
+            "a>x",
+            "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' "
+            "operators, the value must be an integer",
+        ),
+        ("a=b=c", "found '=', expected: ',' or 'end of string'"),
+        ("a in (b c)", "unable to parse requirement: found 'c', expected: ',' or ')'"),
+        ("(", "found '(', expected: !, identifier, or 'end of string'"),
+        (",", "found ',', expected: !, identifier, or 'end of string'"),
+        ("a in b", "unable to parse requirement: found 'b' expected: '('"),
+        ("!", "unable to parse requirement: found '', expected: identifier"),
+        ("a,", "found '', expected: identifier after ','"),
+    ],
+)
+def test_unreadable_label_selectors_are_refused(selector, why):
+    with pytest.raises(BadSelector) as caught:
         parse_label_selector(selector)
+    assert str(caught.value) == why
+
+
+@pytest.mark.parametrize(
+    ("selector", "why"),
+    [
+        ("UP*", 'requirement: <nil>: Invalid value: "UP*": name part must consist of'),
+        ("x/y/z=1", 'requirement: <nil>: Invalid value: "x/y/z": a valid label key must consist'),
+        ("a=_x", 'requirement: values[0][a]: Invalid value: "_x": a valid label must be an empty'),
+    ],
+)
+def test_label_selectors_hold_only_labels(selector, why):
+    with pytest.raises(BadSelector) as caught:
+        parse_label_selector(selector)
+    assert why in str(caught.value)
 
 
 def test_label_selector_objects():

@@ -38,13 +38,14 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: bytes
+    warnings: list[str]
 
     def content(self) -> Any:
         """The decoded body: an object, a text, or the events of a watch."""
         if not self.headers.get("content-type", "").startswith("application/json"):
             return self.body.decode() or None
         lines = self.body.splitlines()
-        if len(lines) > 1:
+        if len(lines) > 1 and self.body.startswith(b'{"type"'):
             return [json.loads(line) for line in lines]
         return json.loads(self.body) if self.body else None
 
@@ -70,4 +71,26 @@ async def ask(app: App, request: Request) -> Answer:
     head, *parts = sent
     content = b"".join(part.get("body", b"") for part in parts)
     headers = {name.decode(): value.decode() for name, value in head["headers"]}
-    return Answer(head["status"], headers, content)
+    warnings = [value.decode() for name, value in head["headers"] if name == b"warning"]
+    return Answer(head["status"], headers, content, warnings)
+
+
+@dataclass
+class Sender:
+    """Sends requests as a client on the wire does."""
+
+    runner: asyncio.Runner
+    app: App
+
+    def __call__(
+        self, method: str, path: str, body: Any = None, *, query: str = "", media: str = ""
+    ) -> Answer:
+        text = "" if body is None else json.dumps(body)
+        watching = "watch=true" in query
+        request = Request(method, path, query, {"content-type": media}, text, is_watch=watching)
+        return self.runner.run(ask(self.app, request))
+
+    def refused(self, *arguments: Any, **options: Any) -> tuple[int, str]:
+        answer = self(*arguments, **options)
+        assert answer.status >= 400
+        return answer.status, answer.content()["message"]

@@ -1,0 +1,68 @@
+"""What a writer may ask for in the query, and what becomes of fields that nobody knows."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from localcloud.kubernetes.api.calls import Call
+from localcloud.kubernetes.objects.failures import (
+    ApiFailure,
+    Cause,
+    invalid_options,
+    quoted,
+    unreadable,
+)
+from localcloud.kubernetes.objects.kinds import Kind
+from localcloud.kubernetes.objects.unknown_fields import drop_unknown_fields
+
+WARN, STRICT = "Warn", "Strict"
+
+_MODES = ("", "Ignore", STRICT, WARN)
+_OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
+_LONGEST_MANAGER = 128  # bytes
+
+
+def require_write_options(call: Call) -> None:
+    """Refuse options of a write that do not exist.
+
+    Raises:
+        ApiFailure: 422 that names each of them.
+    """
+    causes = list(_wrong_options(call))
+    if causes:
+        raise invalid_options(_OPTIONS.get(call.method, "DeleteOptions"), causes)
+
+
+def _wrong_options(call: Call) -> Iterator[Cause]:
+    dry_run = call.query.get("dryRun", "")
+    if dry_run not in ("", "All"):
+        yield Cause.unsupported("dryRun", [dry_run], ("All",))
+    if len(call.query.get("fieldManager", "").encode()) > _LONGEST_MANAGER:
+        yield Cause.too_long("fieldManager", _LONGEST_MANAGER)
+    mode = call.query.get("fieldValidation", "")
+    if mode not in _MODES:
+        yield Cause.unsupported("fieldValidation", mode, _MODES)
+
+
+def settle_fields(
+    kind: Kind, call: Call, body: Any, refuse: Callable[[str], ApiFailure] | None = None
+) -> tuple[str, ...]:
+    """Take unknown fields out of a body as fieldValidation asks; returns the warnings.
+
+    A call that says nothing about it is one of our own programs', which write what they mean:
+    for clients on the wire the default is set before.
+
+    Args:
+        refuse: makes the failure of a strict call from its reason; by default, that the body
+            cannot be read.
+
+    Raises:
+        ApiFailure: a strict call has unknown fields.
+    """
+    mode = call.query.get("fieldValidation")
+    if mode is None:
+        return ()
+    unknown = tuple(f"unknown field {quoted(path)}" for path in drop_unknown_fields(kind, body))
+    if unknown and mode == STRICT:
+        why = f"strict decoding error: {', '.join(unknown)}"
+        raise refuse(why) if refuse else unreadable(kind, why)
+    return unknown if mode in ("", WARN) else ()

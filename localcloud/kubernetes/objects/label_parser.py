@@ -1,0 +1,111 @@
+"""The text of label selectors, such as `a=b,c!=d,e in (f,g),h,!i,j>5`."""
+
+import re
+from dataclasses import dataclass
+
+from localcloud.kubernetes.objects.failures import quoted
+from localcloud.kubernetes.objects.names import label_key, label_value
+
+_TOKENS = re.compile(r"\s*(==|!=|[=!<>(),]|[^\s=!<>(),]+|$)")
+_SIGNS = frozenset(("", "==", "!=", "=", "!", "<", ">", "(", ")", ","))
+_OPERATORS = ("in", "notin", "=", "==", "!=", ">", "<")
+
+
+class BadSelector(ValueError):
+    """The selector's text cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One term: a key, one of `in`, `notin`, `exists`, `!`, `>`, `<`, and values."""
+
+    key: str
+    operator: str
+    values: frozenset[str] = frozenset()
+
+
+def parse_requirements(text: str) -> list[Requirement]:
+    """Read a selector; empty text has no requirements.
+
+    Raises:
+        BadSelector: the text is no selector; the message says what was found where.
+    """
+    parser = _Parser(text)
+    found: list[Requirement] = []
+    while parser.next:
+        if parser.next in _SIGNS and parser.next != "!":
+            raise BadSelector(f"found '{parser.next}', expected: !, identifier, or 'end of string'")
+        try:
+            found.append(parser.requirement())
+        except BadSelector as error:
+            raise BadSelector(f"unable to parse requirement: {error}") from error
+        if parser.next not in ("", ","):
+            raise BadSelector(f"found '{parser.next}', expected: ',' or 'end of string'")
+        if parser.take() and parser.next in _SIGNS and parser.next != "!":
+            raise BadSelector(f"found '{parser.next}', expected: identifier after ','")
+    return found
+
+
+class _Parser:
+    """Takes a text token by token; the token after the last one is empty."""
+
+    def __init__(self, text: str) -> None:
+        self._tokens = [match[1] for match in _TOKENS.finditer(text)]
+
+    @property
+    def next(self) -> str:
+        return self._tokens[0]
+
+    def take(self) -> str:
+        return self._tokens.pop(0) if self._tokens[0] else ""
+
+    def requirement(self) -> Requirement:
+        absent = self.next == "!" and bool(self.take())
+        key = self._identifier()
+        _check("<nil>", key, "; ".join(label_key(key)))
+        if absent or self.next in ("", ","):
+            return Requirement(key, "!" if absent else "exists")
+        operator = self.take()
+        if operator not in _OPERATORS:
+            raise BadSelector(f"found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
+        values = self._values() if operator in ("in", "notin") else {self._exact_value()}
+        for value in values:
+            if operator in "<>" and not value.lstrip("-").isdigit():
+                text = "for 'Gt', 'Lt' operators, the value must be an integer"
+                _check("values[0]", value, text)
+            _check(f"values[0][{key}]", value, "; ".join(label_value(value)))
+        same = {"=": "in", "==": "in", "!=": "notin"}
+        return Requirement(key, same.get(operator, operator), frozenset(values))
+
+    def _identifier(self) -> str:
+        token = self.take()
+        if token in _SIGNS:
+            raise BadSelector(f"found '{token}', expected: identifier")
+        return token
+
+    def _exact_value(self) -> str:
+        return "" if self.next in ("", ",") else self._identifier()
+
+    def _values(self) -> set[str]:
+        opening = self.take()
+        if opening != "(":
+            raise BadSelector(f"found '{opening}' expected: '('")
+        if self.next in _SIGNS and self.next not in (",", ")"):
+            raise BadSelector(f"found '{self.next}', expected: ',', ')' or identifier")
+        values = {self._listed_value()}
+        while self.next == ",":
+            self.take()
+            values.add(self._listed_value())
+        if self.next != ")":
+            raise BadSelector(f"found '{self.next}', expected: ',' or ')'")
+        self.take()
+        return values
+
+    def _listed_value(self) -> str:
+        """One value of a list; nothing between its commas is an empty one."""
+        return "" if self.next in (",", ")") else self._identifier()
+
+
+def _check(field: str, value: str, texts: str) -> None:
+    if texts:
+        raise BadSelector(f"{field}: Invalid value: {quoted(value)}: {texts}")

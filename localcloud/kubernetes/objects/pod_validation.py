@@ -1,0 +1,160 @@
+"""What makes a pod, or the template of pods, invalid, in the real server's words."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from localcloud.kubernetes.objects.failures import Cause, quoted
+from localcloud.kubernetes.objects.metadata_validation import check_labels, faults
+from localcloud.kubernetes.objects.names import label_name
+from localcloud.kubernetes.objects.pods import parse_quantity
+
+Body = Mapping[str, Any]
+
+PROTOCOLS = ("SCTP", "TCP", "UDP")
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+_RESTART_POLICIES = ("Always", "OnFailure", "Never")
+_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+_DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+_HANDLERS = ("exec", "grpc", "httpGet", "tcpSocket")
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+
+
+def check_pod_spec(spec: Body, path: str) -> Iterator[Cause]:
+    """List what is wrong with the wishes of a pod, after its defaults were filled in."""
+    volumes = spec.get("volumes") or ()
+    yield from _volumes(volumes, f"{path}.volumes")
+    if not spec.get("containers"):
+        yield Cause.required(f"{path}.containers")
+    mountable = {volume.get("name") for volume in volumes}
+    names: set[str] = set()
+    for field in ("containers", "initContainers"):
+        for index, container in enumerate(spec.get(field) or ()):
+            place = f"{path}.{field}[{index}]"
+            yield from _unique_name(container.get("name", ""), names, f"{place}.name")
+            yield from _container(container, mountable, place)
+    yield from one_of(spec, "restartPolicy", _RESTART_POLICIES, path)
+    yield from one_of(spec, "dnsPolicy", _DNS_POLICIES, path)
+    yield from check_labels(spec.get("nodeSelector"), f"{path}.nodeSelector")
+    for index, toleration in enumerate(spec.get("tolerations") or ()):
+        yield from _toleration(toleration, f"{path}.tolerations[{index}]")
+
+
+def one_of(record: Body, name: str, supported: Sequence[str], path: str) -> Iterator[Cause]:
+    """Check a field that holds one of a few words, where it holds something."""
+    value = record.get(name)
+    if value and value not in supported:
+        yield Cause.unsupported(f"{path}.{name}", value, supported)
+
+
+def port_number(value: Any, field: str) -> Iterator[Cause]:
+    """Check the number of a port; names of ports pass."""
+    if isinstance(value, int) and not 0 < value < 65536:
+        yield Cause.invalid(field, quoted(value), "must be between 1 and 65535, inclusive")
+
+
+def _unique_name(name: str, names: set[str], field: str) -> Iterator[Cause]:
+    if not name:
+        yield Cause.required(field)
+    elif name in names:
+        yield Cause.duplicate(field, name)
+    else:
+        yield from faults(field, name, label_name(name))
+    names.add(name)
+
+
+def _volumes(volumes: Sequence[Body], path: str) -> Iterator[Cause]:
+    names: set[str] = set()
+    for index, volume in enumerate(volumes):
+        yield from _unique_name(volume.get("name", ""), names, f"{path}[{index}].name")
+
+
+def _container(container: Body, volumes: set[Any], path: str) -> Iterator[Cause]:
+    image = container.get("image", "")
+    if not image:
+        yield Cause.required(f"{path}.image")
+    yield from _ports(container.get("ports") or (), f"{path}.ports")
+    for index, variable in enumerate(container.get("env") or ()):
+        if not variable.get("name"):
+            yield Cause.required(f"{path}.env[{index}].name")
+        if variable.get("value") and variable.get("valueFrom"):
+            text = "may not be specified when `value` is not empty"
+            yield Cause.invalid(f"{path}.env[{index}].valueFrom", '""', text)
+    yield from _mounts(container.get("volumeMounts") or (), volumes, f"{path}.volumeMounts")
+    for probe in _PROBES:
+        if probe in container:
+            yield from _probe(container[probe], f"{path}.{probe}")
+    yield from one_of(container, "imagePullPolicy", _PULL_POLICIES, path)
+    if image != image.strip():
+        text = "must not have leading or trailing whitespace"
+        yield Cause.invalid(f"{path}.image", quoted(image), text)
+    yield from _resources(container.get("resources") or {}, f"{path}.resources")
+
+
+def _ports(ports: Sequence[Body], path: str) -> Iterator[Cause]:
+    names: set[str] = set()
+    taken: set[tuple[Any, ...]] = set()
+    for index, port in enumerate(ports):
+        place, name, host_port = f"{path}[{index}]", port.get("name"), port.get("hostPort")
+        if name and name in names:
+            yield Cause.duplicate(f"{place}.name", name)
+        names.add(name or "")
+        if not port.get("containerPort"):
+            yield Cause.required(f"{place}.containerPort")
+        else:
+            yield from port_number(port["containerPort"], f"{place}.containerPort")
+        if host_port:
+            yield from port_number(host_port, f"{place}.hostPort")
+            key = (port.get("protocol"), port.get("hostIP", ""), host_port)
+            if key in taken:
+                yield Cause.duplicate(f"{place}.hostPort", "/".join(map(str, key)))
+            taken.add(key)
+        yield from one_of(port, "protocol", PROTOCOLS, place)
+
+
+def _mounts(mounts: Sequence[Body], volumes: set[Any], path: str) -> Iterator[Cause]:
+    places: set[str] = set()
+    for index, mount in enumerate(mounts):
+        name, place = mount.get("name", ""), mount.get("mountPath", "")
+        if not name:
+            yield Cause.required(f"{path}[{index}].name")
+        if name not in volumes:
+            yield Cause.not_found(f"{path}[{index}].name", name)
+        if not place:
+            yield Cause.required(f"{path}[{index}].mountPath")
+        if place in places:
+            yield Cause.invalid(f"{path}[{index}].mountPath", quoted(place), "must be unique")
+        places.add(place)
+
+
+def _probe(probe: Body, path: str) -> Iterator[Cause]:
+    if not any(handler in probe for handler in _HANDLERS):
+        yield Cause.required(path, "must specify a handler type")
+    for handler in ("httpGet", "tcpSocket"):
+        yield from port_number((probe.get(handler) or {}).get("port"), f"{path}.{handler}.port")
+
+
+def _resources(resources: Body, path: str) -> Iterator[Cause]:
+    limits = resources.get("limits") or {}
+    for name, request in (resources.get("requests") or {}).items():
+        if name in limits and parse_quantity(request) > parse_quantity(limits[name]):
+            text = f"must be less than or equal to {name} limit of {limits[name]}"
+            yield Cause.invalid(f"{path}.requests", quoted(request), text)
+
+
+def _toleration(toleration: Body, path: str) -> Iterator[Cause]:
+    operator = toleration.get("operator") or "Equal"
+    if operator not in ("Equal", "Exists"):
+        yield Cause.unsupported(f"{path}.operator", operator, ("Equal", "Exists"))
+    elif operator == "Exists" and toleration.get("value"):
+        text = "value must be empty when `operator` is 'Exists'"
+        yield Cause.invalid(f"{path}.operator", quoted(toleration["value"]), text)
+    elif operator == "Equal" and not toleration.get("key"):
+        text = (
+            "operator must be Exists when `key` is empty, which means "
+            '"match all values and all keys"'
+        )
+        yield Cause.invalid(f"{path}.operator", quoted(operator), text)
+    yield from one_of(toleration, "effect", EFFECTS, path)
+    if toleration.get("tolerationSeconds") is not None and toleration.get("effect") != "NoExecute":
+        text = "effect must be 'NoExecute' when `tolerationSeconds` is set"
+        yield Cause.invalid(f"{path}.effect", quoted(toleration.get("effect", "")), text)

@@ -1,0 +1,101 @@
+"""What makes objects invalid: every fault is named, in the real server's words."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from localcloud.kubernetes.objects import kinds
+from localcloud.kubernetes.objects.defaults import complete
+from localcloud.kubernetes.objects.kinds import Kind
+from localcloud.kubernetes.objects.validation import check
+from tests.localcloud.kubernetes.replay.replaying import CASES
+
+FAULTS = yaml.safe_load((CASES / "faults.yaml").read_text(encoding="utf-8"))
+KINDS = {kind.kind: kind for kind in kinds.KINDS}
+OWNER = {"apiVersion": "v1", "kind": "Node", "name": "x", "uid": "1"}
+
+
+def faults(kind: Kind, body: dict[str, Any], before: dict[str, Any] | None = None) -> list[str]:
+    """What is wrong with an object, as `field: message`."""
+    whole = {"kind": kind.kind, **body, "metadata": {"name": "a", **body.get("metadata", {})}}
+    complete(kind, whole)
+    return [f"{cause.field}: {cause.message}" for cause in check(kind, whole, before)]
+
+
+@pytest.mark.parametrize("case", FAULTS, ids=lambda case: f"{case['kind']} {case['body']}"[:60])
+def test_the_faults_of_a_body_are_those_that_the_real_server_names(case):
+    assert faults(KINDS[case["kind"]], case["body"]) == case["faults"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "fault"),
+    [
+        (
+            kinds.CONFIG_MAP,
+            {"metadata": {"annotations": {"a": "v" * 262144}}},
+            "metadata.annotations: Too long: may not be more than 262144 bytes",
+        ),
+        (
+            kinds.CONFIG_MAP,
+            {"data": {"a": "v" * 1048577}},
+            "[]: Too long: may not be more than 1048576 bytes",
+        ),
+        (
+            kinds.CONFIG_MAP,
+            {"metadata": {"name": "a" * 254}},
+            f'metadata.name: Invalid value: "{"a" * 254}": must be no more than 253 characters',
+        ),
+    ],
+    ids=["annotations", "contents", "name"],
+)
+def test_size_has_limits(kind, body, fault):
+    assert faults(kind, body) == [fault]
+
+
+def test_a_label_key_with_two_slashes_is_no_key():
+    (found,) = faults(kinds.CONFIG_MAP, {"metadata": {"labels": {"x/y/z": "1"}}})
+    assert 'Invalid value: "x/y/z": a valid label key must consist of' in found
+    assert found.endswith("prefix and '/' (e.g. 'example.com/MyName')")
+
+
+def test_the_prefix_of_a_label_key_is_a_dns_name():
+    (found,) = faults(kinds.CONFIG_MAP, {"metadata": {"labels": {"UP.x/ok": "1"}}})
+    assert 'Invalid value: "UP.x/ok": prefix part a lowercase RFC 1123 subdomain must' in found
+
+
+def test_only_one_owner_controls():
+    owners = [{**OWNER, "controller": True}, {**OWNER, "name": "y", "controller": True}]
+    (found,) = faults(kinds.CONFIG_MAP, {"metadata": {"ownerReferences": owners}})
+    assert found.endswith('Found "true" in references for Node/x and Node/y')
+
+
+def test_what_is_being_deleted_takes_no_new_finalizer():
+    before = {"metadata": {"deletionTimestamp": "now", "finalizers": ["ex.com/x"]}}
+    body = {"metadata": {"finalizers": ["ex.com/x", "ex.com/y"]}}
+    (found,) = faults(kinds.CONFIG_MAP, body, before)
+    assert found.endswith('found new finalizers []string{"ex.com/y"}')
+    assert faults(kinds.CONFIG_MAP, before, before) == []
+
+
+def test_all_faults_of_a_pod_are_told_at_once():
+    container = {"name": "c", "image": "nginx"}
+    spec = {
+        "containers": [container, container, {"name": "d"}],
+        "initContainers": [container],
+        "restartPolicy": "Sometimes",
+        "tolerations": [{"key": "c", "effect": "Nope"}, {"operator": "Equal", "value": "x"}],
+        "volumes": [{"name": "v"}, {"name": "v"}],
+    }
+    assert faults(kinds.POD, {"spec": spec}) == [
+        'spec.volumes[1].name: Duplicate value: "v"',
+        'spec.containers[1].name: Duplicate value: "c"',
+        "spec.containers[2].image: Required value",
+        'spec.initContainers[0].name: Duplicate value: "c"',
+        'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", '
+        '"OnFailure", "Never"',
+        'spec.tolerations[0].effect: Unsupported value: "Nope": supported values: "NoSchedule", '
+        '"PreferNoSchedule", "NoExecute"',
+        'spec.tolerations[1].operator: Invalid value: "Equal": operator must be Exists when `key` '
+        'is empty, which means "match all values and all keys"',
+    ]
