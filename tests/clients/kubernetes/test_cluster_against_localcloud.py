@@ -20,11 +20,12 @@ from domain.pki import (
     make_server_certificate,
 )
 from localcloud.clock import WallClock
-from localcloud.fabric import Fabric, splice
+from localcloud.fabric import Fabric
 from localcloud.kubernetes.client import MASTERS
 from localcloud.kubernetes.kubelet import Kubelet, NodeConfig
 from localcloud.kubernetes.planes import Plane, PlaneConfig, Planes
 from localcloud.profiles import PROFILES
+from tests.loopback_door import LoopbackDoor
 
 VPC, MASTER = "rtr-1", IPv4Address("192.168.1.2")
 CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
@@ -108,15 +109,15 @@ class LocalCluster:
         ]
         for kubelet in self._kubelets:
             await kubelet.start()
-        self._door = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._door.sockets[0].getsockname()[1]
+        self._door = LoopbackDoor(self._dial)
+        self.port = await self._door.open()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _dial(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
             end.setblocking(False)
         self.plane.accept(theirs, "192.168.1.1")
-        await splice((reader, writer), await asyncio.open_connection(sock=ours))
+        return ours
 
     def _config(self, fabric: Fabric) -> PlaneConfig:
         return PlaneConfig(
@@ -152,7 +153,7 @@ class LocalCluster:
 
     def close(self) -> None:
         async def close() -> None:
-            self._door.close()
+            await self._door.close()
             for kubelet in self._kubelets:
                 await kubelet.stop()
             await self.plane.stop()

@@ -1,9 +1,7 @@
 """The client against the local cloud's machines: first contact, own host key, jump host, files."""
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ssh_servers import Loop
@@ -14,11 +12,12 @@ from domain.hostkeys import MAKE_OWN_HOST_KEY, USE_OWN_HOST_KEY, parse_host_key
 from domain.pki import SshKeyPair, make_ssh_keypair
 from domain.userdata import build_userdata
 from localcloud.clock import WallClock
-from localcloud.fabric import Fabric, splice
+from localcloud.fabric import Fabric
 from localcloud.kubernetes.planes import Planes
 from localcloud.machines.host import Machines
 from localcloud.parts import Birth, Userdata, UserdataKind
 from localcloud.profiles import PROFILES
+from tests.loopback_door import LoopbackDoor
 
 VPC, MASTER, NODE = "rtr-1", "192.168.1.2", "192.168.1.3"
 DEADLINE = 20.0
@@ -40,16 +39,8 @@ class Site:
         machines = Machines(folder, self._fabric, clock, profile, planes)
         for instance_id in self._addresses:
             await machines.boot(self._birth(instance_id))
-        self._door = await asyncio.start_server(self._forward, "127.0.0.1", 0)
-        return machines, self._door.sockets[0].getsockname()[1]
-
-    async def _forward(self, *near: Any) -> None:
-        try:
-            far = self._fabric.dial(VPC, "192.168.1.1", MASTER, 22)
-        except OSError:
-            near[1].close()
-            return
-        await splice(near, await asyncio.open_connection(sock=far))
+        self._door = LoopbackDoor(lambda: self._fabric.dial(VPC, "192.168.1.1", MASTER, 22))
+        return machines, await self._door.open()
 
     def _birth(self, instance_id: str) -> Birth:
         return Birth(
@@ -82,7 +73,7 @@ class Site:
 
     def close(self) -> None:
         async def close() -> None:
-            self._door.close()
+            await self._door.close()
             await self._machines.close()
 
         self._loop.call(close())

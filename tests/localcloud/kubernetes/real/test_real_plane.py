@@ -22,6 +22,7 @@ from localcloud.kubernetes.real.identity import issue
 from localcloud.kubernetes.real.plane import PlaneFailed, RealPlane
 from localcloud.profiles import PROFILES
 from tests.localcloud.kubernetes.sample_cluster import MASTER, VPC, plane_config
+from tests.loopback_door import LoopbackDoor
 
 ROOT = Path(__file__).parents[4]
 API_SERVER = Path(__file__).with_name("stand_in_apiserver.py")
@@ -112,18 +113,14 @@ def test_connections_from_the_private_network_reach_the_api_server(assets):
         async with started(assets, fabric) as plane:
             fabric.listen(VPC, MASTER, 6443, plane.accept)
 
-            async def through(reader, writer):
-                near, far = (reader, writer), fabric.dial(VPC, "192.168.100.9", MASTER, 6443)
-                await real_plane.splice(near, await asyncio.open_connection(sock=far))
-
-            door = await asyncio.start_server(through, "127.0.0.1", 0)
+            door = LoopbackDoor(lambda: fabric.dial(VPC, "192.168.100.9", MASTER, 6443))
+            port = await door.open()
             pair = issue(plane.config, User("jane", ("system:masters",)), WallClock().now())
             tls = client_tls(plane.config.ca_certificate, pair)
-            port = door.sockets[0].getsockname()[1]
             client = HttpsClient(lambda: Address("127.0.0.1", port, MASTER), tls)
             assert await client.request("GET", "/readyz") == "ok"
             await client.close()
-            door.close()
+            await door.close()
         near, far = socket.socketpair()
         plane.accept(far, "192.168.100.9")  # a plane that has stopped hangs up
         assert near.recv(1) == b""
