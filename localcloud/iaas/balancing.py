@@ -87,7 +87,7 @@ class Balancers:
     ) -> None:
         async def visit() -> None:
             with suppress(asyncio.CancelledError, OSError):
-                near = await accept_watched(connection, tls)
+                near = await accept_watched(connection, active.listener.timeout, tls)
                 try:
                     await self._serve(balancer, active, near, source)
                 finally:
@@ -129,7 +129,12 @@ class Balancers:
             return
         backend, inner = found
         with self._turns.visiting(backend):
-            far = await _take_over(inner, listener)
+            try:
+                far = await _take_over(inner, listener)
+            except OSError as error:
+                log.info("%s: %s", backend.id, error)
+                near[1].write(NO_BACKEND)
+                return
             if sticky:
                 head = sticky.clean(head)
                 far[0].edit_head(partial(sticky.mark, backend_id=backend.id, known=known))
@@ -169,9 +174,13 @@ class Balancers:
 
 
 async def _take_over(inner: socket.socket, listener: Listener) -> Watched:
-    """Take over a connection to a backend, in the protocol that it speaks."""
+    """Take over a connection to a backend, in the protocol that it should speak.
+
+    Raises:
+        OSError: it speaks another one, or does not answer in time.
+    """
     is_tls = listener.backend_protocol in ("https", "ssl")
-    return await open_watched(inner, backend_side() if is_tls else None)
+    return await open_watched(inner, listener.timeout, backend_side() if is_tls else None)
 
 
 def _headers_for(balancer: LoadBalancer, listener: Listener, source: str) -> list[tuple[str, str]]:

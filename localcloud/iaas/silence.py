@@ -59,27 +59,36 @@ class WatchedReader(asyncio.StreamReader):
 Watched = tuple[WatchedReader, asyncio.StreamWriter]
 
 
-async def accept_watched(connection: socket.socket, tls: ssl.SSLContext | None) -> Watched:
+async def accept_watched(
+    connection: socket.socket, patience: float, tls: ssl.SSLContext | None = None
+) -> Watched:
     """Take over a socket of somebody who has connected, and shake hands where that is wanted.
 
+    Args:
+        patience: seconds that shaking hands may take.
+
     Raises:
-        OSError: the other side speaks no TLS, or other TLS.
+        OSError: the other side speaks no TLS, or other TLS, or says nothing (`TimeoutError`).
     """
     loop = asyncio.get_running_loop()
     reader = WatchedReader(loop)
     protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-    transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=tls)
+    async with asyncio.timeout(patience):
+        transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=tls)
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
-async def open_watched(connection: socket.socket, tls: ssl.SSLContext | None = None) -> Watched:
+async def open_watched(
+    connection: socket.socket, patience: float, tls: ssl.SSLContext | None = None
+) -> Watched:
     """Take over a socket that is connected to somebody, and shake hands as `accept_watched`."""
     loop = asyncio.get_running_loop()
     reader = WatchedReader(loop)
     protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-    transport, _ = await loop.create_connection(
-        lambda: protocol, sock=connection, ssl=tls, server_hostname="" if tls else None
-    )
+    async with asyncio.timeout(patience):
+        transport, _ = await loop.create_connection(
+            lambda: protocol, sock=connection, ssl=tls, server_hostname="" if tls else None
+        )
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 

@@ -59,7 +59,7 @@ class Shop:
     certified: Certified
     certificate: str
 
-    def listen(self, protocol: str, backend_protocol: str) -> str:
+    def listen(self, protocol: str, backend_protocol: str, backend_port: int = 80) -> str:
         """Listen on port 8443 with the certificate, in force."""
         listener = {
             "listener_port": 8443,
@@ -71,7 +71,7 @@ class Shop:
         (listener_id,) = self.cloud.ok(
             "AddLoadBalancerListeners", loadbalancer=self.balancer, listeners=[listener]
         )["loadbalancer_listeners"]
-        backend = {"resource_id": self.server.machine, "port": 80}
+        backend = {"resource_id": self.server.machine, "port": backend_port}
         self.cloud.ok(
             "AddLoadBalancerBackends", loadbalancer_listener=listener_id, backends=[backend]
         )
@@ -82,15 +82,19 @@ class Shop:
         self.cloud.done("UpdateLoadBalancers", loadbalancers=[self.balancer])
 
     def get(self) -> str:
-        """Ask over TLS that trusts the certificate and nothing else."""
+        """Ask over TLS that trusts the certificate and nothing else.
+
+        Returns what the machine says, or the status of another answer than 200.
+        """
         trust = ssl.create_default_context(cadata=self.certified.certificate)
         connection = http.client.HTTPSConnection(NAME, 8443, context=trust, timeout=10)
         plain = socket.create_connection((self.address, 8443), timeout=10)
         connection.sock = trust.wrap_socket(plain, server_hostname=NAME)
         connection.request("GET", "/")
-        body = connection.getresponse().read().decode()
+        answer = connection.getresponse()
+        body = answer.read().decode()
         connection.close()
-        return body
+        return body if answer.status == 200 else str(answer.status)
 
 
 @pytest.fixture
@@ -151,6 +155,11 @@ def test_visitor_who_speaks_no_tls_gets_no_answer(shop: Shop) -> None:
     assert b"HTTP/1.1" not in received
     assert shop.server.heads == []
     assert shop.get() == shop.server.machine
+
+
+def test_backend_that_speaks_no_tls_is_as_good_as_none(shop: Shop) -> None:
+    shop.listen("https", "https", backend_port=22)
+    assert shop.get() == "503"
 
 
 def test_certificate_of_a_listener_is_exchanged_with_the_update(shop: Shop) -> None:

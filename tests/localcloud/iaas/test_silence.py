@@ -1,7 +1,12 @@
 import asyncio
 import socket
+import ssl
+from collections.abc import Awaitable, Callable
 
-from localcloud.iaas.silence import open_watched, splice_while_busy
+import pytest
+
+from localcloud.iaas.silence import Watched, accept_watched, open_watched, splice_while_busy
+from localcloud.iaas.tls import backend_side
 
 PATIENCE = 5.0
 
@@ -21,12 +26,13 @@ def test_connection_is_cut_when_both_sides_are_silent() -> None:
     async def story() -> tuple[bytes, bytes]:
         (near, client), (far, server) = pair(), pair()
         client_side, server_side = await plain(client), await plain(server)
-        await splice_while_busy(await open_watched(near), await open_watched(far), 0.01)
-        ends = await client_side[0].read(), await server_side[0].read()
+        ends = await open_watched(near, PATIENCE), await open_watched(far, PATIENCE)
+        await splice_while_busy(*ends, 0.01)
+        heard = await client_side[0].read(), await server_side[0].read()
         for _, writer in (client_side, server_side):
             writer.close()
             await writer.wait_closed()
-        return ends
+        return heard
 
     assert asyncio.run(asyncio.wait_for(story(), PATIENCE)) == (b"", b"")
 
@@ -35,9 +41,8 @@ def test_busy_connection_carries_both_ways_until_its_ends_hang_up() -> None:
     async def story() -> tuple[bytes, bytes]:
         (near, client), (far, server) = pair(), pair()
         client_side, server_side = await plain(client), await plain(server)
-        splicing = asyncio.ensure_future(
-            splice_while_busy(await open_watched(near), await open_watched(far), PATIENCE)
-        )
+        ends = await open_watched(near, PATIENCE), await open_watched(far, PATIENCE)
+        splicing = asyncio.ensure_future(splice_while_busy(*ends, PATIENCE))
         client_side[1].write(b"question")
         question = await server_side[0].readexactly(8)
         server_side[1].write(b"answer")
@@ -49,3 +54,26 @@ def test_busy_connection_carries_both_ways_until_its_ends_hang_up() -> None:
         return question, answer
 
     assert asyncio.run(asyncio.wait_for(story(), PATIENCE)) == (b"question", b"answer")
+
+
+@pytest.mark.parametrize(
+    ("take_over", "tls"),
+    [
+        pytest.param(accept_watched, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), id="visitor"),
+        pytest.param(open_watched, backend_side(), id="backend"),
+    ],
+)
+def test_connection_is_cut_when_the_other_side_never_shakes_hands(
+    take_over: Callable[[socket.socket, float, ssl.SSLContext], Awaitable[Watched]],
+    tls: ssl.SSLContext,
+) -> None:
+    async def story() -> None:
+        ours, theirs = pair()
+        silent = await plain(theirs)
+        with pytest.raises(TimeoutError):
+            await take_over(ours, 0.01, tls)
+        await silent[0].read()  # to its end
+        silent[1].close()
+        await silent[1].wait_closed()
+
+    asyncio.run(asyncio.wait_for(story(), PATIENCE))
