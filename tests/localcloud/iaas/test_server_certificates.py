@@ -48,6 +48,13 @@ def test_certificate_needs_its_key(cloud: CloudUnderTest, fault: str) -> None:
     assert (answer["ret_code"], "private_key" in answer["message"]) == (1100, True)
 
 
+def test_key_among_the_certificates_is_not_the_key(cloud: CloudUnderTest) -> None:
+    certified = make_certificate()
+    chain = certified.certificate + certified.private_key
+    body = {"certificate_content": chain, "private_key": "no key"}
+    assert cloud.call("CreateServerCertificate", **body)["ret_code"] == 1100
+
+
 @dataclass
 class Shop:
     """A balancer with a public address, and a machine with a web server."""
