@@ -1,10 +1,12 @@
 """Certificates are kept for load balancers, and end the TLS of those who visit one."""
 
 import http.client
+import logging
 import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ import pytest
 from cloud_under_test import CloudUnderTest, eventually, serve_cloud
 from network_under_test import make_balancer, make_eip, make_vpc, private_ip, run_machines
 from web_under_test import NAME, Certified, WebServer, make_certificate
+
+from localcloud.iaas.balancer_records import ServerCertificate
 
 
 def upload(cloud: CloudUnderTest, certified: Certified) -> str:
@@ -46,6 +50,26 @@ def test_certificate_needs_its_key(cloud: CloudUnderTest, fault: str) -> None:
     body = certified.request | {"private_key": keys.get(fault, "no key")}
     answer = cloud.call("CreateServerCertificate", **body)
     assert (answer["ret_code"], "private_key" in answer["message"]) == (1100, True)
+
+
+def test_private_key_is_neither_logged_nor_part_of_a_record_s_text(
+    cloud: CloudUnderTest, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    certified = make_certificate()
+    locked = certified.request | {"private_key": certified.locked_key}
+    answers = [cloud.sdk.create_server_certificate(**one) for one in (certified.request, locked)]
+    assert [answer["ret_code"] for answer in answers] == [0, 1100]
+    assert "CreateServerCertificate: 1100" in caplog.text
+    record = ServerCertificate(
+        id="sc-1",
+        created_at=datetime.now(UTC),
+        content=certified.certificate,
+        private_key=certified.private_key,
+    )
+    seen = f"{caplog.text} {answers} {record}"
+    for key in (certified.private_key, certified.locked_key):
+        assert key.split("\n")[1] not in seen
 
 
 def test_key_among_the_certificates_is_not_the_key(cloud: CloudUnderTest) -> None:
