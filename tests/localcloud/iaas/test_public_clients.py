@@ -1,10 +1,12 @@
 """What public clients rely on, as the acceptance tests of the terraform provider show it."""
 
+import socket
 from dataclasses import replace
 from operator import attrgetter
+from pathlib import Path
 
 import pytest
-from cloud_under_test import CloudUnderTest, HeldClock, serve_cloud, visit
+from cloud_under_test import CloudUnderTest, HeldClock, eventually, serve_cloud, visit
 from network_under_test import (
     forward,
     listen,
@@ -97,26 +99,81 @@ def test_udp_forward_is_kept_and_leads_nowhere(cloud: CloudUnderTest) -> None:
         visit(network.address, 6443)
 
 
-def test_balancer_moves_to_another_address_with_its_update(cloud: CloudUnderTest) -> None:
-    router, vxnet = make_vpc(cloud)
+def balancer_at_work(cloud: CloudUnderTest) -> tuple[str, str, bytes]:
+    """Return a balancer, its public address, and what a visitor of port 8080 reads there."""
+    _, vxnet = make_vpc(cloud)
     (machine,) = run_machines(cloud, vxnet)
     balancer, eip = make_balancer(cloud, vxnet), make_eip(cloud)
     cloud.done("AssociateEipsToLoadBalancer", loadbalancer=balancer, eips=[eip])
     listen(cloud, balancer, 8080, [machine])
     cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
-    (before,) = cloud.one("loadbalancer", balancer)["private_ips"]
+    return balancer, str(cloud.one("eip", eip)["eip_addr"]), machine.encode()
+
+
+def want_address(cloud: CloudUnderTest, balancer: str, address: str) -> None:
+    cloud.ok("ModifyLoadBalancerAttributes", loadbalancer=balancer, private_ip=address)
+
+
+def test_balancer_moves_to_another_address_with_its_update(cloud: CloudUnderTest) -> None:
+    balancer, public, machine = balancer_at_work(cloud)
+    seen = cloud.one("loadbalancer", balancer)
+    (before,), vxnet = seen["private_ips"], seen["vxnet_id"]
     for wanted in ("192.168.1.77", "192.168.1.78"):
-        cloud.ok("ModifyLoadBalancerAttributes", loadbalancer=balancer, private_ip=wanted)
+        want_address(cloud, balancer, wanted)
     seen = cloud.one("loadbalancer", balancer)
     assert (seen["private_ips"], seen["is_applied"]) == ([before], 0)
     cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
     assert cloud.one("loadbalancer", balancer)["private_ips"] == ["192.168.1.78"]
-    assert visit(cloud.one("eip", eip)["eip_addr"], 8080) == machine.encode()
+    assert visit(public, 8080) == machine
+    router = cloud.one("vxnet", vxnet)["vpc_router_id"]
     assert not cloud.fabric.answers(router, "192.168.1.2", before, 8080)
     cloud.done("CreateLoadBalancer", vxnet=vxnet, private_ip=before)
     cloud.done("CreateLoadBalancer", vxnet=vxnet, private_ip="192.168.1.77")
     taken = cloud.call("ModifyLoadBalancerAttributes", loadbalancer=balancer, private_ip=before)
     assert "already used" in taken["message"]
+
+
+def test_balancer_that_is_to_stay_after_all_frees_the_address_it_was_to_have(
+    cloud: CloudUnderTest,
+) -> None:
+    balancer, public, machine = balancer_at_work(cloud)
+    seen = cloud.one("loadbalancer", balancer)
+    want_address(cloud, balancer, "192.168.1.77")
+    want_address(cloud, balancer, *seen["private_ips"])
+    cloud.done("CreateLoadBalancer", vxnet=seen["vxnet_id"], private_ip="192.168.1.77")
+    cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
+    assert cloud.one("loadbalancer", balancer)["private_ips"] == seen["private_ips"]
+    assert visit(public, 8080) == machine
+
+
+def test_balancer_whose_update_fails_moves_with_the_next_one(cloud: CloudUnderTest) -> None:
+    balancer, public, machine = balancer_at_work(cloud)
+    (before,) = cloud.one("loadbalancer", balancer)["private_ips"]
+    want_address(cloud, balancer, "192.168.1.77")
+    with socket.create_server((public, 0)) as other:
+        listen(cloud, balancer, other.getsockname()[1], [])
+        job = cloud.job(cloud.ok("UpdateLoadBalancers", loadbalancers=[balancer]))
+        assert job["status"] == "failed"
+        assert cloud.one("loadbalancer", balancer)["private_ips"] == [before]
+        assert visit(public, 8080) == machine
+    cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
+    assert cloud.one("loadbalancer", balancer)["private_ips"] == ["192.168.1.77"]
+    assert visit(public, 8080) == machine
+
+
+def test_address_that_a_balancer_is_to_have_is_kept_for_it_by_the_next_process(
+    tmp_path: Path,
+) -> None:
+    with serve_cloud(file=tmp_path / "cloud.db") as cloud:
+        balancer, public, machine = balancer_at_work(cloud)
+        want_address(cloud, balancer, "192.168.1.77")
+    with serve_cloud(file=tmp_path / "cloud.db") as cloud:
+        vxnet = cloud.one("loadbalancer", balancer)["vxnet_id"]
+        taken = cloud.call("CreateLoadBalancer", vxnet=vxnet, private_ip="192.168.1.77")
+        assert "already used" in taken["message"]
+        cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
+        assert cloud.one("loadbalancer", balancer)["private_ips"] == ["192.168.1.77"]
+        eventually(lambda: visit(public, 8080) == machine)
 
 
 def test_key_may_be_detached_from_a_machine_that_is_being_terminated() -> None:
