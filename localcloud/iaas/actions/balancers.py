@@ -1,6 +1,7 @@
 """Load balancers: in a VPC, or public ones in the basic network of the zone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from localcloud.iaas import quotas
 from localcloud.iaas.actions import listeners
@@ -8,7 +9,7 @@ from localcloud.iaas.actions.eips import bind, require_available, take_all_away
 from localcloud.iaas.answers import Document, common, describe, life, rename
 from localcloud.iaas.balancer_records import BalancerInForce, ListenerInForce, LoadBalancer
 from localcloud.iaas.cloud import Cloud
-from localcloud.iaas.errors import JobFailure, MissingParameter, PermissionDenied
+from localcloud.iaas.errors import MissingParameter, PermissionDenied
 from localcloud.iaas.lifecycle import Step, begin, continues, require_settled
 from localcloud.iaas.parameters import Parameters
 from localcloud.iaas.publication import eips_of, refresh_balancer
@@ -202,21 +203,19 @@ async def put_in_force(cloud: Cloud, balancer: LoadBalancer) -> None:
     Raises:
         JobFailure: a public port cannot be had; everything stays as it was.
     """
-    before = balancer.applied, balancer.address
-    balancer.address = balancer.wanted_address or balancer.address
-    balancer.applied = BalancerInForce(
-        balancer.group_id,
-        tuple(
-            ListenerInForce(listener, tuple(listeners.backends_of(cloud, listener.id)))
-            for listener in listeners.listeners_of(cloud, balancer.id)
+    new = replace(
+        balancer,
+        address=balancer.wanted_address or balancer.address,
+        applied=BalancerInForce(
+            balancer.group_id,
+            tuple(
+                ListenerInForce(listener, tuple(listeners.backends_of(cloud, listener.id)))
+                for listener in listeners.listeners_of(cloud, balancer.id)
+            ),
         ),
     )
-    try:
-        await refresh_balancer(cloud, balancer)
-    except JobFailure:
-        balancer.applied, balancer.address = before
-        raise
-    balancer.wanted_address = ""
+    await refresh_balancer(cloud, new)
+    balancer.address, balancer.applied, balancer.wanted_address = new.address, new.applied, ""
     move(cloud.state.vxnets[balancer.vxnet_id], balancer.id, balancer.address)
     if balancer.status == "active":
         cloud.balancers.refresh(balancer)
