@@ -20,6 +20,7 @@ EMULATED = {  # what a listener may speak with its backends
     "https": ("https", "http"),
     "ssl": ("ssl", "tcp"),
 }
+CERTIFICATES = "server_certificate_id"
 LOW_PORTS = (25, 80, 443)
 MOST_LISTENERS = 50
 
@@ -74,7 +75,7 @@ def _read_listener(cloud: Cloud, balancer: LoadBalancer, item: Parameters) -> Li
         port=port,
         protocol=protocol,
         backend_protocol=item.choice("backend_protocol", PROTOCOLS, protocol),
-        balance_mode=item.text("balance_mode", "roundrobin"),
+        balance_mode=item.choice("balance_mode", MODES, "roundrobin"),
         session_sticky=item.text("session_sticky"),
         forwardfor=item.integer("forwardfor", 0),
         health_method=item.text("healthy_check_method", "tcp"),
@@ -89,8 +90,7 @@ def _read_listener(cloud: Cloud, balancer: LoadBalancer, item: Parameters) -> Li
 
 def _read_certificates(cloud: Cloud, parameters: Parameters) -> tuple[str, ...]:
     """Return the certificates that are named, be it as a list, or in one text with commas."""
-    name = "server_certificate_id"
-    named = parameters.texts(name) or parameters.text(name).split(",")
+    named = parameters.texts(CERTIFICATES) or parameters.text(CERTIFICATES).split(",")
     wanted = [one.strip() for one in named if one.strip()]
     return tuple(one.id for one in cloud.state.certificates.read_all(wanted))
 
@@ -100,15 +100,11 @@ def _check(listener: Listener) -> None:
     if listener.protocol not in EMULATED:
         raise NotEmulated(f"listeners of protocol [{listener.protocol}]")
     if listener.is_tls and not listener.certificate_ids:
-        raise MissingParameter("server_certificate_id")
+        raise MissingParameter(CERTIFICATES)
     if len(listener.certificate_ids) > 1:
         raise NotEmulated("several certificates of one listener")
     if listener.backend_protocol not in EMULATED[listener.protocol]:
         raise NotEmulated(f"[{listener.backend_protocol}] behind [{listener.protocol}]")
-    if listener.balance_mode not in MODES:
-        raise BadParameter(
-            f"balance_mode [{listener.balance_mode}] should be one of {', '.join(MODES)}"
-        )
     read_stickiness(listener.session_sticky)
     read_health_check(listener.health_method, listener.health_option)
 
@@ -174,13 +170,11 @@ def modify_loadbalancer_listener_attributes(cloud: Cloud, parameters: Parameters
     old = cloud.state.listeners.read(parameters.required_text("loadbalancer_listener"))
     balancer = cloud.state.loadbalancers.read(old.loadbalancer_id)
     require_settled(balancer)
-    names_certificates = any(
-        parameters.given(name) for name in ("server_certificate_id", "server_certificate_id.1")
-    )
+    names_certificates = any(parameters.given(name) for name in (CERTIFICATES, f"{CERTIFICATES}.1"))
     new = replace(
         old,
         name=parameters.text("loadbalancer_listener_name", old.name),
-        balance_mode=parameters.text("balance_mode", old.balance_mode),
+        balance_mode=parameters.choice("balance_mode", MODES, old.balance_mode),
         session_sticky=(
             parameters.text("session_sticky")
             if parameters.given("session_sticky")

@@ -168,6 +168,15 @@ def test_health_changes_after_so_many_answers_of_one_kind_and_at_once_with_the_f
     assert not again.is_up
 
 
+def test_balance_mode_that_nobody_knows_is_refused(site: Site) -> None:
+    answer = site.cloud.call(
+        "ModifyLoadBalancerListenerAttributes",
+        loadbalancer_listener=site.listener,
+        balance_mode="random",
+    )
+    assert (answer["ret_code"], "[balance_mode]" in answer["message"]) == (1100, True)
+
+
 @pytest.mark.parametrize(
     ("method", "option", "words"),
     [

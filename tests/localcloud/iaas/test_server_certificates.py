@@ -239,3 +239,21 @@ def test_listener_of_https_needs_a_certificate(cloud: CloudUnderTest, certificat
     body = {"loadbalancer": make_balancer(cloud, vxnet), "listeners": [item]}
     answer = cloud.call("AddLoadBalancerListeners", **body)
     assert answer["ret_code"] == (2100 if certificates else 1100)
+
+
+def test_listener_of_https_keeps_exactly_one_certificate(shop: Shop) -> None:
+    listener = shop.listen("https", "http")
+
+    def change(*certificates: str) -> int:
+        body = {"loadbalancer_listener": listener, "server_certificate_id": list(certificates)}
+        return int(shop.cloud.call("ModifyLoadBalancerListenerAttributes", **body)["ret_code"])
+
+    another = upload(shop.cloud, make_certificate())
+    assert change(" ") == 1100  # as terraform says none
+    assert change(shop.certificate, another) == 1400  # several are not emulated
+    assert change(another) == 0
+    assert change("sc-unknown") == 2100
+    (seen,) = shop.cloud.ok("DescribeLoadBalancerListeners", loadbalancer_listeners=[listener])[
+        "loadbalancer_listener_set"
+    ]
+    assert seen["server_certificate_id"] == [another]
