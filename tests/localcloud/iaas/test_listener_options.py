@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from cloud_under_test import CloudUnderTest, eventually
-from network_under_test import make_balancer, make_eip, make_vpc, private_ip, run_machines
-from web_under_test import WebServer
+from network_under_test import make_balancer, make_eip, make_vpc, run_machines
+from web_under_test import WebServer, serve
 
 from localcloud.iaas.errors import Refusal
 from localcloud.iaas.health import Health, HealthCheck, read_health_check
@@ -58,12 +58,8 @@ class Site:
 def site(cloud: CloudUnderTest) -> Site:
     router, vxnet = make_vpc(cloud)
     first, second = (WebServer(machine) for machine in run_machines(cloud, vxnet, 2))
-
-    async def start(server: WebServer, address: str) -> None:
-        cloud.fabric.listen(router, address, 80, server.accept)
-
     for server in (first, second):
-        cloud.await_on_loop(start(server, private_ip(cloud, server.machine)))
+        serve(cloud, router, server)
     balancer, eip = make_balancer(cloud, vxnet), make_eip(cloud)
     cloud.done("AssociateEipsToLoadBalancer", loadbalancer=balancer, eips=[eip])
     item = {"listener_port": PORT, "listener_protocol": "http", "backend_protocol": "http"}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from cloud_under_test import CloudUnderTest
-from network_under_test import make_balancer, make_eip, make_vpc, private_ip, run_machines
-from web_under_test import WebServer
+from network_under_test import make_balancer, make_eip, make_vpc, run_machines
+from web_under_test import WebServer, serve
 
 PORT = 80
 
@@ -57,12 +57,8 @@ class Site:
 def site(cloud: CloudUnderTest) -> Site:
     router, vxnet = make_vpc(cloud)
     servers = [WebServer(machine) for machine in run_machines(cloud, vxnet, 2)]
-
-    async def start(server: WebServer, address: str) -> None:
-        cloud.fabric.listen(router, address, PORT, server.accept)
-
     for server in servers:
-        cloud.await_on_loop(start(server, private_ip(cloud, server.machine)))
+        serve(cloud, router, server)
     balancer, eip = make_balancer(cloud, vxnet), make_eip(cloud)
     cloud.done("AssociateEipsToLoadBalancer", loadbalancer=balancer, eips=[eip])
     listener = {"listener_port": 8080, "listener_protocol": "http", "backend_protocol": "http"}

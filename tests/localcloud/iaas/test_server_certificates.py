@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from cloud_under_test import CloudUnderTest, eventually, serve_cloud
 from network_under_test import make_balancer, make_eip, make_vpc, private_ip, run_machines
-from web_under_test import NAME, Certified, WebServer, make_certificate
+from web_under_test import NAME, Certified, WebServer, make_certificate, serve
 
 from localcloud.iaas.balancer_records import ServerCertificate
 
@@ -142,16 +142,6 @@ def open_shop(cloud: CloudUnderTest) -> Shop:
     cloud.done("AssociateEipsToLoadBalancer", loadbalancer=balancer, eips=[eip])
     address = cloud.one("eip", eip)["eip_addr"]
     return Shop(cloud, balancer, address, server, certified, upload(cloud, certified))
-
-
-def serve(cloud: CloudUnderTest, router: str, server: WebServer) -> None:
-    """Let a web server answer on port 80 of its machine."""
-    address = private_ip(cloud, server.machine)
-
-    async def start() -> None:
-        cloud.fabric.listen(router, address, 80, server.accept)
-
-    cloud.await_on_loop(start())
 
 
 @pytest.mark.parametrize(

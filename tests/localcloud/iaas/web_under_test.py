@@ -6,6 +6,7 @@ import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from cloud_under_test import CloudUnderTest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
+from network_under_test import private_ip
 
 NAME = "www.example.com"
 
@@ -60,6 +62,16 @@ class WebServer:
         if self.holds:
             await reader.read()
         writer.close()
+
+
+def serve(cloud: CloudUnderTest, router: str, server: WebServer) -> None:
+    """Let a web server answer on port 80 of its machine."""
+    address = private_ip(cloud, server.machine)
+
+    async def start() -> None:
+        cloud.fabric.listen(router, address, 80, server.accept)
+
+    cloud.await_on_loop(start())
 
 
 @dataclass(frozen=True)
