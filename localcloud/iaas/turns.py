@@ -20,8 +20,6 @@ class Turns:
     def order(self, listener: Listener, backends: Iterable[Backend], source: str) -> list[Backend]:
         """Return the backends that are not disabled, the best one for a visitor first."""
         usable = [backend for backend in backends if not backend.is_disabled]
-        if listener.balance_mode == "leastconn":
-            return sorted(usable, key=lambda one: self._visitors[one.id] / one.weight)
         # Weights are turns in the round.
         round_ = [backend for backend in usable for _ in range(backend.weight)]
         if not round_:
@@ -29,7 +27,10 @@ class Turns:
         first = self._first_of(listener, source) % len(round_)
         first_come = dict.fromkeys(one.id for one in (*round_[first:], *round_[:first]))
         by_id = {backend.id: backend for backend in usable}
-        return [by_id[backend_id] for backend_id in first_come]
+        in_turn = [by_id[backend_id] for backend_id in first_come]
+        if listener.balance_mode == "leastconn":  # those with equally few take turns
+            in_turn.sort(key=lambda one: self._visitors[one.id] / one.weight)
+        return in_turn
 
     def _first_of(self, listener: Listener, source: str) -> int:
         if listener.balance_mode == "source":

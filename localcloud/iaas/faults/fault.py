@@ -1,4 +1,4 @@
-"""What all faults have."""
+"""The root of all faults, and the numbers that they take."""
 
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar

@@ -100,6 +100,11 @@ def test_backend_with_the_fewest_connections_for_its_weight_is_next(site: Site) 
     assert answers == [names[one] for one in "1211"]
 
 
+def test_backends_with_equally_few_connections_take_turns(site: Site) -> None:
+    site.set(balance_mode="leastconn")
+    assert len({site.get()[0] for _ in range(4)}) == 2
+
+
 def test_visitor_stays_with_the_backend_of_a_cookie_that_the_balancer_made(site: Site) -> None:
     site.set(session_sticky="insert|sk|3600")
     machine, cookie = site.get()
