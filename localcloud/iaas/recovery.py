@@ -10,6 +10,7 @@ from functools import partial
 from localcloud.addresses import NoAddressLeft
 from localcloud.iaas.actions import ACTIONS
 from localcloud.iaas.actions.instances import birth_of
+from localcloud.iaas.actions.routers import touch
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import Refusal
 from localcloud.iaas.faults import machines as machine_faults
@@ -77,13 +78,16 @@ async def _power_on(cloud: Cloud) -> int:
 
 
 def _end_pauses(cloud: Cloud) -> None:
-    """Let pass at once what only takes its time, and is no job."""
+    """Let pass what only takes its time, and is no job."""
     for instance in cloud.state.instances.alive():
         if instance.status == "running" and instance.address:
             instance.has_lease = True
     for eip in cloud.state.eips.values():
         if eip.status == PENDING:
             finish(eip, "available", cloud.now())
+    for router in cloud.state.routers.alive():
+        if not router.is_applied:
+            touch(cloud, router)
 
 
 def _settle(cloud: Cloud) -> set[str]:

@@ -28,6 +28,7 @@ from network_under_test import (
     private_ip,
     run_machines,
 )
+from web_under_test import make_certificate
 
 from localcloud.addresses import PublicAddresses
 from localcloud.clock import WallClock
@@ -44,6 +45,7 @@ READINGS = {
     "DescribeSecurityGroups": "security_group_set",
     "DescribeLoadBalancers": "loadbalancer_set",
     "DescribeLoadBalancerListeners": "loadbalancer_listener_set",
+    "DescribeServerCertificates": "server_certificate_set",
     "DescribeInstances": "instance_set",
     "DescribeKeyPairs": "keypair_set",
     "DescribeTags": "tag_set",
@@ -81,6 +83,7 @@ def test_everything_reads_and_answers_as_before(tmp_path: Path) -> None:
         cloud.done("UpdateRouters", routers=[network.router])
         cloud.done("CreateVolumes", size=10)
         cloud.ok("CreateTag", tag_name="t", color="#fff")
+        cloud.ok("CreateServerCertificate", **make_certificate().request)
         cloud.done("StopInstances", instances=machines[1:])
         before = read_all(cloud)
     with serve_cloud(file=file) as cloud:
@@ -321,6 +324,20 @@ def test_faults_and_what_they_have_broken_stay(tmp_path: Path) -> None:
         assert [cloud.call("CreateTag", tag_name="t")["ret_code"] for _ in range(3)] == [
             5100
         ] * 2 + [0]
+
+
+def test_router_that_was_about_to_apply_by_itself_still_does(tmp_path: Path) -> None:
+    clock = HeldClock()
+    with serve_cloud(file=tmp_path / "cloud.db", clock=clock) as cloud:
+        router, _ = make_vpc(cloud)
+        eip = make_eip(cloud)
+        cloud.fault("applies-by-itself", seconds=0)
+        clock.held = True
+        cloud.ok("ModifyRouterAttributes", router=router, eip=eip)
+        left = as_killed(tmp_path / "cloud.db")
+    with serve_cloud(file=left) as cloud:
+        eventually(lambda: cloud.one("router", router)["is_applied"])
+        assert cloud.one("eip", eip)["status"] == "associated"
 
 
 def test_what_a_fault_still_has_to_do_is_done_by_the_next_process_in_time(tmp_path: Path) -> None:
