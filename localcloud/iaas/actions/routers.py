@@ -20,6 +20,9 @@ from localcloud.iaas.records import PENDING, Router, RouterInForce
 
 log = logging.getLogger(__name__)
 
+UNTIL_NEXT_LOOK = 0.5
+"""Seconds after which a router that applies by itself, and was busy, is looked at again."""
+
 CREATE = Step((), "creating", "active", "create_router")
 UPDATE = Step(("active",), "updating", "", "change_router")
 POWER_OFF = Step(("active",), "poweroffing", "poweroffed", "change_router")
@@ -194,7 +197,10 @@ def touch(cloud: Cloud, router: Router) -> None:
     router.is_applied = False
 
     async def apply() -> None:
-        if router.is_applied or router.status != "active" or router.transition:
+        if router.is_applied or router.status != "active":
+            return
+        if router.transition:
+            cloud.jobs.later(UNTIL_NEXT_LOOK, apply)
             return
         try:
             if router.eip_id:

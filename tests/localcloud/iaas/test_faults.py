@@ -2,6 +2,7 @@
 
 import http.client
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -31,8 +32,10 @@ from requests_by_hand import exchange_bytes, signed
 from localcloud.iaas.faults.fault import BadFault
 from localcloud.iaas.faults.kinds import KINDS, read_fault
 from localcloud.parts import Ailment
+from localcloud.profiles import PROFILES
 
 TAG = {"tag_name": "demo"}
+PAUSE = 0.2
 
 
 def code(answer: dict[str, Any]) -> int:
@@ -296,6 +299,30 @@ def test_router_that_applies_by_itself_keeps_what_it_has_when_the_address_is_gon
         eventually(lambda: f"{router} stays as it was" in caplog.text)
         seen = cloud.one("router", router)
         assert (seen["is_applied"], seen["status"]) == (0, "active")
+
+
+def test_router_that_applies_by_itself_does_so_after_another_change() -> None:
+    class Clock(HeldClock):
+        pauses = 0
+
+        async def sleep(self, seconds: float, /) -> None:
+            await super().sleep(seconds)
+            self.pauses += seconds == PAUSE
+
+    clock = Clock()
+    slow = replace(PROFILES["instant"], change_router=HeldClock.LONG * 5)  # the queue is a fifth
+    with serve_cloud(slow, clock=clock) as cloud:
+        (router,) = cloud.done("CreateRouters", vpc_network="192.168.0.0/16")["routers"]
+        (vxnet,) = cloud.ok("CreateVxnets", vxnet_type=1)["vxnets"]
+        eip = make_eip(cloud)
+        cloud.fault("applies-by-itself", seconds=PAUSE)
+        cloud.ok("ModifyRouterAttributes", router=router, eip=eip)
+        joining = cloud.ok("JoinRouter", router=router, vxnet=vxnet, ip_network="192.168.1.0/24")
+        eventually(lambda: clock.pauses)
+        assert cloud.one("router", router)["is_applied"] == 0
+        clock.is_over = True
+        assert cloud.job(joining)["status"] == "successful"
+        eventually(lambda: cloud.one("router", router)["is_applied"])
 
 
 @pytest.mark.parametrize(("kinds", "vcpus"), [([], 1), (["type-wins"], 2)])
