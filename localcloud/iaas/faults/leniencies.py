@@ -32,8 +32,8 @@ class TypeWins(Fault):
 class TakesPasswords(Fault):
     """Take machines that are to have a password instead of a key.
 
-    It is forgotten at once, for machines here know keys only: until one is attached, nobody
-    can log in.
+    It is forgotten when the job is done, for machines here know keys only: until one is attached,
+    nobody can log in.
     """
 
     kind: ClassVar[str] = "takes-passwords"
