@@ -18,6 +18,7 @@ from domain.autoscaling.placement import (
     Placement,
     PodTerm,
     Requirement,
+    Spread,
     Taint,
     Toleration,
 )
@@ -111,12 +112,20 @@ def _pod(item: Item) -> SeenPod:
         labels=metadata.get("labels") or {},
         is_mirror=MIRROR in annotations,
         safe_to_evict={"true": True, "false": False}.get(said or ""),
+        leaving="deletionTimestamp" in metadata,
         local_storage=_keeps_data(spec, annotations),
     )
 
 
 _ASKING = ("containers", "initContainers", "resources", "overhead")
-_PLACING = ("nodeSelector", "affinity", "tolerations", "containers", "hostNetwork")
+_PLACING = (
+    "nodeSelector",
+    "affinity",
+    "tolerations",
+    "topologySpreadConstraints",
+    "containers",
+    "hostNetwork",
+)
 
 
 def _text(spec: Item, fields: Iterable[str]) -> str:
@@ -164,6 +173,7 @@ def _placement(text: str) -> Placement:
         ),
         together=tuple(_terms(affinity.get("podAffinity"), required)),
         apart=tuple(_terms(affinity.get("podAntiAffinity"), required)),
+        spread=tuple(_spreads(spec.get("topologySpreadConstraints"))),
         host_ports=tuple(
             f"{port.get('protocol', 'TCP')}/{port['hostPort']}"
             for container in spec.get("containers", ())
@@ -181,6 +191,19 @@ def _terms(affinity: Item | None, required: str) -> Iterator[PodTerm]:
             tuple(term.get("namespaces") or ()),
             _selector(term.get("namespaceSelector")),
         )
+
+
+def _spreads(constraints: Iterable[Item] | None) -> Iterator[Spread]:
+    for one in constraints or ():
+        if one["whenUnsatisfiable"] == "DoNotSchedule":
+            yield Spread(
+                one["topologyKey"],
+                one["maxSkew"],
+                _selector(one.get("labelSelector")) or (),
+                one.get("minDomains", 1),
+                one.get("nodeAffinityPolicy", "Honor") == "Honor",
+                one.get("nodeTaintsPolicy", "Ignore") == "Honor",
+            )
 
 
 def _node_term(term: Item) -> tuple[Requirement, ...]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from domain.autoscaling.placement import HOSTNAME, PodTerm
+from domain.autoscaling.placement import HOSTNAME, PodTerm, Taint
 from domain.autoscaling.snapshot import SeenPod
 
 Asked = tuple[PodTerm, str]
@@ -18,6 +18,8 @@ class Spot(Protocol):
     def name(self) -> str: ...
     @property
     def labels(self) -> Mapping[str, str]: ...
+    @property
+    def taints(self) -> Sequence[Taint]: ...
     @property
     def residents(self) -> Sequence[SeenPod]: ...
 
@@ -46,7 +48,7 @@ class Neighbours:
             all(self._is_met(pod, term, spot) for term in pod.placement.together)
             and all(self._is_kept(pod, term, spot) for term in pod.placement.apart)
             and not any(
-                domains[_domain(spot, asked[0]) or ""] and _matches(asked, pod)
+                domains[domain_of(spot, asked[0].topology) or ""] and _matches(asked, pod)
                 for asked, domains in self._keeping_apart.items()
             )
         )
@@ -58,7 +60,7 @@ class Neighbours:
     def count(self, pod: SeenPod, spot: Spot, change: int) -> None:
         """Count a pod in (1) or out (-1)."""
         for asked, domains in self._matching.items():
-            domain = _domain(spot, asked[0])
+            domain = domain_of(spot, asked[0].topology)
             if domain is not None and _matches(asked, pod):
                 domains[domain] += change
         if pod.placement.apart:
@@ -66,12 +68,12 @@ class Neighbours:
 
     def _count_own(self, pod: SeenPod, spot: Spot, change: int) -> None:
         for term in pod.placement.apart:
-            domain = _domain(spot, term)
+            domain = domain_of(spot, term.topology)
             if domain is not None:
                 self._keeping_apart.setdefault((term, pod.namespace), Counter())[domain] += change
 
     def _is_met(self, pod: SeenPod, term: PodTerm, spot: Spot) -> bool:
-        domain = _domain(spot, term)
+        domain = domain_of(spot, term.topology)
         if domain is None:
             return False
         domains = self._domains((term, pod.namespace))
@@ -81,25 +83,24 @@ class Neighbours:
         )
 
     def _is_kept(self, pod: SeenPod, term: PodTerm, spot: Spot) -> bool:
-        domain = _domain(spot, term)
+        domain = domain_of(spot, term.topology)
         return domain is None or not self._domains((term, pod.namespace))[domain]
 
     def _domains(self, asked: Asked) -> Counter[str]:
         if asked not in self._matching:
             domains: Counter[str] = Counter()
             for spot in self._spots:
-                domain = _domain(spot, asked[0])
+                domain = domain_of(spot, asked[0].topology)
                 if domain is not None:
                     domains[domain] += sum(1 for pod in spot.residents if _matches(asked, pod))
             self._matching[asked] = domains
         return self._matching[asked]
 
 
-def _domain(spot: Spot, term: PodTerm) -> str | None:
+def domain_of(spot: Spot, topology: str) -> str | None:
+    """The value of a node's label, or None where it has none."""
     # A machine that does not exist yet will carry its own name as label.
-    if term.topology == HOSTNAME:
-        return spot.name
-    return spot.labels.get(term.topology)
+    return spot.name if topology == HOSTNAME else spot.labels.get(topology)
 
 
 def _matches(asked: Asked, pod: SeenPod) -> bool:

@@ -8,6 +8,10 @@ from enum import StrEnum
 from domain.autoscaling.neighbours import Neighbours
 from domain.autoscaling.placement import Taint
 from domain.autoscaling.snapshot import Resources, SeenNode, SeenPod, Template
+from domain.autoscaling.spreading import Spreading
+
+CORDONED = Taint("node.kubernetes.io/unschedulable")
+"""What the API says of a node that `kubectl cordon` closed."""
 
 
 class Misfit(StrEnum):
@@ -21,6 +25,7 @@ class Misfit(StrEnum):
     LABELS = "its node selector or affinity asks for other labels"
     TAINTS = "it does not tolerate the node's taints"
     NEIGHBOURS = "its affinity to other pods does not allow it"
+    SPREAD = "it and its like would be spread less evenly than it allows"
 
 
 @dataclass(slots=True, eq=False)  # two empty machines are not the same
@@ -103,7 +108,7 @@ def place_of_node(node: SeenNode) -> Place:
     return Place(
         node.name,
         node.labels,
-        node.taints,
+        node.taints if node.schedulable else (*node.taints, CORDONED),
         cpu,
         memory,
         node.places - len(node.pods),
@@ -128,21 +133,30 @@ def place_of_template(template: Template, places: int, name: str) -> Place:
 
 
 class Room:
-    """All places together; pods are put where they fit, first the large ones, first place first."""
+    """All places together; pods are put where they fit, first the large ones, first place first.
 
-    def __init__(self, places: Iterable[Place]) -> None:
+    Args:
+        closed: nodes that take no pod, but whose pods others may mind.
+    """
+
+    def __init__(self, places: Iterable[Place], closed: Iterable[Place] = ()) -> None:
         self.places = list(places)
         self._by_name = {place.name: place for place in self.places}
-        self._neighbours = Neighbours(self.places)
+        spots = [*self.places, *closed]
+        self._neighbours = Neighbours(spots)
+        self._spreading = Spreading(spots)
 
     def add(self, place: Place) -> None:
         self.places.append(place)
         self._by_name[place.name] = place
         self._neighbours.open(place)
+        self._spreading.open(place)
 
     def misfit(self, pod: SeenPod, place: Place) -> Misfit | None:
         """Why this pod cannot run here, or None."""
         found = place.lacks(pod) or place.admits(pod)
+        if found is None and not self._spreading.allow(pod, place):
+            return Misfit.SPREAD
         if found is None and not self._neighbours.allow(pod, place):
             return Misfit.NEIGHBOURS
         return found
@@ -165,6 +179,7 @@ class Room:
         origin.is_open = False
         for pod in pods:
             self._change(pod, origin, -1)
+        self._spreading.close(origin)
         moved: list[tuple[SeenPod, Place]] = []
         homeless = None
         for alike in group_alike(pods):
@@ -174,6 +189,7 @@ class Room:
                 break
         for pod, place in moved:
             self._change(pod, place, -1)
+        self._spreading.open(origin)
         for pod in pods:
             self._change(pod, origin, 1)
         origin.is_open = True
@@ -209,21 +225,24 @@ class Room:
     def _put_one_by_one(
         self, left: list[SeenPod], log: list[tuple[SeenPod, Place]], places: Sequence[Place]
     ) -> list[SeenPod]:
-        """Put pods that mind others, in one pass: a place that refuses one refuses all like it."""
-        number = 0
-        while left and number < len(places):
-            place = places[number]
-            if place.is_open and self.misfit(left[-1], place) is None:
-                pod = left.pop()
-                self._change(pod, place, 1)
-                log.append((pod, place))
-            else:
-                number += 1
+        """Put pods that mind others: a place that refuses one refuses all like it.
+
+        Only where they must be spread, one more here may make room for another one there.
+        """
+        before = len(left) + 1
+        while left and len(left) < before:
+            before = len(left) if left[0].placement.spread else 0
+            for place in places:
+                while left and place.is_open and self.misfit(left[-1], place) is None:
+                    pod = left.pop()
+                    self._change(pod, place, 1)
+                    log.append((pod, place))
         return left
 
     def _change(self, pod: SeenPod, place: Place, sign: int) -> None:
         place.change(pod, sign)
         self._neighbours.count(pod, place, sign)
+        self._spreading.count(pod, place, sign)
 
 
 def group_alike(pods: Iterable[SeenPod]) -> list[list[SeenPod]]:
@@ -274,4 +293,6 @@ def pack(pods: Sequence[SeenPod], room: Room, template: Template, places: int) -
             room.add(fresh)
             machines += 1
             left = room.put_alike(left, fresh)
+            if left and left[0].placement.spread:
+                left = room.put_alike(left)  # what is spread over one more may be more elsewhere
     return Packed(machines, tuple(hopeless))

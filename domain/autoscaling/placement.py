@@ -39,9 +39,9 @@ class Requirement:
             case Operator.DOES_NOT_EXIST:
                 return value is None
             case Operator.ABOVE:
-                return _is_number(value) and int(value or 0) > int(self.values[0])
+                return _difference(value, self.values) > 0
             case Operator.BELOW:
-                return _is_number(value) and int(value or 0) < int(self.values[0])
+                return _difference(value, self.values) < 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,27 @@ class PodTerm:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """Pods that must be spread evenly over domains (`topologySpreadConstraints`, `DoNotSchedule`).
+
+    Args:
+        topology: label of nodes; each of its values is a domain.
+        most_skew: how many more pods a domain may have than the one with the fewest.
+        selector: which pods of the asking pod's namespace count; an empty one means none here.
+        least_domains: while there are fewer, one more is thought of, with no pod in it.
+        minds_labels: nodes that the pod does not select are in no domain.
+        minds_taints: neither are nodes whose taints it does not tolerate.
+    """
+
+    topology: str
+    most_skew: int
+    selector: tuple[Requirement, ...]
+    least_domains: int = 1
+    minds_labels: bool = True
+    minds_taints: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
     """All that a pod requires of its node, beside resources.
 
@@ -107,6 +128,7 @@ class Placement:
         any_of: terms of the required node affinity; one of them must hold, if there are any.
         together: required pod affinity.
         apart: required pod anti-affinity.
+        spread: required even spread.
         host_ports: such as `TCP/443`; one pod a node can have each.
     """
 
@@ -115,12 +137,13 @@ class Placement:
     tolerations: tuple[Toleration, ...] = ()
     together: tuple[PodTerm, ...] = ()
     apart: tuple[PodTerm, ...] = ()
+    spread: tuple[Spread, ...] = ()
     host_ports: tuple[str, ...] = ()
 
     @property
     def minds_others(self) -> bool:
         """Whether which pods are there already decides where it can run."""
-        return bool(self.together or self.apart or self.host_ports)
+        return bool(self.together or self.apart or self.spread or self.host_ports)
 
     def accepts_labels(self, labels: Mapping[str, str]) -> bool:
         if not all(requirement.holds(labels) for requirement in self.all_of):
@@ -140,5 +163,10 @@ class Placement:
 ANYWHERE = Placement()
 
 
-def _is_number(value: str | None) -> bool:
-    return value is not None and value.removeprefix("-").isdecimal()
+def _difference(value: str | None, limits: Sequence[str]) -> int:
+    """A label minus the one limit; nothing where either is no whole number, as the API allows."""
+    try:
+        (limit,) = limits
+        return int(value or "") - int(limit)
+    except ValueError:
+        return 0

@@ -149,14 +149,20 @@ class Scene:
 
     @cached_property
     def room(self) -> Room:
-        """What nodes that take pods still have; machines that leave take none."""
+        """What nodes that take pods still have.
+
+        Pods on other nodes may be minded too, unless these leave, or count as empty machines.
+        """
         leaving = {machine.node for machine in self.leaving}
-        places: list[Place] = [
-            place_of_node(node)
-            for node in self.snapshot.nodes
-            if node.ready and node.schedulable and node.name not in leaving
-        ]
-        return Room(places)
+        booting = {machine.node for machine in self.booting_machines}
+        places: list[Place] = []
+        closed: list[Place] = []
+        for node in self.snapshot.nodes:
+            if node.ready and node.schedulable and node.name not in leaving:
+                places.append(place_of_node(node))
+            elif node.name not in leaving | booting:
+                closed.append(place_of_node(node))
+        return Room(places, closed)
 
     @cached_property
     def template(self) -> Template | None:

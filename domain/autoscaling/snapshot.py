@@ -27,6 +27,7 @@ class SeenPod:
         owner: the kind that controls it; empty for a pod without a controller.
         requests: of all its containers together, as the scheduler counts them.
         safe_to_evict: cluster-autoscaler's annotation; None where it is absent.
+        leaving: it was deleted and has not ended yet; it still takes its place.
         local_storage: hostPath or an emptyDir on disk, unless annotated as safe to lose.
     """
 
@@ -38,6 +39,7 @@ class SeenPod:
     labels: Mapping[str, str] = field(default_factory=dict)
     is_mirror: bool = False
     safe_to_evict: bool | None = None
+    leaving: bool = False
     local_storage: bool = False
 
     @property

@@ -8,7 +8,7 @@ import pytest
 from canned_apiserver import Answer, Apiserver
 
 from clients.kubernetes import ClusterClient
-from domain.autoscaling.placement import Operator, Requirement, Taint, Toleration
+from domain.autoscaling.placement import Operator, Requirement, Spread, Taint, Toleration
 from domain.autoscaling.sight import ClusterSight, Marked
 from domain.autoscaling.snapshot import Budget, Resources
 from domain.errors import TemporaryError
@@ -123,6 +123,30 @@ def test_terms_of_affinity_mean_what_the_scheduler_takes_them_for(
     (apart,) = placement.apart
     assert apart.selector == ()
     assert apart.means("another", own="default")
+
+
+def test_how_evenly_a_pod_must_be_spread_is_read(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    selector = {"matchLabels": {"app": "web"}}
+    hard = {"maxSkew": 2, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+    choosy = {"minDomains": 3, "nodeAffinityPolicy": "Ignore", "nodeTaintsPolicy": "Honor"}
+    soft = {**hard, "whenUnsatisfiable": "ScheduleAnyway"}
+    pod = make_pod(
+        topologySpreadConstraints=[hard, soft, {**hard, **choosy, "labelSelector": selector}]
+    )
+    (seen,) = read(apiserver, cluster, [], [pod]).pending
+    web = (Requirement("app", Operator.IN, ("web",)),)
+    assert seen.placement.spread == (Spread("zone", 2, ()), Spread("zone", 2, web, 3, False, True))
+
+
+def test_pods_that_were_deleted_are_known_as_such(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    deleted, stays = make_pod("deleted", "n"), make_pod("stays", "n")
+    deleted["metadata"]["deletionTimestamp"] = "2026-11-02T12:00:00Z"
+    (node,) = read(apiserver, cluster, [make_node()], [deleted, stays]).nodes
+    assert {pod.name: pod.leaving for pod in node.pods} == {"deleted": True, "stays": False}
 
 
 def test_disk_that_a_pod_asks_for_counts(apiserver: Apiserver, cluster: ClusterClient) -> None:

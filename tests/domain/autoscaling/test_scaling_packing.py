@@ -117,6 +117,8 @@ def test_a_pod_that_no_machine_can_hold_is_named_with_its_reason(
         pytest.param(Requirement("gone", Operator.EXISTS), False, id="exists not"),
         pytest.param(Requirement("gone", Operator.DOES_NOT_EXIST), True, id="does not exist"),
         pytest.param(Requirement("cores", Operator.ABOVE, ("3",)), True, id="4 is above 3"),
+        pytest.param(Requirement("cores", Operator.ABOVE, ("few",)), False, id="few is no number"),
+        pytest.param(Requirement("cores", Operator.ABOVE, ("3", "5")), False, id="two numbers"),
         pytest.param(Requirement("cores", Operator.BELOW, ("4",)), False, id="4 is not below 4"),
         pytest.param(Requirement("disk", Operator.ABOVE, ("1",)), False, id="no number"),
     ],
