@@ -63,6 +63,8 @@ class Dice:
             if self.roll(0.25):
                 affinity[kind] = {REQUIRED: [self._pod_term()]}
         meta = {"name": name, "namespace": self.pick("default", "default", "other")}
+        if self.roll(0.3):
+            spec["topologySpreadConstraints"] = [self._spread()]
         labels = self.pick({}, {"app": "p"}, {"app": "q"}, {"app": "q", "tier": "t"})
         return {"metadata": {**meta, "labels": labels}, "spec": {**spec, "affinity": affinity}}
 
@@ -104,6 +106,20 @@ class Dice:
             {"operator": "DoesNotExist"},
             {"operator": self.pick("Gt", "Lt"), "values": [self.pick("0", "4", "-7")]},
         )
+
+    def _spread(self) -> Obj:
+        hard = {"whenUnsatisfiable": "DoNotSchedule"} | self.pick({}, {}, {"minDomains": 3})
+        made: Obj = {
+            "topologyKey": self.pick("kubernetes.io/hostname", "zone", "zone", "disk"),
+            "maxSkew": self.pick(1, 1, 2),
+            **(hard if self.roll(0.9) else {"whenUnsatisfiable": "ScheduleAnyway"}),
+        }
+        if self.roll(0.9):
+            made["labelSelector"] = self.pick({}, {"matchLabels": {"app": self.pick("p", "q")}})
+        for policy in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
+            if self.roll(0.4):
+                made[policy] = self.pick("Honor", "Ignore")
+        return made
 
     def _pod_term(self) -> Obj:
         topology = self.pick("kubernetes.io/hostname", "kubernetes.io/hostname", "zone", "absent")

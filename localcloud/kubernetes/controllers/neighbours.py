@@ -1,10 +1,11 @@
-"""Which pods a pod may be near: required pod affinity and anti-affinity."""
+"""Which pods a pod may be near: required affinity, anti-affinity, and even spread."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from localcloud.kubernetes.client.informer import Informer, Obj
+from localcloud.kubernetes.controllers.spreading import Limit, limits_of, must_be_spread, unevenness
 from localcloud.kubernetes.objects.selectors import LabelTest, label_selector_test
 
 UNMET = "node(s) didn't match pod affinity rules"
@@ -45,6 +46,7 @@ class Verdict:
         may_be_first: no such pod is anywhere, and this one is one itself.
         apart: where the pod does not want to be.
         unwelcome: where others do not want it.
+        limits: how many pods like it domains may have.
     """
 
     topologies: tuple[str, ...]
@@ -52,9 +54,12 @@ class Verdict:
     may_be_first: bool
     apart: frozenset[tuple[str, str]]
     unwelcome: frozenset[tuple[str, str]]
+    limits: tuple[Limit, ...]
 
     def objection(self, labels: Labels) -> str | None:
         """Say why the pod may not run on a node with these labels; None when it may."""
+        if uneven := unevenness(self.limits, labels):
+            return uneven
         domains = labels.items()
         if not all(topology in labels for topology in self.topologies):
             return UNMET
@@ -94,12 +99,18 @@ class Neighbours:
 
     def matter(self, pod: Obj) -> bool:
         """Say whether it matters for a pod which others are where."""
-        return any(_required(pod, kind) for kind in _KINDS) or any(
+        if must_be_spread(pod) or any(_required(pod, kind) for kind in _KINDS):
+            return True
+        return any(
             self._means(term, pod, one.pod) for one in self._reserved.values() for term in one.apart
         )
 
-    def judge(self, pod: Obj) -> Verdict:
-        """Look at all pods that are there."""
+    def judge(self, pod: Obj, nodes: Iterable[Mapping[str, Any]]) -> Verdict:
+        """Look at all pods that are there.
+
+        Args:
+            nodes: all that there are; pods are spread over those too that take none.
+        """
         together, apart = (tuple(_terms(pod, kind)) for kind in _KINDS)
         friends = [
             one for one in self._residents.values() if self._mean_all(together, one.pod, pod)
@@ -122,6 +133,7 @@ class Neighbours:
                 if self._means(term, pod, one.pod)
                 for domain in self._domains([term], [one])
             ),
+            limits=limits_of(pod, nodes, ((one.node, one.pod) for one in self._residents.values())),
         )
 
     def _domains(
@@ -156,7 +168,7 @@ _KINDS = ("podAffinity", "podAntiAffinity")
 
 def wants_company(pod: Obj) -> bool:
     """Say whether a pod may have to wait until another one is placed."""
-    return bool(_required(pod, "podAffinity"))
+    return must_be_spread(pod) or bool(_required(pod, "podAffinity"))
 
 
 def _required(pod: Obj, kind: str) -> Sequence[Mapping[str, Any]]:

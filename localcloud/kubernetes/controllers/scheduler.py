@@ -26,6 +26,7 @@ from localcloud.kubernetes.controllers.placement import (
     same_for_pods,
     say_refusals,
 )
+from localcloud.kubernetes.controllers.spreading import UNLABELLED
 from localcloud.kubernetes.objects.failures import ApiFailure
 from localcloud.kubernetes.objects.kinds import NAMESPACE, NODE, POD
 from localcloud.kubernetes.objects.pods import Demand, is_finished, is_leaving
@@ -222,7 +223,8 @@ class Scheduler:
         spec = pod["spec"]
         demand = demand_of_pod(pod)
         if self._neighbours.matter(pod):  # each pod that is placed changes it for the next one
-            return self._survey(Alike(spec, demand, self._neighbours.judge(pod)))
+            nodes = [room.node for room in self._rooms.values() if room.node.get("status")]
+            return self._survey(Alike(spec, demand, self._neighbours.judge(pod, nodes)))
         placing = {field: spec.get(field) for field in _PLACING}
         name = json.dumps([placing, demand.cpu, demand.memory, sorted(demand.ports), demand.others])
         if name not in self._kinds_of_pods:
@@ -258,7 +260,7 @@ class Scheduler:
             elif alike.verdict and (words := alike.verdict.objection(self._labels_of(name))):
                 heapq.heappop(heap)
                 alike.refusals[words] += 1
-                alike.refusals[NO_VICTIMS] += words != UNMET
+                alike.refusals[NO_VICTIMS] += words not in (UNMET, UNLABELLED)
             else:
                 return room
         return None

@@ -201,6 +201,51 @@ def test_the_first_of_pods_that_want_to_be_together_starts_anywhere() -> None:
     run(story())
 
 
+def evenly(app: str, topology: str = HOST) -> dict[str, Any]:
+    return {
+        "topologyKey": topology,
+        "maxSkew": 1,
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"app": app}},
+    }
+
+
+def test_pods_that_must_be_spread_wait_for_an_emptier_node() -> None:
+    async def story() -> None:
+        async with running_cluster() as cluster:
+            await ready_cluster(cluster, 2)
+            await cluster.merge("/api/v1/nodes/node-1", {"spec": {"unschedulable": True}})
+            wishes = {"topologySpreadConstraints": [evenly("even")]}
+            await cluster.create(RC, replication_controller("even", 3, **wishes))
+            assert await why_waiting(cluster, "even") == (
+                "0/2 nodes are available: 1 node(s) didn't match pod topology spread constraints, "
+                "1 node(s) were unschedulable. no new claims to deallocate, preemption: "
+                "0/2 nodes are available: 1 No preemption victims found for incoming pod, "
+                "1 Preemption is not helpful for scheduling."
+            )
+            await cluster.phases_are(Running=1, Pending=2)
+            await cluster.merge("/api/v1/nodes/node-1", {"spec": {"unschedulable": False}})
+            await cluster.phases_are(Running=3)
+            assert sorted(spread(await cluster.pods()).values()) == [1, 2]
+
+    run(story())
+
+
+def test_pods_that_must_be_spread_over_racks_run_on_no_node_without_one() -> None:
+    async def story() -> None:
+        async with running_cluster() as cluster:
+            await ready_cluster(cluster, 1)
+            wishes = {"topologySpreadConstraints": [evenly("racked", topology="rack")]}
+            await cluster.create(RC, replication_controller("racked", 1, **wishes))
+            assert await why_waiting(cluster, "racked") == (
+                "0/1 nodes are available: 1 node(s) didn't match pod topology spread constraints "
+                "(missing required label). no new claims to deallocate, preemption: "
+                "0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+            )
+
+    run(story())
+
+
 def test_a_pod_waits_for_disks_and_devices_as_for_memory() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
