@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from domain.autoscaling.evaluation import decide
 from domain.autoscaling.memory import Memory
 from domain.autoscaling.packing import Room, pack, place_of_node
-from domain.autoscaling.placement import HOSTNAME, Operator, Placement, PodTerm, Requirement
+from domain.autoscaling.placement import HOSTNAME, Operator, Placement, PodTerm, Requirement, Spread
 from domain.autoscaling.policy import ScalingPolicy
 from domain.autoscaling.presets import PRESETS
 from domain.autoscaling.snapshot import (
@@ -34,6 +34,9 @@ TEMPLATE = Template("c4r16", SIZE)
 HERMIT = {"app": "hermit"}
 KEEPS_APART = PodTerm(HOSTNAME, (Requirement("app", Operator.IN, ("hermit",)),), ())
 APART = Placement(apart=(KEEPS_APART,))
+EVEN = {"app": "even"}
+OVER_NODES = Spread(HOSTNAME, 1, (Requirement("app", Operator.IN, ("even",)),))
+EVENLY = Placement(spread=(OVER_NODES,))
 KINDS = tuple(
     Resources(cpu_millis=50 + 10 * kind, memory_bytes=(64 + 8 * kind) * 2**20) for kind in range(20)
 )
@@ -138,6 +141,7 @@ def main() -> None:
     crowd = replace(make_cluster(options.nodes // 2, 42), pending=waiting)
     various = make_pods(options.pending, "various", kinds=options.pending)
     hermits = tuple(replace(pod, labels=HERMIT, placement=APART) for pod in waiting)
+    spread = tuple(replace(pod, labels=EVEN, placement=EVENLY) for pod in waiting)
     questions: dict[str, Callable[[], str]] = {
         "decide, at rest": prepare(busy, text),
         "decide, a rule removes": prepare(idle, text),
@@ -146,6 +150,7 @@ def main() -> None:
         "pack pods of 20 kinds": lambda: pack_onto(crowd, waiting),
         "pack pods, each of its own kind": lambda: pack_onto(crowd, various),
         "pack pods that keep apart": lambda: pack_onto(crowd, hermits),
+        "pack pods that are spread": lambda: pack_onto(crowd, spread),
     }
     print(f"{options.nodes} nodes, {options.nodes * 30} pods, {options.pending} waiting")
     results = {name: measure(question, options.times) for name, question in questions.items()}

@@ -161,6 +161,10 @@ class Room:
             return Misfit.NEIGHBOURS
         return found
 
+    def floors(self, pod: SeenPod) -> tuple[int, ...]:
+        """How many pods like this one the domains have at least that it must be spread over."""
+        return self._spreading.floors(pod)
+
     def put(self, pods: Iterable[SeenPod]) -> list[SeenPod]:
         """Put pods where they fit, and return those that fit nowhere."""
         return [pod for alike in group_alike(pods) for pod in self.put_alike(alike)]
@@ -227,11 +231,11 @@ class Room:
     ) -> list[SeenPod]:
         """Put pods that mind others: a place that refuses one refuses all like it.
 
-        Only where they must be spread, one more here may make room for another one there.
+        Only when each domain has got one more may places of pods that are spread open again.
         """
-        before = len(left) + 1
-        while left and len(left) < before:
-            before = len(left) if left[0].placement.spread else 0
+        one, before = left[0], None
+        while left and before != (floors := self.floors(one)):
+            before = floors
             for place in places:
                 while left and place.is_open and self.misfit(left[-1], place) is None:
                     pod = left.pop()
@@ -290,9 +294,10 @@ def pack(pods: Sequence[SeenPod], room: Room, template: Template, places: int) -
             if misfit is not None:
                 hopeless += [(pod, misfit) for pod in left]
                 break
+            floors = room.floors(left[0])
             room.add(fresh)
             machines += 1
             left = room.put_alike(left, fresh)
-            if left and left[0].placement.spread:
-                left = room.put_alike(left)  # what is spread over one more may be more elsewhere
+            if left and room.floors(left[0]) != floors:
+                left = room.put_alike(left)
     return Packed(machines, tuple(hopeless))

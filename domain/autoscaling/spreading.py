@@ -23,8 +23,12 @@ class _Domains:
         """How many more pods a domain has than the one with the fewest."""
         if not self._spots[domain]:
             return 0  # a machine that may be bought brings a domain without pods
-        known = self._sizes.total() >= least_domains
-        return self._pods[domain] - (min(self._sizes) if known else 0)
+        return self._pods[domain] - self.fewest(least_domains)
+
+    def fewest(self, least_domains: int) -> int:
+        """The pods of the domain that has the fewest."""
+        enough = self._sizes.total() >= least_domains
+        return min(self._sizes, default=0) if enough else 0
 
     def change(self, domain: str, spots: int, pods: int) -> None:
         """Count nodes and pods in, or out where they are negative."""
@@ -57,6 +61,14 @@ class Spreading:
             if excess + _counts(spread, pod.namespace, pod) > spread.most_skew:
                 return False
         return True
+
+    def floors(self, pod: SeenPod) -> tuple[int, ...]:
+        """How many pods each domain has at least, for each spread of a pod."""
+        spreads = pod.placement.spread
+        if not spreads:
+            return ()
+        known = zip(spreads, self._domains_of(pod), strict=True)
+        return tuple(domains.fewest(spread.least_domains) for spread, domains in known)
 
     def count(self, pod: SeenPod, spot: Spot, change: int) -> None:
         """Count a pod in (1) or out (-1)."""

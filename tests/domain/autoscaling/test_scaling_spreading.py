@@ -156,6 +156,14 @@ def test_a_zone_that_no_new_machine_is_in_makes_pods_hopeless() -> None:
     assert pack([pod], room, template, 40) == Packed(0, ((pod, Misfit.SPREAD),))
 
 
+def test_a_machine_in_one_zone_opens_the_room_of_another() -> None:
+    a = make_node(1, web(1), labels=IN_ZONE["a"])
+    b = make_node(2, FULL, labels=IN_ZONE["b"])
+    room = Room([place_of_node(a), place_of_node(b)])
+    template = replace(TEMPLATE, labels=IN_ZONE["b"])
+    assert pack(web(5, Spread(ZONE, 1, WEB)), room, template, 40) == Packed(1)
+
+
 def test_a_full_node_brings_a_machine_although_others_have_room() -> None:
     decision = decide_calmly(
         replace(with_node(make_snapshot(5, 5), 1, pods=FULL), pending=web(3, requests=HUGE))
