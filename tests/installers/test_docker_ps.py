@@ -43,7 +43,7 @@ async def master_with_pods(lab: Lab, *pods: dict[str, Any]) -> None:
     api = lab.plane().client(MASTERS)
     for pod in pods:
         await api.request("POST", PODS, body=pod)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for _ in api.watch(PODS):
             found = await api.request("GET", PODS)
             if all(one.get("status", {}).get("phase") == "Running" for one in found["items"]):

@@ -233,6 +233,6 @@ def test_control_door_is_shut_without_the_token(standing: Folder) -> None:
     running = standing.home.read_running()
     assert running is not None
     where = urlsplit(running.url)
-    with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+    with socket.create_connection((where.hostname, where.port), timeout=60) as connection:
         connection.sendall(b"POST /control/reset HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert connection.recv(64).startswith(b"HTTP/1.1 401 ")

@@ -69,7 +69,7 @@ class Cloud:
     def ask(self, verb: str, path: str, body: bytes = b"") -> tuple[int, Any]:
         """Knock at the daemon's own door."""
         where = urlsplit(self.running.url)
-        connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)
+        connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
         headers = {"Authorization": f"Bearer {self.running.token}"}
         connection.request(verb, f"/control/{path}", body=body, headers=headers)
         response = connection.getresponse()

@@ -69,7 +69,7 @@ class Apiserver(ThreadingHTTPServer):
 
     def get_request(self) -> Any:
         connection, address = super().get_request()
-        connection.settimeout(10)
+        connection.settimeout(60)
         return connection, address
 
     def finish_request(self, request: Any, client_address: Any) -> None:

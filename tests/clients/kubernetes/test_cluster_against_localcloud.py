@@ -95,7 +95,7 @@ class LocalCluster:
         self.access = ClusterAccess(url, self._ca.certificate, admin.certificate, admin.key)
 
     def call(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     async def _start(self) -> None:
         clock, profile, fabric = WallClock(), PROFILES["instant"], Fabric()

@@ -98,7 +98,7 @@ class Loop:
         async def run() -> Any:
             return await work
 
-        return asyncio.run_coroutine_threadsafe(run(), self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(run(), self.loop).result(60)
 
     def serve(self, server: Server) -> Server:
         self._acceptors.append(self.call(server.start()))

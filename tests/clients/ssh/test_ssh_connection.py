@@ -128,7 +128,7 @@ def test_a_machine_is_reached_through_another(make_server: Callable[[], Server])
         SshMachine.connect(outside.target()) as master,
         SshMachine.connect(inside.target(), jump=master) as node,
     ):
-        assert node.run(["echo", "inside"], deadline=10).stdout == "inside\n"
+        assert node.run(["echo", "inside"], deadline=30).stdout == "inside\n"
     assert outside.tunnels == [("127.0.0.1", inside.port)]
     assert outside.commands == []
 
@@ -156,7 +156,7 @@ def test_a_node_behind_the_jump_host_that_still_boots_is_worth_another_try(
     with SshMachine.connect(target) as master:
         server.port = free_port
         with pytest.raises(TemporaryError, match="cannot be reached yet"):
-            SshMachine.connect(server.target(), jump=master, deadline=5)
+            SshMachine.connect(server.target(), jump=master, deadline=30)
 
 
 def test_a_jump_host_that_forbids_tunnels_is_final(make_server: Callable[[], Server]) -> None:
@@ -166,7 +166,7 @@ def test_a_jump_host_that_forbids_tunnels_is_final(make_server: Callable[[], Ser
         SshMachine.connect(outside.target()) as master,
         pytest.raises(FinalError, match="forbids it"),
     ):
-        SshMachine.connect(inside.target(), jump=master, deadline=5)
+        SshMachine.connect(inside.target(), jump=master, deadline=30)
 
 
 def test_the_host_key_behind_the_jump_host_is_checked_too(
@@ -187,5 +187,5 @@ def test_closing_the_jump_host_closes_what_was_reached_through_it(
     node = SshMachine.connect(inside.target(), jump=master)
     master.close()
     with pytest.raises(TemporaryError):
-        node.run(["true"], deadline=5)
+        node.run(["true"], deadline=30)
     node.close()

@@ -28,7 +28,7 @@ from localcloud.serving import bind_loopback, make_server
 
 T = TypeVar("T")
 KEY_ID, SECRET = "TESTKEY", "a secret"
-PATIENCE = 10.0
+PATIENCE = 60.0
 IMAGE = "noble1x64a"
 
 

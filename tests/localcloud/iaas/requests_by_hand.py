@@ -33,7 +33,7 @@ def exchange(
     *,
     chunked: bool = False,
 ) -> tuple[http.client.HTTPResponse, dict[str, object]]:
-    connection = http.client.HTTPConnection("127.0.0.1", cloud.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", cloud.port, timeout=60)
     headers = {"Content-Type": "application/x-www-form-urlencoded"} if body is not None else {}
     pieces = iter([body[:5000], body[5000:]]) if chunked and body else body
     connection.request(verb, target, body=pieces, headers=headers, encode_chunked=chunked)
@@ -45,7 +45,7 @@ def exchange(
 
 def exchange_bytes(cloud: CloudUnderTest, target: str) -> tuple[int, bytes]:
     """Send a GET, and return status and body as they come."""
-    connection = http.client.HTTPConnection("127.0.0.1", cloud.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", cloud.port, timeout=60)
     connection.request("GET", target)
     response = connection.getresponse()
     seen = response.status, response.read()

@@ -59,4 +59,4 @@ def test_half_closed_connection_survives_the_garbage_collector(
         await close()
         return answer
 
-    assert asyncio.run(asyncio.wait_for(story(), 10)) == b"answer"
+    assert asyncio.run(asyncio.wait_for(story(), 60)) == b"answer"

@@ -38,7 +38,7 @@ class Site:
 
     @contextmanager
     def visit(self, cookie: str = "") -> Iterator[http.client.HTTPResponse]:
-        connection = http.client.HTTPConnection(self.address, PORT, timeout=10)
+        connection = http.client.HTTPConnection(self.address, PORT, timeout=60)
         connection.request("GET", "/", headers={"Cookie": cookie} if cookie else {})
         yield connection.getresponse()
         connection.close()
@@ -214,7 +214,7 @@ def test_answer_without_an_end_of_its_head_is_passed_on_as_it_is(site: Site) -> 
     site.set(session_sticky="insert|3600")
     for server in site.servers:
         server.cuts = True
-    with socket.create_connection((site.address, PORT), timeout=10) as visitor:
+    with socket.create_connection((site.address, PORT), timeout=60) as visitor:
         visitor.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert visitor.recv(1024) == b"HTTP/1.1 200"
 

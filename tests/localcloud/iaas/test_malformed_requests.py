@@ -190,7 +190,7 @@ def test_body_with_far_too_many_parameters_is_refused(town: Town) -> None:
 
 
 def test_body_that_is_far_too_long_is_refused(town: Town) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", town.cloud.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", town.cloud.port, timeout=60)
     with suppress(OSError):
         connection.request("POST", "/iaas/", body=b"a=" + b"b" * (9 * 1024 * 1024))
         assert connection.getresponse().status == 413
@@ -212,7 +212,7 @@ def test_body_that_is_far_too_long_is_refused(town: Town) -> None:
     ],
 )
 def test_half_a_request_harms_nobody(town: Town, half: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", town.cloud.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", town.cloud.port), timeout=60) as connection:
         connection.sendall(half)
         connection.shutdown(socket.SHUT_WR)
         with suppress(ConnectionError):

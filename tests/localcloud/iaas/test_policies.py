@@ -26,7 +26,7 @@ class Site:
     policy: str
 
     def get(self, path: str = "/", host: str = "example.com", **headers: str) -> str:
-        connection = http.client.HTTPConnection(self.address, 8080, timeout=10)
+        connection = http.client.HTTPConnection(self.address, 8080, timeout=60)
         connection.request("GET", path, headers={"Host": host} | headers)
         answer = connection.getresponse()
         body = answer.read().decode()
@@ -196,7 +196,7 @@ def test_request_that_nobody_may_answer_is_answered_by_the_balancer(site: Site) 
     ],
 )
 def test_what_is_no_request_is_refused_by_the_balancer(site: Site, noise: bytes) -> None:
-    with socket.create_connection((site.address, 8080), timeout=10) as client:
+    with socket.create_connection((site.address, 8080), timeout=60) as client:
         client.sendall(noise)
         client.shutdown(socket.SHUT_WR)
         assert client.recv(1024).startswith(b"HTTP/1.1 400 ")

@@ -118,8 +118,8 @@ class Shop:
         Returns what the machine says, or the status of another answer than 200.
         """
         trust = ssl.create_default_context(cadata=self.certified.certificate)
-        connection = http.client.HTTPSConnection(NAME, 8443, context=trust, timeout=10)
-        plain = socket.create_connection((self.address, 8443), timeout=10)
+        connection = http.client.HTTPSConnection(NAME, 8443, context=trust, timeout=60)
+        plain = socket.create_connection((self.address, 8443), timeout=60)
         connection.sock = trust.wrap_socket(plain, server_hostname=NAME)
         connection.request("GET", "/")
         answer = connection.getresponse()
@@ -168,7 +168,7 @@ def test_tls_ends_at_the_balancer(
 def test_visitor_who_speaks_no_tls_gets_no_answer(shop: Shop) -> None:
     shop.listen("https", "http")
     received = b""
-    with socket.create_connection((shop.address, 8443), timeout=10) as connection:
+    with socket.create_connection((shop.address, 8443), timeout=60) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
         with suppress(ConnectionResetError):
             while data := connection.recv(1024):

@@ -8,7 +8,7 @@ import pytest
 from localcloud.iaas.silence import Watched, accept_watched, open_watched, splice_while_busy
 from localcloud.iaas.tls import backend_side
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 
 
 async def plain(connection: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

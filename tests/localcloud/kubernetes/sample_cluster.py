@@ -67,7 +67,7 @@ async def settle(turns: int = 50) -> None:
 
 
 async def until(
-    holds: Callable[[], Awaitable[bool]], seconds: float = 20.0, what: str = "the condition"
+    holds: Callable[[], Awaitable[bool]], seconds: float = 60.0, what: str = "the condition"
 ) -> None:
     """Wait for something to become true, looking first."""
     async with asyncio.timeout(seconds):

@@ -155,7 +155,7 @@ class Server:
         async def awaited() -> Any:
             return await work
 
-        return asyncio.run_coroutine_threadsafe(awaited(), self.loop).result(20)
+        return asyncio.run_coroutine_threadsafe(awaited(), self.loop).result(60)
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         """Ask the server without HTTP, as the system's own master."""

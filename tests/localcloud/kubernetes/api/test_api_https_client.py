@@ -83,7 +83,7 @@ def test_a_watch_tells_what_is_there_and_then_every_change(make_client):
         client = make_client()
         await client.request("POST", CONFIG_MAPS, body=config_map("watched", a="1"))
         only = {"fieldSelector": "metadata.name=watched"}
-        async with asyncio.timeout(10), aclosing(client.watch(CONFIG_MAPS, query=only)) as events:
+        async with asyncio.timeout(60), aclosing(client.watch(CONFIG_MAPS, query=only)) as events:
             change, obj = await anext(events)
             assert (change, obj["kind"], obj["data"]) == ("ADDED", "ConfigMap", {"a": "1"})
             assert await anext(events) == ("SYNCED", {})
@@ -101,7 +101,7 @@ def test_a_watch_goes_on_where_it_was_after_the_server_was_away(make_client, ser
     async def story():
         client = make_client()
         only = {"fieldSelector": "metadata.name=later"}
-        async with asyncio.timeout(20), aclosing(client.watch(CONFIG_MAPS, query=only)) as events:
+        async with asyncio.timeout(60), aclosing(client.watch(CONFIG_MAPS, query=only)) as events:
             assert await anext(events) == ("SYNCED", {})
             waiting = asyncio.ensure_future(anext(events))
             await asyncio.to_thread(server.run, server.plane.stop())
@@ -143,11 +143,11 @@ def test_a_virtual_kubelet_lives_on_the_other_side_of_tls(make_client, make_pod)
         pods = "/api/v1/namespaces/default/pods"
         await client.request("POST", pods, body=pod)
         only = {"fieldSelector": "metadata.name=remote"}
-        async with asyncio.timeout(10), aclosing(client.watch(pods, query=only)) as events:
+        async with asyncio.timeout(60), aclosing(client.watch(pods, query=only)) as events:
             async for _, seen in events:
                 if seen.get("status", {}).get("phase") == "Running":
                     break
-        async with asyncio.timeout(10), aclosing(client.watch("/api/v1/nodes")) as events:
+        async with asyncio.timeout(60), aclosing(client.watch("/api/v1/nodes")) as events:
             async for _, seen in events:
                 conditions = seen.get("status", {}).get("conditions", ())
                 if ("Ready", "True") in {(one["type"], one["status"]) for one in conditions}:

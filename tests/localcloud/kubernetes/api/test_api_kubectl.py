@@ -168,7 +168,7 @@ def test_access_questions(kubectl, server):
 def test_waiting_and_discovery(kubectl, server):
     kubectl("create", "ns", "watched")
     done = kubectl.try_run(
-        "wait", "--for=jsonpath={.status.phase}=Active", "ns/watched", "--timeout=10s"
+        "wait", "--for=jsonpath={.status.phase}=Active", "ns/watched", "--timeout=60s"
     )
     assert "condition met" in done.stdout
     assert kubectl("api-resources", "--api-group=apps", "--no-headers").count("apps/v1") == 3

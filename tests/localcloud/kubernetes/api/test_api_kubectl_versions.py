@@ -109,7 +109,7 @@ def looks_around(kubectl):
     assert "Server Version: v1.36." in kubectl("version")
     assert "is running at" in kubectl("cluster-info")
     assert "deployments" in kubectl("api-resources")
-    kubectl("wait", "node", "--all", "--for=condition=Ready", "--timeout=20s")
+    kubectl("wait", "node", "--all", "--for=condition=Ready", "--timeout=60s")
     assert [row.split()[1] for row in kubectl("get", "nodes", "--no-headers").splitlines()] == [
         "Ready",
         "Ready",
@@ -125,7 +125,7 @@ def looks_around(kubectl):
 def runs_the_demo(kubectl):
     kubectl("create", "-f", "-", stdin=NGINX)
     kubectl("scale", "rc", "nginx", "--replicas=5")
-    kubectl("wait", "rc/nginx", "--for=jsonpath={.status.readyReplicas}=5", "--timeout=20s")
+    kubectl("wait", "rc/nginx", "--for=jsonpath={.status.readyReplicas}=5", "--timeout=60s")
     pods = kubectl("get", "pods", "-l", "app=nginx-demo", "--chunk-size=2", "-o", "name").split()
     assert len(pods) == 5
     assert "SuccessfulCreate" in kubectl("describe", "rc", "nginx")
@@ -158,12 +158,12 @@ def applies(kubectl, manifest):
 
 def rolls_out(kubectl):
     kubectl("create", "deployment", "web", "--image=nginx:1.27", "--replicas=2")
-    kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     kubectl("set", "image", "deployment/web", "nginx=nginx:1.28")
-    kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     kubectl("rollout", "restart", "deployment/web")
     kubectl("rollout", "undo", "deployment/web")
-    kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     assert "nginx:1.28" in kubectl("get", "deployment", "web", "-o", "wide")
     kubectl("expose", "deployment", "web", "--port=80", "--type=NodePort")
     assert "NodePort" in kubectl("get", "service", "web")
@@ -174,7 +174,7 @@ def tends_nodes(kubectl):
     kubectl("cordon", name)
     assert "SchedulingDisabled" in kubectl("get", "node", name)
     kubectl("create", "pdb", "web", "--selector=app=web", "--min-available=1")
-    drained = kubectl("drain", name, "--ignore-daemonsets", "--timeout=40s", "--force")
+    drained = kubectl("drain", name, "--ignore-daemonsets", "--timeout=60s", "--force")
     assert f"node/{name} drained" in drained
     kubectl("uncordon", name)
     kubectl("taint", "node", name, "x=y:NoSchedule")
@@ -197,7 +197,7 @@ def creates_by_hand(kubectl):
 
 def runs_one_pod(kubectl):
     kubectl("run", "one", "--image=nginx", "--port=80")
-    kubectl("wait", "pod/one", "--for=condition=Ready", "--timeout=20s")
+    kubectl("wait", "pod/one", "--for=condition=Ready", "--timeout=60s")
     assert kubectl.try_run("exec", "one", "--", "id").returncode != 0
-    kubectl("delete", "pod", "one", "--timeout=20s")
+    kubectl("delete", "pod", "one", "--timeout=60s")
     assert "NotFound" in kubectl.try_run("get", "pod", "one").stderr

@@ -22,7 +22,7 @@ async def create(client, name):
 async def read_until(events, wanted):
     """Collect (event, name) pairs up to the wanted one."""
     seen = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         async for event, body in events:
             seen.append((event, body.get("metadata", {}).get("name", "")))
             if seen[-1] == wanted:

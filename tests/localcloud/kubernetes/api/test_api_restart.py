@@ -45,7 +45,7 @@ async def as_killed(file: Path) -> Path:
 
 
 def run(story: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(story, 30))
+    asyncio.run(asyncio.wait_for(story, 90))
 
 
 async def put(plane: Plane, name: str) -> dict[str, Any]:

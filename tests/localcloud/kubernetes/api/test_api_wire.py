@@ -33,7 +33,7 @@ async def fetch(plane, context, path, *headers):
     )
     lines = [f"GET {path} HTTP/1.1", "Host: x", "Connection: close", *headers, "", ""]
     writer.write("\r\n".join(lines).encode())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         content = await reader.read()
     writer.close()
     head, _, body = content.partition(b"\r\n\r\n")
@@ -135,7 +135,7 @@ def test_stopping_ends_watches(make_plane, authority, tmp_path):
         watching = asyncio.ensure_future(fetch(plane, context, "/api/v1/pods?watch=true"))
         await fetch(plane, context, "/healthz")
         await plane.stop()
-        return await asyncio.wait_for(asyncio.gather(watching, return_exceptions=True), timeout=10)
+        return await asyncio.wait_for(asyncio.gather(watching, return_exceptions=True), timeout=60)
 
     assert len(run(make_plane, scenario)) == 1
 

@@ -43,7 +43,7 @@ def egress_story(path, request: bytes) -> tuple[bytes, bytes]:
         server = EgressServer(path, lambda a, p: fabric.dial(VPC, MASTER, a, p))
         await server.start()
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 return await ask(path, request)
         finally:
             await server.stop()
