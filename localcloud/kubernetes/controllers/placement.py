@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localcloud.kubernetes.objects.pods import Demand, amount_of, demand_of, tolerates
+from localcloud.kubernetes.objects.selectors import expression_test
 
 UNSCHEDULABLE_TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
@@ -133,35 +134,9 @@ def _term_matches(term: Obj, labels: Mapping[str, str], fields: Mapping[str, str
     by_label, by_field = term.get("matchExpressions") or (), term.get("matchFields") or ()
     if not by_label and not by_field:
         return False
-    return all(_holds(one, labels) for one in by_label) and all(
-        _holds(one, fields) for one in by_field
+    return all(expression_test(one)(labels) for one in by_label) and all(
+        expression_test(one)(fields) for one in by_field
     )
-
-
-def _holds(expression: Obj, values: Mapping[str, str]) -> bool:
-    key, wanted = expression["key"], list(expression.get("values") or ())
-    match expression["operator"]:
-        case "In":
-            return values.get(key) in wanted
-        case "NotIn":
-            return values.get(key) not in wanted
-        case "Exists":
-            return key in values
-        case "DoesNotExist":
-            return key not in values
-        case "Gt":
-            return _number(values.get(key)) > float(wanted[0])
-        case "Lt":
-            return -_number(values.get(key), sign=-1) < float(wanted[0])
-    return False
-
-
-def _number(text: str | None, sign: int = 1) -> float:
-    """Read a label as a number; what is none is smaller than every number."""
-    try:
-        return sign * float(text or "")
-    except ValueError:
-        return float("-inf")
 
 
 def demand_of_pod(pod: Obj) -> Demand:

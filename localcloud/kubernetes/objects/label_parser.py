@@ -8,7 +8,9 @@ from localcloud.kubernetes.objects.names import label_key, label_value
 
 _TOKENS = re.compile(r"\s*(==|!=|[=!<>(),]|[^\s=!<>(),]+|$)")
 _SIGNS = frozenset(("", "==", "!=", "=", "!", "<", ">", "(", ")", ","))
-_OPERATORS = ("in", "notin", "=", "==", "!=", ">", "<")
+_OPERATORS = {
+    "in": "In", "notin": "NotIn", "=": "In", "==": "In", "!=": "NotIn", ">": "Gt", "<": "Lt",
+}  # fmt: skip
 
 
 class BadSelector(ValueError):
@@ -17,7 +19,10 @@ class BadSelector(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One term: a key, one of `in`, `notin`, `exists`, `!`, `>`, `<`, and values."""
+    """One condition on labels, in the words of `matchExpressions`.
+
+    One of `In`, `NotIn`, `Exists`, `DoesNotExist`, `Gt` and `Lt`; the last two have one value.
+    """
 
     key: str
     operator: str
@@ -64,18 +69,17 @@ class _Parser:
         key = self._identifier()
         _check("<nil>", key, "; ".join(label_key(key)))
         if absent or self.next in ("", ","):
-            return Requirement(key, "!" if absent else "exists")
+            return Requirement(key, "DoesNotExist" if absent else "Exists")
         operator = self.take()
         if operator not in _OPERATORS:
             raise BadSelector(f"found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
         values = self._values() if operator in ("in", "notin") else {self._exact_value()}
         for value in values:
-            if operator in "<>" and not value.lstrip("-").isdigit():
+            if operator in "<>" and not value.lstrip("-").isdecimal():
                 text = "for 'Gt', 'Lt' operators, the value must be an integer"
                 _check("values[0]", value, text)
             _check(f"values[0][{key}]", value, "; ".join(label_value(value)))
-        same = {"=": "in", "==": "in", "!=": "notin"}
-        return Requirement(key, same.get(operator, operator), frozenset(values))
+        return Requirement(key, _OPERATORS[operator], frozenset(values))
 
     def _identifier(self) -> str:
         token = self.take()

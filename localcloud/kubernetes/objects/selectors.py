@@ -1,19 +1,21 @@
 """Label and field selectors: from their text, or from a LabelSelector, to a predicate."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
 from localcloud.kubernetes.objects.label_parser import (
     BadSelector,
-    Requirement,
     parse_requirements,
 )
 
 Labels = Mapping[str, str]
 LabelTest = Callable[[Labels], bool]
 ObjectTest = Callable[[Mapping[str, Any]], bool]
+
+SELECTOR_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
+"""The operators of label selectors; node selectors have `Gt` and `Lt`, too."""
 
 
 def _everything(labels: Labels) -> bool:
@@ -27,59 +29,61 @@ def parse_label_selector(text: str) -> LabelTest:
     Raises:
         BadSelector: a term that is none of these.
     """
-    tests = [_requirement_test(one) for one in parse_requirements(text)]
+    tests = [_test(one.key, one.operator, one.values) for one in parse_requirements(text)]
     if not tests:
         return _everything
     return lambda labels: all(test(labels) for test in tests)
 
 
-def _requirement_test(term: Requirement) -> LabelTest:
-    match term.operator:
-        case "in" | "notin":
-            return _member_test(term.key, set(term.values), wanted=term.operator == "in")
-        case "exists" | "!":
-            return _presence_test(term.key, wanted=term.operator == "exists")
-    (limit,) = map(int, term.values)
-    return lambda labels: _is_beyond(labels.get(term.key, ""), limit, above=term.operator == ">")
-
-
-def _is_beyond(value: str, limit: int, *, above: bool) -> bool:
-    if not value.lstrip("-").isdigit():
-        return False
-    return int(value) > limit if above else int(value) < limit
-
-
-def _member_test(key: str, values: set[str], *, wanted: bool) -> LabelTest:
-    # As upstream: `!=` and `notin` also select what has no such label at all.
-    return lambda labels: (labels.get(key) in values) is wanted
-
-
-def _presence_test(key: str, *, wanted: bool) -> LabelTest:
-    return lambda labels: (key in labels) is wanted
-
-
 def label_selector_test(selector: Mapping[str, Any] | None) -> LabelTest:
-    """Turn a LabelSelector into a predicate; None selects nothing, an empty one everything."""
+    """Turn a LabelSelector into a predicate; None selects nothing, an empty one everything.
+
+    Raises:
+        BadSelector: an operator that label selectors do not have.
+    """
     if selector is None:
         return lambda labels: False
     tests = [
-        _member_test(key, {value}, wanted=True)
-        for key, value in (selector.get("matchLabels") or {}).items()
+        _test(key, "In", (value,)) for key, value in (selector.get("matchLabels") or {}).items()
     ]
     for expression in selector.get("matchExpressions") or ():
-        key, values = expression["key"], set(expression.get("values") or ())
-        match expression["operator"]:
-            case "In":
-                tests.append(_member_test(key, values, wanted=True))
-            case "NotIn":
-                tests.append(_member_test(key, values, wanted=False))
-            case "Exists":
-                tests.append(_presence_test(key, wanted=True))
-            case "DoesNotExist":
-                tests.append(_presence_test(key, wanted=False))
-            case other:
-                raise BadSelector(f"{other!r} is not a valid label selector operator")
+        if expression["operator"] not in SELECTOR_OPERATORS:
+            text = f"{expression['operator']!r} is not a valid label selector operator"
+            raise BadSelector(text)
+        tests.append(expression_test(expression))
     return lambda labels: all(test(labels) for test in tests)
+
+
+def expression_test(expression: Mapping[str, Any]) -> LabelTest:
+    """Turn one entry of `matchExpressions`, of labels or of nodes, into a predicate.
+
+    Raises:
+        BadSelector: an unknown operator.
+        ValueError: `Gt` or `Lt` without one whole number.
+    """
+    return _test(expression["key"], expression["operator"], expression.get("values") or ())
+
+
+def _test(key: str, operator: str, values: Collection[str]) -> LabelTest:
+    match operator:
+        case "In":
+            return lambda labels: labels.get(key) in values
+        case "NotIn":  # as upstream, it also selects what has no such label at all
+            return lambda labels: labels.get(key) not in values
+        case "Exists":
+            return lambda labels: key in labels
+        case "DoesNotExist":
+            return lambda labels: key not in labels
+        case "Gt" | "Lt":
+            (limit,) = map(int, values)
+            sign = 1 if operator == "Gt" else -1
+            return lambda labels: _is_beyond(labels.get(key, ""), limit, sign)
+    raise BadSelector(f"{operator!r} is not a valid operator")
+
+
+def _is_beyond(value: str, limit: int, sign: int) -> bool:
+    # What is no whole number is beyond nothing.
+    return value.removeprefix("-").isdecimal() and (int(value) - limit) * sign > 0
 
 
 def format_label_selector(selector: Mapping[str, Any] | None) -> str:

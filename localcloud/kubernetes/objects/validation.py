@@ -23,7 +23,7 @@ from localcloud.kubernetes.objects.pod_validation import (
     one_of,
     port_number,
 )
-from localcloud.kubernetes.objects.selectors import label_selector_test
+from localcloud.kubernetes.objects.selectors import SELECTOR_OPERATORS, label_selector_test
 
 Body = Mapping[str, Any]
 
@@ -159,7 +159,7 @@ def _selector(selector: Body | None) -> Iterator[Cause]:
         elif operator in ("Exists", "DoesNotExist") and values:
             text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
             yield Cause.forbidden(f"{place}.values", text)
-        elif operator not in ("In", "NotIn", "Exists", "DoesNotExist"):
+        elif operator not in SELECTOR_OPERATORS:
             text = "not a valid selector operator"
             yield Cause.invalid(f"{place}.operator", quoted(operator), text)
         yield from faults(f"{place}.key", expression["key"], label_key(expression["key"]))

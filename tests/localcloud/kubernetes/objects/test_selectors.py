@@ -4,6 +4,7 @@ import pytest
 
 from localcloud.kubernetes.objects.label_parser import BadSelector
 from localcloud.kubernetes.objects.selectors import (
+    expression_test,
     field_test,
     format_label_selector,
     label_selector_test,
@@ -96,6 +97,24 @@ def test_label_selector_objects():
     assert label_selector_test({})(LABELS)
     assert not label_selector_test(None)(LABELS)
     assert format_label_selector(selector) == "app=web,tier in (front,back),!old"
+
+
+@pytest.mark.parametrize(
+    ("label", "above", "below"),
+    [("6", True, False), ("-6", False, True), ("5", False, False), ("5.5", False, False),
+     ("1e1", False, False), ("inf", False, False)],
+)  # fmt: skip
+def test_only_labels_that_are_whole_numbers_are_above_or_below_one(label, above, below):
+    for operator, expected in (("Gt", above), ("Lt", below)):
+        holds = expression_test({"key": "size", "operator": operator, "values": ["5"]})
+        assert holds({"size": label}) is expected
+        assert not holds({})
+
+
+def test_label_selectors_compare_no_numbers():
+    expression = {"key": "size", "operator": "Gt", "values": ["5"]}
+    with pytest.raises(BadSelector):
+        label_selector_test({"matchExpressions": [expression]})
 
 
 def test_field_selectors_read_absent_fields_as_zero_values():
