@@ -1,6 +1,8 @@
-"""JSON that cannot be read, in the words in which the real server says so."""
+"""JSON as Go's decoder reads it, and what cannot be read in its words."""
 
 import json
+import re
+from math import isinf
 from typing import Any
 
 _WORDS = {
@@ -14,22 +16,53 @@ _WORDS = {
 }
 """By what Python's decoder says."""
 
+_HALF = re.compile(r"\\u[dD]")
+
+
+def _refuse(constant: str) -> None:
+    where = "in numeric literal" if constant.startswith("-") else "looking for beginning of value"
+    raise ValueError(f"invalid character '{constant.lstrip('-')[0]}' {where}")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if isinf(value):
+        raise ValueError(f"json: cannot unmarshal number {number} into Go value of type float64")
+    return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+
 
 def loads(content: bytes) -> Any:
-    """Read a JSON document.
+    """Read a JSON document; as in Go, what is no Unicode in it becomes U+FFFD.
 
     Raises:
         ValueError: it is none; the message is what Go's decoder would say.
     """
+    text = content.decode(errors="replace")
+    try:
+        found = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(_complaint(content) or str(error)) from error
+    return _without_halves(found) if _HALF.search(text) else found
+
+
+def _without_halves(value: Any) -> Any:
+    """Replace halves of surrogate pairs: a text with one cannot be sent or kept."""
+    plain = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
+    return json.loads(plain.decode("utf-16", "replace"))
+
+
+def _complaint(content: bytes) -> str:
     # One character a byte, as Go looks at what it cannot read.
     text = content.decode("latin-1")
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
         if error.pos >= len(text):
-            raise ValueError("unexpected end of JSON input") from error
+            return "unexpected end of JSON input"
         found = text[error.pos]
         shown = f"\\x{ord(found):02x}" if ord(found) > 0x7E else found
-        words = _WORDS.get(error.msg, "in string literal")
-        raise ValueError(f"invalid character '{shown}' {words}") from error
-    return json.loads(content)
+        return f"invalid character '{shown}' {_WORDS.get(error.msg, 'in string literal')}"
+    return ""

@@ -17,7 +17,7 @@ _UNITS = {
     "Pi": Decimal(2**50), "Ei": Decimal(2**60),
 }  # fmt: skip
 _QUANTITY = re.compile(
-    r"^([0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i)?$"
+    r"([0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i)?"
 )
 
 
@@ -27,7 +27,7 @@ def parse_quantity(text: str | int | float) -> Decimal:
     Raises:
         ValueError: it is none.
     """
-    match = _QUANTITY.match(str(text))
+    match = _QUANTITY.fullmatch(str(text))
     if match is None:
         raise ValueError(f"{text!r} is not a quantity")
     return Decimal(match[1]) * _UNITS[match[2] or ""]

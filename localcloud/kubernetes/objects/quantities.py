@@ -7,7 +7,7 @@ from localcloud.kubernetes.objects.pods import parse_quantity
 
 _DECIMAL = {-3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"}
 _BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
-_SMALLEST = Decimal("1e-3")
+_SMALLEST, _LARGEST = Decimal("1e-3"), Decimal(2**63 - 1)
 
 
 @lru_cache(maxsize=4096)
@@ -15,13 +15,14 @@ def canonical(given: str | int | float) -> str:
     """Write a quantity without needless digits: `4194304Ki` as `4Gi`, `0.5` as `500m`.
 
     It stays in the notation that it came in, binary, decimal or with an exponent; binary ones
-    that are small or broken become decimal. Less than a thousandth counts as one.
+    that are small or broken become decimal. Less than a thousandth counts as one, and more than
+    fits 63 bits as what does.
 
     Raises:
         ValueError: it is no quantity.
     """
     text = str(given)
-    value = parse_quantity(text).quantize(_SMALLEST, ROUND_CEILING)
+    value = min(parse_quantity(text), _LARGEST).quantize(_SMALLEST, ROUND_CEILING)
     if text.endswith("i") and value >= 1024 and value == value.to_integral_value():
         return _binary(int(value))
     digits, exponent = _mantissa(value)

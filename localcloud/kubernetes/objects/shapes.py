@@ -6,6 +6,7 @@ of types.
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -21,9 +22,12 @@ from localcloud.kubernetes.objects.failures import (
 )
 from localcloud.kubernetes.objects.field_types import FIELDS, REQUIRED
 from localcloud.kubernetes.objects.kinds import KINDS, Kind
-from localcloud.kubernetes.objects.pods import parse_quantity
 from localcloud.kubernetes.objects.protobuf_fields import Field
+from localcloud.kubernetes.objects.quantities import canonical
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_NO_BASE64 = re.compile(r"[^A-Za-z0-9+/=\r\n]")
+_QUANTITY = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
 _GO_TYPES = {"string": "string", "bytes": "[]uint8", "bool": "bool", "int": "int32"}
 
 
@@ -92,22 +96,34 @@ def _check_value(kind: Kind, wanted: str, value: Any, path: str, missing: list[s
 
 
 def _moment(text: str) -> None:
-    if datetime.fromisoformat(text).tzinfo is None:
-        raise ValueError("a moment without its time zone")
+    if not _MOMENT.fullmatch(text):
+        raise ValueError("Python reads more forms than Go")
+    datetime.fromisoformat(text)
 
 
-_READERS: Mapping[str, Callable[[Any], object]] = {"Quantity": parse_quantity, "Time": _moment}
+def _contents(text: str) -> None:
+    b64decode(re.sub(r"[\r\n]", "", text), validate=True)
+
+
+_READERS: Mapping[str, tuple[Callable[[Any], object], str]] = {
+    "Quantity": (canonical, f"quantities must match the regular expression '{_QUANTITY}'"),
+    "Time": (_moment, 'parsing time "{value}" as "2006-01-02T15:04:05Z07:00": cannot parse it'),
+    "bytes": (_contents, "illegal base64 data at input byte {place}"),
+}
+"""For types whose texts have a form: what reads them, and what to say where it cannot.
+
+Whatever is stored here, Go's clients have to read in every list.
+"""
 
 
 def _require_readable(kind: Kind, wanted: str, value: Any) -> None:
+    read, why = _READERS[wanted]
     try:
-        _READERS[wanted](value)
+        read(value)
     except ValueError as error:
-        why = f'parsing time "{value}" as "2006-01-02T15:04:05Z07:00": cannot parse it'
-        if wanted == "Quantity":
-            pattern = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
-            why = f"quantities must match the regular expression '{pattern}'"
-        raise unreadable(kind, why) from error
+        strange = _NO_BASE64.search(str(value))
+        place = strange.start() if strange else len(str(value)) // 4 * 4
+        raise unreadable(kind, why.format(value=value, place=place)) from error
 
 
 def _wrong(kind: Kind, value: Any, path: str, go_type: str) -> WrongType:

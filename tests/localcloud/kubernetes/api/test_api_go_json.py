@@ -1,4 +1,4 @@
-"""JSON that cannot be read is refused in the real server's words."""
+"""JSON is read as Go reads it, and refused in the real server's words."""
 
 import pytest
 
@@ -7,6 +7,18 @@ from localcloud.kubernetes.api import go_json
 
 def test_documents_are_read():
     assert go_json.loads('{"名": [1, null]}'.encode()) == {"名": [1, None]}
+
+
+@pytest.mark.parametrize(
+    ("content", "read"),
+    [
+        (rb'"\ud800\uDFFF"', "\U000103ff"),
+        (rb'{"a": "x\udc00", "\uD800": 1}', {"a": "x\ufffd", "\ufffd": 1}),
+        (b'"a\xc7b"', "a\ufffdb"),
+    ],
+)
+def test_what_is_no_unicode_becomes_a_replacement_character(content, read):
+    assert go_json.loads(content) == read
 
 
 @pytest.mark.parametrize(
@@ -19,6 +31,10 @@ def test_documents_are_read():
         (b"{} {}", "invalid character '{' after top-level value"),
         (b'{"a": ', "unexpected end of JSON input"),
         (b"", "unexpected end of JSON input"),
+        (b"[NaN]", "invalid character 'N' looking for beginning of value"),
+        (b"Infinity", "invalid character 'I' looking for beginning of value"),
+        (b"[-1e999]", "json: cannot unmarshal number -1e999 into Go value of type float64"),
+        (b"-Infinity", "invalid character 'I' in numeric literal"),
     ],
 )
 def test_what_is_no_json_is_told_as_go_tells_it(content, words):

@@ -209,3 +209,34 @@ def test_parts_that_are_empty_are_not_stored(send):
     stored = send("POST", CONFIG_MAPS, {"metadata": metadata, "data": {}}).content()
     assert "data" not in stored
     assert set(stored["metadata"]).isdisjoint({"labels", "annotations", "finalizers"})
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "why"),
+    [
+        ("secrets", {"data": {"a": "!!!!"}}, "illegal base64 data at input byte 0"),
+        ("secrets", {"data": {"a": "YWJj?"}}, "illegal base64 data at input byte 4"),
+        ("secrets", {"data": {"a": "YWJjY"}}, "illegal base64 data at input byte 4"),
+        ("configmaps", {"binaryData": {"a": "-_"}}, "illegal base64 data at input byte 0"),
+        (
+            "events",
+            {"involvedObject": {}, "firstTimestamp": "20260101T000000+0000"},
+            'parsing time "20260101T000000+0000" as "2006-01-02T15:04:05Z07:00": cannot parse it',
+        ),
+        (
+            "pods",
+            {"spec": {"containers": [{"name": "a", "resources": {"limits": {"cpu": "1\n"}}}]}},
+            "quantities must match the regular expression "
+            "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+        ),
+    ],
+)
+def test_a_text_that_go_could_not_read_again_is_refused(send, path, body, why):
+    body = {"metadata": {"name": "a"}, **body}
+    status, message = send.refused("POST", f"/api/v1/namespaces/default/{path}", body)
+    assert (status, message.partition(": ")[2]) == (400, why)
+
+
+def test_contents_may_be_wrapped_as_manifests_wrap_them(send):
+    secret = {"metadata": {"name": "a"}, "data": {"a": "YW\nJj\r\n"}}
+    assert send("POST", "/api/v1/namespaces/default/secrets", secret).status == 201

@@ -26,6 +26,10 @@ from localcloud.kubernetes.objects.quantities import canonical
         ("1.5e2", "150"),
         ("0.0000000001", "1m"),
         ("1E", "1E"),
+        ("7Ei", "7Ei"),
+        ("8Ei", "9223372036854775807"),
+        ("1e30", "9223372036854775807"),
+        ("1e-999", "1e-3"),
     ],
 )
 def test_a_quantity_has_one_text_for_each_notation(given, written):
@@ -34,5 +38,6 @@ def test_a_quantity_has_one_text_for_each_notation(given, written):
 
 
 def test_what_is_no_quantity_has_none():
-    with pytest.raises(ValueError, match="is not a quantity"):
-        canonical("5 apples")
+    for text in ("5 apples", "1\n", "٣"):
+        with pytest.raises(ValueError, match="is not a quantity"):
+            canonical(text)
