@@ -65,7 +65,7 @@ def list_options(call: Call, newest: int) -> tuple[int, str]:
     limit = max(0, whole_number(call, "limit"))
     if token and version not in ("", "0"):
         raise bad_request("specifying resource version is not allowed when using continue")
-    if version and not version.isdigit():
+    if not _is_version(version):
         raise bad_request(f"invalid resource version: {_no_version(version)}")
     if version and int(version) > newest:
         raise _too_large(version, newest)
@@ -108,7 +108,7 @@ def require_watch_options(call: Call, newest: int) -> None:
     if causes:
         raise invalid_options("ListOptions", causes)
     version = call.query.get("resourceVersion", "")
-    if version and not version.isdigit():
+    if not _is_version(version):
         raise internal_error(_no_version(version))
     if version and int(version) > newest:
         raise _too_large(version, newest)
@@ -122,6 +122,10 @@ def whole_number(call: Call, name: str) -> int:
     except ValueError as error:
         why = f"strconv.ParseInt: parsing {quoted(text)}: invalid syntax"
         raise bad_request(why) from error
+
+
+def _is_version(text: str) -> bool:
+    return not text or (text.isascii() and text.isdecimal())
 
 
 def _no_version(version: str) -> str:

@@ -153,9 +153,10 @@ class ApiServer:
         version = call.query.get("resourceVersion", "")
         initial = call.query.get("sendInitialEvents") == "true"
         require_watch_options(call, self.store.version)
+        seconds = whole_number(call, "timeoutSeconds") or None
         bookmarks = call.query.get("allowWatchBookmarks") in ("true", "1")
         selection = selection_of(kind, call, target)
-        watch = Watch(self.store, selection)
+        watch = Watch(self.store, selection)  # it hears from here on: nothing below may fail
         first: list[Stored] = []
         failure: ApiFailure | None = None
         if initial or version in ("", "0"):
@@ -171,7 +172,7 @@ class ApiServer:
             kind,
             watch,
             first,
-            seconds=whole_number(call, "timeoutSeconds") or None,
+            seconds=seconds,
             bookmarks=bookmarks,
             marks_end_of_first=initial and bookmarks,
             failure=failure,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from localcloud.kubernetes.api.calls import Call
+from localcloud.kubernetes.api.calls import APPLY_PATCH, Call
 from localcloud.kubernetes.objects.failures import (
     ApiFailure,
     Cause,
@@ -12,7 +12,7 @@ from localcloud.kubernetes.objects.failures import (
     unreadable,
 )
 from localcloud.kubernetes.objects.kinds import Kind
-from localcloud.kubernetes.objects.unknown_fields import drop_unknown_fields
+from localcloud.kubernetes.objects.unknown_fields import unknown_fields
 
 WARN, STRICT = "Warn", "Strict"
 
@@ -29,15 +29,19 @@ def require_write_options(call: Call) -> None:
     """
     causes = list(_wrong_options(call))
     if causes:
-        raise invalid_options(_OPTIONS.get(call.method, "DeleteOptions"), causes)
+        raise invalid_options(_OPTIONS[call.method], causes)
 
 
 def _wrong_options(call: Call) -> Iterator[Cause]:
-    dry_run = call.query.get("dryRun", "")
+    manager, dry_run = call.query.get("fieldManager", ""), call.query.get("dryRun", "")
+    if call.content_type == APPLY_PATCH and not manager:
+        yield Cause.required("fieldManager", "is required for apply patch")
+    if call.method == "PATCH" and call.content_type != APPLY_PATCH and "force" in call.query:
+        yield Cause.forbidden("force", "may not be specified for non-apply patch")
+    if len(manager.encode()) > _LONGEST_MANAGER:
+        yield Cause.too_long("fieldManager", _LONGEST_MANAGER)
     if dry_run not in ("", "All"):
         yield Cause.unsupported("dryRun", [dry_run], ("All",))
-    if len(call.query.get("fieldManager", "").encode()) > _LONGEST_MANAGER:
-        yield Cause.too_long("fieldManager", _LONGEST_MANAGER)
     mode = call.query.get("fieldValidation", "")
     if mode not in _MODES:
         yield Cause.unsupported("fieldValidation", mode, _MODES)
@@ -61,8 +65,11 @@ def settle_fields(
     mode = call.query.get("fieldValidation")
     if mode is None:
         return ()
-    unknown = tuple(f"unknown field {quoted(path)}" for path in drop_unknown_fields(kind, body))
+    places = unknown_fields(kind, body)
+    unknown = tuple(f"unknown field {quoted(path)}" for path, _, _ in places)
     if unknown and mode == STRICT:
         why = f"strict decoding error: {', '.join(unknown)}"
         raise refuse(why) if refuse else unreadable(kind, why)
+    for _, record, name in places:
+        del record[name]
     return unknown if mode in ("", WARN) else ()

@@ -38,13 +38,18 @@ class DeleteOptions:
 
     @classmethod
     def read(cls, body: Mapping[str, Any] | None, query: Mapping[str, str]) -> "DeleteOptions":
-        """Read the options from a request's body or, where it is silent, from its query."""
+        """Read the options from a request's body or, where it is silent, from its query.
+
+        Raises:
+            ApiFailure: 400 or 422 for options that do not exist; nothing is deleted by mistake.
+        """
         body = body or {}
         grace = body.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
         only_if = body.get("preconditions") or {}
         propagation = body.get("propagationPolicy") or query.get("propagationPolicy", "")
         orphan = str(body.get("orphanDependents", query.get("orphanDependents", ""))).lower()
-        _require_propagation(propagation, orphan)
+        dry_run = list(body.get("dryRun") or filter(None, [query.get("dryRun")]))
+        _require_known(propagation, orphan, dry_run)
         try:
             seconds = None if grace is None else int(grace)
         except (TypeError, ValueError) as error:
@@ -55,11 +60,11 @@ class DeleteOptions:
             propagation=propagation or ("Orphan" if orphan == "true" else ""),
             uid=only_if.get("uid") or "",
             version=only_if.get("resourceVersion") or "",
-            dry_run="All" in (*(body.get("dryRun") or ()), query.get("dryRun")),
+            dry_run=bool(dry_run),
         )
 
 
-def _require_propagation(propagation: str, orphan: str) -> None:
+def _require_known(propagation: str, orphan: str, dry_run: list[Any]) -> None:
     field = "propagationPolicy"
     causes = []
     if propagation and propagation not in _PROPAGATIONS:
@@ -67,6 +72,8 @@ def _require_propagation(propagation: str, orphan: str) -> None:
     elif propagation and orphan:
         text = "orphanDependents and deletionPropagation cannot be both set"
         causes.append(Cause.invalid(field, quoted(propagation), text))
+    if any(stage != "All" for stage in dry_run):
+        causes.append(Cause.unsupported("dryRun", dry_run, ("All",)))
     if causes:
         raise invalid_options("DeleteOptions", causes)
 

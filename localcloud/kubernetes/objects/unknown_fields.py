@@ -1,6 +1,6 @@
-"""Fields that a kind does not have: found by the schemas of all kinds, and taken out."""
+"""Fields that a kind does not have, found by the schemas of all kinds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from localcloud.kubernetes.objects.kinds import Kind
@@ -10,39 +10,35 @@ Place = tuple[str, dict[str, Any], str]
 """The path of a field, the record that holds it, and its name in there."""
 
 
-def unknown_fields(kind: Kind, body: Any) -> list[str]:
-    """The paths of the fields that a kind does not have, in the order of the body."""
-    return [path for path, _, _ in _unknown(model_of(kind), body, "")]
+def unknown_fields(kind: Kind, body: Any) -> list[Place]:
+    """The fields that a kind does not have, in the order of the body."""
+    found: list[Place] = []
+    _look(fields_of(model_of(kind)), body, "", found)
+    return found
 
 
-def drop_unknown_fields(kind: Kind, body: Any) -> list[str]:
-    """Take the fields that a kind does not have out of a body; returns their paths."""
-    found = list(_unknown(model_of(kind), body, ""))
-    for _, record, name in found:
-        del record[name]
-    return [path for path, _, _ in found]
-
-
-def _unknown(model: str, body: Any, path: str) -> Iterator[Place]:
-    known = fields_of(model)
-    for name, value in body.items() if isinstance(body, Mapping) else ():
+def _look(known: Mapping[str, Property], body: Any, path: str, found: list[Place]) -> None:
+    if not isinstance(body, dict):
+        return
+    for name, value in body.items():
         field = known.get(name)
         if field is None:
-            yield _below(path, name), body, name
-        elif field.is_model:
-            yield from _unknown_within(field, value, _below(path, name))
+            found.append((_below(path, name), body, name))
+        elif field.is_model and isinstance(value, dict | list):
+            _look_within(field, value, _below(path, name), found)
 
 
-def _unknown_within(field: Property, value: Any, place: str) -> Iterator[Place]:
+def _look_within(field: Property, value: Any, place: str, found: list[Place]) -> None:
+    known = fields_of(field.type)
     match field.container, value:
         case "list", list():
             for index, item in enumerate(value):
-                yield from _unknown(field.type, item, f"{place}[{index}]")
+                _look(known, item, f"{place}[{index}]", found)
         case "dict", dict():
             for key, item in value.items():
-                yield from _unknown(field.type, item, f"{place}.{key}")
+                _look(known, item, f"{place}.{key}", found)
         case "", _:
-            yield from _unknown(field.type, value, place)
+            _look(known, value, place, found)
 
 
 def _below(path: str, name: str) -> str:

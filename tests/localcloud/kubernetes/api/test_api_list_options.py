@@ -1,6 +1,10 @@
 """What readers may ask for in the query of lists and watches, and what they may not."""
 
+import gc
+
 import pytest
+
+from localcloud.kubernetes.objects.watching import Watch
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 FORBIDDEN = 'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: '
@@ -32,6 +36,8 @@ def read(send):
             'invalid resource version: resourceVersion: Invalid value: "abc": strconv.ParseUint: '
             'parsing "abc": invalid syntax',
         ),
+        ("resourceVersion=%C2%B2", 400, "invalid resource version: resourceVersion: "),
+        ("watch=true&resourceVersion=%C2%B2", 500, "resourceVersion: Invalid value: "),
         ("resourceVersion=999999", 504, "Timeout: Too large resource version: 999999, current: "),
         (
             "resourceVersionMatch=Exact",
@@ -102,3 +108,14 @@ def test_the_end_of_what_is_there_is_told_to_those_who_want_bookmarks(read, book
 def test_a_watch_may_leave_out_what_is_there(read):
     query = f"{MATCHED.replace('true&res', 'false&res')}&timeoutSeconds=1"
     assert read(f"labelSelector=l&{query}").content() is None
+
+
+def count_watches():
+    gc.collect()
+    return sum(isinstance(one, Watch) for one in gc.get_objects())
+
+
+def test_a_watch_that_is_refused_leaves_nothing_behind(read):
+    before = count_watches()
+    assert read("watch=true&timeoutSeconds=x").status == 400
+    assert count_watches() == before

@@ -101,6 +101,17 @@ def test_a_json_patch_takes_what_is_not_there_for_null(send):
                 '"Orphan": orphanDependents and deletionPropagation cannot be both set',
             ),
         ),
+        *(
+            (
+                {option: given},
+                (
+                    422,
+                    'DeleteOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: '
+                    '["all"]: supported values: "All"',
+                ),
+            )
+            for option, given in (("query", "dryRun=all"), ("body", {"dryRun": ["all"]}))
+        ),
         (
             {"query": "gracePeriodSeconds=abc"},
             (400, 'strconv.ParseInt: parsing "abc": invalid syntax'),
@@ -121,6 +132,7 @@ def test_deleting_with_options_that_do_not_hold_is_refused(send, options, answer
     status, message = send.refused("DELETE", f"{CONFIG_MAPS}/a", **options)
     version = created["metadata"]["resourceVersion"]
     assert (status, message) == (answer[0], answer[1].format(version))
+    assert send("GET", f"{CONFIG_MAPS}/a").content() == created
 
 
 def test_what_waits_for_a_finalizer_has_no_seconds_of_grace(send):

@@ -332,10 +332,10 @@ def test_a_dry_run_answers_and_changes_nothing(ask):
 
 
 def test_apply_creates_then_merges(ask):
-    apply = "application/apply-patch+yaml"
+    apply = {"content_type": "application/apply-patch+yaml", "query": {"fieldManager": "tests"}}
     first = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "1"}}
-    ask("PATCH", f"{CONFIG_MAPS}/c", first, content_type=apply)
-    merged = ask("PATCH", f"{CONFIG_MAPS}/c", {"data": {"b": "2"}}, content_type=apply)
+    ask("PATCH", f"{CONFIG_MAPS}/c", first, **apply)
+    merged = ask("PATCH", f"{CONFIG_MAPS}/c", {"data": {"b": "2"}}, **apply)
     assert merged["data"] == {"a": "1", "b": "2"}
 
 

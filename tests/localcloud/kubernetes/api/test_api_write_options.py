@@ -4,6 +4,7 @@ import pytest
 
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 MISSPELT = {"metadata": {"name": "a", "lables": {"x": "y"}}, "foo": 1, "data": {"x": "1"}}
@@ -89,3 +90,25 @@ def test_an_option_that_no_writer_has_is_invalid(send, query, why):
         media = MERGE if method == "PATCH" else ""
         status, message = send.refused(method, path, body, query=query, media=media)
         assert (status, message) == (422, f'{options}.meta.k8s.io "" is invalid: {why}')
+
+
+@pytest.mark.parametrize(
+    ("media", "query", "why"),
+    [
+        (APPLY, "", "fieldManager: Required value: is required for apply patch"),
+        (MERGE, "force=true", "force: Forbidden: may not be specified for non-apply patch"),
+    ],
+)
+def test_an_apply_names_its_manager_and_nothing_else_uses_force(send, media, query, why):
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
+    for _ in ("creating", "changing"):
+        status, message = send.refused("PATCH", f"{CONFIG_MAPS}/a", body, query=query, media=media)
+        assert (status, message) == (422, f'PatchOptions.meta.k8s.io "" is invalid: {why}')
+        send("POST", CONFIG_MAPS, body)
+
+
+def test_a_refused_strict_patch_is_shown_with_what_is_unknown_in_it(send):
+    send("POST", CONFIG_MAPS, {"metadata": {"name": "a"}})
+    strict = {"media": MERGE, "query": "fieldValidation=Strict"}
+    _, message = send.refused("PATCH", f"{CONFIG_MAPS}/a", {"foo": 2}, **strict)
+    assert r"\"foo\":2}" in message
