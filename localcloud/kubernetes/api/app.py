@@ -25,8 +25,9 @@ from localcloud.kubernetes.api.render import JSON_TYPE, Renderer
 from localcloud.kubernetes.api.server import ApiServer
 from localcloud.kubernetes.api.streaming import Message, Receive, Send, send_content, stream
 from localcloud.kubernetes.api.write_options import WARN
+from localcloud.kubernetes.objects import schemas
 from localcloud.kubernetes.objects.failures import ApiFailure, no_such_path
-from localcloud.kubernetes.objects.kinds import find_kind
+from localcloud.kubernetes.objects.kinds import Kind, find_kind
 from localcloud.kubernetes.objects.store import encode
 
 Scope = Message
@@ -41,6 +42,7 @@ class App:
         self._server = server
         self._version = _version(version)
         self._address = address
+        self._known: set[Kind] = set()  # kinds whose fields are at hand
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -118,7 +120,14 @@ class App:
             body = content
         elif kind is not None:
             body = decode(content, media_type, kind.kind)
+            await self._know(kind, scope["method"])
         return Call(user, scope["method"], scope["path"], query, body, media_type)
+
+    async def _know(self, kind: Kind, method: str) -> None:
+        """Have the fields of a kind at hand before a write of one is looked at."""
+        if method in ("POST", "PUT", "PATCH") and kind not in self._known:
+            await asyncio.to_thread(schemas.load, kind)
+            self._known.add(kind)
 
     async def _answer(
         self, call: Call, headers: dict[str, str], receive: Receive, send: Send

@@ -27,8 +27,13 @@ _NODE_INFO = (
 
 def without_nulls(value: Any) -> Any:
     """Copy a document without its nulls, which mean "not given"."""
+    # Most values are texts: no call for each of them, as every write comes through here.
     if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+        return {
+            key: item if type(item) is str else without_nulls(item)
+            for key, item in value.items()
+            if item is not None
+        }
     if isinstance(value, list):
         return [without_nulls(item) for item in value]
     return value

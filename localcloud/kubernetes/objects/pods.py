@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 Pod = dict[str, Any]
@@ -21,6 +22,7 @@ _QUANTITY = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def parse_quantity(text: str | int | float) -> Decimal:
     """Read a quantity such as `250m`, `1.5` or `64Mi`.
 

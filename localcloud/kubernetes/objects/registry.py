@@ -214,7 +214,7 @@ class Registry:
     def _finish(self, kind: Kind, body: Body, before: Body | None) -> None:
         """Complete and check a body that is about to be stored."""
         name = body["metadata"].get("name", "")
-        require_types(kind, body)
+        require_types(kind, body, before)
         try:
             complete(kind, body)
             causes = check(kind, body, before)

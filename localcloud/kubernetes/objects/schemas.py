@@ -1,7 +1,8 @@
 """The fields of every kind, as the models of the Kubernetes client know them.
 
 Those are generated from a real server's description. They are imported when somebody first asks,
-which takes about a second and 30 MiB: only kubectl checks manifests, and `kubectl explain` reads.
+which takes about a second and 30 MiB: whoever has others to serve meanwhile calls `load` in a
+thread before.
 """
 
 import inspect
@@ -41,6 +42,16 @@ def fields_of(model: str) -> dict[str, Property]:
         info.serialization_alias or name: _field(info.annotation, info)
         for name, info in found.items()
     }
+
+
+def load(kind: Kind) -> None:
+    """Read the fields of a kind and of all that it holds, so that they are at hand."""
+    waiting, known = [model_of(kind)], set[str]()
+    while waiting:
+        model = waiting.pop()
+        if model not in known:
+            known.add(model)
+            waiting += [field.type for field in fields_of(model).values() if field.is_model]
 
 
 def description(model: str) -> str:

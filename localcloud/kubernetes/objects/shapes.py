@@ -9,6 +9,7 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from localcloud.kubernetes.objects.failures import (
@@ -28,32 +29,53 @@ from localcloud.kubernetes.objects.quantities import canonical
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _NO_BASE64 = re.compile(r"[^A-Za-z0-9+/=\r\n]")
 _QUANTITY = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
+_JSON_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "bytes": (str,),
+    "Time": (str,),
+    "bool": (bool,),
+    "int": (int,),
+    "Quantity": (str, int, float),
+    "IntOrString": (str, int),
+}
+"""What may stand for each type of the table of fields; all others are records."""
+
 _GO_TYPES = {"string": "string", "bytes": "[]uint8", "bool": "bool", "int": "int32"}
 
 
-def require_types(kind: Kind, body: Mapping[str, Any]) -> None:
+def require_types(
+    kind: Kind, body: Mapping[str, Any], before: Mapping[str, Any] | None = None
+) -> None:
     """Refuse values of the wrong JSON type, and records without their necessary fields.
+
+    Args:
+        before: the stored body on an update; what was taken over from it has been checked.
 
     Raises:
         ApiFailure: 400 or 422 that names the field.
     """
     if kind.kind in FIELDS:
         missing: list[str] = []
-        _check_record(kind, kind.kind, body, "", missing)
+        _check_record(kind, kind.kind, body, "", missing, before or {})
         if missing:
             name = body.get("metadata", {}).get("name", "")
             raise invalid(kind, name, [Cause.required(path) for path in missing])
 
 
 def _check_record(
-    kind: Kind, record: str, body: Mapping[str, Any], path: str, missing: list[str]
+    kind: Kind,
+    record: str,
+    body: Mapping[str, Any],
+    path: str,
+    missing: list[str],
+    checked: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Check the types in a record, and note the paths of what it lacks."""
     fields, inside = FIELDS[record], f"{path}." if path else ""
-    missing += [f"{inside}{name}" for name in REQUIRED[record] if body.get(name) is None]
+    missing += [inside + name for name in REQUIRED[record] if body.get(name) is None]
     for name, value in body.items():
         field = fields.get(name)
-        if field is not None and value is not None:
+        if field is not None and value is not None and value is not checked.get(name):
             _check_field(kind, field, value, inside + name, missing)
 
 
@@ -64,7 +86,7 @@ def _check_field(kind: Kind, field: Field, value: Any, path: str, missing: list[
         for index, item in enumerate(value):
             _check_value(kind, field.type, item, f"{path}[{index}]", missing)
     elif field.is_map:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             go_type = f"map[string]{_GO_TYPES.get(field.type, field.type)}"
             raise _wrong(kind, value, path, go_type)
         for item in value.values():
@@ -74,24 +96,15 @@ def _check_field(kind: Kind, field: Field, value: Any, path: str, missing: list[
 
 
 def _check_value(kind: Kind, wanted: str, value: Any, path: str, missing: list[str]) -> None:
-    match wanted:
-        case "string" | "bytes" | "Time":
-            fits = isinstance(value, str)
-        case "bool":
-            fits = isinstance(value, bool)
-        case "int":
-            fits = isinstance(value, int) and not isinstance(value, bool)
-        case "Quantity":
-            fits = isinstance(value, str | int | float) and not isinstance(value, bool)
-        case "IntOrString":
-            fits = isinstance(value, str | int) and not isinstance(value, bool)
-        case _:
-            fits = isinstance(value, Mapping)
-            if fits:
-                _check_record(kind, wanted, value, path, missing)
-    if not fits:
+    fitting = _JSON_TYPES.get(wanted)
+    if fitting is None:
+        if not isinstance(value, dict):
+            raise _wrong(kind, value, path, wanted)
+        _check_record(kind, wanted, value, path, missing)
+    # Exact types, as True would be a number; only texts may be words of an enumeration.
+    elif type(value) not in fitting and not (str in fitting and isinstance(value, str)):
         raise _wrong(kind, value, path, _GO_TYPES.get(wanted, wanted))
-    if wanted in _READERS:
+    elif wanted in _READERS:
         _require_readable(kind, wanted, value)
 
 

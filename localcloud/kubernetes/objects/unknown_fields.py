@@ -24,7 +24,7 @@ def _look(known: Mapping[str, Property], body: Any, path: str, found: list[Place
         field = known.get(name)
         if field is None:
             found.append((_below(path, name), body, name))
-        elif field.is_model and isinstance(value, dict | list):
+        elif field.is_model:
             _look_within(field, value, _below(path, name), found)
 
 
