@@ -8,7 +8,7 @@ from typing import Any
 from localcloud.kubernetes.client.informer import Key, Obj, key_of
 from localcloud.kubernetes.client.writes import delete, merge_status
 from localcloud.kubernetes.controllers.context import Context
-from localcloud.kubernetes.controllers.placement import selects_node, untolerated
+from localcloud.kubernetes.controllers.placement import REQUIRED, selects_node, untolerated
 from localcloud.kubernetes.controllers.replication import as_leaving, pod_from_template
 from localcloud.kubernetes.controllers.revisions import template_hash
 from localcloud.kubernetes.controllers.rollout import resolve
@@ -230,16 +230,16 @@ def for_node(pod_spec: Obj, node: str) -> Obj:
     term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
     affinity = dict(pod_spec.get("affinity") or {})
     node_affinity = dict(affinity.get("nodeAffinity") or {})
-    required = node_affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    required = node_affinity.get(REQUIRED) or {}
     terms = [{**one, **term} for one in required.get("nodeSelectorTerms") or ()] or [term]
-    node_affinity["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": terms}
+    node_affinity[REQUIRED] = {"nodeSelectorTerms": terms}
     return {**pod_spec, "affinity": {**affinity, "nodeAffinity": node_affinity}}
 
 
 def _meant_for(pod: Obj) -> str:
     """Return the node that a waiting DaemonSet pod was made for."""
     affinity = (pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}
-    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    required = affinity.get(REQUIRED) or {}
     for term in required.get("nodeSelectorTerms") or ():
         for one in term.get("matchFields") or ():
             if one["key"] == "metadata.name":

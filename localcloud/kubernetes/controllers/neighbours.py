@@ -1,10 +1,11 @@
 """Which pods a pod may be near: required affinity, anti-affinity, and even spread."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from localcloud.kubernetes.client.informer import Informer, Obj
+from localcloud.kubernetes.controllers.placement import REQUIRED
 from localcloud.kubernetes.controllers.spreading import Limit, limits_of, must_be_spread, unevenness
 from localcloud.kubernetes.objects.selectors import LabelTest, label_selector_test
 
@@ -12,19 +13,24 @@ UNMET = "node(s) didn't match pod affinity rules"
 TOO_NEAR = "node(s) didn't match pod anti-affinity rules"
 UNWELCOME = "node(s) didn't satisfy existing pods anti-affinity rules"
 
-REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-
 Labels = Mapping[str, str]
+Domain = tuple[str, str]
+"""A label of nodes and its value: the nodes that have it are near each other."""
+
+_KINDS = ("podAffinity", "podAntiAffinity")
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Pods that are meant, and the label of nodes that says what near is."""
+    """Pods that are meant, and the label of nodes that says what near is.
+
+    Their namespace is one of those that are named, or its own labels are selected.
+    """
 
     topology: str
     selects: LabelTest
     namespaces: frozenset[str]
-    selects_namespace: LabelTest | None
+    selects_namespace: LabelTest
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +44,22 @@ class Resident:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the pods that are there mean for one more; domains are label and value of a node.
+    """What the pods that are there mean for one more.
 
     Args:
         topologies: of all that must be shared with one of the right pods.
         together: where those are.
-        may_be_first: no such pod is anywhere, and this one is one itself.
+        may_be_first: none is in any such domain, and this pod is itself one of them.
         apart: where the pod does not want to be.
         unwelcome: where others do not want it.
         limits: how many pods like it domains may have.
     """
 
     topologies: tuple[str, ...]
-    together: frozenset[tuple[str, str]]
+    together: frozenset[Domain]
     may_be_first: bool
-    apart: frozenset[tuple[str, str]]
-    unwelcome: frozenset[tuple[str, str]]
+    apart: frozenset[Domain]
+    unwelcome: frozenset[Domain]
     limits: tuple[Limit, ...]
 
     def objection(self, labels: Labels) -> str | None:
@@ -85,13 +91,16 @@ class Neighbours:
         self._residents: dict[str, Resident] = {}
         self._reserved: dict[str, Resident] = {}  # those of them that keep others away
 
-    def settle(self, pod: Obj, node: str) -> None:
-        """Know that a pod is on a node, with the labels that it has now."""
+    def settle(self, pod: Obj, node: str) -> bool:
+        """Know that a pod is on a node, with the labels that it has now; says whether it is new."""
         uid = pod["metadata"]["uid"]
-        resident = Resident(node, pod, tuple(_terms(pod, "podAntiAffinity")))
-        self._residents[uid] = resident
-        if resident.apart:
+        before = self._residents.get(uid)
+        # What a pod asks for never changes, and its status changes often.
+        apart = before.apart if before else tuple(_terms(pod, "podAntiAffinity"))
+        self._residents[uid] = resident = Resident(node, pod, apart)
+        if apart:
             self._reserved[uid] = resident
+        return before is None
 
     def leave(self, uid: str) -> None:
         self._residents.pop(uid, None)
@@ -101,9 +110,7 @@ class Neighbours:
         """Say whether it matters for a pod which others are where."""
         if must_be_spread(pod) or any(_required(pod, kind) for kind in _KINDS):
             return True
-        return any(
-            self._means(term, pod, one.pod) for one in self._reserved.values() for term in one.apart
-        )
+        return any(self._means(term, pod) for one in self._reserved.values() for term in one.apart)
 
     def judge(self, pod: Obj, nodes: Iterable[Mapping[str, Any]]) -> Verdict:
         """Look at all pods that are there.
@@ -112,58 +119,42 @@ class Neighbours:
             nodes: all that there are; pods are spread over those too that take none.
         """
         together, apart = (tuple(_terms(pod, kind)) for kind in _KINDS)
-        friends = [
-            one for one in self._residents.values() if self._mean_all(together, one.pod, pod)
-        ]
+        everybody, reserved = self._residents.values(), self._reserved.values()
+        friends = [one for one in everybody if self._mean(together, one.pod)]
+        near = self._domains((term, one) for term in together for one in friends)
         return Verdict(
             topologies=tuple(term.topology for term in together),
-            together=self._domains(together, friends),
-            may_be_first=not friends and self._mean_all(together, pod, pod),
-            apart=frozenset(
-                domain
-                for term in apart
-                for one in self._residents.values()
-                if self._means(term, one.pod, pod)
-                for domain in self._domains([term], [one])
+            together=near,
+            may_be_first=not near and self._mean(together, pod),
+            apart=self._domains(
+                (term, one) for term in apart for one in everybody if self._means(term, one.pod)
             ),
-            unwelcome=frozenset(
-                domain
-                for one in self._reserved.values()
-                for term in one.apart
-                if self._means(term, pod, one.pod)
-                for domain in self._domains([term], [one])
+            unwelcome=self._domains(
+                (term, one) for one in reserved for term in one.apart if self._means(term, pod)
             ),
-            limits=limits_of(pod, nodes, ((one.node, one.pod) for one in self._residents.values())),
+            limits=limits_of(pod, nodes, ((one.node, one.pod) for one in everybody)),
         )
 
-    def _domains(
-        self, terms: Iterable[Term], residents: Iterable[Resident]
-    ) -> frozenset[tuple[str, str]]:
-        names = {term.topology for term in terms}
+    def _domains(self, found: Iterable[tuple[Term, Resident]]) -> frozenset[Domain]:
+        """Where residents are, in the sense of a term; nowhere on a node without its label."""
         return frozenset(
-            (name, labels[name])
-            for labels in (self._labels_of(one.node) for one in residents)
-            for name in names & labels.keys()
+            (term.topology, labels[term.topology])
+            for term, one in found
+            if term.topology in (labels := self._labels_of(one.node))
         )
 
-    def _mean_all(self, terms: Iterable[Term], meant: Obj, asking: Obj) -> bool:
-        terms = list(terms)
-        return bool(terms) and all(self._means(term, meant, asking) for term in terms)
+    def _mean(self, terms: Collection[Term], pod: Obj) -> bool:
+        """Say whether a pod is meant by all terms, of which there are some."""
+        return bool(terms) and all(self._means(term, pod) for term in terms)
 
-    def _means(self, term: Term, meant: Obj, asking: Obj) -> bool:
-        """Say whether one pod is meant by a term of another."""
-        if not term.selects(meant["metadata"].get("labels") or {}):
+    def _means(self, term: Term, pod: Obj) -> bool:
+        if not term.selects(pod["metadata"].get("labels") or {}):
             return False
-        namespace = meant["metadata"]["namespace"]
-        if term.selects_namespace is None:
-            return namespace in (term.namespaces or {asking["metadata"]["namespace"]})
+        namespace = pod["metadata"]["namespace"]
+        if namespace in term.namespaces:
+            return True
         found = self._namespaces.objects.get(("", namespace)) or {"metadata": {}}
-        return namespace in term.namespaces or term.selects_namespace(
-            found["metadata"].get("labels") or {}
-        )
-
-
-_KINDS = ("podAffinity", "podAntiAffinity")
+        return term.selects_namespace(found["metadata"].get("labels") or {})
 
 
 def wants_company(pod: Obj) -> bool:
@@ -177,11 +168,12 @@ def _required(pod: Obj, kind: str) -> Sequence[Mapping[str, Any]]:
 
 
 def _terms(pod: Obj, kind: str) -> Iterator[Term]:
+    own = pod["metadata"]["namespace"]
     for term in _required(pod, kind):
-        of_namespaces = term.get("namespaceSelector")
+        named, selected = term.get("namespaces"), term.get("namespaceSelector")
         yield Term(
             term["topologyKey"],
             label_selector_test(term.get("labelSelector")),
-            frozenset(term.get("namespaces") or ()),
-            None if of_namespaces is None else label_selector_test(of_namespaces),
+            frozenset(named or ([own] if selected is None else ())),
+            label_selector_test(selected),
         )

@@ -8,6 +8,9 @@ from typing import Any
 from localcloud.kubernetes.objects.pods import Demand, amount_of, demand_of, tolerates
 from localcloud.kubernetes.objects.selectors import expression_test
 
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+"""The part of each affinity that is not a mere preference."""
+
 UNSCHEDULABLE_TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
 UNSCHEDULABLE = "node(s) were unschedulable"
@@ -121,7 +124,7 @@ def selects_node(pod_spec: Obj, node: Obj) -> bool:
     if not wanted.items() <= labels.items():
         return False
     affinity = (pod_spec.get("affinity") or {}).get("nodeAffinity") or {}
-    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    required = affinity.get(REQUIRED)
     if required is None:
         return True
     fields = {"metadata.name": node["metadata"]["name"]}

@@ -104,7 +104,9 @@ class Scheduler:
             self._stuck.pop(key_of(after), None)
             if not is_finished(after):
                 self._settle(after, after["spec"]["nodeName"])
-        elif _is_ours(after) and (before is None or before["spec"] != after["spec"]):
+                if before is not None and _seen(before) != _seen(after):
+                    self._look_again()
+        elif _is_ours(after) and (before is None or _asks(before) != _asks(after)):
             self._stuck.pop(key_of(after), None)
             self._pending[key_of(after)] = after
             self._wake.set()
@@ -122,7 +124,8 @@ class Scheduler:
 
     def _settle_near(self, pod: Obj, node: str) -> None:
         """Tell those who mind who is where, and try those again who wait for company."""
-        self._neighbours.settle(pod, node)
+        if not self._neighbours.settle(pod, node):
+            return
         for key in self._lonely & self._stuck.keys():
             self._pending[key] = self._stuck.pop(key)
             self._wake.set()
@@ -143,7 +146,8 @@ class Scheduler:
             self._look_again()
 
     def _labels_of(self, node: str) -> Mapping[str, str]:
-        return self._room(node).node["metadata"].get("labels") or {}
+        room = self._rooms.get(node)  # it may be gone, with pods on it that are not yet
+        return _labels(room.node) if room else {}
 
     def _look_again(self) -> None:
         """Something has become possible that was not: try the stuck pods once more."""
@@ -288,6 +292,20 @@ class Scheduler:
         for waiting in (self._stuck, self._pending):
             if key in waiting:
                 waiting[key] = changed
+
+
+def _labels(obj: Mapping[str, Any]) -> Mapping[str, str]:
+    return obj["metadata"].get("labels") or {}
+
+
+def _seen(pod: Obj) -> tuple[Any, ...]:
+    """What others may mind of a pod that has its place."""
+    return _labels(pod), is_leaving(pod)
+
+
+def _asks(pod: Obj) -> tuple[Any, ...]:
+    """What decides where a pod may run; its labels, as others may want it near or far."""
+    return pod["spec"], _labels(pod)
 
 
 def _is_ours(pod: Obj) -> bool:

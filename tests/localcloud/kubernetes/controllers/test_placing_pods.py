@@ -7,6 +7,7 @@ from tests.localcloud.kubernetes.sample_cluster import (
     CONTROL_PLANE_TAINT,
     SampleCluster,
     condition_of,
+    pod_template,
     replication_controller,
     run,
     running_cluster,
@@ -115,6 +116,11 @@ def near(app: str, topology: str = HOST, **more: Any) -> dict[str, Any]:
     return {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
 
 
+def bare_pod(name: str, **spec: Any) -> dict[str, Any]:
+    pod = pod_template(name, **spec)
+    return {**pod, "metadata": {**pod["metadata"], "name": name}}
+
+
 async def why_waiting(cluster: SampleCluster, app: str) -> str:
     """Wait until a pod of an app is told why it has no node, and return that."""
     said = list[str]()
@@ -162,6 +168,10 @@ def test_pods_are_kept_away_by_those_who_want_to_be_alone() -> None:
             assert "1 node(s) didn't satisfy existing pods anti-affinity rules. " in (
                 await why_waiting(cluster, "web")
             )
+            (web,) = await cluster.pods(labelSelector="app=web")
+            path = f"{PODS}/{web['metadata']['name']}"
+            await cluster.merge(path, {"metadata": {"labels": {"app": "harmless"}}})
+            await cluster.phases_are(Running=3, Pending=1)  # and a new one in its stead
 
     run(story())
 
@@ -242,6 +252,43 @@ def test_pods_that_must_be_spread_over_racks_run_on_no_node_without_one() -> Non
                 "(missing required label). no new claims to deallocate, preemption: "
                 "0/1 nodes are available: 1 Preemption is not helpful for scheduling."
             )
+
+    run(story())
+
+
+def test_pods_where_there_is_no_domain_are_no_company() -> None:
+    async def story() -> None:
+        async with running_cluster() as cluster:
+            await cluster.add_node("placeless")
+            await cluster.add_node("zoned", labels={"zone": "z"})
+            await cluster.install_network()
+            await cluster.nodes_are_ready(2)
+            outside = {"nodeSelector": {HOST: "placeless"}}
+            await cluster.create(RC, replication_controller("flock", 1, **outside))
+            await cluster.phases_are(Running=1)
+            friendly = {"podAffinity": near("flock", topology="zone")}
+            follower = replication_controller("follower", 1, affinity=friendly)
+            follower["spec"]["selector"] = {"role": "follower"}
+            labels = {"app": "flock", "role": "follower"}
+            follower["spec"]["template"]["metadata"]["labels"] = labels
+            await cluster.create(RC, follower)
+            await cluster.phases_are(Running=2)
+            assert spread(await cluster.pods())["zoned"] == 1
+
+    run(story())
+
+
+def test_a_pod_that_is_not_meant_any_more_gives_its_neighbours_room() -> None:
+    async def story() -> None:
+        async with running_cluster() as cluster:
+            await ready_cluster(cluster, 1)
+            await cluster.create(PODS, bare_pod("web"))
+            await cluster.phases_are(Running=1)
+            apart = {"podAntiAffinity": near("web")}
+            await cluster.create(RC, replication_controller("hermit", 1, affinity=apart))
+            assert "didn't match pod anti-affinity rules" in await why_waiting(cluster, "hermit")
+            await cluster.merge(f"{PODS}/web", {"metadata": {"labels": {"app": "other"}}})
+            await cluster.phases_are(Running=2)
 
     run(story())
 
