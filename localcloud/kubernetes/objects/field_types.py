@@ -45,6 +45,15 @@ SchedulingGate
 name string!
 Affinity
 nodeAffinity NodeAffinity
+podAffinity PodAffinity
+podAntiAffinity PodAffinity
+PodAffinity
+requiredDuringSchedulingIgnoredDuringExecution []PodAffinityTerm
+PodAffinityTerm
+topologyKey string
+labelSelector LabelSelector
+namespaceSelector LabelSelector
+namespaces []string
 NodeAffinity
 requiredDuringSchedulingIgnoredDuringExecution NodeSelector
 NodeSelector

@@ -7,6 +7,7 @@ from localcloud.kubernetes.objects.failures import Cause, quoted
 from localcloud.kubernetes.objects.metadata_validation import check_labels, faults
 from localcloud.kubernetes.objects.names import label_name
 from localcloud.kubernetes.objects.pods import parse_quantity
+from localcloud.kubernetes.objects.selector_validation import check_affinity
 
 Body = Mapping[str, Any]
 
@@ -35,6 +36,7 @@ def check_pod_spec(spec: Body, path: str) -> Iterator[Cause]:
     yield from one_of(spec, "restartPolicy", _RESTART_POLICIES, path)
     yield from one_of(spec, "dnsPolicy", _DNS_POLICIES, path)
     yield from check_labels(spec.get("nodeSelector"), f"{path}.nodeSelector")
+    yield from check_affinity(spec.get("affinity"), f"{path}.affinity")
     for index, toleration in enumerate(spec.get("tolerations") or ()):
         yield from _toleration(toleration, f"{path}.tolerations[{index}]")
 

@@ -14,7 +14,7 @@ Labels = Mapping[str, str]
 LabelTest = Callable[[Labels], bool]
 ObjectTest = Callable[[Mapping[str, Any]], bool]
 
-SELECTOR_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
+_SELECTOR_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 """The operators of label selectors; node selectors have `Gt` and `Lt`, too."""
 
 
@@ -47,7 +47,7 @@ def label_selector_test(selector: Mapping[str, Any] | None) -> LabelTest:
         _test(key, "In", (value,)) for key, value in (selector.get("matchLabels") or {}).items()
     ]
     for expression in selector.get("matchExpressions") or ():
-        if expression["operator"] not in SELECTOR_OPERATORS:
+        if expression["operator"] not in _SELECTOR_OPERATORS:
             text = f"{expression['operator']!r} is not a valid label selector operator"
             raise BadSelector(text)
         tests.append(expression_test(expression))

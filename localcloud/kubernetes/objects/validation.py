@@ -15,7 +15,7 @@ from localcloud.kubernetes.objects.metadata_validation import (
     check_metadata,
     faults,
 )
-from localcloud.kubernetes.objects.names import config_key, label_key
+from localcloud.kubernetes.objects.names import config_key
 from localcloud.kubernetes.objects.pod_validation import (
     EFFECTS,
     PROTOCOLS,
@@ -23,7 +23,8 @@ from localcloud.kubernetes.objects.pod_validation import (
     one_of,
     port_number,
 )
-from localcloud.kubernetes.objects.selectors import SELECTOR_OPERATORS, label_selector_test
+from localcloud.kubernetes.objects.selector_validation import check_selector
+from localcloud.kubernetes.objects.selectors import label_selector_test
 
 Body = Mapping[str, Any]
 
@@ -100,7 +101,7 @@ def _selecting(body: Body) -> Iterator[Cause]:
     if selector is None:
         yield Cause.required("spec.selector")
     else:
-        yield from _selector(selector)
+        yield from check_selector(selector, "spec.selector")
     if selector == {}:
         text = f"empty selector is invalid for {body['kind'].lower()}"
         yield Cause.invalid("spec.selector", "{}", text)
@@ -147,24 +148,6 @@ def _shares(values: Body, path: str, *names: str) -> Iterator[Cause]:
             yield Cause.invalid(f"{path}.{name}", quoted(value), text)
 
 
-def _selector(selector: Body | None) -> Iterator[Cause]:
-    """Check a LabelSelector, which stands in every spec under the same name."""
-    yield from check_labels((selector or {}).get("matchLabels"), "spec.selector.matchLabels")
-    for index, expression in enumerate((selector or {}).get("matchExpressions") or ()):
-        place = f"spec.selector.matchExpressions[{index}]"
-        operator, values = expression.get("operator"), expression.get("values")
-        if operator in ("In", "NotIn") and not values:
-            text = "must be specified when `operator` is 'In' or 'NotIn'"
-            yield Cause.required(f"{place}.values", text)
-        elif operator in ("Exists", "DoesNotExist") and values:
-            text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-            yield Cause.forbidden(f"{place}.values", text)
-        elif operator not in SELECTOR_OPERATORS:
-            text = "not a valid selector operator"
-            yield Cause.invalid(f"{place}.operator", quoted(operator), text)
-        yield from faults(f"{place}.key", expression["key"], label_key(expression["key"]))
-
-
 def _selects(selector: Body | None, labels: Mapping[str, str]) -> bool:
     try:
         return label_selector_test(selector)(labels)
@@ -184,7 +167,7 @@ def _disruption_budget(body: Body) -> Iterator[Cause]:
         text = "minAvailable and maxUnavailable cannot be both set"
         yield Cause.invalid("spec", quoted(shown), text)
     yield from _shares(spec, "spec", "minAvailable", "maxUnavailable")
-    yield from _selector(spec.get("selector"))
+    yield from check_selector(spec.get("selector"), "spec.selector")
 
 
 # Everything else

@@ -18,6 +18,10 @@ MOMENT = "2026-01-01T00:00:00Z"
 ODD = ("abc", 7, True, [], {}, [{}], {"a": "b"})
 
 _NEEDED = {"nodeSelectorTerms": [{"matchExpressions": [{"key": "a", "operator": "Exists"}]}]}
+_APART = {
+    "topologyKey": "kubernetes.io/hostname",
+    "labelSelector": {"matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}]},
+}
 _SPEC = {
     "containers": [
         {
@@ -34,6 +38,7 @@ _SPEC = {
     "tolerations": [{"key": "a", "operator": "Exists"}],
     "affinity": {
         "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _NEEDED},
+        "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [_APART]},
     },
 }
 _LABELS = {"app": "x"}

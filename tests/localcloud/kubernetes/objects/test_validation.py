@@ -99,3 +99,54 @@ def test_all_faults_of_a_pod_are_told_at_once():
         'spec.tolerations[1].operator: Invalid value: "Equal": operator must be Exists when `key` '
         'is empty, which means "match all values and all keys"',
     ]
+
+
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+
+
+def pod_with(affinity: dict[str, Any]) -> dict[str, Any]:
+    return {"spec": {"affinity": affinity, "containers": [{"name": "a", "image": "a"}]}}
+
+
+@pytest.mark.parametrize(
+    ("expression", "fault"),
+    [
+        ({"operator": "Gt", "values": ["5"]}, None),
+        (
+            {"operator": "Lt", "values": ["5", "6"]},
+            "values: Required value: must be specified single value when `operator` is 'Lt' or "
+            "'Gt'",
+        ),
+        (
+            {"operator": "In"},
+            "values: Required value: must be specified when `operator` is 'In' or 'NotIn'",
+        ),
+        ({"operator": "Foo"}, 'operator: Invalid value: "Foo": not a valid selector operator'),
+    ],
+)
+def test_node_affinity_has_operators_of_its_own(expression, fault):
+    terms = [{"matchExpressions": [{"key": "size", **expression}]}]
+    found = faults(kinds.POD, pod_with({"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": terms}}}))
+    place = f"spec.affinity.nodeAffinity.{REQUIRED}.nodeSelectorTerms[0].matchExpressions[0]"
+    assert found == ([f"{place}.{fault}"] if fault else [])
+
+
+def test_node_affinity_needs_a_term():
+    (found,) = faults(kinds.POD, pod_with({"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": []}}}))
+    assert found.endswith(
+        "nodeSelectorTerms: Required value: must have at least one node selector term"
+    )
+
+
+@pytest.mark.parametrize("kind", ["podAffinity", "podAntiAffinity"])
+def test_terms_of_pod_affinity_are_checked(kind):
+    odd = {"matchExpressions": [{"key": "a", "operator": "Gt", "values": ["5"]}]}
+    term = {"labelSelector": odd, "namespaceSelector": {"matchLabels": {"a": "_"}}}
+    found = faults(kinds.POD, pod_with({kind: {REQUIRED: [term]}}))
+    place = f"spec.affinity.{kind}.{REQUIRED}[0]"
+    assert [one.partition(": ")[0] for one in found] == [
+        f"{place}.labelSelector.matchExpressions[0].operator",
+        f"{place}.namespaceSelector.matchLabels",
+        *[f"{place}.topologyKey"] * 3,
+    ]
+    assert f"{place}.topologyKey: Required value: can not be empty" in found
