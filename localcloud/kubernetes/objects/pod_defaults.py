@@ -1,6 +1,6 @@
 """What the API server fills into pods and pod templates; see `defaults` for the rest."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from localcloud.kubernetes.objects.quantities import canonical
@@ -29,10 +29,12 @@ def complete_pod_spec(spec: Body) -> None:
     spec.setdefault("terminationGracePeriodSeconds", 30)
     if spec.get("serviceAccountName"):
         spec.setdefault("serviceAccount", spec["serviceAccountName"])
-    for container in (*spec.get("initContainers", ()), *spec.get("containers", ())):
+    for container in _containers(spec):
         if isinstance(container, dict):
             _container(container, host_network=bool(spec.get("hostNetwork")))
     for volume in spec.get("volumes", ()):
+        if volume.keys() == {"name"}:
+            volume["emptyDir"] = {}
         for source in ("configMap", "secret", "projected", "downwardAPI"):
             if isinstance(volume.get(source), dict):
                 volume[source].setdefault("defaultMode", 0o644)
@@ -42,6 +44,11 @@ def complete_pod_spec(spec: Body) -> None:
             quantities(volume["emptyDir"], "sizeLimit")
 
 
+def _containers(spec: Mapping[str, Any]) -> Iterator[Any]:
+    yield from spec.get("initContainers", ())
+    yield from spec.get("containers", ())
+
+
 def _container(container: Body, *, host_network: bool) -> None:
     container.setdefault("imagePullPolicy", _pull_policy(str(container.get("image", ""))))
     container.setdefault("terminationMessagePath", "/dev/termination-log")
@@ -49,8 +56,6 @@ def _container(container: Body, *, host_network: bool) -> None:
     resources = container.setdefault("resources", {})
     for field in ("limits", "requests"):
         quantities(resources.get(field))
-    if resources.get("limits"):
-        resources["requests"] = {**resources["limits"], **resources.get("requests", {})}
     for port in container.get("ports", ()):
         port.setdefault("protocol", "TCP")
         if host_network:
@@ -92,6 +97,10 @@ def complete_pod(pod: Body) -> None:
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
     spec.setdefault("priority", _PRIORITIES.get(spec.get("priorityClassName", ""), 0))
     _tolerate_leaving_nodes(spec)
+    for container in _containers(spec):
+        resources = container["resources"]
+        if resources.get("limits"):  # a template keeps silent about requests
+            resources["requests"] = {**resources["limits"], **resources.get("requests", {})}
     status = pod.setdefault("status", {})
     status.setdefault("phase", "Pending")
     status.setdefault("qosClass", _quality_of_service(spec))
@@ -118,13 +127,13 @@ def _tolerate_leaving_nodes(spec: Body) -> None:
 
 
 def _quality_of_service(spec: Mapping[str, Any]) -> str:
-    """BestEffort, Burstable or Guaranteed, from requests and limits."""
-    resources = [container.get("resources") or {} for container in spec.get("containers", ())]
-    if not any(item.get("requests") or item.get("limits") for item in resources):
+    """BestEffort, Burstable or Guaranteed, from the cpu and memory of all containers."""
+
+    def sizes(part: str) -> list[str]:
+        given = (container["resources"].get(part) or {} for container in _containers(spec))
+        return [amounts.get(name, "0") for amounts in given for name in ("cpu", "memory")]
+
+    requests, limits = sizes("requests"), sizes("limits")
+    if {*requests, *limits} == {"0"}:
         return "BestEffort"
-    guaranteed = all(
-        {"cpu", "memory"} <= (item.get("limits") or {}).keys()
-        and item.get("requests", item["limits"]) == item["limits"]
-        for item in resources
-    )
-    return "Guaranteed" if guaranteed else "Burstable"
+    return "Guaranteed" if requests == limits and "0" not in limits else "Burstable"
