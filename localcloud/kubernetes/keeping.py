@@ -11,6 +11,7 @@ from pathlib import Path
 from localcloud.database import WINDOW, Change, Database
 from localcloud.kubernetes.access.tokens import make_signing_key
 from localcloud.kubernetes.objects import store as objects
+from localcloud.kubernetes.objects.defaults import complete
 from localcloud.kubernetes.objects.kinds import KINDS, Kind
 from localcloud.kubernetes.objects.store import Body, ChangeType, Listener, Store, Stored
 
@@ -111,5 +112,9 @@ class Keeper:
 
 def _read_objects(database: Database) -> Iterator[tuple[Kind, Body]]:
     for kind in KINDS:
-        for _, body in database.read(kind.path()):
-            yield kind, json.loads(body)
+        for _, text in database.read(kind.path()):
+            body: Body = json.loads(text)
+            complete(
+                kind, body
+            )  # an older version may have filled in less, or written it otherwise
+            yield kind, body

@@ -15,6 +15,7 @@ import pytest
 from localcloud.clock import WallClock
 from localcloud.database import WINDOW, Unreadable
 from localcloud.kubernetes.client import MASTERS, ApiFailure
+from localcloud.kubernetes.controllers.revisions import same_template
 from localcloud.kubernetes.keeping import Keeper
 from localcloud.kubernetes.objects.kinds import CONFIG_MAP
 from localcloud.kubernetes.objects.store import Store, TooOld
@@ -22,6 +23,9 @@ from localcloud.kubernetes.planes import Plane, PlaneConfig, Planes
 from localcloud.profiles import PROFILES
 
 SETTINGS = "/api/v1/namespaces/default/configmaps"
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+REPLICA_SETS = "/apis/apps/v1/namespaces/default/replicasets"
+MERGE = "application/merge-patch+json"
 TOKEN = "/api/v1/namespaces/default/serviceaccounts/default/token"
 REVIEW = "/apis/authentication.k8s.io/v1/tokenreviews"
 
@@ -94,6 +98,43 @@ def test_watch_from_before_has_to_list_again(tmp_path: Path, plane_config: Plane
         assert store.since(CONFIG_MAP, store.version) == []
 
     run(story())
+
+
+def test_what_an_older_version_kept_is_completed_as_what_is_written_today(
+    tmp_path: Path, plane_config: PlaneConfig
+) -> None:
+    """Else a Deployment would differ from its ReplicaSet once its status is written, and roll."""
+
+    async def story() -> None:
+        first = plane_on(tmp_path / "cluster.db", plane_config)
+        await first.start()
+        api = first.client(MASTERS)
+        labels = {"app": "web"}
+        spec = {"selector": {"matchLabels": labels}, "template": template(labels, "500m")}
+        for path in (DEPLOYMENTS, REPLICA_SETS):
+            await api.request("POST", path, body={"metadata": {"name": "web"}, "spec": spec})
+        await first.stop()
+        with closing(sqlite3.connect(tmp_path / "cluster.db", isolation_level=None)) as past:
+            older = """replace(CAST(body AS TEXT), '"500m"', '"0.5"')"""
+            past.execute(f"UPDATE records SET body = CAST({older} AS BLOB) WHERE room != 'plane'")
+        second = plane_on(tmp_path / "cluster.db", plane_config)
+        await second.start()
+        api = second.client(MASTERS)
+        status = {"status": {"replicas": 1}}
+        deployment = await api.request(
+            "PATCH", f"{DEPLOYMENTS}/web/status", body=status, content_type=MERGE
+        )
+        assert deployment["metadata"]["generation"] == 1
+        replica_set = await api.request("GET", f"{REPLICA_SETS}/web")
+        assert same_template(deployment, replica_set)
+        await second.stop()
+
+    run(story())
+
+
+def template(labels: dict[str, str], cpu: str) -> dict[str, Any]:
+    container = {"name": "a", "image": "nginx", "resources": {"requests": {"cpu": cpu}}}
+    return {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
 
 
 def test_token_of_a_service_account_goes_on_working(
