@@ -6,7 +6,6 @@ from typing import Any
 
 from localcloud.kubernetes.api import calls, patch
 from localcloud.kubernetes.api.calls import APPLY_PATCH, JSON_PATCH, PATCH_TYPES, Call
-from localcloud.kubernetes.api.go_values import go_text, json_word, wrong_conversion
 from localcloud.kubernetes.objects.failures import (
     ApiFailure,
     WrongType,
@@ -14,6 +13,7 @@ from localcloud.kubernetes.objects.failures import (
     invalid_patch,
     unsupported_media,
 )
+from localcloud.kubernetes.objects.go_values import go_text, json_word, wrong_conversion
 from localcloud.kubernetes.objects.store import Body, Stored, encode
 
 log = logging.getLogger(__name__)

@@ -88,10 +88,10 @@ def _scale(registry: Registry, kind: Kind, call: Call, target: Target) -> Docume
     wanted = require_object(call.body)
     if call.method == "PATCH":
         wanted = merge_patch(_scale_of(stored), wanted)
-    version = wanted.get("metadata", {}).get("resourceVersion", "")
+    version = (wanted.get("metadata") or {}).get("resourceVersion", "")
     registry.require_version(kind, target.name, stored, version)
     body = stored.copy()
-    body["spec"]["replicas"] = wanted.get("spec", {}).get("replicas", 0)
+    body["spec"]["replicas"] = (wanted.get("spec") or {}).get("replicas", 0)
     updated = registry.update(kind, target.namespace, target.name, body, dry_run=call.dry_run)
     return document(_scale_of(updated))
 

@@ -8,6 +8,7 @@ from typing import Any
 from localcloud.kubernetes.client.informer import Obj
 from localcloud.kubernetes.controllers.replication import owner_reference
 from localcloud.kubernetes.objects.kinds import DEPLOYMENT
+from localcloud.kubernetes.objects.names import ALPHABET
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
@@ -15,9 +16,6 @@ HISTORY = "deployment.kubernetes.io/revision-history"
 DESIRED = "deployment.kubernetes.io/desired-replicas"
 MAXIMUM = "deployment.kubernetes.io/max-replicas"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-
-ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-"""Letters of generated names, as upstream: no vowels, so no words."""
 
 
 def template_hash(template: Mapping[str, Any]) -> str:

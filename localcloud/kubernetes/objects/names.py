@@ -4,6 +4,9 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
+ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+"""Letters of generated names, as upstream: no vowels and no look-alikes, so that none is a word."""
+
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"

@@ -22,13 +22,11 @@ from localcloud.kubernetes.objects.failures import (
     wrong_name,
 )
 from localcloud.kubernetes.objects.kinds import Kind
+from localcloud.kubernetes.objects.names import ALPHABET
 from localcloud.kubernetes.objects.service_addresses import ServiceAddresses, keep_addresses
 from localcloud.kubernetes.objects.shapes import require_types, wrong_kind
 from localcloud.kubernetes.objects.store import Body, Store, Stored
 from localcloud.kubernetes.objects.validation import check
-
-ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-"""No vowels and no look-alikes, so that no suffix spells a word."""
 
 SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 EVENTS_KEPT = 2000

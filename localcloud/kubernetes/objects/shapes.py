@@ -22,6 +22,7 @@ from localcloud.kubernetes.objects.failures import (
     unreadable,
 )
 from localcloud.kubernetes.objects.field_types import FIELDS, REQUIRED
+from localcloud.kubernetes.objects.go_values import json_word
 from localcloud.kubernetes.objects.kinds import KINDS, Kind
 from localcloud.kubernetes.objects.protobuf_fields import Field
 from localcloud.kubernetes.objects.quantities import canonical
@@ -140,12 +141,9 @@ def _require_readable(kind: Kind, wanted: str, value: Any) -> None:
 
 
 def _wrong(kind: Kind, value: Any, path: str, go_type: str) -> WrongType:
-    given = {bool: "bool", int: "number", float: "number", str: "string", list: "array"}
-    word = given.get(type(value), "object")
-    place = re.sub(r"\[\d+]", "", path)
-    why = (
-        f"json: cannot unmarshal {word} into Go struct field {kind.kind}.{place} of type {go_type}"
-    )
+    place = re.sub(r"\[\d+]", "", f"{kind.kind}.{path}")
+    found = json_word(value)
+    why = f"json: cannot unmarshal {found} into Go struct field {place} of type {go_type}"
     return WrongType(kind, why, value, go_type)
 
 

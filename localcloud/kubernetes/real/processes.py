@@ -16,6 +16,8 @@ GRACE = 15.0  # seconds from SIGTERM to SIGKILL; an API server takes several of 
 
 _PR_SET_PDEATHSIG = 1
 
+_libc = ctypes.CDLL(None)  # found here: between fork and exec, a lock that it needs may be held
+
 log = logging.getLogger(__name__)
 
 
@@ -104,6 +106,6 @@ def _end_with(daemon: int) -> None:
     An API server that is merely asked to end waits for ever for its etcd, which has gone, too.
     """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != daemon:  # it went before the kernel knew
             os._exit(1)

@@ -7,7 +7,7 @@ import pytest
 from localcloud.kubernetes.access.users import MASTERS
 from localcloud.kubernetes.client import ApiFailure
 from localcloud.kubernetes.objects.kinds import EVENT, KINDS
-from localcloud.kubernetes.objects.registry import ALPHABET
+from localcloud.kubernetes.objects.names import ALPHABET
 from localcloud.kubernetes.objects.unknown_fields import unknown_fields
 
 MERGE = "application/merge-patch+json"
