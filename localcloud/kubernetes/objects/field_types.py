@@ -40,9 +40,18 @@ affinity Affinity
 nodeName string
 priority int
 schedulingGates []SchedulingGate
+topologySpreadConstraints []TopologySpreadConstraint
 volumes []Volume
 SchedulingGate
 name string!
+TopologySpreadConstraint
+topologyKey string!
+maxSkew int!
+whenUnsatisfiable string!
+labelSelector LabelSelector
+minDomains int
+nodeAffinityPolicy string
+nodeTaintsPolicy string
 Affinity
 nodeAffinity NodeAffinity
 podAffinity PodAffinity

@@ -7,7 +7,7 @@ from localcloud.kubernetes.objects.failures import Cause, quoted
 from localcloud.kubernetes.objects.metadata_validation import check_labels, faults
 from localcloud.kubernetes.objects.names import label_name
 from localcloud.kubernetes.objects.pods import parse_quantity
-from localcloud.kubernetes.objects.selector_validation import check_affinity
+from localcloud.kubernetes.objects.selector_validation import check_affinity, check_selector
 
 Body = Mapping[str, Any]
 
@@ -16,6 +16,7 @@ EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _RESTART_POLICIES = ("Always", "OnFailure", "Never")
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+_SPREAD_POLICIES = ("DoNotSchedule", "ScheduleAnyway")
 _HANDLERS = ("exec", "grpc", "httpGet", "tcpSocket")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
@@ -39,6 +40,8 @@ def check_pod_spec(spec: Body, path: str) -> Iterator[Cause]:
     yield from check_affinity(spec.get("affinity"), f"{path}.affinity")
     for index, toleration in enumerate(spec.get("tolerations") or ()):
         yield from _toleration(toleration, f"{path}.tolerations[{index}]")
+    for index, constraint in enumerate(spec.get("topologySpreadConstraints") or ()):
+        yield from _spread(constraint, f"{path}.topologySpreadConstraints[{index}]")
 
 
 def one_of(record: Body, name: str, supported: Sequence[str], path: str) -> Iterator[Cause]:
@@ -141,6 +144,14 @@ def _resources(resources: Body, path: str) -> Iterator[Cause]:
         if name in limits and parse_quantity(request) > parse_quantity(limits[name]):
             text = f"must be less than or equal to {name} limit of {limits[name]}"
             yield Cause.invalid(f"{path}.requests", quoted(request), text)
+
+
+def _spread(constraint: Body, path: str) -> Iterator[Cause]:
+    if constraint["maxSkew"] <= 0:
+        text = "must be greater than zero"
+        yield Cause.invalid(f"{path}.maxSkew", quoted(constraint["maxSkew"]), text)
+    yield from one_of(constraint, "whenUnsatisfiable", _SPREAD_POLICIES, path)
+    yield from check_selector(constraint.get("labelSelector"), f"{path}.labelSelector")
 
 
 def _toleration(toleration: Body, path: str) -> Iterator[Cause]:

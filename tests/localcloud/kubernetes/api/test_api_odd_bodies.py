@@ -36,6 +36,9 @@ _SPEC = {
     ],
     "volumes": [{"name": "v", "secret": {"secretName": "s", "optional": True}}],
     "tolerations": [{"key": "a", "operator": "Exists"}],
+    "topologySpreadConstraints": [
+        {"topologyKey": "a", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"}
+    ],
     "affinity": {
         "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _NEEDED},
         "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [_APART]},

@@ -150,3 +150,16 @@ def test_terms_of_pod_affinity_are_checked(kind):
         *[f"{place}.topologyKey"] * 3,
     ]
     assert f"{place}.topologyKey: Required value: can not be empty" in found
+
+
+def test_what_is_spread_unevenly_is_told():
+    constraint = {"topologyKey": "zone", "maxSkew": 0, "whenUnsatisfiable": "Perhaps"}
+    odd = {"labelSelector": {"matchLabels": {"a": "_"}}}
+    spec = {**pod_with({})["spec"], "topologySpreadConstraints": [{**constraint, **odd}]}
+    found = faults(kinds.POD, {"spec": spec})
+    assert found[:2] == [
+        "spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than zero",
+        'spec.topologySpreadConstraints[0].whenUnsatisfiable: Unsupported value: "Perhaps": '
+        'supported values: "DoNotSchedule", "ScheduleAnyway"',
+    ]
+    assert found[2].startswith("spec.topologySpreadConstraints[0].labelSelector.matchLabels: ")
