@@ -9,6 +9,13 @@ from localcloud.clock import stamp
 from localcloud.kubernetes.client.informer import Key, Obj, key_of
 from localcloud.kubernetes.client.writes import delete, merge
 from localcloud.kubernetes.controllers.context import Context
+from localcloud.kubernetes.controllers.endpoint_forms import (
+    PortMap,
+    endpoint_of,
+    ports_for,
+    ports_of,
+    subsets_of,
+)
 from localcloud.kubernetes.controllers.workqueue import WorkQueue
 from localcloud.kubernetes.objects.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, SERVICE
 from localcloud.kubernetes.objects.pods import is_finished, is_leaving, is_ready
@@ -23,9 +30,6 @@ PER_ENDPOINTS = 1000  # the older kind is cut off here, as upstream
 
 REST_PER_POD = 0.001  # seconds
 LONGEST_REST = 1.0
-
-PortMap = tuple[tuple[str, str, int], ...]
-"""Name, protocol and number of each port, resolved for a pod."""
 
 
 class EndpointsController:
@@ -108,7 +112,7 @@ class EndpointsController:
     async def _write_endpoints(self, service: Obj, pods: list[Obj]) -> None:
         meta = service["metadata"]
         present = [pod for pod in pods if not is_leaving(pod)]
-        wanted = {"subsets": _subsets(service, present[:PER_ENDPOINTS])}
+        wanted = {"subsets": subsets_of(service, present[:PER_ENDPOINTS])}
         known = self._endpoints.objects.get(key_of(service))
         if known is not None:
             if (known.get("subsets") or []) != wanted["subsets"]:
@@ -137,14 +141,14 @@ class EndpointsController:
     async def _write_slices(self, service: Obj, pods: list[Obj], slices: list[Obj]) -> None:
         """Bring the slices up to date, leaving those alone whose endpoints did not change."""
         slices = [one for one in slices if one["metadata"]["labels"].get(MANAGED_LABEL) == SLICES]
-        by_ports: dict[PortMap, dict[str, Obj]] = {_ports_for(service, None): {}}
+        by_ports: dict[PortMap, dict[str, Obj]] = {ports_for(service, None): {}}
         for pod in pods:
-            ports = _ports_for(service, pod)
-            by_ports.setdefault(ports, {})[pod["metadata"]["uid"]] = _endpoint(service, pod)
-        if len(by_ports) > 1 and not by_ports[_ports_for(service, None)]:
-            del by_ports[_ports_for(service, None)]
+            ports = ports_for(service, pod)
+            by_ports.setdefault(ports, {})[pod["metadata"]["uid"]] = endpoint_of(service, pod)
+        if len(by_ports) > 1 and not by_ports[ports_for(service, None)]:
+            del by_ports[ports_for(service, None)]
         for ports, wanted in by_ports.items():
-            mine = [one for one in slices if _ports_of(one) == ports]
+            mine = [one for one in slices if ports_of(one) == ports]
             slices = [one for one in slices if one not in mine]
             await self._fill(service, ports, wanted, mine)
         for stale in slices:
@@ -235,81 +239,3 @@ def _serving(pod: Obj) -> tuple[Any, ...]:
 def _is_ours(endpoints: Obj) -> bool:
     labels = endpoints["metadata"].get("labels") or {}
     return labels.get("endpoints.kubernetes.io/managed-by") == NAME
-
-
-def _ports_for(service: Obj, pod: Obj | None) -> PortMap:
-    """Resolve a Service's target ports for one pod; without a pod, those that have numbers."""
-    found = []
-    for port in service["spec"].get("ports") or ():
-        target = port.get("targetPort") or port["port"]
-        number = target if isinstance(target, int) else _named_port(pod, target)
-        if number is not None:
-            found.append((port.get("name", ""), port.get("protocol", "TCP"), number))
-    return tuple(found)
-
-
-def _named_port(pod: Obj | None, name: str) -> int | None:
-    for container in pod["spec"]["containers"] if pod else ():
-        for port in container.get("ports") or ():
-            if port.get("name") == name:
-                number: int = port["containerPort"]
-                return number
-    return int(name) if name.isdigit() else None
-
-
-def _ports_of(endpoint_slice: Obj) -> PortMap:
-    return tuple(
-        (port.get("name", ""), port.get("protocol", "TCP"), port["port"])
-        for port in endpoint_slice.get("ports") or ()
-    )
-
-
-def _target(pod: Obj) -> Obj:
-    meta = pod["metadata"]
-    return {
-        "kind": "Pod",
-        "name": meta["name"],
-        "namespace": meta["namespace"],
-        "uid": meta["uid"],
-    }
-
-
-def _endpoint(service: Obj, pod: Obj) -> Obj:
-    leaving = is_leaving(pod)
-    ready = is_ready(pod)
-    always = bool(service["spec"].get("publishNotReadyAddresses"))
-    return {
-        "addresses": [pod["status"]["podIP"]],
-        "conditions": {
-            "ready": always or (ready and not leaving),
-            "serving": ready,
-            "terminating": leaving,
-        },
-        "nodeName": pod["spec"]["nodeName"],
-        "targetRef": _target(pod),
-    }
-
-
-def _subsets(service: Obj, pods: list[Obj]) -> list[Obj]:
-    """Group addresses by the ports that they answer on, ready ones apart from the others."""
-    by_ports: dict[PortMap, dict[str, list[Obj]]] = {}
-    always = service["spec"].get("publishNotReadyAddresses")
-    for pod in pods:
-        group = by_ports.setdefault(_ports_for(service, pod), {})
-        place = "addresses" if always or is_ready(pod) else "notReadyAddresses"
-        address = {
-            "ip": pod["status"]["podIP"],
-            "nodeName": pod["spec"]["nodeName"],
-            "targetRef": _target(pod),
-        }
-        group.setdefault(place, []).append(address)
-    return [
-        {
-            **group,
-            "ports": [
-                ({"name": name} if name else {}) | {"port": port, "protocol": protocol}
-                for name, protocol, port in ports
-            ],
-        }
-        for ports, group in by_ports.items()
-    ]

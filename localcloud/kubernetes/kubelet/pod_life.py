@@ -11,6 +11,7 @@ from localcloud.kubernetes.client.events import EventRecorder
 from localcloud.kubernetes.client.informer import Obj
 from localcloud.kubernetes.client.interface import ApiClient
 from localcloud.kubernetes.client.writes import delete, strategic_status
+from localcloud.kubernetes.kubelet.mounting import mount
 from localcloud.kubernetes.kubelet.node_status import NodeConfig
 from localcloud.kubernetes.kubelet.pod_addresses import PodAddresses
 from localcloud.kubernetes.kubelet.pod_status import (
@@ -21,7 +22,7 @@ from localcloud.kubernetes.kubelet.pod_status import (
     waiting_status,
 )
 from localcloud.kubernetes.objects.failures import ApiFailure
-from localcloud.kubernetes.objects.kinds import CONFIG_MAP, POD, SECRET
+from localcloud.kubernetes.objects.kinds import POD
 from localcloud.kubernetes.objects.pods import is_finished, is_leaving
 from localcloud.kubernetes.pods import images
 from localcloud.kubernetes.pods.http import ReadApi
@@ -35,7 +36,6 @@ from localcloud.profiles import Profile
 
 LONGEST_GRACE = 2.0  # seconds; what does not run ends sooner than it may
 TRY_AGAIN = 1.0  # seconds after a call that failed
-MOUNT_AGAIN = 2.0  # seconds until a missing Secret or ConfigMap is looked for again
 
 GONE = (404, 409)
 """The pod is no longer there, or another one has its name."""
@@ -161,7 +161,7 @@ class PodLives:
         restarts = _restarts(life.pod)
         if not restarts:
             await self._write(life, self._waiting(life, CREATING))
-        secrets = await self._mount(life)
+        secrets = await mount(life.pod, self._host.api, self._host.clock, self._host.events)
         if any(images.is_missing(one["image"]) for one in life.pod["spec"]["containers"]):
             await self._fail_to_pull(life)
             return
@@ -220,40 +220,6 @@ class PodLives:
         )
         await self._write(life, refused_status("OutOfpods", told, stamp(self._host.clock.now())))
         self._host.events.record(POD, life.pod, "OutOfpods", told, warning=True)
-
-    async def _mount(self, life: Life) -> dict[str, Obj]:
-        """Wait for the Secrets and ConfigMaps that a pod mounts; returns the Secrets by name."""
-        secrets = {}
-        namespace = life.pod["metadata"]["namespace"]
-        for volume in life.pod["spec"].get("volumes") or ():
-            for field_name, kind, key in (
-                ("secret", SECRET, "secretName"),
-                ("configMap", CONFIG_MAP, "name"),
-            ):
-                source = volume.get(field_name)
-                if not source:
-                    continue
-                found = await self._find_mounted(
-                    life, volume["name"], kind.path(namespace, source[key]), source
-                )
-                if found is not None and kind is SECRET:
-                    secrets[source[key]] = found
-        return secrets
-
-    async def _find_mounted(self, life: Life, volume: str, path: str, source: Obj) -> Obj | None:
-        while True:
-            try:
-                found: Obj = await self._host.api.request("GET", path)
-            except ApiFailure as failure:
-                if failure.status != 404:
-                    raise
-                if source.get("optional"):
-                    return None
-                told = f'MountVolume.SetUp failed for volume "{volume}" : {failure.message}'
-                self._host.events.record(POD, life.pod, "FailedMount", told, warning=True)
-            else:
-                return found
-            await self._host.clock.sleep(MOUNT_AGAIN)
 
     async def _fail_to_pull(self, life: Life) -> None:
         image = next(
