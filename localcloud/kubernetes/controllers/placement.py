@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from localcloud.kubernetes.objects.pods import Demand, amount_of, demand_of, tolerates
+from localcloud.kubernetes.objects.pods import Demand, amount_of, tolerates
 from localcloud.kubernetes.objects.selectors import expression_test
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -42,6 +42,12 @@ class NodeRoom:
     taken_memory: int = 0
     others: dict[str, int] = field(default_factory=dict)
     taken_others: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Of the node."""
+        found: Mapping[str, str] = self.node["metadata"].get("labels") or {}
+        return found
 
     def measure(self, node: Obj) -> None:
         """Take over what a node says it has."""
@@ -140,11 +146,6 @@ def _term_matches(term: Obj, labels: Mapping[str, str], fields: Mapping[str, str
     return all(expression_test(one)(labels) for one in by_label) and all(
         expression_test(one)(fields) for one in by_field
     )
-
-
-def demand_of_pod(pod: Obj) -> Demand:
-    """Add up what a pod asks of a node."""
-    return demand_of(pod["spec"])
 
 
 def same_for_pods(before: Obj, after: Obj) -> bool:

@@ -5,31 +5,25 @@ kept until a node changes or a pod leaves, so that thousands of pods cost one pa
 """
 
 import asyncio
-import heapq
 import json
 import logging
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from localcloud.clock import stamp
 from localcloud.kubernetes.client.informer import Key, Obj, key_of
 from localcloud.kubernetes.client.writes import strategic_status
+from localcloud.kubernetes.controllers.candidates import Alike, survey
 from localcloud.kubernetes.controllers.context import Context
-from localcloud.kubernetes.controllers.neighbours import UNMET, Neighbours, Verdict, wants_company
+from localcloud.kubernetes.controllers.neighbours import Neighbours, wants_company
 from localcloud.kubernetes.controllers.placement import (
-    NO_VICTIMS,
     NodeRoom,
-    demand_of_pod,
-    objection,
     same_for_pods,
     say_refusals,
 )
-from localcloud.kubernetes.controllers.spreading import UNLABELLED
 from localcloud.kubernetes.objects.failures import ApiFailure
 from localcloud.kubernetes.objects.kinds import NAMESPACE, NODE, POD
-from localcloud.kubernetes.objects.pods import Demand, is_finished, is_leaving
+from localcloud.kubernetes.objects.pods import demand_of, is_finished, is_leaving
 
 NAME = "default-scheduler"
 RETRY = 1.0  # seconds of real time after a failed call
@@ -38,17 +32,6 @@ _PLACING = ("nodeSelector", "affinity", "tolerations", "priority")
 """What of a pod's spec decides where it may run, beside what its containers request."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Alike:
-    """Pods that ask for the same, and the nodes that may take them, the emptiest first."""
-
-    spec: Obj
-    demand: Demand
-    verdict: Verdict | None = None
-    refusals: Counter[str] = field(default_factory=Counter)
-    candidates: list[tuple[int, str]] = field(default_factory=list)  # a heap: pods on it, name
 
 
 class Scheduler:
@@ -120,7 +103,7 @@ class Scheduler:
         if self._places.get(uid) == node and uid in self._room(node).taken:
             return
         self._places[uid] = node
-        self._room(node).take(uid, demand_of_pod(pod))
+        self._room(node).take(uid, demand_of(pod["spec"]))
 
     def _settle_near(self, pod: Obj, node: str) -> None:
         """Tell those who mind who is where, and try those again who wait for company."""
@@ -147,7 +130,7 @@ class Scheduler:
 
     def _labels_of(self, node: str) -> Mapping[str, str]:
         room = self._rooms.get(node)  # it may be gone, with pods on it that are not yet
-        return _labels(room.node) if room else {}
+        return room.labels if room else {}
 
     def _look_again(self) -> None:
         """Something has become possible that was not: try the stuck pods once more."""
@@ -176,7 +159,7 @@ class Scheduler:
 
     async def _place(self, key: Key, pod: Obj) -> None:
         alike = self._alike(pod)
-        room = self._emptiest(alike)
+        room = alike.emptiest(self._rooms)
         if room is None:
             del self._pending[key]
             self._stuck[key] = pod
@@ -225,49 +208,16 @@ class Scheduler:
 
     def _alike(self, pod: Obj) -> Alike:
         spec = pod["spec"]
-        demand = demand_of_pod(pod)
+        demand = demand_of(spec)
         if self._neighbours.matter(pod):  # each pod that is placed changes it for the next one
             nodes = [room.node for room in self._rooms.values() if room.node.get("status")]
-            return self._survey(Alike(spec, demand, self._neighbours.judge(pod, nodes)))
+            verdict = self._neighbours.judge(pod, nodes)
+            return survey(self._rooms, spec, demand, verdict)
         placing = {field: spec.get(field) for field in _PLACING}
         name = json.dumps([placing, demand.cpu, demand.memory, sorted(demand.ports), demand.others])
         if name not in self._kinds_of_pods:
-            self._kinds_of_pods[name] = self._survey(Alike(spec, demand))
+            self._kinds_of_pods[name] = survey(self._rooms, spec, demand)
         return self._kinds_of_pods[name]
-
-    def _survey(self, alike: Alike) -> Alike:
-        """Work out which nodes may take these pods at all."""
-        for name, room in self._rooms.items():
-            if not room.node.get("status"):
-                continue  # only heard of, through a pod
-            refusal = objection(room.node, alike.spec)
-            if refusal is not None:
-                alike.refusals[refusal] += 1
-            else:
-                alike.candidates.append((len(room.taken), name))
-        heapq.heapify(alike.candidates)
-        return alike
-
-    def _emptiest(self, alike: Alike) -> NodeRoom | None:
-        """Return the node with the fewest pods that has room, dropping those that are full."""
-        heap = alike.candidates
-        while heap:
-            count, name = heap[0]
-            room = self._rooms[name]
-            if len(room.taken) != count:
-                heapq.heapreplace(heap, (len(room.taken), name))
-            elif lacking := room.shortages(alike.demand):
-                heapq.heappop(heap)
-                alike.refusals.update(lacking)
-                helps = room.could_ever_hold(alike.demand)
-                alike.refusals[NO_VICTIMS] += helps
-            elif alike.verdict and (words := alike.verdict.objection(self._labels_of(name))):
-                heapq.heappop(heap)
-                alike.refusals[words] += 1
-                alike.refusals[NO_VICTIMS] += words not in (UNMET, UNLABELLED)
-            else:
-                return room
-        return None
 
     async def _explain(self, key: Key, pod: Obj, message: str) -> None:
         """Write why a pod waits, unless that stands there already."""
@@ -294,18 +244,14 @@ class Scheduler:
                 waiting[key] = changed
 
 
-def _labels(obj: Mapping[str, Any]) -> Mapping[str, str]:
-    return obj["metadata"].get("labels") or {}
-
-
 def _seen(pod: Obj) -> tuple[Any, ...]:
     """What others may mind of a pod that has its place."""
-    return _labels(pod), is_leaving(pod)
+    return pod["metadata"].get("labels"), is_leaving(pod)
 
 
 def _asks(pod: Obj) -> tuple[Any, ...]:
     """What decides where a pod may run; its labels, as others may want it near or far."""
-    return pod["spec"], _labels(pod)
+    return pod["spec"], pod["metadata"].get("labels")
 
 
 def _is_ours(pod: Obj) -> bool:

@@ -1,0 +1,62 @@
+"""Which nodes may take pods that ask for the same, and why the others do not."""
+
+import heapq
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from localcloud.kubernetes.client.informer import Obj
+from localcloud.kubernetes.controllers.neighbours import UNMET, Verdict
+from localcloud.kubernetes.controllers.placement import NO_VICTIMS, NodeRoom, objection
+from localcloud.kubernetes.controllers.spreading import UNLABELLED
+from localcloud.kubernetes.objects.pods import Demand
+
+Rooms = Mapping[str, NodeRoom]
+
+
+@dataclass(slots=True)
+class Alike:
+    """Pods that ask for the same, and the nodes that may take them, the emptiest first."""
+
+    demand: Demand
+    verdict: Verdict | None
+    refusals: Counter[str] = field(default_factory=Counter)
+    candidates: list[tuple[int, str]] = field(default_factory=list)  # a heap: pods on it, name
+
+    def emptiest(self, rooms: Rooms) -> NodeRoom | None:
+        """Return the node with the fewest pods that has room, dropping those that are full."""
+        while self.candidates:
+            count, name = self.candidates[0]
+            room = rooms[name]
+            if len(room.taken) != count:
+                heapq.heapreplace(self.candidates, (len(room.taken), name))
+            elif lacking := room.shortages(self.demand):
+                heapq.heappop(self.candidates)
+                self.refusals.update(lacking)
+                self.refusals[NO_VICTIMS] += room.could_ever_hold(self.demand)
+            elif self.verdict and (words := self.verdict.objection(room.labels)):
+                heapq.heappop(self.candidates)
+                self.refusals[words] += 1
+                self.refusals[NO_VICTIMS] += words not in (UNMET, UNLABELLED)
+            else:
+                return room
+        return None
+
+
+def survey(rooms: Rooms, spec: Obj, demand: Demand, verdict: Verdict | None = None) -> Alike:
+    """Work out which nodes may take these pods at all.
+
+    Args:
+        verdict: what other pods mean for them, where that matters.
+    """
+    alike = Alike(demand, verdict)
+    for name, room in rooms.items():
+        if not room.node.get("status"):
+            continue  # only heard of, through a pod
+        refusal = objection(room.node, spec)
+        if refusal is not None:
+            alike.refusals[refusal] += 1
+        else:
+            alike.candidates.append((len(room.taken), name))
+    heapq.heapify(alike.candidates)
+    return alike
