@@ -74,11 +74,11 @@ class _Parser:
         if operator not in _OPERATORS:
             raise BadSelector(f"found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
         values = self._values() if operator in ("in", "notin") else {self._exact_value()}
-        for value in values:
+        for index, value in enumerate(sorted(values)):
             if operator in "<>" and not value.lstrip("-").isdecimal():
                 text = "for 'Gt', 'Lt' operators, the value must be an integer"
-                _check("values[0]", value, text)
-            _check(f"values[0][{key}]", value, "; ".join(label_value(value)))
+                _check(f"values[{index}]", value, text)
+            _check(f"values[{index}][{key}]", value, "; ".join(label_value(value)))
         return Requirement(key, _OPERATORS[operator], frozenset(values))
 
     def _identifier(self) -> str:

@@ -141,8 +141,17 @@ def _probe(probe: Body, path: str) -> Iterator[Cause]:
 def _resources(resources: Body, path: str) -> Iterator[Cause]:
     limits = resources.get("limits") or {}
     for name, request in (resources.get("requests") or {}).items():
-        if name in limits and parse_quantity(request) > parse_quantity(limits[name]):
-            text = f"must be less than or equal to {name} limit of {limits[name]}"
+        limit = limits.get(name)
+        is_device = "/" in name and "kubernetes.io/" not in name
+        if limit is None:
+            if is_device:
+                text = "Limit must be set for non overcommitable resources"
+                yield Cause.required(f"{path}.limits", text)
+        elif is_device and request != limit:
+            text = f"must be equal to {name} limit of {limit}"
+            yield Cause.invalid(f"{path}.requests", quoted(request), text)
+        elif parse_quantity(request) > parse_quantity(limit):
+            text = f"must be less than or equal to {name} limit of {limit}"
             yield Cause.invalid(f"{path}.requests", quoted(request), text)
 
 

@@ -75,6 +75,7 @@ def test_unreadable_label_selectors_are_refused(selector, why):
     [
         ("UP*", 'requirement: <nil>: Invalid value: "UP*": name part must consist of'),
         ("x/y/z=1", 'requirement: <nil>: Invalid value: "x/y/z": a valid label key must consist'),
+        ("a in (_x,A,z)", 'requirement: values[1][a]: Invalid value: "_x": a valid label must be'),
         ("a=_x", 'requirement: values[0][a]: Invalid value: "_x": a valid label must be an empty'),
     ],
 )

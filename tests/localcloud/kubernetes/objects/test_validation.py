@@ -163,3 +163,25 @@ def test_what_is_spread_unevenly_is_told():
         'supported values: "DoNotSchedule", "ScheduleAnyway"',
     ]
     assert found[2].startswith("spec.topologySpreadConstraints[0].labelSelector.matchLabels: ")
+
+
+@pytest.mark.parametrize(
+    ("resources", "fault"),
+    [
+        ({"limits": {"example.com/gpu": "1"}}, None),
+        ({"requests": {"example.com/gpu": "1"}, "limits": {"example.com/gpu": 1}}, None),
+        ({"requests": {"cpu": "1", "kubernetes.io/x": "1"}}, None),
+        (
+            {"requests": {"example.com/gpu": "1"}},
+            "limits: Required value: Limit must be set for non overcommitable resources",
+        ),
+        (
+            {"requests": {"example.com/gpu": "1"}, "limits": {"example.com/gpu": "2"}},
+            'requests: Invalid value: "1": must be equal to example.com/gpu limit of 2',
+        ),
+    ],
+)
+def test_devices_are_not_promised_twice(resources, fault):
+    container = {"name": "a", "image": "a", "resources": resources}
+    found = faults(kinds.POD, {"spec": {"containers": [container]}})
+    assert found == ([f"spec.containers[0].resources.{fault}"] if fault else [])
