@@ -65,7 +65,7 @@ def list_options(call: Call, newest: int) -> tuple[int, str]:
     limit = max(0, whole_number(call, "limit"))
     if token and version not in ("", "0"):
         raise bad_request("specifying resource version is not allowed when using continue")
-    if not _is_version(version):
+    if not _is_readable(version):
         raise bad_request(f"invalid resource version: {_no_version(version)}")
     if version and int(version) > newest:
         raise _too_large(version, newest)
@@ -108,7 +108,7 @@ def require_watch_options(call: Call, newest: int) -> None:
     if causes:
         raise invalid_options("ListOptions", causes)
     version = call.query.get("resourceVersion", "")
-    if not _is_version(version):
+    if not _is_readable(version):
         raise internal_error(_no_version(version))
     if version and int(version) > newest:
         raise _too_large(version, newest)
@@ -124,8 +124,9 @@ def whole_number(call: Call, name: str) -> int:
         raise bad_request(why) from error
 
 
-def _is_version(text: str) -> bool:
-    return not text or (text.isascii() and text.isdecimal())
+def _is_readable(version: str) -> bool:
+    """Whether a version is a number, or not given."""
+    return not version or (version.isascii() and version.isdecimal())
 
 
 def _no_version(version: str) -> str:

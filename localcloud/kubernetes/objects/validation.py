@@ -125,9 +125,7 @@ def _strategy(spec: Body) -> Iterator[Cause]:
             text = "may not be specified when strategy `type` is 'Recreate'"
             yield Cause.forbidden(f"spec.{place}.rollingUpdate", text)
         yield from _shares(rolling, f"spec.{place}.rollingUpdate", "maxSurge", "maxUnavailable")
-        if [rolling.get(name) in (0, "0%") for name in ("maxSurge", "maxUnavailable")] == [
-            True
-        ] * 2:
+        if all(rolling.get(name) in (0, "0%") for name in ("maxSurge", "maxUnavailable")):
             text = "may not be 0 when `maxSurge` is 0"
             field = f"spec.{place}.rollingUpdate.maxUnavailable"
             yield Cause.invalid(field, quoted(rolling["maxUnavailable"]), text)
