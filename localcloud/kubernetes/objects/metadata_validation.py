@@ -55,6 +55,13 @@ def faults(field: str, value: Any, texts: Iterable[str]) -> Iterator[Cause]:
     return (Cause.invalid(field, quoted(value), text) for text in texts)
 
 
+def one_of(record: Body, name: str, supported: Sequence[str], path: str) -> Iterator[Cause]:
+    """Check a field that holds one of a few words, where it holds something."""
+    value = record.get(name)
+    if value and value not in supported:
+        yield Cause.unsupported(f"{path}.{name}", value, supported)
+
+
 def check_labels(labels: Mapping[str, str] | None, field: str) -> Iterator[Cause]:
     """List what is wrong with labels, or with what selects by them."""
     for key, value in (labels or {}).items():

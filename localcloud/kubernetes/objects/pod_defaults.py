@@ -7,6 +7,8 @@ from localcloud.kubernetes.objects.quantities import canonical
 
 Body = dict[str, Any]
 
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 _PRIORITIES = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
 NOT_READY = "node.kubernetes.io/not-ready"
 _LEAVING_NODES = (NOT_READY, "node.kubernetes.io/unreachable")
@@ -97,6 +99,7 @@ def complete_pod(pod: Body) -> None:
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
     spec.setdefault("priority", _PRIORITIES.get(spec.get("priorityClassName", ""), 0))
     _tolerate_leaving_nodes(spec)
+    _resolve_label_keys(spec, (pod.get("metadata") or {}).get("labels") or {})
     for container in _containers(spec):
         resources = container["resources"]
         if resources.get("limits"):  # a template keeps silent about requests
@@ -124,6 +127,31 @@ def _tolerate_leaving_nodes(spec: Body) -> None:
             tolerations.append(
                 {"effect": "NoExecute", "key": key, "operator": "Exists", "tolerationSeconds": 300}
             )
+
+
+def _resolve_label_keys(spec: Body, labels: Mapping[str, str]) -> None:
+    """Let selectors of other pods name the values that this pod's own labels have."""
+    affinity = spec.get("affinity") or {}
+    for kind in ("podAffinity", "podAntiAffinity"):
+        terms = affinity.get(kind) or {}
+        for term in terms.get(REQUIRED, ()):
+            _resolve_keys(term, labels)
+        for choice in terms.get(PREFERRED, ()):
+            _resolve_keys(choice.get("podAffinityTerm") or {}, labels)
+    for constraint in spec.get("topologySpreadConstraints", ()):
+        _resolve_keys(constraint, labels)
+
+
+def _resolve_keys(term: Body, labels: Mapping[str, str]) -> None:
+    selector = term.get("labelSelector")
+    for field, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn")):
+        for key in term.get(field, ()):
+            if selector is None or key not in labels:
+                continue
+            wanted = {"key": key, "operator": operator, "values": [labels[key]]}
+            expressions = selector.setdefault("matchExpressions", [])
+            if wanted not in expressions:  # the pod may have been here before
+                expressions.append(wanted)
 
 
 def _quality_of_service(spec: Mapping[str, Any]) -> str:

@@ -4,19 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from localcloud.kubernetes.objects.failures import Cause, quoted
-from localcloud.kubernetes.objects.metadata_validation import check_labels, faults
+from localcloud.kubernetes.objects.metadata_validation import faults, one_of
 from localcloud.kubernetes.objects.names import label_name
+from localcloud.kubernetes.objects.placement_validation import check_placement
 from localcloud.kubernetes.objects.pods import parse_quantity
-from localcloud.kubernetes.objects.selector_validation import check_affinity, check_selector
 
 Body = Mapping[str, Any]
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
-EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _RESTART_POLICIES = ("Always", "OnFailure", "Never")
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
-_SPREAD_POLICIES = ("DoNotSchedule", "ScheduleAnyway")
 _HANDLERS = ("exec", "grpc", "httpGet", "tcpSocket")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
@@ -36,19 +34,7 @@ def check_pod_spec(spec: Body, path: str) -> Iterator[Cause]:
             yield from _container(container, mountable, place)
     yield from one_of(spec, "restartPolicy", _RESTART_POLICIES, path)
     yield from one_of(spec, "dnsPolicy", _DNS_POLICIES, path)
-    yield from check_labels(spec.get("nodeSelector"), f"{path}.nodeSelector")
-    yield from check_affinity(spec.get("affinity"), f"{path}.affinity")
-    for index, toleration in enumerate(spec.get("tolerations") or ()):
-        yield from _toleration(toleration, f"{path}.tolerations[{index}]")
-    for index, constraint in enumerate(spec.get("topologySpreadConstraints") or ()):
-        yield from _spread(constraint, f"{path}.topologySpreadConstraints[{index}]")
-
-
-def one_of(record: Body, name: str, supported: Sequence[str], path: str) -> Iterator[Cause]:
-    """Check a field that holds one of a few words, where it holds something."""
-    value = record.get(name)
-    if value and value not in supported:
-        yield Cause.unsupported(f"{path}.{name}", value, supported)
+    yield from check_placement(spec, path)
 
 
 def port_number(value: Any, field: str) -> Iterator[Cause]:
@@ -153,30 +139,3 @@ def _resources(resources: Body, path: str) -> Iterator[Cause]:
         elif parse_quantity(request) > parse_quantity(limit):
             text = f"must be less than or equal to {name} limit of {limit}"
             yield Cause.invalid(f"{path}.requests", quoted(request), text)
-
-
-def _spread(constraint: Body, path: str) -> Iterator[Cause]:
-    if constraint["maxSkew"] <= 0:
-        text = "must be greater than zero"
-        yield Cause.invalid(f"{path}.maxSkew", quoted(constraint["maxSkew"]), text)
-    yield from one_of(constraint, "whenUnsatisfiable", _SPREAD_POLICIES, path)
-    yield from check_selector(constraint.get("labelSelector"), f"{path}.labelSelector")
-
-
-def _toleration(toleration: Body, path: str) -> Iterator[Cause]:
-    operator = toleration.get("operator") or "Equal"
-    if operator not in ("Equal", "Exists"):
-        yield Cause.unsupported(f"{path}.operator", operator, ("Equal", "Exists"))
-    elif operator == "Exists" and toleration.get("value"):
-        text = "value must be empty when `operator` is 'Exists'"
-        yield Cause.invalid(f"{path}.operator", quoted(toleration["value"]), text)
-    elif operator == "Equal" and not toleration.get("key"):
-        text = (
-            "operator must be Exists when `key` is empty, which means "
-            '"match all values and all keys"'
-        )
-        yield Cause.invalid(f"{path}.operator", quoted(operator), text)
-    yield from one_of(toleration, "effect", EFFECTS, path)
-    if toleration.get("tolerationSeconds") is not None and toleration.get("effect") != "NoExecute":
-        text = "effect must be 'NoExecute' when `tolerationSeconds` is set"
-        yield Cause.invalid(f"{path}.effect", quoted(toleration.get("effect", "")), text)

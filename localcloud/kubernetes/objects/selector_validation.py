@@ -1,73 +1,68 @@
-"""What makes selectors of labels, nodes and other pods invalid, in the real server's words."""
+"""What makes selectors of labels and of nodes invalid, in the real server's words."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from localcloud.kubernetes.objects.failures import Cause, quoted
 from localcloud.kubernetes.objects.metadata_validation import check_labels, faults
-from localcloud.kubernetes.objects.names import label_key
+from localcloud.kubernetes.objects.names import label_key, label_value, subdomain_name
 
 Body = Mapping[str, Any]
 
-_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_NODE_NAME = "metadata.name"
 
 
 def check_selector(selector: Body | None, path: str) -> Iterator[Cause]:
     """List what is wrong with a LabelSelector."""
-    yield from check_labels((selector or {}).get("matchLabels"), f"{path}.matchLabels")
-    expressions = (selector or {}).get("matchExpressions") or ()
-    yield from _expressions(expressions, f"{path}.matchExpressions")
+    selector = selector or {}
+    yield from check_labels(selector.get("matchLabels"), f"{path}.matchLabels")
+    for index, expression in enumerate(selector.get("matchExpressions") or ()):
+        yield from _expression(expression, f"{path}.matchExpressions[{index}]")
 
 
-def check_affinity(affinity: Body | None, path: str) -> Iterator[Cause]:
-    """List what is wrong with where a pod must run; what it merely prefers, nobody here reads."""
-    affinity = affinity or {}
-    required = (affinity.get("nodeAffinity") or {}).get(_REQUIRED)
-    if required is not None:
-        place = f"{path}.nodeAffinity.{_REQUIRED}.nodeSelectorTerms"
-        yield from _node_terms(required.get("nodeSelectorTerms") or (), place)
-    for kind in ("podAffinity", "podAntiAffinity"):
-        for index, term in enumerate((affinity.get(kind) or {}).get(_REQUIRED) or ()):
-            yield from _pod_term(term, f"{path}.{kind}.{_REQUIRED}[{index}]")
+def check_node_term(term: Body, path: str) -> Iterator[Cause]:
+    """List what is wrong with one term of a NodeSelector."""
+    for index, expression in enumerate(term.get("matchExpressions") or ()):
+        yield from _expression(expression, f"{path}.matchExpressions[{index}]", of_nodes=True)
+    for index, expression in enumerate(term.get("matchFields") or ()):
+        yield from _field(expression, f"{path}.matchFields[{index}]")
 
 
-def _node_terms(terms: Sequence[Body], path: str) -> Iterator[Cause]:
-    if not terms:
-        yield Cause.required(path, "must have at least one node selector term")
-    for index, term in enumerate(terms):
-        for part in ("matchExpressions", "matchFields"):
-            place = f"{path}[{index}].{part}"
-            yield from _expressions(term.get(part) or (), place, of_nodes=True)
+def _expression(expression: Body, path: str, *, of_nodes: bool = False) -> Iterator[Cause]:
+    key, values = expression["key"], expression.get("values") or ()
+    match expression.get("operator"):
+        case "In" | "NotIn":
+            if not values:
+                text = "must be specified when `operator` is 'In' or 'NotIn'"
+                yield Cause.required(f"{path}.values", text)
+        case "Exists" | "DoesNotExist":
+            if values:
+                text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+                yield Cause.forbidden(f"{path}.values", text)
+        case "Gt" | "Lt" if of_nodes:
+            if len(values) != 1:
+                text = "must be specified single value when `operator` is 'Lt' or 'Gt'"
+                yield Cause.required(f"{path}.values", text)
+        case other:
+            yield _bad_operator(other, path)
+    yield from faults(f"{path}.key", key, label_key(key))
+    for index, value in enumerate(values):
+        yield from faults(f"{path}.values[{index}]", value, label_value(value))
 
 
-def _pod_term(term: Body, path: str) -> Iterator[Cause]:
-    for field in ("labelSelector", "namespaceSelector"):
-        yield from check_selector(term.get(field), f"{path}.{field}")
-    key = term.get("topologyKey", "")
-    if not key:
-        yield Cause.required(f"{path}.topologyKey", "can not be empty")
-    yield from faults(f"{path}.topologyKey", key, label_key(key))
+def _field(expression: Body, path: str) -> Iterator[Cause]:
+    key, values, operator = (expression.get(name) for name in ("key", "values", "operator"))
+    if operator not in ("In", "NotIn"):
+        yield _bad_operator(operator, path)
+    elif len(values or ()) != 1:
+        text = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"
+        yield Cause.required(f"{path}.values", text)
+    if key != _NODE_NAME:
+        yield Cause.invalid(f"{path}.key", quoted(key), "not a valid field selector key")
+        return
+    for index, value in enumerate(values or ()):
+        yield from faults(f"{path}.values[{index}]", value, subdomain_name(value))
 
 
-def _expressions(
-    expressions: Sequence[Body], path: str, *, of_nodes: bool = False
-) -> Iterator[Cause]:
-    for index, expression in enumerate(expressions):
-        place, key, values = f"{path}[{index}]", expression["key"], expression.get("values")
-        match expression.get("operator"):
-            case "In" | "NotIn":
-                if not values:
-                    text = "must be specified when `operator` is 'In' or 'NotIn'"
-                    yield Cause.required(f"{place}.values", text)
-            case "Exists" | "DoesNotExist":
-                if values:
-                    text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-                    yield Cause.forbidden(f"{place}.values", text)
-            case "Gt" | "Lt" if of_nodes:
-                if len(values or ()) != 1:
-                    text = "must be specified single value when `operator` is 'Lt' or 'Gt'"
-                    yield Cause.required(f"{place}.values", text)
-            case other:
-                text = "not a valid selector operator"
-                yield Cause.invalid(f"{place}.operator", quoted(other), text)
-        yield from faults(f"{place}.key", key, label_key(key))
+def _bad_operator(operator: Any, path: str) -> Cause:
+    return Cause.invalid(f"{path}.operator", quoted(operator), "not a valid selector operator")

@@ -14,13 +14,13 @@ from localcloud.kubernetes.objects.metadata_validation import (
     check_labels,
     check_metadata,
     faults,
+    one_of,
 )
 from localcloud.kubernetes.objects.names import config_key
+from localcloud.kubernetes.objects.placement_validation import EFFECTS
 from localcloud.kubernetes.objects.pod_validation import (
-    EFFECTS,
     PROTOCOLS,
     check_pod_spec,
-    one_of,
     port_number,
 )
 from localcloud.kubernetes.objects.selector_validation import check_selector

@@ -50,3 +50,30 @@ def test_all_containers_decide_on_the_quality_of_service(containers, init, quali
     made = [{"resources": resources} for resources in containers]
     pod = completed_pod(*made, initContainers=[{"resources": resources} for resources in init])
     assert pod["status"]["qosClass"] == quality
+
+
+def test_selectors_of_other_pods_name_the_values_of_a_pods_own_labels():
+    app = {"matchLabels": {"app": "web"}}
+    keys = {"matchLabelKeys": ["version", "absent"], "mismatchLabelKeys": ["tenant"]}
+    term = {"topologyKey": "zone", **keys}
+    constraint = {"topologyKey": "zone", "matchLabelKeys": ["version"], "labelSelector": {**app}}
+    spec = {
+        "affinity": {
+            "podAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": [
+                    {**term, "labelSelector": {**app}},
+                    {**term},
+                ]
+            }
+        },
+        "topologySpreadConstraints": [constraint],
+    }
+    pod = {"metadata": {"labels": {"version": "1", "tenant": "a"}}, "spec": spec}
+    for _ in range(2):  # a pod comes back with every update
+        complete(kinds.POD, pod)
+    version = {"key": "version", "operator": "In", "values": ["1"]}
+    tenant = {"key": "tenant", "operator": "NotIn", "values": ["a"]}
+    terms = spec["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert terms[0]["labelSelector"] == {**app, "matchExpressions": [version, tenant]}
+    assert "labelSelector" not in terms[1]
+    assert constraint["labelSelector"] == {**app, "matchExpressions": [version]}
