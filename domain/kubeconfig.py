@@ -87,6 +87,16 @@ def remove_from_kubeconfig(existing: str, cluster: str) -> str:
     return _dump(config) if found else existing
 
 
+def other_contexts(existing: str, cluster: str) -> list[str]:
+    """The contexts in a kubeconfig that lead elsewhere, and would be lost with it.
+
+    Raises:
+        InvalidSpec: the text is no kubeconfig.
+    """
+    names = [entry["name"] for entry in _load(existing)["contexts"]]
+    return [name for name in names if name != context_name(cluster)]
+
+
 def _user_name(cluster: str) -> str:
     return f"{context_name(cluster)}.admin"
 

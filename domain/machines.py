@@ -1,5 +1,6 @@
 """Groups of machines: how many are missing, where they go, and when they are up."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,14 @@ from domain.names import Names
 from domain.spec import MACHINES_PER_VXNET, MachineTemplate
 from domain.view import the_one
 from domain.waiting import Clock, Pace, wait_for, wait_for_jobs
+
+SYSTEMS = {
+    "ubuntu": ("22.04", "24.04"),
+    "debian": ("12", "13"),
+    "rocky": ("9",),
+    "almalinux": ("9",),
+}
+"""What the installers take (`installers/lib/machine.sh`), by words that stand in image names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,24 @@ def choose_image(images: Sequence[Image], wanted: str) -> Image:
         known = ", ".join(sorted(f"{image.name} ({image.id})" for image in usable)[:6])
         raise InvalidSpec(f"no available image is {wanted!r}; there are: {known}")
     return max(fitting, key=lambda image: (image.name, image.id))
+
+
+def check_system(image: Image) -> None:
+    """Refuse an image of the cloud's own on which the installers would end.
+
+    Raises:
+        InvalidSpec: its name says that it is another system, or another release of one.
+    """
+    text = f"{image.os_family} {image.name}".lower()
+    release = re.search(r"\b\d+(\.\d+)*\b", image.name)
+    for family, releases in SYSTEMS.items():
+        fits = release is None or f"{release[0]}.".startswith(tuple(f"{one}." for one in releases))
+        if family in text and fits:
+            return
+    known = ", ".join(f"{family} {' or '.join(releases)}" for family, releases in SYSTEMS.items())
+    raise InvalidSpec(
+        f"on image {image.name} ({image.id}) Kubernetes cannot be installed; choose one of: {known}"
+    )
 
 
 def group_members(cloud: Cloud, cluster: str, group: str) -> tuple[Instance, ...]:

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from domain.cloud import Cloud, Image, InstanceType
 from domain.errors import InvalidSpec, QuotaReached
-from domain.machines import choose_image
+from domain.machines import check_system, choose_image
 from domain.names import GROUPS, MASTERS, Names
 from domain.network import check_vpc, check_vxnet
 from domain.spec import ClusterSpec
@@ -91,7 +91,9 @@ def choose(cloud: Cloud, spec: ClusterSpec) -> Choices:
             if template.image in known or " " in template.image
             else cloud.find_image(template.image)
         )
-        images[group] = own or choose_image(system, template.image)
+        if own is None:
+            check_system(own := choose_image(system, template.image))
+        images[group] = own
         if template.instance_type not in types:
             some = ", ".join(sorted(types)[:12])
             raise InvalidSpec(

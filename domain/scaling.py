@@ -45,6 +45,22 @@ def choose_leaving(
     return tuple(by_load[:surplus])
 
 
+def check_hand_made(group: str, machines: Sequence[str]) -> None:
+    """Refuse to choose who leaves while machines are there that somebody made by hand.
+
+    Args:
+        machines: ids of those that carry the group's name, and neither our key nor our trust.
+
+    Raises:
+        InvalidSpec: there are some.
+    """
+    if machines:
+        raise InvalidSpec(
+            f"{', '.join(machines)} in {group} were made by hand and are never removed; rename or "
+            "terminate them first, so that it is clear which machines shall stay"
+        )
+
+
 def cordon(api: ClusterApi, node: str) -> None:
     """Let a node take no more pods, and note on it that it was us. Raises `NotFound`."""
     if not _is_schedulable(_read_node(api, node)):

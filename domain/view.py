@@ -80,6 +80,10 @@ class ClusterView:
         found = (*one, self.keypair, *self.vxnets, *self.instances)
         return frozenset(resource.id for resource in found if resource)
 
+    def has_our_key(self, machine: Instance) -> bool:
+        """Whether a machine was started with the cluster's key pair."""
+        return self.keypair is not None and self.keypair.id in machine.keypair_ids
+
     def group_of(self, machine: Instance) -> str:
         return next(group for group in GROUPS if machine.name == Names(self.name).group(group))
 

@@ -1,6 +1,6 @@
 """Try a scaling policy on hours of load within a second: `python -m flows.autoscale --replay`."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ from domain.autoscaling.simulation import Change, Replay, Scenario
 from domain.autoscaling.simulation import replay as run_replay
 from domain.errors import InvalidSpec
 from domain.spec import Nodes
+from flows._numbers import whole_number
 from flows._terminal import open_console, print_json
 
 MOST_ROWS = 20
@@ -40,11 +41,22 @@ class ReplayFlags:
         3.0
     )
     hours: Annotated[float | None, Parameter(help="With --replay: hours to simulate")] = None
-    machines: Annotated[int, Parameter(help="With --replay: machines at the start")] = 3
+    machines: Annotated[
+        int, Parameter(help="With --replay: machines at the start", converter=whole_number)
+    ] = 3
     without_guards: Annotated[
         bool, Parameter(negative=(), help="With --replay: apply the policy literally")
     ] = False
     chart: Annotated[Path | None, Parameter(help="With --replay: draw an SVG chart")] = None
+
+
+def used_flags(flags: ReplayFlags) -> list[str]:
+    """The flags that were given, as they are typed."""
+    usual = ReplayFlags()
+    given = (
+        one.name for one in fields(flags) if getattr(flags, one.name) != getattr(usual, one.name)
+    )
+    return [f"--{name.replace('_', '-')}" for name in given]
 
 
 def try_policy(policy: str, flags: ReplayFlags, *, json: bool) -> None:
@@ -102,7 +114,7 @@ def make_scenario(policy: ScalingPolicy, load: Load, flags: ReplayFlags) -> Scen
     """
     hours = load.hours if flags.hours is None else flags.hours
     if not 0 < hours <= 24 * 14:
-        raise InvalidSpec(f"--hours {hours:g} is not between 0 and 336, two weeks")
+        raise InvalidSpec(f"--hours {hours:g} must be above 0 and at most 336, two weeks")
     if not 0 <= flags.boot_minutes <= 60:
         raise InvalidSpec(f"--boot-minutes {flags.boot_minutes:g} is not between 0 and 60")
     if not 0 <= flags.machines <= 500:

@@ -19,10 +19,11 @@ from flows._autoscaling import evaluate
 from flows._cases import consider, open_case
 from flows._command import Common, Session, cluster_name, make_app, run, session
 from flows._nodes import MOST_AT_ONCE
-from flows._replay import ReplayFlags, try_policy
+from flows._replay import ReplayFlags, try_policy, used_flags
 from flows._terminal.evaluations import show_evaluation, show_explanation
 from flows._watching import watch_cluster
 from tasks.autoscaling import LATEST, only_evaluator, seconds_late
+from tasks.overview import need_cluster
 
 
 @flow(
@@ -95,7 +96,7 @@ def main(
 ) -> None:
     """Add machines when pods wait or rules say so, and remove them when nothing needs them."""
     asked = {
-        "--once": once,
+        "--once": once and not dry_run,
         "--dry-run": dry_run,
         "--watch": watch,
         "--why": why is not None,
@@ -107,6 +108,8 @@ def main(
     if replay:
         try_policy(replay, flags, json=common.json)
         return
+    if idle := used_flags(flags):
+        raise InvalidSpec(f"{' and '.join(idle)} only mean something with --replay")
     if watch and common.json:
         raise InvalidSpec("--watch and --json do not go together; --json looks once")
     name = cluster_name(common)
@@ -116,6 +119,7 @@ def main(
         elif why is not None:
             _explain(opened, name, policy, why[0] if why else "")
         else:
+            need_cluster(opened.account, name)  # whoever asks for one that is not there mistyped
             found = autoscale(opened.account, name, policy, dry_run)
             show_evaluation(found)
             opened.answer(found)

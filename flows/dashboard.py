@@ -12,6 +12,7 @@ from domain.dashboard.page import write_page
 from domain.dashboard.records import Dashboard
 from domain.errors import InvalidSpec
 from flows._command import Common, cluster_name, make_app, run, session
+from flows._numbers import whole_number
 from tasks.dashboard import publish_dashboard, read_dashboard
 from tasks.overview import need_cluster, spec_or_guess
 
@@ -42,7 +43,7 @@ app = make_app("dashboard", "Write a page of charts: metrics, scale events, alar
 def main(
     *,
     out: Annotated[Path, Parameter(help="HTML file to write")] = Path("report.html"),
-    hours: Annotated[int, Parameter(help="Hours to look back")] = 24,
+    hours: Annotated[int, Parameter(help="Hours to look back", converter=whole_number)] = 24,
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> None:
     """Write one self-contained page with charts: metrics, machines, alarms, cost."""

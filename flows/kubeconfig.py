@@ -11,8 +11,9 @@ from prefect import flow
 
 from blocks.accounts import QingCloudAccount
 from domain.errors import InvalidSpec
-from domain.kubeconfig import context_name, merge_kubeconfig, render_kubeconfig
+from domain.kubeconfig import context_name, merge_kubeconfig, other_contexts, render_kubeconfig
 from flows._command import Common, cluster_name, make_app, run, session
+from flows._numbers import whole_number
 from tasks.control_plane import api_url
 from tasks.credentials import read_credentials
 from tasks.overview import need_cluster, spec_or_guess
@@ -45,19 +46,29 @@ def kubeconfig(
     access = read_credentials(account, name).access(url, f"admin-{now:%Y%m%d%H%M%S}", validity)
     try:
         file = Path(path).expanduser().resolve()  # a link to it stays a link
-        existing = file.read_text() if merge and file.exists() else ""
-        text = (
-            merge_kubeconfig(existing, name, access) if merge else render_kubeconfig(name, access)
-        )
+        existing = file.read_text() if file.exists() else ""
+        if merge:
+            file.parent.mkdir(parents=True, exist_ok=True)  # ~/.kube, for a first cluster
+            text = merge_kubeconfig(existing, name, access)
+        elif others := other_contexts(existing, name):
+            raise InvalidSpec(
+                f"{file} leads to {', '.join(others[:5])}, too, which would be lost; keep that "
+                "with --merge, or name another file"
+            )
+        else:
+            text = render_kubeconfig(name, access)
         _write_private(file, text)
-    except OSError as error:
-        raise InvalidSpec(f"{path} cannot be written: {error.strerror}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSpec(f"{path} cannot be written: {_reason(error)}") from error
     return KubeconfigReport(name, str(file), context_name(name), now + validity)
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else "it holds no text"
 
 
 def _write_private(file: Path, text: str) -> None:
     """Replace a file at once; it never exists with the content and a wider mode."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_name(f".{file.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
@@ -82,7 +93,9 @@ def main(
     merge: Annotated[
         bool, Parameter(negative=(), help="Add the cluster to the file and keep the rest of it")
     ] = False,
-    days: Annotated[int, Parameter(help="Days that the certificate is valid")] = 30,
+    days: Annotated[
+        int, Parameter(help="Days that the certificate is valid", converter=whole_number)
+    ] = 30,
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> None:
     """Write a kubeconfig for kubectl, with an administrator's client certificate."""

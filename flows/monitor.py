@@ -22,6 +22,7 @@ from domain.metrics.records import Collected, Gap
 from domain.metrics.report import MetricsReport, report_metrics
 from domain.spec import parse_spec
 from flows._command import Common, Session, cluster_name, make_app, read_document, run, session
+from flows._numbers import whole_number
 from flows._server import SERVER_ERRORS, say_silent
 from flows._terminal import Watch, show_metrics
 from tasks.alarms import collect_signals, look_at_alarms, send_test
@@ -95,7 +96,9 @@ app = make_app("monitor", "Collect a cluster's metrics and evaluate its alarms."
 def main(
     *,
     watch: Annotated[bool, Parameter(negative=(), help="Keep measuring, with a live view")] = False,
-    every: Annotated[int, Parameter(help="With --watch: seconds between measurements")] = 60,
+    every: Annotated[
+        int, Parameter(help="With --watch: seconds between measurements", converter=whole_number)
+    ] = 60,
     prometheus: Annotated[
         Path | None, Parameter(help="File to write in Prometheus' text format")
     ] = None,

@@ -32,6 +32,7 @@ from flows._command import (
     wanted_spec,
 )
 from flows._nodes import MOST_AT_ONCE, install_nodes, join_nodes, login_users, tell_neighbours
+from flows._numbers import whole_number
 from flows._terminal import show_plan, show_report
 from flows.ui import publish_ui
 from tasks.control_plane import (
@@ -233,7 +234,9 @@ app = make_app(
 @app.default
 def main(
     *,
-    nodes: Annotated[int | None, Parameter(help="Number of nodes (a new cluster: 2)")] = None,
+    nodes: Annotated[
+        int | None, Parameter(help="Number of nodes (a new cluster: 2)", converter=whole_number)
+    ] = None,
     allow: Annotated[
         list[str] | None,
         Parameter(negative=(), help="CIDR that may reach API, UI and SSH; repeatable"),
@@ -263,6 +266,11 @@ def main(
         view = read_view(account, name)
         stored = stored_spec(account, view)
         spec = never_lower(wanted_spec(account, view, stored, document), view)
+        if nodes is not None and nodes < spec.nodes.count:
+            opened.say(
+                f"{name} keeps its {len(view.nodes)} nodes; for fewer, type: "
+                f"python -m flows.scale --name {name} --count {nodes}"
+            )
         for doubt in doubts_of(spec):
             opened.say(f"Scaling policy: {doubt}")
         images = check(account, spec, view).images

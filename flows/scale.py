@@ -12,7 +12,7 @@ from domain.cost import price_plan
 from domain.names import NODES, node_name
 from domain.planning import plan_scale
 from domain.report import ClusterReport
-from domain.scaling import check_count, choose_leaving
+from domain.scaling import check_count, check_hand_made, choose_leaving
 from domain.spec import ClusterSpec
 from domain.view import ClusterView
 from flows._command import (
@@ -26,10 +26,11 @@ from flows._command import (
     telling,
 )
 from flows._nodes import MOST_AT_ONCE
+from flows._numbers import whole_number
 from flows._scaling import scale_in, scale_out
 from flows._terminal import show_report
 from tasks.control_plane import api_url, ready_nodes, store_spec, workload_pods
-from tasks.credentials import only_run
+from tasks.credentials import only_run, read_credentials
 from tasks.overview import (
     need_cluster,
     need_spec,
@@ -84,6 +85,10 @@ def leaving_machines(
     machines = view.group(group)
     if count >= len(machines):
         return ()
+    known = read_credentials(account, view.name).host_keys
+    check_hand_made(
+        group, [m.id for m in machines if m.id not in known and not view.has_our_key(m)]
+    )
     pods = workload_pods(account, view.name, api_url(view.public_address, spec.access.api_port))
     return choose_leaving(group, machines, count, pods)
 
@@ -118,7 +123,7 @@ app = make_app("scale", "Add machines to a group, or drain and remove some.")
 @app.default
 def main(
     *,
-    count: Annotated[int, Parameter(help="Number of machines wanted")],
+    count: Annotated[int, Parameter(help="Number of machines wanted", converter=whole_number)],
     group: Annotated[str, Parameter(help="Machine group")] = NODES,
     yes: YES = False,
     common: Common = Common(),  # noqa: B008 - frozen

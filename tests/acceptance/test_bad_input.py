@@ -36,6 +36,9 @@ def refused(workplace: Workplace, *words: str, **more: str) -> str:
         pytest.param({"name": "Wrong_Name"}, "lower-case letters", id="name"),
         pytest.param({"nodes": {"cout": 3}}, "unknown key 'nodes.cout'", id="unknown key"),
         pytest.param({"nodes": {"template": {"image": "plan 9"}}}, "there are: CentOS", id="image"),
+        pytest.param(
+            {"nodes": {"template": {"image": "centos 7"}}}, "ubuntu 22.04 or 24.04", id="system"
+        ),
         pytest.param({"nodes": {"template": {"instance_type": "huge"}}}, "there are: ", id="type"),
         pytest.param({"access": {"ui_port": 8080}}, "taken by api_port", id="port twice"),
         pytest.param({"nodes": {"count": 99}}, "outside 0 to 10", id="count"),
@@ -56,6 +59,33 @@ def test_a_file_that_is_no_yaml_or_not_there_is_refused(
     file.write_text("nodes: [")
     assert "not valid YAML" in refused(workplace, "--file", str(file))
     assert "cannot be read" in refused(workplace, "--file", str(tmp_path / "none"))
+
+
+def test_a_fraction_of_a_machine_is_refused(workplace: Workplace) -> None:
+    assert refused(workplace, "--nodes", "2.6") == "--nodes 2.6 is no whole number"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        pytest.param("scale --count 2.5", "--count 2.5 is no whole number", id="scale"),
+        pytest.param("autoscale --name nothere", "there is no cluster nothere", id="autoscale"),
+        pytest.param("autoscale --name nothere --dry-run", "no cluster nothere", id="dry run"),
+        pytest.param(
+            "autoscale --load burst:9 --chart x.svg",
+            "--load and --chart only mean something with --replay",
+            id="flags without a partner",
+        ),
+        pytest.param("autoscale --replay pending --hours 0", "must be above 0", id="no hours"),
+    ],
+)
+def test_commands_refuse_what_makes_no_sense(
+    workplace: Workplace, words: str, sentence: str
+) -> None:
+    command, *flags = words.split()
+    done = workplace.run(f"flows.{command}", *flags)
+    assert done.code == 2, done.err
+    assert sentence in done.sentence
 
 
 def test_an_unknown_flag_or_account_is_refused(workplace: Workplace) -> None:

@@ -13,9 +13,15 @@ import yaml
 
 from clients.certificates import read_certificate_end
 from clients.kubernetes import ClusterClient
-from clients.qingcloud import QingCloud
+from domain.cloud import InstanceSpec
 from domain.kubeconfig import ClusterAccess
-from domain.pki import ADMINS, CertifiedKey, make_client_certificate, make_server_certificate
+from domain.pki import (
+    ADMINS,
+    CertifiedKey,
+    make_client_certificate,
+    make_server_certificate,
+    make_ssh_keypair,
+)
 from domain.waiting import wait_for, wait_for_jobs
 from tests.acceptance.workplace import Done, Workplace
 
@@ -173,6 +179,15 @@ def test_a_kubeconfig_is_written_for_its_owner_alone_or_merged(
     assert merged["current-context"] == "work"
     assert {context["name"] for context in merged["contexts"]} == {"work", "k8s.demo"}
 
+    before = mine.read_text()
+    refused = cluster.run("flows.kubeconfig", "--out", str(mine))
+    assert refused.code == 2
+    assert "leads to work, too" in refused.sentence
+    assert mine.read_text() == before
+    assert cluster.run("flows.kubeconfig", "--out", str(alone)).code == 0
+    assert cluster.run("flows.kubeconfig", "--out", str(tmp_path / "no/where")).code == 2
+    assert not (tmp_path / "no").exists()
+
     broken = tmp_path / "broken"
     broken.write_text("{")
     refused = cluster.run("flows.kubeconfig", "--out", str(broken), "--merge")
@@ -219,16 +234,35 @@ def test_a_scale_that_was_interrupted_names_the_machine_that_is_billed(cluster: 
     assert whole(cluster)
 
 
+def test_a_machine_made_by_hand_is_not_taken_away(cluster: Workplace) -> None:
+    cloud = cluster.client()
+    node = cloud.find_instances("k8s.demo.k8s-node")[0]
+    key = cloud.create_keypair("mine", make_ssh_keypair().public_key)
+    machine = InstanceSpec(
+        node.name,
+        1,
+        node.image_id,
+        node.type_id,
+        40,
+        node.vxnet_id,
+        key,
+        node.security_group_id,
+        userdata_attachment="",
+    )
+    launch = cloud.run_instances(machine)
+    wait_for_jobs(cloud, [launch.job_id])
+    refused = cluster.run("flows.scale", "--count", "2")
+    wait_for_jobs(cloud, [cloud.terminate_instances(launch.instance_ids)])
+    cloud.delete_keypairs([key])
+    assert refused.code == 2
+    assert f"{launch.instance_ids[0]} in k8s-node were made by hand" in refused.sentence
+    assert whole(cluster)
+
+
 def test_what_a_cluster_remembers_is_not_overwritten_by_a_run_that_could_not_read_it(
     cluster: Workplace,
 ) -> None:
-    found = json.loads(cluster.run("localcloud", "env", "--json").out)
-    cloud = QingCloud(
-        found["QINGCLOUD_ZONE"],
-        found["QINGCLOUD_ACCESS_KEY_ID"],
-        found["QINGCLOUD_SECRET_ACCESS_KEY"],
-        found["QINGCLOUD_ENDPOINT"],
-    )
+    cloud = cluster.client()
     (router,) = cloud.find_vpcs("k8s.demo.router")
     forwards = cloud.list_port_forwards(router.id)
     cloud.delete_port_forwards([f.id for f in forwards if f.spec.name.endswith(".api")])

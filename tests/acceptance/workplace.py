@@ -16,6 +16,8 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from clients.qingcloud import QingCloud
+
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = ("QINGCLOUD_", "PREFECT_", "LOCALCLOUD_", "KUBECONFIG", "XDG_")
 
@@ -45,6 +47,12 @@ class Done:
 class Workplace:
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
+
+    def client(self) -> QingCloud:
+        """The cloud, as whoever has an account on it sees it."""
+        found = json.loads(self.run("localcloud", "env", "--json").out)
+        names = ("ZONE", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "ENDPOINT")
+        return QingCloud(*(found[f"QINGCLOUD_{name}"] for name in names))
 
     def start(self, *words: str, **more: str) -> subprocess.Popen[str]:
         """Start `python -m words…` and leave it running."""

@@ -12,6 +12,7 @@ from domain.errors import InvalidSpec
 from domain.kubeconfig import (
     ClusterAccess,
     merge_kubeconfig,
+    other_contexts,
     remove_from_kubeconfig,
     render_kubeconfig,
 )
@@ -158,6 +159,13 @@ def test_removing_undoes_merging(config: Any) -> None:
 
 def test_a_file_without_the_cluster_stays_as_it_is() -> None:
     assert remove_from_kubeconfig(THEIRS, "demo") == THEIRS
+
+
+def test_what_leads_elsewhere_is_known_before_it_is_written_over() -> None:
+    ours = merge_kubeconfig("", "demo", DEMO)
+    assert other_contexts("", "demo") == []
+    assert other_contexts(ours, "demo") == []
+    assert other_contexts(merge_kubeconfig(ours, "other", DEMO), "demo") == ["k8s.other"]
 
 
 REMEDY = r"kubeconfig.*(repair|name another)"

@@ -1,5 +1,8 @@
 """Groups of machines: which image, which network, which of them leave."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from clocks import JumpingClock
 from hypothesis import given
@@ -8,7 +11,14 @@ from makers import BIRTH, make_image, make_instance
 
 from domain.cloud import Instance, InstanceStatus, Vxnet
 from domain.errors import InvalidSpec
-from domain.machines import GroupWish, choose_image, launch_missing, place
+from domain.machines import (
+    SYSTEMS,
+    GroupWish,
+    check_system,
+    choose_image,
+    launch_missing,
+    place,
+)
 from domain.names import NODES, node_name
 from domain.scaling import check_count, choose_leaving
 from domain.spec import MACHINES_PER_VXNET, MachineTemplate, Nodes
@@ -38,6 +48,40 @@ def test_an_image_is_chosen_by_id_or_by_words(wanted: str, chosen: str) -> None:
 def test_an_unknown_image_is_refused_with_what_there_is(wanted: str) -> None:
     with pytest.raises(InvalidSpec, match=r"there are: Ubuntu Server 22\.04"):
         choose_image(IMAGES, wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "fits"),
+    [
+        pytest.param("Ubuntu Server 24.04.1 LTS 64bit", "ubuntu", True, id="a point release"),
+        pytest.param("Debian 12 64bit", "debian", True, id="major alone"),
+        pytest.param("Rocky Linux 9.4 64bit", "centos", True, id="the name counts too"),
+        pytest.param("Debian Bookworm 64bit", "debian", True, id="no number is no proof"),
+        pytest.param("CentOS 7.6 64bit", "centos", False, id="CentOS 7"),
+        pytest.param("Ubuntu Server 20.04 LTS 64bit", "ubuntu", False, id="too old"),
+        pytest.param("Ubuntu Server 26.04 LTS 64bit", "ubuntu", False, id="too new"),
+        pytest.param("Debian 120 64bit", "debian", False, id="a longer number"),
+        pytest.param("Windows Server 2022 64bit", "windows", False, id="Windows"),
+    ],
+)
+def test_a_system_that_the_installers_refuse_is_refused_before_it_costs(
+    name: str, family: str, fits: bool
+) -> None:
+    image = replace(make_image("img-1", name), os_family=family)
+    if fits:
+        check_system(image)
+        return
+    with pytest.raises(
+        InvalidSpec, match=r"img-1.* choose one of: ubuntu 22\.04 or 24\.04, debian"
+    ):
+        check_system(image)
+
+
+def test_the_installers_take_what_is_let_through() -> None:
+    script = (Path(__file__).parents[2] / "installers/lib/machine.sh").read_text()
+    for family, releases in SYSTEMS.items():
+        for release in releases:
+            assert f'"{family} {release}"' in script, (family, release)
 
 
 @given(missing=st.integers(0, 800), used=st.lists(st.integers(0, 250), min_size=3, max_size=3))
