@@ -156,6 +156,7 @@ def _localcloud(*words: str) -> str:
     )
     if done.returncode:
         lines = [line.strip() for line in done.stderr.strip().splitlines()] or ["no reason given"]
+        lines[0] = lines[0].removeprefix("Error: ")
         # The first line says what happened, the last ones why and where there is more.
         told = lines if len(lines) < 3 else [lines[0], *lines[-2:]]
         raise BadRequest(f"the local cloud: {' '.join(told)}")

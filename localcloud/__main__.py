@@ -1,11 +1,13 @@
 """The command line of the local cloud: python -m localcloud up | down | status | …"""
 
 import json
+import os
 import shlex
 import sys
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+import pydantic
+from cyclopts import App, CycloptsError, Parameter, ValidationError
 from cyclopts.validators import Number
 
 from localcloud import process
@@ -24,6 +26,10 @@ app = App(
 
 def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
+
+
+def say_error(sentence: str) -> None:
+    sys.stderr.write(f"Error: {sentence}\n")
 
 
 def say_json(document: Any) -> None:
@@ -128,7 +134,7 @@ def ports(*numbers: Port) -> int:
     with 2.
     """
     if obstacle := find_obstacle(numbers):
-        sys.stderr.write(f"{obstacle[0].upper()}{obstacle[1:]}.\n")
+        say_error(obstacle)
         return 2
     return 0
 
@@ -136,15 +142,27 @@ def ports(*numbers: Port) -> int:
 def main() -> int:
     """Run one command; what is refused ends with 2, what breaks with 1."""
     try:
-        code = app(exit_on_error=False, result_action="return_value")
+        code = app(exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()  # here, and not at the end of Python, where nobody could catch it
     except (process.Refused, CycloptsError) as error:
-        if isinstance(error, process.Refused):
-            sys.stderr.write(f"{error}\n")
+        say_error(in_one_line(error))
         return 2
-    except (process.StartFailed, OSError) as error:
-        sys.stderr.write(f"{error}\n")
+    except BrokenPipeError:  # whoever read along has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except (process.StartFailed, OSError) as error:
+        why = find_home().why_not(error) if isinstance(error, OSError) else ""
+        say_error(why or str(error))
+        return 2 if why else 1
     return code if isinstance(code, int) else 0
+
+
+def in_one_line(error: Exception) -> str:
+    """What an error says; of what pydantic tells of a value at length, the reason."""
+    cause = error.__cause__
+    if isinstance(error, ValidationError) and isinstance(cause, pydantic.ValidationError):
+        error.exception_message = cause.errors(include_url=False)[0]["msg"]
+    return str(error)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,19 @@ class Home:
     def make(self) -> None:
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
 
+    def why_not(self, error: OSError) -> str:
+        """Say why this folder cannot hold a cloud, if that is what an error is about."""
+        if not isinstance(error.filename, str):  # of a connection, for one
+            return ""
+        place = Path(error.filename)
+        if not (place.is_relative_to(self.root) or self.root.is_relative_to(place)):
+            return ""
+        why = "it is a file" if self.root.is_file() else error.strerror
+        return (
+            f"the folder {self.root} cannot hold a local cloud ({why}); "
+            f"name another one with {HOME_VARIABLE}"
+        )
+
     def read_running(self) -> Running | None:
         """Return what the last daemon wrote, be it alive or not; None after an orderly end."""
         try:

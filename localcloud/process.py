@@ -79,7 +79,7 @@ def ask(
             raise ConnectionError(f"{path}: HTTP {response.status}")
         answer: dict[str, Any] = json.loads(body)
         return answer
-    except (http.client.HTTPException, ValueError) as error:
+    except (http.client.HTTPException, BrokenPipeError, ValueError) as error:
         raise ConnectionError(f"{path}: {error}") from error
     finally:
         connection.close()

@@ -198,7 +198,52 @@ def test_environment_is_printed_for_a_shell(standing: Folder) -> None:
 def test_without_a_cloud_one_sentence_says_how_to_start_one(folder: Folder, command: str) -> None:
     code, stdout, stderr = folder.run(command)
     assert (code, stdout) == (2, "")
-    assert stderr == ("No local cloud is running here; start one with: python -m localcloud up\n")
+    assert stderr.startswith("Error: No local cloud is running here; start one with: ")
+
+
+@pytest.mark.parametrize("command", ["up", "reset"])
+@pytest.mark.parametrize(
+    "place", ["{}/file", "{}/file/cloud", "/proc/cloud"], ids=["a file", "below a file", "no place"]
+)
+def test_folder_that_cannot_be_is_told_in_one_sentence(
+    tmp_path: Path, connections: Connections, place: str, command: str
+) -> None:
+    (tmp_path / "file").touch()
+    root = place.format(tmp_path)
+    code, stdout, stderr = Folder(Path(root), connections).run(command)
+    assert (code, stdout) == (2, "")
+    assert stderr.startswith(f"Error: the folder {root} cannot hold a local cloud (")
+    assert stderr.endswith("); name another one with LOCALCLOUD_HOME\n")
+    assert stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["status", "down", "env", "calls"])
+def test_file_where_the_folder_should_be_is_told_by_every_command(
+    tmp_path: Path, connections: Connections, command: str
+) -> None:
+    (tmp_path / "file").touch()
+    code, _, stderr = Folder(tmp_path / "file", connections).run(command)
+    assert code == 2
+    assert stderr.startswith(f"Error: the folder {tmp_path}/file cannot hold a local cloud (")
+
+
+@pytest.mark.parametrize("words", ["status", "status --json", "--help", "env", "fault --help"])
+def test_reader_that_leaves_is_no_error(standing: Folder, words: str) -> None:
+    process = standing.start(*words.split())
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(DEADLINE) == 1
+    process.stderr.close()
+
+
+def test_mistake_is_told_as_the_flows_commands_tell_it(folder: Folder) -> None:
+    for words in ("nonsense", "up --nonsense", "ports 0", "up --profile slow"):
+        code, stdout, stderr = folder.run(*words.split())
+        assert (code, stdout) == (2, "")
+        assert stderr.startswith("Error: ")
+        assert stderr.count("\n") == 1, stderr
 
 
 def test_end_without_a_start_is_fine(folder: Folder) -> None:
@@ -225,7 +270,7 @@ def test_port_taken_on_every_address_is_named(folder: Folder) -> None:
         port = other.getsockname()[1]
         code, stdout, stderr = folder.run("ports", str(port))
     assert (code, stdout) == (2, "")
-    assert stderr.startswith(f"Port {port} is taken")
+    assert stderr.startswith(f"Error: port {port} is taken")
     assert stderr.count("\n") == 1
 
 
