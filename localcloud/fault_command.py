@@ -12,8 +12,9 @@ from cyclopts import App, Parameter
 
 from localcloud import process
 from localcloud.home import find_home
+from localcloud.iaas.faults.asked import read_asked
 from localcloud.iaas.faults.fault import BadFault, Fault
-from localcloud.iaas.faults.kinds import KINDS, read_fault
+from localcloud.iaas.faults.kinds import KINDS
 
 EXAMPLES = """
 Examples:
@@ -57,7 +58,7 @@ def describe(document: dict[str, Any]) -> str:
 def _command_of(kind: type[Fault]) -> Callable[..., None]:
     def command(fault: Fault) -> None:
         try:
-            add([read_fault(fault.to_document())])
+            add([read_asked(fault.to_document())])
         except BadFault as error:
             raise process.Refused(str(error)) from error
 
@@ -83,7 +84,7 @@ def load(file: Path) -> None:
         documents = yaml.safe_load(file.read_text())
         if not isinstance(documents, list):
             raise BadFault("it should hold a list of faults")
-        faults = [read_fault(document) for document in documents]
+        faults = [read_asked(document) for document in documents]
     except (OSError, UnicodeDecodeError, yaml.YAMLError, BadFault) as error:
         raise process.Refused(f"{file}: {error}") from error
     add(faults)

@@ -122,6 +122,9 @@ def test_file_puts_all_its_faults_in_force(cloud: Cloud, tmp_path: Path) -> None
     [
         pytest.param("- {kind: error}", "code: Field required", id="a field missing"),
         pytest.param("- {kind: quake}", "should be one of error,", id="an unknown kind"),
+        pytest.param(
+            "- {kind: lost-reply, action: Creat}", "no action Creat", id="an unknown action"
+        ),
         pytest.param("kind: error", "a list of faults", id="no list"),
         pytest.param("- [", "faults.yaml", id="no YAML"),
         pytest.param("", "a list of faults", id="nothing"),
@@ -144,12 +147,59 @@ def test_mistakes_on_the_command_line_are_refused(cloud: Cloud) -> None:
     assert "quake" in cloud.refused("fault", "quake")
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        pytest.param(
+            ("lost-reply", "--action", "Create*", "--share", "7"),
+            'Invalid value "7.0" for --share. Input should be less than or equal to 1',
+            id="a share above one",
+        ),
+        pytest.param(
+            ("error", "--code", "5100", "--times", "-1"),
+            'Invalid value "-1" for --times. Input should be greater than or equal to 1',
+            id="less than once",
+        ),
+        pytest.param(
+            ("error", "--action", "RunInstnaces", "--code", "5100"),
+            "error: there is no action RunInstnaces; did you mean RunInstances?",
+            id="an action misspelt",
+        ),
+        pytest.param(
+            ("latency", "--action", "Frobnicate", "--seconds", "1"),
+            "latency: there is no action Frobnicate",
+            id="an action like no other",
+        ),
+        pytest.param(
+            ("lost-reply", "--action", "Creat3*"),
+            "lost-reply: no action is like Creat3*",
+            id="a pattern of nothing",
+        ),
+    ],
+)
+def test_mistake_is_told_in_one_sentence(
+    cloud: Cloud, words: tuple[str, ...], sentence: str
+) -> None:
+    assert cloud.refused("fault", *words) == f"Error: {sentence}\n"
+    assert cloud.ask("GET", "faults") == (200, {"faults": []})
+
+
 def test_help_tells_every_kind(cloud: Cloud) -> None:
     told = cloud.ok("fault", "--help")
     assert all(kind in told for kind in KINDS)
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"{}", b'["error"]', b'[{"kind": "error"}]'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"{}",
+        b'["error"]',
+        b'[{"kind": "error"}]',
+        b'[{"kind": "lost-reply"}, {"kind": "lost-reply", "action": "RunInstnaces"}]',
+    ],
+)
 def test_door_refuses_what_is_no_list_of_faults(cloud: Cloud, body: bytes) -> None:
     status, answer = cloud.ask("POST", "faults", body)
     assert status == 400
