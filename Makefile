@@ -37,7 +37,7 @@ status: install ## Show the state of the cluster
 teardown: install ## Delete the cluster
 	$(BIN)/python -m flows.teardown $(ARGS)
 
-deploy: install server ## Register blocks and deployments on the Prefect server
+deploy: install server ## Register a cluster's deployments on the Prefect server
 	$(BIN)/python -m deployments.register $(ARGS)
 
 worker: install server ## Run the deployments, until Ctrl-C

@@ -52,7 +52,7 @@ def worker(workplace: Workplace) -> Iterator[Workplace]:
 def end_schedules(workplace: Workplace) -> None:
     """Let no new look begin, and wait for those under way."""
     for name in ("autoscale", "monitor"):
-        words = ("deployment", "schedule", "clear", "-y", f"{name}/{name}")
+        words = ("deployment", "schedule", "clear", "-y", f"{name}/auto")
         done = workplace.run("prefect", *words)
         assert done.code == 0, done.err
     deadline = time.monotonic() + 90
@@ -74,8 +74,8 @@ def under_way(workplace: Workplace) -> list[str]:
 
 
 def deployed(workplace: Workplace, name: str, **parameters: object) -> None:
-    """Run a deployment, and wait for its end."""
-    words = ("deployment", "run", f"{name}/{name}", "--watch", "--watch-interval", "1")
+    """Run a deployment of the cluster `auto`, and wait for its end."""
+    words = ("deployment", "run", f"{name}/auto", "--watch", "--watch-interval", "1")
     given = ("--params", json.dumps(parameters)) if parameters else ()
     done = workplace.run("prefect", *words, *given)
     assert done.code == 0, done.out + done.err

@@ -10,21 +10,27 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.settings.models.server.services import ServerServicesDBVacuumSettings
 from prefect.utilities.schema_tools.validation import validate
 
+from deployments._deployed import FLOWS
 from deployments.server import SERVER_SETTINGS
 from flows.provision import provision
 
 FILE = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load(FILE.read_text())["deployments"]
-NAMED = {item["name"]: item for item in DEPLOYMENTS}
+NAMED = {FLOWS[item["entrypoint"]]: item for item in DEPLOYMENTS}
 
 
-@pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item["name"])
-def test_a_deployment_gives_parameters_that_its_flow_has(item: dict[str, Any]) -> None:
+def test_each_deployment_has_the_name_of_its_cluster() -> None:
+    assert {item["name"] for item in DEPLOYMENTS} == {"{{ $CLUSTER }}"}
+    assert len(DEPLOYMENTS) == len(NAMED) == len(FLOWS)
+
+
+@pytest.mark.parametrize(("name", "item"), NAMED.items(), ids=NAMED)
+def test_a_deployment_gives_parameters_that_its_flow_has(name: str, item: dict[str, Any]) -> None:
     flow = load_flow_from_entrypoint(item["entrypoint"], use_placeholder_flow=False)
-    assert flow.name == item["name"]
+    assert flow.name == name
     assert item["parameters"].keys() <= flow.parameters.properties.keys()
     needed = set(flow.parameters.required) - item["parameters"].keys()
-    assert needed == ({"count"} if item["name"] == "scale" else set())
+    assert needed == ({"count"} if name == "scale" else set())
 
 
 def test_the_server_lets_a_policy_begin_with_a_preset() -> None:
@@ -34,7 +40,7 @@ def test_the_server_lets_a_policy_begin_with_a_preset() -> None:
     assert validate({"spec": {"scaling": {"preset": 5}}}, schema, ignore_required=True) != []
 
 
-@pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item["name"])
+@pytest.mark.parametrize("item", NAMED.values(), ids=NAMED)
 def test_an_account_goes_as_a_reference_only(item: dict[str, Any]) -> None:
     assert set(item["parameters"]["account"]) == {"$ref"}
     assert "prefect.blocks" not in FILE.read_text()  # that form copies secrets

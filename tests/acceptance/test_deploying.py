@@ -1,0 +1,113 @@
+"""`make deploy` for several clusters on one Prefect server, and for one that is gone."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.acceptance.workplace import Workplace
+
+FLOWS = ("autoscale", "monitor", "provision", "scale", "teardown")
+KEYS = {"QINGCLOUD_SECRET_ACCESS_KEY": "s3cret", "QINGCLOUD_ZONE": "pek3"}
+
+
+@pytest.fixture
+def server(workplace: Workplace) -> Iterator[Workplace]:
+    """A Prefect server on which nothing is deployed, before and after."""
+    assert deployed(workplace) == {}
+    yield workplace
+    for one in deployed(workplace).values():
+        ask(workplace, f"deployments/{one['id']}", verb="DELETE")
+
+
+def ask(place: Workplace, path: str, document: Any = None, verb: str = "POST") -> Any:
+    request = Request(
+        f"{place.environment['PREFECT_API_URL']}/{path}",
+        data=json.dumps(document or {}).encode(),
+        headers={"Content-Type": "application/json"},
+        method=verb,
+    )
+    with urlopen(request, timeout=30) as reply:
+        return json.loads(reply.read() or "null")
+
+
+def deployed(place: Workplace) -> dict[str, dict[str, Any]]:
+    """Every deployment by its flow's name and its own, as `prefect deployment run` takes them."""
+    flows = {flow["id"]: flow["name"] for flow in ask(place, "flows/filter")}
+    found = ask(place, "deployments/filter")
+    return {f"{flows[one['flow_id']]}/{one['name']}": one for one in found}
+
+
+def names(*clusters: str) -> set[str]:
+    return {f"{flow}/{cluster}" for flow in FLOWS for cluster in clusters}
+
+
+def deploy(place: Workplace, *words: str, key: str = "A") -> str:
+    """What `make deploy` says, on an account of the environment that nobody asks anything."""
+    done = place.run("deployments.register", *words, QINGCLOUD_ACCESS_KEY_ID=key, **KEYS)
+    assert done.code == 0, done.err
+    return done.err
+
+
+def deploy_as_before(place: Workplace, flow: str, cluster: str, *, paused: bool = False) -> None:
+    """Deploy as versions did that had one set of names for all clusters."""
+    spec = {"spec": {"name": cluster}} if flow == "provision" else {"name": cluster}
+    document = {
+        "name": flow,
+        "flow_id": ask(place, "flows/", {"name": flow})["id"],
+        "entrypoint": f"flows.{flow}.{flow}",
+        "parameters": {"account": {"$ref": {"block_document_slug": "x/y"}}, **spec},
+        "enforce_parameter_schema": False,
+        "schedules": [{"schedule": {"interval": 60}, "slug": "each-minute", "active": not paused}],
+    }
+    ask(place, "deployments/", document)
+
+
+@pytest.mark.timeout(300)
+def test_clusters_are_deployed_side_by_side_and_taken_away_one_by_one(server: Workplace) -> None:
+    said = deploy(server, "--name", "demo", key="A")
+    assert "autoscale/demo" in said
+    deploy(server, "--name", "burst", key="B")
+    found = deployed(server)
+    assert found.keys() == names("demo", "burst")
+    for cluster in ("demo", "burst"):
+        for flow in ("autoscale", "monitor"):
+            one = found[f"{flow}/{cluster}"]
+            assert [schedule["active"] for schedule in one["schedules"]] == [True]
+            assert one["parameters"]["name"] == cluster
+            assert one["global_concurrency_limit"]["limit"] == 1
+    accounts = {one["name"]: one["parameters"]["account"]["$ref"] for one in found.values()}
+    assert accounts["demo"] != accounts["burst"]  # what one is deployed with is not the other's
+    assert found["provision/burst"]["parameters"]["spec"] == {"name": "burst"}
+
+    paused = found["monitor/demo"]["schedules"][0]["id"]
+    path = f"deployments/{found['monitor/demo']['id']}/schedules/{paused}"
+    ask(server, path, {"active": False}, verb="PATCH")
+    deploy(server, "--name", "demo")
+    assert deployed(server)["monitor/demo"]["schedules"][0]["active"] is False
+    assert {name: one["id"] for name, one in deployed(server).items()} == {
+        name: one["id"] for name, one in found.items()
+    }
+
+    said = deploy(server, "--name", "demo", "--remove")
+    assert said == f"Removed: {', '.join(sorted(names('demo')))}\n"
+    assert deployed(server).keys() == names("burst")
+    assert deploy(server, "--name", "demo", "--remove") == "Nothing is deployed for cluster demo\n"
+
+
+@pytest.mark.timeout(200)
+def test_what_an_older_version_has_deployed_for_a_cluster_is_replaced(server: Workplace) -> None:
+    deploy_as_before(server, "provision", "demo")
+    deploy_as_before(server, "autoscale", "demo", paused=True)
+    deploy_as_before(server, "monitor", "other")
+    said = deploy(server, "--name", "demo")
+    assert "Removed: autoscale/autoscale, provision/provision" in said
+    assert "monitor/monitor" not in said
+    found = deployed(server)
+    assert found.keys() == names("demo") | {"monitor/monitor"}
+    # Whoever had paused it does not find machines that nobody ordered.
+    assert [schedule["active"] for schedule in found["autoscale/demo"]["schedules"]] == [False]
+    assert [schedule["active"] for schedule in found["monitor/demo"]["schedules"]] == [True]
+    assert "Paused, as what it replaces was: autoscale/demo\n" in said
