@@ -21,7 +21,7 @@ from domain.plan import Plan
 from domain.planning import plan_teardown
 from domain.spec import ClusterSpec, changed, overlay, parse_spec
 from domain.view import ClusterView
-from flows._server import prefect_server
+from flows._server import last_words, prefect_server
 from flows._terminal import (
     Steps,
     confirm,
@@ -154,15 +154,20 @@ def never_lower(spec: ClusterSpec, view: ClusterView) -> ClusterSpec:
 @contextmanager
 def telling(what_is_left: Callable[[], None]) -> Iterator[None]:
     """Tell what a run leaves behind that does not end well, for what is left may be billed."""
-    try:
-        yield
-    except OtherRun:  # what is there is that one's, which is not over
-        raise
-    except (Exception, KeyboardInterrupt):
+
+    def tell() -> None:
         try:
             what_is_left()
         except Exception as error:  # it shall not hide why the run failed
             run_logger().warning("what is there cannot be told: %s", error)
+
+    try:
+        with last_words(tell):
+            yield
+    except OtherRun:  # what is there is that one's, which is not over
+        raise
+    except (Exception, KeyboardInterrupt):
+        tell()
         raise
 
 

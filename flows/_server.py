@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from urllib.parse import urlsplit
 
 from httpx import HTTPError
@@ -41,6 +41,9 @@ LOOK = 5.0
 
 SERVER_ERRORS = (HTTPError, PrefectException)
 """What a call to a Prefect server raises that does not answer."""
+
+_last_words: list[Callable[[], None]] = []
+_ending = Lock()
 
 
 def say_silent(error: Exception) -> str:
@@ -128,6 +131,16 @@ def watched(
         over.set()
 
 
+@contextmanager
+def last_words(tell: Callable[[], None]) -> Iterator[None]:
+    """Have something told, too, should the process end inside because its server has gone."""
+    _last_words.append(tell)
+    try:
+        yield
+    finally:
+        _last_words.remove(tell)
+
+
 def listens(url: str) -> bool:
     """Whether somebody takes connections there; a server that is only slow does."""
     place = urlsplit(url)
@@ -140,6 +153,9 @@ def listens(url: str) -> bool:
 
 
 def _end(url: str) -> None:
+    _ending.acquire()  # for good: both the watch and the run itself may notice, and one tells
+    for tell in tuple(_last_words):
+        tell()
     end_at_once(
         f"the Prefect server at {url} has gone away in the middle of the run; start it again, for "
         "example with: make server. Nothing is lost, and the same command then goes on where this "

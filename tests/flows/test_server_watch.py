@@ -26,6 +26,22 @@ with prefect_server(print, debug=False):
 """
 
 
+WAITING_RUN = """
+import sys, time
+from functools import partial
+from flows._command import telling
+from flows._server import _end, watched
+
+gone = partial(_end, sys.argv[1])
+with (
+    watched(sys.argv[1], gone, patience=0.0, look=0.05),
+    telling(lambda: print("billed: i-1", file=sys.stderr)),
+):
+    print("begun", flush=True)
+    time.sleep(60)
+"""
+
+
 def test_a_server_that_is_gone_for_good_is_told_once() -> None:
     gone, told = Event(), list[str]()
 
@@ -62,6 +78,24 @@ def test_a_run_that_fails_because_its_server_has_gone_says_what_to_do() -> None:
     assert error.startswith(f"Error: the Prefect server at {url} has gone away")
     assert error.endswith("the same command then goes on where this one ended\n")
     assert error.count("\n") == 1
+
+
+def test_what_is_billed_is_told_when_the_server_goes_away_while_a_run_waits() -> None:
+    with healthy_server() as port:
+        url = f"http://127.0.0.1:{port}/api"
+        process = subprocess.Popen(
+            [sys.executable, "-c", WAITING_RUN, url],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 1
+    told, sentence = error.splitlines()
+    assert told == "billed: i-1"
+    assert sentence.startswith(f"Error: the Prefect server at {url} has gone away")
 
 
 def test_a_command_says_that_the_server_where_ours_was_is_another_users(
