@@ -20,6 +20,7 @@ from flows._cases import consider, open_case
 from flows._command import Common, Session, cluster_name, make_app, run, session
 from flows._nodes import MOST_AT_ONCE
 from flows._replay import ReplayFlags, try_policy, used_flags
+from flows._run_log import tell_errors_in_one_sentence
 from flows._terminal.evaluations import show_evaluation, show_explanation
 from flows._watching import watch_cluster
 from tasks.autoscaling import LATEST, only_evaluator, seconds_late
@@ -29,6 +30,7 @@ from tasks.overview import need_cluster
 @flow(
     name="autoscale",
     flow_run_name="autoscale {name}",
+    on_running=[tell_errors_in_one_sentence],
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def autoscale(

@@ -23,6 +23,7 @@ from domain.metrics.report import MetricsReport, report_metrics
 from domain.spec import parse_spec
 from flows._command import Common, Session, cluster_name, make_app, read_document, run, session
 from flows._numbers import whole_number
+from flows._run_log import tell_errors_in_one_sentence
 from flows._server import SERVER_ERRORS, say_silent
 from flows._terminal import Watch, show_metrics
 from tasks.alarms import collect_signals, look_at_alarms, send_test
@@ -43,7 +44,7 @@ from tasks.metrics import (
 from tasks.overview import need_cluster, need_spec, spec_or_guess
 
 
-@flow(name="monitor", flow_run_name="monitor {name}")
+@flow(name="monitor", flow_run_name="monitor {name}", on_running=[tell_errors_in_one_sentence])
 def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "") -> MetricsReport:
     """Measure a cluster, keep the samples, and take its alarms one step further.
 

@@ -33,6 +33,7 @@ from flows._command import (
 )
 from flows._nodes import MOST_AT_ONCE, install_nodes, join_nodes, login_users, tell_neighbours
 from flows._numbers import whole_number
+from flows._run_log import tell_errors_in_one_sentence
 from flows._terminal import show_plan, show_report
 from flows.ui import publish_ui
 from tasks.control_plane import (
@@ -70,6 +71,7 @@ USUAL_STEPS = 24  # of a new cluster with two nodes; the progress bar needs only
 @flow(
     name="provision",
     flow_run_name="provision {spec.name}",
+    on_running=[tell_errors_in_one_sentence],
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def provision(

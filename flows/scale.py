@@ -27,6 +27,7 @@ from flows._command import (
 )
 from flows._nodes import MOST_AT_ONCE
 from flows._numbers import whole_number
+from flows._run_log import tell_errors_in_one_sentence
 from flows._scaling import scale_in, scale_out
 from flows._terminal import show_report
 from tasks.control_plane import api_url, ready_nodes, store_spec, workload_pods
@@ -45,6 +46,7 @@ from tasks.steps import Recorder, listening
 @flow(
     name="scale",
     flow_run_name="scale {name} {group} to {count}",
+    on_running=[tell_errors_in_one_sentence],
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def scale(

@@ -14,6 +14,7 @@ from domain.teardown import sweep_until_gone
 from domain.view import ClusterView
 from flows._command import YES, Common, cluster_name, make_app, run, session, tell_billed, telling
 from flows._nodes import MOST_AT_ONCE
+from flows._run_log import tell_errors_in_one_sentence
 from tasks.alarms import close_history
 from tasks.credentials import announce_end, only_run
 from tasks.overview import read_view, spec_or_guess
@@ -30,6 +31,7 @@ from tasks.teardown import (
 @flow(
     name="teardown",
     flow_run_name="teardown {name}",
+    on_running=[tell_errors_in_one_sentence],
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def teardown(account: QingCloudAccount, name: str = "demo") -> Plan:
