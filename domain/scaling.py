@@ -136,7 +136,7 @@ def drain(
         state = "takes pods again" if give_back(api, node) else "stays cordoned, as it was before"
         raise WaitTimedOut(
             f"{node} could not be emptied within {pace.timeout:g} s, because these pods did not "
-            f"leave: {', '.join(stuck[:5])}; it {state}. Look at their disruption "
+            f"leave: {first_of(stuck)}; it {state}. Look at their disruption "
             "budgets, then run the same command again"
         ) from error
     except BaseException:
@@ -159,8 +159,14 @@ def check_emptied(api: ClusterApi, node: str) -> None:
     if _is_schedulable(seen):
         raise FinalError(f"{node} keeps its machine, because somebody lets it take pods again")
     if back := [pod for pod in api.list_pods(node=node) if _must_leave(pod)]:
-        names = ", ".join(f"{pod.namespace}/{pod.name}" for pod in back[:5])
+        names = first_of([f"{pod.namespace}/{pod.name}" for pod in back])
         raise FinalError(f"{node} keeps its machine, because pods run on it again: {names}")
+
+
+def first_of(names: Sequence[str], most: int = 5) -> str:
+    """Name the first few and count the others: `a, b, c, d, e and 4 more`."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _must_leave(pod: Pod) -> bool:

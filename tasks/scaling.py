@@ -66,7 +66,7 @@ def detach_volumes(
         there = api.list_attached_volumes(node)
         wait_for(
             lambda: None if api.list_attached_volumes(node) else True,
-            what=f"volumes {', '.join(there[:5])} detached from {node}",
+            what=f"volumes {scaling.first_of(there)} detached from {node}",
             pace=Pace(timeout=VOLUMES_DEADLINE),
         )
     return Ensured(None, f"{len(there)} detached" if there else "there are none")

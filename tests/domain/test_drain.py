@@ -92,6 +92,13 @@ def test_a_node_that_cannot_be_emptied_takes_pods_again_and_names_what_held() ->
     assert [pod.name for pod in api.pods] == ["db-0"]
 
 
+def test_the_pods_that_did_not_leave_are_counted_beyond_the_first_five() -> None:
+    names = [f"db-{number}" for number in range(9)]
+    api = OneNode(*map(make_pod, names), held=dict.fromkeys(names, 10_000))
+    with pytest.raises(WaitTimedOut, match="default/db-4 and 4 more; it takes pods again"):
+        empty(api)
+
+
 def test_a_lost_api_server_gives_the_node_back_too() -> None:
     class Breaks(OneNode):
         def evict(self, pod: Pod) -> bool:
@@ -185,5 +192,8 @@ def test_a_node_with_pods_on_it_again_keeps_its_machine_and_names_them() -> None
     api = OneNode(make_pod("web-1"))
     empty(api)
     api.pods.append(make_pod("web-2"))
-    with pytest.raises(FinalError, match="run on it again: default/web-2"):
+    with pytest.raises(FinalError, match=r"run on it again: default/web-2$"):
+        check_emptied(api, NODE)  # type: ignore[arg-type]
+    api.pods.extend(make_pod(f"web-{number}") for number in range(3, 9))
+    with pytest.raises(FinalError, match=r"default/web-6 and 2 more$"):
         check_emptied(api, NODE)  # type: ignore[arg-type]
