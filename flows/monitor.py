@@ -18,6 +18,7 @@ from clients.scrapes import ScrapePage
 from domain.alarms.deliveries import Outcome, say_test
 from domain.errors import FinalError, InvalidSpec, TemporaryError
 from domain.metrics.exposition import expose
+from domain.metrics.places import of_living_machines
 from domain.metrics.records import Collected, Gap
 from domain.metrics.report import MetricsReport, report_metrics
 from domain.spec import parse_spec
@@ -36,7 +37,6 @@ from tasks.metrics import (
     collect_scripts,
     keep_samples,
     need_sight,
-    of_living_machines,
     read_history,
     recent_samples,
     silent_machines,

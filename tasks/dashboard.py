@@ -65,7 +65,7 @@ def _filled(
         board,
         since=since,
         series=series,
-        pods=read_pods(samples, spec.name, now),
+        pods=read_pods(samples, view, now),
         sizes=sizes_of(machines, since, now),
         events=scale_events(machines, since, now),
         alarms=alarm_spans(history.read_steps(since), active, since),

@@ -1,6 +1,6 @@
 """Tasks of one collection: ask the cluster, the cloud and the machines, and keep what they say."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,10 +12,10 @@ from domain.errors import ClusterError, NotFound
 from domain.metrics import cloud as cloud_metrics
 from domain.metrics.catalog import PODS
 from domain.metrics.load import load_samples
+from domain.metrics.places import places_of
 from domain.metrics.records import Collected, Gap, Sample, Window
 from domain.metrics.scripts import WITHOUT_AGENT, Script, scripts_for
 from domain.metrics.sight import read_sight
-from domain.names import node_name
 from domain.spec import DAEMON_PODS, ClusterSpec
 from domain.view import ClusterView
 from tasks.control_plane import open_api
@@ -72,7 +72,7 @@ def collect_load(
     nodes = {node.name for node in load.nodes}
     missing = (
         Gap(now, view.name, group, name, PODS, "the machine is no node of the cluster")
-        for group, name in _places(view).values()
+        for group, name in places_of(view).values()
         if name not in nodes
     )
     samples = load_samples(load, view.name, now, DAEMON_PODS)
@@ -94,7 +94,7 @@ def collect_cloud(
         gaps = (Gap(now, view.name, "", "", "cpu", f"the cloud's monitoring: {error}"),)
     # Noted when it failed, too: a cloud that refuses is not asked each minute.
     asked = Sample(now, view.name, "", "", cloud_metrics.ASKED, float(len(readings)), "values")
-    samples = cloud_metrics.cloud_samples(readings, view.name, _places(view))
+    samples = cloud_metrics.cloud_samples(readings, view.name, places_of(view))
     return _said(Collected((*samples, asked), gaps))
 
 
@@ -161,7 +161,7 @@ def keep_samples(
 def silent_machines(view: ClusterView, collected: Collected) -> frozenset[str]:
     """Ids of the machines of whose memory a reading of the cloud says nothing."""
     known = {sample.machine for sample in collected.samples if sample.metric == "memory"}
-    places = _places(view)
+    places = places_of(view)
     return frozenset(one.id for one in _running(view) if places[one.id][1] not in known)
 
 
@@ -192,12 +192,6 @@ def read_history(cluster: str, now: datetime) -> dict[str, list[float]]:
     }
 
 
-def of_living_machines(view: ClusterView, samples: Iterable[Sample]) -> list[Sample]:
-    """Leave out what was measured on machines that are not there any more."""
-    there = {"", *(name for _, name in _places(view).values())}
-    return [sample for sample in samples if sample.machine in there]
-
-
 def _entrance(account: QingCloudAccount, spec: ClusterSpec, view: ClusterView) -> Entrance:
     """The way in, with the account that each group's image logs in with."""
     if not view.masters or not view.public_address:
@@ -211,15 +205,6 @@ def _entrance(account: QingCloudAccount, spec: ClusterSpec, view: ClusterView) -
 
 def _running(view: ClusterView) -> list[Instance]:
     return [machine for machine in view.instances if machine.is_up]
-
-
-def _places(view: ClusterView) -> dict[str, tuple[str, str]]:
-    """Group and name of each machine by its id."""
-    return {
-        machine.id: (group, node_name(group, machine.id))
-        for machine in view.instances
-        for group in (view.group_of(machine),)
-    }
 
 
 def _said(collected: Collected) -> Ensured[Collected]:

@@ -8,7 +8,9 @@ from statistics import median
 
 from domain.dashboard.records import NodePods, Point, Series
 from domain.metrics.catalog import BUILT_IN, PODS
+from domain.metrics.places import of_living_machines
 from domain.metrics.records import SampleReader, Window, WindowStatistics
+from domain.view import ClusterView
 
 SLICES = 96
 """Points of a line at most: a quarter of an hour each over a day."""
@@ -61,11 +63,11 @@ def read_series(
     return since, tuple(_lines(metrics, slices))
 
 
-def read_pods(reader: SampleReader, cluster: str, until: datetime) -> tuple[NodePods, ...]:
-    """How full each node is now, the fullest first."""
-    window = Window(cluster, until - RECENT, until + timedelta(seconds=1), (PODS, ROOM))
+def read_pods(reader: SampleReader, view: ClusterView, until: datetime) -> tuple[NodePods, ...]:
+    """How full each node that is there is now, the fullest first."""
+    window = Window(view.name, until - RECENT, until + timedelta(seconds=1), (PODS, ROOM))
     values: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-    for sample in reader.latest(window):
+    for sample in of_living_machines(view, reader.latest(window)):
         values[sample.group, sample.machine][sample.metric] = round(sample.value)
     lines = (
         NodePods(machine, group, found[PODS], found.get(ROOM, 0))

@@ -7,8 +7,10 @@ import pytest
 from clients.samples import SampleStore
 from domain.dashboard.series import SLICES, read_pods, read_series
 from domain.metrics.records import Sample
-from domain.names import NODES
+from domain.names import NODES, node_name
+from domain.spec import ClusterSpec
 from tests.domain.dashboard.board_makers import BEGIN, END, at
+from tests.domain.makers import make_view
 
 
 @pytest.fixture
@@ -66,14 +68,29 @@ def test_cluster_without_samples_has_no_lines(store: SampleStore) -> None:
 
 
 def test_fullest_nodes_come_first_with_their_places(store: SampleStore) -> None:
+    view = make_view(ClusterSpec(), 2)
+    first, second = (node_name(NODES, machine.id) for machine in view.nodes)
     store.add(
         [
-            make_sample(END - timedelta(minutes=3), 9, "podsNum"),
-            make_sample(END - timedelta(minutes=1), 12, "podsNum"),
-            make_sample(END - timedelta(minutes=1), 40, "podsRoom"),
-            make_sample(END - timedelta(minutes=1), 31, "podsNum", "k8s-node-b"),
-            make_sample(END - timedelta(hours=2), 40, "podsNum", "k8s-node-gone"),
+            make_sample(END - timedelta(minutes=3), 9, "podsNum", first),
+            make_sample(END - timedelta(minutes=1), 12, "podsNum", first),
+            make_sample(END - timedelta(minutes=1), 40, "podsRoom", first),
+            make_sample(END - timedelta(minutes=1), 31, "podsNum", second),
         ]
     )
-    found = [(line.node, line.pods, line.room) for line in read_pods(store, "demo", END)]
-    assert found == [("k8s-node-b", 31, 0), ("k8s-node-a", 12, 40)]
+    found = [(line.node, line.pods, line.room) for line in read_pods(store, view, END)]
+    assert found == [(second, 31, 0), (first, 12, 40)]
+
+
+def test_pods_of_long_ago_and_of_machines_that_are_gone_do_not_count(store: SampleStore) -> None:
+    view = make_view(ClusterSpec(), 2)
+    there, old = (node_name(NODES, machine.id) for machine in view.nodes)
+    store.add(
+        [
+            make_sample(END - timedelta(minutes=1), 12, "podsNum", there),
+            make_sample(END - timedelta(hours=2), 40, "podsNum", old),
+            make_sample(END - timedelta(minutes=1), 38, "podsNum", "k8s-node-gone"),
+            make_sample(END - timedelta(minutes=1), 40, "podsRoom", "k8s-node-gone"),
+        ]
+    )
+    assert [line.node for line in read_pods(store, view, END)] == [there]
