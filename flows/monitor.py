@@ -36,6 +36,7 @@ from tasks.metrics import (
     collect_load,
     collect_scripts,
     keep_samples,
+    need_billed,
     need_sight,
     read_history,
     recent_samples,
@@ -56,8 +57,10 @@ def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "")
         prometheus: A file to write in Prometheus' text format, on the machine where the flow runs.
     """
     now = datetime.now(UTC)
-    due = cloud_is_due(name, now)
-    view = need_sight(account, name, with_balancer=due)
+    view = need_sight(account, name)
+    due = cloud_is_due(view, now)
+    if due:
+        view = need_billed(account, view)
     spec = spec_or_guess(account, view)
     url = api_url(view.public_address, spec.access.api_port)
     few = len(view.instances) <= MOST_MACHINES_FOR_REQUESTS

@@ -15,7 +15,7 @@ from domain.metrics.load import load_samples
 from domain.metrics.places import places_of
 from domain.metrics.records import Collected, Gap, Sample, Window
 from domain.metrics.scripts import WITHOUT_AGENT, Script, scripts_for
-from domain.metrics.sight import read_sight
+from domain.metrics.sight import add_balancer, read_sight
 from domain.spec import DAEMON_PODS, ClusterSpec
 from domain.view import ClusterView
 from tasks.control_plane import open_api
@@ -30,6 +30,9 @@ MOST_MACHINES_FOR_REQUESTS = 500
 RECENT = timedelta(minutes=15)
 """How old a sample may be to stand for now: two readings of the cloud, and some delay."""
 
+MEMORY = "memory"
+"""What the cloud knows only with its guest agent in the machine; without, a script measures it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -39,21 +42,34 @@ class Kept:
     reason: str = ""
 
 
-def need_sight(account: QingCloudAccount, name: str, *, with_balancer: bool = False) -> ClusterView:
+def need_sight(account: QingCloudAccount, name: str) -> ClusterView:
     """Read the machines of a cluster that must exist. Raises `NotFound` where it does not."""
     with account.client() as cloud:
-        return read_sight(cloud, name, with_balancer=with_balancer)
+        return read_sight(cloud, name)
 
 
-def cloud_is_due(cluster: str, now: datetime) -> bool:
+def need_billed(account: QingCloudAccount, view: ClusterView) -> ClusterView:
+    """Add to a sight what else is billed."""
+    with account.client() as cloud:
+        return add_balancer(cloud, view)
+
+
+def cloud_is_due(view: ClusterView, now: datetime) -> bool:
     """Whether five minutes have passed since the cloud's monitoring was asked.
 
-    Without the database, which remembers that, it is each fifth minute of the hour.
+    It is asked at once for a machine that has come since, of which there is neither a number nor a
+    gap. Without the database, which remembers all that, it is each fifth minute of the hour.
     """
     since = now - cloud_metrics.STEP + timedelta(seconds=10)  # a schedule is never quite on time
     try:
         with open_samples() as samples:
-            return not samples.latest(Window(cluster, since, now, (cloud_metrics.ASKED,)))
+            if not samples.latest(Window(view.name, since, now, (cloud_metrics.ASKED,))):
+                return True
+            lately = Window(view.name, now - RECENT, now, (MEMORY,))
+            known = {sample.machine for sample in samples.latest(lately)}
+            known |= {trouble.machine for trouble in samples.troubles(lately)}
+            places = places_of(view)
+            return any(places[machine.id][1] not in known for machine in _running(view))
     except ClusterError:
         return now.minute % (cloud_metrics.STEP.seconds // 60) == 0
 
@@ -160,7 +176,7 @@ def keep_samples(
 
 def silent_machines(view: ClusterView, collected: Collected) -> frozenset[str]:
     """Ids of the machines of whose memory a reading of the cloud says nothing."""
-    known = {sample.machine for sample in collected.samples if sample.metric == "memory"}
+    known = {sample.machine for sample in collected.samples if sample.metric == MEMORY}
     places = places_of(view)
     return frozenset(one.id for one in _running(view) if places[one.id][1] not in known)
 

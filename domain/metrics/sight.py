@@ -1,19 +1,18 @@
 """As much of a cluster as a collection needs, in as few calls as that takes."""
 
+from dataclasses import replace
+
 from domain.cloud import Cloud
 from domain.errors import NotFound
 from domain.names import GROUPS, Names
 from domain.view import ClusterView, the_one
 
 
-def read_sight(cloud: Cloud, name: str, *, with_balancer: bool = False) -> ClusterView:
+def read_sight(cloud: Cloud, name: str) -> ClusterView:
     """Read a cluster's machines, its public address and its forwards; the rest stays empty.
 
     Four calls instead of fourteen: a schedule of each minute would use up half of what an account
     may ask in an hour.
-
-    Args:
-        with_balancer: read the load balancer, too, which is one more call.
 
     Raises:
         NotFound: nothing carries the cluster's names.
@@ -28,12 +27,16 @@ def read_sight(cloud: Cloud, name: str, *, with_balancer: bool = False) -> Clust
             f"there is no cluster {name} in zone {cloud.zone}; "
             f"make it with: python -m flows.provision --name {name}"
         )
-    balancers = cloud.find_loadbalancers(names.balancer) if with_balancer else ()
     return ClusterView(
         name=name,
         vpc=vpc,
-        balancer=the_one("load balancer", names.balancer, balancers),
         address=the_one("public address", names.address, cloud.find_eips(names.address)),
         forwards=tuple(cloud.list_port_forwards(vpc.id)) if vpc else (),
         instances=tuple(machine for machine in machines if machine.is_alive),
     )
+
+
+def add_balancer(cloud: Cloud, view: ClusterView) -> ClusterView:
+    """Read the load balancer, too, which is one more call. Raises `NameTaken`."""
+    name = Names(view.name).balancer
+    return replace(view, balancer=the_one("load balancer", name, cloud.find_loadbalancers(name)))

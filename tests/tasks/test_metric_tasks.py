@@ -1,0 +1,74 @@
+"""When the cloud's monitoring is asked, by what the samples' database remembers."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from clients.samples import SampleStore
+from domain.metrics.cloud import ASKED
+from domain.metrics.records import Gap, Sample
+from domain.names import GROUPS, NODES, node_name
+from domain.spec import ClusterSpec
+from domain.view import ClusterView
+from tasks.metrics import cloud_is_due
+from tests.domain.makers import make_view
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+VIEW = make_view(ClusterSpec(), nodes=2)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SampleStore]:
+    url = f"sqlite:///{tmp_path}/samples.db"
+    monkeypatch.setenv("SAMPLES_URL", url)
+    with SampleStore(url) as samples:
+        yield samples
+
+
+def ask(store: SampleStore, view: ClusterView) -> None:
+    """What a collection at noon leaves of a cloud that knows the memory of every machine."""
+    asked = Sample(NOON, "demo", "", "", ASKED, 3, "values")
+    memory = (
+        Sample(NOON, "demo", group, node_name(group, machine.id), "memory", 40, "%")
+        for group in GROUPS
+        for machine in view.group(group)
+    )
+    store.add([asked, *memory])
+
+
+@pytest.mark.parametrize(("minutes", "due"), [(1, False), (4, False), (5, True)])
+def test_cloud_is_asked_every_five_minutes(store: SampleStore, minutes: int, due: bool) -> None:
+    assert cloud_is_due(VIEW, NOON)
+    ask(store, VIEW)
+    assert cloud_is_due(VIEW, NOON + timedelta(minutes=minutes)) is due
+
+
+def test_cloud_is_asked_again_for_machines_that_it_was_not_asked_about(store: SampleStore) -> None:
+    """A machine that was added, or all those of a new cluster with an old one's name."""
+    ask(store, make_view(ClusterSpec(), nodes=1))
+    assert cloud_is_due(VIEW, NOON + timedelta(minutes=1))
+
+
+def test_machine_that_could_not_be_measured_is_not_asked_about_each_minute(
+    store: SampleStore,
+) -> None:
+    ask(store, make_view(ClusterSpec(), nodes=1))
+    silent = node_name(NODES, VIEW.nodes[1].id)
+    store.add([], [Gap(NOON, "demo", NODES, silent, "memory", "it cannot be reached")])
+    assert not cloud_is_due(VIEW, NOON + timedelta(minutes=1))
+
+
+def test_cluster_without_machines_is_asked_about_every_five_minutes(store: SampleStore) -> None:
+    ask(store, ClusterView("demo"))
+    assert not cloud_is_due(ClusterView("demo"), NOON + timedelta(minutes=1))
+    assert cloud_is_due(ClusterView("demo"), NOON + timedelta(minutes=5))
+
+
+def test_without_its_database_the_cloud_is_asked_in_each_fifth_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAMPLES_URL", f"sqlite:///{tmp_path}/nowhere/samples.db")
+    due = [cloud_is_due(VIEW, NOON + timedelta(minutes=minute)) for minute in range(6)]
+    assert due == [True, False, False, False, False, True]
