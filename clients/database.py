@@ -50,8 +50,10 @@ class Database:
 
     @property
     def where(self) -> str:
-        """The URL without its password."""
-        return self.engine.url.render_as_string(hide_password=True)
+        """The URL without its password, which may stand in its query, too."""
+        url = self.engine.url
+        secret = [key for key in url.query if "pass" in key]
+        return url.difference_update_query(secret).render_as_string(hide_password=True)
 
     @contextmanager
     def transaction(self, tables: MetaData) -> Iterator[Connection]:
@@ -137,6 +139,10 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
 
 
 def _reason_of(error: SQLAlchemyError) -> str:
-    """The database's own words on one line, without the statement and its values."""
+    """The database's own words on one line, without the statement, its values, and questions.
+
+    PostgreSQL's client asks whether the server is running.
+    """
     origin = getattr(error, "orig", None) or error
-    return " ".join(str(origin).split())[:300]
+    lines = [line for line in str(origin).splitlines() if not line.rstrip().endswith("?")]
+    return " ".join(" ".join(lines).split())[:300].rstrip(".")
