@@ -20,7 +20,7 @@ from domain.errors import FinalError, InvalidSpec, TemporaryError
 from domain.metrics.exposition import expose
 from domain.metrics.places import of_living_machines
 from domain.metrics.records import Collected, Gap
-from domain.metrics.report import MetricsReport, report_metrics
+from domain.metrics.report import Incomplete, MetricsReport, check_complete, report_metrics
 from domain.spec import parse_spec
 from flows._command import Common, Session, cluster_name, make_app, read_document, run, session
 from flows._numbers import whole_number
@@ -49,12 +49,16 @@ from tasks.overview import need_cluster, need_spec, spec_or_guess
 def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "") -> MetricsReport:
     """Measure a cluster, keep the samples, and take its alarms one step further.
 
-    What cannot be measured leaves a gap with its reason, and everything else still arrives.
+    What cannot be measured leaves a gap with its reason, and everything else still arrives. A
+    database that does not answer ends nothing either; the run fails when all else is done.
 
     Args:
         account: The account that the cluster is in.
         name: The cluster's name.
         prometheus: A file to write in Prometheus' text format, on the machine where the flow runs.
+
+    Raises:
+        Incomplete: the samples were not kept, or the alarms not looked at; it carries the report.
     """
     now = datetime.now(UTC)
     view = need_sight(account, name)
@@ -80,7 +84,9 @@ def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "")
     if prometheus:
         _replace(Path(prometheus).expanduser(), expose(samples, gaps))
     report = report_metrics(name, now, samples, gaps, kept.database)
-    return replace(report, alarms=alarms)
+    report = replace(report, alarms=alarms)
+    check_complete(report, kept.reason)
+    return report
 
 
 def _replace(file: Path, text: str) -> None:
@@ -142,10 +148,16 @@ def main(
                 opened.say(f"Prometheus can read {page.url}")
             _watch(opened, name, page.file if page else file, every, page)
         return
+    trouble: Incomplete | None = None
     with session(common) as opened:
-        report = monitor(opened.account, name, str(file or ""))
+        try:
+            report = monitor(opened.account, name, str(file or ""))
+        except Incomplete as error:
+            report, trouble = error.report, error
     show_metrics(report)
     opened.answer(report)
+    if trouble:
+        raise trouble
 
 
 def _send_test(opened: Session, name: str) -> None:
@@ -189,6 +201,9 @@ def _watch(
             trouble = ""
             try:
                 report = monitor(opened.account, name, str(file or ""))
+            except Incomplete as error:  # what is measured and written for Prometheus is of now
+                picture.show(error.report, {})
+                picture.tell(str(error))
             except TemporaryError as error:
                 trouble = str(error)
                 picture.tell(trouble)

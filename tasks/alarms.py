@@ -104,7 +104,7 @@ def look_at_alarms(
     for one in report.deliveries:
         if one.reason:
             run_logger().warning("%s was not told (%s): %s", one.service, one.outcome, one.reason)
-    return Ensured(report, say_alarms(report))
+    return Ensured(report, say_alarms(report), failed=bool(report.blind))
 
 
 @step("history of {cluster}")
@@ -122,8 +122,7 @@ def close_history(cluster: str, now: datetime) -> Ensured[None]:
             states = history.read_states()
             history.step(states, evaluate([], {}, (), states, now).states, (), (), now)
     except ClusterError as error:
-        run_logger().warning("the history of %s stays open: %s", cluster, error)
-        return Ensured(None, f"stays open: {error}")
+        return Ensured(None, f"stays open: {error}", failed=True)
     return Ensured(None, f"{ended} lives closed")
 
 

@@ -170,8 +170,7 @@ def keep_samples(
             words = f", {old} old ones deleted" if old else ""
             return Ensured(Kept(samples.where), f"kept in {samples.where}{words}")
     except ClusterError as error:
-        run_logger().warning("%s", error)
-        return Ensured(Kept("", str(error)), f"not kept: {error}")
+        return Ensured(Kept("", str(error)), f"not kept: {error}", failed=True)
 
 
 def silent_machines(view: ClusterView, collected: Collected) -> frozenset[str]:

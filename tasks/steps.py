@@ -1,7 +1,8 @@
 """Steps: what a person would name, as Prefect tasks that tell what they did.
 
 A step's function returns an `Ensured`; the task that it becomes returns the value inside, and the
-words go to whoever listens: the terminal, the run's log, the time line.
+words go to whoever listens: the terminal, the run's log, the time line. A step that has failed is
+told as one there, whether its error ends the run or the run goes on without it.
 """
 
 import functools
@@ -108,7 +109,7 @@ def step(name: str) -> Callable[[Callable[P, Ensured[T]]], Task[P, T]]:
             title = name.format(**bound.arguments)
             with _told(title) as tell:
                 done = function(*args, **kwargs)
-                tell(done.did)
+                tell(done)
             return done.value
 
         return task(
@@ -144,8 +145,8 @@ def run_logger() -> logging.Logger | logging.LoggerAdapter[Any]:
 
 
 @contextmanager
-def _told(title: str) -> Iterator[Callable[[str], None]]:
-    outcome: list[str] = []
+def _told(title: str) -> Iterator[Callable[[Ensured[Any]], None]]:
+    outcome: list[Ensured[Any]] = []
     began = time.monotonic()
     token = _current.set(title)
     for listener in _listeners.get():
@@ -157,8 +158,11 @@ def _told(title: str) -> Iterator[Callable[[str], None]]:
             listener.failed(title, str(error) or type(error).__name__, time.monotonic() - began)
         raise
     else:
+        (done,) = outcome
         for listener in _listeners.get():
-            listener.finished(title, " ".join(outcome), time.monotonic() - began)
-        run_logger().info("%s: %s", title, " ".join(outcome))
+            tell = listener.failed if done.failed else listener.finished
+            tell(title, done.did, time.monotonic() - began)
+        level = logging.WARNING if done.failed else logging.INFO
+        run_logger().log(level, "%s: %s", title, done.did)
     finally:
         _current.reset(token)

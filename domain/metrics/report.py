@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from domain.alarms.report import AlarmReport
+from domain.errors import TemporaryError
 from domain.metrics.records import Gap, Sample
 from domain.report import ClusterReport
 
@@ -34,6 +35,45 @@ class MetricsReport:
     gaps: tuple[Gap, ...]
     database: str
     alarms: AlarmReport | None = None
+
+
+class Incomplete(TemporaryError):
+    """A collection measured, but its samples were not kept or its alarms not looked at.
+
+    Attributes:
+        report: what was measured all the same.
+    """
+
+    def __init__(self, message: str, report: MetricsReport) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+MEND_DATABASE = (
+    "Let that database answer again, or name another one with SAMPLES_URL or the block "
+    "monitoring-database/default; then run the same command again"
+)
+
+
+def check_complete(report: MetricsReport, lost: str) -> None:
+    """Make sure that nothing was lost for want of the samples' database.
+
+    Args:
+        lost: why the samples were not kept; empty where they were.
+
+    Raises:
+        Incomplete: something was; it carries the report.
+    """
+    blind = report.alarms.blind if report.alarms else ""
+    if not (lost or blind):
+        return
+    what = "samples are not kept" if lost else "alarms are not looked at"
+    both = " and its alarms not looked at" if lost and blind else ""
+    raise Incomplete(
+        f"cluster {report.cluster} was measured, but its {what}{both}, because {lost or blind}. "
+        f"{MEND_DATABASE}",
+        report,
+    )
 
 
 def machine_metrics(samples: Iterable[Sample]) -> tuple[MachineMetrics, ...]:

@@ -1,5 +1,7 @@
 """What a cluster's metrics tell: in its status, in the database, and where something is broken."""
 
+import json
+import re
 import shutil
 import signal
 import socket
@@ -119,17 +121,41 @@ def test_a_script_of_docker_days_counts_and_bad_ones_spoil_nothing(
     }
 
 
-def test_a_database_that_is_gone_leaves_everything_else_as_it_is(
+def test_a_database_that_is_gone_fails_visibly_and_leaves_everything_else_as_it_is(
     cluster: Workplace, tmp_path: Path
 ) -> None:
-    url = f"sqlite:///{tmp_path}/nowhere/samples.db"
-    report = cluster.run("flows.monitor", "--json", SAMPLES_URL=url).json
+    url = "postgresql+psycopg://somebody:unspoken@127.0.0.1:9/samples"
+    done = cluster.run("flows.monitor", "--json", SAMPLES_URL=url)
+    assert done.code == 1
+    assert "127.0.0.1:9/samples does not answer" in done.sentence
+    assert "then run the same command again" in done.sentence
+    assert "unspoken" not in done.err + done.out
+    failed = [line.split()[1] for line in done.err.splitlines() if re.match(r"✗ .* of demo ", line)]
+    assert failed == ["samples", "alarms"]
+    report = json.loads(done.out)
     assert all("podsNum" in metrics for metrics in nodes_of(report).values())
     assert report["database"] == ""
     assert any(
-        gap["metric"] == "all samples" and "unable to open" in gap["reason"]
+        gap["metric"] == "all samples" and "does not answer" in gap["reason"]
         for gap in report["gaps"]
     )
+    page = tmp_path / "report.html"
+    drawn = cluster.run("flows.dashboard", "--out", str(page), SAMPLES_URL=url)
+    assert drawn.code == 1
+    assert "127.0.0.1:9/samples does not answer" in drawn.sentence
+    assert "does not answer" in page.read_text()
+
+
+def test_a_database_that_somebody_holds_locked_fails_visibly(
+    cluster: Workplace, report: Any
+) -> None:
+    (file,) = cluster.home.rglob("samples.db")
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        done = cluster.run("flows.monitor")
+    assert done.code == 1
+    assert "database is locked" in done.sentence
+    assert "NOT KEPT" in done.err
 
 
 def test_prometheus_can_read_what_a_watch_measures(cluster: Workplace, report: Any) -> None:

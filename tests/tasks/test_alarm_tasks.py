@@ -32,6 +32,7 @@ from tasks.alarms import (
     remember_lives,
     send_test,
 )
+from tasks.steps import Recorder, listening
 from tests.clients.notifications.chat_server import (
     FEISHU_TAKEN,
     ChatServer,
@@ -249,8 +250,11 @@ def test_file_that_is_no_database_is_told_and_ends_nothing(
     file = tmp_path / "samples.db"
     file.write_text("This is a text, and a long one, so that nobody takes it for a database. " * 9)
     monkeypatch.setenv("SAMPLES_URL", f"sqlite:///{file}")
-    report = flow(look_at_alarms)(SPEC, VIEW, NOON)
+    recorder = Recorder()
+    with listening(recorder):
+        report = flow(look_at_alarms)(SPEC, VIEW, NOON)
     assert "not a database" in report.blind
+    assert [step.failed for step in recorder.timeline("monitor").steps] == [True]
 
 
 @pytest.mark.usefixtures("prefect_server")

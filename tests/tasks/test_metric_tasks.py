@@ -1,18 +1,21 @@
-"""When the cloud's monitoring is asked, by what the samples' database remembers."""
+"""What a collection does with the samples' database, and without it."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from prefect import flow
+from prefect.testing.utilities import prefect_test_harness
 
 from clients.samples import SampleStore
 from domain.metrics.cloud import ASKED
-from domain.metrics.records import Gap, Sample
+from domain.metrics.records import Collected, Gap, Sample
 from domain.names import GROUPS, NODES, node_name
 from domain.spec import ClusterSpec
 from domain.view import ClusterView
-from tasks.metrics import cloud_is_due
+from tasks.metrics import cloud_is_due, keep_samples
+from tasks.steps import Recorder, listening
 from tests.domain.makers import make_view
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -72,3 +75,23 @@ def test_without_its_database_the_cloud_is_asked_in_each_fifth_minute(
     monkeypatch.setenv("SAMPLES_URL", f"sqlite:///{tmp_path}/nowhere/samples.db")
     due = [cloud_is_due(VIEW, NOON + timedelta(minutes=minute)) for minute in range(6)]
     assert due == [True, False, False, False, False, True]
+
+
+@pytest.fixture(scope="module")
+def prefect_server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=90):
+        yield
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_samples_that_are_not_kept_are_a_failed_step_that_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAMPLES_URL", f"sqlite:///{tmp_path}/nowhere/samples.db")
+    recorder = Recorder()
+    with listening(recorder):
+        kept = flow(keep_samples)("demo", Collected(), NOON, 30)
+    (step,) = recorder.timeline("monitor").steps
+    assert step.failed
+    assert "does not answer" in step.outcome
+    assert "does not answer" in kept.reason

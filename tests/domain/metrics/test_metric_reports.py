@@ -1,9 +1,19 @@
 """Samples in reports: by machine, and on the nodes of a cluster's status."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from domain.alarms.report import AlarmReport
 from domain.metrics.records import Sample
-from domain.metrics.report import MachineMetrics, report_metrics, with_metrics
+from domain.metrics.report import (
+    Incomplete,
+    MachineMetrics,
+    check_complete,
+    report_metrics,
+    with_metrics,
+)
 from domain.report import ClusterReport, Endpoint, NodeLine
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -44,3 +54,26 @@ def test_a_status_counts_pods_now_and_knows_the_rest_from_the_samples() -> None:
         {"cpu": 5.0, "podsNum": 27.0},
         {"podsNum": 0.0},
     ]
+
+
+@pytest.mark.parametrize(
+    ("lost", "blind", "words"),
+    [
+        ("it is locked", "it is locked", "samples are not kept and its alarms not looked at"),
+        ("it is locked", "", "samples are not kept, because it is locked. "),
+        ("", "it is locked", "alarms are not looked at, because it is locked. "),
+    ],
+)
+def test_what_could_not_be_kept_or_looked_at_is_an_error_that_carries_the_rest(
+    lost: str, blind: str, words: str
+) -> None:
+    report = report_metrics("demo", NOON, [sample("cpu", 5.0)], (), "" if lost else "sqlite://")
+    report = replace(report, alarms=AlarmReport("demo", blind=blind))
+    with pytest.raises(Incomplete, match=words) as caught:
+        check_complete(report, lost)
+    assert caught.value.report is report
+    assert "SAMPLES_URL" in str(caught.value)
+
+
+def test_gaps_alone_leave_a_collection_complete() -> None:
+    check_complete(report_metrics("demo", NOON, (), (), "sqlite://"), "")
