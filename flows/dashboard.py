@@ -10,7 +10,8 @@ from prefect import flow
 from blocks.accounts import QingCloudAccount
 from domain.dashboard.page import write_page
 from domain.dashboard.records import Dashboard
-from domain.errors import InvalidSpec
+from domain.errors import FinalError, InvalidSpec
+from domain.metrics.report import MEND_DATABASE
 from flows._command import Common, cluster_name, make_app, run, session
 from flows._numbers import whole_number
 from tasks.dashboard import publish_dashboard, read_dashboard
@@ -59,6 +60,8 @@ def main(
         raise InvalidSpec(f"{out} cannot be written: {error.strerror}") from error
     opened.say(f"{out}: open it in a browser; it needs no network")
     opened.answer(board)
+    if board.lost:
+        raise FinalError(f"{out} shows no samples, because {board.lost}. {MEND_DATABASE}")
 
 
 if __name__ == "__main__":
