@@ -31,7 +31,8 @@ class AppriseService:
             known = self._apprise.add(url)
         if not known:
             scheme = url.partition("://")[0]
-            raise InvalidSpec(f"Apprise cannot use this {scheme} address: {_hide(heard, url)}")
+            words = heard.words or "it is not complete"
+            raise InvalidSpec(f"Apprise cannot use this {scheme} address: {words}")
 
     def send(self, message: Message) -> None:
         """Send once; satisfies `domain.alarms.notifier.Notifier`, which names the errors.
@@ -59,7 +60,9 @@ class _Heard(logging.Handler):
 
     @property
     def words(self) -> str:
-        return " ".join(" ".join(self._lines).split())[:300]
+        """Without lines that hold an address: Apprise masks a password, but for two letters."""
+        told = (line for line in self._lines if "://" not in line)
+        return " ".join(" ".join(told).split())[:300]
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.thread == self._thread:
@@ -71,8 +74,3 @@ class _Heard(logging.Handler):
 
     def __exit__(self, *error: object) -> None:
         _LOG.removeHandler(self)
-
-
-def _hide(heard: _Heard, url: str) -> str:
-    """Apprise's words, unless they repeat the address."""
-    return "it is not complete" if url in heard.words or not heard.words else heard.words

@@ -1,9 +1,17 @@
 """What one look at the alarms has found, for people, programs and the Prefect UI."""
 
+from collections import Counter
 from dataclasses import dataclass
 
-from domain.alarms.deliveries import Delivery
+from domain.alarms.deliveries import Delivery, Outcome
 from domain.alarms.states import AlarmState
+
+_FATES = {
+    Outcome.FAILED: "to be sent again",
+    Outcome.REFUSED: "refused",
+    Outcome.UNKNOWN: "without an answer",
+    Outcome.EXPIRED: "given up",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,23 @@ def say_alarms(report: AlarmReport) -> str:
     words = ", ".join(f"{phases.count(p)} {p}" for p in ("firing", "pending") if p in phases)
     words = words or "all well"
     if report.deliveries:
-        sent = sum(delivery.outcome == "sent" for delivery in report.deliveries)
+        failed = _undelivered(report)
+        sent = len(report.deliveries) - len(failed)
         words += f"; {sent} of {len(report.deliveries)} messages delivered"
+        if services := dict.fromkeys(one.service for one in failed):
+            words += f", not all to {', '.join(services)}"
     return words
+
+
+def say_undelivered(report: AlarmReport) -> list[str]:
+    """Name each service that was not told, and why, in a line for each reason."""
+    counts = Counter((one.service, one.outcome, one.reason) for one in _undelivered(report))
+    return [
+        f"{service}: {count} message{'s' if count > 1 else ''} {_FATES.get(outcome, outcome)}"
+        + (f": {reason}" if reason else "")
+        for (service, outcome, reason), count in counts.items()
+    ]
+
+
+def _undelivered(report: AlarmReport) -> list[Delivery]:
+    return [one for one in report.deliveries if one.outcome is not Outcome.SENT]

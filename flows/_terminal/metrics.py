@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from domain.alarms.report import AlarmReport, say_alarms
+from domain.alarms.report import AlarmReport, say_alarms, say_undelivered
 from domain.alarms.rules import Level
 from domain.alarms.states import Phase
 from domain.metrics.catalog import BUILT_IN, PODS
@@ -139,7 +139,7 @@ def _table(*columns: str) -> Table:
 
 
 def _alarms(report: AlarmReport) -> list[Text]:
-    """How the alarms stand, then the weightiest of them by name."""
+    """How the alarms stand, then the weightiest of them by name, and who could not be told."""
     firing = any(state.phase is Phase.FIRING for state in report.active)
     style = "bold red" if firing or report.blind else "yellow" if report.active else "green"
     lines = [Text.assemble("alarms: ", (to_line(say_alarms(report)), style))]
@@ -151,6 +151,7 @@ def _alarms(report: AlarmReport) -> list[Text]:
         lines.append(Text(to_line(words), "red" if state.level is Level.ERROR else "yellow"))
     if len(report.active) > MOST_ALARMS:
         lines.append(Text(f"  … and {len(report.active) - MOST_ALARMS} more alarms", "yellow"))
+    lines += [Text(f"✗ {to_line(words)}", "red") for words in say_undelivered(report)]
     return lines
 
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
+from domain.alarms.deliveries import Delivery, Outcome
+from domain.alarms.messages import Message
 from domain.alarms.report import AlarmReport
 from domain.alarms.rules import Level
 from domain.alarms.states import AlarmState, Phase, Subject
@@ -76,6 +78,16 @@ def test_alarms_are_named_and_too_many_counted() -> None:
     assert "alarms: 10 firing" in text
     assert "error firing: node-not-ready of n0, 0, since 11-0" in text
     assert "… and 2 more alarms" in text
+
+
+def test_a_service_that_was_not_told_is_named_with_its_reason() -> None:
+    message = Message("a node is lost", "", None)
+    delivery = Delivery(
+        1, "alarm-webhook/oncall", NOON, message, Outcome.FAILED, 1, "it answers\n500"
+    )
+    text = shown(make_report(alarms=AlarmReport("demo", deliveries=(delivery,))))
+    assert "0 of 1 messages delivered, not all to alarm-webhook/oncall" in text
+    assert "✗ alarm-webhook/oncall: 1 message to be sent again: it answers 500" in text
 
 
 def test_a_live_picture_keeps_the_last_numbers_below_trouble() -> None:

@@ -108,6 +108,19 @@ def test_mail_server_that_is_away_is_a_failure_with_a_reason() -> None:
     assert "topsecret" not in str(caught.value)
 
 
+def test_mail_address_that_is_none_is_refused_without_a_letter_of_the_password() -> None:
+    box = Mailbox(
+        server="127.0.0.1",
+        user="me",
+        password=SecretStr("a-secret"),
+        sender="nobody",
+        recipients=["us"],
+    )
+    with pytest.raises(InvalidSpec, match="Invalid ~From~ email specified: nobody") as info:
+        box.client()
+    assert "://" not in str(info.value)
+
+
 def test_robots_of_blocks_speak_to_their_webhook(chat: ChatServer) -> None:
     hook, secret = SecretStr(f"{chat.url}/hook"), SecretStr("SEC123")
     DingTalkRobot(webhook=hook, secret=secret).client().send(MESSAGE)
