@@ -1,6 +1,5 @@
 """Measure a cluster and look at its alarms, once or again and again: `python -m flows.monitor`."""
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from cyclopts import Parameter
 from prefect import flow
 
 from blocks.accounts import QingCloudAccount
+from clients.exposed_file import check_writable, write_at_once
 from clients.scrapes import ScrapePage
 from domain.alarms.deliveries import Outcome, say_test
 from domain.errors import FinalError, InvalidSpec, TemporaryError
@@ -60,6 +60,9 @@ def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "")
     Raises:
         Incomplete: the samples were not kept, or the alarms not looked at; it carries the report.
     """
+    file = Path(prometheus).expanduser() if prometheus else None
+    if file:
+        check_writable(file)
     now = datetime.now(UTC)
     view = need_sight(account, name)
     due = cloud_is_due(view, now)
@@ -81,22 +84,12 @@ def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "")
     alarms = look_at_alarms(spec, view, now, thorough=due)
     known = of_living_machines(view, recent_samples(name, now))
     samples = (*known, *collected.samples)
-    if prometheus:
-        _replace(Path(prometheus).expanduser(), expose(samples, gaps))
+    if file:
+        write_at_once(file, expose(samples, gaps))
     report = report_metrics(name, now, samples, gaps, kept.database)
     report = replace(report, alarms=alarms)
     check_complete(report, kept.reason)
     return report
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write a file at once, because Prometheus may read it at any time."""
-    try:
-        fresh = file.with_name(f".{file.name}.{os.getpid()}")
-        fresh.write_text(text)
-        fresh.replace(file)
-    except OSError as error:
-        raise InvalidSpec(f"{file} cannot be written: {error.strerror}") from error
 
 
 app = make_app("monitor", "Collect a cluster's metrics and evaluate its alarms.")
@@ -139,8 +132,8 @@ def main(
     if listen is not None and not watch:
         raise InvalidSpec("--listen needs --watch, which measures again and again")
     file = prometheus.absolute() if prometheus else None
-    if file and not file.parent.is_dir():
-        raise InvalidSpec(f"{file} cannot be written: {file.parent} is no folder")
+    if file:
+        check_writable(file)
     if watch:
         opening = session(common, shows_steps=False, lasting=True)
         with opening as opened, _page(listen, file) as page:

@@ -192,6 +192,20 @@ def test_a_live_picture_and_a_document_do_not_go_together(workplace: Workplace) 
     assert "--json measures once" in done.sentence
 
 
+def test_a_file_for_prometheus_that_cannot_be_written_is_refused_before_anything_happens(
+    cluster: Workplace, report: Any, tmp_path: Path
+) -> None:
+    count = rows(cluster, "SELECT count(*) FROM samples")
+    (tmp_path / "folder").mkdir()
+    for file in ("/proc/metrics.prom", f"{tmp_path}/none/metrics.prom", f"{tmp_path}/folder"):
+        done = cluster.run("flows.monitor", "--prometheus", file)
+        assert done.code == 2
+        assert f"{file} cannot be written" in done.sentence
+        assert "samples of demo" not in done.err
+    assert rows(cluster, "SELECT count(*) FROM samples") == count
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
 def test_a_machine_that_fell_silent_is_a_gap_and_the_others_arrive(
     cluster: Workplace, report: Any
 ) -> None:

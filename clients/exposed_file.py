@@ -1,0 +1,48 @@
+"""The file that Prometheus reads: written at once, because it may be read at any time."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from domain.errors import FinalError, InvalidSpec
+
+
+def check_writable(file: Path) -> None:
+    """Make sure that a file could be written, and leave no trace.
+
+    Raises:
+        InvalidSpec: it could not.
+    """
+    try:
+        if file.is_dir():
+            raise InvalidSpec(f"{file} cannot be written: it is a folder")
+        with _beside(file) as fresh:
+            fresh.touch()
+    except OSError as error:
+        raise InvalidSpec(f"{file} cannot be written: {error.strerror}") from error
+
+
+def write_at_once(file: Path, text: str) -> None:
+    """Put a text in the place of what a file holds, or leave the file as it is.
+
+    Raises:
+        FinalError: it cannot be written, such as on a full disk.
+    """
+    try:
+        with _beside(file) as fresh:
+            fresh.write_text(text)
+            fresh.replace(file)
+    except OSError as error:
+        raise FinalError(f"{file} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def _beside(file: Path) -> Iterator[Path]:
+    """A hidden file of this process in the same folder, which does not stay."""
+    fresh = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        yield fresh
+    finally:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
