@@ -44,6 +44,9 @@ from tasks.metrics import (
 )
 from tasks.overview import need_cluster, need_spec, spec_or_guess
 
+USUAL_PACE = 60
+"""Seconds between two measurements of a watch."""
+
 
 @flow(name="monitor", flow_run_name="monitor {name}", on_running=[tell_errors_in_one_sentence])
 def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "") -> MetricsReport:
@@ -100,8 +103,11 @@ def main(
     *,
     watch: Annotated[bool, Parameter(negative=(), help="Keep measuring, with a live view")] = False,
     every: Annotated[
-        int, Parameter(help="With --watch: seconds between measurements", converter=whole_number)
-    ] = 60,
+        int | None,
+        Parameter(
+            help="With --watch: seconds between measurements (default: 60)", converter=whole_number
+        ),
+    ] = None,
     prometheus: Annotated[
         Path | None, Parameter(help="File to write in Prometheus' text format")
     ] = None,
@@ -120,12 +126,14 @@ def main(
     """Measure a cluster's pods, requests, machines and custom monitors, and keep the samples."""
     name = cluster_name(common)
     if test_notification:
-        if watch or prometheus:
+        if watch or prometheus or every is not None or listen is not None:
             raise InvalidSpec("--test-notification measures nothing, so it stands alone")
         with session(common) as opened:
             _send_test(opened, name)
         return
-    if not 5 <= every <= 3600:
+    if every is not None and not watch:
+        raise InvalidSpec("--every needs --watch, which measures again and again")
+    if every is not None and not 5 <= every <= 3600:
         raise InvalidSpec(f"--every {every} is not between 5 and 3600 seconds")
     if watch and common.json:
         raise InvalidSpec("--watch and --json do not go together; --json measures once")
@@ -139,7 +147,7 @@ def main(
         with opening as opened, _page(listen, file) as page:
             if page:
                 opened.say(f"Prometheus can read {page.url}")
-            _watch(opened, name, page.file if page else file, every, page)
+            _watch(opened, name, page.file if page else file, every or USUAL_PACE, page)
         return
     trouble: Incomplete | None = None
     with session(common) as opened:

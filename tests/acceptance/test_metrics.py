@@ -186,10 +186,22 @@ def scraped(url: str, watch: subprocess.Popen[str]) -> str:
     raise AssertionError(f"{url} showed nothing; the watch's exit code is {watch.poll()}")
 
 
-def test_a_live_picture_and_a_document_do_not_go_together(workplace: Workplace) -> None:
-    done = workplace.run("flows.monitor", "--watch", "--json")
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        pytest.param("--watch --json", "--json measures once", id="a picture and a document"),
+        pytest.param("--every 30", "--every needs --watch", id="a pace for one measurement"),
+        pytest.param("--listen 0", "--listen needs --watch", id="a page of one measurement"),
+        pytest.param("--watch --every 4", "not between 5 and 3600", id="too often"),
+        pytest.param("--test-notification --every 30", "stands alone", id="a test with a pace"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused(
+    workplace: Workplace, words: str, sentence: str
+) -> None:
+    done = workplace.run("flows.monitor", *words.split())
     assert done.code == 2
-    assert "--json measures once" in done.sentence
+    assert sentence in done.sentence
 
 
 def test_a_file_for_prometheus_that_cannot_be_written_is_refused_before_anything_happens(
