@@ -168,6 +168,7 @@ def open_service(reference: str) -> Notifier:
         block = cast(DingTalkRobot, kinds[slug].load(name))
     except ValueError as error:
         raise InvalidSpec(
-            f"there is no {slug} block named {name!r}; save one in the Prefect UI under Blocks"
+            f"there is no {slug} block named {name!r} on this Prefect server; save one in its UI "
+            "under Blocks"
         ) from error
     return block.client()

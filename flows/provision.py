@@ -58,7 +58,7 @@ from tasks.network import (
     ensure_vxnets,
     publish_ports,
 )
-from tasks.overview import check, check_spec, read_report, read_view, stored_spec
+from tasks.overview import check, check_services, check_spec, read_report, read_view, stored_spec
 from tasks.reports import Progress, publish_report
 from tasks.shells import Entrance
 from tasks.steps import Recorder, listening, run_logger
@@ -105,6 +105,8 @@ def provision(
                 stored = stored_spec(account, view)
                 # What a form or a deployment leaves out is what the cluster remembers.
                 spec = never_lower(wanted_spec(account, view, stored, spec.given), view)
+                for words in check_services(spec, stored):
+                    run_logger().warning(words)
                 build(
                     account,
                     spec,
@@ -273,6 +275,8 @@ def main(
                 f"{name} keeps its {len(view.nodes)} nodes; for fewer, type: "
                 f"python -m flows.scale --name {name} --count {nodes}"
             )
+        for words in check_services(spec, stored):
+            opened.say(words)
         for doubt in doubts_of(spec):
             opened.say(f"Scaling policy: {doubt}")
         images = check(account, spec, view).images

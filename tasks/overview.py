@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from blocks.accounts import QingCloudAccount
+from blocks.notifications import open_service
 from clients.own_address import read_own_address
 from domain.changes import refuse_changes
 from domain.cluster_api import Node
@@ -123,6 +124,35 @@ def check_changes(
         url = api_url(view.public_address, before.access.api_port)
         running = node_versions(account, view.name, url)
     refuse_changes(before, wanted, view, running)
+
+
+def check_services(spec: ClusterSpec, stored: ClusterSpec | None) -> tuple[str, ...]:
+    """Make sure that people can be told of alarms: of every service a block is saved, filled in.
+
+    Args:
+        stored: what was asked before. Services that stand there already are only told of, for a
+            run that mends a cluster does not wait for a robot.
+
+    Returns:
+        what to tell of services that were asked for before.
+
+    Raises:
+        InvalidSpec: nobody could be told through a service that is asked for now.
+    """
+    known = stored.notifications.services if stored else ()
+    wrong: list[str] = []
+    told: list[str] = []
+    for service in spec.notifications.services:
+        try:
+            open_service(service)
+        except InvalidSpec as error:
+            if service in known:
+                told.append(f"nobody is told of alarms through {service}: {error}")
+            else:
+                wrong.append(f"{service}: {error}")
+    if wrong:
+        raise InvalidSpec(f"notifications.services: {'; '.join(wrong)}")
+    return tuple(told)
 
 
 def check(account: QingCloudAccount, spec: ClusterSpec, view: ClusterView) -> Choices:

@@ -42,6 +42,12 @@ def refused(workplace: Workplace, *words: str, **more: str) -> str:
         pytest.param({"nodes": {"template": {"instance_type": "huge"}}}, "there are: ", id="type"),
         pytest.param({"access": {"ui_port": 8080}}, "taken by api_port", id="port twice"),
         pytest.param({"nodes": {"count": 99}}, "outside 0 to 10", id="count"),
+        pytest.param(
+            {"notifications": {"services": ["foo/bar"]}}, "known are dingtalk-robot", id="service"
+        ),
+        pytest.param(
+            {"notifications": {"services": ["dingtalk-robot/none"]}}, "named 'none'", id="block"
+        ),
     ],
 )
 def test_a_wrong_file_is_refused(
@@ -50,6 +56,7 @@ def test_a_wrong_file_is_refused(
     file = tmp_path / "cluster.yaml"
     file.write_text(yaml.safe_dump(document))
     assert sentence in refused(workplace, "--file", str(file))
+    assert sentence in refused(workplace, "--file", str(file), "--plan")
 
 
 def test_a_file_that_is_no_yaml_or_not_there_is_refused(

@@ -32,6 +32,7 @@ from tasks.alarms import (
     remember_lives,
     send_test,
 )
+from tasks.overview import check_services
 from tasks.steps import Recorder, listening
 from tests.clients.notifications.chat_server import (
     FEISHU_TAKEN,
@@ -170,6 +171,30 @@ def test_test_message_reaches_every_service_and_each_answer_is_told(
     assert "1 of 3 took it" in say_test(told)
     with pytest.raises(InvalidSpec, match="nobody is told"):
         send_test(SPEC, NOON)
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_services_that_nobody_could_be_told_through_are_refused_when_they_are_asked_for() -> None:
+    Webhook(url=SecretStr("https://example.com/alarms")).save("there")
+    services = ["alarm-webhook/there", "foo/bar", "dingtalk-robot/none"]
+    spec = changed(SPEC, {"notifications": {"services": services}})
+    with pytest.raises(InvalidSpec) as caught:
+        check_services(spec, SPEC)
+    assert "'foo' is no kind of notification; known are dingtalk-robot, wecom-robot" in str(
+        caught.value
+    )
+    assert "no dingtalk-robot block named 'none'" in str(caught.value)
+    assert "alarm-webhook/there" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_service_that_the_cluster_was_given_before_is_told_of_and_ends_nothing() -> None:
+    spec = changed(SPEC, {"notifications": {"services": ["wecom-robot/deleted"]}})
+    (words,) = check_services(spec, spec)
+    assert "wecom-robot/deleted" in words
+    with pytest.raises(InvalidSpec, match="no wecom-robot block named 'deleted'"):
+        check_services(spec, None)
+    assert check_services(SPEC, None) == ()
 
 
 def test_service_that_refuses_leaves_a_visible_gap(
