@@ -10,14 +10,12 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from blocks.accounts import QingCloudAccount
 from domain.autoscaling.bounds import Bounds
 from domain.autoscaling.doubts import find_doubts
-from domain.bootstrap import ApiPlace
 from domain.cost import price_plan
 from domain.errors import ClusterError
-from domain.names import MASTERS, NODES, node_name
-from domain.pki import make_bootstrap_token
 from domain.planning import plan_cluster
 from domain.report import ClusterReport
 from domain.spec import ClusterSpec, overlay
+from flows._building import build
 from flows._command import (
     YES,
     Common,
@@ -31,39 +29,14 @@ from flows._command import (
     telling,
     wanted_spec,
 )
-from flows._nodes import MOST_AT_ONCE, install_nodes, join_nodes, login_users, tell_neighbours
+from flows._nodes import MOST_AT_ONCE
 from flows._numbers import whole_number
 from flows._run_log import tell_errors_in_one_sentence
 from flows._terminal import show_plan, show_report
-from flows.ui import publish_ui
-from tasks.control_plane import (
-    api_url,
-    ready_nodes,
-    refuse_forgotten,
-    store_spec,
-    wait_for_apiserver,
-    wait_for_nodes,
-)
-from tasks.credentials import ensure_credentials, only_run
-from tasks.machines import ensure_keypair, ensure_machines, install_master, log_in_to_master
-from tasks.network import (
-    apply_firewall,
-    bind_address,
-    ensure_address,
-    ensure_balancer,
-    ensure_firewall,
-    ensure_machine_group,
-    ensure_routes,
-    ensure_vpc,
-    ensure_vxnets,
-    publish_ports,
-)
-from tasks.overview import check, check_services, check_spec, read_report, read_view, stored_spec
+from tasks.credentials import only_run
+from tasks.overview import check, check_services, read_report, read_view, stored_spec
 from tasks.reports import Progress, publish_report
-from tasks.shells import Entrance
 from tasks.steps import Recorder, listening, run_logger
-from tasks.tags import tag_resources
-from tasks.workloads import ensure_demo
 
 USUAL_STEPS = 24  # of a new cluster with two nodes; the progress bar needs only be about right
 
@@ -133,101 +106,6 @@ def _end_branches() -> None:
     context = FlowRunContext.get()
     if context and isinstance(context.task_runner, ThreadPoolTaskRunner):
         context.task_runner.cancel_all()
-
-
-def build(
-    account: QingCloudAccount,
-    spec: ClusterSpec,
-    *,
-    is_stored: bool,
-    accept_new_host_keys: bool,
-    demo: bool,
-    ui: bool,
-) -> None:
-    """The runbook: the order of the steps, and what runs beside what.
-
-    The critical path is network, master, control plane, join; everything else runs beside it.
-
-    Args:
-        is_stored: whether the description rests on the one that the cluster remembers.
-    """
-    view = read_view(account, spec.name)
-    choices = check_spec(account, spec, view)
-    credentials = ensure_credentials(account, view)
-
-    # What needs nothing else.
-    firewall = ensure_firewall.submit(account, spec)
-    machine_group = ensure_machine_group.submit(account, spec)
-    keypair = ensure_keypair.submit(account, spec, credentials)
-    address = ensure_address.submit(account, spec)
-
-    # The network. A router takes one change at a time, hence the order.
-    vpc = ensure_vpc(account, spec, firewall.result())
-    applied = apply_firewall.submit(account, firewall.result(), vpc)
-    machines = spec.masters.count + spec.nodes.count
-    vxnets = ensure_vxnets(account, spec, vpc, machines)
-    balancer = ensure_balancer.submit(account, spec, vxnets, firewall.result())
-
-    # Machines of both groups start while the public side comes up.
-    masters, nodes = (
-        ensure_machines.submit(
-            account,
-            spec,
-            group,
-            choices.images[group].id,
-            vxnets,
-            keypair.result(),
-            machine_group.result(),
-        )
-        for group in (MASTERS, NODES)
-    )
-    vpc = bind_address(account, vpc, vxnets, address.result())
-    routes = ensure_routes.submit(account, spec, balancer.result(), masters.result())
-    applied.result()
-    public = publish_ports(account, spec, vpc, balancer.result(), masters.result())
-    place = ApiPlace(balancer.result().private_ip, public)
-    url = api_url(public, spec.access.api_port)
-
-    # Kubernetes: nodes install what needs no master while the master comes up.
-    entrance = Entrance(
-        spec.name,
-        public,
-        spec.access.ssh_port,
-        masters.result()[0],
-        login_users(choices),
-        accept_new_host_keys,
-        spec.access.allowed_cidrs,
-    )
-    routes.result()
-    # Before there was a master nobody can be Ready, and asking would cost a time-out.
-    ready = ready_nodes(account, view, url) if view.masters else frozenset[str]()
-    master, token = entrance.master, make_bootstrap_token()
-    new = [node for node in nodes.result() if node_name(NODES, node.id) not in ready]
-    log_in_to_master(account, entrance)
-    master_done = None
-    if node_name(MASTERS, master.id) not in ready:
-        master_done = install_master.submit(account, spec, entrance, master, place, token)
-    installed = install_nodes(account, spec, entrance, new, place)
-    if master_done:
-        master_done.result()
-    wait_for_apiserver(account, spec, url)
-    if not is_stored:
-        refuse_forgotten(account, spec.name, url)
-    join_nodes(account, spec, entrance, installed, place)
-    wait_for_nodes(account, spec, url, [node_name(MASTERS, master.id)])
-
-    # What is remembered, shown and tried.
-    stored = store_spec.submit(account, spec, url)
-    tagged = tag_resources.submit(account, spec.name) if view.tag is None or new else None
-    if new or master_done:
-        tell_neighbours(account, entrance, read_view(account, spec.name))
-    if ui:
-        publish_ui(account, spec, entrance, place)
-    if demo:
-        ensure_demo(account, spec.name, url)
-    stored.result()
-    if tagged:
-        tagged.result()
 
 
 app = make_app(
