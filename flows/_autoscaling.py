@@ -24,7 +24,7 @@ from tasks.control_plane import store_spec
 from tasks.credentials import unless_other_run
 from tasks.metrics import need_sight
 from tasks.overview import need_cluster
-from tasks.steps import run_logger
+from tasks.steps import run_logger, say_error
 
 
 def evaluate(case: Case) -> Evaluation:
@@ -94,7 +94,7 @@ def _carry_out(
     try:
         act()
     except BaseException as error:
-        failed = evaluation.failed(str(error) or f"it was ended ({type(error).__name__})")
+        failed = evaluation.failed(say_error(error))
         try:
             keep_memory(subject.api, subject.group, on_failure(failed.failure))
         except ClusterError as other:  # the first error is the one that matters

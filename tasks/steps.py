@@ -8,6 +8,7 @@ told as one there, whether its error ends the run or the run goes on without it.
 import functools
 import inspect
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,8 +20,9 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
-from prefect.exceptions import MissingContextError
+from prefect.exceptions import MissingContextError, TerminationSignal
 from prefect.logging import get_run_logger
+from pydantic_core import PydanticSerializationError
 
 from domain.ensured import Ensured
 from domain.errors import TemporaryError, Unreachable
@@ -126,6 +128,32 @@ def step(name: str) -> Callable[[Callable[P, Ensured[T]]], Task[P, T]]:
     return wrap
 
 
+def is_interruption(error: BaseException) -> bool:
+    """Whether an error is somebody's ending the run, or comes of it.
+
+    pydantic, with which Prefect serializes at each step, makes an error of its own of whatever
+    comes up meanwhile; only its words still tell what that was.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, KeyboardInterrupt | TerminationSignal):
+            return True
+        if isinstance(link, PydanticSerializationError) and _NAMES.search(str(link)):
+            return True
+        link = link.__cause__ or link.__context__
+    return False
+
+
+_NAMES = re.compile(r"\b(KeyboardInterrupt|TerminationSignal)\b")
+
+
+def say_error(error: BaseException) -> str:
+    """Say in a few words why something was not finished."""
+    if is_interruption(error):
+        return "interrupted"
+    return str(error) or type(error).__name__
+
+
 _current: ContextVar[str] = ContextVar("step", default="")
 
 
@@ -155,7 +183,7 @@ def _told(title: str) -> Iterator[Callable[[Ensured[Any]], None]]:
         yield outcome.append
     except BaseException as error:
         for listener in _listeners.get():
-            listener.failed(title, str(error) or type(error).__name__, time.monotonic() - began)
+            listener.failed(title, say_error(error), time.monotonic() - began)
         raise
     else:
         (done,) = outcome
