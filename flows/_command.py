@@ -1,6 +1,7 @@
 """What all commands share: flags, exit codes, where Prefect answers, what is shown.
 
-Exit codes: 0 done, 1 begun and not finished, 2 asked for something that cannot be done, 130 Ctrl-C.
+Exit codes: 0 done, 1 begun and not finished, 2 asked for something that cannot be done,
+130 ended by Ctrl-C, 143 ended by SIGTERM.
 """
 
 import sys
@@ -8,9 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from signal import SIGINT, signal
-from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import yaml
 from cyclopts import App, CycloptsError, Parameter
@@ -21,11 +20,11 @@ from domain.plan import Plan
 from domain.planning import plan_teardown
 from domain.spec import ClusterSpec, changed, overlay, parse_spec
 from domain.view import ClusterView
+from flows._interruption import Interrupted, interruptible, naming
 from flows._server import last_words, prefect_server
 from flows._terminal import (
     Steps,
     confirm,
-    end_at_once,
     print_json,
     quiet_prefect,
     say,
@@ -54,8 +53,6 @@ class Common:
         bool, Parameter(negative=(), help="Show Prefect's log and full tracebacks")
     ] = False
 
-
-INTERRUPTED = "interrupted; nothing is lost, and the same command goes on where this one ended"
 
 YES = Annotated[bool, Parameter(negative=(), help="Do not ask for confirmation")]
 
@@ -202,31 +199,8 @@ def session(
         if not shows_steps:
             yield opened
             return
-        with _interruptible(opened.steps), opened.steps, listening(opened.steps):
+        with naming(opened.steps), opened.steps, listening(opened.steps):
             yield opened
-
-
-@contextmanager
-def _interruptible(steps: Steps) -> Iterator[None]:
-    """Let the first Ctrl-C wait for the steps under way, and the second one leave at once.
-
-    Leaving loses nothing: it is what a power cut does, and the same command goes on after both.
-    """
-
-    def leave(number: int, frame: FrameType | None) -> NoReturn:
-        end_at_once(INTERRUPTED, 130)
-
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        signal(SIGINT, leave)
-        if waits := ", ".join(steps.running):
-            say(f"Ending {waits}; press Ctrl-C again to leave at once")
-        raise KeyboardInterrupt
-
-    before = signal(SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        signal(SIGINT, before)
 
 
 def make_app(flow: str, help_text: str) -> App:
@@ -242,13 +216,14 @@ def run(app: App) -> None:
     """Run a command to its exit code; errors are one sentence, unless `--debug` asks for more."""
     debug = "--debug" in sys.argv
     try:
-        app(exit_on_error=False, print_error=False)
+        with interruptible():
+            app(exit_on_error=False, print_error=False)
     except CycloptsError as error:
         show_error(str(error))
         sys.exit(2)
-    except KeyboardInterrupt:
-        show_error(INTERRUPTED)
-        sys.exit(130)
+    except Interrupted as interrupted:
+        show_error(str(interrupted))
+        sys.exit(interrupted.code)
     except ClusterError as error:
         if debug:
             raise

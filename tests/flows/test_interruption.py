@@ -1,0 +1,211 @@
+"""Ctrl-C, and the SIGTERM of systemd, containers and CI: one sentence, and an exit code of its own."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CODES = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+
+# What only a command does: the first lines are those of `python -m flows.…`.
+COMMAND = """
+import os, signal, time
+from flows._command import make_app, run
+from flows._interruption import is_interrupted, until_interrupted
+
+def hear(number=signal.{name}):
+    os.kill(os.getpid(), number)
+
+app = make_app("test", "A command that is ended.")
+
+@app.default
+def main():
+{body}
+
+run(app)
+print("never reached")
+"""
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *words],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_command(number: int, body: str) -> tuple[int, str, str]:
+    """Run a command of a few lines, in which `hear()` sends it the signal."""
+    indented = "\n".join(f"    {line}" for line in body.strip().splitlines())
+    text = COMMAND.format(name=signal.Signals(number).name, body=indented)
+    process = start("-c", text)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize(("number", "code"), CODES)
+@pytest.mark.parametrize("imported", ["flows", "prefect.types", "prefect.flows"])
+def test_whoever_interrupts_the_imports_reads_one_sentence(
+    imported: str, number: int, code: int
+) -> None:
+    process = start("-X", "importtime", "-m", "flows.status", "--name", "no-such-cluster")
+    assert process.stderr is not None
+    assert any(line.split("|")[-1].strip() == imported for line in process.stderr)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    said = [line for line in err.splitlines() if not line.startswith("import time:")]
+    assert said == ["Error: interrupted; nothing was started"]
+    assert (process.returncode, out) == (code, "")
+
+
+def test_whoever_merely_imports_us_keeps_the_signals() -> None:
+    look = (
+        "from signal import SIGINT, SIGTERM, getsignal; "
+        "before = [getsignal(SIGINT), getsignal(SIGTERM)]; "
+        "import flows.status, flows.provision; "
+        "print([getsignal(SIGINT), getsignal(SIGTERM)] == before)"
+    )
+    out, _ = start("-c", look).communicate(timeout=60)
+    assert out == "True\n"
+
+
+@pytest.mark.parametrize(("number", "code"), CODES)
+def test_an_interrupted_command_says_that_nothing_is_lost(number: int, code: int) -> None:
+    done, out, err = run_command(number, "hear()\ntime.sleep(60)")
+    assert (done, out) == (code, "")
+    assert err == (
+        "Error: interrupted; nothing is lost, and the same command goes on where this one ended\n"
+    )
+
+
+@pytest.mark.parametrize(("number", "code"), CODES)
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(
+            """
+from pydantic import BaseModel, model_serializer
+class State(BaseModel):
+    @model_serializer
+    def ser_model(self) -> dict:
+        hear()
+        return {}
+State().model_dump_json()
+""",
+            id="pydantic takes it for an error of its own",
+        ),
+        pytest.param(
+            """
+try:
+    hear()
+except KeyboardInterrupt:
+    raise OSError("the connection was cut") from None
+""",
+            id="another error hides it",
+        ),
+    ],
+)
+def test_an_error_that_the_signal_has_caused_is_the_interruption(
+    body: str, number: int, code: int
+) -> None:
+    done, _, err = run_command(number, body)
+    assert done == code
+    assert err.startswith("Error: interrupted; nothing is lost")
+    assert err.count("\n") == 1
+
+
+def test_a_termination_that_prefect_has_heard_is_one_although_pydantic_hides_it() -> None:
+    done, _, err = run_command(
+        signal.SIGTERM,
+        """
+from prefect.utilities.engine import capture_sigterm
+from pydantic import BaseModel, model_serializer
+class State(BaseModel):
+    @model_serializer
+    def ser_model(self) -> dict:
+        hear()
+        return {}
+with capture_sigterm():
+    State().model_dump_json()
+""",
+    )
+    assert done == 143
+    assert err.startswith("Error: interrupted; nothing is lost")
+
+
+def test_what_prefect_hears_first_reaches_the_command_after_the_run() -> None:
+    done, _, err = run_command(
+        signal.SIGTERM,
+        """
+from prefect.utilities.engine import capture_sigterm
+with capture_sigterm():
+    hear()
+    time.sleep(60)
+""",
+    )
+    assert done == 143
+    assert err.startswith("Error: interrupted; nothing is lost")
+
+
+@pytest.mark.parametrize(("number", "code"), CODES)
+def test_the_second_signal_leaves_at_once(number: int, code: int) -> None:
+    done, out, err = run_command(
+        number,
+        """
+try:
+    hear()
+finally:
+    hear()
+    print("cleaned up")
+""",
+    )
+    assert (done, out) == (code, "")
+    assert err.count("Error: interrupted; nothing is lost") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_end_changes_nothing(number: int) -> None:
+    done, out, err = run_command(
+        number,
+        """
+import atexit
+atexit.register(hear)
+print("done")
+""",
+    )
+    assert (done, out, err) == (0, "done\n", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_watch_that_is_ended_has_ended_well(number: int) -> None:
+    done, out, err = run_command(
+        number,
+        """
+with until_interrupted():
+    try:
+        hear()
+    except KeyboardInterrupt:
+        pass  # as a flow run does that is just ending
+    assert is_interrupted()
+    raise RuntimeError("what was under way")
+print("given back")
+""",
+    )
+    assert (done, out, err) == (0, "given back\n", "")
+
+
+def test_an_error_of_a_watch_that_nobody_has_ended_stays_an_error() -> None:
+    body = """
+from domain.errors import FinalError
+with until_interrupted():
+    raise FinalError("the cluster is gone")
+"""
+    assert run_command(signal.SIGINT, body) == (1, "", "Error: the cluster is gone\n")
+
