@@ -5,11 +5,12 @@ may arrive as another error, or not at all, where foreign code swallows it: henc
 While a flow runs, SIGTERM is Prefect's: it ends the run, and then sends the signal again, to us.
 """
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from signal import SIGINT, SIGTERM, signal
+from signal import SIG_IGN, SIGINT, SIGTERM, signal
 from types import FrameType
 
 from flows._terminal import Steps, end_at_once, say
@@ -51,10 +52,14 @@ def interruptible() -> Iterator[None]:
     """
     for number in (SIGINT, SIGTERM):
         signal(number, _hear)
+    atexit.register(_hear_no_more)
     try:
         yield
     except (Exception, KeyboardInterrupt) as error:
         if is_interrupted(error):
+            # Where KeyboardInterrupt has passed through exec() of a text, as in the making of a
+            # dataclass, `python -m` dies of SIGINT in the end, unless another exec() ends well.
+            exec("")  # noqa: S102
             raise Interrupted(128 + (_command.heard or SIGTERM)) from error
         raise
     finally:
@@ -84,6 +89,12 @@ def until_interrupted() -> Iterator[None]:
 def is_interrupted(error: BaseException | None = None) -> bool:
     """Whether a signal has come, or an error tells of one that only Prefect has heard."""
     return bool(_command.heard) or (error is not None and is_interruption(error))
+
+
+def _hear_no_more() -> None:
+    """Ignore signals while Python takes itself down: it would first let them kill the process."""
+    for number in (SIGINT, SIGTERM):
+        signal(number, SIG_IGN)
 
 
 def _hear(number: int, frame: FrameType | None) -> None:

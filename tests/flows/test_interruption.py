@@ -1,16 +1,17 @@
-"""Ctrl-C, and the SIGTERM of systemd, containers and CI: one sentence, and an exit code of its own."""
+"""Ctrl-C, and the SIGTERM of systemd, containers and CI: one sentence, an exit code for each."""
 
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CODES = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 
-# What only a command does: the first lines are those of `python -m flows.…`.
 COMMAND = """
 import os, signal, time
 from flows._command import make_app, run
@@ -30,10 +31,11 @@ print("never reached")
 """
 
 
-def start(*words: str) -> subprocess.Popen[str]:
+def start(*words: str, folder: Path = ROOT) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *words],
-        cwd=ROOT,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -45,8 +47,10 @@ def run_command(number: int, body: str) -> tuple[int, str, str]:
     """Run a command of a few lines, in which `hear()` sends it the signal."""
     indented = "\n".join(f"    {line}" for line in body.strip().splitlines())
     text = COMMAND.format(name=signal.Signals(number).name, body=indented)
-    process = start("-c", text)
-    out, err = process.communicate(timeout=60)
+    with TemporaryDirectory() as folder:
+        Path(folder, "ended.py").write_text(text)
+        process = start("-m", "ended", folder=Path(folder))
+        out, err = process.communicate(timeout=60)
     return process.returncode, out, err
 
 
@@ -110,6 +114,7 @@ except KeyboardInterrupt:
 """,
             id="another error hides it",
         ),
+        pytest.param('exec("hear(); time.sleep(60)")', id="Python itself would die of it"),
     ],
 )
 def test_an_error_that_the_signal_has_caused_is_the_interruption(
@@ -171,16 +176,25 @@ finally:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_after_the_end_changes_nothing(number: int) -> None:
-    done, out, err = run_command(
-        number,
-        """
-import atexit
-atexit.register(hear)
-print("done")
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("import atexit\natexit.register(hear)", id="while threads are waited for"),
+        pytest.param(
+            """
+class Last:
+    def __del__(self, kill=os.kill, pid=os.getpid(), number={number}):
+        kill(pid, number)
+global last
+last = Last()
 """,
-    )
-    assert (done, out, err) == (0, "done\n", "")
+            id="while Python takes itself down",
+        ),
+    ],
+)
+def test_a_signal_after_the_end_changes_nothing(body: str, number: int) -> None:
+    text = body.format(number=int(number)) + "\nprint('done')"
+    assert run_command(number, text) == (0, "done\n", "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -208,4 +222,3 @@ with until_interrupted():
     raise FinalError("the cluster is gone")
 """
     assert run_command(signal.SIGINT, body) == (1, "", "Error: the cluster is gone\n")
-
