@@ -2,19 +2,18 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from signal import SIGINT, getsignal, signal
 from threading import Event
-from types import FrameType
 
 from blocks.accounts import QingCloudAccount
 from clients.kubernetes import ClusterClient
 from domain.autoscaling.keeping import keep_memory
 from domain.autoscaling.report import Evaluation, skipped
 from domain.errors import ClusterError, FinalError
+from domain.leases import Held
 from domain.names import NODES
 from flows._cases import consider, open_case
+from flows._interruption import is_interrupted, until_interrupted
 from flows._server import SERVER_ERRORS, say_silent
 from tasks.autoscaling import Subject, in_thread, keep_counts, only_evaluator
 from tasks.steps import run_logger
@@ -40,41 +39,33 @@ def watch_cluster(
     policy: str,
     act: Callable[[], Evaluation],
     show: Callable[[Evaluation], None],
+    say: Callable[[str], None],
 ) -> None:
     """Look whenever something happens, and run `act` when there is something to do; until Ctrl-C.
 
-    One change at a time: what happens during a change is looked at after it.
+    One change at a time: what happens during a change is looked at after it. An evaluator that
+    gives no sign of life is waited for, so that whoever starts a killed watch again need not.
 
     Raises:
         FinalError: another evaluator is at work.
     """
-    with open_case(account, name, policy) as case, only_evaluator(case.subject) as other:
+
+    def tell(other: Held) -> None:
+        say(f"{other.tell(datetime.now(UTC))}; waiting, because one that was killed will not")
+
+    with open_case(account, name, policy) as case, only_evaluator(case.subject, tell) as other:
         if other:
-            raise FinalError(f"another evaluator is at work, {other}; only one may be")
-        bell = Event()
-        for happening in (ClusterClient.watch_waiting_pods, ClusterClient.watch_nodes):
-            in_thread(_listen, case.subject, happening, bell)
-        with _interrupted() as ended:
-            _look_until(ended, account, name, policy, bell, act, show)
-
-
-@contextmanager
-def _interrupted() -> Iterator[Event]:
-    """Tell of Ctrl-C in an event, too: a flow run that is just ending may swallow the exception."""
-    ended, before = Event(), getsignal(SIGINT)
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        ended.set()
-        if callable(before):
-            before(number, frame)
-
-    signal(SIGINT, interrupt)
-    try:
-        yield ended
-    except KeyboardInterrupt:
-        return  # which is how a watch ends well
-    finally:
-        signal(SIGINT, before)
+            raise FinalError(
+                f"another evaluator is at work: {other.tell(datetime.now(UTC))}, as it just did; "
+                "leave the work to it (its name is its machine and its process id), or end it first"
+            )
+        with until_interrupted():
+            say("Watching; end it with Ctrl-C")
+            bell = Event()
+            for happening in (ClusterClient.watch_waiting_pods, ClusterClient.watch_nodes):
+                in_thread(_listen, case.subject, happening, bell)
+            _look_on(account, name, policy, bell, act, show)
+    say(f"Cluster {name} is not watched any more")
 
 
 def _listen(subject: Subject, happening: Happening, bell: Event) -> None:
@@ -89,8 +80,7 @@ def _listen(subject: Subject, happening: Happening, bell: Event) -> None:
             time.sleep(PAUSES[0])
 
 
-def _look_until(
-    ended: Event,
+def _look_on(
     account: QingCloudAccount,
     name: str,
     policy: str,
@@ -100,7 +90,7 @@ def _look_until(
 ) -> None:
     """Look, at each ring and now and then; what is the same as before is not shown again."""
     pause, last = PAUSES[0], ("", "", 0)
-    while not ended.is_set():
+    while not is_interrupted():  # whose exception a flow run that is just ending may swallow
         rang = bell.wait(LOOK_EVERY)
         if rang:
             time.sleep(GATHER)
@@ -122,7 +112,9 @@ def _look(
         with open_case(account, name, policy) as case, only_evaluator(case.subject) as other:
             now = datetime.now(UTC)
             if other:
-                return skipped(name, case.policy.group, now, f"the lease is with {other} now")
+                return skipped(
+                    name, case.policy.group, now, f"the lease is with {other.holder} now"
+                )
             finding = consider(case)
             if finding.evaluation.changes or finding.is_unfinished:
                 return act()  # it looks again, and what it sees then counts

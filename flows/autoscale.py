@@ -59,7 +59,7 @@ def autoscale(
         if dry_run:
             return consider(case).evaluation
         if other := stack.enter_context(only_evaluator(case.subject)):
-            why = f"another evaluator is at work, {other}"
+            why = f"another evaluator is at work: {other.tell(now)}"
             return skipped(name, case.policy.group, now, why)
         return evaluate(case)
 
@@ -128,13 +128,13 @@ def main(
 
 
 def _watch(opened: Session, name: str, policy: str) -> None:
-    opened.say("Watching; end it with Ctrl-C")
     watch_cluster(
         opened.account,
         name,
         policy,
         act=lambda: autoscale(opened.account, name, policy),
         show=show_evaluation,
+        say=opened.say,
     )
 
 

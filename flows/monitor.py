@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from domain.metrics.records import Collected, Gap
 from domain.metrics.report import Incomplete, MetricsReport, check_complete, report_metrics
 from domain.spec import parse_spec
 from flows._command import Common, Session, cluster_name, make_app, read_document, run, session
+from flows._interruption import is_interrupted, until_interrupted
 from flows._numbers import whole_number
 from flows._run_log import tell_errors_in_one_sentence
 from flows._server import SERVER_ERRORS, say_silent
@@ -196,8 +197,8 @@ def _watch(
     opened: Session, name: str, file: Path | None, every: int, page: ScrapePage | None
 ) -> None:
     """Measure until somebody ends it, which is how a watch ends well; the last picture stays."""
-    with suppress(KeyboardInterrupt), Watch(name, every) as picture:
-        while True:
+    with until_interrupted(), Watch(name, every) as picture:
+        while not is_interrupted():
             began = time.monotonic()
             trouble = ""
             try:
@@ -215,7 +216,9 @@ def _watch(
                 picture.show(report, read_history(name, report.time))
             if page:
                 page.trouble = trouble
-            time.sleep(max(0.0, every - (time.monotonic() - began)))
+            if not is_interrupted():  # a flow run that is just ending may swallow the exception
+                time.sleep(max(0.0, every - (time.monotonic() - began)))
+    opened.say(f"Cluster {name} is not measured any more")
 
 
 if __name__ == "__main__":

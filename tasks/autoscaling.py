@@ -27,7 +27,7 @@ from domain.autoscaling.sight import ClusterSight, GroupSight, Marked
 from domain.autoscaling.snapshot import Snapshot
 from domain.cloud import Instance, InstanceType
 from domain.errors import ClusterError
-from domain.leases import VALID, Claim, give_lease_back, take_lease
+from domain.leases import VALID, Claim, Held, give_lease_back, outwait_lease, take_lease
 from domain.metrics.catalog import PODS, unit_of
 from domain.metrics.records import Per, Sample, Window, WindowStatistics
 from domain.names import node_name
@@ -92,17 +92,27 @@ _changing = Lock()
 
 
 @contextmanager
-def only_evaluator(subject: Subject) -> Iterator[str]:
+def only_evaluator(
+    subject: Subject, waiting: Callable[[Held], None] | None = None
+) -> Iterator[Held | None]:
     """Hold the group's Lease meanwhile; yields who holds it instead, or nothing when it is ours.
 
     Inside one process it may be asked for again: whoever was first gives it back.
+
+    Args:
+        waiting: told who is waited for, as long as that one gives no sign of life; if not given,
+            nobody is waited for.
     """
     key = (subject.cluster, subject.group)
     if key in _held:
-        yield ""
+        yield None
         return
-    claim = Claim(keeping.memory_name(subject.group), HOLDER)
-    if other := take_lease(subject.api, claim, datetime.now(UTC)):
+    claim, now = Claim(keeping.memory_name(subject.group), HOLDER), datetime.now(UTC)
+    if waiting:
+        other = outwait_lease(subject.api, claim, now, waiting)
+    else:
+        other = take_lease(subject.api, claim, now)
+    if other:
         yield other
         return
     ended = Event()
@@ -110,7 +120,7 @@ def only_evaluator(subject: Subject) -> Iterator[str]:
     with _changing:
         _held.add(key)
     try:
-        yield ""
+        yield None
     finally:
         ended.set()
         renewing.join()
@@ -137,7 +147,7 @@ def _renew(subject: Subject, claim: Claim, ended: Event) -> None:
             if not other:
                 _held.add(key)
             elif key in _held:
-                run_logger().error("the lease of %s was lost to %s", subject.group, other)
+                run_logger().error("the lease of %s was lost to %s", subject.group, other.holder)
                 _held.discard(key)
 
 

@@ -66,6 +66,8 @@ class Watch:
         trace: TracebackType | None,
     ) -> None:
         self._live.stop()
+        if not self._live.console.is_terminal:
+            self._live.console.line()  # which rich ends only on a terminal
 
 
 def sparkline(values: Sequence[float], width: int = 20) -> str:

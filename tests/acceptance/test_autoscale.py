@@ -190,9 +190,38 @@ def test_only_one_evaluator_acts_at_a_time(burst: Workplace, kubectl: Kubectl) -
     kubectl("patch", *LEASE, "--type=merge", "-p", json.dumps(lease))
     found = autoscale(burst)
     assert (found["kind"], found["acted"]) == ("skipped", False)
-    assert "another evaluator is at work, another" in found["sentence"]
+    assert "at work: another holds the Lease kube-system/autoscaler-k8s-node" in found["sentence"]
     lease["spec"]["holderIdentity"] = ""
     kubectl("patch", *LEASE, "--type=merge", "-p", json.dumps(lease))
+
+
+def heard(watch: subprocess.Popen[str], words: str) -> str:
+    """The next line of a watch that holds these words."""
+    assert watch.stderr is not None
+    return next((line for line in watch.stderr if words in line), "")
+
+
+def test_a_watch_gives_its_lease_back_when_it_is_terminated_and_outwaits_a_killed_one(
+    burst: Workplace, kubectl: Kubectl
+) -> None:
+    words = ("flows.autoscale", "--name", "burst", "--watch", "--policy", "pending")
+    with burst.start(*words) as watch:
+        assert heard(watch, "Watching")
+        watch.send_signal(signal.SIGTERM)
+        assert heard(watch, "is not watched any more")
+    assert watch.returncode == 0
+
+    lease = {"holderIdentity": "killed-1", "leaseDurationSeconds": 10}
+    lease["renewTime"] = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
+    kubectl("patch", *LEASE, "--type=merge", "-p", json.dumps({"spec": lease}))
+    with burst.start(*words) as watch:
+        assert "killed-1 holds the Lease" in heard(watch, "holds the Lease")
+        assert heard(watch, "Watching")
+        with burst.start(*words) as second:
+            assert "is at work" in heard(second, "Error: ")
+        assert second.returncode == 1
+        watch.send_signal(signal.SIGINT)
+    assert watch.returncode == 0
 
 
 def break_image(kubectl: Kubectl) -> None:

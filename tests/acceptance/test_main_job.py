@@ -304,14 +304,18 @@ def end_after(workplace: Workplace, step: str, number: int, *words: str) -> Done
 
 @pytest.mark.parametrize(
     ("step", "number"),
-    [("load balancer of", signal.SIGINT), ("packages on node", signal.SIGKILL)],
+    [
+        ("load balancer of", signal.SIGINT),
+        ("load balancer of", signal.SIGTERM),
+        ("packages on node", signal.SIGKILL),
+    ],
 )
 def test_a_killed_or_interrupted_provision_goes_on_when_run_again(
     cut: Workplace, step: str, number: int
 ) -> None:
     ended = end_after(cut, step, number, *CUT)
-    if number == signal.SIGINT:
-        assert ended.code == 130
+    if number != signal.SIGKILL:
+        assert ended.code == 128 + number
         assert "load balancer lb-" in ended.err  # among what is billed
         assert ended.sentence.startswith("interrupted")
 

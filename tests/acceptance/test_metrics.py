@@ -158,14 +158,17 @@ def test_a_database_that_somebody_holds_locked_fails_visibly(
     assert "NOT KEPT" in done.err
 
 
-def test_prometheus_can_read_what_a_watch_measures(cluster: Workplace, report: Any) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_prometheus_can_read_what_a_watch_measures(
+    cluster: Workplace, report: Any, number: int
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = str(probe.getsockname()[1])
     watch = cluster.start("flows.monitor", "--watch", "--listen", port)
     try:
         text = scraped(f"http://127.0.0.1:{port}/metrics", watch)
     finally:
-        watch.send_signal(signal.SIGINT)
+        watch.send_signal(number)
         _, err = watch.communicate(timeout=60)
     assert watch.returncode == 0, err
     families = {one.name: one for one in text_string_to_metric_families(text)}

@@ -1,12 +1,16 @@
 """One holder at a time, and the next one as soon as the last gives no sign of life."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Any, cast
 
+import pytest
+
 from domain.cluster_api import ClusterApi, Manifest
-from domain.leases import VALID, Claim, give_lease_back, take_lease
+from domain.leases import VALID, Claim, Held, give_lease_back, outwait_lease, take_lease
+from tests.domain.clocks import JumpingClock
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 OURS, THEIRS = Claim("autoscaler-k8s-node", "ours"), Claim("autoscaler-k8s-node", "theirs")
@@ -44,28 +48,83 @@ def make_api(server: OneLease) -> ClusterApi:
     return cast(ClusterApi, server)
 
 
+def holder(held: Held | None) -> str:
+    return held.holder if held else ""
+
+
 def test_a_free_lease_is_taken_and_renewed() -> None:
     api = make_api(OneLease())
-    assert take_lease(api, OURS, NOON) == ""
-    assert take_lease(api, OURS, NOON + VALID / 3) == ""
-    assert take_lease(api, THEIRS, NOON + VALID) == "ours"
+    assert take_lease(api, OURS, NOON) is None
+    assert take_lease(api, OURS, NOON + VALID / 3) is None
+    held = take_lease(api, THEIRS, NOON + VALID)
+    assert held == Held("autoscaler-k8s-node", "ours", NOON + VALID / 3 + VALID)
+    assert held.tell(NOON + VALID) == (
+        "ours holds the Lease kube-system/autoscaler-k8s-node for another 20 s, or longer if it "
+        "renews it"
+    )
 
 
 def test_a_holder_that_gives_no_sign_of_life_has_lost_it() -> None:
     api = make_api(OneLease())
     take_lease(api, THEIRS, NOON)
-    assert take_lease(api, OURS, NOON + VALID - timedelta(seconds=1)) == "theirs"
-    assert take_lease(api, OURS, NOON + VALID) == ""
-    assert take_lease(api, THEIRS, NOON + VALID) == "ours"
+    assert holder(take_lease(api, OURS, NOON + VALID - timedelta(seconds=1))) == "theirs"
+    assert take_lease(api, OURS, NOON + VALID) is None
+    assert holder(take_lease(api, THEIRS, NOON + VALID)) == "ours"
 
 
 def test_a_lease_given_back_is_free_at_once() -> None:
     api = make_api(OneLease())
     take_lease(api, THEIRS, NOON)
     give_lease_back(api, OURS)
-    assert take_lease(api, OURS, NOON) == "theirs"
+    assert holder(take_lease(api, OURS, NOON)) == "theirs"
     give_lease_back(api, THEIRS)
-    assert take_lease(api, OURS, NOON) == ""
+    assert take_lease(api, OURS, NOON) is None
+
+
+class Waiting(JumpingClock):
+    """A clock on which something happens after so many seconds."""
+
+    def __init__(self, seconds: float = inf, act: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self._due, self._act = seconds, act
+        self.told = list[Held]()
+
+    def sleep(self, seconds: float, /) -> None:
+        super().sleep(seconds)
+        if self.monotonic() >= self._due:
+            self._due = inf
+            self._act()
+
+
+def test_nobody_is_waited_for_where_a_lease_is_free() -> None:
+    clock = Waiting()
+    assert outwait_lease(make_api(OneLease()), OURS, NOON, clock.told.append, clock) is None
+    assert (clock.told, clock.slept) == ([], [])
+
+
+def test_an_abandoned_lease_is_taken_at_the_end_of_its_time() -> None:
+    api, clock = make_api(OneLease()), Waiting()
+    take_lease(api, THEIRS, NOON)
+    later = NOON + VALID / 3
+    assert outwait_lease(api, OURS, later, clock.told.append, clock) is None
+    assert clock.monotonic() == pytest.approx(40, abs=1)
+    assert clock.told == [Held("autoscaler-k8s-node", "theirs", NOON + VALID)]
+
+
+def test_a_lease_that_is_given_back_meanwhile_is_taken_at_once() -> None:
+    api = make_api(OneLease())
+    clock = Waiting(5, lambda: give_lease_back(api, THEIRS))
+    take_lease(api, THEIRS, NOON)
+    assert outwait_lease(api, OURS, NOON, clock.told.append, clock) is None
+    assert clock.monotonic() == pytest.approx(5, abs=1)
+
+
+def test_a_holder_that_renews_is_not_waited_for() -> None:
+    api = make_api(OneLease())
+    clock = Waiting(15, lambda: take_lease(api, THEIRS, NOON + timedelta(seconds=15)))
+    take_lease(api, THEIRS, NOON)
+    assert holder(outwait_lease(api, OURS, NOON, clock.told.append, clock)) == "theirs"
+    assert clock.monotonic() == pytest.approx(15, abs=1)
 
 
 def test_of_two_that_read_the_same_lease_one_gets_it() -> None:
@@ -81,5 +140,5 @@ def test_of_two_that_read_the_same_lease_one_gets_it() -> None:
             return found
 
     for server in (Racing(), Racing()):
-        assert take_lease(make_api(server), OURS, NOON) == "somebody else"
-        assert take_lease(make_api(server), OURS, NOON) == "theirs"
+        assert holder(take_lease(make_api(server), OURS, NOON)) == "somebody else"
+        assert holder(take_lease(make_api(server), OURS, NOON)) == "theirs"

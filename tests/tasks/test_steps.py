@@ -42,7 +42,9 @@ def raise_error(error: BaseException) -> None:
     ("act", "words"),
     [
         pytest.param(lambda: raise_error(KeyboardInterrupt()), "interrupted", id="Ctrl-C"),
-        pytest.param(lambda: raise_error(TerminationSignal(signal=15)), "interrupted", id="SIGTERM"),
+        pytest.param(
+            lambda: raise_error(TerminationSignal(signal=15)), "interrupted", id="SIGTERM"
+        ),
         pytest.param(serialize, "interrupted", id="Ctrl-C inside of pydantic"),
         pytest.param(lambda: raise_error(FinalError("no room")), "no room", id="an error"),
         pytest.param(lambda: raise_error(OSError()), "OSError", id="an error without words"),
