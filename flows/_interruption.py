@@ -7,14 +7,24 @@ While a flow runs, SIGTERM is Prefect's: it ends the run, and then sends the sig
 
 import atexit
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from signal import SIG_IGN, SIGINT, SIGTERM, signal
+from functools import partial
+from signal import ITIMER_REAL, SIG_IGN, SIGALRM, SIGINT, SIGTERM, setitimer, signal
 from types import FrameType
+from typing import NoReturn
+
+from prefect.exceptions import TerminationSignal
 
 from flows._terminal import Steps, end_at_once, say
 from tasks.steps import is_interruption
+
+AGAIN = 0.01
+"""Seconds after which an interruption that was swallowed comes again."""
+
+Hook = Callable[["sys.UnraisableHookArgs"], object]  # a name that only type checkers know
 
 INTERRUPTED = "interrupted; nothing is lost, and the same command goes on where this one ended"
 
@@ -53,6 +63,7 @@ def interruptible() -> Iterator[None]:
     for number in (SIGINT, SIGTERM):
         signal(number, _hear)
     atexit.register(_hear_no_more)
+    sys.unraisablehook = partial(_raise_again, sys.unraisablehook)
     try:
         yield
     except (Exception, KeyboardInterrupt) as error:
@@ -89,6 +100,20 @@ def until_interrupted() -> Iterator[None]:
 def is_interrupted(error: BaseException | None = None) -> bool:
     """Whether a signal has come, or an error tells of one that only Prefect has heard."""
     return bool(_command.heard) or (error is not None and is_interruption(error))
+
+
+def _raise_again(tell: Hook, lost: "sys.UnraisableHookArgs") -> None:
+    """Interrupt once more where a destructor, or a weak reference's callback, has swallowed it."""
+    error = lost.exc_value
+    if not isinstance(error, KeyboardInterrupt | TerminationSignal):
+        tell(lost)
+    elif not _command.is_over:
+
+        def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+            raise error
+
+        signal(SIGALRM, interrupt)
+        setitimer(ITIMER_REAL, AGAIN)
 
 
 def _hear_no_more() -> None:

@@ -160,6 +160,29 @@ with capture_sigterm():
 
 
 @pytest.mark.parametrize(("number", "code"), CODES)
+@pytest.mark.parametrize("hearer", ["nullcontext", "capture_sigterm"])
+def test_a_signal_that_a_destructor_has_swallowed_comes_again(
+    hearer: str, number: int, code: int
+) -> None:
+    done, _, err = run_command(
+        number,
+        f"""
+from contextlib import nullcontext
+from prefect.utilities.engine import capture_sigterm
+class Swallowing:
+    def __del__(self):
+        hear()
+with {hearer}():
+    Swallowing()
+    time.sleep(60)
+""",
+    )
+    assert done == code
+    assert err.startswith("Error: interrupted; nothing is lost")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("number", "code"), CODES)
 def test_the_second_signal_leaves_at_once(number: int, code: int) -> None:
     done, out, err = run_command(
         number,
