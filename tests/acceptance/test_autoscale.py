@@ -198,7 +198,12 @@ def test_only_one_evaluator_acts_at_a_time(burst: Workplace, kubectl: Kubectl) -
 def heard(watch: subprocess.Popen[str], words: str) -> str:
     """The next line of a watch that holds these words."""
     assert watch.stderr is not None
-    return next((line for line in watch.stderr if words in line), "")
+    seen = list[str]()
+    for line in watch.stderr:
+        seen.append(line)
+        if words in line:
+            return line
+    raise AssertionError(f"{words}: not in {''.join(seen)}")
 
 
 def test_a_watch_gives_its_lease_back_when_it_is_terminated_and_outwaits_a_killed_one(
@@ -221,6 +226,7 @@ def test_a_watch_gives_its_lease_back_when_it_is_terminated_and_outwaits_a_kille
             assert "is at work" in heard(second, "Error: ")
         assert second.returncode == 1
         watch.send_signal(signal.SIGINT)
+        assert heard(watch, "is not watched any more")
     assert watch.returncode == 0
 
 
