@@ -8,13 +8,14 @@ from typing import Any
 from localcloud.kubernetes.client.informer import Key, Obj, key_of
 from localcloud.kubernetes.client.writes import delete, merge_status
 from localcloud.kubernetes.controllers.context import Context
-from localcloud.kubernetes.controllers.placement import REQUIRED, selects_node, untolerated
+from localcloud.kubernetes.controllers.placement import selects_node, untolerated
 from localcloud.kubernetes.controllers.replication import as_leaving, pod_from_template
 from localcloud.kubernetes.controllers.revisions import template_hash
 from localcloud.kubernetes.controllers.rollout import resolve
 from localcloud.kubernetes.controllers.workqueue import WorkQueue
 from localcloud.kubernetes.objects.kinds import DAEMON_SET, NODE, POD
 from localcloud.kubernetes.objects.pods import (
+    REQUIRED,
     controller_of,
     controller_uid,
     is_finished,

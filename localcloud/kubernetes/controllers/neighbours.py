@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from localcloud.kubernetes.client.informer import Informer, Obj
-from localcloud.kubernetes.controllers.placement import REQUIRED
 from localcloud.kubernetes.controllers.spreading import Limit, limits_of, must_be_spread, unevenness
+from localcloud.kubernetes.objects.pods import REQUIRED
 from localcloud.kubernetes.objects.selectors import LabelTest, label_selector_test
 
 UNMET = "node(s) didn't match pod affinity rules"

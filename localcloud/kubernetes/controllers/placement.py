@@ -5,11 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from localcloud.kubernetes.objects.pods import Demand, amount_of, tolerates
+from localcloud.kubernetes.objects.pods import REQUIRED, Demand, amount_of, tolerates
 from localcloud.kubernetes.objects.selectors import expression_test
-
-REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-"""The part of each affinity that is not a mere preference."""
 
 UNSCHEDULABLE_TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 

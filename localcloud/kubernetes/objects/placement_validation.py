@@ -7,7 +7,7 @@ from typing import Any
 from localcloud.kubernetes.objects.failures import Cause, quoted
 from localcloud.kubernetes.objects.metadata_validation import check_labels, faults, one_of
 from localcloud.kubernetes.objects.names import label_key, label_name, label_value
-from localcloud.kubernetes.objects.pod_defaults import PREFERRED, REQUIRED
+from localcloud.kubernetes.objects.pods import PREFERRED, REQUIRED
 from localcloud.kubernetes.objects.selector_validation import check_node_term, check_selector
 
 Body = Mapping[str, Any]

@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from localcloud.kubernetes.objects.pods import PREFERRED, REQUIRED
 from localcloud.kubernetes.objects.quantities import canonical
 
 Body = dict[str, Any]
 
-REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 _PRIORITIES = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
 NOT_READY = "node.kubernetes.io/not-ready"
 _LEAVING_NODES = (NOT_READY, "node.kubernetes.io/unreachable")
