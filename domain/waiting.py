@@ -82,24 +82,18 @@ def when_free(
     a billed resource's life. An unknown outcome is not repeated: the caller has to look first.
     """
 
-    def attempt() -> tuple[T] | None:
+    def attempt() -> tuple[T] | UnknownOutcome | None:
         try:
             return (act(),)
         except UnknownOutcome as error:
-            raise _Unknown(error) from error
+            return error  # the wait would take it, raised, for a reason to try again
 
-    try:
-        return wait_for(attempt, what=what, pace=pace or Pace(timeout=240), clock=clock)[0]
-    except _Unknown as wrapped:
-        raise wrapped.error from None
-
-
-class _Unknown(Exception):
-    """Carries an unknown outcome past the wait, which would take it for a reason to try again."""
-
-    def __init__(self, error: UnknownOutcome) -> None:
-        super().__init__(str(error))
-        self.error = error
+    seen: tuple[T] | UnknownOutcome = wait_for(
+        attempt, what=what, pace=pace or Pace(timeout=240), clock=clock
+    )
+    if isinstance(seen, UnknownOutcome):
+        raise seen
+    return seen[0]
 
 
 def wait_for_jobs(
