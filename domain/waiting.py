@@ -82,18 +82,19 @@ def when_free(
     a billed resource's life. An unknown outcome is not repeated: the caller has to look first.
     """
 
-    def attempt() -> tuple[T] | UnknownOutcome | None:
+    lost: list[UnknownOutcome] = []
+
+    def attempt() -> tuple[T, ...] | None:
         try:
             return (act(),)
-        except UnknownOutcome as error:
-            return error  # the wait would take it, raised, for a reason to try again
+        except UnknownOutcome as error:  # the wait would take it for a reason to try again
+            lost.append(error)
+            return ()
 
-    seen: tuple[T] | UnknownOutcome = wait_for(
-        attempt, what=what, pace=pace or Pace(timeout=240), clock=clock
-    )
-    if isinstance(seen, UnknownOutcome):
-        raise seen
-    return seen[0]
+    done = wait_for(attempt, what=what, pace=pace or Pace(timeout=240), clock=clock)
+    if lost:
+        raise lost[0]
+    return done[0]
 
 
 def wait_for_jobs(
