@@ -24,9 +24,9 @@ from prefect.exceptions import MissingContextError, TerminationSignal
 from prefect.logging import get_run_logger
 from pydantic_core import PydanticSerializationError
 
-from domain.ensured import Ensured
-from domain.errors import TemporaryError, Unreachable
-from domain.report import Step, Timeline
+from domain.kernel.ensured import Ensured
+from domain.kernel.errors import TemporaryError, Unreachable
+from domain.reports.cluster import Step, Timeline
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from cyclopts import App
 
-from domain.alarms.rules import BUILT_IN as ALARMS
-from domain.metrics.catalog import BUILT_IN as METRICS
-from domain.spec import ClusterSpec, parse_spec
+from domain.spec.alarms import BUILT_IN as ALARMS
+from domain.spec.cluster import ClusterSpec, parse_spec
+from domain.spec.metrics import BUILT_IN as METRICS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = (

@@ -9,19 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from makers import BIRTH, make_image, make_instance
 
-from domain.cloud import Instance, InstanceStatus, Vxnet
-from domain.errors import InvalidSpec
-from domain.machines import (
-    SYSTEMS,
-    GroupWish,
-    check_system,
-    choose_image,
-    launch_missing,
-    place,
-)
-from domain.names import NODES, node_name
-from domain.scaling import check_count, choose_leaving
-from domain.spec import MACHINES_PER_VXNET, MachineTemplate, Nodes
+from domain.cloud.images import SYSTEMS, check_system, choose_image
+from domain.cloud.records import Instance, InstanceStatus, Vxnet
+from domain.kernel.errors import InvalidSpec
+from domain.kernel.names import NODES, node_name
+from domain.node.launch import GroupWish, launch_missing, place
+from domain.node.remove import check_count, choose_leaving
+from domain.spec.cluster import MACHINES_PER_VXNET, MachineTemplate, Nodes
 
 IMAGES = [
     make_image("noble1x64", "Ubuntu Server 24.04 LTS 64bit"),

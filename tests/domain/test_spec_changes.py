@@ -7,9 +7,9 @@ import pytest
 from makers import make_view
 from pydantic import BaseModel
 
-from domain.changes import FIXED, FREE, refuse_changes
-from domain.errors import InvalidSpec
-from domain.spec import ClusterSpec, changed
+from domain.cloud.changes import FIXED, FREE, refuse_changes
+from domain.kernel.errors import InvalidSpec
+from domain.spec.cluster import ClusterSpec, changed
 
 SPEC = ClusterSpec()
 VIEW = make_view(SPEC)

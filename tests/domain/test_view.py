@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from makers import BIRTH, make_instance, make_view
 
-from domain.cloud import Vxnet
-from domain.errors import NameTaken
-from domain.names import MASTERS, NODES
-from domain.spec import ClusterSpec
-from domain.view import ClusterView, check_fit, the_one
+from domain.cloud.inventory import Inventory, check_fit, the_one
+from domain.cloud.records import Vxnet
+from domain.kernel.errors import NameTaken
+from domain.kernel.names import MASTERS, NODES
+from domain.spec.cluster import ClusterSpec
 
 VIEW = make_view(ClusterSpec())
 FOREIGN = Vxnet("vxnet-z", "k8s.demo.vxnet-2", "rtr-other", "192.168.2.0/24", BIRTH)
@@ -42,7 +42,7 @@ def test_a_whole_cluster_fits() -> None:
         ),
     ],
 )
-def test_what_does_not_fit_is_named_and_refused(view: ClusterView, fact: str) -> None:
+def test_what_does_not_fit_is_named_and_refused(view: Inventory, fact: str) -> None:
     with pytest.raises(NameTaken, match=fact):
         check_fit(view)
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from clocks import JumpingClock
 
-from domain.errors import NotFound, TemporaryError, UnknownOutcome, WaitTimedOut
-from domain.waiting import Pace, wait_for, when_free
+from domain.kernel.errors import NotFound, TemporaryError, UnknownOutcome, WaitTimedOut
+from domain.kernel.waiting import Pace, wait_for, when_free
 
 
 def answers(*values: object) -> Iterator[object]:

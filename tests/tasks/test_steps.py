@@ -4,8 +4,8 @@ import pytest
 from prefect.exceptions import TerminationSignal
 from pydantic import BaseModel, model_serializer
 
-from domain.ensured import Ensured
-from domain.errors import FinalError
+from domain.kernel.ensured import Ensured
+from domain.kernel.errors import FinalError
 from tasks.steps import listening, step
 
 

@@ -8,8 +8,8 @@ import pytest
 from canned_apiserver import DAY, NOW, Apiserver
 
 from clients.kubernetes import ClusterClient
-from domain.kubeconfig import ClusterAccess
-from domain.pki import ADMINS, CertifiedKey, make_client_certificate, make_cluster_ca
+from domain.secrets.kubeconfig import ClusterAccess
+from domain.secrets.pki import ADMINS, CertifiedKey, make_client_certificate, make_cluster_ca
 
 
 @pytest.fixture(scope="session")

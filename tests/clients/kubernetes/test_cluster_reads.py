@@ -8,7 +8,7 @@ from canned_apiserver import Answer, Apiserver
 
 from clients.kubernetes import ClusterClient
 from clients.kubernetes.records import count_by_node
-from domain.errors import ApiRejected, NotFound, TemporaryError
+from domain.kernel.errors import ApiRejected, NotFound, TemporaryError
 
 NODE, OTHER = "192.168.100.3", "192.168.100.5"
 POD = {"metadata": {"namespace": "default", "name": "p", "uid": "u"}}

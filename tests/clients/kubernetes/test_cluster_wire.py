@@ -9,9 +9,9 @@ import pytest
 from canned_apiserver import Answer, Apiserver
 
 from clients.kubernetes import ClusterClient
-from domain.errors import ApiRejected, ClusterError, InvalidSpec, NotFound, TemporaryError
-from domain.kubeconfig import ClusterAccess
-from domain.pki import make_cluster_ca
+from domain.kernel.errors import ApiRejected, ClusterError, InvalidSpec, NotFound, TemporaryError
+from domain.secrets.kubeconfig import ClusterAccess
+from domain.secrets.pki import make_cluster_ca
 
 
 def make_answer(status: int, body: Any, content_type: str = "application/json") -> Answer:

@@ -7,8 +7,9 @@ import pytest
 from canned_cloud import CannedCloud, ok
 
 from clients.qingcloud import QingCloud
-from domain.cloud import Billing, InstanceSpec, Launch, ListenerSpec, PortForwardSpec, RuleSpec
-from domain.errors import UnknownOutcome
+from domain.cloud.records import InstanceSpec, Launch, ListenerSpec, PortForwardSpec, RuleSpec
+from domain.kernel.errors import UnknownOutcome
+from domain.spec.prices import Billing
 
 MACHINES = InstanceSpec(
     name="k8s.demo.k8s-node",

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from clients.qingcloud import QingCloud
-from domain.errors import AccessDenied, InvalidSpec, Unreachable
+from domain.kernel.errors import AccessDenied, InvalidSpec, Unreachable
 
 
 def test_the_canned_cloud_signs_as_the_documents_do() -> None:

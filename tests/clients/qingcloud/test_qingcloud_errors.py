@@ -8,7 +8,7 @@ from canned_cloud import KEY, SECRET, Answer, CannedCloud, ok, refused
 
 from clients.qingcloud import QingCloud
 from clients.qingcloud.errors import MEANINGS
-from domain.errors import (
+from domain.kernel.errors import (
     AccessDenied,
     AlreadyExists,
     BalanceTooLow,

@@ -9,8 +9,8 @@ from canned_cloud import CannedCloud, Request, ok, refused
 
 from clients.qingcloud import QingCloud
 from clients.qingcloud.monitoring import unpack
-from domain.cloud import Instance, InstanceStatus
-from domain.metrics.cloud import Reading
+from domain.cloud.records import Instance, InstanceStatus
+from domain.observe.metrics.cloud import Reading
 
 EPOCH = 1_391_854_500
 START = datetime.fromtimestamp(EPOCH, UTC)

@@ -4,7 +4,7 @@ import pytest
 from canned_cloud import Answer, CannedCloud, Request, Script, ok, refused
 
 from clients.qingcloud import QingCloud
-from domain.errors import TemporaryError
+from domain.kernel.errors import TemporaryError
 
 
 def job(number: int) -> dict[str, object]:

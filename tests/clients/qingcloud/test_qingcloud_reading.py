@@ -11,9 +11,8 @@ import pytest
 from canned_cloud import Answer, CannedCloud, ok, refused
 
 from clients.qingcloud import QingCloud
-from domain.cloud import (
+from domain.cloud.records import (
     Backend,
-    Billing,
     Eip,
     Image,
     Instance,
@@ -34,7 +33,8 @@ from domain.cloud import (
     Vxnet,
     Zone,
 )
-from domain.errors import FinalError, NotFound, UnknownOutcome
+from domain.kernel.errors import FinalError, NotFound, UnknownOutcome
+from domain.spec.prices import Billing
 
 CASES = Path(__file__).parents[2] / "cases" / "qingcloud"
 LIVING_INSTANCE = {"status.1": "pending", "status.2": "running", "status.3": "stopped"}

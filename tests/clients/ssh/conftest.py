@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from ssh_servers import Loop, Server
 
-from domain.pki import make_ssh_keypair
+from domain.secrets.pki import make_ssh_keypair
 
 
 @pytest.fixture

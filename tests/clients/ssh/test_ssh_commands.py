@@ -8,7 +8,7 @@ from ssh_servers import Loop, Process, Server
 
 from clients.ssh import SshMachine
 from clients.ssh.streams import Stream
-from domain.errors import TemporaryError, WaitTimedOut
+from domain.kernel.errors import TemporaryError, WaitTimedOut
 
 
 def test_both_streams_and_the_exit_code_come_back(server: Server) -> None:

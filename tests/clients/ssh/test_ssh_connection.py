@@ -9,9 +9,9 @@ import pytest
 from ssh_servers import Server
 
 from clients.ssh import SshMachine
-from domain.errors import CredentialsMissing, FinalError, HostKeyMismatch, TemporaryError
-from domain.hostkeys import fingerprint
-from domain.pki import make_ssh_keypair
+from domain.kernel.errors import CredentialsMissing, FinalError, HostKeyMismatch, TemporaryError
+from domain.secrets.hostkeys import fingerprint
+from domain.secrets.pki import make_ssh_keypair
 
 
 def test_the_pinned_machine_is_accepted(server: Server) -> None:

@@ -8,7 +8,7 @@ import pytest
 from ssh_servers import Loop, Server
 
 from clients.ssh import SshMachine
-from domain.errors import FinalError, NotFound, TemporaryError
+from domain.kernel.errors import FinalError, NotFound, TemporaryError
 
 SUDO = """#!/bin/bash
 shift 2

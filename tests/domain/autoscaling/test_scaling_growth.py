@@ -21,13 +21,13 @@ from scaling_makers import (
     with_node,
 )
 
+from domain.autoscaling.decide.evaluation import decide
 from domain.autoscaling.decision import Hold, Reason, ScaleOut
-from domain.autoscaling.evaluation import decide
-from domain.autoscaling.memory import Act
-from domain.autoscaling.policy import MetricRule, ScalingPolicy, ScheduleWindow
-from domain.autoscaling.remembering import act_done, launch_failed
-from domain.autoscaling.snapshot import Resources, Snapshot, Template
-from domain.metrics.conditions import Comparator, Statistic
+from domain.autoscaling.memory.memory import Act
+from domain.autoscaling.memory.remembering import act_done, launch_failed
+from domain.autoscaling.see.snapshot import Resources, Snapshot, Template
+from domain.spec.conditions import Comparator, Statistic
+from domain.spec.scaling import MetricRule, ScalingPolicy, ScheduleWindow
 
 ADDS_TWO = ADD.model_copy(update={"step": 2})
 

@@ -6,12 +6,11 @@ from datetime import timedelta
 import pytest
 from scaling_makers import NOON, POLICY, make_line, make_node, make_pods, make_snapshot, quiet
 
+from domain.autoscaling.decide.evaluation import decide
+from domain.autoscaling.decide.explanation import ADVICE, explain
 from domain.autoscaling.decision import Reason, ScaleIn, ScaleOut
-from domain.autoscaling.evaluation import decide
-from domain.autoscaling.explanation import ADVICE, explain
-from domain.autoscaling.memory import MOST_WATCHED, Lesson, Memory, parse_memory
-from domain.autoscaling.policy import LowUse, MetricRule, ScalingPolicy
-from domain.autoscaling.remembering import (
+from domain.autoscaling.memory.memory import MOST_WATCHED, Lesson, Memory, parse_memory
+from domain.autoscaling.memory.remembering import (
     MOST_REMEMBERED,
     act_done,
     addition_began,
@@ -19,6 +18,7 @@ from domain.autoscaling.remembering import (
     launch_failed,
     removal_failed,
 )
+from domain.spec.scaling import LowUse, MetricRule, ScalingPolicy
 
 MINUTE = timedelta(minutes=1)
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scaling_makers import SIZE, TEMPLATE, make_node, make_pods
 
-from domain.autoscaling.packing import Misfit, Packed, Room, pack, place_of_node
-from domain.autoscaling.placement import (
+from domain.autoscaling.fit.packing import Misfit, Packed, Room, pack, place_of_node
+from domain.autoscaling.see.placement import (
     HOSTNAME,
     Operator,
     Placement,
@@ -17,7 +17,7 @@ from domain.autoscaling.placement import (
     Taint,
     Toleration,
 )
-from domain.autoscaling.snapshot import Resources, SeenNode, SeenPod, Template
+from domain.autoscaling.see.snapshot import Resources, SeenNode, SeenPod, Template
 
 WEB = (Requirement("app", Operator.IN, ("web",)),)
 ZONE = "topology.kubernetes.io/zone"
