@@ -7,8 +7,8 @@ from pydantic import Field, SecretStr
 
 from clients.kubernetes import ClusterClient
 from domain.secrets.credentials import Credentials
-from domain.secrets.kubeconfig import ClusterAccess
-from domain.secrets.pki import ADMINS, CertifiedKey, SshKeyPair, make_client_certificate
+from domain.secrets.kubeconfig import ClusterAccess, make_access
+from domain.secrets.pki import CertifiedKey, SshKeyPair
 
 CERTIFICATE_VALIDITY = timedelta(hours=12)
 """A client certificate cannot be revoked: each run makes its own, which outlives it by little."""
@@ -81,9 +81,7 @@ class ClusterCredentials(Block):
 
     def access(self, url: str, user: str, validity: timedelta) -> ClusterAccess:
         """Make an administrator's client certificate for the API server at `url`."""
-        ca = self.credentials().ca
-        admin = make_client_certificate(ca, user, ADMINS, datetime.now(UTC), validity)
-        return ClusterAccess(url, ca.certificate, admin.certificate, admin.key)
+        return make_access(self.credentials().ca, url, user, datetime.now(UTC), validity)
 
     def client(self, url: str) -> ClusterClient:
         """Open the cluster's API as an administrator, with a certificate made for this run."""

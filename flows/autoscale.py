@@ -15,22 +15,24 @@ from domain.autoscaling.report import Evaluation, skipped
 from domain.kernel.errors import InvalidSpec, NotFound
 from domain.kernel.names import NODES
 from domain.spec.moments import parse_moment
-from flows._autoscaling import evaluate
-from flows._cases import consider, open_case
-from flows._command import Common, Session, cluster_name, make_app, run, session
-from flows._nodes import MOST_AT_ONCE
-from flows._replay import ReplayFlags, try_policy, used_flags
-from flows._run_log import tell_errors_in_one_sentence
-from flows._terminal.evaluations import show_evaluation, show_explanation
-from flows._watching import watch_cluster
-from tasks.autoscaling import LATEST, only_evaluator, seconds_late
-from tasks.overview import need_cluster
+from flows._cli.command import Common, Session, cluster_name, make_app, run, session
+from flows._cli.replay import ReplayFlags, try_policy, used_flags
+from flows._cli.terminal.evaluations import show_evaluation, show_explanation
+from flows._cli.watching import watch_cluster
+from flows.runbooks.evaluate import evaluate
+from flows.runbooks.nodes import MOST_AT_ONCE
+from tasks.autoscaling import LATEST, consider, open_case, seconds_late
+from tasks.cluster import open_cluster
+from tasks.executors import PrefectSteps
+from tasks.lease import only_evaluator
+from tasks.metrics import need_machines
+from tasks.run_log import log_errors_in_one_sentence
 
 
 @flow(
     name="autoscale",
     flow_run_name="autoscale {name}",
-    on_running=[tell_errors_in_one_sentence],
+    on_running=[log_errors_in_one_sentence],
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def autoscale(
@@ -51,17 +53,17 @@ def autoscale(
     late = seconds_late(now)
     if late > LATEST.total_seconds():
         return skipped(name, NODES, now, f"this run is {late:.0f} s late, and a newer one is due")
-    with ExitStack() as stack:
+    with open_cluster(account, name) as cluster, ExitStack() as stack:
         try:
-            case = stack.enter_context(open_case(account, name, policy))
+            case = open_case(cluster, policy)
         except NotFound as error:
             return skipped(name, NODES, now, str(error))
         if dry_run:
             return consider(case).evaluation
-        if other := stack.enter_context(only_evaluator(case.subject)):
+        if other := stack.enter_context(only_evaluator(case.cluster, case.group)):
             why = f"another evaluator is at work: {other.tell(now)}"
-            return skipped(name, case.policy.group, now, why)
-        return evaluate(case)
+            return skipped(name, case.group, now, why)
+        return evaluate(PrefectSteps(), case)
 
 
 app = make_app("autoscale", "Grow and shrink the node group with its load.")
@@ -115,13 +117,13 @@ def main(
     if watch and common.json:
         raise InvalidSpec("--watch and --json do not go together; --json looks once")
     name = cluster_name(common)
-    with session(common, lasting=watch) as opened:
+    with session(common, name, lasting=watch) as opened:
         if watch:
             _watch(opened, name, policy)
         elif why is not None:
-            _explain(opened, name, policy, why[0] if why else "")
+            _explain(opened, policy, why[0] if why else "")
         else:
-            need_cluster(opened.account, name)  # whoever asks for one that is not there mistyped
+            need_machines(opened.cluster)  # a name that does not exist is a mistyped one
             found = autoscale(opened.account, name, policy, dry_run)
             show_evaluation(found)
             opened.answer(found)
@@ -129,8 +131,7 @@ def main(
 
 def _watch(opened: Session, name: str, policy: str) -> None:
     watch_cluster(
-        opened.account,
-        name,
+        opened.cluster,
         policy,
         act=lambda: autoscale(opened.account, name, policy),
         show=show_evaluation,
@@ -138,10 +139,10 @@ def _watch(opened: Session, name: str, policy: str) -> None:
     )
 
 
-def _explain(opened: Session, name: str, policy: str, when: str) -> None:
+def _explain(opened: Session, policy: str, when: str) -> None:
     moment = parse_moment(when, datetime.now().astimezone())
-    with open_case(opened.account, name, policy) as case:
-        found = explain(read_memory(case.subject.api, case.subject.group), moment)
+    case = open_case(opened.cluster, policy)
+    found = explain(read_memory(case.cluster.api(), case.group), moment)
     show_explanation(found)
     opened.answer(found)
 

@@ -12,8 +12,9 @@ from domain.kernel.errors import FinalError, InvalidSpec
 from domain.observe.metrics.report import MEND_DATABASE
 from domain.reports.dashboard.page import write_page
 from domain.reports.dashboard.records import Dashboard
-from flows._command import Common, cluster_name, make_app, run, session
-from flows._numbers import whole_number
+from flows._cli.command import Common, cluster_name, make_app, run, session
+from flows._cli.numbers import whole_number
+from tasks.cluster import open_cluster
 from tasks.dashboard import publish_dashboard, read_dashboard
 from tasks.overview import need_cluster, spec_or_guess
 
@@ -29,10 +30,11 @@ def dashboard(account: QingCloudAccount, name: str = "demo", hours: int = 24) ->
         name: The cluster's name.
         hours: How far back to look.
     """
-    view = need_cluster(account, name)
-    spec = spec_or_guess(account, view)
+    with open_cluster(account, name) as cluster:
+        inventory = need_cluster(cluster)
+        spec = spec_or_guess(cluster)
     now = datetime.now(UTC)
-    board = read_dashboard(spec, view, account.zone, now, timedelta(hours=hours))
+    board = read_dashboard(spec, inventory, account.zone, now, timedelta(hours=hours))
     publish_dashboard(board, UTC)
     return board
 
@@ -51,7 +53,7 @@ def main(
     name = cluster_name(common)
     if not 1 <= hours <= MOST_HOURS:
         raise InvalidSpec(f"--hours {hours} is not between 1 and {MOST_HOURS}")
-    with session(common) as opened:
+    with session(common, name) as opened:
         board = dashboard(opened.account, name, hours)
     zone = board.until.astimezone().tzinfo or UTC
     try:

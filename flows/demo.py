@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from prefect import flow
 
 from blocks.accounts import QingCloudAccount
-from flows._command import Common, cluster_name, make_app, run, session
-from tasks.control_plane import api_url
-from tasks.overview import need_cluster, spec_or_guess
+from flows._cli.command import Common, cluster_name, make_app, run, session
+from tasks.cluster import open_cluster
+from tasks.executors import PrefectSteps
+from tasks.overview import need_cluster
 from tasks.workloads import ensure_demo
 
 PROXY_PATH = "/api/v1/namespaces/default/services/nginxservice/proxy/"
@@ -30,9 +31,10 @@ def demo(account: QingCloudAccount, name: str = "demo") -> DemoReport:
         account: The account that the cluster is in.
         name: The cluster's name.
     """
-    view = need_cluster(account, name)
-    url = api_url(view.public_address, spec_or_guess(account, view).access.api_port)
-    return DemoReport(name, url + PROXY_PATH, ensure_demo(account, name, url))
+    with open_cluster(account, name) as cluster:
+        need_cluster(cluster)
+        page = PrefectSteps().run(ensure_demo, cluster)
+        return DemoReport(name, cluster.endpoints().api_url + PROXY_PATH, page)
 
 
 app = make_app("demo", "Run the nginx demo and fetch its page through the API server.")
@@ -42,7 +44,7 @@ app = make_app("demo", "Run the nginx demo and fetch its page through the API se
 def main(*, common: Common = Common()) -> None:  # noqa: B008 - frozen
     """Run nginx in a cluster, and fetch its page through the API server's service proxy."""
     name = cluster_name(common)
-    with session(common) as opened:
+    with session(common, name) as opened:
         report = demo(opened.account, name)
     opened.say(f"nginx answers at {report.url}")
     opened.answer(report)

@@ -17,11 +17,10 @@ from domain.secrets.kubeconfig import (
     other_contexts,
     render_kubeconfig,
 )
-from flows._command import Common, cluster_name, make_app, run, session
-from flows._numbers import whole_number
-from tasks.control_plane import api_url
-from tasks.credentials import read_credentials
-from tasks.overview import need_cluster, spec_or_guess
+from flows._cli.command import Common, cluster_name, make_app, run, session
+from flows._cli.numbers import whole_number
+from tasks.cluster import open_cluster
+from tasks.overview import need_cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +44,11 @@ def kubeconfig(
         merge: Put the cluster into the file beside what is there, instead of writing it anew.
         days: How long the certificate is valid; it cannot be taken back.
     """
-    view = need_cluster(account, name)
     now, validity = datetime.now(UTC), timedelta(days=days)
-    url = api_url(view.public_address, spec_or_guess(account, view).access.api_port)
-    access = read_credentials(account, name).access(url, f"admin-{now:%Y%m%d%H%M%S}", validity)
+    with open_cluster(account, name) as cluster:
+        need_cluster(cluster)
+        cluster.credentials()
+        access = cluster.access(f"admin-{now:%Y%m%d%H%M%S}", validity)
     try:
         file = Path(path).expanduser().resolve()  # a link to it stays a link
         existing = file.read_text() if file.exists() else ""
@@ -108,7 +108,7 @@ def main(
     path = out or (Path("~/.kube/config") if merge else Path(f"{name}.kubeconfig"))
     if not 1 <= days <= 365:
         raise InvalidSpec(f"--days {days} is not between 1 and 365")
-    with session(common) as opened:
+    with session(common, name) as opened:
         report = kubeconfig(
             opened.account, str(path.absolute() if out else path), name, merge, days
         )

@@ -15,6 +15,7 @@ from prefect import flow
 from blocks.accounts import QingCloudAccount
 from clients.exposed_file import check_writable, write_at_once
 from clients.scrapes import ScrapePage
+from domain.cloud.inventory import Inventory
 from domain.kernel.errors import FinalError, InvalidSpec, TemporaryError
 from domain.observe.alarms.deliveries import Outcome, say_test
 from domain.observe.metrics.exposition import expose
@@ -22,34 +23,35 @@ from domain.observe.metrics.places import of_living_machines
 from domain.observe.metrics.records import Collected, Gap
 from domain.observe.metrics.report import Incomplete, MetricsReport, check_complete, report_metrics
 from domain.spec.cluster import parse_spec
-from flows._command import Common, Session, cluster_name, make_app, read_document, run, session
-from flows._interruption import is_interrupted, until_interrupted
-from flows._numbers import whole_number
-from flows._run_log import tell_errors_in_one_sentence
-from flows._server import SERVER_ERRORS, say_silent
-from flows._terminal import Watch, show_metrics
-from tasks.alarms import collect_signals, look_at_alarms, send_test
-from tasks.control_plane import api_url
+from flows._cli.command import Common, Session, cluster_name, make_app, read_document, run, session
+from flows._cli.interruption import is_interrupted, until_interrupted
+from flows._cli.numbers import whole_number
+from flows._cli.server import SERVER_ERRORS, describe_silent
+from flows._cli.terminal import Watch, show_metrics
+from tasks.alarms import collect_signals, look_at_alarms, note_billed, send_test
+from tasks.cluster import Cluster, open_cluster
+from tasks.endpoints import spec_by_memory
+from tasks.executors import PrefectSteps
 from tasks.metrics import (
     MOST_MACHINES_FOR_REQUESTS,
-    cloud_is_due,
     collect_cloud,
     collect_load,
     collect_scripts,
     keep_samples,
-    need_billed,
-    need_sight,
+    need_machines,
     read_history,
     recent_samples,
     silent_machines,
+    what_is_due,
 )
 from tasks.overview import need_cluster, need_spec, spec_or_guess
+from tasks.run_log import log_errors_in_one_sentence
 
 USUAL_PACE = 60
 """Seconds between two measurements of a watch."""
 
 
-@flow(name="monitor", flow_run_name="monitor {name}", on_running=[tell_errors_in_one_sentence])
+@flow(name="monitor", flow_run_name="monitor {name}", on_running=[log_errors_in_one_sentence])
 def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "") -> MetricsReport:
     """Measure a cluster, keep the samples, and take its alarms one step further.
 
@@ -67,26 +69,37 @@ def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "")
     file = Path(prometheus).expanduser() if prometheus else None
     if file:
         check_writable(file)
-    now = datetime.now(UTC)
-    view = need_sight(account, name)
-    due = cloud_is_due(view, now)
-    if due:
-        view = need_billed(account, view)
-    spec = spec_or_guess(account, view)
-    url = api_url(view.public_address, spec.access.api_port)
-    few = len(view.instances) <= MOST_MACHINES_FOR_REQUESTS
-    load = collect_load.submit(account, view, url, now, with_requests=due or few)
-    seen = collect_cloud(account, view, now) if due else Collected()
-    silent = silent_machines(view, seen) if due else frozenset()
-    of_machines = collect_scripts(account, spec, view, silent, now)
-    signals = collect_signals(account, spec, view, now, thorough=due)
-    collected = load.result() + seen + of_machines + signals
-    kept = keep_samples(name, collected, now, spec.monitoring.retention_days)
+    now, steps = datetime.now(UTC), PrefectSteps()
+    with open_cluster(account, name) as cluster:
+        return _measure(steps, cluster, file, now)
+
+
+def _measure(
+    steps: PrefectSteps, cluster: Cluster, file: Path | None, now: datetime
+) -> MetricsReport:
+    name, machines = cluster.name, need_machines(cluster)
+    due = what_is_due(machines, now)
+    cluster, stored = spec_by_memory(cluster, machines)
+    cluster = cluster.wanting(stored or spec_or_guess(cluster))
+    seen = cluster.inventory(fresh=True) if due.inventory else machines
+    few = len(machines.instances) <= MOST_MACHINES_FOR_REQUESTS
+    load = steps.start(collect_load, cluster, machines, now, with_requests=due.monitoring or few)
+    measured, silent = Collected(), frozenset[str]()
+    if due.monitoring:
+        measured = steps.run(collect_cloud, cluster, machines, now)
+        silent = silent_machines(machines, measured)
+    of_machines = steps.run(collect_scripts, cluster, machines, silent, now)
+    signals = collect_signals(cluster, machines, now, due)
+    collected = load.result() + measured + of_machines + signals
+    retention_days = cluster.spec.monitoring.retention_days
+    kept = steps.run(keep_samples, name, collected, now, retention_days)
+    if isinstance(seen, Inventory):
+        note_billed(cluster, seen, now)
     gaps = collected.gaps
     if kept.reason:
         gaps += (Gap(now, name, "", "", "all samples", kept.reason),)
-    alarms = look_at_alarms(spec, view, now, thorough=due)
-    known = of_living_machines(view, recent_samples(name, now))
+    alarms = steps.run(look_at_alarms, cluster, seen, now)
+    known = of_living_machines(machines, recent_samples(name, now))
     samples = (*known, *collected.samples)
     if file:
         write_at_once(file, expose(samples, gaps))
@@ -129,8 +142,8 @@ def main(
     if test_notification:
         if watch or prometheus or every is not None or listen is not None:
             raise InvalidSpec("--test-notification measures nothing, so it stands alone")
-        with session(common) as opened:
-            _send_test(opened, name)
+        with session(common, name) as opened:
+            _send_test(opened)
         return
     if every is not None and not watch:
         raise InvalidSpec("--every needs --watch, which measures again and again")
@@ -144,14 +157,14 @@ def main(
     if file:
         check_writable(file)
     if watch:
-        opening = session(common, shows_steps=False, lasting=True)
+        opening = session(common, name, shows_steps=False, lasting=True)
         with opening as opened, _page(listen, file) as page:
             if page:
                 opened.say(f"Prometheus can read {page.url}")
             _watch(opened, name, page.file if page else file, every or USUAL_PACE, page)
         return
     trouble: Incomplete | None = None
-    with session(common) as opened:
+    with session(common, name) as opened:
         try:
             report = monitor(opened.account, name, str(file or ""))
         except Incomplete as error:
@@ -162,7 +175,7 @@ def main(
         raise trouble
 
 
-def _send_test(opened: Session, name: str) -> None:
+def _send_test(opened: Session) -> None:
     """Try the services of the file, where it names some, or else those the cluster remembers.
 
     Raises:
@@ -172,7 +185,8 @@ def _send_test(opened: Session, name: str) -> None:
     if "notifications" in document:
         spec = parse_spec(document)
     else:
-        spec = need_spec(opened.account, need_cluster(opened.account, name))
+        need_cluster(opened.cluster)
+        spec = need_spec(opened.cluster)
     told = send_test(spec, datetime.now(UTC))
     opened.say(say_test(told))
     opened.answer(told)
@@ -210,7 +224,7 @@ def _watch(
                 trouble = str(error)
                 picture.tell(trouble)
             except SERVER_ERRORS as error:
-                trouble = say_silent(error)
+                trouble = describe_silent(error)
                 picture.tell(trouble)
             else:
                 picture.show(report, read_history(name, report.time))

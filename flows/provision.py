@@ -1,4 +1,4 @@
-"""Make a cluster, or finish and extend one that is there: `python -m flows.provision`."""
+"""Create a cluster, or finish and extend an existing one: `python -m flows.provision`."""
 
 from typing import Annotated
 
@@ -10,41 +10,45 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from blocks.accounts import QingCloudAccount
 from domain.autoscaling.decide.bounds import Bounds
 from domain.autoscaling.decide.doubts import find_doubts
+from domain.cloud.plan import Plan
 from domain.cloud.planning import plan_cluster
 from domain.kernel.errors import ClusterError
 from domain.observe.cost import price_plan
 from domain.reports.cluster import ClusterReport
 from domain.spec.cluster import ClusterSpec, overlay
-from flows._building import build
-from flows._command import (
+from flows._cli.command import (
     YES,
     Common,
     cluster_name,
     make_app,
-    never_lower,
     read_document,
+    report_billed,
+    reporting,
     run,
     session,
-    tell_billed,
-    telling,
-    wanted_spec,
 )
-from flows._nodes import MOST_AT_ONCE
-from flows._numbers import whole_number
-from flows._run_log import tell_errors_in_one_sentence
-from flows._terminal import show_plan, show_report
+from flows._cli.numbers import whole_number
+from flows._cli.terminal import show_plan, show_report
+from flows.runbooks.nodes import MOST_AT_ONCE
+from flows.runbooks.provision import provision as provision_cluster
+from flows.runbooks.teardown import teardown as tear_down
+from tasks.cluster import Cluster, open_cluster
+from tasks.control_plane import find_spec
 from tasks.credentials import only_run
-from tasks.overview import check, check_services, read_report, read_view, stored_spec
-from tasks.reports import Progress, publish_report
+from tasks.executors import PrefectSteps
+from tasks.finish import finish_run
+from tasks.overview import check, check_services, wanted_spec
+from tasks.reports import Progress
+from tasks.run_log import log_errors_in_one_sentence
 from tasks.steps import Recorder, listening, run_logger
 
-USUAL_STEPS = 24  # of a new cluster with two nodes; the progress bar needs only be about right
+USUAL_STEPS = 28  # of a new cluster with two nodes; the progress bar needs only be about right
 
 
 @flow(
     name="provision",
     flow_run_name="provision {spec.name}",
-    on_running=[tell_errors_in_one_sentence],
+    on_running=[log_errors_in_one_sentence],
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def provision(
@@ -57,52 +61,48 @@ def provision(
 ) -> ClusterReport:
     """Make the cloud hold the cluster that is described, and report it.
 
-    Safe to run again at any time: what is there is found by its name and kept, what is missing is
-    made. A count is never lowered. A failed run leaves what it made, and goes on when run again.
+    Safe to run again at any time: existing resources are found by their names and kept, missing
+    ones are created. A count is never lowered. A failed run leaves what it created, and goes on
+    when it is run again.
 
     Args:
-        account: The QingCloud account to make it in.
+        account: The QingCloud account to create it in.
         spec: The wanted cluster.
         demo: Run the article's nginx and fetch its page.
         ui: Install and publish kube-ui.
         accept_new_host_keys: Trust the first answer of machines whose image ignores userdata.
-        rollback: Tear down what a failed run has made, if the cluster did not exist before.
+        rollback: Tear down what a failed run has created, if the cluster did not exist before.
     """
-    recorder, progress = Recorder(), Progress(spec.name, USUAL_STEPS)
-    begins = False
-    with listening(recorder), listening(progress):
+    steps, recorder = PrefectSteps(), Recorder()
+    with (
+        open_cluster(account, spec.name) as cluster,
+        listening(recorder),
+        listening(Progress(spec.name, USUAL_STEPS)),
+    ):
+        begins = False
         try:
-            with only_run(account, spec.name):
-                view = read_view(account, spec.name)
-                begins = view.is_empty
-                stored = stored_spec(account, view)
+            with only_run(cluster):
+                begins = cluster.inventory().is_empty
+                stored = find_spec(cluster)
                 # What a form or a deployment leaves out is what the cluster remembers.
-                spec = never_lower(wanted_spec(account, view, stored, spec.given), view)
+                spec = wanted_spec(cluster, stored, spec.given)
                 for words in check_services(spec, stored):
                     run_logger().warning(words)
-                build(
-                    account,
-                    spec,
-                    is_stored=stored is not None,
-                    accept_new_host_keys=accept_new_host_keys,
-                    demo=demo,
-                    ui=ui,
-                )
+                wanting = cluster.wanting(spec, accept_new_host_keys=accept_new_host_keys)
+                provision_cluster(steps, wanting, is_stored=stored is not None, demo=demo, ui=ui)
         except ClusterError:
             if rollback and begins:
                 run_logger().warning("rolling back: nothing of %s existed before", spec.name)
-                from flows.teardown import teardown  # here: it takes a third of a second
-
                 _end_branches()
-                teardown(account, spec.name)
+                cluster.look_again()
+                with only_run(cluster):
+                    tear_down(steps, cluster)
             raise
-    report = read_report(account, read_view(account, spec.name), spec.access, spec.prices)
-    publish_report(report, recorder.timeline(f"provision {spec.name}"))
-    return report
+        return finish_run(cluster, spec, recorder.timeline(f"provision {spec.name}"))
 
 
 def _end_branches() -> None:
-    """Wait for what still runs beside the step that failed: it may be making something."""
+    """Wait for what still runs beside the step that failed: it may be creating something."""
     context = FlowRunContext.get()
     if context and isinstance(context.task_runner, ThreadPoolTaskRunner):
         context.task_runner.cancel_all()
@@ -137,29 +137,26 @@ def main(
     ] = False,
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> None:
-    """Make a Kubernetes cluster, or finish and extend one that is there."""
+    """Create a Kubernetes cluster, or finish and extend an existing one."""
     name, document = cluster_name(common), read_document(common)
     if nodes is not None:
         document = overlay(document, {"nodes": {"count": nodes}})
     if allow:
         document = overlay(document, {"access": {"allowed_cidrs": allow}})
-    with session(common) as opened:
-        account = opened.account
-        view = read_view(account, name)
-        stored = stored_spec(account, view)
-        spec = never_lower(wanted_spec(account, view, stored, document), view)
+    with session(common, name) as opened:
+        cluster, account = opened.cluster, opened.account
+        stored = find_spec(cluster)
+        spec = wanted_spec(cluster, stored, document)
         if nodes is not None and nodes < spec.nodes.count:
             opened.say(
-                f"{name} keeps its {len(view.nodes)} nodes; for fewer, type: "
+                f"{name} keeps its {len(cluster.inventory().nodes)} nodes; for fewer, type: "
                 f"python -m flows.scale --name {name} --count {nodes}"
             )
         for words in check_services(spec, stored):
             opened.say(words)
         for doubt in doubts_of(spec):
             opened.say(f"Scaling policy: {doubt}")
-        images = check(account, spec, view).images
-        plain = plan_cluster(spec, view, {group: image.id for group, image in images.items()})
-        planned = price_plan(plain, view, spec)
+        planned = price_plan(make_plan(cluster, spec), cluster.inventory(), spec)
         if plan:
             show_plan(planned)
             opened.answer(planned)
@@ -169,10 +166,17 @@ def main(
             opened.chosen.check_ports((access.api_port, access.ui_port, access.ssh_port))
         if account.bills and planned.changes:
             opened.agree(planned, f"Make this in zone {account.zone}?", yes=yes)
-        with telling(lambda: tell_billed(opened, name)):
+        with reporting(lambda: report_billed(opened)):
             report = provision(account, spec, demo, ui, accept_new_host_keys, rollback)
     show_report(report, next_commands(report))
     opened.answer(report)
+
+
+def make_plan(cluster: Cluster, spec: ClusterSpec) -> Plan:
+    """Check a description against the cloud, and plan what a run would change."""
+    images = check(cluster.wanting(spec)).images
+    ids = {group: image.id for group, image in images.items()}
+    return plan_cluster(spec, cluster.inventory(), ids)
 
 
 def doubts_of(spec: ClusterSpec) -> tuple[str, ...]:

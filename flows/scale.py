@@ -10,43 +10,38 @@ from blocks.accounts import QingCloudAccount
 from domain.cloud.inventory import Inventory
 from domain.cloud.planning import plan_scale
 from domain.cloud.records import Instance
-from domain.kernel.names import NODES, node_name
+from domain.kernel.names import NODES
 from domain.node.remove import check_count, check_hand_made, choose_leaving
 from domain.observe.cost import price_plan
 from domain.reports.cluster import ClusterReport
-from domain.spec.cluster import ClusterSpec
-from flows._command import (
+from flows._cli.command import (
     YES,
     Common,
     Session,
     cluster_name,
     make_app,
+    reporting,
     run,
     session,
-    telling,
 )
-from flows._nodes import MOST_AT_ONCE
-from flows._numbers import whole_number
-from flows._run_log import tell_errors_in_one_sentence
-from flows._scaling import scale_in, scale_out
-from flows._terminal import show_report
-from tasks.control_plane import api_url, ready_nodes, store_spec, workload_pods
-from tasks.credentials import only_run, read_credentials
-from tasks.overview import (
-    need_cluster,
-    need_spec,
-    read_report,
-    read_view,
-    with_sources,
-)
-from tasks.reports import publish_report
+from flows._cli.numbers import whole_number
+from flows._cli.terminal import show_report
+from flows.runbooks.nodes import MOST_AT_ONCE
+from flows.runbooks.scale import scale_in, scale_out
+from tasks.cluster import Cluster, open_cluster
+from tasks.control_plane import ready_nodes, store_spec, workload_pods
+from tasks.credentials import only_run
+from tasks.executors import PrefectSteps
+from tasks.finish import finish_run
+from tasks.overview import need_cluster, need_spec, with_sources
+from tasks.run_log import log_errors_in_one_sentence
 from tasks.steps import Recorder, listening
 
 
 @flow(
     name="scale",
     flow_run_name="scale {name} {group} to {count}",
-    on_running=[tell_errors_in_one_sentence],
+    on_running=[log_errors_in_one_sentence],
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def scale(
@@ -63,59 +58,55 @@ def scale(
         name: The cluster's name.
         group: The group of machines.
     """
-    recorder = Recorder()
-    with listening(recorder), only_run(account, name):
-        view = need_cluster(account, name)
-        spec = with_sources(account, need_spec(account, view))
+    steps, recorder = PrefectSteps(), Recorder()
+    with open_cluster(account, name) as cluster, listening(recorder), only_run(cluster):
+        need_cluster(cluster)
+        spec = with_sources(account, need_spec(cluster))
         check_count(group, count, spec.nodes)
-        url = api_url(view.public_address, spec.access.api_port)
-        wanted = spec.with_nodes(count)
-        if leaving := leaving_machines(account, spec, view, group, count):
-            scale_in(account, wanted, view, url, group, leaving)
+        wanting = cluster.wanting(spec.with_nodes(count))
+        if leaving := leaving_machines(cluster, group, count):
+            scale_in(steps, wanting, leaving)
         else:
-            scale_out(account, wanted, view, url)
-        store_spec(account, wanted, url)
-    report = read_report(account, read_view(account, name), spec.access, spec.prices)
-    publish_report(report, recorder.timeline(f"scale {name} {group} to {count}"))
-    return report
+            scale_out(steps, wanting)
+        steps.run(store_spec, wanting)
+        timeline = recorder.timeline(f"scale {name} {group} to {count}")
+        return finish_run(cluster, wanting.spec, timeline)
 
 
-def leaving_machines(
-    account: QingCloudAccount, spec: ClusterSpec, view: Inventory, group: str, count: int
-) -> tuple[Instance, ...]:
+def leaving_machines(cluster: Cluster, group: str, count: int) -> tuple[Instance, ...]:
     """The machines that would leave for this count: the emptiest, among equals the newest."""
-    machines = view.group(group)
+    inventory = cluster.inventory()
+    machines = inventory.group(group)
     if count >= len(machines):
         return ()
-    known = read_credentials(account, view.name).host_keys
+    known = cluster.credentials().host_keys
     check_hand_made(
-        group, [m.id for m in machines if m.id not in known and not view.has_our_key(m)]
+        group, [m.id for m in machines if m.id not in known and not inventory.has_our_key(m)]
     )
-    pods = workload_pods(account, view.name, api_url(view.public_address, spec.access.api_port))
-    return choose_leaving(group, machines, count, pods)
+    return choose_leaving(group, machines, count, workload_pods(cluster))
 
 
-def tell_idle(opened: Session, spec: ClusterSpec, before: Inventory) -> None:
-    """Say which machines of a run that did not end well are billed, and no Ready nodes.
+def report_idle(opened: Session, before: Inventory) -> None:
+    """Report which machines of a failed run are billed, and no Ready nodes.
 
     Args:
-        before: what was there before the run: where the cluster does not answer, only machines
+        before: what existed before the run: where the cluster does not answer, only machines
             that are new since then are named.
     """
-    view = read_view(opened.account, spec.name)
-    url = api_url(view.public_address, spec.access.api_port)
-    ready = ready_nodes(opened.account, view, url)
+    cluster = opened.cluster
+    nodes = cluster.inventory(fresh=True).nodes
+    ready = ready_nodes(cluster)
     used = (
-        {m.id for m in view.nodes if node_name(NODES, m.id) in ready}
+        {machine.id for machine in nodes if cluster.node_name(machine) in ready}
         if ready
-        else {m.id for m in before.nodes}
+        else {machine.id for machine in before.nodes}
     )
-    idle = [f"machine {m.id}" for m in view.nodes if m.id not in used]
+    idle = [f"machine {machine.id}" for machine in nodes if machine.id not in used]
     if idle:
         opened.say(
             f"What was not finished stays, and is billed: {', '.join(idle)}. Run the same "
-            f"command again to go on, or take it away with: python -m flows.scale "
-            f"--name {spec.name} --count {len(view.nodes) - len(idle)}"
+            f"command again to go on, or remove it with: python -m flows.scale "
+            f"--name {cluster.name} --count {len(nodes) - len(idle)}"
         )
 
 
@@ -132,16 +123,16 @@ def main(
 ) -> None:
     """Add machines to a group, or empty and remove some of them."""
     name = cluster_name(common)
-    with session(common) as opened:
-        account = opened.account
-        view = need_cluster(account, name)
-        spec = with_sources(account, need_spec(account, view))
+    with session(common, name) as opened:
+        account, cluster = opened.account, opened.cluster
+        before = need_cluster(cluster)
+        spec = with_sources(account, need_spec(cluster))
         check_count(group, count, spec.nodes)
-        if account.bills and count != len(view.group(group)):
-            leaving = [m.id for m in leaving_machines(account, spec, view, group, count)]
-            planned = price_plan(plan_scale(view, group, count, leaving), view, spec)
+        if account.bills and count != len(before.group(group)):
+            leaving = [machine.id for machine in leaving_machines(cluster, group, count)]
+            planned = price_plan(plan_scale(before, group, count, leaving), before, spec)
             opened.agree(planned, f"Do this in zone {account.zone}?", yes=yes)
-        with telling(lambda: tell_idle(opened, spec, view)):
+        with reporting(lambda: report_idle(opened, before)):
             report = scale(account, count, name, group)
     show_report(report)
     opened.answer(report)

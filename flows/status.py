@@ -8,8 +8,9 @@ from blocks.accounts import QingCloudAccount
 from domain.kernel.errors import CredentialsMissing
 from domain.reports.cluster import ClusterReport
 from domain.reports.overview import with_metrics
-from flows._command import Common, cluster_name, make_app, run, session
-from flows._terminal import show_report
+from flows._cli.command import Common, cluster_name, make_app, run, session
+from flows._cli.terminal import show_report
+from tasks.cluster import open_cluster
 from tasks.metrics import recent_samples
 from tasks.overview import need_cluster, read_report, spec_or_guess
 
@@ -22,9 +23,9 @@ def status(account: QingCloudAccount, name: str = "demo") -> ClusterReport:
         account: The account that the cluster is in.
         name: The cluster's name.
     """
-    view = need_cluster(account, name)
-    spec = spec_or_guess(account, view)
-    report = read_report(account, view, spec.access, spec.prices)
+    with open_cluster(account, name) as cluster:
+        need_cluster(cluster)
+        report = read_report(cluster, spec_or_guess(cluster))
     return with_metrics(report, recent_samples(name, datetime.now(UTC)))
 
 
@@ -35,7 +36,7 @@ app = make_app("status", "Show the state of a cluster; changes nothing.")
 def main(*, common: Common = Common()) -> None:  # noqa: B008 - frozen
     """Tell how a cluster is: its machines, its nodes, its API and its UI."""
     name = cluster_name(common)
-    with session(common) as opened:
+    with session(common, name) as opened:
         report = status(opened.account, name)
     show_report(report)
     opened.answer(report)

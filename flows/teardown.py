@@ -1,41 +1,40 @@
-"""Take a cluster down and leave nothing behind: `python -m flows.teardown`."""
-
-from datetime import UTC, datetime
-from functools import partial
+"""Delete a cluster and everything that belongs to it: `python -m flows.teardown`."""
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
-from domain.cloud.inventory import Inventory
 from domain.cloud.plan import Plan
 from domain.cloud.planning import plan_teardown
-from domain.cloud.teardown import sweep_until_gone
 from domain.observe.cost import price_plan
-from flows._command import YES, Common, cluster_name, make_app, run, session, tell_billed, telling
-from flows._nodes import MOST_AT_ONCE
-from flows._run_log import tell_errors_in_one_sentence
-from tasks.alarms import close_history
-from tasks.credentials import announce_end, only_run
-from tasks.overview import read_view, spec_or_guess
-from tasks.teardown import (
-    forget_credentials,
-    remove_address,
-    remove_balancer,
-    remove_leftovers,
-    remove_machines,
-    remove_network,
+from flows._cli.command import (
+    YES,
+    Common,
+    cluster_name,
+    make_app,
+    report_billed,
+    reporting,
+    run,
+    session,
 )
+from flows.runbooks.nodes import MOST_AT_ONCE
+from flows.runbooks.teardown import teardown as tear_down
+from tasks.cluster import open_cluster
+from tasks.credentials import only_run
+from tasks.endpoints import forget_endpoints
+from tasks.executors import PrefectSteps
+from tasks.overview import spec_or_guess
+from tasks.run_log import log_errors_in_one_sentence
 
 
 @flow(
     name="teardown",
     flow_run_name="teardown {name}",
-    on_running=[tell_errors_in_one_sentence],
+    on_running=[log_errors_in_one_sentence],
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def teardown(account: QingCloudAccount, name: str = "demo") -> Plan:
-    """Delete everything that carries the cluster's names, for good; answers what there was.
+    """Delete everything that carries the cluster's names, for good. Returns: what existed.
 
     It needs no credentials of the cluster, and is safe to run again after an interruption.
 
@@ -43,28 +42,11 @@ def teardown(account: QingCloudAccount, name: str = "demo") -> Plan:
         account: The account that the cluster is in.
         name: The cluster's name.
     """
-    with only_run(account, name):
-        announce_end(account, name)
-        view = read_view(account, name)
-        planned = plan_teardown(view)
-        sweep_until_gone(
-            view, sweep=partial(sweep, account), look=partial(read_view, account, name)
-        )
-        forget_credentials(account, name)
-        close_history(name, datetime.now(UTC))
+    with open_cluster(account, name) as cluster, only_run(cluster):
+        planned = plan_teardown(cluster.inventory())
+        tear_down(PrefectSteps(), cluster)
+        forget_endpoints(cluster)
     return planned
-
-
-def sweep(account: QingCloudAccount, view: Inventory) -> None:
-    """Delete all that was seen, in the order in which the cloud lets go of it."""
-    machines = remove_machines.submit(account, view)
-    balancer = remove_balancer.submit(account, view)
-    machines.result()
-    balancer.result()
-    remove_network(account, view)
-    address = remove_address.submit(account, view)
-    remove_leftovers(account, view)
-    address.result()
 
 
 app = make_app("teardown", "Delete a cluster and everything that belongs to it.")
@@ -74,13 +56,13 @@ app = make_app("teardown", "Delete a cluster and everything that belongs to it."
 def main(*, yes: YES = False, common: Common = Common()) -> None:  # noqa: B008 - frozen
     """Delete a cluster: its machines, its network, its addresses, its credentials."""
     name = cluster_name(common)
-    with session(common) as opened:
-        view = read_view(opened.account, name)
-        planned = plan_teardown(view)
+    with session(common, name) as opened:
+        seen = opened.cluster.inventory()
+        planned = plan_teardown(seen)
         if planned.items:
-            planned = price_plan(planned, view, spec_or_guess(opened.account, view))
+            planned = price_plan(planned, seen, spec_or_guess(opened.cluster))
             opened.agree(planned, f"Delete cluster {name} for good?", yes=yes)
-        with telling(lambda: tell_billed(opened, name)):
+        with reporting(lambda: report_billed(opened)):
             done = teardown(opened.account, name)
     opened.say(f"Cluster {name}: {len(done.items)} resources deleted.")
     opened.answer(done)

@@ -5,15 +5,12 @@ from dataclasses import dataclass, field
 from prefect import flow
 
 from blocks.accounts import QingCloudAccount
-from domain.node.install import ApiPlace
-from domain.spec.cluster import ClusterSpec
-from flows._command import Common, cluster_name, make_app, run, session
-from flows._nodes import entrance_to, login_users, place_of
-from tasks.control_plane import api_url
-from tasks.machines import install_ui
-from tasks.overview import check, need_cluster, spec_or_guess, with_sources
-from tasks.shells import Entrance
-from tasks.workloads import create_ui_token, ui_expires, ui_installed, wait_for_ui
+from flows._cli.command import Common, cluster_name, make_app, run, session
+from flows.runbooks.ui import publish_ui
+from tasks.cluster import open_cluster
+from tasks.executors import PrefectSteps
+from tasks.overview import need_cluster, spec_or_guess, with_sources
+from tasks.workloads import create_ui_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +22,6 @@ class UiReport:
     token: str = field(repr=False)
 
 
-def publish_ui(
-    account: QingCloudAccount, spec: ClusterSpec, entrance: Entrance, place: ApiPlace
-) -> str:
-    """Install the UI where it does not run yet, and see that it answers; returns its URL.
-
-    So is its certificate renewed, when it is about to end.
-    """
-    api, url = (
-        api_url(place.public_address, port) for port in (spec.access.api_port, spec.access.ui_port)
-    )
-    if not ui_installed(account, spec.name, api) or ui_expires(account, spec.name, url):
-        install_ui(account, entrance, place)
-    return wait_for_ui(account, spec.name, url)
-
-
 @flow(name="ui", flow_run_name="ui {name}")
 def ui(account: QingCloudAccount, name: str = "demo") -> str:
     """Install kube-ui through its script on the master, and publish it over HTTPS.
@@ -48,11 +30,11 @@ def ui(account: QingCloudAccount, name: str = "demo") -> str:
         account: The account that the cluster is in.
         name: The cluster's name.
     """
-    view = need_cluster(account, name)
-    spec = with_sources(account, spec_or_guess(account, view))
-    users = login_users(check(account, spec, view))
-    entrance = entrance_to(spec, view, view.public_address, users)
-    return publish_ui(account, spec, entrance, place_of(view))
+    with open_cluster(account, name) as cluster:
+        inventory = need_cluster(cluster)
+        cluster = cluster.wanting(with_sources(account, spec_or_guess(cluster)))
+        cluster = cluster.at(cluster.way_in())
+        return publish_ui(PrefectSteps(), cluster, inventory.masters[0])
 
 
 app = make_app("ui", "Install and publish kube-ui (Headlamp); print a read-only token.")
@@ -62,12 +44,10 @@ app = make_app("ui", "Install and publish kube-ui (Headlamp); print a read-only 
 def main(*, common: Common = Common()) -> None:  # noqa: B008 - frozen
     """Install the web UI, say where it is, and mint a token that may look at everything."""
     name = cluster_name(common)
-    with session(common) as opened:
+    with session(common, name) as opened:
         url = ui(opened.account, name)
         # Minted here and not in the flow: what a flow returns may be stored.
-        view = need_cluster(opened.account, name)
-        port = spec_or_guess(opened.account, view).access.api_port
-        token = create_ui_token(opened.account, name, api_url(view.public_address, port))
+        token = create_ui_token(opened.cluster)
     opened.say(f"kube-ui answers at {url}\nLog in with this token, valid for 8 hours:\n{token}")
     opened.answer(UiReport(name, url, token))
 

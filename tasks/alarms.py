@@ -1,34 +1,33 @@
 """Looking at a cluster's alarms: what they need to know, their next step, and who is told."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
 from prefect.variables import Variable
 
-from blocks.accounts import QingCloudAccount
 from blocks.monitoring import open_samples
 from blocks.notifications import open_service
 from clients.alarm_history import AlarmHistory
 from clients.certificates import read_certificate_end, read_end
 from clients.lives import LifeHistory
-from domain.cloud.inventory import Inventory
+from domain.cloud.inventory import Inventory, Machines
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import BadRequest, ClusterError, InvalidSpec
-from domain.kernel.names import GROUPS, NODES
+from domain.kernel.names import NODES
 from domain.observe.alarms import signals
 from domain.observe.alarms.deliveries import Delivery, deliver, send_once
 from domain.observe.alarms.messages import Message, write_blindness, write_messages, write_test
 from domain.observe.alarms.notifier import Notifier
 from domain.observe.alarms.report import AlarmReport, say_alarms
 from domain.observe.alarms.states import Readings, Span, active_states, evaluate, spans_of
-from domain.observe.cost import BILLED, follow_lives
+from domain.observe.cost import follow_lives, lives_of
 from domain.observe.metrics.records import Collected, Gap, Sample, SampleReader, Window
 from domain.spec.alarms import AlarmRule, rules_in_force
 from domain.spec.cluster import ClusterSpec
-from domain.spec.metrics import CERTIFICATE_DAYS, QUOTA_NODES
-from tasks.control_plane import api_url
-from tasks.credentials import read_credentials
+from domain.spec.metrics import BILLED_RESOURCES, CERTIFICATE_DAYS, QUOTA_NODES
+from tasks.cluster import Cluster
+from tasks.metrics import Due
 from tasks.steps import run_logger, step
 
 TOLD_AGAIN = timedelta(hours=1)
@@ -37,20 +36,10 @@ TOLD_AGAIN = timedelta(hours=1)
 Services = Mapping[str, Callable[[], Notifier]]
 
 
-def collect_signals(
-    account: QingCloudAccount,
-    spec: ClusterSpec,
-    view: Inventory,
-    now: datetime,
-    *,
-    thorough: bool = True,
-) -> Collected:
-    """Read what alarms need beside the machines' metrics; what cannot be read is a gap.
-
-    Args:
-        thorough: ask for quota and certificates too, which every five minutes is often enough.
-    """
-    samples = list(signals.signal_machines(spec, view, now))
+def collect_signals(cluster: Cluster, machines: Machines, now: datetime, due: Due) -> Collected:
+    """Read what alarms need beside the machines' metrics; what cannot be read is a gap."""
+    spec = cluster.spec
+    samples = list(signals.signal_machines(spec, machines, now))
     gaps: list[Gap] = []
 
     def attempt(group: str, metric: str, read: Callable[[], Iterable[Sample]]) -> None:
@@ -60,65 +49,78 @@ def collect_signals(
             gaps.append(Gap(now, spec.name, group, "", metric, str(error)[:300]))
 
     def quota() -> Iterable[Sample]:
-        with account.client() as cloud:
-            left = cloud.read_quota_left(signals.QUOTAS)
-        return signals.signal_quota(spec, view, left, now)
+        left = cluster.cloud.read_quota_left(signals.QUOTAS)
+        return signals.signal_quota(spec, machines, left, now)
 
     def certificates() -> Iterable[Sample]:
-        return signals.signal_certificates(spec, _certificate_ends(account, spec, view), now)
+        return signals.signal_certificates(spec, _certificate_ends(cluster), now)
 
-    if thorough:
+    if due.quota:
         attempt(NODES, QUOTA_NODES.name, quota)
+    if due.monitoring:
         attempt("", CERTIFICATE_DAYS.name, certificates)
     return Collected(tuple(samples), tuple(gaps))
 
 
-@step("alarms of {spec.name}")
-def look_at_alarms(
-    spec: ClusterSpec, view: Inventory, now: datetime, *, thorough: bool = False
-) -> Ensured[AlarmReport]:
-    """Keep what lives, take every alarm one step further, and tell people what is new.
+@step("alarms of {cluster.name}")
+def look_at_alarms(cluster: Cluster, seen: Machines, now: datetime) -> Ensured[AlarmReport]:
+    """Keep what lives, take every alarm one step further, and notify people of what is new.
 
-    A database that does not answer, or is none, ends nothing: people hear that, and the report
-    says it.
+    A database that does not answer, or is none, ends nothing: people are notified of that, and the
+    report has it.
 
     Args:
-        view: a fresh reading of the machines.
-        thorough: the view shows all else that is billed, too.
+        seen: a fresh reading of the machines, or of the whole inventory.
     """
+    spec = cluster.spec
     services = services_of(spec)
     try:
         with open_samples() as samples:
             history = AlarmHistory(samples.database, spec.name)
-            lives = LifeHistory(samples.database, spec.name)
-            remember_lives(lives, view, now, BILLED if thorough else GROUPS)
-            report = check_alarms(samples, history, spec, view, now, services)
+            remember_lives(LifeHistory(samples.database, spec.name), seen, now)
+            report = check_alarms(samples, history, spec, seen, now, services)
             history.prune(now - timedelta(days=spec.monitoring.retention_days))
     except BadRequest:
         raise
     except ClusterError as error:
-        tell_blindness(spec, str(error), now, services)
+        tell_blindness(cluster.key, spec, str(error), now, services)
         report = AlarmReport(spec.name, blind=str(error))
     else:
-        tell_sight(spec, now, services)
+        tell_sight(cluster.key, spec, now, services)
     for one in report.deliveries:
         if one.reason:
             run_logger().warning("%s was not told (%s): %s", one.service, one.outcome, one.reason)
     return Ensured(report, say_alarms(report), failed=bool(report.blind))
 
 
-@step("history of {cluster}")
-def close_history(cluster: str, now: datetime) -> Ensured[None]:
-    """Note that a cluster is gone: all its lives end, and its alarms without a word.
+def note_billed(cluster: Cluster, inventory: Inventory, now: datetime) -> None:
+    """Keep from when to when what is billed lives, and that the whole inventory was read now.
 
-    Nobody looks at it any more, so nobody else would notice. A database that does not answer is
-    said and otherwise ignored: the cluster is gone all the same.
+    A database that does not answer ends nothing: the next collection reads the inventory.
+    """
+    unit = BILLED_RESOURCES.unit
+    count = float(sum(1 for _ in lives_of(inventory)))
+    sample = Sample(now, cluster.name, "", "", BILLED_RESOURCES.name, count, unit)
+    try:
+        with open_samples() as samples:
+            remember_lives(LifeHistory(samples.database, cluster.name), inventory, now)
+            samples.add([sample])
+    except ClusterError as error:
+        run_logger().warning("what is billed was not noted: %s", error)
+
+
+@step("history of {cluster.name}")
+def close_history(cluster: Cluster, now: datetime) -> Ensured[None]:
+    """Note that a cluster is gone: all its lives end, and its alarms without a message.
+
+    No later collection would notice. A database that does not answer is reported and otherwise
+    ignored: the cluster is gone all the same.
     """
     try:
         with open_samples() as samples:
-            history = AlarmHistory(samples.database, cluster)
-            lives = LifeHistory(samples.database, cluster)
-            ended = remember_lives(lives, Inventory(cluster), now)
+            history = AlarmHistory(samples.database, cluster.name)
+            lives = LifeHistory(samples.database, cluster.name)
+            ended = remember_lives(lives, Inventory(cluster.name), now)
             states = history.read_states()
             history.step(states, evaluate([], {}, (), states, now).states, (), (), now)
     except ClusterError as error:
@@ -126,18 +128,13 @@ def close_history(cluster: str, now: datetime) -> Ensured[None]:
     return Ensured(None, f"{ended} lives closed")
 
 
-def remember_lives(
-    lives: LifeHistory, view: Inventory, now: datetime, groups: Collection[str] = BILLED
-) -> int:
-    """Keep from when to when what is billed lives; how many lives are new or over.
-
-    Args:
-        groups: those that the view shows whole.
+def remember_lives(lives: LifeHistory, seen: Machines, now: datetime) -> int:
+    """Keep from when to when what is billed lives. Returns: how many lives are new or over.
 
     Raises:
         TemporaryError: the database is locked or gone.
     """
-    changed = follow_lives(lives.read(), view, now, groups)
+    changed = follow_lives(lives.read(), seen, now)
     lives.write(changed)
     return len(changed)
 
@@ -146,7 +143,7 @@ def check_alarms(
     reader: SampleReader,
     history: AlarmHistory,
     spec: ClusterSpec,
-    view: Inventory,
+    seen: Machines,
     now: datetime,
     services: Services,
 ) -> AlarmReport:
@@ -163,7 +160,7 @@ def check_alarms(
     rules = rules_in_force(spec.alarms)
     before = history.read_states()
     readings = read_readings(reader, spec.name, rules, now)
-    found = evaluate(rules, readings, signals.subjects_of(spec, view), before, now)
+    found = evaluate(rules, readings, signals.subjects_of(spec, seen), before, now)
     language = spec.notifications.language
     messages = write_messages(spec.name, found.changes, now, language)
     taken = history.step(before, found.states, messages, tuple(services), now)
@@ -211,38 +208,34 @@ def read_readings(
     }
 
 
-def tell_blindness(spec: ClusterSpec, reason: str, now: datetime, services: Services) -> None:
+def tell_blindness(
+    key: str, spec: ClusterSpec, reason: str, now: datetime, services: Services
+) -> None:
     """Tell people, at most once an hour, that alarms cannot be evaluated, and why.
 
     That they were told is kept as a Prefect variable, the database being away.
     """
-    told = Variable.get(_blind(spec))
+    told = Variable.get(_blind(key))
     if told and now - datetime.fromisoformat(str(told)) < TOLD_AGAIN:
         return
     message = write_blindness(spec.name, reason, now, spec.notifications.language)
     if _tell_all(message, services):
-        Variable.set(_blind(spec), now.isoformat(), overwrite=True)
+        Variable.set(_blind(key), now.isoformat(), overwrite=True)
 
 
-def tell_sight(spec: ClusterSpec, now: datetime, services: Services) -> None:
+def tell_sight(key: str, spec: ClusterSpec, now: datetime, services: Services) -> None:
     """Tell people that alarms are evaluated again, if they heard of the opposite."""
-    if Variable.get(_blind(spec)) is None:
+    if Variable.get(_blind(key)) is None:
         return
     _tell_all(write_blindness(spec.name, "", now, spec.notifications.language), services)
-    Variable.unset(_blind(spec))
+    Variable.unset(_blind(key))
 
 
-def _certificate_ends(
-    account: QingCloudAccount, spec: ClusterSpec, view: Inventory
-) -> list[datetime]:
+def _certificate_ends(cluster: Cluster) -> list[datetime]:
     """When the cluster's CA, its API server's and its UI's certificate end."""
-    if not view.public_address:
-        return []
-    ca = read_credentials(account, spec.name).ca_certificate
-    published = {forward.spec.public_port for forward in view.forwards}
-    ports = {spec.access.api_port, spec.access.ui_port} & published
-    urls = [api_url(view.public_address, port) for port in sorted(ports)]
-    return [read_end(ca), *(read_certificate_end(url, ca) for url in urls)]
+    endpoints, ca = cluster.endpoints(), cluster.credentials().ca.certificate
+    urls = [url for url in (endpoints.api_url, endpoints.ui_url) if url]
+    return [read_end(ca), *(read_certificate_end(url, ca) for url in urls)] if urls else []
 
 
 def _tell_all(message: Message, services: Services) -> bool:
@@ -257,5 +250,5 @@ def _tell_all(message: Message, services: Services) -> bool:
     return taken
 
 
-def _blind(spec: ClusterSpec) -> str:
-    return f"alarms-blind-{spec.name}"
+def _blind(key: str) -> str:
+    return f"alarms-blind-{key}"

@@ -1,85 +1,130 @@
-"""Tasks of one evaluation: be the only one, look, remember, tell."""
+"""Steps of one evaluation: look, decide, keep what was decided, publish it."""
 
-import os
-import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import copy_context
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from threading import Event, Lock, Thread
-from typing import ParamSpec
 
 from httpx import HTTPError
 from prefect.artifacts import create_markdown_artifact
 from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 
-from blocks.accounts import QingCloudAccount
-from blocks.credentials import ClusterCredentials
 from blocks.monitoring import open_samples
-from clients.kubernetes import ClusterClient
+from blocks.policies import read_policy
+from domain.autoscaling.decide.evaluation import decide
+from domain.autoscaling.decision import Decision
 from domain.autoscaling.memory import keeping
-from domain.autoscaling.report import Evaluation
-from domain.autoscaling.see import sight
-from domain.autoscaling.see.sight import ClusterState, GroupSight, Marked
+from domain.autoscaling.memory.memory import Memory
+from domain.autoscaling.report import Evaluation, evaluation_of
+from domain.autoscaling.see import state
 from domain.autoscaling.see.snapshot import Snapshot
-from domain.cloud.inventory import Inventory
+from domain.autoscaling.see.state import ClusterState, Group, Marked
+from domain.cloud.inventory import Machines
 from domain.cloud.records import Instance, InstanceType
-from domain.cluster.leases import VALID, Claim, Held, give_lease_back, outwait_lease, take_lease
-from domain.kernel.errors import ClusterError
+from domain.kernel.errors import ClusterError, NotFound
 from domain.kernel.names import node_name
 from domain.observe.metrics.records import Sample, Window, WindowStatistics
-from domain.spec.cluster import ClusterSpec
+from domain.spec.cluster import ClusterSpec, changed
 from domain.spec.metrics import PODS, Per, unit_of
+from domain.spec.presets import DEFAULT, PRESETS
 from domain.spec.scaling import ScalingPolicy
-from tasks.credentials import read_credentials
+from tasks.cluster import Cluster
+from tasks.endpoints import spec_by_memory
+from tasks.metrics import need_machines
+from tasks.overview import with_sources
 from tasks.reports import artifact_key
 from tasks.steps import run_logger
-
-P = ParamSpec("P")
 
 LATEST = timedelta(seconds=60)
 """A run that starts later than this is superseded: the next one of the schedule is due."""
 
-HOLDER = f"{socket.gethostname()}-{os.getpid()}"
-"""How this process signs what it holds."""
 
+@dataclass(frozen=True)
+class Case:
+    """What an evaluation is about, as it was read from the cloud and from the cluster.
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """Which group of which cluster is evaluated, with the way to it."""
+    Attributes:
+        cluster: the handle, with the description that the cluster remembers.
+        asked: the policy that was asked for by name or file; empty for the description's own.
+    """
 
-    account: QingCloudAccount
-    cluster: str
-    group: str
-    url: str
-    api: ClusterClient
-    credentials: ClusterCredentials
+    cluster: Cluster
+    machines: Machines
+    policy: ScalingPolicy
+    asked: str = ""
 
     @property
-    def known(self) -> frozenset[str]:
-        """Ids of the machines whose host keys are pinned, which are those that we installed."""
-        return frozenset(self.credentials.host_keys)
+    def group(self) -> str:
+        return self.policy.group
 
-    def open_api(self) -> ClusterClient:
-        """Open a client of one's own, for another thread or a long time; no Prefect is asked."""
-        return self.credentials.client(self.url)
+    @property
+    def spec(self) -> ClusterSpec:
+        return self.cluster.spec
+
+    @property
+    def size(self) -> int:
+        """Machines of the group that the cloud lists."""
+        return len(self.machines.group(self.group))
+
+    def with_machines(self, count: int, **template: str) -> Cluster:
+        """The handle that wants so many machines, even where leaving ones exceed its bounds."""
+        most = max(count, self.spec.nodes.maximum)
+        nodes = {"count": count, "maximum": most, "template": template}
+        return self.cluster.wanting(changed(self.spec, {"nodes": nodes}))
 
 
-@contextmanager
-def open_subject(
-    account: QingCloudAccount, cluster: str, group: str, url: str
-) -> Iterator[Subject]:
-    """Open the cluster's API for one evaluation.
+@dataclass(frozen=True)
+class Finding:
+    """A decision, what it rests on, and what to remember of it.
+
+    Attributes:
+        marked: nodes that an evaluator which has ended began to empty.
+    """
+
+    snapshot: Snapshot
+    decision: Decision
+    memory: Memory
+    evaluation: Evaluation
+    marked: tuple[Marked, ...] = ()
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether an evaluator has ended in the middle of a change."""
+        adding = self.memory.adding
+        return bool(self.marked) or bool(adding and adding.is_due(self.snapshot.time))
+
+
+def open_case(cluster: Cluster, policy: str = "") -> Case:
+    """Read a cluster's machines and its description: one call of the cloud.
+
+    Args:
+        policy: a preset or a YAML file; where it is empty, the description's own.
 
     Raises:
-        CredentialsMissing: the cluster's block is not on this Prefect server.
+        NotFound: there is no such cluster, or it does not answer: with guessed bounds nothing may
+            be removed.
+        CredentialsMissing: this Prefect server does not have them.
+        InvalidSpec: there is no such policy.
     """
-    credentials = read_credentials(account, cluster)
-    with credentials.client(url) as api:
-        yield Subject(account, cluster, group, url, api, credentials)
+    machines = need_machines(cluster)
+    cluster.check_not_ending()
+    cluster, stored = spec_by_memory(cluster, machines)
+    if stored is None:
+        raise NotFound(f"cluster {cluster.name} does not answer, or is not finished yet")
+    spec = with_sources(cluster.account, stored)
+    chosen = read_policy(policy) if policy else spec.scaling or PRESETS[DEFAULT]
+    return Case(cluster.wanting(spec), machines, chosen, policy)
+
+
+def consider(case: Case) -> Finding:
+    """Look and decide; changes nothing."""
+    seen = case.cluster.api().read_state()
+    now = datetime.now(UTC)
+    snapshot = take_snapshot(case, seen, now)
+    memory = keeping.read_memory(case.cluster.api(), case.group)
+    decision, memory = decide(snapshot, case.policy, memory)
+    found = evaluation_of(decision, case.cluster.name, case.group, now)
+    return Finding(snapshot, decision, memory, found, seen.marked)
 
 
 def seconds_late(now: datetime) -> float:
@@ -88,107 +133,29 @@ def seconds_late(now: datetime) -> float:
     return max(0.0, (now - due).total_seconds()) if due else 0.0
 
 
-_held: set[tuple[str, str]] = set()
-_changing = Lock()
-
-
-@contextmanager
-def only_evaluator(
-    subject: Subject, waiting: Callable[[Held], None] | None = None
-) -> Iterator[Held | None]:
-    """Hold the group's Lease meanwhile; yields who holds it instead, or nothing when it is ours.
-
-    Inside one process it may be asked for again: whoever was first gives it back.
-
-    Args:
-        waiting: told who is waited for, as long as that one gives no sign of life; if not given,
-            nobody is waited for.
-    """
-    key = (subject.cluster, subject.group)
-    if key in _held:
-        yield None
-        return
-    claim, now = Claim(keeping.memory_name(subject.group), HOLDER), datetime.now(UTC)
-    if waiting:
-        other = outwait_lease(subject.api, claim, now, waiting)
-    else:
-        other = take_lease(subject.api, claim, now)
-    if other:
-        yield other
-        return
-    ended = Event()
-    renewing = in_thread(_renew, subject, claim, ended)
-    with _changing:
-        _held.add(key)
-    try:
-        yield None
-    finally:
-        ended.set()
-        renewing.join()
-        with _changing:
-            _held.discard(key)
-        try:
-            with subject.open_api() as api:
-                give_lease_back(api, claim)
-        except ClusterError as error:  # it ends by itself
-            run_logger().warning("the lease of %s stays for a minute: %s", subject.group, error)
-
-
-def _renew(subject: Subject, claim: Claim, ended: Event) -> None:
-    """Renew until the end; a lease that was lost meanwhile is ours again when it is free."""
-    key = (subject.cluster, subject.group)
-    while not ended.wait(VALID.total_seconds() / 3):
-        try:
-            with subject.open_api() as api:
-                other = take_lease(api, claim, datetime.now(UTC))
-        except ClusterError as error:  # there are two more tries before it ends
-            run_logger().warning("the lease of %s was not renewed: %s", subject.group, error)
-            continue
-        with _changing:
-            if not other:
-                _held.add(key)
-            elif key in _held:
-                run_logger().error("the lease of %s was lost to %s", subject.group, other.holder)
-                _held.discard(key)
-
-
-def in_thread(function: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> Thread:
-    """Start a thread that ends with the process, and knows the run and the settings of this one."""
-    work = partial(copy_context().run, function, *args, **kwargs)
-    thread = Thread(target=work, daemon=True)
-    thread.start()
-    return thread
-
-
 def left_behind(
     marked: Sequence[Marked], machines: Sequence[Instance], group: str
 ) -> list[tuple[Marked, Instance | None]]:
     """Nodes whose removal was begun and not ended, with their machines if they live.
 
-    Only for whoever holds the Lease, and before acting: a mark of our own then tells of an
+    Only for the holder of the Lease, and before acting: a mark of our own then tells of an
     earlier act that could not even be taken back.
     """
     names = {node_name(group, machine.id): machine for machine in machines}
     return [(mark, names.get(mark.node)) for mark in marked]
 
 
-def look(
-    subject: Subject,
-    view: Inventory,
-    cluster: ClusterState,
-    spec: ClusterSpec,
-    policy: ScalingPolicy,
-    now: datetime,
-) -> Snapshot:
+def take_snapshot(case: Case, seen: ClusterState, now: datetime) -> Snapshot:
     """Put the snapshot together from what the cluster, the cloud and the samples say."""
-    machines = view.group(subject.group)
+    spec, policy = case.spec, case.policy
+    machines = case.machines.group(case.group)
     offered: Sequence[InstanceType] = ()
-    if sight.unseen_types(cluster, machines, spec, policy):
-        with subject.account.client() as cloud:
-            offered = cloud.list_instance_types()
-    group = GroupSight(machines, subject.known, offered)
-    statistics = read_windows(subject.cluster, policy, now)
-    return sight.take_snapshot(cluster, group, spec, policy, statistics, now)
+    if state.unseen_types(seen, machines, spec, policy):
+        offered = case.cluster.cloud.known.list_instance_types()
+    known = frozenset(case.cluster.credentials().host_keys)
+    statistics = read_windows(case.cluster.name, policy, now)
+    group = Group(machines, known, offered)
+    return state.take_snapshot(seen, group, spec, policy, statistics, now)
 
 
 def read_windows(
@@ -229,12 +196,12 @@ def keep_counts(cluster: str, policy: ScalingPolicy, snapshot: Snapshot) -> None
         run_logger().warning("%s", error)
 
 
-def tell(subject: Subject, reason: str, words: str) -> None:
+def log_event(cluster: Cluster, group: str, reason: str, words: str) -> None:
     """Write an Event of the cluster, and a line of the run's log."""
-    run_logger().info("%s %s: %s", subject.cluster, reason, words)
+    run_logger().info("%s %s: %s", cluster.name, reason, words)
     try:
-        keeping.record_event(subject.api, subject.group, reason, words)
-    except ClusterError as error:  # what is told must not end what is done
+        keeping.record_event(cluster.api(), group, reason, words)
+    except ClusterError as error:  # a failed report must not end the act
         run_logger().warning("no Event of it: %s", error)
 
 

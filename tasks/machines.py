@@ -1,31 +1,31 @@
-"""Tasks of the machines: key pair, launch, first login, installers, join."""
+"""Steps in the life of a machine: launch, boot, first login, installers, join, ready."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from blocks.accounts import QingCloudAccount
-from blocks.credentials import ClusterCredentials
-from domain.cloud import keypairs
-from domain.cloud.balancer import UI_NODE_PORT
-from domain.cloud.records import Instance, KeyPair, SecurityGroup, Vxnet
+from domain.cloud.keypairs import ensure_keypair as ensure_uploaded
+from domain.cloud.records import Image, Instance, KeyPair, SecurityGroup, Vxnet
+from domain.cluster.api import Node
+from domain.cluster.join_tokens import forget_token as delete_token
+from domain.cluster.join_tokens import publish_token as accept_token
 from domain.kernel.ensured import Ensured
-from domain.kernel.names import MASTERS, NODES
-from domain.node import f2cadm, join, kube_ui
-from domain.node import install as bootstrap
-from domain.node import launch as machines
-from domain.node.install import ApiPlace, InstallerFile
-from domain.node.launch import GroupWish
-from domain.secrets.pki import BootstrapToken, ca_hash, make_server_certificate, make_ssh_keypair
+from domain.kernel.names import NODES
+from domain.node import boot, f2cadm, install, join, ready
+from domain.node.install import InstallerFile
+from domain.node.launch import GroupWish, launch_missing
+from domain.secrets.pki import BootstrapToken, ca_hash, make_ssh_keypair
 from domain.secrets.userdata import build_userdata
-from domain.spec.cluster import ClusterSpec
-from tasks.credentials import read_credentials, update_credentials
-from tasks.shells import Entrance, open_shell, pin_host_key
-from tasks.steps import step, tell_progress
+from tasks.cluster import Cluster
+from tasks.shells import open_shell, pin_host_key
+from tasks.steps import report_progress, step
 
 INSTALLERS = Path(__file__).resolve().parent.parent / "installers"
-UI_CERTIFICATE_VALIDITY = timedelta(days=365)
+TOKEN_VALIDITY = timedelta(hours=2)
+
+Roster = Sequence[tuple[str, Instance]]
+"""All machines of a cluster, each with its group."""
 
 
 @cache
@@ -42,35 +42,31 @@ def installer_files() -> tuple[InstallerFile, ...]:
     )
 
 
-@step("key pair of {spec.name}")
-def ensure_keypair(
-    account: QingCloudAccount, spec: ClusterSpec, credentials: ClusterCredentials
-) -> Ensured[KeyPair]:
-    with account.client() as cloud:
-        return keypairs.ensure_keypair(cloud, spec.name, credentials.ssh_public_key)
+@step("key pair of {cluster.name}")
+def ensure_keypair(cluster: Cluster) -> Ensured[KeyPair]:
+    return ensure_uploaded(cluster.cloud, cluster.name, cluster.credentials().ssh.public_key)
 
 
-@step("machines {group} of {spec.name}")
-def ensure_machines(
-    account: QingCloudAccount,
-    spec: ClusterSpec,
+@step("machines {group} of {cluster.name}")
+def launch(
+    cluster: Cluster,
     group: str,
-    image_id: str,
+    image: Image,
     vxnets: tuple[Vxnet, ...],
     keypair: KeyPair,
     security_group: SecurityGroup,
 ) -> Ensured[tuple[Instance, ...]]:
-    """Start what the group lacks, and wait until all its machines run and have an address.
+    """Start what the group lacks. The value is all its machines, those that still boot included.
 
     The key that a new machine first answers with is made here, fresh for this launch, and its
     public half saved before the machines exist.
     """
     wish = GroupWish(
-        cluster=spec.name,
+        cluster=cluster.name,
         group=group,
-        count=spec.count(group),
-        template=spec.template(group),
-        image_id=image_id,
+        count=cluster.spec.count(group),
+        template=cluster.spec.template(group),
+        image_id=image.id,
         vxnets=vxnets,
         keypair_id=keypair.id,
         security_group_id=security_group.id,
@@ -78,111 +74,92 @@ def ensure_machines(
 
     def userdata() -> bytes:
         first = make_ssh_keypair()
-        update_credentials(account, spec.name, lambda now: now.with_first(first.public_key))
+        cluster.update_credentials(lambda now: now.with_first(first.public_key))
         return build_userdata(first)
 
-    with account.client() as cloud:
-        return machines.launch_missing(cloud, wish, userdata)
+    return launch_missing(cluster.cloud, wish, userdata)
 
 
-@step("first login to {entrance.master.id}")
-def log_in_to_master(account: QingCloudAccount, entrance: Entrance) -> Ensured[str]:
-    """Pin the master's own host key before anybody uses it as the jump host."""
-    known = read_credentials(account, entrance.cluster).credentials().host_keys
-    if entrance.master.id in known:
-        return Ensured(known[entrance.master.id], "host key known")
-    tell_progress("waiting for SSH")
-    return Ensured(pin_host_key(account, entrance, MASTERS, entrance.master), "host key pinned")
+@step("boot of {machine.id}")
+def wait_until_up(cluster: Cluster, machine: Instance) -> Ensured[Instance]:
+    seen = boot.wait_until_up(machine, cluster.booting, clock=cluster.clock)
+    return Ensured(seen, f"runs as {seen.private_ip}")
+
+
+@step("first login to {master.id}")
+def log_in_to_master(cluster: Cluster, master: Instance) -> Ensured[str]:
+    """Pin the master's own host key before it is used as the jump host."""
+    known = cluster.credentials().host_keys
+    if master.id in known:
+        return Ensured(known[master.id], "host key known")
+    report_progress("waiting for SSH")
+    return Ensured(pin_host_key(cluster, master), "host key pinned")
 
 
 @step("Kubernetes on master {master.id}")
-def install_master(
-    account: QingCloudAccount,
-    spec: ClusterSpec,
-    entrance: Entrance,
-    master: Instance,
-    place: ApiPlace,
-    token: BootstrapToken,
-) -> Ensured[Instance]:
+def install_master(cluster: Cluster, master: Instance, token: BootstrapToken) -> Ensured[Instance]:
     """Give the master the CA and the installers, and run its installer."""
-    ca = read_credentials(account, spec.name).credentials().ca
-    with open_shell(account, entrance, MASTERS, master) as shell:
-        bootstrap.upload_installers(shell, installer_files())
-        bootstrap.upload_ca(shell, ca)
-        settings = bootstrap.master_settings(spec, master, place, token)
-        changed = bootstrap.run_installer(
-            shell, "k8s_master_installer.sh", [], settings, tell_progress
+    with open_shell(cluster, master) as shell:
+        install.upload_installers(shell, installer_files())
+        install.upload_ca(shell, cluster.credentials().ca)
+        settings = install.master_settings(cluster.spec, master, cluster.endpoints(), token)
+        changed = install.run_installer(
+            shell, "k8s_master_installer.sh", [], settings, report_progress
         )
     return Ensured(master, "installed" if changed else "kept")
 
 
 @step("packages on node {node.id}")
-def install_node(
-    account: QingCloudAccount,
-    spec: ClusterSpec,
-    entrance: Entrance,
-    node: Instance,
-    place: ApiPlace,
-) -> Ensured[Instance]:
-    """Install all that needs no master yet, while the master comes up."""
-    tell_progress("waiting for SSH")
-    pin_host_key(account, entrance, NODES, node)
-    with open_shell(account, entrance, NODES, node) as shell:
-        bootstrap.upload_installers(shell, installer_files())
-        settings = bootstrap.common_settings(spec, node, NODES, place)
-        changed = bootstrap.run_installer(
-            shell, "k8s_node_installer.sh", ["install"], settings, tell_progress
+def install_node(cluster: Cluster, node: Instance) -> Ensured[Instance]:
+    """Wait for the machine, and install all that needs no master yet."""
+    report_progress("booting")
+    node = boot.wait_until_up(node, cluster.booting, clock=cluster.clock)
+    report_progress("waiting for SSH")
+    pin_host_key(cluster, node)
+    with open_shell(cluster, node) as shell:
+        install.upload_installers(shell, installer_files())
+        settings = install.common_settings(cluster.spec, node, NODES, cluster.endpoints())
+        changed = install.run_installer(
+            shell, "k8s_node_installer.sh", ["install"], settings, report_progress
         )
     return Ensured(node, "installed" if changed else "kept")
 
 
+@step("join token of {cluster.name}")
+def publish_token(cluster: Cluster, token: BootstrapToken) -> Ensured[None]:
+    """Let the API server accept a join token for the machines of this run."""
+    return accept_token(cluster.api(), token, datetime.now(UTC) + TOKEN_VALIDITY, cluster.clock)
+
+
 @step("join of node {node.id}")
-def join_node(
-    account: QingCloudAccount,
-    spec: ClusterSpec,
-    entrance: Entrance,
-    node: Instance,
-    place: ApiPlace,
-    token: BootstrapToken,
-) -> Ensured[Instance]:
-    ca = read_credentials(account, spec.name).ca_certificate
-    with open_shell(account, entrance, NODES, node) as shell:
-        settings = bootstrap.common_settings(spec, node, NODES, place)
-        settings |= join.join_settings(token, ca_hash(ca))
-        changed = bootstrap.run_installer(
-            shell, "k8s_node_installer.sh", ["join"], settings, tell_progress
+def join_node(cluster: Cluster, node: Instance, token: BootstrapToken) -> Ensured[None]:
+    cluster.check_not_ending()
+    node = boot.wait_until_up(node, cluster.booting, clock=cluster.clock)
+    with open_shell(cluster, node) as shell:
+        settings = install.common_settings(cluster.spec, node, NODES, cluster.endpoints())
+        settings |= join.join_settings(token, ca_hash(cluster.credentials().ca.certificate))
+        changed = install.run_installer(
+            shell, "k8s_node_installer.sh", ["join"], settings, report_progress
         )
-    return Ensured(node, "joined" if changed else "kept")
+    return Ensured(None, "joined" if changed else "kept")
+
+
+@step("node {machine.id} Ready")
+def wait_until_ready(cluster: Cluster, machine: Instance) -> Ensured[Node]:
+    return ready.wait_until_ready(cluster.api(), cluster.node_name(machine), cluster.clock)
+
+
+@step("join token of {cluster.name} forgotten")
+def forget_token(cluster: Cluster, token: BootstrapToken) -> Ensured[None]:
+    delete_token(cluster.api(), token)
+    return Ensured(None, f"{token.id} deleted")
 
 
 @step("f2cadm on {machine.id}")
-def write_f2cadm(
-    account: QingCloudAccount,
-    entrance: Entrance,
-    group: str,
-    machine: Instance,
-    everyone: Sequence[tuple[str, Instance]],
-) -> Ensured[None]:
-    """Tell a machine who its neighbours are, in the words of the article's scripts."""
-    servers = f2cadm.servers_table(entrance.cluster, everyone)
-    local = f2cadm.servers_table(entrance.cluster, [(group, machine)])
-    with open_shell(account, entrance, group, machine) as shell:
+def write_f2cadm(cluster: Cluster, machine: Instance, roster: Roster) -> Ensured[None]:
+    """Give a machine the table of its neighbours, in the words of the article's scripts."""
+    servers = f2cadm.servers_table(roster)
+    local = f2cadm.servers_table([(cluster.group_of(machine), machine)])
+    with open_shell(cluster, machine) as shell:
         f2cadm.upload_f2cadm(shell, installer_files(), servers, local)
-    return Ensured(None, f"knows {len(everyone)} machines")
-
-
-@step("kube-ui of {entrance.cluster}")
-def install_ui(account: QingCloudAccount, entrance: Entrance, place: ApiPlace) -> Ensured[None]:
-    """Run the UI's installer on the master, with a certificate of the cluster's own CA."""
-    ca = read_credentials(account, entrance.cluster).credentials().ca
-    names = (place.public_address, place.balancer_ip)
-    now = datetime.now(UTC)
-    with open_shell(account, entrance, MASTERS, entrance.master) as shell:
-        bootstrap.upload_installers(shell, installer_files())
-        certificate = make_server_certificate(ca, names, now, UI_CERTIFICATE_VALIDITY)
-        kube_ui.upload_ui_certificate(shell, certificate)
-        settings = kube_ui.ui_settings(UI_NODE_PORT)
-        changed = bootstrap.run_installer(
-            shell, "kube_ui_installer.sh", [], settings, tell_progress
-        )
-    return Ensured(None, "installed" if changed else "kept")
+    return Ensured(None, f"knows {len(roster)} machines")

@@ -1,100 +1,88 @@
-"""Tasks of the private network, its firewalls, its public address and its load balancer."""
+"""Steps of the private network, its firewalls, its public address and its load balancer."""
 
-from blocks.accounts import QingCloudAccount
 from domain.cloud import balancer, firewall, network
+from domain.cloud.endpoints import Endpoints, planned_endpoints
 from domain.cloud.records import Eip, Instance, LoadBalancer, SecurityGroup, Vpc, Vxnet
+from domain.cloud.tags import ensure_tagged
 from domain.kernel.ensured import Ensured
 from domain.kernel.names import Names
-from domain.spec.cluster import ClusterSpec
+from tasks.cluster import Cluster
 from tasks.steps import step
 
 
-@step("firewall of {spec.name}")
-def ensure_firewall(account: QingCloudAccount, spec: ClusterSpec) -> Ensured[SecurityGroup]:
-    with account.client() as cloud:
-        name, rules = Names(spec.name).firewall, firewall.firewall_rules(spec)
-        return firewall.ensure_security_group(cloud, name, rules)
+@step("firewall of {cluster.name}")
+def ensure_firewall(cluster: Cluster) -> Ensured[SecurityGroup]:
+    rules = firewall.firewall_rules(cluster.spec)
+    return firewall.ensure_security_group(cluster.cloud, Names(cluster.name).firewall, rules)
 
 
-@step("machine rules of {spec.name}")
-def ensure_machine_group(account: QingCloudAccount, spec: ClusterSpec) -> Ensured[SecurityGroup]:
-    with account.client() as cloud:
-        name, rules = Names(spec.name).machines, firewall.machine_rules(spec)
-        group = firewall.ensure_security_group(cloud, name, rules)
-        applied = firewall.ensure_applied(cloud, group.value)
-        return Ensured(applied.value, group.did)
+@step("machine rules of {cluster.name}")
+def ensure_machine_group(cluster: Cluster) -> Ensured[SecurityGroup]:
+    rules = firewall.machine_rules(cluster.spec)
+    group = firewall.ensure_security_group(cluster.cloud, Names(cluster.name).machines, rules)
+    applied = firewall.ensure_applied(cluster.cloud, group.value, cluster.clock)
+    return Ensured(applied.value, group.did)
 
 
-@step("router of {spec.name}")
-def ensure_vpc(account: QingCloudAccount, spec: ClusterSpec, group: SecurityGroup) -> Ensured[Vpc]:
-    with account.client() as cloud:
-        return network.ensure_vpc(cloud, spec, group.id)
+@step("router of {cluster.name}")
+def ensure_vpc(cluster: Cluster, group: SecurityGroup) -> Ensured[Vpc]:
+    return network.ensure_vpc(cluster.cloud, cluster.spec, group.id, cluster.clock)
 
 
 @step("open the firewall {group.name}")
-def apply_firewall(
-    account: QingCloudAccount, group: SecurityGroup, vpc: Vpc
-) -> Ensured[SecurityGroup]:
-    """Apply the rules once the router carries the group; before, there is nothing to load them."""
-    with account.client() as cloud:
-        return firewall.ensure_applied(cloud, group)
+def apply_firewall(cluster: Cluster, group: SecurityGroup, vpc: Vpc) -> Ensured[SecurityGroup]:
+    """Apply the rules once the router carries the group; before, nothing would load them."""
+    return firewall.ensure_applied(cluster.cloud, group, cluster.clock)
 
 
-@step("private network of {spec.name}")
-def ensure_vxnets(
-    account: QingCloudAccount, spec: ClusterSpec, vpc: Vpc, machines: int
-) -> Ensured[tuple[Vxnet, ...]]:
-    with account.client() as cloud:
-        return network.ensure_vxnets(cloud, spec, vpc, spec.vxnets_for(machines))
+@step("private network of {cluster.name}")
+def ensure_vxnets(cluster: Cluster, vpc: Vpc) -> Ensured[tuple[Vxnet, ...]]:
+    spec = cluster.spec
+    count = spec.vxnets_for(spec.masters.count + spec.nodes.count)
+    return network.ensure_vxnets(cluster.cloud, spec, vpc, count, cluster.clock)
 
 
-@step("public address of {spec.name}")
-def ensure_address(account: QingCloudAccount, spec: ClusterSpec) -> Ensured[Eip]:
-    with account.client() as cloud:
-        return network.ensure_address(cloud, spec.name, spec.address)
+@step("public address of {cluster.name}")
+def ensure_address(cluster: Cluster) -> Ensured[Eip]:
+    wanted = cluster.spec.address
+    return network.ensure_address(cluster.cloud, cluster.name, wanted, cluster.clock)
 
 
 @step("public address on {vpc.name}")
-def bind_address(
-    account: QingCloudAccount, vpc: Vpc, vxnets: tuple[Vxnet, ...], eip: Eip
-) -> Ensured[Vpc]:
+def bind_address(cluster: Cluster, vpc: Vpc, vxnets: tuple[Vxnet, ...], eip: Eip) -> Ensured[Vpc]:
     """Bind after the vxnets have joined: a router takes one change at a time."""
-    with account.client() as cloud:
-        return network.ensure_bound(cloud, vpc, eip)
+    return network.ensure_bound(cluster.cloud, vpc, eip, cluster.clock)
 
 
-@step("load balancer of {spec.name}")
+@step("load balancer of {cluster.name}")
 def ensure_balancer(
-    account: QingCloudAccount, spec: ClusterSpec, vxnets: tuple[Vxnet, ...], group: SecurityGroup
+    cluster: Cluster, vxnets: tuple[Vxnet, ...], group: SecurityGroup
 ) -> Ensured[LoadBalancer]:
-    with account.client() as cloud:
-        return balancer.ensure_balancer(cloud, spec.name, vxnets[0].id, group.id)
+    first = vxnets[0].id
+    return balancer.ensure_balancer(cluster.cloud, cluster.name, first, group.id, cluster.clock)
 
 
-@step("listeners of {spec.name}")
+@step("listeners of {cluster.name}")
 def ensure_routes(
-    account: QingCloudAccount,
-    spec: ClusterSpec,
-    lb: LoadBalancer,
-    masters: tuple[Instance, ...],
+    cluster: Cluster, lb: LoadBalancer, masters: tuple[Instance, ...]
 ) -> Ensured[LoadBalancer]:
-    with account.client() as cloud:
-        routes = balancer.wanted_routes(spec.name, spec.access)
-        return balancer.ensure_routes(cloud, spec.name, routes, masters)
+    routes = balancer.wanted_routes(cluster.name, cluster.spec.access)
+    return balancer.ensure_routes(cluster.cloud, cluster.name, routes, masters, cluster.clock)
 
 
-@step("published ports of {spec.name}")
+@step("published ports of {cluster.name}")
 def publish_ports(
-    account: QingCloudAccount,
-    spec: ClusterSpec,
-    vpc: Vpc,
-    lb: LoadBalancer,
-    masters: tuple[Instance, ...],
-) -> Ensured[str]:
-    """Forward the public ports; the value is the public address."""
-    with account.client() as cloud:
-        wanted = network.wanted_forwards(
-            spec.name, spec.access, lb.private_ip, masters[0].private_ip
-        )
-        done = network.ensure_forwards(cloud, vpc, wanted)
-        return Ensured(cloud.read_vpc(vpc.id).eip_address, done.did)
+    cluster: Cluster, vpc: Vpc, lb: LoadBalancer, masters: tuple[Instance, ...]
+) -> Ensured[Endpoints]:
+    """Forward the public ports. The value says where the cluster is reached from now on."""
+    access, master = cluster.spec.access, masters[0]
+    wanted = network.wanted_forwards(cluster.name, access, lb.private_ip, master.private_ip)
+    done = network.ensure_forwards(cluster.cloud, vpc, wanted, cluster.clock)
+    endpoints = planned_endpoints(access, vpc.eip_address, lb.private_ip, master.id)
+    return Ensured(endpoints, done.did)
+
+
+@step("tag {cluster.name}")
+def tag_resources(cluster: Cluster) -> Ensured[str]:
+    """Attach the cluster's tag to everything that it has; names alone are the identity."""
+    return ensure_tagged(cluster.cloud, Names(cluster.name), cluster.inventory())

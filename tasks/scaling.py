@@ -1,52 +1,39 @@
-"""Tasks of taking machines out of a cluster, one node at a time, so that nothing is lost."""
+"""Steps of taking machines out of a cluster, one node at a time, so that nothing is lost."""
 
 from collections.abc import Callable
 
-from blocks.accounts import QingCloudAccount
 from clients.kubernetes import ClusterClient
-from domain.autoscaling.see.sight import LEAVING
-from domain.cloud.jobs import wait_for_jobs
-from domain.cloud.records import Backend, Instance
+from domain.autoscaling.see.state import LEAVING
+from domain.cloud.inventory import Inventory
+from domain.cloud.records import Instance
 from domain.cloud.teardown import remove_machines
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import NotFound
-from domain.kernel.names import node_name
-from domain.kernel.texts import first_of
-from domain.kernel.waiting import Pace, wait_for, when_free
-from domain.node import drain as scaling
-from domain.node import remove
-from tasks.control_plane import open_api
-from tasks.credentials import update_credentials
-from tasks.steps import step, tell_progress
-
-VOLUMES_DEADLINE = 120.0
-"""Seconds for the volumes of an emptied node to be detached."""
+from domain.node import drain, remove
+from tasks.cluster import Cluster
+from tasks.steps import report_progress, step
 
 
 @step("drain of {machine.id}")
 def drain_node(
-    account: QingCloudAccount,
-    cluster: str,
-    url: str,
-    group: str,
+    cluster: Cluster,
     machine: Instance,
     holder: str = "",
-    deadline: float = scaling.DRAIN_DEADLINE,
+    deadline: float = drain.DRAIN_DEADLINE,
 ) -> Ensured[None]:
     """Cordon the node and move its pods away.
 
     Args:
-        holder: the evaluator that wants it, if it is one. The node is marked, so that the next
-            evaluator finds what this one may leave behind; pods that find no room end the drain.
+        holder: the evaluator that removes it, if it is one. The node is marked, so that the next
+            evaluator finds an unfinished removal; pods that find no room end the drain.
         deadline: seconds for all pods to leave.
     """
-    node = node_name(group, machine.id)
-    with open_api(account, cluster, url) as api:
-        if not holder:
-            return scaling.drain(api, node, tell_progress, deadline)
-        api.annotate_node(node, {LEAVING: holder})
-        objection = _new_waiting_pods(api)
-        return scaling.drain(api, node, tell_progress, deadline, objection=objection)
+    api, node = cluster.api(), cluster.node_name(machine)
+    if not holder:
+        return drain.drain(api, node, report_progress, deadline, cluster.clock)
+    api.annotate_node(node, {LEAVING: holder})
+    objection = _new_waiting_pods(api)
+    return drain.drain(api, node, report_progress, deadline, cluster.clock, objection)
 
 
 def _new_waiting_pods(api: ClusterClient) -> Callable[[], str]:
@@ -60,74 +47,54 @@ def _new_waiting_pods(api: ClusterClient) -> Callable[[], str]:
 
 
 @step("volumes of {machine.id}")
-def detach_volumes(
-    account: QingCloudAccount, cluster: str, url: str, group: str, machine: Instance
-) -> Ensured[None]:
-    """Wait until no volume is attached to the emptied node: a terminated machine corrupts it."""
-    node = node_name(group, machine.id)
-    with open_api(account, cluster, url) as api:
-        there = api.list_attached_volumes(node)
-        wait_for(
-            lambda: None if api.list_attached_volumes(node) else True,
-            what=f"volumes {first_of(there)} detached from {node}",
-            pace=Pace(timeout=VOLUMES_DEADLINE),
-        )
-    return Ensured(None, f"{len(there)} detached" if there else "there are none")
+def detach_volumes(cluster: Cluster, machine: Instance) -> Ensured[None]:
+    return remove.wait_until_detached(cluster.api(), cluster.node_name(machine), cluster.clock)
 
 
 @step("listeners of {machine.id}")
-def leave_listeners(
-    account: QingCloudAccount, machine: Instance, balancer_id: str, backends: tuple[Backend, ...]
-) -> Ensured[None]:
-    """Take the machine out of the load balancer, so that nobody is sent to it any more."""
-    ids = [backend.id for backend in backends if backend.instance_id == machine.id]
-    if not ids:
-        return Ensured(None, "it has none")
-    with account.client() as cloud:
-        cloud.delete_backends(ids)
-        job = when_free(
-            lambda: cloud.update_loadbalancer(balancer_id), what=f"updating {balancer_id}"
-        )
-        wait_for_jobs(cloud, [job])
-    return Ensured(None, f"left {len(ids)}")
+def leave_listeners(cluster: Cluster, machine: Instance, seen: Inventory) -> Ensured[None]:
+    return remove.leave_listeners(cluster.cloud, machine, seen, cluster.clock)
 
 
 @step("end of machine {machine.id}")
-def remove_machine(
-    account: QingCloudAccount, cluster: str, url: str, group: str, machine: Instance
-) -> Ensured[None]:
+def remove_machine(cluster: Cluster, machine: Instance) -> Ensured[None]:
     """Terminate the machine of an emptied node, see it off, and forget its host key."""
-    with open_api(account, cluster, url) as api:
-        remove.check_emptied(api, node_name(group, machine.id))
-    with account.client() as cloud:
-        done = remove_machines(cloud, [machine])
-    update_credentials(account, cluster, lambda now: now.without(machine.id))
+    remove.check_emptied(cluster.api(), cluster.node_name(machine))
+    done = remove_machines(cluster.cloud, cluster.name, [machine], cluster.clock)
+    cluster.update_credentials(lambda now: now.without(machine.id))
     return done
 
 
 @step("end of node {node}")
-def forget_node(account: QingCloudAccount, cluster: str, url: str, node: str) -> Ensured[None]:
+def forget_node(cluster: Cluster, node: str) -> Ensured[None]:
     """Delete the Node object, last: a living kubelet would register it again within seconds."""
-    with open_api(account, cluster, url) as api:
-        there = api.delete("Node", node)
-    return Ensured(None, "deleted" if there else "was gone")
+    existed = cluster.api().delete("Node", node)
+    return Ensured(None, "deleted" if existed else "was gone")
+
+
+@step("nodes of {cluster.name} without a machine")
+def forget_lost_nodes(cluster: Cluster) -> Ensured[None]:
+    """Delete what an interrupted removal, or a machine deleted in the console, has left behind."""
+    machines = cluster.inventory()
+    lost = remove.find_lost_nodes(cluster.api().list_nodes(), machines)
+    for node in lost:
+        cluster.api().delete("Node", node)
+    living = {machine.id for machine in machines.instances}
+    gone = set(cluster.credentials().host_keys) - living
+    if gone:
+        cluster.update_credentials(lambda now: now.without(*gone))
+    return Ensured(None, f"deleted {' '.join(lost)}" if lost else "there are none")
 
 
 @step("return of {machine.id}")
-def give_back(
-    account: QingCloudAccount, cluster: str, url: str, group: str, machine: Instance
-) -> Ensured[None]:
-    """Let a node take pods again as before its removal failed, if its machine still runs."""
-    node = node_name(group, machine.id)
-    with account.client() as cloud:
-        if not any(seen.is_up for seen in cloud.read_instances([machine.id])):
-            return Ensured(
-                None, f"{node} stays cordoned, because its machine does not run any more"
-            )
-    with open_api(account, cluster, url) as api:
-        try:
-            taken = scaling.give_back(api, node)
-            api.annotate_node(node, {LEAVING: None})
-        except NotFound:
-            return Ensured(None, f"{node} is no node")
+def give_back(cluster: Cluster, machine: Instance) -> Ensured[None]:
+    """Uncordon a node whose removal failed, if its machine still runs."""
+    api, node = cluster.api(), cluster.node_name(machine)
+    if not any(one.id == machine.id for one in cluster.machines().running):
+        return Ensured(None, f"{node} stays cordoned, because its machine does not run any more")
+    try:
+        taken = drain.give_back(api, node)
+        api.annotate_node(node, {LEAVING: None})
+    except NotFound:
+        return Ensured(None, f"{node} is no node")
     return Ensured(None, f"{node} {'takes pods again' if taken else 'stays cordoned, as before'}")

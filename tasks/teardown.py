@@ -1,45 +1,33 @@
-"""Tasks of taking a whole cluster down; they need the cloud's names alone."""
+"""Steps of taking a whole cluster down; they need the cloud's names alone."""
 
-from blocks.accounts import QingCloudAccount
 from domain.cloud import teardown
 from domain.cloud.inventory import Inventory
 from domain.kernel.ensured import Ensured
-from tasks.credentials import delete_credentials
+from tasks.cluster import Cluster
 from tasks.steps import step
 
 
-@step("machines of {view.name}")
-def remove_machines(account: QingCloudAccount, view: Inventory) -> Ensured[None]:
-    with account.client() as cloud:
-        return teardown.remove_machines(cloud, view.instances)
+@step("machines of {cluster.name}")
+def remove_machines(cluster: Cluster, seen: Inventory) -> Ensured[None]:
+    machines = seen.instances
+    return teardown.remove_machines(cluster.cloud, cluster.name, machines, cluster.clock)
 
 
-@step("load balancer of {view.name}")
-def remove_balancer(account: QingCloudAccount, view: Inventory) -> Ensured[None]:
-    with account.client() as cloud:
-        return teardown.remove_balancer(cloud, view)
+@step("load balancer of {cluster.name}")
+def remove_balancer(cluster: Cluster, seen: Inventory) -> Ensured[None]:
+    return teardown.remove_balancer(cluster.cloud, seen, cluster.clock)
 
 
-@step("private network of {view.name}")
-def remove_network(account: QingCloudAccount, view: Inventory) -> Ensured[None]:
-    with account.client() as cloud:
-        return teardown.remove_network(cloud, view)
+@step("private network of {cluster.name}")
+def remove_network(cluster: Cluster, seen: Inventory) -> Ensured[None]:
+    return teardown.remove_network(cluster.cloud, seen, cluster.clock)
 
 
-@step("public address of {view.name}")
-def remove_address(account: QingCloudAccount, view: Inventory) -> Ensured[None]:
-    with account.client() as cloud:
-        return teardown.remove_address(cloud, view)
+@step("public address of {cluster.name}")
+def remove_address(cluster: Cluster, seen: Inventory) -> Ensured[None]:
+    return teardown.remove_address(cluster.cloud, seen, cluster.clock)
 
 
-@step("firewalls, key pair and tag of {view.name}")
-def remove_leftovers(account: QingCloudAccount, view: Inventory) -> Ensured[None]:
-    with account.client() as cloud:
-        return teardown.remove_leftovers(cloud, view)
-
-
-@step("credentials of {cluster}")
-def forget_credentials(account: QingCloudAccount, cluster: str) -> Ensured[None]:
-    """Delete the cluster's secrets, last of all: until then a run could still go on."""
-    deleted = delete_credentials(account, cluster)
-    return Ensured(None, "deleted" if deleted else teardown.NOTHING)
+@step("firewalls, key pair and tag of {cluster.name}")
+def remove_leftovers(cluster: Cluster, seen: Inventory) -> Ensured[None]:
+    return teardown.remove_leftovers(cluster.cloud, seen, cluster.clock)

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from clients.ssh import SshMachine, SshTarget
 from domain.cloud.records import Instance
 from domain.kernel.errors import ClusterError
-from domain.kernel.names import MASTERS, node_name
+from domain.kernel.names import node_name
 from domain.observe.metrics.records import Collected
 from domain.observe.metrics.scripts import Place, Script, measure, no_sample
-from domain.secrets.credentials import Credentials
-from tasks.shells import Entrance
+from tasks.cluster import Cluster
+from tasks.shells import inner_target, jump_target
 
 CONNECTING = 10.0
 """Seconds that a login may take: a machine that does not answer must not hold up the others."""
@@ -29,28 +29,31 @@ class Visit:
     scripts: tuple[Script, ...]
 
 
-def measure_machines(
-    credentials: Credentials, entrance: Entrance, visits: Sequence[Visit], moment: datetime
-) -> Collected:
-    """Run scripts on many machines; what cannot be reached leaves gaps, and nothing else."""
-    if not visits:
-        return Collected()
+def measure_machines(cluster: Cluster, visits: Sequence[Visit], moment: datetime) -> Collected:
+    """Run scripts on many machines; what cannot be reached leaves gaps, and nothing else.
+
+    Raises:
+        CredentialsMissing, NotFound: there is no way into the cluster.
+    """
+    credentials, way_in = cluster.credentials(), cluster.way_in()
+    connect = partial(cluster.connect_ssh, deadline=CONNECTING)
     try:
-        master = _connect(credentials, entrance, MASTERS, entrance.master, None)
+        master = connect(jump_target(credentials, way_in))
     except ClusterError as error:
-        reason = f"no way in through {node_name(MASTERS, entrance.master.id)}: {error}"
-        return nothing_measured(entrance.cluster, visits, moment, reason)
+        reason = f"no way in through master {way_in.jump_host}: {error}"
+        return nothing_measured(cluster.name, visits, moment, reason)
 
     def go(visit: Visit) -> Collected:
-        place = _place(entrance.cluster, visit)
-        if visit.machine.id == entrance.master.id:
+        place = _place(cluster.name, visit)
+        if visit.machine.id == way_in.jump_host:
             return measure(master, place, visit.scripts, moment)
+        target = inner_target(cluster, credentials, way_in, visit.machine)
         try:
-            with _connect(credentials, entrance, visit.group, visit.machine, master) as shell:
+            with connect(target, jump=master) as shell:
                 return measure(shell, place, visit.scripts, moment)
         except ClusterError as error:
             reason = f"cannot be reached: {error}"
-            return nothing_measured(entrance.cluster, [visit], moment, reason)
+            return nothing_measured(cluster.name, [visit], moment, reason)
 
     with master, ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="measure") as pool:
         return _sum(list(pool.map(go, visits)))
@@ -67,23 +70,6 @@ def nothing_measured(
             for script in visit.scripts
         )
     )
-
-
-def _connect(
-    credentials: Credentials,
-    entrance: Entrance,
-    group: str,
-    machine: Instance,
-    jump: SshMachine | None,
-) -> SshMachine:
-    target = SshTarget(
-        address=machine.private_ip if jump else entrance.address,
-        port=22 if jump else entrance.port,
-        user=entrance.user(group),
-        private_key=credentials.ssh.private_key,
-        host_keys=credentials.accepted(machine.id),
-    )
-    return SshMachine.connect(target, jump=jump, deadline=CONNECTING)
 
 
 def _place(cluster: str, visit: Visit) -> Place:

@@ -1,72 +1,92 @@
-"""Tasks around what runs in a cluster: the nginx demo, and the web UI as a user meets it."""
+"""Steps around what runs in a cluster: the nginx demo, and the web UI as a user meets it."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from blocks.accounts import QingCloudAccount
 from clients.certificates import read_certificate_end
 from clients.web import fetch_page
+from domain.cloud.balancer import UI_NODE_PORT
+from domain.cloud.records import Instance
 from domain.cluster import demo
 from domain.cluster.api import SYSTEM
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import ClusterError, Refused, TemporaryError
 from domain.kernel.waiting import wait_for
-from tasks.control_plane import open_api
-from tasks.credentials import read_credentials
-from tasks.steps import step
+from domain.node import install, kube_ui
+from domain.secrets.pki import make_server_certificate
+from tasks.cluster import Cluster
+from tasks.machines import installer_files
+from tasks.shells import open_shell
+from tasks.steps import report_progress, step
 
 DEMO = Path(__file__).resolve().parent.parent / "installers" / "manifests" / "nginx.yaml"
 UI_DEPLOYMENT = "kube-ui"
 UI_ACCOUNT = "kube-ui-viewer"
 UI_TOKEN_SECONDS = 8 * 3600
+UI_CERTIFICATE_VALIDITY = timedelta(days=365)
 RENEWAL = timedelta(days=30)
 """How long before its end a certificate is renewed: from there on the alarm warns of it."""
 
 
-@step("nginx demo of {cluster}")
-def ensure_demo(account: QingCloudAccount, cluster: str, url: str) -> Ensured[str]:
+@step("nginx demo of {cluster.name}")
+def ensure_demo(cluster: Cluster) -> Ensured[str]:
     """Run the article's nginx and fetch its page by the public address; the value is the page."""
-    with open_api(account, cluster, url) as api:
-        return demo.ensure_demo(api, demo.parse_manifests(DEMO.read_text()))
+    manifests = demo.parse_manifests(DEMO.read_text())
+    return demo.ensure_demo(cluster.api(), manifests, cluster.clock)
 
 
-@step("kube-ui of {cluster} answers")
-def wait_for_ui(account: QingCloudAccount, cluster: str, url: str) -> Ensured[str]:
-    ca = read_credentials(account, cluster).ca_certificate
-    wait_for(lambda: fetch_page(url, ca) or None, what=f"kube-ui at {url}")
+@step("kube-ui of {cluster.name}")
+def install_ui(cluster: Cluster, master: Instance) -> Ensured[None]:
+    """Run the UI's installer on the master, with a certificate of the cluster's own CA."""
+    endpoints, ca, now = cluster.endpoints(), cluster.credentials().ca, datetime.now(UTC)
+    names = (endpoints.public_address, endpoints.balancer_ip)
+    with open_shell(cluster, master) as shell:
+        install.upload_installers(shell, installer_files())
+        certificate = make_server_certificate(ca, names, now, UI_CERTIFICATE_VALIDITY)
+        kube_ui.upload_ui_certificate(shell, certificate)
+        settings = kube_ui.ui_settings(UI_NODE_PORT)
+        changed = install.run_installer(
+            shell, "kube_ui_installer.sh", [], settings, report_progress
+        )
+    return Ensured(None, "installed" if changed else "kept")
+
+
+@step("kube-ui of {cluster.name} answers")
+def wait_for_ui(cluster: Cluster) -> Ensured[str]:
+    url, ca = cluster.endpoints().ui_url, cluster.credentials().ca.certificate
+    wait_for(lambda: fetch_page(url, ca) or None, what=f"kube-ui at {url}", clock=cluster.clock)
     return Ensured(url, f"answers at {url}")
 
 
-def ui_installed(account: QingCloudAccount, cluster: str, url: str) -> bool:
-    """Whether the UI has a replica that runs."""
-    with open_api(account, cluster, url) as api:
-        deployment = api.read("Deployment", UI_DEPLOYMENT, SYSTEM)
-    return bool(deployment and deployment.get("status", {}).get("readyReplicas"))
+def ui_must_be_installed(cluster: Cluster) -> bool:
+    """Whether the UI has no running replica, or needs another certificate."""
+    deployment = cluster.api().read("Deployment", UI_DEPLOYMENT, SYSTEM)
+    runs = bool(deployment and deployment.get("status", {}).get("readyReplicas"))
+    return not runs or _expires(cluster)
 
 
-def ui_expires(account: QingCloudAccount, cluster: str, url: str) -> bool:
+def _expires(cluster: Cluster) -> bool:
     """Whether the UI needs a new certificate: it ends soon, or is not for this address.
 
     A UI that does not answer is another matter.
     """
-    ca = read_credentials(account, cluster).ca_certificate
+    ca = cluster.credentials().ca.certificate
     try:
-        return read_certificate_end(url, ca) - datetime.now(UTC) < RENEWAL
+        return read_certificate_end(cluster.endpoints().ui_url, ca) - datetime.now(UTC) < RENEWAL
     except Refused:
         return True
     except TemporaryError:
         return False
 
 
-def ui_answers(account: QingCloudAccount, cluster: str, url: str) -> bool:
+def ui_answers(cluster: Cluster) -> bool:
     """Whether the UI's page comes, with a certificate of the cluster's CA."""
     try:
-        return bool(fetch_page(url, read_credentials(account, cluster).ca_certificate))
+        return bool(fetch_page(cluster.endpoints().ui_url, cluster.credentials().ca.certificate))
     except ClusterError:
         return False
 
 
-def create_ui_token(account: QingCloudAccount, cluster: str, url: str) -> str:
+def create_ui_token(cluster: Cluster) -> str:
     """Mint a token for the UI that may only look, and only for eight hours."""
-    with open_api(account, cluster, url) as api:
-        return api.create_token(SYSTEM, UI_ACCOUNT, UI_TOKEN_SECONDS)
+    return cluster.api().create_token(SYSTEM, UI_ACCOUNT, UI_TOKEN_SECONDS)

@@ -71,6 +71,11 @@ class QingCloud(
     def zone(self) -> str:
         return self._transport.zone
 
+    @property
+    def known(self) -> Self:
+        """This client keeps nothing that it has read; `domain.cloud.known.remembering` does."""
+        return self
+
     def __enter__(self) -> Self:
         return self
 

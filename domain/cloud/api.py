@@ -40,6 +40,14 @@ class Cloud(Protocol):
     @property
     def zone(self) -> str: ...
 
+    @property
+    def known(self) -> "Cloud":
+        """The same cloud, whose reads may be answered with what this run has read already.
+
+        For looks that a decision rests on. A wait asks the cloud itself.
+        """
+        ...
+
     # What there is to choose from.
     def list_zones(self) -> Sequence[Zone]: ...
     def list_system_images(self) -> Sequence[Image]: ...

@@ -40,7 +40,7 @@ def ensure_balancer(
 ) -> Ensured[LoadBalancer]:
     """Return the load balancer, active and with its private address; create it where missing."""
     name = Names(cluster).balancer
-    found = the_one("load balancer", name, cloud.find_loadbalancers(name))
+    found = the_one("load balancer", name, cloud.known.find_loadbalancers(name))
     if found is None:
         _, job = cloud.create_loadbalancer(name, vxnet_id, firewall_id)
         wait_for_jobs(cloud, [job], clock=clock)
@@ -95,25 +95,24 @@ def ensure_routes(
 ) -> Ensured[LoadBalancer]:
     """Make listeners and backends as wanted, and effective."""
     balancer = _settled(cloud, Names(cluster).balancer, clock)
-    there = cloud.list_listeners(balancer.id)
+    there = cloud.known.list_listeners(balancer.id)
     extra = listeners_to_delete(cluster, wanted, there)
     if extra:
         cloud.delete_listeners([listener.id for listener in extra])
     new = routes_to_add(wanted, [listener for listener in there if listener not in extra])
     if new:
         cloud.add_listeners(balancer.id, [route.listener for route in new])
-    seen = cloud.list_backends(balancer.id)
+    seen = cloud.known.list_backends(balancer.id)
     stale = backends_to_delete(seen, masters)
     if stale:
         cloud.delete_backends([backend.id for backend in stale])
-    missing = backends_to_add(wanted, cloud.list_listeners(balancer.id), seen, masters)
+    missing = backends_to_add(wanted, cloud.known.list_listeners(balancer.id), seen, masters)
     for listener, master, port in missing:
         cloud.add_backend(listener.id, f"{listener.name}-{master.id}", master.id, port)
-    balancer = _settled(cloud, balancer.name, clock)
     ports = ", ".join(str(route.listener.port) for route in wanted)
-    if balancer.is_applied:
-        return Ensured(balancer, f"kept {ports}")
     balancer_id = balancer.id
+    if not (extra or new or stale or missing or not balancer.is_applied):
+        return Ensured(balancer, f"kept {ports}")
     job = when_free(
         lambda: cloud.update_loadbalancer(balancer_id), what=f"updating {balancer_id}", clock=clock
     )
@@ -122,8 +121,10 @@ def ensure_routes(
 
 
 def _settled(cloud: Cloud, name: str, clock: Clock) -> LoadBalancer:
-    def look() -> LoadBalancer | None:
+    def look(cloud: Cloud) -> LoadBalancer | None:
         balancer = the_one("load balancer", name, cloud.find_loadbalancers(name))
         return balancer if balancer and balancer.is_settled and balancer.private_ip else None
 
-    return wait_for(look, what=f"load balancer {name} active", clock=clock)
+    return look(cloud.known) or wait_for(
+        lambda: look(cloud), what=f"load balancer {name} active", clock=clock
+    )

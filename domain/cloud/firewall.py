@@ -75,9 +75,9 @@ def ensure_security_group(
     Raises:
         NameTaken: several groups carry the name.
     """
-    found = the_one("security group", name, cloud.find_security_groups(name))
+    found = the_one("security group", name, cloud.known.find_security_groups(name))
     group_id = found.id if found else cloud.create_security_group(name)
-    seen = cloud.list_rules(group_id) if found else ()
+    seen = cloud.known.list_rules(group_id) if found else ()
     missing, stale = rules_to_add(wanted, seen), rules_to_delete(wanted, seen)
     if missing:
         cloud.add_rules(group_id, missing)

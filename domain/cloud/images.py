@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from domain.cloud.api import Cloud
+from domain.cloud.inventory import Machines
 from domain.cloud.records import Image
 from domain.kernel.errors import InvalidSpec
 
@@ -55,3 +57,11 @@ def check_system(image: Image) -> None:
     raise InvalidSpec(
         f"on image {image.name} ({image.id}) Kubernetes cannot be installed; choose one of: {known}"
     )
+
+
+def login_users(cloud: Cloud, machines: Machines) -> dict[str, str]:
+    """Find the account that the image of each group logs in with, by group."""
+    images = {machines.group_of(machine): machine.image_id for machine in machines.instances}
+    system = {image.id: image for image in cloud.known.list_system_images()} if images else {}
+    found = {group: system.get(one) or cloud.known.find_image(one) for group, one in images.items()}
+    return {group: image.login_user for group, image in found.items() if image}

@@ -31,10 +31,38 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Inventory:
-    """One cluster as the cloud holds it now; None and empty where nothing is."""
+class Machines:
+    """The living machines of one cluster, which one call of the cloud tells."""
 
     name: str
+    instances: tuple[Instance, ...] = ()
+
+    def group(self, group: str) -> tuple[Instance, ...]:
+        """The machines of a group, oldest first."""
+        name = Names(self.name).group(group)
+        found = (machine for machine in self.instances if machine.name == name)
+        return tuple(sorted(found, key=lambda machine: (machine.created_at, machine.id)))
+
+    def group_of(self, machine: Instance) -> str:
+        return group_of(self.name, machine)
+
+    @property
+    def masters(self) -> tuple[Instance, ...]:
+        return self.group(MASTERS)
+
+    @property
+    def nodes(self) -> tuple[Instance, ...]:
+        return self.group(NODES)
+
+    @property
+    def running(self) -> tuple[Instance, ...]:
+        return tuple(machine for machine in self.instances if machine.is_up)
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory(Machines):
+    """One cluster as the cloud holds it now; None and empty where nothing exists."""
+
     vpc: Vpc | None = None
     vxnets: tuple[Vxnet, ...] = ()
     address: Eip | None = None
@@ -47,22 +75,7 @@ class Inventory:
     machine_rules: tuple[Rule, ...] = ()
     keypair: KeyPair | None = None
     forwards: tuple[PortForward, ...] = ()
-    instances: tuple[Instance, ...] = ()
     tag: Tag | None = None
-
-    def group(self, group: str) -> tuple[Instance, ...]:
-        """The machines of a group, oldest first."""
-        name = Names(self.name).group(group)
-        found = (machine for machine in self.instances if machine.name == name)
-        return tuple(sorted(found, key=lambda machine: (machine.created_at, machine.id)))
-
-    @property
-    def masters(self) -> tuple[Instance, ...]:
-        return self.group(MASTERS)
-
-    @property
-    def nodes(self) -> tuple[Instance, ...]:
-        return self.group(NODES)
 
     @property
     def public_address(self) -> str:
@@ -84,8 +97,10 @@ class Inventory:
         """Whether a machine was started with the cluster's key pair."""
         return self.keypair is not None and self.keypair.id in machine.keypair_ids
 
-    def group_of(self, machine: Instance) -> str:
-        return next(group for group in GROUPS if machine.name == Names(self.name).group(group))
+
+def group_of(cluster: str, machine: Instance) -> str:
+    """The group whose name a machine carries."""
+    return next(group for group in GROUPS if machine.name == Names(cluster).group(group))
 
 
 def the_one(kind: str, name: str, found: Sequence[T]) -> T | None:
@@ -101,34 +116,36 @@ def the_one(kind: str, name: str, found: Sequence[T]) -> T | None:
 def read_inventory(cloud: Cloud, name: str) -> Inventory:
     """Read all that carries the cluster's names, in about a dozen calls, several at a time.
 
+    What the run has read and nothing has changed since is not asked again.
+
     Raises:
         NameTaken: something carries one of the names and does not fit the rest.
     """
-    names = Names(name)
+    names, known = Names(name), cloud.known
     with ThreadPoolExecutor(max_workers=8, thread_name_prefix="read-cluster") as pool:
 
         def ask(call: Callable[..., Sequence[Any]], *args: str) -> Callable[[], Sequence[Any]]:
             return pool.submit(call, *args).result
 
-        vpcs = ask(cloud.find_vpcs, names.router)
-        vxnets = ask(cloud.find_vxnets, names.vxnets)
-        eips = ask(cloud.find_eips, names.address)
-        balancers = ask(cloud.find_loadbalancers, names.balancer)
-        firewalls = ask(cloud.find_security_groups, names.firewall)
-        groups = ask(cloud.find_security_groups, names.machines)
-        keypairs = ask(cloud.find_keypairs, names.keypair)
-        instances = ask(cloud.find_instances, names.prefix)
-        tags = ask(cloud.find_tags, names.tag)
+        vpcs = ask(known.find_vpcs, names.router)
+        vxnets = ask(known.find_vxnets, names.vxnets)
+        eips = ask(known.find_eips, names.address)
+        balancers = ask(known.find_loadbalancers, names.balancer)
+        firewalls = ask(known.find_security_groups, names.firewall)
+        groups = ask(known.find_security_groups, names.machines)
+        keypairs = ask(known.find_keypairs, names.keypair)
+        instances = ask(known.find_instances, names.prefix)
+        tags = ask(known.find_tags, names.tag)
 
         vpc = the_one("router", names.router, vpcs())
         balancer = the_one("load balancer", names.balancer, balancers())
         firewall = the_one("security group", names.firewall, firewalls())
         machine_group = the_one("security group", names.machines, groups())
-        forwards = ask(cloud.list_port_forwards, vpc.id) if vpc else tuple
-        listeners = ask(cloud.list_listeners, balancer.id) if balancer else tuple
-        backends = ask(cloud.list_backends, balancer.id) if balancer else tuple
-        firewall_rules = ask(cloud.list_rules, firewall.id) if firewall else tuple
-        machine_rules = ask(cloud.list_rules, machine_group.id) if machine_group else tuple
+        forwards = ask(known.list_port_forwards, vpc.id) if vpc else tuple
+        listeners = ask(known.list_listeners, balancer.id) if balancer else tuple
+        backends = ask(known.list_backends, balancer.id) if balancer else tuple
+        firewall_rules = ask(known.list_rules, firewall.id) if firewall else tuple
+        machine_rules = ask(known.list_rules, machine_group.id) if machine_group else tuple
 
         inventory = Inventory(
             name=name,
@@ -144,15 +161,22 @@ def read_inventory(cloud: Cloud, name: str) -> Inventory:
             machine_rules=tuple(machine_rules()),
             keypair=the_one("key pair", names.keypair, keypairs()),
             forwards=tuple(forwards()),
-            instances=tuple(
-                machine
-                for machine in instances()
-                if machine.is_alive and machine.name in {names.group(group) for group in GROUPS}
-            ),
+            instances=living(name, instances()),
         )
         tag = the_one("tag", names.tag, tags())
     check_fit(inventory)
     return replace(inventory, tag=tag) if tag and is_ours(tag, inventory) else inventory
+
+
+def read_machines(cloud: Cloud, name: str) -> Machines:
+    """Read the machines alone, in one call for each hundred of them."""
+    return Machines(name, living(name, cloud.find_instances(Names(name).prefix)))
+
+
+def living(name: str, found: Sequence[Instance]) -> tuple[Instance, ...]:
+    """Those of the machines found that live and are in one of the cluster's groups."""
+    groups = {Names(name).group(group) for group in GROUPS}
+    return tuple(machine for machine in found if machine.is_alive and machine.name in groups)
 
 
 def is_ours(tag: Tag, inventory: Inventory) -> bool:

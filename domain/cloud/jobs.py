@@ -8,9 +8,12 @@ from domain.cloud.records import JobStatus
 from domain.kernel.errors import JobFailed
 from domain.kernel.waiting import Clock, Pace, wait_for
 
+JOB = Pace(interval=0.4, head_start=0.4)
+"""A job that was accepted a moment ago is never done yet."""
+
 
 def wait_for_jobs(
-    cloud: Cloud, job_ids: Sequence[str], *, pace: Pace | None = None, clock: Clock = time
+    cloud: Cloud, job_ids: Sequence[str], *, pace: Pace = JOB, clock: Clock = time
 ) -> None:
     """Wait until the cloud has finished all these jobs, in one call a look for all of them.
 

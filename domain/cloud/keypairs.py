@@ -10,7 +10,7 @@ from domain.kernel.names import Names
 def ensure_keypair(cloud: Cloud, cluster: str, public_key: str) -> Ensured[KeyPair]:
     """Upload the public half of the cluster's SSH key where it is missing."""
     name = Names(cluster).keypair
-    found = the_one("key pair", name, cloud.find_keypairs(name))
+    found = the_one("key pair", name, cloud.known.find_keypairs(name))
     if found:
         return Ensured(found, f"kept {found.id}")
     keypair_id = cloud.create_keypair(name, public_key)

@@ -9,7 +9,7 @@ from domain.cloud.inventory import the_one
 from domain.cloud.jobs import wait_for_jobs
 from domain.cloud.records import Eip, PortForward, PortForwardSpec, Vpc, Vxnet
 from domain.kernel.ensured import Ensured
-from domain.kernel.errors import NameTaken
+from domain.kernel.errors import NameTaken, NotFound
 from domain.kernel.names import Names
 from domain.kernel.waiting import Clock, wait_for, when_free
 from domain.spec.cluster import Access, ClusterSpec, PublicAddress
@@ -27,10 +27,11 @@ def ensure_vpc(
         NameTaken: the name belongs to another network, or to several.
     """
     name = Names(spec.name).router
-    found = the_one("router", name, cloud.find_vpcs(name))
+    found = the_one("router", name, cloud.known.find_vpcs(name))
     if found:
         check_vpc(found, spec)
-        return Ensured(_settled(cloud, found.id, clock), f"kept {found.id}")
+        settled = found if found.is_settled else _settled(cloud, found.id, clock)
+        return Ensured(settled, f"kept {found.id}")
     router_id, job = cloud.create_vpc(name, spec.network.vpc_cidr, firewall_id)
     wait_for_jobs(cloud, [job], clock=clock)
     return Ensured(_settled(cloud, router_id, clock), f"created {router_id}")
@@ -54,6 +55,10 @@ def check_vxnet(vxnet: Vxnet, cidr: str) -> None:
         )
 
 
+JOINING = 60.0
+"""Seconds in which a vxnet may have joined, and the cloud does not list it as joined yet."""
+
+
 def ensure_vxnets(
     cloud: Cloud, spec: ClusterSpec, vpc: Vpc, count: int, clock: Clock = time
 ) -> Ensured[tuple[Vxnet, ...]]:
@@ -63,7 +68,7 @@ def ensure_vxnets(
     time.
     """
     names = Names(spec.name)
-    found = {vxnet.name: vxnet for vxnet in cloud.find_vxnets(names.vxnets)}
+    found = {vxnet.name: vxnet for vxnet in cloud.known.find_vxnets(names.vxnets)}
     done: list[str] = []
     for number in range(1, count + 1):
         name, cidr = names.vxnet(number), spec.network.vxnet_cidr(number)
@@ -76,24 +81,26 @@ def ensure_vxnets(
                 partial(_join, cloud, names, vxnet_id, vpc.id, cidr),
                 what=f"joining {vxnet_id} to {vpc.id}",
                 clock=clock,
+                refused_for=JOINING,
             )
             wait_for_jobs(cloud, [job], clock=clock)
             done.append(vxnet_id)
-    _settled(cloud, vpc.id, clock)
 
-    def joined() -> tuple[Vxnet, ...] | None:
+    def joined(cloud: Cloud) -> tuple[Vxnet, ...] | None:
         seen = {vxnet.name: vxnet for vxnet in cloud.find_vxnets(names.vxnets)}
         wanted = [seen.get(names.vxnet(number)) for number in range(1, count + 1)]
         there = tuple(vxnet for vxnet in wanted if vxnet and vxnet.router_id == vpc.id)
         return there if len(there) == count else None
 
-    vxnets = wait_for(joined, what=f"{count} vxnets joined to {vpc.id}", clock=clock)
+    vxnets = joined(cloud.known) or wait_for(
+        lambda: joined(cloud), what=f"{count} vxnets joined to {vpc.id}", clock=clock
+    )
     did = f"created {' '.join(done)}" if done else f"kept {' '.join(v.id for v in vxnets)}"
     return Ensured(vxnets, did)
 
 
 def _join(cloud: Cloud, names: Names, vxnet_id: str, router_id: str, cidr: str) -> str:
-    """Look at each attempt: what an earlier run has begun may be done by now."""
+    """Ask the cloud at each attempt: what an earlier one has begun may be done by now."""
     joined = {vxnet.id for vxnet in cloud.find_vxnets(names.vxnets) if vxnet.router_id}
     return "" if vxnet_id in joined else cloud.join_router(vxnet_id, router_id, cidr)
 
@@ -104,16 +111,18 @@ def ensure_address(
     """Return the cluster's public address, allocated where it is missing; billed from then on."""
     name = Names(cluster).address
 
-    def usable() -> Eip | None:
+    def usable(cloud: Cloud) -> Eip | None:
         eip = the_one("public address", name, cloud.find_eips(name))
         return (
             eip if eip and eip.address and not eip.transition and eip.status != "pending" else None
         )
 
-    found = the_one("public address", name, cloud.find_eips(name))
+    found = the_one("public address", name, cloud.known.find_eips(name))
     if found is None:
         cloud.allocate_eip(name, wanted.bandwidth_mbps, wanted.billing)
-    eip = wait_for(usable, what=f"public address {name}", clock=clock)
+    eip = usable(cloud.known) or wait_for(
+        lambda: usable(cloud), what=f"public address {name}", clock=clock
+    )
     return Ensured(eip, f"{'kept' if found else 'created'} {eip.id} ({eip.address})")
 
 
@@ -123,40 +132,45 @@ def ensure_bound(cloud: Cloud, vpc: Vpc, eip: Eip, clock: Clock = time) -> Ensur
     Raises:
         NameTaken: the router has another public address.
     """
-    now = cloud.read_vpc(vpc.id)
+    now = _known(cloud, vpc)
     if now.eip_id and now.eip_id != eip.id:
         raise NameTaken(
             f"the router {vpc.name} ({vpc.id}) has the public address {now.eip_id}, "
             f"not this cluster's {eip.id}; take it off in the console"
         )
     bind = now.eip_id != eip.id
+    if not bind and now.is_applied and now.is_settled:
+        return Ensured(now, f"kept {eip.id} on {vpc.id}")
     if bind:
         when_free(
             lambda: cloud.bind_eip_to_router(vpc.id, eip.id),
             what=f"binding {eip.id} to {vpc.id}",
             clock=clock,
         )
-    updated = ensure_router_updated(cloud, vpc.id, clock)
+    _update(cloud, vpc.id, clock)
 
     def bound() -> Vpc | None:
         seen = cloud.read_vpc(vpc.id)
         return seen if seen.eip_id == eip.id and seen.is_settled else None
 
     after = wait_for(bound, what=f"{eip.id} on {vpc.id}", clock=clock)
-    changed = bind or updated.value
-    return Ensured(after, f"bound {eip.id}" if changed else f"kept {eip.id} on {vpc.id}")
+    return Ensured(after, f"bound {eip.id}")
 
 
-def ensure_router_updated(cloud: Cloud, router_id: str, clock: Clock = time) -> Ensured[bool]:
-    """Make stored changes of the router effective; the value says whether there were any."""
-    if cloud.read_vpc(router_id).is_applied:
-        return Ensured(False, f"kept {router_id}")
+def _known(cloud: Cloud, vpc: Vpc) -> Vpc:
+    """The router as it was read last. Raises `NotFound` where it is gone."""
+    for seen in cloud.known.find_vpcs(vpc.name):
+        if seen.id == vpc.id:
+            return seen
+    raise NotFound(f"the router {vpc.name} ({vpc.id}) is gone; run the same command again")
+
+
+def _update(cloud: Cloud, router_id: str, clock: Clock) -> None:
+    """Make stored changes of the router effective."""
     job = when_free(
         lambda: cloud.update_router(router_id), what=f"updating {router_id}", clock=clock
     )
     wait_for_jobs(cloud, [job], clock=clock)
-    _settled(cloud, router_id, clock)
-    return Ensured(True, f"updated {router_id}")
 
 
 def wanted_forwards(
@@ -194,8 +208,11 @@ def ensure_forwards(
     cloud: Cloud, vpc: Vpc, wanted: Sequence[PortForwardSpec], clock: Clock = time
 ) -> Ensured[tuple[PortForwardSpec, ...]]:
     """Publish exactly these ports on the router's address, and make them effective."""
-    seen = cloud.list_port_forwards(vpc.id)
+    seen = cloud.known.list_port_forwards(vpc.id)
     stale, missing = forwards_to_delete(wanted, seen), forwards_to_add(wanted, seen)
+    ports = ", ".join(str(spec.public_port) for spec in wanted)
+    if not stale and not missing and _known(cloud, vpc).is_applied:
+        return Ensured(tuple(wanted), f"kept {ports}")
     if stale:
         cloud.delete_port_forwards([forward.id for forward in stale])
     if missing:
@@ -204,10 +221,9 @@ def ensure_forwards(
             what=f"port forwards of {vpc.id}",
             clock=clock,
         )
-    updated = ensure_router_updated(cloud, vpc.id, clock)
-    ports = ", ".join(str(spec.public_port) for spec in wanted)
-    did = f"published {ports}" if missing or stale or updated.value else f"kept {ports}"
-    return Ensured(tuple(wanted), did)
+    _update(cloud, vpc.id, clock)
+    _settled(cloud, vpc.id, clock)
+    return Ensured(tuple(wanted), f"published {ports}")
 
 
 def _settled(cloud: Cloud, router_id: str, clock: Clock) -> Vpc:

@@ -24,6 +24,11 @@ class Choices:
     images: dict[str, Image]
     types: dict[str, InstanceType]
 
+    @property
+    def login_users(self) -> dict[str, str]:
+        """The account that each group's image logs in with."""
+        return {group: image.login_user for group, image in self.images.items()}
+
 
 def preflight(cloud: Cloud, spec: ClusterSpec, inventory: Inventory, *, bills: bool) -> Choices:
     """Check a description against the cloud; reads only.
@@ -73,7 +78,7 @@ def check_sources(allowed: Sequence[str], source: str) -> None:
 
 
 def check_zone(cloud: Cloud) -> None:
-    zones = {zone.id: zone.status for zone in cloud.list_zones()}
+    zones = {zone.id: zone.status for zone in cloud.known.list_zones()}
     if zones.get(cloud.zone) != "active":
         active = ", ".join(sorted(zone for zone, status in zones.items() if status == "active"))
         raise InvalidSpec(f"zone {cloud.zone!r} is not active or unknown; active are: {active}")
@@ -81,8 +86,10 @@ def check_zone(cloud: Cloud) -> None:
 
 def choose(cloud: Cloud, spec: ClusterSpec) -> Choices:
     """Find image and type of each group. Raises `InvalidSpec` with what there is instead."""
-    system = list(cloud.list_system_images())
-    types = {kind.id: kind for kind in cloud.list_instance_types() if kind.status == "available"}
+    system = list(cloud.known.list_system_images())
+    types = {
+        kind.id: kind for kind in cloud.known.list_instance_types() if kind.status == "available"
+    }
     images: dict[str, Image] = {}
     for group in GROUPS:
         template = spec.template(group)
@@ -90,7 +97,7 @@ def choose(cloud: Cloud, spec: ClusterSpec) -> Choices:
         own = (
             None
             if template.image in known or " " in template.image
-            else cloud.find_image(template.image)
+            else cloud.known.find_image(template.image)
         )
         if own is None:
             check_system(own := choose_image(system, template.image))
@@ -131,7 +138,7 @@ def check_quota(cloud: Cloud, spec: ClusterSpec, inventory: Inventory, choices: 
     wanted = {kind: count for kind, count in needed(spec, inventory, choices).items() if count}
     if not wanted:
         return
-    left = cloud.read_quota_left(sorted(wanted))
+    left = cloud.known.read_quota_left(sorted(wanted))
     short = [
         f"{kind}: {count} wanted, {left[kind]} left"
         for kind, count in sorted(wanted.items())

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from domain.cloud.api import Cloud
-from domain.cloud.inventory import Inventory
+from domain.cloud.inventory import Inventory, read_machines
 from domain.cloud.jobs import wait_for_jobs
 from domain.cloud.planning import plan_teardown
-from domain.cloud.records import Instance, Vpc
+from domain.cloud.records import Instance, Vpc, Vxnet
 from domain.kernel.ensured import Ensured
-from domain.kernel.errors import FinalError, NotFound, Refused, TemporaryError
+from domain.kernel.errors import FinalError, NotFound, TemporaryError
 from domain.kernel.names import Names
 from domain.kernel.waiting import Clock, wait_for, when_free
 
@@ -60,48 +60,47 @@ def sweep_until_gone(
 
 
 def remove_machines(
-    cloud: Cloud, machines: Sequence[Instance], clock: Clock = time
+    cloud: Cloud, cluster: str, machines: Sequence[Instance], clock: Clock = time
 ) -> Ensured[None]:
-    """Terminate machines for good, past the recycle bin, and see them off."""
-    ids = [machine.id for machine in machines if machine.is_alive]
-
-    def living() -> list[str]:
-        return [machine.id for machine in cloud.read_instances(ids) if machine.is_alive]
-
+    """Terminate machines for good, past the recycle bin, and see them off: they are billed."""
+    ids = [machine.id for machine in machines]
     if not ids:
         return Ensured(None, NOTHING)
-    _delete(cloud, "machines", living, cloud.terminate_instances, clock)
+
+    def living() -> list[str]:
+        return [one.id for one in read_machines(cloud, cluster).instances if one.id in ids]
+
+    _delete(cloud, "machines", ids, living, cloud.terminate_instances, clock, sees_off=True)
     return Ensured(None, f"terminated {' '.join(ids)}")
 
 
 def remove_balancer(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> Ensured[None]:
-    """Delete the load balancer; the vxnet cannot go while it is there."""
+    """Delete the load balancer; the vxnet cannot go while it exists."""
     if inventory.balancer is None:
         return Ensured(None, NOTHING)
     balancer_id, name = inventory.balancer.id, inventory.balancer.name
 
-    def there() -> list[str]:
+    def existing() -> list[str]:
         return _ids(cloud.find_loadbalancers(name), balancer_id)
 
-    _delete(cloud, "the load balancer", there, cloud.delete_loadbalancers, clock)
+    delete = cloud.delete_loadbalancers
+    _delete(cloud, "the load balancer", [balancer_id], existing, delete, clock)
     return Ensured(None, f"deleted {balancer_id}")
 
 
 def remove_network(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> Ensured[None]:
     """Take the address off the router, the vxnets out of it, then delete vxnets and router."""
-    prefix, ids, vpc = (
-        Names(inventory.name).vxnets,
-        [vxnet.id for vxnet in inventory.vxnets],
-        inventory.vpc,
-    )
+    prefix, vpc = Names(inventory.name).vxnets, inventory.vpc
+    vxnets = [vxnet.id for vxnet in inventory.vxnets]
+    done = list(vxnets)
     if vpc:
         _take_address_off(cloud, vpc, clock)
-        _empty_router(cloud, prefix, vpc.id, clock)
-    if ids:
-        vxnets = list(ids)
+        _empty_router(cloud, inventory.vxnets, prefix, vpc.id, clock)
+    if vxnets:
         _delete(
             cloud,
             "vxnets",
+            vxnets,
             lambda: _ids(cloud.find_vxnets(prefix), *vxnets),
             _without_job(cloud.delete_vxnets),
             clock,
@@ -111,30 +110,25 @@ def remove_network(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> E
         _delete(
             cloud,
             "the router",
+            [router_id],
             lambda: _ids(cloud.find_vpcs(name), router_id),
             lambda found: cloud.delete_vpc(*found),
             clock,
         )
-        ids.append(router_id)
-    return Ensured(None, f"deleted {' '.join(ids)}" if ids else NOTHING)
+        done.append(router_id)
+    return Ensured(None, f"deleted {' '.join(done)}" if done else NOTHING)
 
 
 def remove_address(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> Ensured[None]:
-    """Release the public address, once the router has let go of it."""
+    """Release the public address, which the router has let go of."""
     if inventory.address is None:
         return Ensured(None, NOTHING)
     eip_id, name = inventory.address.id, inventory.address.name
 
-    def free() -> bool | None:
-        seen = [eip for eip in cloud.find_eips(name) if eip.id == eip_id]
-        return True if all(not eip.bound_to and not eip.transition for eip in seen) else None
-
-    wait_for(free, what=f"{eip_id} free", clock=clock)
-
-    def there() -> list[str]:
+    def existing() -> list[str]:
         return _ids(cloud.find_eips(name), eip_id)
 
-    _delete(cloud, "the public address", there, cloud.release_eips, clock)
+    _delete(cloud, "the public address", [eip_id], existing, cloud.release_eips, clock)
     return Ensured(None, f"released {eip_id}")
 
 
@@ -151,14 +145,15 @@ def remove_leftovers(cloud: Cloud, inventory: Inventory, clock: Clock = time) ->
             return
         name, resource_id = resource.name, resource.id
 
-        def there() -> list[str]:
+        def existing() -> list[str]:
             return _ids(find(name), resource_id)
 
-        _delete(cloud, name, there, _without_job(delete), clock)
+        _delete(cloud, name, [resource_id], existing, _without_job(delete), clock)
         done.append(resource_id)
 
-    remove(inventory.firewall, cloud.find_security_groups, cloud.delete_security_groups)
-    remove(inventory.machine_group, cloud.find_security_groups, cloud.delete_security_groups)
+    groups, delete_groups = cloud.find_security_groups, cloud.delete_security_groups
+    remove(inventory.firewall, groups, delete_groups)
+    remove(inventory.machine_group, groups, delete_groups)
     remove(inventory.keypair, cloud.find_keypairs, cloud.delete_keypairs)
     remove(inventory.tag, cloud.find_tags, cloud.delete_tags)
     return Ensured(None, f"deleted {' '.join(done)}" if done else NOTHING)
@@ -166,7 +161,7 @@ def remove_leftovers(cloud: Cloud, inventory: Inventory, clock: Clock = time) ->
 
 def _take_address_off(cloud: Cloud, vpc: Vpc, clock: Clock) -> None:
     """Without it the address cannot be released, and the router's changes must be in effect."""
-    for now in cloud.find_vpcs(vpc.name):
+    for now in cloud.known.find_vpcs(vpc.name):
         if now.id != vpc.id or (now.is_applied and not now.eip_id):
             continue
         if now.eip_id:
@@ -179,19 +174,24 @@ def _take_address_off(cloud: Cloud, vpc: Vpc, clock: Clock) -> None:
         wait_for_jobs(cloud, [job], clock=clock)
 
 
-def _empty_router(cloud: Cloud, prefix: str, router_id: str, clock: Clock) -> None:
+def _empty_router(
+    cloud: Cloud, vxnets: Sequence[Vxnet], prefix: str, router_id: str, clock: Clock
+) -> None:
     """Let all vxnets leave the router."""
 
-    def joined() -> list[str]:
-        return [v.id for v in cloud.find_vxnets(prefix) if v.router_id == router_id]
+    def joined(vxnets: Sequence[Vxnet]) -> list[str]:
+        return [vxnet.id for vxnet in vxnets if vxnet.router_id == router_id]
 
-    _delete(
-        cloud,
-        "the router's hold on vxnets",
-        joined,
-        lambda found: cloud.leave_router(router_id, found),
-        clock,
-    )
+    if seen := joined(vxnets):
+        _delete(
+            cloud,
+            "the router's hold on vxnets",
+            seen,
+            lambda: joined(cloud.find_vxnets(prefix)),
+            lambda found: cloud.leave_router(router_id, found),
+            clock,
+            sees_off=True,
+        )
 
 
 def _ids(found: Sequence[Named], *wanted: str) -> list[str]:
@@ -209,32 +209,34 @@ def _without_job(delete: Callable[[list[str]], None]) -> Callable[[list[str]], s
 def _delete(
     cloud: Cloud,
     what: str,
+    seen: Sequence[str],
     find: Callable[[], list[str]],
     delete: Callable[[list[str]], str],
     clock: Clock,
+    *,
+    sees_off: bool = False,
 ) -> None:
-    """Find what is still there, start its deletion, and see it off.
+    """Delete what was seen, and on each further attempt what still exists of it.
 
     Args:
-        find: the ids that are still there.
-        delete: starts the deletion of these ids; answers the job, or nothing where it is done.
+        seen: ids, as the inventory has them.
+        find: the ids of these that still exist.
+        delete: starts the deletion of ids; returns the job, or nothing where it is done.
+        sees_off: whether to wait until they are gone, where the end of the job is not enough. All
+            else is looked for once more at the end of the teardown.
     """
-    patient_until = clock.monotonic() + LETTING_GO
-    wanted: list[str] = []
+    attempts: list[list[str]] = []
 
     def attempt() -> str:
-        wanted[:] = find()
+        wanted = find() if attempts else list(seen)
+        attempts.append(wanted)
         try:
             return delete(wanted) if wanted else ""
         except NotFound as error:  # gone since the look: the others are still to be deleted
             raise TemporaryError(str(error)) from error
-        except Refused as error:
-            if clock.monotonic() > patient_until:
-                raise
-            raise TemporaryError(str(error)) from error
 
-    job = when_free(attempt, what=f"deletion of {what}", clock=clock)
-    if job:
-        wait_for_jobs(cloud, [job], clock=clock)
-        ended = f"end of {' '.join(wanted)}"
+    job = when_free(attempt, what=f"deletion of {what}", clock=clock, refused_for=LETTING_GO)
+    wait_for_jobs(cloud, [job], clock=clock)
+    if sees_off:
+        ended = f"end of {' '.join(seen)}"
         wait_for(lambda: None if find() else True, what=ended, clock=clock)

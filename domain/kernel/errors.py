@@ -97,6 +97,10 @@ class WaitTimedOut(FinalError):
     """The wanted state was not reached before the deadline; it may yet be reached."""
 
 
+class MachinesFailed(FinalError):
+    """Some machines did not become nodes; everything else was done."""
+
+
 class CredentialsMissing(BadRequest):
     """The cluster's machines exist but its saved credentials do not."""
 

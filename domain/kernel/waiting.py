@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from domain.kernel.errors import TemporaryError, UnknownOutcome, Unreachable, WaitTimedOut
+from domain.kernel.errors import Refused, TemporaryError, UnknownOutcome, Unreachable, WaitTimedOut
 
 T = TypeVar("T")
 
@@ -16,10 +16,14 @@ class Pace:
 
     Calls are scarce (2,000 an hour by the documentation), so the pauses grow: a wait of one minute
     costs about a dozen looks, and one of five minutes about forty.
+
+    Attributes:
+        head_start: pause before the first look, where it could not see anything yet.
     """
 
     timeout: float = 600.0
     interval: float = 0.25
+    head_start: float = 0.0
     growth: float = 1.5
     longest: float = 10.0
 
@@ -54,6 +58,8 @@ def wait_for(
     deadline = clock.monotonic() + pace.timeout
     interval = pace.interval
     trouble = ""
+    if pace.head_start:
+        clock.sleep(pace.head_start)
     while True:
         try:
             seen = look()
@@ -73,15 +79,24 @@ def wait_for(
 
 
 def when_free(
-    act: Callable[[], T], *, what: str, pace: Pace | None = None, clock: Clock = time
+    act: Callable[[], T],
+    *,
+    what: str,
+    pace: Pace | None = None,
+    clock: Clock = time,
+    refused_for: float = 0.0,
 ) -> T:
     """Do something once the cloud stops answering "please try later", and return its answer.
 
     QingCloud refuses changes to what is in transition, and deletions in the first half minute of
     a billed resource's life. An unknown outcome is not repeated: the caller has to look first.
-    """
 
+    Args:
+        refused_for: seconds in which a refusal, too, is taken for one that passes: where `act`
+            looks before it acts, an earlier attempt may still be under way.
+    """
     lost: list[UnknownOutcome] = []
+    patient_until = clock.monotonic() + refused_for
 
     def attempt() -> tuple[T, ...] | None:
         try:
@@ -89,6 +104,10 @@ def when_free(
         except UnknownOutcome as error:  # the wait would take it for a reason to try again
             lost.append(error)
             return ()
+        except Refused as error:
+            if clock.monotonic() >= patient_until:
+                raise
+            raise TemporaryError(str(error)) from error
 
     done = wait_for(attempt, what=what, pace=pace or Pace(timeout=240), clock=clock)
     if lost:

@@ -8,7 +8,7 @@ from domain.node.install import InstallerFile
 from domain.node.shell import Shell
 
 
-def servers_table(spec_name: str, machines: Sequence[tuple[str, Instance]]) -> bytes:
+def servers_table(machines: Sequence[tuple[str, Instance]]) -> bytes:
     """The table from which `f2cadm` answers: one line a machine, first its group."""
     lines = [
         f"{group} {node_name(group, machine.id)} {machine.id} {machine.private_ip}"

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from domain.cloud.endpoints import Endpoints
 from domain.cloud.records import Instance
 from domain.kernel.errors import CommandFailed, TemporaryError
 from domain.kernel.names import MASTERS, Names, node_name
@@ -37,16 +38,8 @@ class InstallerFile:
     mode: int
 
 
-@dataclass(frozen=True, slots=True)
-class ApiPlace:
-    """Where the API server is: the load balancer inside, the public address outside."""
-
-    balancer_ip: str
-    public_address: str
-
-
 def common_settings(
-    spec: ClusterSpec, machine: Instance, group: str, place: ApiPlace
+    spec: ClusterSpec, machine: Instance, group: str, endpoints: Endpoints
 ) -> dict[str, str]:
     """The settings that both installers take; the endpoint's name differs in what it means."""
     is_master = group == MASTERS
@@ -59,7 +52,7 @@ def common_settings(
         "K8S_VERSION": kubernetes.version,
         "API_ENDPOINT": f"{Names(spec.name).api_host}:6443",
         # A load balancer cannot send a backend's own traffic back to it, hence the difference.
-        "API_ADDRESS": machine.private_ip if is_master else place.balancer_ip,
+        "API_ADDRESS": machine.private_ip if is_master else endpoints.balancer_ip,
         "IMAGE_REPOSITORY": kubernetes.image_repository,
         "PACKAGE_MIRROR": kubernetes.package_mirror,
         "PULL_MIRRORS": " ".join(f"{k}={v}" for k, v in kubernetes.pull_mirrors.items()),
@@ -67,11 +60,11 @@ def common_settings(
 
 
 def master_settings(
-    spec: ClusterSpec, machine: Instance, place: ApiPlace, token: BootstrapToken
+    spec: ClusterSpec, machine: Instance, endpoints: Endpoints, token: BootstrapToken
 ) -> dict[str, str]:
     network = spec.network
-    sans = (machine.private_ip, place.balancer_ip, place.public_address)
-    return common_settings(spec, machine, MASTERS, place) | {
+    sans = (machine.private_ip, endpoints.balancer_ip, endpoints.public_address)
+    return common_settings(spec, machine, MASTERS, endpoints) | {
         "CERT_SANS": ",".join(name for name in sans if name),
         "POD_CIDR": network.pod_cidr,
         "SERVICE_CIDR": network.service_cidr,

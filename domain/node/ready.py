@@ -1,22 +1,25 @@
 """When a machine that has joined is a Ready node."""
 
 import time
-from collections.abc import Sequence
 
 from domain.cluster.api import ClusterApi, Node
 from domain.kernel.ensured import Ensured
+from domain.kernel.names import NODES
 from domain.kernel.waiting import Clock, wait_for
+from domain.node.install import GROUP_LABEL
+
+WORKER = {"node-role.kubernetes.io/worker": ""}
+"""A kubelet may not give itself this label, so we do."""
 
 
-def wait_for_nodes(
-    api: ClusterApi, names: Sequence[str], clock: Clock = time
-) -> Ensured[tuple[Node, ...]]:
-    """Wait until all these nodes are Ready, in one call a look for all of them."""
+def wait_until_ready(api: ClusterApi, name: str, clock: Clock = time) -> Ensured[Node]:
+    """Wait until a node is Ready, and give a worker its role's label."""
 
-    def ready() -> tuple[Node, ...] | None:
-        found = {node.name: node for node in api.list_nodes()}
-        nodes = tuple(found[name] for name in names if name in found and found[name].ready)
-        return nodes if len(nodes) == len(names) else None
+    def ready() -> Node | None:
+        node = api.read_node(name)
+        return node if node and node.ready else None
 
-    nodes = wait_for(ready, what=f"nodes {', '.join(names)} Ready", clock=clock)
-    return Ensured(nodes, f"{len(nodes)} Ready")
+    node = wait_for(ready, what=f"node {name} Ready", clock=clock)
+    if node.labels.get(GROUP_LABEL) == NODES and not WORKER.keys() <= node.labels.keys():
+        api.label_node(node.name, WORKER)
+    return Ensured(node, f"Ready, {node.version}")

@@ -1,13 +1,21 @@
-"""Which machines leave a group, and the last check before one does."""
+"""Which machines leave a group, and what comes before one is terminated."""
 
+import time
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
+from domain.cloud.api import Cloud
+from domain.cloud.inventory import Inventory, Machines
+from domain.cloud.jobs import wait_for_jobs
 from domain.cloud.records import Instance
-from domain.cluster.api import ClusterApi
+from domain.cluster.api import ClusterApi, Node
+from domain.kernel.ensured import Ensured
 from domain.kernel.errors import FinalError, InvalidSpec
 from domain.kernel.names import MASTERS, NODES, node_name
 from domain.kernel.texts import first_of
+from domain.kernel.waiting import Clock, Pace, wait_for, when_free
 from domain.node.drain import is_schedulable, must_leave
+from domain.node.install import INSTANCE_LABEL
 from domain.spec.cluster import Nodes
 
 
@@ -70,3 +78,53 @@ def check_emptied(api: ClusterApi, node: str) -> None:
     if back := [pod for pod in api.list_pods(node=node) if must_leave(pod)]:
         names = first_of([f"{pod.namespace}/{pod.name}" for pod in back])
         raise FinalError(f"{node} keeps its machine, because pods run on it again: {names}")
+
+
+def find_lost_nodes(nodes: Sequence[Node], machines: Machines) -> tuple[str, ...]:
+    """The names of nodes that we joined, and whose machine is gone."""
+    living = {machine.id for machine in machines.instances}
+    return tuple(
+        node.name
+        for node in nodes
+        if (instance := node.labels.get(INSTANCE_LABEL)) and instance not in living
+    )
+
+
+class VolumeApi(Protocol):
+    """What the wait for volumes asks of a cluster's API."""
+
+    def list_attached_volumes(self, node: str) -> list[str]: ...
+
+
+VOLUMES_DEADLINE = 120.0
+"""Seconds for the volumes of an emptied node to be detached."""
+
+
+def wait_until_detached(api: VolumeApi, node: str, clock: Clock = time) -> Ensured[None]:
+    """Wait until no volume is attached to the emptied node: a terminated machine corrupts it."""
+    attached = api.list_attached_volumes(node)
+    if not attached:
+        return Ensured(None, "none was attached")
+    wait_for(
+        lambda: None if api.list_attached_volumes(node) else True,
+        what=f"volumes {first_of(attached)} detached from {node}",
+        pace=Pace(timeout=VOLUMES_DEADLINE),
+        clock=clock,
+    )
+    return Ensured(None, f"{len(attached)} detached")
+
+
+def leave_listeners(
+    cloud: Cloud, machine: Instance, inventory: Inventory, clock: Clock = time
+) -> Ensured[None]:
+    """Take a machine out of the load balancer, so that no connection is sent to it any more."""
+    balancer = inventory.balancer
+    ids = [one.id for one in inventory.backends if one.instance_id == machine.id]
+    if not ids or balancer is None:
+        return Ensured(None, "it has none")
+    cloud.delete_backends(ids)
+    job = when_free(
+        lambda: cloud.update_loadbalancer(balancer.id), what=f"updating {balancer.id}", clock=clock
+    )
+    wait_for_jobs(cloud, [job], clock=clock)
+    return Ensured(None, f"left {len(ids)}")

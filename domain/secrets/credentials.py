@@ -48,10 +48,10 @@ class Credentials:
         pinned = {**self.host_keys, instance_id: public_key}
         return replace(self, next_host_keys=rest, host_keys=pinned)
 
-    def without(self, instance_id: str) -> "Credentials":
-        """Forget a machine that is gone, so that its key is never accepted again."""
-        made = {key: value for key, value in self.next_host_keys.items() if key != instance_id}
-        pinned = {key: value for key, value in self.host_keys.items() if key != instance_id}
+    def without(self, *instance_ids: str) -> "Credentials":
+        """Forget machines that are gone, so that their keys are never accepted again."""
+        made = {key: value for key, value in self.next_host_keys.items() if key not in instance_ids}
+        pinned = {key: value for key, value in self.host_keys.items() if key not in instance_ids}
         return replace(self, next_host_keys=made, host_keys=pinned)
 
 

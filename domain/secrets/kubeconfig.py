@@ -8,11 +8,13 @@ layout, which the YAML library does not keep.
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import yaml
 
 from domain.kernel.errors import InvalidSpec
+from domain.secrets.pki import ADMINS, CertifiedKey, make_client_certificate
 
 Config = dict[str, Any]
 
@@ -27,6 +29,14 @@ class ClusterAccess:
     ca: str
     certificate: str
     key: str = field(repr=False)
+
+
+def make_access(
+    ca: CertifiedKey, url: str, user: str, now: datetime, validity: timedelta
+) -> ClusterAccess:
+    """Make an administrator's client certificate for the API server at `url`."""
+    admin = make_client_certificate(ca, user, ADMINS, now, validity)
+    return ClusterAccess(url, ca.certificate, admin.certificate, admin.key)
 
 
 class _Loader(yaml.SafeLoader):

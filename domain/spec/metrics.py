@@ -50,6 +50,10 @@ CERTIFICATE_DAYS = Metric(
     "certificateDays", "days", Source.KUBERNETES, "Until the first certificate ends", Per.CLUSTER
 )
 
+BILLED_RESOURCES = Metric(
+    "billedResources", "resources", Source.CLOUD, "Resources that are billed", Per.CLUSTER
+)
+
 
 def _by_name(*metrics: Metric) -> dict[str, Metric]:
     return {metric.name: metric for metric in metrics}
@@ -72,6 +76,7 @@ BUILT_IN = _by_name(
     AT_MAXIMUM,
     QUOTA_NODES,
     CERTIFICATE_DAYS,
+    BILLED_RESOURCES,
     Metric("cpu", "%", Source.CLOUD, "CPU in use"),
     Metric("memory", "%", Source.CLOUD, "Memory in use"),
     Metric("diskUsed", "%", Source.CLOUD, "System disk in use"),

@@ -14,8 +14,8 @@ CODES = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 
 COMMAND = """
 import os, signal, time
-from flows._command import make_app, run
-from flows._interruption import is_interrupted, until_interrupted
+from flows._cli.command import make_app, run
+from flows._cli.interruption import is_interrupted, until_interrupted
 
 def hear(number=signal.{name}):
     os.kill(os.getpid(), number)

@@ -10,8 +10,8 @@ from prefect.logging import get_logger
 from prefect.states import Running
 
 from domain.kernel.errors import NotFound
-from flows._run_log import LOGGERS, tell_errors_in_one_sentence
 from flows.teardown import teardown
+from tasks.run_log import LOGGERS, log_errors_in_one_sentence
 
 MISSING = NotFound("there is no cluster demo in zone pek3")
 
@@ -36,7 +36,7 @@ def kept() -> Iterator[Kept]:
     for logger in loggers:
         logger.addHandler(handler)
     run = FlowRun(flow_id=uuid4(), deployment_id=uuid4())
-    tell_errors_in_one_sentence(teardown, run, Running())
+    log_errors_in_one_sentence(teardown, run, Running())
     yield handler
     for logger, filters in zip(loggers, before, strict=True):
         logger.removeHandler(handler)

@@ -12,12 +12,12 @@ import pytest
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
 from blocks.prefect_server import server_note
-from flows._server import _served_by, listens, prefect_server, watched
+from flows._cli.server import _served_by, listens, prefect_server, watched
 from tests.healthy_server import give_to, healthy_server
 
 RUN = """
 import sys
-from flows._server import prefect_server
+from flows._cli.server import prefect_server
 
 with prefect_server(print, debug=False):
     print("begun", flush=True)
@@ -29,13 +29,13 @@ with prefect_server(print, debug=False):
 WAITING_RUN = """
 import sys, time
 from functools import partial
-from flows._command import telling
-from flows._server import _end, watched
+from flows._cli.command import reporting
+from flows._cli.server import _end, watched
 
 gone = partial(_end, sys.argv[1])
 with (
     watched(sys.argv[1], gone, patience=0.0, look=0.05),
-    telling(lambda: print("billed: i-1", file=sys.stderr)),
+    reporting(lambda: print("billed: i-1", file=sys.stderr)),
 ):
     print("begun", flush=True)
     time.sleep(60)

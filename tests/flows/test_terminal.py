@@ -15,7 +15,7 @@ from rich.console import Console
 from domain.cloud.plan import Action, Plan, PlanItem
 from domain.kernel.errors import NotConfirmed
 from domain.reports.cluster import Endpoint
-from flows._terminal import (
+from flows._cli.terminal import (
     Steps,
     confirm,
     print_json,
@@ -24,8 +24,8 @@ from flows._terminal import (
     show_plan,
     show_report,
 )
-from flows._terminal.console import last_line, to_line
-from flows._terminal.tables import summarise
+from flows._cli.terminal.console import last_line, to_line
+from flows._cli.terminal.tables import summarise
 from tests.report_makers import make_machine, make_many, make_node, make_report
 
 

@@ -11,7 +11,7 @@ from domain.cloud.planning import plan_cluster
 from domain.kernel.money import add_up
 from domain.observe.cost import price_plan
 from domain.spec.cluster import ClusterSpec, changed
-from flows._terminal import print_json, show_plan, show_report
+from flows._cli.terminal import print_json, show_plan, show_report
 from tests.report_makers import make_report
 
 

@@ -13,7 +13,7 @@ from domain.observe.alarms.states import AlarmState, Phase, Subject
 from domain.observe.metrics.records import Gap
 from domain.observe.metrics.report import MachineMetrics, MetricsReport
 from domain.spec.alarms import Level
-from flows._terminal.metrics import Watch, show_metrics, sparkline
+from flows._cli.terminal.metrics import Watch, show_metrics, sparkline
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 

@@ -250,7 +250,7 @@ def test_end_without_a_start_is_fine(folder: Folder) -> None:
     assert folder.ok("down") == "No local cloud was running.\n"
 
 
-def test_daemon_that_dies_at_its_start_shows_its_last_words(folder: Folder) -> None:
+def test_daemon_that_dies_at_its_start_shows_its_at_the_end(folder: Folder) -> None:
     folder.home.make()
     (folder.home.root / "credentials.json").write_text("not JSON")
     code, stdout, stderr = folder.run("up")

@@ -10,12 +10,11 @@ from prefect import flow
 from prefect.testing.utilities import prefect_test_harness
 from pydantic import SecretStr
 
-from blocks.accounts import QingCloudAccount
 from blocks.notifications import DingTalkRobot, FeishuRobot, Webhook, open_service
 from clients.alarm_history import AlarmHistory
 from clients.lives import LifeHistory
 from clients.samples import SampleStore
-from domain.cloud.inventory import Inventory
+from domain.cloud.inventory import Machines
 from domain.kernel.errors import InvalidSpec
 from domain.kernel.names import NODES, node_name
 from domain.observe.alarms.deliveries import Outcome, say_test
@@ -32,6 +31,7 @@ from tasks.alarms import (
     remember_lives,
     send_test,
 )
+from tasks.metrics import Due
 from tasks.overview import check_services
 from tasks.steps import Recorder, listening
 from tests.clients.notifications.chat_server import (
@@ -42,6 +42,7 @@ from tests.clients.notifications.chat_server import (
     feishu_accepts,
 )
 from tests.domain.makers import make_view
+from tests.tasks.handles import make_cluster
 
 NOON = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 SECRET = "SEC0123456789abcdef"
@@ -224,14 +225,8 @@ def test_cluster_whose_samples_stop_raises_an_alarm(
 
 @pytest.mark.usefixtures("prefect_server")
 def test_cloud_that_does_not_answer_leaves_a_gap_and_the_other_signals() -> None:
-    account = QingCloudAccount(
-        zone="local1",
-        access_key_id="QYACCESSKEYIDEXAMPLE",
-        secret_access_key=SecretStr("secret"),
-        endpoint="http://127.0.0.1:9/iaas/",
-        bills=False,
-    )
-    found = collect_signals(account, SPEC, VIEW, NOON)
+    due = Due(monitoring=True, quota=True, inventory=False)
+    found = collect_signals(make_cluster(SPEC), VIEW, NOON, due)
     assert [gap.metric for gap in found.gaps] == ["quotaNodes", "certificateDays"]
     assert {sample.metric for sample in found.samples} == {"machinesMissing", "atMaximum"}
 
@@ -249,7 +244,9 @@ def test_database_that_is_gone_is_told_once_and_so_is_its_return(
 
     @flow
     def run(minute: int) -> AlarmReport:
-        return look_at_alarms(spec, Inventory("demo"), NOON + timedelta(minutes=minute))
+        return look_at_alarms(
+            make_cluster(spec), Machines("demo"), NOON + timedelta(minutes=minute)
+        )
 
     Webhook(url=SecretStr(f"{hook.url}/alarms")).save("oncall")
     blind = [run(0), run(1)]
@@ -277,7 +274,7 @@ def test_file_that_is_no_database_is_told_and_ends_nothing(
     monkeypatch.setenv("SAMPLES_URL", f"sqlite:///{file}")
     recorder = Recorder()
     with listening(recorder):
-        report = flow(look_at_alarms)(SPEC, VIEW, NOON)
+        report = look_at_alarms(make_cluster(SPEC), VIEW, NOON)
     assert "not a database" in report.blind
     assert [step.failed for step in recorder.timeline("monitor").steps] == [True]
 
@@ -286,7 +283,7 @@ def test_file_that_is_no_database_is_told_and_ends_nothing(
 def test_address_that_is_no_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLES_URL", "nonsense")
     with pytest.raises(InvalidSpec, match="URL is not one"):
-        flow(look_at_alarms)(SPEC, VIEW, NOON)
+        look_at_alarms(make_cluster(SPEC), VIEW, NOON)
 
 
 @pytest.mark.usefixtures("prefect_server")
@@ -299,7 +296,7 @@ def test_cluster_that_is_torn_down_leaves_no_open_life_and_no_alarm(
         remember_lives(LifeHistory(samples.database, "demo"), VIEW, NOON)
         for minute in range(3):
             look(samples, minute, True, {})
-        flow(close_history)("demo", NOON + timedelta(hours=1))
+        close_history(make_cluster(SPEC), NOON + timedelta(hours=1))
         history = AlarmHistory(samples.database, "demo")
         assert {life.ended_at for life in LifeHistory(samples.database, "demo").read()} == {
             NOON + timedelta(hours=1)

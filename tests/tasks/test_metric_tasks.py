@@ -9,12 +9,14 @@ from prefect import flow
 from prefect.testing.utilities import prefect_test_harness
 
 from clients.samples import SampleStore
-from domain.cloud.inventory import Inventory
+from domain.cloud.inventory import Machines
 from domain.kernel.names import GROUPS, NODES, node_name
 from domain.observe.metrics.cloud import ASKED
 from domain.observe.metrics.records import Collected, Gap, Sample
 from domain.spec.cluster import ClusterSpec
-from tasks.metrics import cloud_is_due, keep_samples
+from domain.spec.metrics import BILLED_RESOURCES, QUOTA_NODES
+from tasks.executors import PrefectSteps
+from tasks.metrics import Due, Kept, keep_samples, what_is_due
 from tasks.steps import Recorder, listening
 from tests.domain.makers import make_view
 
@@ -30,11 +32,15 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SampleSto
         yield samples
 
 
-def ask(store: SampleStore, view: Inventory) -> None:
+def cloud_is_due(machines: Machines, now: datetime) -> bool:
+    return what_is_due(machines, now).monitoring
+
+
+def ask(store: SampleStore, view: Machines, now: datetime = NOON) -> None:
     """What a collection at noon leaves of a cloud that knows the memory of every machine."""
-    asked = Sample(NOON, "demo", "", "", ASKED, 3, "values")
+    asked = Sample(now, "demo", "", "", ASKED, 3, "values")
     memory = (
-        Sample(NOON, "demo", group, node_name(group, machine.id), "memory", 40, "%")
+        Sample(now, "demo", group, node_name(group, machine.id), "memory", 40, "%")
         for group in GROUPS
         for machine in view.group(group)
     )
@@ -64,9 +70,9 @@ def test_machine_that_could_not_be_measured_is_not_asked_about_each_minute(
 
 
 def test_cluster_without_machines_is_asked_about_every_five_minutes(store: SampleStore) -> None:
-    ask(store, Inventory("demo"))
-    assert not cloud_is_due(Inventory("demo"), NOON + timedelta(minutes=1))
-    assert cloud_is_due(Inventory("demo"), NOON + timedelta(minutes=5))
+    ask(store, Machines("demo"))
+    assert not cloud_is_due(Machines("demo"), NOON + timedelta(minutes=1))
+    assert cloud_is_due(Machines("demo"), NOON + timedelta(minutes=5))
 
 
 def test_without_its_database_the_cloud_is_asked_in_each_fifth_minute(
@@ -77,10 +83,22 @@ def test_without_its_database_the_cloud_is_asked_in_each_fifth_minute(
     assert due == [True, False, False, False, False, True]
 
 
-@pytest.fixture(scope="module")
-def prefect_server() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=90):
-        yield
+def test_what_changes_seldom_is_asked_seldom_and_never_all_at_once(store: SampleStore) -> None:
+    """In the hour after a run, which has noted what is billed, two calls a minute are the most."""
+    store.add([Sample(NOON, "demo", "", "", BILLED_RESOURCES.name, 6, "resources")])
+    asked: list[Due] = []
+    for minute in range(61):
+        now = NOON + timedelta(minutes=minute)
+        due = what_is_due(VIEW, now)
+        asked.append(due)
+        if due.monitoring:
+            ask(store, VIEW, now)
+        if due.quota:
+            store.add([Sample(now, "demo", NODES, "", QUOTA_NODES.name, 9, "machines")])
+    assert all(due.monitoring + due.quota + due.inventory <= 1 for due in asked)
+    assert sum(due.monitoring for due in asked) == 13
+    assert sum(due.quota for due in asked) == 12
+    assert sum(due.inventory for due in asked[:60]) == 0
 
 
 @pytest.mark.usefixtures("prefect_server")
@@ -89,9 +107,20 @@ def test_samples_that_are_not_kept_are_a_failed_step_that_ends_nothing(
 ) -> None:
     monkeypatch.setenv("SAMPLES_URL", f"sqlite:///{tmp_path}/nowhere/samples.db")
     recorder = Recorder()
+
+    @flow
+    def run() -> Kept:
+        return PrefectSteps().run(keep_samples, "demo", Collected(), NOON, 30)
+
     with listening(recorder):
-        kept = flow(keep_samples)("demo", Collected(), NOON, 30)
+        kept = run()
     (step,) = recorder.timeline("monitor").steps
     assert step.failed
     assert "does not answer" in step.outcome
     assert "does not answer" in kept.reason
+
+
+@pytest.fixture(scope="module")
+def prefect_server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=90):
+        yield

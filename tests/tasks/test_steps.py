@@ -60,7 +60,7 @@ def test_a_step_that_fails_says_why(act: object, words: str) -> None:
 
     ear = Ear()
     with listening(ear), pytest.raises(BaseException):  # noqa: B017, PT011 - its words matter
-        do.fn()
+        do()
     assert ear.failures == [words]
 
 
@@ -75,5 +75,5 @@ def test_a_step_ends_although_its_error_is_its_own_cause() -> None:
 
     ear = Ear()
     with listening(ear), pytest.raises(FinalError, match="the reply was lost"):
-        do.fn()
+        do()
     assert ear.failures == ["the reply was lost"]

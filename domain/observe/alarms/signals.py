@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from domain.cloud.inventory import Inventory
+from domain.cloud.inventory import Machines
 from domain.cloud.records import InstanceStatus
 from domain.kernel.names import GROUPS, NODES, node_name
 from domain.observe.alarms.states import Subject
@@ -15,18 +15,18 @@ QUOTAS = ("instance", "cpu")
 """What is asked of GetQuotaLeft, in the cloud's words."""
 
 
-def signal_machines(spec: ClusterSpec, inventory: Inventory, now: datetime) -> Iterator[Sample]:
+def signal_machines(spec: ClusterSpec, machines: Machines, now: datetime) -> Iterator[Sample]:
     """By group: how many machines are missing, and whether scaling could add more."""
     for group in GROUPS:
-        running = [m for m in inventory.group(group) if m.status is InstanceStatus.RUNNING]
+        running = [m for m in machines.group(group) if m.status is InstanceStatus.RUNNING]
         missing = max(0, spec.count(group) - len(running))
         yield _sample(spec, MACHINES_MISSING, group, missing, now)
-    at_maximum = len(inventory.nodes) >= spec.nodes.maximum > spec.nodes.minimum
+    at_maximum = len(machines.nodes) >= spec.nodes.maximum > spec.nodes.minimum
     yield _sample(spec, AT_MAXIMUM, NODES, at_maximum, now)
 
 
 def signal_quota(
-    spec: ClusterSpec, inventory: Inventory, left: Mapping[str, int], now: datetime
+    spec: ClusterSpec, machines: Machines, left: Mapping[str, int], now: datetime
 ) -> Iterator[Sample]:
     """How many more nodes the account may make; none where the cloud does not say.
 
@@ -34,7 +34,7 @@ def signal_quota(
         left: by the kinds of `QUOTAS`, as `Cloud.read_quota_left` gives them.
     """
     room = [left["instance"]] if "instance" in left else []
-    alike = [m.vcpus for m in inventory.nodes if m.type_id == spec.nodes.template.instance_type]
+    alike = [m.vcpus for m in machines.nodes if m.type_id == spec.nodes.template.instance_type]
     if "cpu" in left and alike and alike[0]:
         room.append(left["cpu"] // alike[0])
     if room:
@@ -54,15 +54,15 @@ def _sample(spec: ClusterSpec, metric: Metric, group: str, value: float, now: da
     return Sample(now, spec.name, group, "", metric.name, float(value), metric.unit)
 
 
-def subjects_of(spec: ClusterSpec, inventory: Inventory) -> frozenset[Subject]:
+def subjects_of(spec: ClusterSpec, machines: Machines) -> frozenset[Subject]:
     """What can have an alarm: the cluster, its groups, its machines.
 
     A group whose machines are all gone is still wanted, and so still there.
     """
-    groups = {group for group in GROUPS if inventory.group(group) or spec.count(group)}
-    machines = {
+    groups = {group for group in GROUPS if machines.group(group) or spec.count(group)}
+    single = {
         Subject(group, node_name(group, machine.id))
         for group in GROUPS
-        for machine in inventory.group(group)
+        for machine in machines.group(group)
     }
-    return frozenset({Subject(), *map(Subject, groups), *machines})
+    return frozenset({Subject(), *map(Subject, groups), *single})

@@ -1,7 +1,7 @@
 """What a cluster costs: an hour of it, and what it has cost so far."""
 
 from domain.observe.cost.accrual import DailyCost, accrue, total
-from domain.observe.cost.lives import BILLED, NETWORK, Life, follow_lives
+from domain.observe.cost.lives import BILLED, NETWORK, Life, follow_lives, lives_of
 from domain.observe.cost.rates import price_plan, rate_of_cluster
 from domain.observe.cost.savings import Saving, save_by_scaling
 
@@ -13,6 +13,7 @@ __all__ = [
     "Saving",
     "accrue",
     "follow_lives",
+    "lives_of",
     "price_plan",
     "rate_of_cluster",
     "save_by_scaling",

@@ -1,11 +1,11 @@
 """From when to when what costs money has existed, as far as somebody has looked."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from domain.cloud.inventory import Inventory
+from domain.cloud.inventory import Inventory, Machines
 from domain.cloud.records import Eip
 from domain.kernel.names import GROUPS
 from domain.spec.prices import Billing, Prices
@@ -50,16 +50,18 @@ class Life:
         return shared[self.kind] if self.kind in shared else prices.machine(self.kind)
 
 
-def lives_of(inventory: Inventory) -> Iterator[Life]:
-    """All that exists of a cluster and is billed; machines come first."""
-    for machine in inventory.instances:
-        yield Life(machine.id, inventory.group_of(machine), machine.type_id, machine.created_at)
-    if inventory.vpc:
-        yield Life(inventory.vpc.id, NETWORK, _ROUTER, inventory.vpc.created_at)
-    if inventory.balancer:
-        yield Life(inventory.balancer.id, NETWORK, _BALANCER, inventory.balancer.created_at)
-    if inventory.address:
-        yield _life_of_address(inventory.address)
+def lives_of(seen: Machines) -> Iterator[Life]:
+    """All that was seen of a cluster and is billed; machines come first."""
+    for machine in seen.instances:
+        yield Life(machine.id, seen.group_of(machine), machine.type_id, machine.created_at)
+    if not isinstance(seen, Inventory):
+        return
+    if seen.vpc:
+        yield Life(seen.vpc.id, NETWORK, _ROUTER, seen.vpc.created_at)
+    if seen.balancer:
+        yield Life(seen.balancer.id, NETWORK, _BALANCER, seen.balancer.created_at)
+    if seen.address:
+        yield _life_of_address(seen.address)
 
 
 def _life_of_address(address: Eip) -> Life:
@@ -69,26 +71,22 @@ def _life_of_address(address: Eip) -> Life:
     return Life(address.id, NETWORK, _ADDRESS, address.created_at)
 
 
-def follow_lives(
-    known: Sequence[Life],
-    inventory: Inventory,
-    now: datetime,
-    groups: Collection[str] = BILLED,
-) -> tuple[Life, ...]:
-    """The lives that are new or have ended since somebody looked last; empty when none has.
+def follow_lives(known: Sequence[Life], seen: Machines, now: datetime) -> tuple[Life, ...]:
+    """The lives that are new or have ended since the last look; empty when none has.
 
     The cloud does not say when a resource has ended: the moment at which it is missed counts, which
     is late by the pace of looking, and never too early. One that is seen again lives on.
 
     Args:
-        groups: those that the inventory shows whole; of the others nothing is said.
+        seen: the machines, or the whole inventory; what machines share is only in the latter.
     """
+    groups = BILLED if isinstance(seen, Inventory) else GROUPS
     lives = {life.resource: life for life in known}
-    seen = {life.resource: life for life in lives_of(inventory) if life.group in groups}
-    changed = [life for life in seen.values() if lives.get(life.resource) != life]
+    found = {life.resource: life for life in lives_of(seen)}
+    changed = [life for life in found.values() if lives.get(life.resource) != life]
     changed += [
         replace(life, ended_at=now)
         for life in known
-        if life.group in groups and life.ended_at is None and life.resource not in seen
+        if life.group in groups and life.ended_at is None and life.resource not in found
     ]
     return tuple(changed)

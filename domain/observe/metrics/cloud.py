@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
+from domain.cloud.records import Instance
 from domain.observe.metrics.records import Sample
 from domain.spec.metrics import BUILT_IN
 
@@ -40,3 +42,13 @@ def cloud_samples(
         if one.instance_id in places
         for unit in (BUILT_IN[one.metric].unit,)
     ]
+
+
+class MonitoringApi(Protocol):
+    """What a collection asks of the cloud's own monitoring."""
+
+    def read_machine_metrics(
+        self, machines: Sequence[Instance], since: datetime, until: datetime
+    ) -> Sequence[Reading]:
+        """Read CPU, memory, system disk and network of machines, a hundred in a call."""
+        ...

@@ -2,21 +2,21 @@
 
 from collections.abc import Iterable
 
-from domain.cloud.inventory import Inventory
+from domain.cloud.inventory import Machines
 from domain.kernel.names import node_name
 from domain.observe.metrics.records import Sample
 
 
-def places_of(inventory: Inventory) -> dict[str, tuple[str, str]]:
+def places_of(machines: Machines) -> dict[str, tuple[str, str]]:
     """Group and name of each machine by its id."""
     return {
         machine.id: (group, node_name(group, machine.id))
-        for machine in inventory.instances
-        for group in (inventory.group_of(machine),)
+        for machine in machines.instances
+        for group in (machines.group_of(machine),)
     }
 
 
-def of_living_machines(inventory: Inventory, samples: Iterable[Sample]) -> list[Sample]:
+def of_living_machines(machines: Machines, samples: Iterable[Sample]) -> list[Sample]:
     """Leave out what was measured on machines that are not there any more."""
-    there = {"", *(name for _, name in places_of(inventory).values())}
+    there = {"", *(name for _, name in places_of(machines).values())}
     return [sample for sample in samples if sample.machine in there]

@@ -13,7 +13,7 @@ from domain.kernel.errors import TemporaryError, UnknownOutcome
 from domain.observe.alarms.deliveries import PATIENCE, Delivery, Outcome, deliver
 from domain.observe.alarms.messages import Message
 from domain.spec.alarms import Level
-from tests.domain.alarms.alarm_makers import NOON
+from tests.domain.observe.alarms.alarm_makers import NOON
 
 CHAT = "alarm-webhook/oncall"
 

@@ -11,7 +11,7 @@ from domain.observe.alarms.deliveries import Outcome
 from domain.observe.alarms.messages import Message
 from domain.observe.alarms.states import Phase, Subject
 from domain.spec.alarms import Level
-from tests.domain.alarms.alarm_makers import NOON, at, make_state
+from tests.domain.observe.alarms.alarm_makers import NOON, at, make_state
 
 MESSAGE = Message("CPU", "is busy", Level.WARNING)
 

@@ -1,0 +1,202 @@
+"""What all commands share: flags, exit codes, where Prefect answers, what is shown.
+
+Exit codes: 0 done, 1 begun and not finished, 2 asked for something that cannot be done,
+130 ended by Ctrl-C, 143 ended by SIGTERM.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from cyclopts import App, CycloptsError, Parameter
+
+from blocks.accounts import ChosenAccount, QingCloudAccount, choose_account
+from domain.cloud.plan import Plan
+from domain.cloud.planning import plan_teardown
+from domain.kernel.errors import BadRequest, ClusterError, InvalidSpec, NotFound, OtherRun
+from domain.spec.cluster import overlay, parse_spec
+from flows._cli.interruption import Interrupted, interruptible, naming
+from flows._cli.server import at_the_end, prefect_server
+from flows._cli.terminal import (
+    Steps,
+    confirm,
+    print_json,
+    quiet_prefect,
+    say,
+    show_error,
+    show_plan,
+)
+from tasks.cluster import Cluster, open_cluster
+from tasks.steps import listening, run_logger
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    """Flags that every command has."""
+
+    name: Annotated[str | None, Parameter(help="Cluster name (default: demo)")] = None
+    file: Annotated[Path | None, Parameter(help="YAML file describing the cluster")] = None
+    account: Annotated[
+        str | None, Parameter(help="`local`, or the name of a saved QingCloud Account block")
+    ] = None
+    json: Annotated[
+        bool, Parameter(negative=(), help="Print one JSON document on standard output")
+    ] = False
+    debug: Annotated[
+        bool, Parameter(negative=(), help="Show Prefect's log and full tracebacks")
+    ] = False
+
+
+YES = Annotated[bool, Parameter(negative=(), help="Do not ask for confirmation")]
+
+
+@dataclass
+class Session:
+    """One run of a command: its account, its cluster, and what shows its steps."""
+
+    common: Common
+    chosen: ChosenAccount
+    cluster: Cluster
+    steps: Steps = field(default_factory=Steps)
+
+    @property
+    def account(self) -> QingCloudAccount:
+        return self.chosen.account
+
+    def say(self, words: str) -> None:
+        say(words)
+
+    def answer(self, document: object) -> None:
+        """Write the command's JSON document, if it was asked for."""
+        if self.common.json:
+            print_json(document)
+
+    def agree(self, plan: Plan, question: str, *, yes: bool) -> None:
+        """Show what is about to be done, and go on only with a yes.
+
+        Raises:
+            NotConfirmed: there is no terminal to ask.
+            BadRequest: the answer was not yes.
+        """
+        show_plan(plan)
+        if not yes and not confirm(question):
+            raise BadRequest("nothing was changed, because the answer was not yes")
+
+
+def read_document(common: Common) -> dict[str, Any]:
+    """The file's content with the flags laid over it. Raises `InvalidSpec`."""
+    document: dict[str, Any] = {}
+    if common.file is not None:
+        try:
+            document = yaml.safe_load(common.file.read_text()) or {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidSpec(f"the file {common.file} cannot be read: {error}") from error
+        except yaml.YAMLError as error:
+            raise InvalidSpec(f"the file {common.file} is not valid YAML: {error}") from error
+        if not isinstance(document, dict):
+            raise InvalidSpec(f"the file {common.file} must hold keys such as `name` and `nodes`")
+    if common.name is not None:
+        document = overlay(document, {"name": common.name})
+    return document
+
+
+def cluster_name(common: Common) -> str:
+    """The name of the cluster that is meant, checked."""
+    document = read_document(common)
+    return parse_spec({"name": document.get("name", "demo")}).name
+
+
+@contextmanager
+def reporting(what_is_left: Callable[[], None]) -> Iterator[None]:
+    """Report what a failed run leaves behind, for that may be billed."""
+
+    def report() -> None:
+        try:
+            what_is_left()
+        except Exception as error:  # it shall not hide why the run failed
+            run_logger().warning("what exists cannot be reported: %s", error)
+
+    try:
+        with at_the_end(report):
+            yield
+    except OtherRun:  # what exists is the other run's, which is not over
+        raise
+    except (Exception, KeyboardInterrupt):
+        report()
+        raise
+
+
+def report_billed(opened: Session) -> None:
+    """Report what is billed of a cluster that is not as it should be."""
+    left = plan_teardown(opened.cluster.inventory(fresh=True)).items
+    billed = [f"{item.kind} {item.id}" for item in left if item.billed]
+    if billed:
+        opened.say(
+            f"What exists stays, and is billed: {', '.join(billed)}. Run the same command "
+            f"again to go on, or: python -m flows.teardown --name {opened.cluster.name}"
+        )
+
+
+@contextmanager
+def session(
+    common: Common, name: str, *, shows_steps: bool = True, lasting: bool = False
+) -> Iterator[Session]:
+    """Open a session: find the Prefect server, choose the account, show steps as they happen.
+
+    Args:
+        name: the cluster's name, checked.
+        shows_steps: False for a command that needs the terminal for a live picture of its own.
+        lasting: True for a command that runs until it is interrupted, longer than its server.
+    """
+    if not common.debug:
+        quiet_prefect()
+    with prefect_server(say, debug=common.debug, lasting=lasting):
+        chosen = choose_account(common.account)
+        say(f"Account: {chosen.description}")
+        with open_cluster(chosen.account, name) as cluster:
+            opened = Session(common, chosen, cluster)
+            if not shows_steps:
+                yield opened
+                return
+            with naming(opened.steps), opened.steps, listening(opened.steps):
+                yield opened
+
+
+def make_app(flow: str, help_text: str) -> App:
+    return App(
+        name=f"python -m flows.{flow}",
+        help=help_text,
+        version_flags=(),
+        suppress_keyboard_interrupt=False,  # it would end without a word
+    )
+
+
+def run(app: App) -> None:
+    """Run a command to its exit code; errors are one sentence, unless `--debug` asks for more."""
+    debug = "--debug" in sys.argv
+    try:
+        with interruptible():
+            app(exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        show_error(str(error))
+        sys.exit(2)
+    except Interrupted as interrupted:
+        show_error(str(interrupted))
+        sys.exit(interrupted.code)
+    except ClusterError as error:
+        if debug:
+            raise
+        show_error(str(error))
+        sys.exit(2 if isinstance(error, BadRequest | NotFound) else 1)
+    except Exception as error:
+        if debug:
+            raise
+        show_error(
+            f"unexpected {type(error).__name__}: {error}; run it again with --debug for details"
+        )
+        sys.exit(1)

@@ -1,0 +1,188 @@
+"""What was measured of a cluster: a table, once or live."""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from domain.observe.alarms.report import AlarmReport, say_alarms, say_undelivered
+from domain.observe.alarms.states import Phase
+from domain.observe.metrics.records import Gap
+from domain.observe.metrics.report import MachineMetrics, MetricsReport
+from domain.spec.alarms import Level
+from domain.spec.metrics import BUILT_IN, PODS
+from flows._cli.terminal.console import open_console, to_line
+
+MOST_MACHINES, MOST_GAPS, MOST_ALARMS = 40, 8, 8
+BARS = "▁▂▃▄▅▆▇█"
+
+_COLUMNS = {
+    "cpu": "CPU %",
+    "memory": "Memory %",
+    "diskUsed": "Disk %",
+    "cpuRequested": "asked CPU %",
+    "memoryRequested": "memory %",
+}
+
+History = Mapping[str, Sequence[float]]
+"""Pods of the last hour by machine, oldest first."""
+
+
+def show_metrics(report: MetricsReport, console: Console | None = None) -> None:
+    """Show what was measured, and what could not be."""
+    (console or open_console()).print(_picture(report, {}))
+
+
+class Watch:
+    """A live picture that each new report replaces; as a context manager it takes the terminal."""
+
+    def __init__(self, cluster: str, every: int, console: Console | None = None) -> None:
+        self._words = f"measured every {every} s; Ctrl-C ends it"
+        self._last: RenderableType = Text(f"Cluster {cluster}: measuring for the first time …")
+        self._live = Live(self._last, console=console or open_console(), auto_refresh=False)
+
+    def show(self, report: MetricsReport, history: History) -> None:
+        """Draw a new picture."""
+        self._last = _picture(report, history)
+        self.tell("")
+
+    def tell(self, trouble: str) -> None:
+        """Keep the last picture, and say below it why there is no new one."""
+        below = [Text(self._words, "dim"), *([Text(to_line(trouble), "red")] if trouble else [])]
+        self._live.update(Group(self._last, *below), refresh=True)
+
+    def __enter__(self) -> Self:
+        self._live.start(refresh=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+        if not self._live.console.is_terminal:
+            self._live.console.line()  # which rich ends only on a terminal
+
+
+def sparkline(values: Sequence[float], width: int = 20) -> str:
+    """Draw the youngest values as bars from nothing to the largest of them."""
+    shown = values[-width:]
+    largest = max(shown, default=0.0)
+    if largest <= 0:
+        return BARS[0] * len(shown)
+    return "".join(BARS[min(7, int(8 * max(0.0, value) / largest))] for value in shown)
+
+
+def _picture(report: MetricsReport, history: History) -> RenderableType:
+    title = Text.assemble(
+        (f"Cluster {report.cluster}", "bold"), f" at {report.time.astimezone():%H:%M:%S}"
+    )
+    shown, more = report.machines[:MOST_MACHINES], report.machines[MOST_MACHINES:]
+    parts: list[RenderableType] = [title, _machines(shown, history)]
+    if more:
+        parts.append(Text(f"… and {len(more)} more machines"))
+    if any(_custom(one) for one in shown):
+        parts.append(_custom_monitors(shown))
+    parts.append(Text(", ".join(_totals(report)), "dim"))
+    if report.alarms:
+        parts += _alarms(report.alarms)
+    return Group(*parts, *_gaps(report.gaps))
+
+
+def _totals(report: MetricsReport) -> list[str]:
+    known = [
+        f"{BUILT_IN[name].title.lower()}: {report.totals[name]:g}"
+        for name in ("podsPending", "podsUnschedulable")
+        if name in report.totals
+    ]
+    return [*known, f"kept in {report.database}" if report.database else "NOT KEPT"]
+
+
+def _machines(machines: Sequence[MachineMetrics], history: History) -> Table:
+    table = _table("Machine", "Pods")
+    built_in = [name for name in _COLUMNS if any(name in one.metrics for one in machines)]
+    for name in built_in:
+        table.add_column(_COLUMNS[name], justify="right")
+    for machine in machines:
+        numbers = machine.metrics
+        table.add_row(
+            _name(machine),
+            f"{_of_room(numbers)} {sparkline(history.get(machine.name, ()))}".rstrip(),
+            *(_number(numbers.get(name)) for name in built_in),
+        )
+    return table
+
+
+def _custom_monitors(machines: Sequence[MachineMetrics]) -> Table:
+    table = _table("Custom monitors")
+    table.add_column("", overflow="fold")
+    for machine in machines:
+        if numbers := _custom(machine):
+            words = ", ".join(f"{name} {value:g}" for name, value in numbers.items())
+            table.add_row(Text(f"  {machine.name}"), Text(words))
+    return table
+
+
+def _custom(machine: MachineMetrics) -> dict[str, float]:
+    return {name: value for name, value in machine.metrics.items() if name not in BUILT_IN}
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
+
+
+def _alarms(report: AlarmReport) -> list[Text]:
+    """How the alarms stand, then the weightiest of them by name, and who could not be told."""
+    firing = any(state.phase is Phase.FIRING for state in report.active)
+    style = "bold red" if firing or report.blind else "yellow" if report.active else "green"
+    lines = [Text.assemble("alarms: ", (to_line(say_alarms(report)), style))]
+    for state in report.active[:MOST_ALARMS]:
+        place = state.subject.machine or state.subject.group or "the cluster"
+        value = "" if state.value is None else f", {state.value:.4g}"
+        since = f"{state.since.astimezone():%m-%d %H:%M}"
+        words = f"  {state.level} {state.phase}: {state.rule} of {place}{value}, since {since}"
+        lines.append(Text(to_line(words), "red" if state.level is Level.ERROR else "yellow"))
+    if len(report.active) > MOST_ALARMS:
+        lines.append(Text(f"  … and {len(report.active) - MOST_ALARMS} more alarms", "yellow"))
+    lines += [Text(f"✗ {to_line(words)}", "red") for words in say_undelivered(report)]
+    return lines
+
+
+def _name(machine: MachineMetrics) -> Text:
+    ready = machine.metrics.get("ready")
+    if ready is None:
+        sign, style = "?", "dim"
+    else:
+        sign, style = ("✓", "green") if ready else ("✗", "bold red")
+    return Text.assemble((sign, style), f" {machine.name}")
+
+
+def _of_room(numbers: Mapping[str, float]) -> str:
+    if PODS not in numbers:
+        return "–"
+    room = f" of {numbers['podsRoom']:g}" if "podsRoom" in numbers else ""
+    return f"{numbers[PODS]:g}{room}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
+
+
+def _gaps(gaps: Sequence[Gap]) -> list[Text]:
+    lines = [
+        Text(f"✗ {gap.metric} of {gap.machine or gap.group or 'the cluster'}: ", "yellow")
+        + Text(to_line(gap.reason))
+        for gap in gaps[:MOST_GAPS]
+    ]
+    if len(gaps) > MOST_GAPS:
+        lines.append(Text(f"… and {len(gaps) - MOST_GAPS} more could not be measured", "yellow"))
+    return lines

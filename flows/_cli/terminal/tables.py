@@ -1,0 +1,150 @@
+"""A plan before it is carried out, and a cluster as it is."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from domain.cloud.plan import Action, Plan, PlanItem
+from domain.kernel.money import say_plan_cost, say_rate
+from domain.reports.cluster import ClusterReport, Endpoint
+from domain.reports.machines import (
+    MachineState,
+    MachineView,
+    choose_shown,
+    find_lone_nodes,
+    match_machines,
+    tally,
+)
+from flows._cli.terminal.console import open_console
+
+MOST_ROWS = 40
+
+_ACTIONS = {  # action: sign, style, the word in the summary
+    Action.CREATE: ("+", "green", "to create"),
+    Action.CHANGE: ("~", "yellow", "to change"),
+    Action.REPLACE: ("±", "magenta", "to replace"),
+    Action.DELETE: ("-", "red", "to delete"),
+    Action.KEEP: ("=", "dim", "kept"),
+}
+
+_STATES = {
+    MachineState.READY: ("✓", "green"),
+    MachineState.CORDONED: ("‖", "yellow"),
+    MachineState.NOT_READY: ("✗", "bold red"),
+    MachineState.NO_NODE: ("○", "dim"),
+}
+
+
+def show_plan(plan: Plan, console: Console | None = None) -> None:
+    """Show what becomes of each resource and why, what is billed, and the sum of it."""
+    console = console or open_console()
+    console.print(Text(f"Plan for cluster {plan.cluster}", "bold"))
+    table = _table("", "Kind", "Name", "Why")
+    for item in plan.items:
+        sign, style, _ = _ACTIONS[item.action]
+        table.add_row(
+            Text(sign, style), Text(item.kind, style), _name(item, style), _reason(item, style)
+        )
+    if plan.items:
+        console.print(Padding(table, (0, 0, 1, 2), expand=False))
+    console.print(Text(summarise(plan)))
+    if plan.cost:
+        console.print(Text(say_plan_cost(plan.cost)))
+
+
+def summarise(plan: Plan) -> str:
+    """Count what happens: `3 to create, 1 to change, 12 kept`; new costs are named."""
+    counts: Counter[Action] = Counter()
+    for item in plan.items:
+        counts[item.action] += item.count
+    words = [f"{counts[action]} {_ACTIONS[action][2]}" for action in _ACTIONS if counts[action]]
+    billed = sum(i.count for i in plan.items if i.billed and i.action is Action.CREATE)
+    if not plan.changes:
+        return f"Nothing to do: {words[0]}" if words else "Nothing to do: there is nothing"
+    return ", ".join(words) + (f"; {billed} of the new ones billed" if billed else "")
+
+
+def show_report(
+    report: ClusterReport, next_commands: Sequence[str] = (), console: Console | None = None
+) -> None:
+    """Show what exists, where it answers, and what to try next."""
+    console = console or open_console()
+    zone = f" in zone {report.zone}" if report.zone else ""
+    console.print(Text.assemble((f"Cluster {report.cluster}", "bold"), zone))
+    console.print(Padding(_places(report), (0, 0, 1, 2), expand=False))
+    views = match_machines(report)
+    shown, hidden = choose_shown(views, MOST_ROWS)
+    if shown:
+        console.print(Padding(_machines(shown), (0, 0, 0, 2), expand=False))
+    if hidden:
+        console.print(Text(f"  … and {len(hidden)} more: {tally(hidden)}"))
+    lone = find_lone_nodes(report)
+    if lone:
+        names = ", ".join(node.name for node in lone)
+        console.print(Text(f"  Nodes without a machine: {names}", "yellow"))
+    console.print(Text(f"  {tally(views) or 'no machine'}"))
+    if report.cost:
+        console.print(Text(f"  It costs {say_rate(report.cost)}"))
+    if next_commands:
+        console.print(Text("\nNext, try", "bold"))
+    for command in next_commands:
+        console.print(Text(f"  {command}", "cyan"), soft_wrap=True)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _name(item: PlanItem, style: str) -> Text:
+    times = f" × {item.count}" if item.count != 1 else ""
+    return Text.assemble((item.name + times, style), (f" {item.id}" if item.id else "", "dim"))
+
+
+def _reason(item: PlanItem, style: str) -> Text:
+    billed = ("  billed", "bold yellow") if item.billed else ""
+    return Text.assemble((item.reason, "dim" if style == "dim" else ""), billed)
+
+
+def _places(report: ClusterReport) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, endpoint in (("API", report.api), ("UI", report.ui)):
+        sign, style, words = _endpoint(endpoint, was_asked=not report.trouble)
+        table.add_row(Text(sign, style), name, Text(words, overflow="fold"))
+    if report.public_address and report.ssh_port:
+        words = f"{report.public_address} port {report.ssh_port}, a master and the jump host"
+        table.add_row("", "SSH", Text(words, overflow="fold"))
+    return table
+
+
+def _endpoint(endpoint: Endpoint, *, was_asked: bool) -> tuple[str, str, str]:
+    if not was_asked:
+        return "○", "dim", f"{endpoint.url} was not asked".strip()
+    if not endpoint.url:
+        return "○", "dim", "not there"
+    if endpoint.ready:
+        return "✓", "green", endpoint.url
+    return "✗", "bold red", f"{endpoint.url} does not answer"
+
+
+def _machines(views: Sequence[MachineView]) -> Table:
+    table = _table("", "Machine", "Group", "Address", "Type", "State", "Pods")
+    for view in views:
+        sign, style = _STATES[view.state]
+        machine, node = view.machine, view.node
+        table.add_row(
+            Text(sign, style),
+            Text(machine.name),
+            Text(machine.group),
+            Text(machine.private_ip or "none yet"),
+            Text(machine.type_id),
+            Text(view.state_text, style),
+            f"{node.pods} of {node.pods_allocatable}" if node else "",
+        )
+    return table

@@ -1,0 +1,204 @@
+"""One evaluation of a group: look, decide, remember, and carry the decision out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from domain.autoscaling.decision import Hold, ScaleIn, ScaleOut
+from domain.autoscaling.memory.keeping import keep_memory, read_memory
+from domain.autoscaling.memory.memory import Memory
+from domain.autoscaling.memory.remembering import (
+    act_done,
+    act_failed,
+    addition_began,
+    addition_ended,
+    addition_tried,
+    launch_failed,
+    removal_failed,
+)
+from domain.autoscaling.report import Evaluation, skipped
+from domain.kernel.errors import ClusterError, NotFound
+from flows.runbooks.scale import scale_in, scale_out
+from tasks.autoscaling import (
+    Case,
+    Finding,
+    consider,
+    keep_counts,
+    left_behind,
+    log_event,
+    open_case,
+    publish_evaluation,
+)
+from tasks.cluster import Cluster
+from tasks.control_plane import store_spec
+from tasks.credentials import unless_other_run
+from tasks.executors import Steps
+from tasks.lease import HOLDER
+from tasks.metrics import need_machines
+from tasks.scaling import forget_node, give_back
+from tasks.steps import describe_error, run_logger
+
+
+def evaluate(steps: Steps, case: Case) -> Evaluation:
+    """Look, decide, remember and act; only for the holder of the group's Lease.
+
+    What another evaluator has left unfinished comes first, and then a fresh look. While another run
+    changes the cluster from this machine, nothing is changed here.
+
+    Raises:
+        ClusterError: the change was begun and not finished; Event, artifact and memory have it.
+    """
+    finding, cluster = consider(case), case.cluster
+    if not (finding.is_unfinished or finding.evaluation.changes):
+        return _conclude(steps, case, finding)
+    with unless_other_run(cluster) as other:
+        if other:
+            return skipped(cluster.name, case.group, datetime.now(UTC), other)
+        cluster.look_again()
+        if not finding.is_unfinished:
+            return _conclude(steps, case, finding)
+        _take_over(steps, case, finding)
+        cluster.look_again()
+        fresh = open_case(cluster, case.asked)
+        return _conclude(steps, fresh, consider(fresh))
+
+
+def _conclude(steps: Steps, case: Case, finding: Finding) -> Evaluation:
+    """Remember what was found, and act on it."""
+    keep_memory(case.cluster.api(), case.group, finding.memory)
+    evaluation = _act(steps, case, finding)
+    keep_counts(case.cluster.name, case.policy, finding.snapshot)
+    return evaluation
+
+
+def _act(steps: Steps, case: Case, finding: Finding) -> Evaluation:
+    change = _Change(steps, case, finding)
+    match finding.decision:
+        case ScaleOut() as out:
+            return change.carry_out(
+                "ScalingOut",
+                act=lambda: change.grow(out),
+                on_failure=lambda why: change.not_grown(out, why),
+            )
+        case ScaleIn() as removal:
+            return change.carry_out(
+                "ScalingIn",
+                act=lambda: change.shrink(removal),
+                on_failure=lambda why: removal_failed(
+                    finding.memory, datetime.now(UTC), removal.node, why
+                ),
+            )
+        case Hold():
+            return finding.evaluation
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A decision that is being carried out."""
+
+    steps: Steps
+    case: Case
+    finding: Finding
+
+    def carry_out(
+        self, event: str, *, act: Callable[[], None], on_failure: Callable[[str], Memory]
+    ) -> Evaluation:
+        """Act, and report before and after; a failure is reported and raised."""
+        cluster, group = self.case.cluster, self.case.group
+        evaluation = self.finding.evaluation
+        log_event(cluster, group, event, evaluation.sentence)
+        try:
+            act()
+        except BaseException as error:
+            failed = evaluation.failed(describe_error(error))
+            try:
+                keep_memory(cluster.api(), group, on_failure(failed.failure))
+            except ClusterError as other:  # the first error is the one that matters
+                run_logger().warning("not remembered in the cluster: %s", other)
+            log_event(cluster, group, f"{event}Failed", f"{evaluation.sentence}; {failed.failure}")
+            publish_evaluation(failed)
+            raise
+        memory = act_done(self.finding.memory, self.finding.decision)
+        keep_memory(cluster.api(), group, memory)
+        log_event(cluster, group, event.replace("Scaling", "Scaled"), evaluation.sentence)
+        publish_evaluation(evaluation.done())
+        return evaluation.done()
+
+    def grow(self, decision: ScaleOut) -> None:
+        """Add machines of the type that was decided on."""
+        cluster, group = self.case.cluster, self.case.group
+        began = addition_began(self.finding.memory, self.finding.snapshot.time)
+        keep_memory(cluster.api(), group, began)
+        count = self._count_with(decision)
+        scale_out(self.steps, self.case.with_machines(count, instance_type=decision.instance_type))
+        self._store(decision.target)
+
+    def _count_with(self, decision: ScaleOut) -> int:
+        """How many machines the cloud lists at the target, those included that leave."""
+        leaving = sum(1 for machine in self.finding.snapshot.machines if machine.leaving)
+        return decision.target + leaving
+
+    def not_grown(self, decision: ScaleOut, why: str) -> Memory:
+        """What to remember of an addition that failed: whether the launch did, and what exists."""
+        now = datetime.now(UTC)
+        existing = len(need_machines(self.case.cluster).group(self.case.group))
+        memory = self.finding.memory
+        if existing > self.case.size:
+            memory = addition_tried(addition_began(memory, self.finding.snapshot.time), now)
+        if existing < self._count_with(decision):
+            back_off = self.case.policy.back_off
+            return launch_failed(memory, now, decision.instance_type, why, back_off)
+        return act_failed(memory, why)
+
+    def shrink(self, decision: ScaleIn) -> None:
+        """Remove exactly the machine that was chosen."""
+        cluster = self.case.cluster
+        machines = cluster.inventory().group(self.case.group)
+        leaving = [machine for machine in machines if machine.id == decision.machine]
+        if not leaving:
+            raise NotFound(f"machine {decision.machine} is gone already")
+        scale_in(self.steps, cluster, leaving, HOLDER, self.case.policy.drain_seconds)
+        self._store(decision.target)
+
+    def _store(self, size: int) -> None:
+        self.steps.run(store_spec, self.case.cluster.wanting(self.case.spec.with_nodes(size)))
+
+
+def _take_over(steps: Steps, case: Case, finding: Finding) -> None:
+    """Take back removals that no evaluator continues, and finish the addition."""
+    cluster, group = case.cluster, case.group
+    for mark, machine in left_behind(finding.marked, case.machines.group(group), group):
+        words = f"{mark.node} was left by {mark.holder} in the middle of its removal"
+        log_event(cluster, group, "RemovalTakenOver", words)
+        if machine is None:
+            steps.run(forget_node, cluster, mark.node)
+        else:
+            steps.run(give_back, cluster, machine)
+    if finding.memory.adding:
+        _finish_addition(steps, case, finding.memory.adding.began)
+
+
+def _finish_addition(steps: Steps, case: Case, began: datetime) -> None:
+    """Let the existing machines become nodes; none is bought.
+
+    Tried again each minute, for as long as a machine may take to boot.
+    """
+    cluster, group, now = case.cluster, case.group, datetime.now(UTC)
+    memory = read_memory(cluster.api(), group)
+    if now - began < timedelta(seconds=case.policy.boot_seconds):
+        words = (
+            f"an addition that began at {began:%H:%M:%S %Z} is finished, without buying any more"
+        )
+        log_event(cluster, group, "AdditionTakenOver", words)
+        try:
+            scale_out(steps, case.with_machines(case.size))
+            _store_size(steps, cluster, case)
+        except ClusterError as error:
+            log_event(cluster, group, "AdditionTakenOverFailed", str(error))
+            keep_memory(cluster.api(), group, addition_tried(memory, now))
+            return
+    keep_memory(cluster.api(), group, addition_ended(memory))
+
+
+def _store_size(steps: Steps, cluster: Cluster, case: Case) -> None:
+    steps.run(store_spec, cluster.wanting(case.spec.with_nodes(case.size)))

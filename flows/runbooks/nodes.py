@@ -1,0 +1,104 @@
+"""Bringing machines into a cluster as nodes, each by itself: what `provision` and `scale` share."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from domain.cloud.records import Instance
+from domain.kernel.errors import ClusterError, MachinesFailed
+from domain.secrets.pki import make_bootstrap_token
+from tasks.cluster import Cluster
+from tasks.executors import Running, Steps
+from tasks.machines import (
+    forget_token,
+    install_node,
+    join_node,
+    publish_token,
+    wait_until_ready,
+    write_f2cadm,
+)
+
+MOST_AT_ONCE = 16
+"""Machines that are worked on at the same time: all of them come in by one jump host."""
+
+Installing = Mapping[Instance, Running[Instance]]
+
+
+@dataclass
+class Failures:
+    """Machines that did not become nodes, with the reason; the others went on."""
+
+    cluster: str
+    errors: dict[str, ClusterError] = field(default_factory=dict)
+
+    def collect(self, machine: Instance, results: Iterable[Callable[[], object]]) -> None:
+        """Wait for the steps of one machine, in their order, and keep the first error."""
+        try:
+            for result in results:
+                result()
+        except ClusterError as error:
+            self.errors.setdefault(machine.id, error)
+
+    def leave_some_of(self, machines: Sequence[Instance]) -> bool:
+        """Whether some of these machines are well."""
+        return any(machine.id not in self.errors for machine in machines)
+
+    def check(self) -> None:
+        """Raise the error of the machine that failed, or one that names all of them."""
+        errors = list(self.errors.values())
+        if len({str(error) for error in errors}) == 1:
+            raise errors[0]
+        if errors:
+            named = "; ".join(f"{machine}: {error}" for machine, error in self.errors.items())
+            raise MachinesFailed(
+                f"{len(errors)} machines of cluster {self.cluster} did not become nodes ({named}); "
+                "everything else is done. Run the same command again, or remove them with: "
+                f"python -m flows.scale --name {self.cluster}"
+            )
+
+
+def install_nodes(steps: Steps, cluster: Cluster, nodes: Sequence[Instance]) -> Installing:
+    """Start to install what needs no master yet, on several machines at a time."""
+    return {node: steps.start(install_node, cluster, node) for node in nodes}
+
+
+def join_nodes(steps: Steps, cluster: Cluster, installing: Installing) -> Failures:
+    """Let machines join as soon as each is installed, and wait until they are Ready.
+
+    They share a join token of this run, which is deleted afterwards, also when machines fail.
+    """
+    failures = Failures(cluster.name)
+    if not installing:
+        return failures
+    token = make_bootstrap_token()
+    try:
+        steps.run(publish_token, cluster, token)
+        joining = {
+            node: steps.start_after(installed, join_node, cluster, node, token)
+            for node, installed in installing.items()
+        }
+        ready = {
+            node: steps.start_after(joined, wait_until_ready, cluster, node)
+            for node, joined in joining.items()
+        }
+        for node, installed in installing.items():
+            failures.collect(node, (installed.result, joining[node].result, ready[node].result))
+    finally:
+        steps.run(forget_token, cluster, token)
+    return failures
+
+
+def distribute_roster(
+    steps: Steps, cluster: Cluster, failures: Failures, leaving: Sequence[str] = ()
+) -> None:
+    """Give every machine the table from which `f2cadm` answers.
+
+    Args:
+        failures: of machines that cannot be reached.
+        leaving: ids of machines that are not in the table any more.
+    """
+    machines = [one for one in cluster.inventory().instances if one.id not in leaving]
+    roster = [(cluster.group_of(machine), machine) for machine in machines]
+    reached = [machine for machine in machines if machine.id not in failures.errors]
+    running = [(one, steps.start(write_f2cadm, cluster, one, roster)) for one in reached]
+    for machine, written in running:
+        failures.collect(machine, (written.result,))

@@ -1,0 +1,90 @@
+"""The runbooks of another size: what a person's `scale` and the evaluator share."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from domain.cloud.records import Instance
+from domain.kernel.errors import ClusterError
+from domain.kernel.names import NODES
+from domain.node.drain import DRAIN_DEADLINE
+from flows.runbooks.nodes import Failures, distribute_roster, install_nodes, join_nodes
+from tasks.cluster import Cluster
+from tasks.control_plane import ready_nodes
+from tasks.executors import Steps
+from tasks.machines import ensure_keypair, launch
+from tasks.network import ensure_machine_group, ensure_vxnets, tag_resources
+from tasks.overview import check_spec
+from tasks.scaling import (
+    detach_volumes,
+    drain_node,
+    forget_lost_nodes,
+    forget_node,
+    give_back,
+    leave_listeners,
+    remove_machine,
+)
+
+
+def scale_out(steps: Steps, cluster: Cluster) -> None:
+    """Launch what is missing, install and join it; finishes machines of an earlier run, too."""
+    inventory = cluster.inventory()
+    choices = steps.run(check_spec, cluster)
+    # Not made anew where they are missing, and refused while the cluster is being torn down.
+    cluster.check_not_ending()
+    keypair = steps.run(ensure_keypair, cluster)
+    security_group = steps.run(ensure_machine_group, cluster)
+    assert inventory.vpc is not None
+    vxnets = steps.run(ensure_vxnets, cluster, inventory.vpc)
+    image = choices.images[NODES]
+    nodes = steps.run(launch, cluster, NODES, image, vxnets, keypair, security_group)
+    cluster = cluster.at(cluster.endpoints(), choices.login_users)
+    steps.run(forget_lost_nodes, cluster)
+    ready = ready_nodes(cluster)
+    new = [node for node in nodes if cluster.node_name(node) not in ready]
+    if not new:
+        return
+    failures = join_nodes(steps, cluster, install_nodes(steps, cluster, new))
+    steps.run(tag_resources, cluster)
+    distribute_roster(steps, cluster, failures)
+    failures.check()
+
+
+def scale_in(
+    steps: Steps,
+    cluster: Cluster,
+    leaving: Sequence[Instance],
+    holder: str = "",
+    deadline: float = DRAIN_DEADLINE,
+) -> None:
+    """Empty and remove exactly these machines, one after the other.
+
+    Pods find a place in between. A node whose machine cannot go takes pods again, and the run ends
+    there.
+
+    Args:
+        holder: the evaluator that decided it, if it was one.
+        deadline: seconds for a node's pods to leave.
+    """
+    cluster = cluster.at(cluster.way_in())
+    for machine in leaving:
+        node = cluster.node_name(machine)
+        with _given_back(steps, cluster, machine):
+            steps.run(drain_node, cluster, machine, holder, deadline)
+            steps.run(detach_volumes, cluster, machine)
+            steps.run(leave_listeners, cluster, machine, cluster.inventory())
+            steps.run(remove_machine, cluster, machine)
+        steps.run(forget_node, cluster, node)
+    failures = Failures(cluster.name)
+    distribute_roster(steps, cluster, failures, [machine.id for machine in leaving])
+    failures.check()
+
+
+@contextmanager
+def _given_back(steps: Steps, cluster: Cluster, machine: Instance) -> Iterator[None]:
+    """Let the node take pods again when what is inside fails."""
+    try:
+        yield
+    except BaseException:
+        with suppress(ClusterError):  # the step reports it; why the removal failed matters more
+            steps.run(give_back, cluster, machine)
+        raise

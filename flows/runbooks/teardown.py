@@ -1,0 +1,42 @@
+"""The runbook of a cluster's end."""
+
+from datetime import UTC, datetime
+from functools import partial
+
+from domain.cloud.inventory import Inventory
+from domain.cloud.teardown import sweep_until_gone
+from tasks.alarms import close_history
+from tasks.cluster import Cluster
+from tasks.credentials import announce_end, forget_credentials
+from tasks.executors import Steps
+from tasks.teardown import (
+    remove_address,
+    remove_balancer,
+    remove_leftovers,
+    remove_machines,
+    remove_network,
+)
+
+
+def teardown(steps: Steps, cluster: Cluster) -> None:
+    """Delete everything that carries the cluster's names, for good; needs no credentials."""
+    steps.run(announce_end, cluster)
+    sweep_until_gone(
+        cluster.inventory(),
+        sweep=partial(sweep, steps, cluster),
+        look=partial(cluster.inventory, fresh=True),
+    )
+    steps.run(forget_credentials, cluster)
+    steps.run(close_history, cluster, datetime.now(UTC))
+
+
+def sweep(steps: Steps, cluster: Cluster, seen: Inventory) -> None:
+    """Delete all that was seen, in the order in which the cloud lets go of it."""
+    machines = steps.start(remove_machines, cluster, seen)
+    balancer = steps.start(remove_balancer, cluster, seen)
+    machines.result()
+    balancer.result()
+    steps.run(remove_network, cluster, seen)
+    address = steps.start(remove_address, cluster, seen)
+    steps.run(remove_leftovers, cluster, seen)
+    address.result()

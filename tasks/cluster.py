@@ -1,0 +1,274 @@
+"""The handle of one cluster: the clients of a run, and what was read with them."""
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from threading import RLock
+from typing import Self, cast
+
+from blocks.accounts import QingCloudAccount
+from clients.kubernetes import ClusterClient
+from clients.ssh import SshMachine
+from domain.cloud import images
+from domain.cloud.api import Cloud
+from domain.cloud.endpoints import Endpoints, check_finished, endpoints_of
+from domain.cloud.inventory import Inventory, Machines, group_of, read_inventory, read_machines
+from domain.cloud.known import forget, remembering
+from domain.cloud.records import Instance
+from domain.kernel.errors import CredentialsMissing
+from domain.kernel.names import node_name
+from domain.kernel.waiting import Clock
+from domain.node.boot import SharedLook
+from domain.observe.metrics.cloud import MonitoringApi
+from domain.secrets.credentials import Credentials, credentials_name
+from domain.secrets.kubeconfig import ClusterAccess, make_access
+from domain.secrets.vault import Vault, check_usable, describe_missing
+from domain.spec.cluster import ClusterSpec
+from tasks.vault import PrefectVault, find_user
+
+CERTIFICATE_VALIDITY = timedelta(hours=12)
+"""A client certificate cannot be revoked: each run makes its own, which outlives it by little."""
+
+FRESH = 20.0
+"""Seconds after which a run reads the cloud anew, although its command has read it already."""
+
+
+@dataclass
+class _Opened:
+    """What all copies of a handle share."""
+
+    lock: RLock = field(default_factory=RLock)
+    stack: ExitStack = field(default_factory=ExitStack)
+    apis: dict[str, tuple[ClusterClient, datetime]] = field(default_factory=dict)
+    credentials: Credentials | None = None
+    users: dict[str, str] | None = None
+    read_at: float = 0.0
+
+
+class Cluster:
+    """One cluster of one account, opened once a run; threads may share it.
+
+    Runbooks and steps get the handle first, and then only what they are about. `wanting` and `at`
+    return a copy that knows more, with the same clients.
+
+    Attributes:
+        key: the cluster's name and a digest of its account; what is kept outside the cloud has it.
+        cloud: keeps what it answers; `cloud.known` gives that again.
+    """
+
+    def __init__(
+        self,
+        account: QingCloudAccount,
+        name: str,
+        key: str,
+        *,
+        cloud: Cloud,
+        vault: Vault,
+        clock: Clock = time,
+        connect_api: Callable[[ClusterAccess], ClusterClient] = ClusterClient,
+        connect_ssh: Callable[..., SshMachine] = SshMachine.connect,
+    ) -> None:
+        self.account, self.name, self.key = account, name, key
+        self.cloud, self.vault, self.clock = cloud, vault, clock
+        self.accept_new_host_keys = False
+        self.connect_ssh = connect_ssh
+        self._connect_api = connect_api
+        self._spec: ClusterSpec | None = None
+        self._endpoints: Endpoints | None = None
+        self._opened = _Opened()
+        self.booting = SharedLook(partial(read_machines, cloud, name), clock=clock)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._opened.stack.close()
+
+    def wanting(self, spec: ClusterSpec, *, accept_new_host_keys: bool = False) -> Self:
+        """Return the handle of the same cluster with the description that a run brings about."""
+        other = copy.copy(self)
+        other._spec, other.accept_new_host_keys = spec, accept_new_host_keys
+        return other
+
+    def at(self, endpoints: Endpoints, users: Mapping[str, str] | None = None) -> Self:
+        """Return the handle of the same cluster, reached there.
+
+        Args:
+            users: the account that the image of each group logs in with, where that is known.
+        """
+        other = copy.copy(self)
+        other._endpoints = replace(endpoints, users=users) if users else endpoints
+        return other
+
+    @property
+    def spec(self) -> ClusterSpec:
+        """The description that this run brings about, or goes by."""
+        assert self._spec is not None, "a runbook begins with cluster.wanting(spec)"
+        return self._spec
+
+    @property
+    def allowed_cidrs(self) -> tuple[str, ...]:
+        """The sources that may connect, as far as this run knows them."""
+        return self._spec.access.allowed_cidrs if self._spec else ()
+
+    # The cloud.
+
+    def inventory(self, *, fresh: bool = False) -> Inventory:
+        """Read everything that carries the cluster's names, once for as long as nothing changes.
+
+        Args:
+            fresh: ask everything anew, because other processes may have changed it.
+
+        Raises:
+            NameTaken: something carries one of the names and does not fit the rest.
+        """
+        if fresh:
+            self.look_again()
+        self._opened.read_at = self._opened.read_at or self.clock.monotonic()
+        return read_inventory(self.cloud, self.name)
+
+    def look_again(self) -> None:
+        """Forget what was read of the cloud."""
+        forget(self.cloud)
+        self._opened.read_at = 0.0
+
+    def look_again_unless_fresh(self) -> None:
+        """Forget what a command has read before its question was answered."""
+        if self.clock.monotonic() - self._opened.read_at > FRESH:
+            self.look_again()
+
+    def machines(self) -> Machines:
+        """Read the living machines: one call."""
+        return read_machines(self.cloud, self.name)
+
+    def group_of(self, machine: Instance) -> str:
+        return group_of(self.name, machine)
+
+    def node_name(self, machine: Instance) -> str:
+        """The hostname of a machine, which is its node's name too."""
+        return node_name(self.group_of(machine), machine.id)
+
+    @property
+    def monitoring(self) -> MonitoringApi:
+        """The cloud's own monitoring of machines."""
+        return cast(MonitoringApi, self.cloud)
+
+    # Where it is reached.
+
+    def endpoints(self) -> Endpoints:
+        """Where the cluster is reached; parts are empty while it is not finished."""
+        return self._endpoints or endpoints_of(self.inventory())
+
+    def way_in(self) -> Endpoints:
+        """Where SSH enters, and as which user. Raises `NotFound` for a cluster without a master."""
+        endpoints = self.endpoints()
+        check_finished(self.name, endpoints)
+        if endpoints.users:
+            return endpoints
+        with self._opened.lock:
+            if self._opened.users is None:
+                machines = Machines(self.name, self.inventory().instances)
+                self._opened.users = images.login_users(self.cloud, machines)
+            return replace(endpoints, users=self._opened.users)
+
+    # Credentials, and what they open.
+
+    def find_credentials(self) -> Credentials | None:
+        """The cluster's credentials, or None where this Prefect server has none."""
+        with self._opened.lock:
+            if self._opened.credentials is None:
+                self._opened.credentials = self.vault.find()
+            return self._opened.credentials
+
+    def credentials(self) -> Credentials:
+        """The cluster's credentials. Raises `CredentialsMissing` and `BeingTornDown`."""
+        return check_usable(self.vault, self.name, self.find_credentials())
+
+    def check_not_ending(self) -> None:
+        """Read the credentials anew: another process may have begun a teardown, or pinned a key.
+
+        Raises:
+            CredentialsMissing, BeingTornDown: as `credentials` does.
+        """
+        self._keep(self.vault.find())
+        self.credentials()
+
+    def update_credentials(self, change: Callable[[Credentials], Credentials]) -> Credentials:
+        """Change the saved credentials, one change at a time. Raises as `credentials` does."""
+        return self.change_credentials(
+            lambda found: change(check_usable(self.vault, self.name, found))
+        )
+
+    def change_credentials(
+        self, change: Callable[[Credentials | None], Credentials]
+    ) -> Credentials:
+        """As `update_credentials`, also where there are none yet or the cluster is ending."""
+        changed = self.vault.update(change)
+        self._keep(changed)
+        return changed
+
+    def forget_credentials(self) -> bool:
+        """Delete the credentials. Returns: whether there were any."""
+        self._keep(None)
+        return self.vault.delete()
+
+    def access(self, user: str, validity: timedelta) -> ClusterAccess:
+        """Make an administrator's client certificate for the cluster's API.
+
+        A cluster that is being torn down may be asked, too; `credentials` keeps it from growing.
+
+        Raises:
+            CredentialsMissing: this Prefect server does not have them.
+        """
+        found = self.find_credentials()
+        if found is None:
+            raise CredentialsMissing(describe_missing(self.vault, self.name))
+        url = self.endpoints().api_url
+        return make_access(found.ca, url, user, datetime.now(UTC), validity)
+
+    def api(self) -> ClusterClient:
+        """The cluster's API as an administrator; one client a run, renewed before it expires."""
+        url, now = self.endpoints().api_url, datetime.now(UTC)
+        with self._opened.lock:
+            client, expires = self._opened.apis.get(url, (None, now))
+            if client is None or expires <= now:
+                client = self._opened.stack.enter_context(self.new_api())
+                self._opened.apis[url] = client, now + CERTIFICATE_VALIDITY / 2
+            return client
+
+    def new_api(self) -> ClusterClient:
+        """A client of its own, for another thread or a long time; the caller closes it."""
+        return self._connect_api(self.access("qingcloud-flows", CERTIFICATE_VALIDITY))
+
+    def _keep(self, credentials: Credentials | None) -> None:
+        with self._opened.lock:
+            self._opened.credentials = credentials
+
+
+_open_now: ContextVar[dict[tuple[str, ...], Cluster] | None] = ContextVar("clusters", default=None)
+
+
+@contextmanager
+def open_cluster(account: QingCloudAccount, name: str) -> Iterator[Cluster]:
+    """Open a cluster for one run.
+
+    A flow that a command calls gets the handle that the command has opened, and what was read
+    with it.
+    """
+    identity = (account.endpoint, account.zone, account.access_key_id, name)
+    opened = _open_now.get() or {}
+    if identity in opened:
+        yield opened[identity]
+        return
+    cloud = remembering(account.client())
+    key = credentials_name(name, account.zone, find_user(account, cloud))
+    cluster = Cluster(account, name, key, cloud=cloud, vault=PrefectVault(key))
+    token = _open_now.set({**opened, identity: cluster})
+    try:
+        yield cluster
+    finally:
+        _open_now.reset(token)
+        cluster.close()

@@ -1,0 +1,72 @@
+"""The vault of a cluster on the Prefect server: its credentials as a block."""
+
+import hashlib
+from collections.abc import Callable
+from typing import cast
+
+from prefect.exceptions import ObjectNotFound
+from prefect.variables import Variable
+
+from blocks.accounts import QingCloudAccount
+from blocks.credentials import ClusterCredentials
+from blocks.locks import alone
+from blocks.settings import lock_file
+from domain.cloud.api import Cloud
+from domain.secrets.credentials import Credentials
+
+_users: dict[str, str] = {}
+
+
+def find_user(account: QingCloudAccount, cloud: Cloud) -> str:
+    """The id of the user whom the account's API key belongs to.
+
+    A key never changes its user, so the cloud is asked once for each: the Prefect server remembers
+    the answer, and so does this process.
+    """
+    key = hashlib.sha256(f"{account.endpoint}|{account.access_key_id}".encode()).hexdigest()
+    variable = f"qingcloud-user-{key[:16]}"
+    if variable not in _users:
+        known = Variable.get(variable)
+        if known is None:
+            known = cloud.read_user()
+            Variable.set(variable, known, overwrite=True)
+        _users[variable] = str(known)
+    return _users[variable]
+
+
+class PrefectVault:
+    """Satisfies `domain.secrets.vault.Vault` with a block of the Prefect server.
+
+    Machines of one run pin their keys at the same time, and so do several runs on this machine: a
+    file lock lets one change at a time happen, so that no pinned key is lost.
+    """
+
+    def __init__(self, block: str) -> None:
+        self._block = block
+
+    @property
+    def place(self) -> str:
+        return f"block cluster-credentials/{self._block}"
+
+    def find(self) -> Credentials | None:
+        try:
+            # Outside an event loop, where every task of ours is, this is no coroutine.
+            found = cast(ClusterCredentials, ClusterCredentials.load(self._block))
+        except (ValueError, ObjectNotFound):
+            return None
+        return found.credentials()
+
+    def save(self, credentials: Credentials) -> None:
+        ClusterCredentials.of(credentials).save(self._block, overwrite=True)
+
+    def update(self, change: Callable[[Credentials | None], Credentials]) -> Credentials:
+        with alone(lock_file(f"{self._block}.credentials")):
+            changed = change(self.find())
+            self.save(changed)
+            return changed
+
+    def delete(self) -> bool:
+        if self.find() is None:
+            return False
+        ClusterCredentials.delete(self._block)
+        return True

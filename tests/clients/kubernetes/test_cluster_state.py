@@ -1,0 +1,258 @@
+"""What a decision about a group's size needs, read from the API's lists."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from canned_apiserver import Answer, Apiserver
+
+from clients.kubernetes import ClusterClient
+from domain.autoscaling.see.placement import Operator, Requirement, Spread, Taint, Toleration
+from domain.autoscaling.see.snapshot import Budget, Resources
+from domain.autoscaling.see.state import ClusterState, Marked
+from domain.kernel.errors import TemporaryError
+
+PODS = "/api/v1/pods"
+WAITING = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+GIB = 2**30
+
+
+def make_pod(name: str = "p", node: str = "", **spec: Any) -> dict[str, Any]:
+    containers = [{"name": "c", "resources": {"requests": {"cpu": "250m", "memory": "1Gi"}}}]
+    status = {"phase": "Running"} if node else {"phase": "Pending", "conditions": [WAITING]}
+    owner = {"kind": "ReplicaSet", "controller": True}
+    return {
+        "metadata": {"name": name, "namespace": "shop", "uid": name, "ownerReferences": [owner]},
+        "spec": {"containers": containers, **({"nodeName": node} if node else {}), **spec},
+        "status": status,
+    }
+
+
+def make_node(name: str = "n", **metadata: Any) -> dict[str, Any]:
+    labels = {"k8s-qingcloud/group": "k8s-node"}
+    cordon = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+    room = {"cpu": "1900m", "memory": "3Gi", "pods": "42", "nvidia.com/gpu": "1"}
+    return {
+        "metadata": {"name": name, "labels": labels, **metadata},
+        "spec": {"unschedulable": True, "taints": [cordon, {"key": "db", "effect": "NoExecute"}]},
+        "status": {"allocatable": room, "conditions": [{"type": "Ready", "status": "True"}]},
+    }
+
+
+def read(
+    apiserver: Apiserver,
+    cluster: ClusterClient,
+    nodes: list[Any] | None = None,
+    pods: list[Any] | None = None,
+    budgets: list[Any] | None = None,
+) -> ClusterState:
+    lists = {
+        "/api/v1/nodes": nodes or [],
+        PODS: pods or [],
+        "/apis/policy/v1/poddisruptionbudgets": budgets or [],
+    }
+    for path, items in lists.items():
+        apiserver.answer("GET", path, Answer(200, {"metadata": {}, "items": items}))
+    return cluster.read_state()
+
+
+def test_nodes_come_with_their_pods(apiserver: Apiserver, cluster: ClusterClient) -> None:
+    sight = read(apiserver, cluster, [make_node()], [make_pod(node="n"), make_pod("q", "other")])
+    (node,) = sight.nodes
+    assert (node.group, node.ready, node.schedulable, node.places) == ("k8s-node", True, False, 42)
+    assert node.allocatable == Resources(1900, 3 * GIB, (("nvidia.com/gpu", 1),))
+    assert node.taints == (Taint("db", "", "NoExecute"),)  # a cordon is told once
+    (pod,) = node.pods
+    assert (pod.title, pod.owner, pod.requests) == ("shop/p", "ReplicaSet", Resources(250, GIB))
+    assert sight.pending == ()
+
+
+def test_pods_wait_only_when_the_scheduler_found_no_place(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    young = make_pod("young") | {"status": {"phase": "Pending"}}
+    gated = make_pod("gated", schedulingGates=[{"name": "later"}])
+    daemon = make_pod("daemon")
+    daemon["metadata"]["ownerReferences"][0]["kind"] = "DaemonSet"
+    sight = read(apiserver, cluster, [], [make_pod("waits"), young, gated, daemon])
+    assert [pod.name for pod in sight.pending] == ["waits"]
+
+
+def test_what_a_pod_asks_of_its_node_is_read(apiserver: Apiserver, cluster: ClusterClient) -> None:
+    term = {"matchExpressions": [{"key": "disk", "operator": "Exists"}]}
+    required = "requiredDuringSchedulingIgnoredDuringExecution"
+    apart = {"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "db"}}}
+    pod = make_pod(
+        nodeSelector={"arch": "amd64"},
+        tolerations=[{"key": "db", "operator": "Exists"}],
+        affinity={
+            "nodeAffinity": {required: {"nodeSelectorTerms": [term]}},
+            "podAntiAffinity": {required: [apart]},
+        },
+    )
+    pod["spec"]["containers"][0]["ports"] = [{"containerPort": 80, "hostPort": 8080}]
+    (seen,) = read(apiserver, cluster, [], [pod]).pending
+    placement = seen.placement
+    assert placement.all_of == (Requirement("arch", Operator.IN, ("amd64",)),)
+    assert placement.any_of == ((Requirement("disk", Operator.EXISTS),),)
+    assert placement.tolerations == (Toleration("db", "Exists"),)
+    assert placement.apart[0].topology == "zone"
+    assert placement.apart[0].selector == (Requirement("app", Operator.IN, ("db",)),)
+    assert placement.host_ports == ("TCP/8080",)
+
+
+def test_terms_of_affinity_mean_what_the_scheduler_takes_them_for(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    required = "requiredDuringSchedulingIgnoredDuringExecution"
+    name = {"key": "metadata.name", "operator": "In", "values": ["host-1"]}
+    everywhere = {"topologyKey": "zone", "labelSelector": {}, "namespaceSelector": {}}
+    pod = make_pod(
+        affinity={
+            "nodeAffinity": {required: {"nodeSelectorTerms": [{"matchFields": [name]}, {}]}},
+            "podAffinity": {required: [{"topologyKey": "zone"}]},
+            "podAntiAffinity": {required: [everywhere]},
+        },
+    )
+    (seen,) = read(apiserver, cluster, [], [pod]).pending
+    placement = seen.placement
+    hostname = "kubernetes.io/hostname"
+    assert [placement.accepts_labels({hostname: f"host-{n}"}) for n in (1, 2)] == [True, False]
+    assert placement.together[0].selector is None
+    (apart,) = placement.apart
+    assert apart.selector == ()
+    assert apart.means("another", own="default")
+
+
+def test_how_evenly_a_pod_must_be_spread_is_read(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    selector = {"matchLabels": {"app": "web"}}
+    hard = {"maxSkew": 2, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+    choosy = {"minDomains": 3, "nodeAffinityPolicy": "Ignore", "nodeTaintsPolicy": "Honor"}
+    soft = {**hard, "whenUnsatisfiable": "ScheduleAnyway"}
+    pod = make_pod(
+        topologySpreadConstraints=[hard, soft, {**hard, **choosy, "labelSelector": selector}]
+    )
+    (seen,) = read(apiserver, cluster, [], [pod]).pending
+    web = (Requirement("app", Operator.IN, ("web",)),)
+    assert seen.placement.spread == (Spread("zone", 2, ()), Spread("zone", 2, web, 3, False, True))
+
+
+def test_pods_that_were_deleted_are_known_as_such(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    deleted, stays = make_pod("deleted", "n"), make_pod("stays", "n")
+    deleted["metadata"]["deletionTimestamp"] = "2026-11-02T12:00:00Z"
+    (node,) = read(apiserver, cluster, [make_node()], [deleted, stays]).nodes
+    assert {pod.name: pod.leaving for pod in node.pods} == {"deleted": True, "stays": False}
+
+
+def test_disk_that_a_pod_asks_for_counts(apiserver: Apiserver, cluster: ClusterClient) -> None:
+    pod = make_pod()
+    pod["spec"]["containers"][0]["resources"] = {"requests": {"ephemeral-storage": "2Gi"}}
+    (seen,) = read(apiserver, cluster, [], [pod]).pending
+    assert seen.requests == Resources(others=(("ephemeral-storage", 2 * 2**30),))
+
+
+@pytest.mark.parametrize(
+    ("volume", "annotations", "kept"),
+    [
+        ({"emptyDir": {}}, {}, True),
+        ({"hostPath": {"path": "/data"}}, {}, True),
+        ({"emptyDir": {"medium": "Memory"}}, {}, False),
+        ({"secret": {"secretName": "s"}}, {}, False),
+        ({"emptyDir": {}}, {"safe-to-evict-local-volumes": "other,v"}, False),
+    ],
+    ids=["disk", "host", "memory", "secret", "said to be safe"],
+)
+def test_data_that_is_lost_with_the_node_is_noticed(
+    apiserver: Apiserver,
+    cluster: ClusterClient,
+    volume: dict[str, Any],
+    annotations: dict[str, str],
+    kept: bool,
+) -> None:
+    pod = make_pod(volumes=[{"name": "v", **volume}])
+    prefix = "cluster-autoscaler.kubernetes.io/"
+    pod["metadata"]["annotations"] = {prefix + key: text for key, text in annotations.items()}
+    (seen,) = read(apiserver, cluster, [], [pod]).pending
+    assert seen.local_storage is kept
+
+
+def test_annotations_of_cluster_autoscaler_are_honoured(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    prefix = "cluster-autoscaler.kubernetes.io/"
+    node = make_node(annotations={f"{prefix}scale-down-disabled": "true"})
+    pod = make_pod(node="n")
+    pod["metadata"]["annotations"] = {f"{prefix}safe-to-evict": "false"}
+    (seen,) = read(apiserver, cluster, [node], [pod]).nodes
+    assert seen.removal_disabled
+    assert seen.pods[0].safe_to_evict is False
+
+
+def test_budgets_and_marks_are_read(apiserver: Apiserver, cluster: ClusterClient) -> None:
+    budget = {
+        "metadata": {"name": "b", "namespace": "shop"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}},
+        "status": {"disruptionsAllowed": 2},
+    }
+    node = make_node(annotations={"k8s-qingcloud/leaving": "host-1"})
+    sight = read(apiserver, cluster, [node], [], [budget])
+    selector = (Requirement("app", Operator.IN, ("web",)),)
+    assert sight.budgets == (Budget("shop", "b", selector, 2),)
+    assert sight.marked == (Marked("n", "host-1"),)
+
+
+def test_a_budget_without_a_selector_covers_no_pod_and_an_empty_one_covers_all(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    def budget(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+        return {"metadata": {"name": name, "namespace": "shop"}, "spec": spec}
+
+    budgets = [budget("none", {}), budget("all", {"selector": {}})]
+    sight = read(apiserver, cluster, [], [], budgets)
+    assert sight.budgets == (Budget("shop", "all", (), 0),)
+
+
+def test_a_watch_names_the_pods_that_wait(apiserver: Apiserver, cluster: ClusterClient) -> None:
+    young = make_pod("young") | {"status": {"phase": "Pending"}}
+    events = [("ADDED", young), ("MODIFIED", make_pod("waits")), ("DELETED", make_pod("gone"))]
+    apiserver.answer("GET", PODS, make_stream(events))
+    assert list(cluster.watch_waiting_pods(5)) == ["waits"]
+    assert apiserver.requests[-1].query["watch"] == "1"
+
+
+def test_a_watch_that_is_too_old_begins_anew(apiserver: Apiserver, cluster: ClusterClient) -> None:
+    apiserver.answer("GET", "/api/v1/nodes", make_stream([("ERROR", {"code": 410})]))
+    with pytest.raises(TemporaryError, match="begin anew"):
+        exhaust(cluster.watch_nodes(5))
+    apiserver.answer("GET", "/api/v1/nodes", Answer(500, {"kind": "Status", "message": "busy"}))
+    with pytest.raises(TemporaryError, match="busy"):
+        exhaust(cluster.watch_nodes(5))
+
+
+def make_stream(events: list[tuple[str, dict[str, Any]]]) -> Answer:
+    lines = [json.dumps({"type": word, "object": item}) + "\n" for word, item in events]
+    return Answer(200, "".join(lines))
+
+
+def exhaust(names: Iterator[str]) -> None:
+    for _ in names:
+        pass
+
+
+def test_an_object_that_somebody_else_changed_is_not_replaced(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    leases = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+    lease = {"kind": "Lease", "metadata": {"name": "l", "namespace": "kube-system"}}
+    conflict = Answer(409, {"kind": "Status", "reason": "Conflict", "message": "changed"})
+    apiserver.answer("POST", leases, Answer(201, lease), conflict)
+    assert cluster.create(lease) is True
+    assert cluster.create(lease) is False
+    apiserver.answer("PUT", f"{leases}/l", Answer(200, lease), conflict)
+    assert cluster.replace(lease) is True
+    assert cluster.replace(lease) is False

@@ -1,0 +1,33 @@
+"""Rules: what is opened to whom, and what is taken away again."""
+
+from domain.cloud.firewall import firewall_rules, machine_rules, rules_to_add, rules_to_delete
+from domain.cloud.records import RuleSpec
+from domain.spec.cluster import ClusterSpec, changed
+from tests.domain.makers import make_rules
+
+SPEC = changed(ClusterSpec(), {"access": {"allowed_cidrs": ["203.0.113.0/24", "198.51.100.7/32"]}})
+
+
+def test_only_the_allowed_sources_reach_api_ui_and_ssh() -> None:
+    outside = [rule for rule in firewall_rules(SPEC) if rule.name != "nodes"]
+    assert {rule.first_port for rule in outside} == {8080, 8443, 10022}
+    assert {rule.source for rule in outside} == {"203.0.113.0/24", "198.51.100.7/32"}
+    assert len(outside) == 6
+
+
+def test_without_sources_nothing_is_open_to_the_outside() -> None:
+    closed = firewall_rules(ClusterSpec()) + machine_rules(ClusterSpec())
+    assert {rule.source for rule in closed} == {"192.168.0.0/16"}
+
+
+def test_rules_that_mean_the_same_are_neither_added_nor_deleted() -> None:
+    wanted = (RuleSpec("api", "tcp", 8080, 8080, "0.0.0.0/0"),)
+    seen = make_rules("sg-a", (RuleSpec("somebody's", "tcp", 8080, None, ""),))
+    assert rules_to_add(wanted, seen) == ()
+    assert rules_to_delete(wanted, seen) == ()
+
+
+def test_a_hole_that_nobody_asked_for_is_closed() -> None:
+    hole = RuleSpec("all", "tcp", 1, 65535, "")
+    seen = make_rules("sg-a", (*firewall_rules(SPEC), hole))
+    assert [rule.spec for rule in rules_to_delete(firewall_rules(SPEC), seen)] == [hole]

@@ -1,0 +1,71 @@
+from dataclasses import replace
+from datetime import timedelta
+
+from domain.cloud.inventory import Inventory
+from domain.cloud.records import InstanceStatus
+from domain.kernel.names import MASTERS, NODES
+from domain.observe.alarms.signals import (
+    signal_certificates,
+    signal_machines,
+    signal_quota,
+    subjects_of,
+)
+from domain.observe.alarms.states import Subject
+from domain.observe.metrics.records import Sample
+from domain.spec.cluster import ClusterSpec, changed
+from tests.domain.makers import make_view
+from tests.domain.observe.alarms.alarm_makers import NOON
+
+SPEC = ClusterSpec()
+
+
+def values(samples: list[Sample]) -> dict[tuple[str, str], float]:
+    return {(sample.metric, sample.group): sample.value for sample in samples}
+
+
+def test_machine_that_does_not_run_is_missing() -> None:
+    view = make_view(SPEC)
+    master, first, *others = view.instances
+    halted = replace(first, status=InstanceStatus.STOPPED)
+    found = values(
+        list(signal_machines(SPEC, replace(view, instances=(master, halted, *others)), NOON))
+    )
+    assert found["machinesMissing", NODES] == 1
+    assert found["machinesMissing", MASTERS] == 0
+
+
+def test_group_at_its_maximum_is_said_only_where_scaling_could_move() -> None:
+    view = make_view(SPEC, nodes=3)
+    moving = changed(SPEC, {"nodes": {"count": 3, "maximum": 3}})
+    fixed = changed(SPEC, {"nodes": {"count": 3, "maximum": 3, "minimum": 3}})
+    assert values(list(signal_machines(moving, view, NOON)))["atMaximum", NODES] == 1
+    assert values(list(signal_machines(fixed, view, NOON)))["atMaximum", NODES] == 0
+    assert values(list(signal_machines(SPEC, view, NOON)))["atMaximum", NODES] == 0
+
+
+def test_quota_is_counted_in_nodes() -> None:
+    [sample] = signal_quota(SPEC, make_view(SPEC), {"instance": 9, "cpu": 5}, NOON)
+    assert sample.value == 2
+
+
+def test_quota_that_the_cloud_does_not_tell_has_no_sample() -> None:
+    assert list(signal_quota(SPEC, make_view(SPEC), {}, NOON)) == []
+
+
+def test_first_certificate_to_end_counts() -> None:
+    ends = [NOON + timedelta(days=90), NOON + timedelta(days=12)]
+    [sample] = signal_certificates(SPEC, ends, NOON)
+    assert sample.value == 12
+    assert list(signal_certificates(SPEC, [], NOON)) == []
+
+
+def test_group_whose_machines_are_all_gone_still_has_alarms() -> None:
+    assert subjects_of(SPEC, Inventory("demo")) == {
+        Subject(),
+        Subject(MASTERS),
+        Subject(NODES),
+    }
+
+
+def test_machines_are_named_as_their_nodes() -> None:
+    assert Subject(NODES, "k8s-node-k8s-node1") in subjects_of(SPEC, make_view(SPEC))

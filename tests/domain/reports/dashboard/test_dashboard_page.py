@@ -1,0 +1,243 @@
+import re
+from dataclasses import replace
+from datetime import UTC, timedelta, timezone
+from decimal import Decimal
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+from domain.kernel.money import add_up
+from domain.kernel.names import MASTERS, NODES
+from domain.observe.alarms.deliveries import Delivery, Outcome
+from domain.observe.alarms.messages import Message
+from domain.observe.alarms.states import Phase
+from domain.observe.cost import DailyCost, Saving
+from domain.observe.metrics.records import Trouble
+from domain.reports.dashboard.charts import (
+    MOST_MARKS,
+    WIDTH,
+    draw_alarms,
+    draw_costs,
+    draw_metric,
+    draw_pods,
+    draw_sizes,
+)
+from domain.reports.dashboard.page import draw_charts, write_page
+from domain.reports.dashboard.records import AlarmSpan, NodePods, ScaleEvent
+from domain.spec.alarms import Level
+from tests.domain.observe.alarms.alarm_makers import make_state
+from tests.domain.reports.dashboard.board_makers import BEGIN, END, at, make_board, make_series
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def texts(picture: str) -> list[str]:
+    return [element.text or "" for element in ElementTree.fromstring(picture).iter(f"{SVG}text")]
+
+
+def count(picture: str, tag: str) -> int:
+    return sum(1 for _ in ElementTree.fromstring(picture).iter(f"{SVG}{tag}"))
+
+
+class Words(HTMLParser):
+    """The words of a page, and every address that it would fetch."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.fetched: list[str] = []
+        self.feed(page)
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.fetched += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag in ("script", "link", "iframe", "img"):
+            self.fetched.append(tag)
+
+
+# Charts.
+
+
+def test_metric_has_a_band_and_a_line_for_each_unbroken_stretch() -> None:
+    board = make_board()
+    whole = draw_metric(board, [make_series(1, 2, 3)], UTC)
+    broken = draw_metric(board, [make_series(1, 2, None, 3, 4)], UTC)
+    assert (count(whole, "polygon"), count(whole, "polyline")) == (1, 3)
+    assert (count(broken, "polygon"), count(broken, "polyline")) == (2, 6)
+
+
+def test_lonely_sample_is_a_dot() -> None:
+    assert count(draw_metric(make_board(), [make_series(None, 5)], UTC), "circle") == 3
+
+
+def test_groups_share_a_chart_and_have_a_legend() -> None:
+    series = [make_series(10), make_series(50, group=MASTERS)]
+    words = texts(draw_metric(make_board(), series, UTC))
+    assert {NODES, MASTERS, "10 % (9 to 11)"} <= set(words)
+
+
+def test_scalings_are_marked_in_every_metric() -> None:
+    event = ScaleEvent(at(6), NODES, 2, 4)
+    plain = draw_metric(make_board(), [make_series(1, 2)], UTC)
+    marked = draw_metric(make_board(events=(event,)), [make_series(1, 2)], UTC)
+    assert "stroke-dasharray" not in plain
+    assert marked.count("stroke-dasharray") == 1
+
+
+def test_scalings_are_named_beside_the_size() -> None:
+    event = ScaleEvent(at(6), NODES, 2, 4)
+    picture = draw_sizes(make_board(events=(event,)), UTC)
+    assert "+2" in texts(picture)
+    assert "k8s-node: +2, then 4 machines" in picture
+
+
+def test_scaling_of_this_moment_is_named_inside_the_card() -> None:
+    board = make_board(events=(ScaleEvent(END, NODES, 12, 24),))
+    picture = ElementTree.fromstring(draw_sizes(board, UTC))
+    [word] = [one for one in picture.iter(f"{SVG}text") if one.text == "+12"]
+    assert float(word.attrib["x"]) + 3 * 8 <= WIDTH
+
+
+def test_so_many_scalings_that_they_would_hide_the_lines_are_not_marked() -> None:
+    events = tuple(ScaleEvent(at(n / 10), NODES, 1, n) for n in range(MOST_MARKS + 1))
+    picture = draw_metric(make_board(events=events), [make_series(1, 2)], UTC)
+    assert "stroke-dasharray" not in picture
+
+
+def test_legend_that_is_too_long_leaves_out_the_units() -> None:
+    long = {"metric": "networkIn", "unit": "B/s"}
+    series = [make_series(4.66e6, **long), make_series(4.66e6, group="a-group-of-" * 4, **long)]
+    words = " ".join(texts(draw_metric(make_board(), series, UTC)))
+    assert "4.66M" in words
+    assert "4.66 MB/s" not in words
+    assert "4.66 MB/s" in " ".join(texts(draw_metric(make_board(), series[:1], UTC)))
+
+
+def test_axis_of_many_days_shows_dates_only() -> None:
+    board = make_board(since=BEGIN - timedelta(days=30))
+    assert not [word for word in texts(draw_sizes(board, UTC)) if ":" in word]
+
+
+def test_page_names_its_zone_by_the_distance_to_utc() -> None:
+    china = timezone(timedelta(hours=8), "CST")  # which is also Chicago's and Havana's
+    assert "(UTC+08:00)" in write_page(make_board(), china)
+    assert "(UTC)" in write_page(make_board(), UTC)
+
+
+def test_page_without_samples_says_how_to_take_some() -> None:
+    assert "python -m flows.monitor" in write_page(make_board(series=()), UTC)
+    assert "python -m flows.monitor" not in write_page(make_board(), UTC)
+
+
+def test_negative_numbers_stay_inside_the_plot() -> None:
+    picture = draw_metric(make_board(), [make_series(-5, 5)], UTC)
+    places = re.findall(r'points="([^"]+)"', picture)
+    heights = [float(place.split(",")[1]) for line in places for place in line.split()]
+    assert all(68 <= height <= 228 for height in heights)
+    assert {"-5", "0", "5"} <= set(texts(picture))
+
+
+def test_clock_is_the_readers() -> None:
+    beijing = timezone(timedelta(hours=8))
+    board = make_board(since=at(0), until=at(6))
+    assert "09:00" in texts(draw_metric(board, [make_series(1, 2)], beijing))
+    assert "01:00" in texts(draw_metric(board, [make_series(1, 2)], UTC))
+
+
+def test_full_node_is_red_and_too_many_nodes_are_counted() -> None:
+    pods = [NodePods(f"k8s-node-{number:02}", NODES, 40 - number, 40) for number in range(45)]
+    picture = draw_pods([replace(line, pods=max(line.pods, 1)) for line in pods])
+    assert "40 of 40" in texts(picture)
+    assert picture.count("#d33a3a") == 1
+    assert "… and 5 more nodes with 5 pods" in texts(picture)
+
+
+def test_alarm_is_a_bar_on_the_lane_of_its_rule() -> None:
+    spans = (
+        AlarmSpan("cpu-high", "k8s-node-a", Level.WARNING, at(1), at(2)),
+        AlarmSpan("cpu-high", "k8s-node-a", Level.ERROR, at(5), None),
+    )
+    picture = draw_alarms(make_board(alarms=spans), UTC)
+    assert texts(picture).count("cpu-high: k8s-node-a") == 1
+    assert "error: cpu-high, k8s-node-a, 11-01 05:00 to now" in picture
+
+
+def test_costs_are_stacked_by_day() -> None:
+    costs = tuple(
+        DailyCost(at(24 * day).date(), group, Decimal(1), 3600)
+        for day in range(3)
+        for group in (MASTERS, NODES)
+    )
+    picture = draw_costs(make_board(costs=costs))
+    assert {"11-01", "11-02", "11-03", "3.00 yuan"} <= set(texts(picture))
+
+
+def test_empty_dashboard_is_drawn_too() -> None:
+    board = make_board(series=(), pods=(), sizes={}, rate=None)
+    for picture in draw_charts(board, UTC):
+        ElementTree.fromstring(picture)
+    assert "nothing has fired" in write_page(board, UTC)
+
+
+# The page.
+
+
+def test_page_fetches_nothing() -> None:
+    page = Words(write_page(make_board(), UTC))
+    assert page.fetched == []
+
+
+def test_page_shows_what_it_costs_and_what_is_guessed() -> None:
+    saving = Saving(NODES, 10, BEGIN, Decimal("3"), Decimal("10.5"))
+    cost = DailyCost(BEGIN.date(), NODES, Decimal("3"), 3600, ("x9.huge",))
+    words = " ".join(Words(write_page(make_board(saving=saving, costs=(cost,)), UTC)).words)
+    assert "0.500 yuan an hour; 365.00 yuan a month" in words
+    assert "≥ 3.00 yuan so far" in words
+    assert "7.50 yuan saved by scaling, against 10 nodes all the time" in words
+    assert "prices are guesses" in words
+    assert "x9.huge have no price" in words
+
+
+def test_unknown_saving_is_unknown_and_not_zero() -> None:
+    board = make_board(saving=Saving(NODES, 10, BEGIN, None, None))
+    assert "unknown saved by scaling" in " ".join(Words(write_page(board, UTC)).words)
+
+
+def test_unknown_price_makes_the_rate_a_least_one() -> None:
+    board = make_board(rate=add_up([("x9", None), ("router", Decimal(1))], guessed=False))
+    words = " ".join(Words(write_page(board, UTC)).words)
+    assert "≥ 1.00 yuan" in words
+    assert "price unknown: x9" in words
+
+
+def test_page_lists_alarms_gaps_and_what_was_not_delivered() -> None:
+    message = Message("[ERROR] demo", "", Level.ERROR)
+    untold = Delivery(
+        1, "dingtalk-robot/a", END, message, Outcome.FAILED, 3, "DingTalk answers 500"
+    )
+    board = make_board(
+        active=(make_state(Phase.FIRING),),
+        untold=(untold,),
+        troubles=(Trouble(NODES, "k8s-node-a", "nginxConns", "two numbers", 1234, BEGIN, END),),
+    )
+    words = " ".join(Words(write_page(board, UTC)).words)
+    for wanted in ("cpu-high", "DingTalk answers 500", "two numbers", "1,234"):
+        assert wanted in words
+
+
+def test_markup_in_foreign_words_is_escaped() -> None:
+    evil = "<script>alert(1)</script>"
+    board = make_board(
+        troubles=(Trouble(NODES, evil, evil, evil, 1, BEGIN, END),),
+        pods=(NodePods(evil, NODES, 1, 2),),
+        series=(make_series(1, metric=evil, title=evil, unit="%"),),
+        alarms=(AlarmSpan(evil, evil, Level.ERROR, at(1), None),),
+        lost=evil,
+    )
+    assert "<script" not in write_page(board, UTC)
+
+
+def test_database_that_is_gone_is_said_on_the_page() -> None:
+    board = make_board(series=(), lost="the samples' database does not answer")
+    assert "does not answer" in write_page(board, UTC)

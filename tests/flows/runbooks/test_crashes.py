@@ -1,0 +1,95 @@
+"""The runbooks of production, struck at every change that they make, in every way.
+
+The request is lost, the reply is lost, the change fails in a way that passes, or for good. The
+same run again must end where an undisturbed one ends: nothing twice, nothing left over.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from domain.kernel.errors import ClusterError
+from tests.flows.runbooks.world import Strike, Way, World, new_world
+
+Run = Callable[[World, Strike | None], None]
+
+
+def provision(world: World, strike: Strike | None) -> None:
+    world.provision(strike)
+
+
+def scale_out(world: World, strike: Strike | None) -> None:
+    world.scale(4, strike)
+
+
+def scale_in(world: World, strike: Strike | None) -> None:
+    world.scale(1, strike)
+
+
+def tear_down(world: World, strike: Strike | None) -> None:
+    world.teardown(strike)
+
+
+RUNS: dict[str, tuple[Run, tuple[Run, ...]]] = {
+    "provision": (provision, ()),
+    "scale out": (scale_out, (provision,)),
+    "scale in": (scale_in, (provision,)),
+    "teardown": (tear_down, (provision,)),
+}
+"""A run, and those that come before it."""
+
+
+def undisturbed(run: Run, before: tuple[Run, ...]) -> tuple[list[str], dict[str, object]]:
+    """The changes of a run, and what it leaves."""
+    with new_world() as world:
+        for earlier in before:
+            earlier(world, None)
+        counting = Strike()
+        run(world, counting)
+        return counting.changes, world.state()
+
+
+def until_done(world: World, run: Run, strike: Strike) -> int:
+    """Type the command until it ends well. Returns: how often that was."""
+    for typed in range(1, 4):
+        try:
+            run(world, strike)
+            return typed
+        except ClusterError:
+            continue
+    raise AssertionError("three times did not suffice")
+
+
+@pytest.mark.parametrize("way", list(Way), ids=list(Way))
+@pytest.mark.parametrize("name", list(RUNS), ids=list(RUNS))
+def test_a_run_that_is_struck_anywhere_converges(name: str, way: Way) -> None:
+    run, before = RUNS[name]
+    changes, expected = undisturbed(run, before)
+    for at in range(1, len(changes) + 1):
+        with new_world() as world:
+            for earlier in before:
+                earlier(world, None)
+            typed = until_done(world, run, Strike(at, way))
+            where = f"struck at change {at}, {changes[at - 1]}, {way}"
+            assert world.state() == expected, where
+            assert world.tokens() == [] or way is Way.FINAL, where
+            assert typed == 1 or way is Way.FINAL, f"{where}: had to be typed again"
+
+
+def test_the_runs_change_what_the_documents_say() -> None:
+    changes, state = undisturbed(*RUNS["provision"])
+    assert state["resources"] == {
+        "instance": 3,
+        "router": 1,
+        "vxnet": 1,
+        "eip": 1,
+        "loadbalancer": 1,
+        "listener": 3,
+        "backend": 3,
+        "security_group": 2,
+        "router_static": 3,
+        "keypair": 1,
+        "tag": 1,
+    }
+    assert changes.count("run_instances") == 2  # one a group
+    assert undisturbed(*RUNS["teardown"])[1]["resources"] == {}

@@ -1,0 +1,198 @@
+"""What the runbooks of production make of a cloud: against the local cloud's API."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
+
+import pytest
+
+from clients.qingcloud import QingCloud
+from domain.cloud.api import Cloud
+from domain.cloud.balancer import UI_NODE_PORT
+from domain.cloud.inventory import Inventory
+from domain.cloud.plan import Action, Plan, PlanItem
+from domain.cloud.planning import STALE, plan_cluster
+from domain.cloud.records import ListenerSpec, RuleSpec
+from domain.cloud.teardown import remove_machines
+from domain.kernel.errors import ClusterError, CommandFailed, MachinesFailed, NameTaken
+from domain.kernel.names import Names
+from domain.spec.cluster import ClusterSpec, changed
+from domain.spec.prices import Billing
+from tests.flows.runbooks.world import SPEC, Strike, World
+
+NAMES = Names("demo")
+
+
+def inventory(world: World) -> Inventory:
+    return world.open().inventory()
+
+
+def plan(world: World, spec: ClusterSpec = SPEC) -> Plan:
+    return plan_cluster(spec, inventory(world))
+
+
+def cloud(world: World) -> QingCloud:
+    return cast(QingCloud, world.open().cloud)
+
+
+def test_a_second_run_changes_nothing_and_the_plan_says_so(world: World) -> None:
+    world.provision()
+    assert plan(world).changes == ()
+    seen, strike = inventory(world), Strike()
+    world.provision(strike)
+    assert strike.changes == ["kubernetes apply"]  # the description, which is looked at there
+    assert inventory(world) == seen
+
+
+WAITS = ("read_jobs", "read_vpc")
+"""Calls of waits: how many there are depends on the machine that the test runs on."""
+
+
+@pytest.mark.parametrize(
+    ("run", "most"),
+    [
+        pytest.param(lambda world, strike: world.provision(strike), 17, id="nothing to do"),
+        pytest.param(lambda world, strike: world.scale(10, strike), 30, id="eight more nodes"),
+        pytest.param(lambda world, strike: world.scale(1, strike), 22, id="one node less"),
+        pytest.param(lambda world, strike: world.teardown(strike), 40, id="teardown"),
+    ],
+)
+def test_a_run_asks_each_question_once(
+    world: World, run: Callable[[World, Strike], None], most: int
+) -> None:
+    world.provision()
+    strike = Strike()
+    run(world, strike)
+    asked = [call for call in strike.calls if call not in WAITS]
+    boots = asked.count("find_instances") - 4  # looked at again while machines boot or end
+    assert len(asked) - max(0, boots) <= most, Counter(asked)
+
+
+def test_machines_of_a_group_start_in_one_call(world: World) -> None:
+    world.provision(spec=SPEC.with_nodes(5))
+    assert world.resources()["instance"] == 6
+    assert world.daemon.iaas.calls["RunInstances"] == 2  # one a group
+
+
+def test_more_nodes_add_machines_and_touch_no_other(world: World) -> None:
+    world.provision()
+    before = {machine.id for machine in world.machines()}
+    world.provision(spec=SPEC.with_nodes(4))
+    after = {machine.id for machine in world.machines()}
+    assert before < after
+    assert len(after - before) == 2
+
+
+def test_a_machine_that_fails_holds_up_no_other_and_is_named(world: World) -> None:
+    world.provision()
+    known = {machine.id for machine in world.machines()}
+    world.break_next(1)
+    with pytest.raises(CommandFailed, match="the disk is full"):
+        world.scale(5)
+    assert len(world.nodes) == 5  # of six machines
+    assert world.tokens() == []
+    [sick] = world.broken
+    assert sick not in known
+    world.broken.clear()
+    world.scale(5)
+    assert len(world.nodes) == 6
+
+
+def test_several_machines_that_fail_are_named_together(world: World) -> None:
+    world.provision()
+    world.break_next(2)
+    with pytest.raises(ClusterError) as caught:
+        world.scale(5)
+    assert isinstance(caught.value, MachinesFailed | CommandFailed)
+    assert len(world.nodes) == 4
+    assert world.state()["resources"] == {**world.resources(), "instance": 6}
+
+
+def test_nodes_whose_machine_is_gone_are_deleted_with_their_keys(world: World) -> None:
+    world.provision()
+    [gone, _] = inventory(world).nodes
+    remove_machines(cast(Cloud, cloud(world)), "demo", [gone], world.clock)
+    world.provision()
+    state = world.state()
+    assert state["nodes are machines"]
+    assert state["keys are of machines"]
+    assert len(world.nodes) == 3
+
+
+def test_another_s_network_of_our_name_is_never_touched(world: World) -> None:
+    cloud(world).create_vpc(NAMES.router, "172.16.0.0/16", "")
+    before = world.resources()
+    with pytest.raises(NameTaken, match=r"172\.16\.0\.0/16, wanted is 192\.168\.0\.0/16"):
+        world.provision()
+    assert world.resources() == before
+
+
+def test_a_tag_that_is_used_for_something_else_is_left_alone(world: World) -> None:
+    eip_id = cloud(world).allocate_eip("another's", 1, Billing.TRAFFIC)
+    tag_id = cloud(world).create_tag(NAMES.tag)
+    cloud(world).attach_tag(tag_id, [("eip", eip_id)])
+    world.provision()
+    assert inventory(world).tag is None
+    world.teardown()
+    assert inventory(world).is_empty
+    assert [tag.resource_ids for tag in cloud(world).find_tags(NAMES.tag)] == [(eip_id,)]
+
+
+def test_a_hole_in_the_firewall_is_planned_and_closed(world: World) -> None:
+    world.provision()
+    firewall = inventory(world).firewall
+    assert firewall is not None
+    cloud(world).add_rules(firewall.id, [RuleSpec("hole", "tcp", 1, 65535, "")])
+    (change,) = plan(world).changes
+    assert (change.action, change.reason) == (Action.CHANGE, "0 rules missing, 1 unwanted")
+    world.provision()
+    assert plan(world).changes == ()
+
+
+def test_another_port_for_the_api_leaves_nothing_of_the_old_one(world: World) -> None:
+    world.provision()
+    whole = world.resources()
+    moved = changed(SPEC, {"access": {"api_port": 9443}})
+    [old] = [one for one in inventory(world).listeners if one.port == 8080]
+    stale = PlanItem("listener", "k8s.demo.api", Action.DELETE, STALE, old.id)
+    assert stale in plan(world, moved).changes
+    world.provision(spec=moved)
+    assert sorted(one.port for one in inventory(world).listeners) == [6443, 8443, 9443]
+    assert plan(world, moved).changes == ()
+    assert world.resources() == whole
+
+
+def test_ports_that_change_places_lead_where_they_should(world: World) -> None:
+    world.provision()
+    swapped = changed(SPEC, {"access": {"api_port": 8443, "ui_port": 8080}})
+    world.provision(spec=swapped)
+    seen = inventory(world)
+    ports = {backend.listener_id: backend.port for backend in seen.backends}
+    assert {one.port: ports[one.id] for one in seen.listeners} == {
+        8443: 6443,
+        6443: 6443,
+        8080: UI_NODE_PORT,
+    }
+    assert plan(world, swapped).changes == ()
+
+
+def test_a_listener_that_another_made_stays(world: World) -> None:
+    world.provision()
+    [lb] = cloud(world).find_loadbalancers(NAMES.balancer)
+    cloud(world).add_listeners(lb.id, [ListenerSpec("shop", 9000)])
+    world.provision()
+    assert plan(world).changes == ()
+    assert 9000 in {one.port for one in inventory(world).listeners}
+
+
+def test_a_remembering_cloud_reads_what_the_cloud_reads(world: World) -> None:
+    """Whatever a run has changed, its memory answers as the cloud itself does."""
+    cluster = world.open()
+    world.provision()
+    cluster.look_again()
+    first = cluster.inventory()
+    known = cast(Cloud, cluster.cloud)
+    assert cluster.inventory() == inventory(world)
+    known.delete_tags([first.tag.id] if first.tag else [])
+    assert cluster.inventory() == inventory(world) == replace(first, tag=None)

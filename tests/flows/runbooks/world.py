@@ -1,0 +1,400 @@
+"""What the runbooks of production meet in a test: the local cloud's API over HTTP, and, at the
+border, machines and a Kubernetes API that remember what was done to them.
+
+One change of a run can be struck: its request is lost, its reply is lost, it fails in a way that
+passes, or for good.
+"""
+
+import base64
+import json
+import struct
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from functools import partial
+from typing import Any, cast
+
+from pydantic import SecretStr
+
+from blocks.accounts import QingCloudAccount
+from clients.kubernetes import ClusterClient
+from clients.qingcloud import QingCloud
+from clients.ssh import SshMachine, SshTarget
+from domain.cloud.api import Cloud
+from domain.cloud.inventory import read_inventory
+from domain.cloud.known import CHANGES, remembering
+from domain.cloud.records import Instance
+from domain.cluster.api import SYSTEM, Manifest, Node, Pod
+from domain.kernel.errors import FinalError, NotFound, TemporaryError, UnknownOutcome
+from domain.kernel.names import MASTERS, NODES
+from domain.node.install import FOLDER, GROUP_LABEL, INSTANCE_LABEL
+from domain.node.shell import Output
+from domain.spec.cluster import ClusterSpec, changed
+from flows.runbooks.provision import provision
+from flows.runbooks.scale import scale_in, scale_out
+from flows.runbooks.teardown import teardown
+from flows.scale import leaving_machines
+from tasks.cluster import Cluster
+from tasks.control_plane import find_spec, store_spec
+from tasks.executors import PlainSteps
+from tests.iaas_daemon import ACCOUNT, ZONE, IaasDaemon
+from tests.memory_vault import MemoryVault
+
+SPEC = changed(ClusterSpec(), {"access": {"allowed_cidrs": ["127.0.0.0/8"]}})
+
+
+class Way(StrEnum):
+    """How a change goes wrong."""
+
+    REQUEST_LOST = "request lost"
+    REPLY_LOST = "reply lost"
+    TEMPORARY = "temporary"
+    FINAL = "final"
+
+
+class HurriedClock:
+    """Time in which waits and pauses take a hundredth of a second at most, and still pass."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._ahead
+
+    def sleep(self, seconds: float, /) -> None:
+        nap = min(seconds, 0.005)
+        time.sleep(nap)
+        self._ahead += seconds - nap
+
+
+class Strike:
+    """The change of a given number, counted from 1, goes wrong once; 0 strikes none."""
+
+    def __init__(self, at: int = 0, way: Way = Way.FINAL) -> None:
+        self.at, self.way = at, way
+        self.changes: list[str] = []
+        self.calls: list[str] = []
+
+    def change(self, name: str, act: Callable[[], Any], lost: type[TemporaryError]) -> Any:
+        self.changes.append(name)
+        if len(self.changes) != self.at:
+            return act()
+        match self.way:
+            case Way.REQUEST_LOST:
+                raise lost(f"{name}: no reply")
+            case Way.REPLY_LOST:
+                act()
+                raise lost(f"{name}: no reply")
+            case Way.TEMPORARY:
+                raise TemporaryError(f"{name}: please try later")
+            case Way.FINAL:
+                raise FinalError(f"{name}: refused")
+
+
+class StruckCloud:
+    """A cloud client, one change of which goes wrong."""
+
+    def __init__(self, cloud: QingCloud, strike: Strike) -> None:
+        self._cloud, self._strike = cloud, strike
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._cloud, name)
+        if not callable(call):
+            return call
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self._strike.calls.append(name)
+            if name not in CHANGES:
+                return call(*args, **kwargs)
+            act = partial(call, *args, **kwargs)
+            return self._strike.change(name, act, UnknownOutcome)
+
+        return counted
+
+
+class Api:
+    """The part of `ClusterClient` that the runbooks use; its objects are the world's."""
+
+    def __init__(self, world: "World", strike: Strike) -> None:
+        self._world, self._strike = world, strike
+
+    def __enter__(self) -> "Api":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def is_ready(self) -> bool:
+        return self._world.api_answers
+
+    def read_version(self) -> str:
+        return "v1.36.4"
+
+    def list_nodes(self) -> Sequence[Node]:
+        return list(self._world.nodes.values())
+
+    def read_node(self, name: str) -> Node | None:
+        return self._world.nodes.get(name)
+
+    def read(self, kind: str, name: str, namespace: str = "") -> Manifest | None:
+        if kind != "Node":
+            return self._world.objects.get((kind, namespace, name))
+        node = self._world.nodes.get(name)
+        if node is None:
+            return None
+        annotations = self._world.annotations.get(name, {})
+        spec = {} if node.schedulable else {"unschedulable": True}
+        return {"metadata": {"name": name, "annotations": annotations}, "spec": spec}
+
+    def list_pods(
+        self, *, node: str = "", namespace: str = "", selector: str = ""
+    ) -> Sequence[Pod]:
+        return [pod for pod in self._world.pods if node in ("", pod.node)]
+
+    def count_workload_pods(self) -> Mapping[str, int]:
+        return Counter(pod.node for pod in self._world.pods)
+
+    def count_unschedulable(self) -> int:
+        return 0
+
+    def list_attached_volumes(self, node: str) -> list[str]:
+        return []
+
+    def apply(self, manifest: Manifest) -> bool:
+        return bool(self._change("apply", lambda: self._world.apply(manifest)))
+
+    def delete(self, kind: str, name: str, namespace: str = "") -> bool:
+        return bool(self._change("delete", lambda: self._world.delete(kind, name, namespace)))
+
+    def label_node(self, node: str, labels: Mapping[str, str]) -> None:
+        self._change("label", lambda: None)
+
+    def annotate_node(self, node: str, annotations: Mapping[str, str | None]) -> None:
+        self._change("annotate", lambda: self._world.annotate(node, annotations))
+
+    def set_schedulable(self, node: str, schedulable: bool) -> None:
+        self._change("cordon", lambda: self._world.cordon(node, schedulable))
+
+    def evict(self, pod: Pod) -> bool:
+        return bool(self._change("evict", lambda: self._world.evict(pod)))
+
+    def _change(self, name: str, act: Callable[[], object]) -> object:
+        return self._strike.change(f"kubernetes {name}", act, TemporaryError)
+
+
+class Machine:
+    """An SSH connection to one machine of the world."""
+
+    def __init__(self, world: "World", strike: Strike, address: str) -> None:
+        self._world, self._strike, self._address = world, strike, address
+
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        deadline: float,
+        on_line: Callable[[str], None] = lambda line: None,
+    ) -> Output:
+        def act() -> Output:
+            done = self._world.run(self._address, argv)
+            on_line(done.stdout.strip())
+            return done
+
+        return cast(Output, self._strike.change("ssh", act, TemporaryError))
+
+    def write_file(self, path: str, content: bytes, mode: int) -> None:
+        self._world.files[self._address, path] = content
+
+
+class World:
+    """Everything outside of the product, for as long as a test lasts: several runs meet it."""
+
+    def __init__(self, daemon: IaasDaemon) -> None:
+        self.daemon, self.vault, self.clock = daemon, MemoryVault(), HurriedClock()
+        self.nodes: dict[str, Node] = {}
+        self.annotations: dict[str, dict[str, str | None]] = {}
+        self.pods: list[Pod] = []
+        self.objects: dict[tuple[str, str, str], Manifest] = {}
+        self.files: dict[tuple[str, str], bytes] = {}
+        self.broken: set[str] = set()  # ids of machines whose installer fails
+        self._breaking = 0
+        self._cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
+
+    def open(self, strike: Strike | None = None) -> Cluster:
+        """The handle of a new run."""
+        strike = strike or Strike()
+        account = QingCloudAccount(
+            zone=ZONE,
+            access_key_id=ACCOUNT.key_id,
+            secret_access_key=SecretStr(ACCOUNT.secret),
+            endpoint=self.daemon.endpoint,
+            bills=False,
+        )
+
+        def connect(target: SshTarget, **_: object) -> SshMachine:
+            return cast(SshMachine, Machine(self, strike, target.address))
+
+        return Cluster(
+            account,
+            "demo",
+            "demo-test",
+            cloud=remembering(cast(Cloud, StruckCloud(self._cloud, strike))),
+            vault=self.vault,
+            clock=self.clock,
+            connect_api=lambda access: cast(ClusterClient, Api(self, strike)),
+            connect_ssh=connect,
+        )
+
+    # Runs, as the flows make them.
+
+    def provision(self, strike: Strike | None = None, spec: ClusterSpec = SPEC) -> None:
+        cluster = self.open(strike)
+        stored = find_spec(cluster)
+        wanting = cluster.wanting(spec)
+        steps = PlainSteps(self.clock)
+        provision(steps, wanting, is_stored=stored is not None, demo=False, ui=False)
+
+    def scale(self, count: int, strike: Strike | None = None) -> None:
+        cluster, steps = self.open(strike), PlainSteps(self.clock)
+        stored = find_spec(cluster)
+        assert stored is not None
+        wanting = cluster.wanting(stored.with_nodes(count))
+        if leaving := leaving_machines(cluster, NODES, count):
+            scale_in(steps, wanting, leaving)
+        else:
+            scale_out(steps, wanting)
+        steps.run(store_spec, wanting)
+
+    def teardown(self, strike: Strike | None = None) -> None:
+        teardown(PlainSteps(self.clock), self.open(strike))
+        self._forget_what_machines_held()
+
+    def _forget_what_machines_held(self) -> None:
+        if not self.machines():
+            self.nodes.clear()
+            self.objects.clear()
+            self.annotations.clear()
+
+    @property
+    def api_answers(self) -> bool:
+        return any(node.labels[GROUP_LABEL] == MASTERS for node in self.nodes.values())
+
+    # What they leave.
+
+    def resources(self) -> dict[str, int]:
+        counts = dict(self.daemon.iaas.count_resources())
+        counts.pop("security_group_rule", None)
+        return counts
+
+    def machines(self) -> tuple[Instance, ...]:
+        return read_inventory(cast(Cloud, self._cloud), "demo").instances
+
+    def tokens(self) -> list[str]:
+        return [name for kind, _, name in self.objects if kind == "Secret"]
+
+    def state(self) -> dict[str, object]:
+        """What must be the same after a run that was struck as after one that was not."""
+        machines = self.machines()
+        ids = {machine.id for machine in machines}
+        names = Counter(machine.name for machine in machines)
+        stored = self.objects.get(("ConfigMap", SYSTEM, "cluster-spec"))
+        return {
+            "resources": self.resources(),
+            "machines": dict(names),
+            "nodes are machines": {node.labels[INSTANCE_LABEL] for node in self.nodes.values()}
+            == ids,
+            "nodes are schedulable": all(node.schedulable for node in self.nodes.values()),
+            "keys are of machines": set(self.vault.kept.host_keys) == ids
+            if self.vault.kept
+            else None,
+            "wanted": json.loads(stored["data"]["spec.json"])["nodes"]["count"] if stored else None,
+        }
+
+    # What machines and Kubernetes do.
+
+    def run(self, address: str, argv: Sequence[str]) -> Output:
+        command = argv[2]
+        machine = self._at(address)
+        if "ssh-keygen" in command:
+            return Output(f"ssh-ed25519 {_public_key(machine.id)}\n", "", 0)
+        if f"{FOLDER}/k8s_" in command:
+            if self._breaking and f"{machine.id}" not in self.broken:
+                self._breaking -= 1
+                self.broken.add(machine.id)
+            if machine.id in self.broken:
+                return Output("ERROR the disk is full\n", "", 3)
+            if "k8s_master_installer.sh" in command or argv[-1] == "join":
+                self._join(machine)
+        return Output("done\n", "", 0)
+
+    def break_next(self, machines: int) -> None:
+        """Let the installers of so many machines fail, the next ones that are installed."""
+        self._breaking = machines
+
+    def _at(self, address: str) -> Instance:
+        machines = self.machines()
+        inner = [machine for machine in machines if machine.private_ip == address]
+        return inner[0] if inner else next(one for one in machines if "master" in one.name)
+
+    def _join(self, machine: Instance) -> None:
+        group = machine.name.removeprefix("k8s.demo.")
+        name = f"{group}-{machine.id.removeprefix('i-')}"
+        labels = {GROUP_LABEL: group, INSTANCE_LABEL: machine.id}
+        self.nodes[name] = Node(name, machine.private_ip, True, True, 40, "v1.36.4", labels)
+
+    def apply(self, manifest: Manifest) -> bool:
+        metadata = manifest["metadata"]
+        key = (manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+        if self.objects.get(key) == manifest:
+            return False
+        self.objects[key] = manifest
+        if metadata["name"].startswith("bootstrap-token-"):
+            token = metadata["name"].removeprefix("bootstrap-token-")
+            self.objects["ConfigMap", "kube-public", "cluster-info"] = {
+                "data": {f"jws-kubeconfig-{token}": "signed"}
+            }
+        return True
+
+    def delete(self, kind: str, name: str, namespace: str) -> bool:
+        if kind == "Node":
+            return self.nodes.pop(name, None) is not None
+        return self.objects.pop((kind, namespace, name), None) is not None
+
+    def annotate(self, node: str, annotations: Mapping[str, str | None]) -> None:
+        merged = {**self.annotations.get(node, {}), **annotations}
+        self.annotations[node] = {key: value for key, value in merged.items() if value is not None}
+
+    def cordon(self, node: str, schedulable: bool) -> None:
+        if node not in self.nodes:
+            raise NotFound(node)
+        seen = self.nodes[node]
+        self.nodes[node] = Node(
+            seen.name,
+            seen.address,
+            seen.ready,
+            schedulable,
+            seen.pods_allocatable,
+            seen.version,
+            seen.labels,
+        )
+
+    def evict(self, pod: Pod) -> bool:
+        self.pods = [one for one in self.pods if one.uid != pod.uid]
+        return True
+
+
+def _public_key(text: str) -> str:
+    blob = struct.pack(">I", 11) + b"ssh-ed25519" + struct.pack(">I", 32) + text.encode().ljust(32)
+    return base64.b64encode(blob).decode()
+
+
+@contextmanager
+def new_world() -> Iterator[World]:
+    with IaasDaemon() as daemon:
+        yield World(daemon)

@@ -1,0 +1,42 @@
+"""Handles of clusters for tests: with a cloud of the test's, or one that does not answer."""
+
+import time
+from typing import cast
+
+from pydantic import SecretStr
+
+from blocks.accounts import QingCloudAccount
+from domain.cloud.api import Cloud
+from domain.cloud.known import remembering
+from domain.kernel.waiting import Clock
+from domain.secrets.vault import Vault
+from domain.spec.cluster import ClusterSpec
+from localcloud.iaas.signature import Account
+from tasks.cluster import Cluster
+from tests.iaas_daemon import ACCOUNT, ZONE
+from tests.memory_vault import MemoryVault
+
+NOWHERE = "http://127.0.0.1:9/iaas/"
+
+
+def make_account(endpoint: str = NOWHERE, key: Account = ACCOUNT) -> QingCloudAccount:
+    return QingCloudAccount(
+        zone=ZONE,
+        access_key_id=key.key_id,
+        secret_access_key=SecretStr(key.secret),
+        endpoint=endpoint,
+        bills=False,
+    )
+
+
+def make_cluster(
+    spec: ClusterSpec,
+    account: QingCloudAccount | None = None,
+    vault: Vault | None = None,
+    clock: Clock = time,
+) -> Cluster:
+    account = account or make_account()
+    cloud = remembering(cast(Cloud, account.client()))
+    key = f"{spec.name}-test"
+    vault = vault or MemoryVault()
+    return Cluster(account, spec.name, key, cloud=cloud, vault=vault, clock=clock).wanting(spec)
