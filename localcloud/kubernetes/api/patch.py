@@ -5,30 +5,15 @@ Nothing here changes its arguments; every function returns a new document.
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass, replace
 from typing import Any
+
+from localcloud.kubernetes.objects.schema import Field, Record, record
 
 Json = Any
 
-MERGE_KEYS: Mapping[str, str] = {
-    "conditions": "type",
-    "containers": "name",
-    "containerStatuses": "name",
-    "env": "name",
-    "ephemeralContainers": "name",
-    "hostAliases": "ip",
-    "imagePullSecrets": "name",
-    "initContainers": "name",
-    "ownerReferences": "uid",
-    "secrets": "name",
-    "topologySpreadConstraints": "topologyKey",
-    "volumeDevices": "devicePath",
-    "volumeMounts": "mountPath",
-    "volumes": "name",
-}
-"""Lists of records that a strategic merge joins by a key; see `merge_key` for two more."""
-
-_MERGED_VALUES = frozenset({"finalizers", "podCIDRs"})
-"""Lists of plain values that a strategic merge unites."""
+_KEY_DEFAULTS = {"protocol": "TCP"}
+"""What apply takes for a key of a list's records that is not given."""
 
 
 class BadPatch(ValueError):
@@ -150,8 +135,56 @@ def merge_patch(document: Json, patch: Json) -> Json:
 # Strategic merge and apply
 
 
-def strategic_merge(document: Json, patch: Json) -> Json:
-    """Merge as `kubectl` means it: the known lists are joined by their keys.
+@dataclass(frozen=True)
+class _Rules:
+    """How one field, or all that stands below it, is merged; without a field, nothing is known."""
+
+    field: Field | None
+    of: Record | None
+    is_apply: bool
+
+    def below(self, name: str) -> "_Rules":
+        """The rules for a field of this record."""
+        field = self.of.fields.get(name) if self.of else None
+        of = record(field.type) if field and field.is_record else None
+        return replace(self, field=field, of=of)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that join the records of this list."""
+        if self.field is None:
+            return ()
+        if self.is_apply:
+            return self.field.list_keys
+        return (self.field.merge_key,) if self.field.merge_key and self._merges else ()
+
+    @property
+    def unites(self) -> bool:
+        """Whether a list of plain values is united with the given one."""
+        if self.field is None or self.keys:
+            return False
+        return self.field.list_type == "set" if self.is_apply else self._merges
+
+    @property
+    def replaces(self) -> bool:
+        """Whether an object is replaced as a whole."""
+        if self.is_apply:
+            return "atomic" in (self.field and self.field.map_type, self.of and self.of.map_type)
+        return self.field is not None and self.field.strategy == "replace"
+
+    @property
+    def _merges(self) -> bool:
+        return self.field is not None and "merge" in self.field.strategy.split(",")
+
+    def identity(self, item: Any) -> Any:
+        """What tells an item of this list from the others."""
+        if self.keys and isinstance(item, dict):
+            return tuple(item.get(key, _KEY_DEFAULTS.get(key)) for key in self.keys)
+        return item
+
+
+def strategic_merge(of: Record, document: Json, patch: Json) -> Json:
+    """Merge as `kubectl` means it: lists are joined by the keys that the record's fields name.
 
     `$patch: delete | replace | merge`, `$retainKeys`, `$setElementOrder/…` and
     `$deleteFromPrimitiveList/…` are understood.
@@ -159,29 +192,30 @@ def strategic_merge(document: Json, patch: Json) -> Json:
     Raises:
         BadPatch: an unknown `$patch`, or a list element without its merge key.
     """
-    return _merge(document, patch, "", nulls_remove=True)
+    return _merge(document, patch, _Rules(None, of, is_apply=False))
 
 
-def apply_patch(document: Json, wanted: Json) -> Json:
-    """Merge a server-side apply: as strategic, but nothing is taken away.
+def apply_patch(of: Record, document: Json, wanted: Json) -> Json:
+    """Merge a server-side apply: nothing is taken away, and lists have their own keys.
 
     Who owns a field is not kept, so what an applier gives up stays.
+
+    Raises:
+        BadPatch: a list element without its keys.
     """
-    return _merge(document, wanted, "", nulls_remove=False)
+    return _merge(document, wanted, _Rules(None, of, is_apply=True))
 
 
-def _merge(document: Json, patch: Json, field: str, *, nulls_remove: bool) -> Json:
+def _merge(document: Json, patch: Json, rules: _Rules) -> Json:
     if isinstance(patch, dict):
-        return _merge_object(document, patch, field, nulls_remove=nulls_remove)
+        return _merge_object(document, patch, rules)
     if isinstance(patch, list):
-        return _merge_list(document, patch, field, nulls_remove=nulls_remove)
+        return _merge_list(document, patch, rules)
     return patch
 
 
-def _merge_object(
-    document: Json, patch: Mapping[str, Any], field: str, *, nulls_remove: bool
-) -> dict[str, Any]:
-    base = document if isinstance(document, dict) else {}
+def _merge_object(document: Json, patch: Mapping[str, Any], rules: _Rules) -> dict[str, Any]:
+    base = document if isinstance(document, dict) and not rules.replaces else {}
     match patch.get("$patch"):
         case "replace":
             return {key: deepcopy(value) for key, value in patch.items() if key != "$patch"}
@@ -199,74 +233,55 @@ def _merge_object(
             result[name] = [item for item in result.get(name, []) if item not in value]
         elif key.startswith("$"):
             continue
-        elif value is None:
-            if nulls_remove:
-                result.pop(key, None)
-        else:
-            result[key] = _merge(result.get(key), value, key, nulls_remove=nulls_remove)
+        elif value is not None:
+            result[key] = _merge(result.get(key), value, rules.below(key))
+        elif not rules.is_apply:
+            result.pop(key, None)
     for key, order in patch.items():
         if key.startswith("$setElementOrder/"):
             name = key.partition("/")[2]
-            result[name] = _in_order(result.get(name) or [], order, base.get(name) or [], name)
+            items, before = result.get(name) or [], base.get(name) or []
+            result[name] = _in_order(items, order, before, rules.below(name))
     return result
 
 
-def _merge_list(
-    document: Json, patch: Sequence[Any], field: str, *, nulls_remove: bool
-) -> list[Any]:
+def _merge_list(document: Json, patch: Sequence[Any], rules: _Rules) -> list[Any]:
     base: list[Any] = document if isinstance(document, list) else []
-    if field in _MERGED_VALUES:
+    if rules.unites:
         return [*base, *(item for item in patch if item not in base)]
-    key = merge_key(field, [*base, *patch])
-    if key is None or any(isinstance(i, dict) and i.get("$patch") == "replace" for i in patch):
+    inner = replace(rules, field=None)
+    if not rules.keys or any(isinstance(i, dict) and i.get("$patch") == "replace" for i in patch):
         return [
-            _merge(None, item, "", nulls_remove=nulls_remove)
+            _merge(None, item, inner)
             for item in patch
             if not (isinstance(item, dict) and item.keys() == {"$patch"})
         ]
     result = list(base)
     for item in patch:
-        _merge_item(result, item, key, nulls_remove=nulls_remove)
-    return _in_order(result, patch, base, field)
+        _merge_item(result, item, rules)
+    return _in_order(result, patch, base, rules)
 
 
-def _merge_item(
-    result: list[Any], item: Mapping[str, Any], key: str, *, nulls_remove: bool
-) -> None:
-    if not isinstance(item, dict) or key not in item:
-        raise BadPatch(f"map: {item} does not contain declared merge key: {key}")
-    same = [i for i, old in enumerate(result) if old.get(key) == item[key]]
+def _merge_item(result: list[Any], item: Mapping[str, Any], rules: _Rules) -> None:
+    for key in rules.keys:
+        if not isinstance(item, dict) or (key not in item and key not in _KEY_DEFAULTS):
+            raise BadPatch(f"map: {item} does not contain declared merge key: {key}")
+    wanted, inner = rules.identity(item), replace(rules, field=None)
+    same = [place for place, old in enumerate(result) if rules.identity(old) == wanted]
     if item.get("$patch") == "delete":
-        result[:] = [old for old in result if old.get(key) != item[key]]
+        result[:] = [old for old in result if rules.identity(old) != wanted]
     elif same:
-        result[same[0]] = _merge(result[same[0]], item, "", nulls_remove=nulls_remove)
+        result[same[0]] = _merge(result[same[0]], item, inner)
     else:
-        result.append(_merge(None, item, "", nulls_remove=nulls_remove))
-
-
-def merge_key(field: str, items: Sequence[Any]) -> str | None:
-    """The key that joins the records of a list, or None where the list is replaced whole."""
-    if field == "addresses":  # of a node; those of endpoints are replaced
-        return "type" if any(isinstance(item, dict) and "type" in item for item in items) else None
-    if field == "ports":  # of a container, of a Service; those of endpoints are replaced
-        if any(isinstance(item, dict) and "containerPort" in item for item in items):
-            return "containerPort"
-        if any(isinstance(item, dict) and "port" in item for item in items):
-            return "port"
-        return None
-    return MERGE_KEYS.get(field)
+        result.append(_merge(None, item, inner))
 
 
 def _in_order(
-    items: list[Any], order: Sequence[Any], before: Sequence[Any], field: str
+    items: list[Any], order: Sequence[Any], before: Sequence[Any], rules: _Rules
 ) -> list[Any]:
     """Order a merged list: the patch's elements as it names them, each other one before those
     that it preceded in the document."""
-    key = merge_key(field, [*items, *order])
-
-    def identity(item: Any) -> Any:
-        return item.get(key) if key and isinstance(item, dict) else item
-
+    identity = rules.identity
     wanted, known = [identity(item) for item in order], [identity(item) for item in before]
 
     def place(item: Any, unknown: int) -> int:
