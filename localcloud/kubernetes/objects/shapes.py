@@ -47,6 +47,7 @@ _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
 }
 """What may stand for each type of the table; all others are records."""
 
+_BITS = {"int32": 31, "int64": 63}
 _GO_TYPES = {"boolean": "bool", "byte": "[]uint8", "strings": "[]string"}
 _OWN_READERS = {"Time": "string", "MicroTime": "string", "IntOrString": "int32"}
 """Types that read themselves in Go, so that its messages name no field, and what they read."""
@@ -122,17 +123,22 @@ def _check_field(
     container = {"list": list, "dict": dict}.get(field.container)
     if container and not isinstance(value, container):
         raise _wrong(kind, of, value, path, field)
-    fitting = _JSON_TYPES.get(field.type)
     for place, item in _items(field, value, path):
-        if fitting is None:
-            if not isinstance(item, dict):
-                raise _wrong(kind, of, item, path, field, inside=True)
+        if field.is_record and isinstance(item, dict):
             _check_record(kind, record(field.type), item, place, missing)
-        # Exact types, as True would be a number; only texts may be words of an enumeration.
-        elif type(item) not in fitting and not (str in fitting and isinstance(item, str)):
+        elif field.is_record or not _fits(field, item):
             raise _wrong(kind, of, item, path, field, inside=True)
         elif field.type in _READERS:
             _require_readable(kind, field.type, item)
+
+
+def _fits(field: Field, value: Any) -> bool:
+    """Whether a value has the type of a field, and is no number that is too large for it."""
+    fitting, bits = _JSON_TYPES[field.type], _BITS.get(field.type)
+    # Exact types, as True would be a number; only texts may be words of an enumeration.
+    if type(value) not in fitting and not (str in fitting and isinstance(value, str)):
+        return False
+    return bits is None or -(1 << bits) <= value < 1 << bits
 
 
 def _moment(text: str) -> None:
@@ -185,7 +191,10 @@ def _wrong(
     target = f"struct field {of.name.rpartition('.')[2]}.{place} of type {go_type}"
     if field.type in _OWN_READERS and (inside or not field.container):
         target = f"value of type {_OWN_READERS[field.type]}"
-    why = f"json: cannot unmarshal {json_word(value)} into Go {target}"
+    found = json_word(value)
+    if field.type in _BITS and found == "number":  # too large, or broken
+        found = f"number {value}"
+    why = f"json: cannot unmarshal {found} into Go {target}"
     return WrongType(kind, why, value, go_type)
 
 

@@ -126,6 +126,11 @@ def test_common_mistakes_are_named(ask, path, body, field):
             "ConfigMap.data of type string",
         ),
         (DEPLOYMENTS, make_deployment(replicas="3"), "DeploymentSpec.spec.replicas of type int32"),
+        (
+            DEPLOYMENTS,
+            make_deployment(replicas=2**31),
+            "number 2147483648 into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
         (PODS, {"metadata": {"name": "a"}, "spec": []}, "Pod.spec of type v1.PodSpec"),
         (
             PODS,
@@ -140,7 +145,7 @@ def test_common_mistakes_are_named(ask, path, body, field):
             "NodeSpec.spec.taints of type []v1.Taint",
         ),
     ],
-    ids=["data", "replicas", "spec", "kind", "namespace", "list", "taints"],
+    ids=["data", "replicas", "too many", "spec", "kind", "namespace", "list", "taints"],
 )
 def test_bodies_of_the_wrong_shape_are_bad_requests(ask, path, body, text):
     failure = refused(ask, "POST", path, body)
