@@ -8,6 +8,9 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
+from jsonpatch import JsonPatch, JsonPatchException
+from jsonpointer import JsonPointer, JsonPointerException
+
 from localcloud.kubernetes.objects.schema import Field, Record, record
 
 Json = Any
@@ -26,94 +29,30 @@ class BadPatch(ValueError):
 def json_patch(document: Json, operations: Sequence[Mapping[str, Any]]) -> Json:
     """Apply add, remove, replace, move, copy and test in order.
 
+    As on the real server, what is not there is null to copy and test.
+
     Raises:
         BadPatch: a path that is not there, a failed test, or an unknown operation.
     """
     result = deepcopy(document)
-    for operation in operations:
-        result = _operate(result, operation)
+    try:
+        for operation in operations:
+            match operation:
+                case {"op": "test", "path": path}:
+                    if JsonPointer(path).resolve(result, None) != operation.get("value"):
+                        raise BadPatch(f"testing value {path} failed: test failed")
+                case {"op": "copy", "path": path, "from": source}:
+                    value = deepcopy(JsonPointer(source).resolve(result, None))
+                    result = _operate(result, {"op": "add", "path": path, "value": value})
+                case _:
+                    result = _operate(result, operation)
+    except (JsonPatchException, JsonPointerException) as error:
+        raise BadPatch(str(error)) from error
     return result
 
 
 def _operate(document: Json, operation: Mapping[str, Any]) -> Json:
-    path = _pointer(operation.get("path", ""))
-    match operation.get("op"):
-        case "add":
-            return _add(document, path, deepcopy(operation.get("value")))
-        case "remove":
-            return _remove(document, path)
-        case "replace":
-            _read(document, path)
-            return _add(_remove(document, path), path, deepcopy(operation.get("value")))
-        case "move":
-            source = _pointer(operation.get("from", ""))
-            value = _read(document, source)
-            return _add(_remove(document, source), path, value)
-        case "copy":
-            source = _pointer(operation["from"])
-            return _add(document, path, deepcopy(_read_if_there(document, source)))
-        case "test":
-            if _read_if_there(document, path) != operation.get("value"):
-                raise BadPatch(f"testing value {operation.get('path')} failed: test failed")
-            return document
-        case other:
-            raise BadPatch(f"unexpected kind: {other}")
-
-
-def _pointer(text: str) -> list[str]:
-    if text and not text.startswith("/"):
-        raise BadPatch(f"{text!r} is not a JSON pointer")
-    return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
-
-
-def _index(part: str, size: int) -> int:
-    if not part.isdigit() or int(part) >= size:
-        raise BadPatch(f"unable to access invalid index {part!r}")
-    return int(part)
-
-
-def _read(document: Json, path: Sequence[str]) -> Json:
-    for part in path:
-        if isinstance(document, list):
-            document = document[_index(part, len(document))]
-        elif isinstance(document, dict) and part in document:
-            document = document[part]
-        else:
-            raise BadPatch(f"missing path: /{'/'.join(path)}")
-    return document
-
-
-def _read_if_there(document: Json, path: Sequence[str]) -> Json:
-    """Read a value; as upstream, what is not there is null to some operations."""
-    try:
-        return _read(document, path)
-    except BadPatch:
-        return None
-
-
-def _add(document: Json, path: Sequence[str], value: Json) -> Json:
-    if not path:
-        return value
-    parent, last = _read(document, path[:-1]), path[-1]
-    if isinstance(parent, list):
-        parent.insert(len(parent) if last == "-" else _index(last, len(parent) + 1), value)
-    elif isinstance(parent, dict):
-        parent[last] = value
-    else:
-        raise BadPatch(f"missing path: /{'/'.join(path)}")
-    return document
-
-
-def _remove(document: Json, path: Sequence[str]) -> Json:
-    if not path:
-        return None
-    _read(document, path)
-    parent, last = _read(document, path[:-1]), path[-1]
-    if isinstance(parent, list):
-        del parent[_index(last, len(parent))]
-    else:
-        del parent[last]
-    return document
+    return JsonPatch([operation]).apply(document, in_place=True)
 
 
 # Merge patch (RFC 7386)
