@@ -5,7 +5,7 @@ Nothing here changes its arguments; every function returns a new document.
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from jsonpatch import JsonPatch, JsonPatchException
@@ -74,52 +74,56 @@ def merge_patch(document: Json, patch: Json) -> Json:
 # Strategic merge and apply
 
 
-@dataclass(frozen=True)
 class _Rules:
-    """How one field, or all that stands below it, is merged; without a field, nothing is known."""
+    """How a field, or a record, is merged. Made once for each place in the table.
 
-    field: Field | None
-    of: Record | None
-    is_apply: bool
+    Attributes:
+        keys: by which the records of this list are joined; empty for a list that is not.
+        unites: whether this list of plain values is united with the given one.
+        replaces: whether this object is replaced as a whole.
+        item: the rules for one item of this list.
+    """
+
+    def __init__(self, of: Record | None, field: Field | None, *, is_apply: bool) -> None:
+        self._of = of
+        self._below: dict[str, _Rules] = {}
+        self.is_apply = is_apply
+        self.keys: tuple[str, ...] = ()
+        self.unites = self.replaces = False
+        self.item = _Rules(of, None, is_apply=is_apply) if field else self
+        if is_apply:
+            self.replaces = "atomic" in (field and field.map_type, of and of.map_type)
+            self.keys = field.list_keys if field else ()
+            self.unites = field is not None and field.list_type == "set"
+        elif field is not None:
+            joins = "merge" in field.strategy.split(",")
+            self.replaces = field.strategy == "replace"
+            self.keys = (field.merge_key,) if joins and field.merge_key else ()
+            self.unites = joins and not self.keys
 
     def below(self, name: str) -> "_Rules":
-        """The rules for a field of this record."""
-        field = self.of.fields.get(name) if self.of else None
-        of = record(field.type) if field and field.is_record else None
-        return replace(self, field=field, of=of)
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The keys that join the records of this list."""
-        if self.field is None:
-            return ()
-        if self.is_apply:
-            return self.field.list_keys
-        return (self.field.merge_key,) if self.field.merge_key and self._merges else ()
-
-    @property
-    def unites(self) -> bool:
-        """Whether a list of plain values is united with the given one."""
-        if self.field is None or self.keys:
-            return False
-        return self.field.list_type == "set" if self.is_apply else self._merges
-
-    @property
-    def replaces(self) -> bool:
-        """Whether an object is replaced as a whole."""
-        if self.is_apply:
-            return "atomic" in (self.field and self.field.map_type, self.of and self.of.map_type)
-        return self.field is not None and self.field.strategy == "replace"
-
-    @property
-    def _merges(self) -> bool:
-        return self.field is not None and "merge" in self.field.strategy.split(",")
+        """The rules for a field of this record; of an unknown one, none."""
+        if name not in self._below:
+            field = self._of.fields.get(name) if self._of else None
+            if field is None:
+                return _NO_RULES[self.is_apply]
+            of = record(field.type) if field.is_record else None
+            self._below[name] = _Rules(of, field, is_apply=self.is_apply)
+        return self._below[name]
 
     def identity(self, item: Any) -> Any:
         """What tells an item of this list from the others."""
         if self.keys and isinstance(item, dict):
-            return tuple(item.get(key, _KEY_DEFAULTS.get(key)) for key in self.keys)
+            return [item.get(key, _KEY_DEFAULTS.get(key)) for key in self.keys]
         return item
+
+
+_NO_RULES = [_Rules(None, None, is_apply=is_apply) for is_apply in (False, True)]
+
+
+@cache
+def _rules(record_name: str, *, is_apply: bool) -> _Rules:
+    return _Rules(record(record_name), None, is_apply=is_apply)
 
 
 def strategic_merge(of: Record, document: Json, patch: Json) -> Json:
@@ -131,7 +135,7 @@ def strategic_merge(of: Record, document: Json, patch: Json) -> Json:
     Raises:
         BadPatch: an unknown `$patch`, or a list element without its merge key.
     """
-    return _merge(document, patch, _Rules(None, of, is_apply=False))
+    return _merge(document, patch, _rules(of.name, is_apply=False))
 
 
 def apply_patch(of: Record, document: Json, wanted: Json) -> Json:
@@ -142,7 +146,7 @@ def apply_patch(of: Record, document: Json, wanted: Json) -> Json:
     Raises:
         BadPatch: a list element without its keys.
     """
-    return _merge(document, wanted, _Rules(None, of, is_apply=True))
+    return _merge(document, wanted, _rules(of.name, is_apply=True))
 
 
 def _merge(document: Json, patch: Json, rules: _Rules) -> Json:
@@ -188,10 +192,9 @@ def _merge_list(document: Json, patch: Sequence[Any], rules: _Rules) -> list[Any
     base: list[Any] = document if isinstance(document, list) else []
     if rules.unites:
         return [*base, *(item for item in patch if item not in base)]
-    inner = replace(rules, field=None)
     if not rules.keys or any(isinstance(i, dict) and i.get("$patch") == "replace" for i in patch):
         return [
-            _merge(None, item, inner)
+            _merge(None, item, rules.item)
             for item in patch
             if not (isinstance(item, dict) and item.keys() == {"$patch"})
         ]
@@ -205,14 +208,14 @@ def _merge_item(result: list[Any], item: Mapping[str, Any], rules: _Rules) -> No
     for key in rules.keys:
         if not isinstance(item, dict) or (key not in item and key not in _KEY_DEFAULTS):
             raise BadPatch(f"map: {item} does not contain declared merge key: {key}")
-    wanted, inner = rules.identity(item), replace(rules, field=None)
+    wanted = rules.identity(item)
     same = [place for place, old in enumerate(result) if rules.identity(old) == wanted]
     if item.get("$patch") == "delete":
         result[:] = [old for old in result if rules.identity(old) != wanted]
     elif same:
-        result[same[0]] = _merge(result[same[0]], item, inner)
+        result[same[0]] = _merge(result[same[0]], item, rules.item)
     else:
-        result.append(_merge(None, item, inner))
+        result.append(_merge(None, item, rules.item))
 
 
 def _in_order(

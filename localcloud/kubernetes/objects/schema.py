@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,10 +29,11 @@ class Field:
         container: `list` or `dict` where the field holds many of its type.
         pointer: whether its zero value differs from none at all.
         merge_key: the key by which a strategic merge joins the records of a list.
-        strategy: `merge` for a list that a strategic merge joins.
+        strategy: `merge` where a strategic merge joins a list, `retainKeys`, both, or `replace`.
         list_type: `map`, `set` or `atomic`, as apply takes a list.
         list_keys: the keys by which apply joins the records of a list.
         map_type: `atomic` for a map that apply replaces.
+        is_record: whether the type is a record.
     """
 
     type: str
@@ -45,10 +46,7 @@ class Field:
     list_keys: tuple[str, ...] = ()
     map_type: str = ""
     description: str = ""
-
-    @property
-    def is_record(self) -> bool:
-        return "." in self.type
+    is_record: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +79,13 @@ def record(name: str) -> Record:
         KeyError: there is none.
     """
     found = _table()[name]
-    fields = {
-        key: Field(**{**field, "list_keys": tuple(field.get("list_keys", ()))})
-        for key, field in found["fields"].items()
-    }
+    fields = {key: _field(**entry) for key, entry in found["fields"].items()}
     required = tuple(key for key, field in fields.items() if field.required)
     return Record(name, found["description"], found["map_type"], found["numbers"], fields, required)
+
+
+def _field(type: str, list_keys: Sequence[str] = (), **others: Any) -> Field:
+    return Field(type, list_keys=tuple(list_keys), is_record="." in type, **others)
 
 
 def records() -> tuple[str, ...]:
