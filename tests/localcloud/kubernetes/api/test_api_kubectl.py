@@ -81,7 +81,7 @@ def test_imperative_create_commands_post_protobuf(kubectl, server):
     assert kubectl("create", "token", "robot").count(".") == 2
 
 
-def test_kinds_that_nobody_here_uses_can_be_created_by_their_commands_as_well(kubectl):
+def test_a_priority_class_can_be_created_by_its_command(kubectl):
     kubectl("create", "priorityclass", "mine", "--value=5", "--preemption-policy=Never")
     found = kubectl("get", "pc", "mine", "-o", "jsonpath={.value} {.preemptionPolicy}")
     assert found == "5 Never"

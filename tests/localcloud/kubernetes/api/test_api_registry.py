@@ -180,7 +180,7 @@ def test_records_in_lists_need_what_every_reader_counts_on(ask, path, body, fiel
     assert f"{field}: Required value" in failure.message
 
 
-def test_a_status_has_its_zeros_where_nobody_gives_a_value(ask):
+def test_a_status_has_zeros_for_required_values_that_are_not_given(ask):
     status = {"conditions": [{"type": "Ready"}], "nodeInfo": {"osImage": "Ubuntu"}}
     stored = ask("POST", "/api/v1/nodes", {"metadata": {"name": "a"}, "status": status})["status"]
     assert stored["conditions"] == [{"type": "Ready", "status": ""}]
