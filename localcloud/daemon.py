@@ -128,7 +128,8 @@ def run(home: Home, profile: str, seed: int | None) -> None:
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    logging.getLogger("asyncssh").setLevel(logging.WARNING)
+    for name in ("asyncssh", "httpx"):  # both log each connection or request
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         with home.lock(DAEMON_LOCK, LOCK_PATIENCE):
             home.machines.mkdir(mode=0o700, exist_ok=True)

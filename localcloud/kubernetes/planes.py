@@ -11,7 +11,6 @@ from localcloud.kubernetes.controllers import run_controllers
 from localcloud.kubernetes.emulated_plane import Controllers, EmulatedPlane
 from localcloud.kubernetes.plane import Plane, PlaneConfig, hash_of_ca
 from localcloud.kubernetes.real.assets import Assets
-from localcloud.kubernetes.real.plane import RealPlane
 from localcloud.profiles import Profile
 
 __all__ = ["BootstrapToken", "Plane", "PlaneConfig", "Planes", "erase_objects", "hash_of_ca"]
@@ -50,6 +49,9 @@ class Planes:
             )
         else:
             assert config.data is not None, "a real control plane keeps its objects in files"
+            # Imported here, as it brings httpx, for which most daemons have no use.
+            from localcloud.kubernetes.real.plane import RealPlane
+
             plane = RealPlane(config, self._clock, self._assets, _folder_of(config.data))
         self._planes[plane.ca_hash] = plane
         return plane

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from localcloud import pki
+from localcloud.https import get
 from localcloud.kubernetes.client import MASTERS
-from localcloud.machines.https import get
 from localcloud.machines.systems import CGROUP1
 from tests.localcloud.machines.machine_lab import (
     MASTER,

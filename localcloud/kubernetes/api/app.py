@@ -1,6 +1,5 @@
 """The API server's HTTP face, as a bare ASGI application."""
 
-import asyncio
 import hashlib
 import json
 import logging
@@ -25,9 +24,8 @@ from localcloud.kubernetes.api.render import JSON_TYPE, Renderer
 from localcloud.kubernetes.api.server import ApiServer
 from localcloud.kubernetes.api.streaming import Message, Receive, Send, send_content, stream
 from localcloud.kubernetes.api.write_options import WARN
-from localcloud.kubernetes.objects import schemas
 from localcloud.kubernetes.objects.failures import ApiFailure, no_such_path
-from localcloud.kubernetes.objects.kinds import Kind, find_kind
+from localcloud.kubernetes.objects.kinds import find_kind
 from localcloud.kubernetes.objects.store import encode
 
 Scope = Message
@@ -42,7 +40,6 @@ class App:
         self._server = server
         self._version = _version(version)
         self._address = address
-        self._known: set[Kind] = set()  # kinds whose fields are at hand
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -51,7 +48,7 @@ class App:
             user = acting_user(user, scope["headers"], self._server.authorizer)
             query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
             query.setdefault("fieldValidation", WARN)
-            answer = await self._static(scope, headers, user)
+            answer = self._static(scope, headers, user)
             if answer is None:
                 call = await self._read(scope, headers, query, user, receive)
                 answer = await self._answer(call, headers, receive, send)
@@ -74,7 +71,7 @@ class App:
 
     # What is not the resource API
 
-    async def _static(self, scope: Scope, headers: dict[str, str], user: User) -> Content | None:
+    def _static(self, scope: Scope, headers: dict[str, str], user: User) -> Content | None:
         """Answer discovery, health, version and OpenAPI; None for all other paths."""
         path: str = scope["path"]
         if parse_path(path) is not None:
@@ -89,7 +86,7 @@ class App:
         if path.rstrip("/") == "/version":
             return Content(json.dumps(self._version, indent=2).encode(), 200, JSON_TYPE)
         if path.startswith("/openapi"):
-            return await _openapi(path, headers)
+            return _openapi(path, headers)
         return self._discovery(path.rstrip("/"), headers)
 
     def _discovery(self, path: str, headers: dict[str, str]) -> Content:
@@ -120,14 +117,7 @@ class App:
             body = content
         elif kind is not None:
             body = decode(content, media_type, kind.kind)
-            await self._know(kind, scope["method"])
         return Call(user, scope["method"], scope["path"], query, body, media_type)
-
-    async def _know(self, kind: Kind, method: str) -> None:
-        """Have the fields of a kind at hand before a write of one is looked at."""
-        if method in ("POST", "PUT", "PATCH") and kind not in self._known:
-            await asyncio.to_thread(schemas.load, kind)
-            self._known.add(kind)
 
     async def _answer(
         self, call: Call, headers: dict[str, str], receive: Receive, send: Send
@@ -149,15 +139,14 @@ class App:
                 return answer
 
 
-async def _openapi(path: str, headers: dict[str, str]) -> Content:
+def _openapi(path: str, headers: dict[str, str]) -> Content:
     match path.removeprefix("/openapi"):
         case "/v2":
             return Content(openapi.V2, content_type=openapi.V2_TYPE)
         case "/v3":
             return _kept(openapi.index(), JSON_TYPE, headers)
         case other if other.startswith("/v3/"):
-            # The first one takes a second to make; everybody else is served meanwhile.
-            content = await asyncio.to_thread(openapi.find, other.removeprefix("/v3"))
+            content = openapi.find(other.removeprefix("/v3"))
             return _kept(content, JSON_TYPE, headers) if content else _missing()
     return _missing()
 

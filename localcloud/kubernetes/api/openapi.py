@@ -2,13 +2,12 @@
 
 import hashlib
 from collections.abc import Iterable
-from functools import lru_cache
-from importlib.metadata import version as version_of
+from functools import cache
 from typing import Any
 
 from localcloud.kubernetes.objects import kinds
 from localcloud.kubernetes.objects.kinds import Kind
-from localcloud.kubernetes.objects.schemas import Property, description, fields_of, model_of
+from localcloud.kubernetes.objects.schema import Field, record, record_of
 from localcloud.kubernetes.objects.store import encode
 
 Body = dict[str, Any]
@@ -19,21 +18,30 @@ _PARAMETERS = [
 ]
 
 
+_SCALARS: dict[str, Body] = {
+    "byte": {"type": "string", "format": "byte"},
+    "int32": {"type": "integer", "format": "int32"},
+    "int64": {"type": "integer", "format": "int64"},
+    "strings": {"type": "array", "items": {"type": "string"}},
+    "IntOrString": {"type": "string", "format": "int-or-string"},
+    "MicroTime": {"type": "string", "format": "date-time"},
+    "Quantity": {"type": "string"},
+    "Time": {"type": "string", "format": "date-time"},
+}
+
 V2 = b"\n\x032.0"
 """An empty document of OpenAPI v2 in protobuf: kubectl wants one when it meets an unknown kind."""
 
 V2_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 
 
-@lru_cache(maxsize=1)
+@cache
 def index() -> bytes:
     """The list of documents, with a hash in each address so that clients may keep them."""
     paths = {}
-    for (group, version), members in kinds.group_versions().items():
+    for group, version in kinds.group_versions():
         key = f"apis/{group}/{version}" if group else f"api/{version}"
-        # Not of the document itself: making it takes a second, and few who read this need it.
-        made_from = f"{version_of('kubernetes')} {[kind.kind for kind in members]}"
-        digest = hashlib.sha256(made_from.encode()).hexdigest().upper()
+        digest = hashlib.sha256(_content(group, version)).hexdigest().upper()
         paths[key] = {"serverRelativeURL": f"/openapi/v3/{key}?hash={digest}"}
     return encode({"paths": paths})
 
@@ -50,7 +58,7 @@ def find(path: str) -> bytes | None:
     return _content(*key) if key in kinds.group_versions() else None
 
 
-@lru_cache(maxsize=32)
+@cache
 def _content(group: str, version: str) -> bytes:
     paths: dict[str, Body] = {}
     members = kinds.group_versions()[(group, version)]
@@ -85,45 +93,58 @@ def _named(kind: Kind) -> Body:
 
 def _schemas(members: Iterable[Kind]) -> Body:
     """The schemas of some kinds and of all that they consist of, by name."""
-    by_model = {model_of(kind): kind for kind in members}
+    by_record = {record_of(kind).name: kind for kind in members}
     found: Body = {}
-    waiting = list(by_model)
+    waiting = list(by_record)
     while waiting:
-        model = waiting.pop()
-        if _title(model) in found:
+        name = waiting.pop()
+        if _title(name) in found:
             continue
-        schema = found[_title(model)] = _schema(model)
-        if model in by_model:
-            schema["x-kubernetes-group-version-kind"] = [_named(by_model[model])]
-        waiting += [field.type for field in fields_of(model).values() if field.is_model]
+        schema = found[_title(name)] = _schema(name)
+        if name in by_record:
+            schema["x-kubernetes-group-version-kind"] = [_named(by_record[name])]
+        waiting += [field.type for field in record(name).fields.values() if field.is_record]
     return found
 
 
-def _title(model: str) -> str:
-    """`V1PodSpec` as `io.k8s.PodSpec`: kubectl shows what follows the last dot."""
-    return "io.k8s." + model.rpartition("V1")[2]
+def _title(name: str) -> str:
+    """The published name of a record; kubectl shows what follows its last dot."""
+    package = "io.k8s.apimachinery.pkg.apis." if name.startswith("meta.") else "io.k8s.api."
+    return package + name
 
 
-def _schema(model: str) -> Body:
-    fields = fields_of(model)
+def _schema(name: str) -> Body:
+    found = record(name)
     return {
-        "description": description(model),
+        "description": found.description,
         "type": "object",
-        "properties": {name: _property(field) for name, field in fields.items()},
-        "required": [name for name, field in fields.items() if field.is_required],
+        "properties": {name: _property(field) for name, field in found.fields.items()},
+        "required": list(found.required),
+        **_marks({"x-kubernetes-map-type": found.map_type}),
     }
 
 
-def _property(field: Property) -> Body:
-    if field.is_model:
+def _property(field: Field) -> Body:
+    if field.is_record:
         inner: Body = {"allOf": [{"$ref": f"#/components/schemas/{_title(field.type)}"}]}
-    elif field.type == "int-or-string":
-        inner = {"type": "string", "format": field.type}
     else:
-        inner = {"type": field.type}
+        inner = _SCALARS.get(field.type, {"type": field.type})
     if field.container == "list":
         inner = {"type": "array", "items": inner}
     elif field.container == "dict":
         inner = {"type": "object", "additionalProperties": inner}
-    told = field.description or (description(field.type) if field.is_model else "")
-    return inner | ({"description": told} if told else {})
+    told = field.description or (record(field.type).description if field.is_record else "")
+    return inner | _marks(
+        {
+            "description": told,
+            "x-kubernetes-list-map-keys": list(field.list_keys),
+            "x-kubernetes-list-type": field.list_type,
+            "x-kubernetes-map-type": field.map_type,
+            "x-kubernetes-patch-merge-key": field.merge_key,
+            "x-kubernetes-patch-strategy": field.strategy,
+        }
+    )
+
+
+def _marks(found: Body) -> Body:
+    return {name: value for name, value in found.items() if value}

@@ -5,30 +5,18 @@ Nothing here changes its arguments; every function returns a new document.
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from functools import cache
 from typing import Any
+
+from jsonpatch import JsonPatch, JsonPatchException
+from jsonpointer import JsonPointer, JsonPointerException
+
+from localcloud.kubernetes.objects.schema import Field, Record, record
 
 Json = Any
 
-MERGE_KEYS: Mapping[str, str] = {
-    "conditions": "type",
-    "containers": "name",
-    "containerStatuses": "name",
-    "env": "name",
-    "ephemeralContainers": "name",
-    "hostAliases": "ip",
-    "imagePullSecrets": "name",
-    "initContainers": "name",
-    "ownerReferences": "uid",
-    "secrets": "name",
-    "topologySpreadConstraints": "topologyKey",
-    "volumeDevices": "devicePath",
-    "volumeMounts": "mountPath",
-    "volumes": "name",
-}
-"""Lists of records that a strategic merge joins by a key; see `merge_key` for two more."""
-
-_MERGED_VALUES = frozenset({"finalizers", "podCIDRs"})
-"""Lists of plain values that a strategic merge unites."""
+_KEY_DEFAULTS = {"protocol": "TCP"}
+"""What apply takes for a key of a list's records that is not given."""
 
 
 class BadPatch(ValueError):
@@ -41,94 +29,30 @@ class BadPatch(ValueError):
 def json_patch(document: Json, operations: Sequence[Mapping[str, Any]]) -> Json:
     """Apply add, remove, replace, move, copy and test in order.
 
+    As on the real server, what is not there is null to copy and test.
+
     Raises:
         BadPatch: a path that is not there, a failed test, or an unknown operation.
     """
     result = deepcopy(document)
-    for operation in operations:
-        result = _operate(result, operation)
+    try:
+        for operation in operations:
+            match operation:
+                case {"op": "test", "path": path}:
+                    if JsonPointer(path).resolve(result, None) != operation.get("value"):
+                        raise BadPatch(f"testing value {path} failed: test failed")
+                case {"op": "copy", "path": path, "from": source}:
+                    value = deepcopy(JsonPointer(source).resolve(result, None))
+                    result = _operate(result, {"op": "add", "path": path, "value": value})
+                case _:
+                    result = _operate(result, operation)
+    except (JsonPatchException, JsonPointerException) as error:
+        raise BadPatch(str(error)) from error
     return result
 
 
 def _operate(document: Json, operation: Mapping[str, Any]) -> Json:
-    path = _pointer(operation.get("path", ""))
-    match operation.get("op"):
-        case "add":
-            return _add(document, path, deepcopy(operation.get("value")))
-        case "remove":
-            return _remove(document, path)
-        case "replace":
-            _read(document, path)
-            return _add(_remove(document, path), path, deepcopy(operation.get("value")))
-        case "move":
-            source = _pointer(operation.get("from", ""))
-            value = _read(document, source)
-            return _add(_remove(document, source), path, value)
-        case "copy":
-            source = _pointer(operation["from"])
-            return _add(document, path, deepcopy(_read_if_there(document, source)))
-        case "test":
-            if _read_if_there(document, path) != operation.get("value"):
-                raise BadPatch(f"testing value {operation.get('path')} failed: test failed")
-            return document
-        case other:
-            raise BadPatch(f"unexpected kind: {other}")
-
-
-def _pointer(text: str) -> list[str]:
-    if text and not text.startswith("/"):
-        raise BadPatch(f"{text!r} is not a JSON pointer")
-    return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
-
-
-def _index(part: str, size: int) -> int:
-    if not part.isdigit() or int(part) >= size:
-        raise BadPatch(f"unable to access invalid index {part!r}")
-    return int(part)
-
-
-def _read(document: Json, path: Sequence[str]) -> Json:
-    for part in path:
-        if isinstance(document, list):
-            document = document[_index(part, len(document))]
-        elif isinstance(document, dict) and part in document:
-            document = document[part]
-        else:
-            raise BadPatch(f"missing path: /{'/'.join(path)}")
-    return document
-
-
-def _read_if_there(document: Json, path: Sequence[str]) -> Json:
-    """Read a value; as upstream, what is not there is null to some operations."""
-    try:
-        return _read(document, path)
-    except BadPatch:
-        return None
-
-
-def _add(document: Json, path: Sequence[str], value: Json) -> Json:
-    if not path:
-        return value
-    parent, last = _read(document, path[:-1]), path[-1]
-    if isinstance(parent, list):
-        parent.insert(len(parent) if last == "-" else _index(last, len(parent) + 1), value)
-    elif isinstance(parent, dict):
-        parent[last] = value
-    else:
-        raise BadPatch(f"missing path: /{'/'.join(path)}")
-    return document
-
-
-def _remove(document: Json, path: Sequence[str]) -> Json:
-    if not path:
-        return None
-    _read(document, path)
-    parent, last = _read(document, path[:-1]), path[-1]
-    if isinstance(parent, list):
-        del parent[_index(last, len(parent))]
-    else:
-        del parent[last]
-    return document
+    return JsonPatch([operation]).apply(document, in_place=True)
 
 
 # Merge patch (RFC 7386)
@@ -150,8 +74,60 @@ def merge_patch(document: Json, patch: Json) -> Json:
 # Strategic merge and apply
 
 
-def strategic_merge(document: Json, patch: Json) -> Json:
-    """Merge as `kubectl` means it: the known lists are joined by their keys.
+class _Rules:
+    """How a field, or a record, is merged. Made once for each place in the table.
+
+    Attributes:
+        keys: by which the records of this list are joined; empty for a list that is not.
+        unites: whether this list of plain values is united with the given one.
+        replaces: whether this object is replaced as a whole.
+        item: the rules for one item of this list.
+    """
+
+    def __init__(self, of: Record | None, field: Field | None, *, is_apply: bool) -> None:
+        self._of = of
+        self._below: dict[str, _Rules] = {}
+        self.is_apply = is_apply
+        self.keys: tuple[str, ...] = ()
+        self.unites = self.replaces = False
+        self.item = _Rules(of, None, is_apply=is_apply) if field else self
+        if is_apply:
+            self.replaces = "atomic" in (field and field.map_type, of and of.map_type)
+            self.keys = field.list_keys if field else ()
+            self.unites = field is not None and field.list_type == "set"
+        elif field is not None:
+            joins = "merge" in field.strategy.split(",")
+            self.replaces = field.strategy == "replace"
+            self.keys = (field.merge_key,) if joins and field.merge_key else ()
+            self.unites = joins and not self.keys
+
+    def below(self, name: str) -> "_Rules":
+        """The rules for a field of this record; of an unknown one, none."""
+        if name not in self._below:
+            field = self._of.fields.get(name) if self._of else None
+            if field is None:
+                return _NO_RULES[self.is_apply]
+            of = record(field.type) if field.is_record else None
+            self._below[name] = _Rules(of, field, is_apply=self.is_apply)
+        return self._below[name]
+
+    def identity(self, item: Any) -> Any:
+        """What tells an item of this list from the others."""
+        if self.keys and isinstance(item, dict):
+            return [item.get(key, _KEY_DEFAULTS.get(key)) for key in self.keys]
+        return item
+
+
+_NO_RULES = [_Rules(None, None, is_apply=is_apply) for is_apply in (False, True)]
+
+
+@cache
+def _rules(record_name: str, *, is_apply: bool) -> _Rules:
+    return _Rules(record(record_name), None, is_apply=is_apply)
+
+
+def strategic_merge(of: Record, document: Json, patch: Json) -> Json:
+    """Merge as `kubectl` means it: lists are joined by the keys that the record's fields name.
 
     `$patch: delete | replace | merge`, `$retainKeys`, `$setElementOrder/…` and
     `$deleteFromPrimitiveList/…` are understood.
@@ -159,29 +135,30 @@ def strategic_merge(document: Json, patch: Json) -> Json:
     Raises:
         BadPatch: an unknown `$patch`, or a list element without its merge key.
     """
-    return _merge(document, patch, "", nulls_remove=True)
+    return _merge(document, patch, _rules(of.name, is_apply=False))
 
 
-def apply_patch(document: Json, wanted: Json) -> Json:
-    """Merge a server-side apply: as strategic, but nothing is taken away.
+def apply_patch(of: Record, document: Json, wanted: Json) -> Json:
+    """Merge a server-side apply: nothing is taken away, and lists have their own keys.
 
     Who owns a field is not kept, so what an applier gives up stays.
+
+    Raises:
+        BadPatch: a list element without its keys.
     """
-    return _merge(document, wanted, "", nulls_remove=False)
+    return _merge(document, wanted, _rules(of.name, is_apply=True))
 
 
-def _merge(document: Json, patch: Json, field: str, *, nulls_remove: bool) -> Json:
+def _merge(document: Json, patch: Json, rules: _Rules) -> Json:
     if isinstance(patch, dict):
-        return _merge_object(document, patch, field, nulls_remove=nulls_remove)
+        return _merge_object(document, patch, rules)
     if isinstance(patch, list):
-        return _merge_list(document, patch, field, nulls_remove=nulls_remove)
+        return _merge_list(document, patch, rules)
     return patch
 
 
-def _merge_object(
-    document: Json, patch: Mapping[str, Any], field: str, *, nulls_remove: bool
-) -> dict[str, Any]:
-    base = document if isinstance(document, dict) else {}
+def _merge_object(document: Json, patch: Mapping[str, Any], rules: _Rules) -> dict[str, Any]:
+    base = document if isinstance(document, dict) and not rules.replaces else {}
     match patch.get("$patch"):
         case "replace":
             return {key: deepcopy(value) for key, value in patch.items() if key != "$patch"}
@@ -199,74 +176,54 @@ def _merge_object(
             result[name] = [item for item in result.get(name, []) if item not in value]
         elif key.startswith("$"):
             continue
-        elif value is None:
-            if nulls_remove:
-                result.pop(key, None)
-        else:
-            result[key] = _merge(result.get(key), value, key, nulls_remove=nulls_remove)
+        elif value is not None:
+            result[key] = _merge(result.get(key), value, rules.below(key))
+        elif not rules.is_apply:
+            result.pop(key, None)
     for key, order in patch.items():
         if key.startswith("$setElementOrder/"):
             name = key.partition("/")[2]
-            result[name] = _in_order(result.get(name) or [], order, base.get(name) or [], name)
+            items, before = result.get(name) or [], base.get(name) or []
+            result[name] = _in_order(items, order, before, rules.below(name))
     return result
 
 
-def _merge_list(
-    document: Json, patch: Sequence[Any], field: str, *, nulls_remove: bool
-) -> list[Any]:
+def _merge_list(document: Json, patch: Sequence[Any], rules: _Rules) -> list[Any]:
     base: list[Any] = document if isinstance(document, list) else []
-    if field in _MERGED_VALUES:
+    if rules.unites:
         return [*base, *(item for item in patch if item not in base)]
-    key = merge_key(field, [*base, *patch])
-    if key is None or any(isinstance(i, dict) and i.get("$patch") == "replace" for i in patch):
+    if not rules.keys or any(isinstance(i, dict) and i.get("$patch") == "replace" for i in patch):
         return [
-            _merge(None, item, "", nulls_remove=nulls_remove)
+            _merge(None, item, rules.item)
             for item in patch
             if not (isinstance(item, dict) and item.keys() == {"$patch"})
         ]
     result = list(base)
     for item in patch:
-        _merge_item(result, item, key, nulls_remove=nulls_remove)
-    return _in_order(result, patch, base, field)
+        _merge_item(result, item, rules)
+    return _in_order(result, patch, base, rules)
 
 
-def _merge_item(
-    result: list[Any], item: Mapping[str, Any], key: str, *, nulls_remove: bool
-) -> None:
-    if not isinstance(item, dict) or key not in item:
-        raise BadPatch(f"map: {item} does not contain declared merge key: {key}")
-    same = [i for i, old in enumerate(result) if old.get(key) == item[key]]
+def _merge_item(result: list[Any], item: Mapping[str, Any], rules: _Rules) -> None:
+    for key in rules.keys:
+        if not isinstance(item, dict) or (key not in item and key not in _KEY_DEFAULTS):
+            raise BadPatch(f"map: {item} does not contain declared merge key: {key}")
+    wanted = rules.identity(item)
+    same = [place for place, old in enumerate(result) if rules.identity(old) == wanted]
     if item.get("$patch") == "delete":
-        result[:] = [old for old in result if old.get(key) != item[key]]
+        result[:] = [old for old in result if rules.identity(old) != wanted]
     elif same:
-        result[same[0]] = _merge(result[same[0]], item, "", nulls_remove=nulls_remove)
+        result[same[0]] = _merge(result[same[0]], item, rules.item)
     else:
-        result.append(_merge(None, item, "", nulls_remove=nulls_remove))
-
-
-def merge_key(field: str, items: Sequence[Any]) -> str | None:
-    """The key that joins the records of a list, or None where the list is replaced whole."""
-    if field == "addresses":  # of a node; those of endpoints are replaced
-        return "type" if any(isinstance(item, dict) and "type" in item for item in items) else None
-    if field == "ports":  # of a container, of a Service; those of endpoints are replaced
-        if any(isinstance(item, dict) and "containerPort" in item for item in items):
-            return "containerPort"
-        if any(isinstance(item, dict) and "port" in item for item in items):
-            return "port"
-        return None
-    return MERGE_KEYS.get(field)
+        result.append(_merge(None, item, rules.item))
 
 
 def _in_order(
-    items: list[Any], order: Sequence[Any], before: Sequence[Any], field: str
+    items: list[Any], order: Sequence[Any], before: Sequence[Any], rules: _Rules
 ) -> list[Any]:
     """Order a merged list: the patch's elements as it names them, each other one before those
     that it preceded in the document."""
-    key = merge_key(field, [*items, *order])
-
-    def identity(item: Any) -> Any:
-        return item.get(key) if key and isinstance(item, dict) else item
-
+    identity = rules.identity
     wanted, known = [identity(item) for item in order], [identity(item) for item in before]
 
     def place(item: Any, unknown: int) -> int:

@@ -14,6 +14,8 @@ from localcloud.kubernetes.objects.failures import (
     unsupported_media,
 )
 from localcloud.kubernetes.objects.go_values import go_text, json_word, wrong_conversion
+from localcloud.kubernetes.objects.kinds import Kind
+from localcloud.kubernetes.objects.schema import record_of
 from localcloud.kubernetes.objects.store import Body, Stored, encode
 
 log = logging.getLogger(__name__)
@@ -34,13 +36,13 @@ def require_patch_type(content_type: str) -> None:
         )
 
 
-def patched_body(stored: Stored, call: Call) -> Body:
+def patched_body(kind: Kind, stored: Stored, call: Call) -> Body:
     """What a patch call makes of an object.
 
     Raises:
         ApiFailure: 400 or 422 where the patch does not fit.
     """
-    patched = _patched(stored.copy(), call)
+    patched = _patched(kind, stored.copy(), call)
     if call.content_type == APPLY_PATCH and call.query.get("fieldManager") == "kubectl":
         _note_applied(patched, call.body)
     return patched
@@ -68,7 +70,7 @@ def _require_form(call: Call) -> None:
     raise bad_request(why if strategic else f"error decoding patch: {why}")
 
 
-def _patched(base: Body, call: Call) -> Body:
+def _patched(kind: Kind, base: Body, call: Call) -> Body:
     """What a patch call makes of a document."""
     _require_form(call)
     try:
@@ -78,9 +80,9 @@ def _patched(base: Body, call: Call) -> Body:
             case calls.MERGE_PATCH:
                 return dict(patch.merge_patch(base, call.body))
             case calls.STRATEGIC_PATCH:
-                return dict(patch.strategic_merge(base, call.body))
+                return dict(patch.strategic_merge(record_of(kind), base, call.body))
             case _:
-                return dict(patch.apply_patch(base, call.body))
+                return dict(patch.apply_patch(record_of(kind), base, call.body))
     except (patch.BadPatch, AttributeError, TypeError, ValueError, KeyError) as error:
         if call.content_type == JSON_PATCH:
             log.info("a JSON patch of %s does not fit: %s", call.path, error)

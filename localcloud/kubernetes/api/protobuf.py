@@ -1,19 +1,22 @@
 """Reads the protobuf bodies that kubectl from 1.32 on posts, into the JSON form of the object.
 
 kubectl does not fall back to JSON when a server refuses protobuf, so `kubectl create …` depends on
-this. Which messages are known stands in `protobuf_fields`; answers are always JSON, which kubectl
-accepts.
+this. Which fields a message has stands in the table of `schema`; answers are always JSON, which
+kubectl accepts.
 """
 
 import base64
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from localcloud.kubernetes.objects.failures import ApiFailure, bad_request, unsupported_media
-from localcloud.kubernetes.objects.protobuf_fields import KINDS, MESSAGES, Field
+from localcloud.kubernetes.objects.schema import Field, Numbers, Record, record, record_named
 
 MAGIC = b"k8s\x00"
+_TYPE_META, _RAW = 1, 2  # of the envelope
+_API_VERSION, _KIND = 1, 2  # of its type
 _FIXED64 = 1
 
 Body = dict[str, Any]
@@ -28,15 +31,27 @@ def decode(content: bytes) -> Body:
     if not content.startswith(MAGIC):
         raise bad_request("the body is not a Kubernetes protobuf document: its prefix is missing")
     try:
-        envelope = _message("Unknown", content[len(MAGIC) :])
-        type_meta = envelope.get("typeMeta", {})
-        kind = type_meta.get("kind", "")
-        if kind not in KINDS:
-            raise _unknown(kind)
-        raw = base64.b64decode(envelope.get("raw", ""))
-        return {**type_meta, **_message(kind, raw)}
+        envelope = dict(_fields(content[len(MAGIC) :]))
+        type_meta = dict(_fields(_bytes(envelope.get(_TYPE_META, b""))))
+        api_version, kind = (_text(type_meta.get(number, b"")) for number in (_API_VERSION, _KIND))
+        found = _record(api_version, kind)
+        body: Body = {"apiVersion": api_version, "kind": kind}
+        _read(body, found, found.numbers, _bytes(envelope.get(_RAW, b"")))
+        return body
     except (IndexError, ValueError) as error:
         raise bad_request(f"the protobuf body cannot be read: {error}") from error
+
+
+def _record(api_version: str, kind: str) -> Record:
+    group, _, version = api_version.rpartition("/")
+    for name in (record_named(group, version, kind), f"meta.v1.{kind}"):
+        try:
+            found = record(name)
+        except KeyError:
+            continue
+        if "kind" in found.fields and kind != "Pod":
+            return found
+    raise _unknown(kind)
 
 
 def _unknown(kind: str) -> ApiFailure:
@@ -48,60 +63,78 @@ def _unknown(kind: str) -> ApiFailure:
     )
 
 
-def _message(name: str, content: bytes) -> Any:
-    fields = MESSAGES[name]
-    body: Body = {}
+def _read(body: Body, of: Record, numbers: Numbers, content: bytes) -> None:
+    """Put the fields of one message into its object."""
     for number, value in _fields(content):
-        field = fields.get(number)
-        if field is not None:
-            _take(body, field, value)
-    return _plain(name, body)
+        match numbers.get(str(number)):
+            case str(name):
+                _take(body, name, of.fields[name], value)
+            case dict(inlined):
+                _read(body, of, inlined, _bytes(value))
 
 
-def _plain(name: str, body: Body) -> Any:
-    """The JSON form of the messages whose JSON form is no object."""
-    match name:
-        case "Time":
-            return _moment(body)
-        case "Quantity":
-            return body.get("string", "0")
-        case "IntOrString":
-            return body.get("strVal", "") if body.get("type") else body.get("intVal", 0)
-    return body
-
-
-def _moment(body: Body) -> str | None:
-    if "seconds" not in body:
-        return None
-    return datetime.fromtimestamp(body["seconds"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _take(body: Body, field: Field, value: int | bytes) -> None:
+def _take(body: Body, name: str, field: Field, value: int | bytes) -> None:
     """Put one field into its object; what is zero and no pointer means "not given"."""
-    if field.is_map:
+    if field.container == "dict":
         entry = dict(_fields(_bytes(value)))
-        key = _bytes(entry.get(1, b"")).decode()
-        body.setdefault(field.name, {})[key] = _value(field.type, entry.get(2, b""))
+        body.setdefault(name, {})[_text(entry.get(1, b""))] = _value(field, entry.get(2, b""))
         return
-    decoded = _value(field.type, value)
-    if field.is_list:
-        body.setdefault(field.name, []).append(decoded)
-    elif field.is_pointer or decoded not in (0, "", None, False, {}):
-        body[field.name] = decoded
+    decoded = _value(field, value)
+    if field.container == "list":
+        body.setdefault(name, []).append(decoded)
+    elif field.pointer or decoded not in (0, "", None, False, {}):
+        body[name] = decoded
 
 
-def _value(kind: str, value: int | bytes) -> Any:
-    match kind:
+def _value(field: Field, value: int | bytes) -> Any:
+    match field.type:
         case "string":
-            return _bytes(value).decode()
-        case "bytes":
+            return _text(value)
+        case "byte":
             return base64.b64encode(_bytes(value)).decode()
-        case "bool":
-            return bool(value)
-        case "int":
-            number = int(value) if isinstance(value, int) else 0
-            return number - (1 << 64) if number >= 1 << 63 else number
-    return _message(kind, _bytes(value))
+        case "boolean":
+            return bool(_number(value))
+        case "int32" | "int64":
+            return _number(value)
+    if field.is_record:
+        body: Body = {}
+        _read(body, record(field.type), record(field.type).numbers, _bytes(value))
+        return body
+    return _special(field.type, [*_fields(_bytes(value))])
+
+
+def _special(kind: str, parts: list[tuple[int, int | bytes]]) -> Any:
+    """The JSON form of the messages whose JSON form is no object of their fields."""
+    first = dict(parts)
+    match kind:
+        case "strings":
+            return [_text(item) for _, item in parts]
+        case "Quantity":
+            return _text(first.get(1, b"0"))
+        case "IntOrString":  # type, number, text
+            return _text(first.get(3, b"")) if first.get(1) else _number(first.get(2, 0))
+        case "Time" | "MicroTime":
+            return _moment(kind, first)
+    return json.loads(_bytes(first.get(1, b"null")))
+
+
+def _moment(kind: str, parts: dict[int, int | bytes]) -> str | None:
+    if 1 not in parts:
+        return None
+    moment = datetime.fromtimestamp(_number(parts[1]), UTC)
+    if kind == "Time":
+        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.strftime(f"%Y-%m-%dT%H:%M:%S.{_number(parts.get(2, 0)) // 1000:06}Z")
+
+
+def _number(value: int | bytes) -> int:
+    if not isinstance(value, int):
+        raise ValueError("text stands where a number is expected")
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def _text(value: int | bytes) -> str:
+    return _bytes(value).decode()
 
 
 def _bytes(value: int | bytes) -> bytes:

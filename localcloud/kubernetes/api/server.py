@@ -209,7 +209,7 @@ class ApiServer:
             return Document(created, 201, kind, warnings)
         require_write_options(call)
         stored = self.registry.read(kind, target.namespace, target.name)
-        patched = patched_body(stored, call)
+        patched = patched_body(kind, stored, call)
         warnings = settle_fields(
             kind, call, patched, lambda why: invalid_patch(shown_patch(call, patched), why)
         )

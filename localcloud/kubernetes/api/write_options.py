@@ -12,7 +12,7 @@ from localcloud.kubernetes.objects.failures import (
     unreadable,
 )
 from localcloud.kubernetes.objects.kinds import Kind
-from localcloud.kubernetes.objects.unknown_fields import unknown_fields
+from localcloud.kubernetes.objects.shapes import unknown_fields
 
 WARN, STRICT = "Warn", "Strict"
 

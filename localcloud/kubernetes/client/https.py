@@ -6,17 +6,17 @@ import logging
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
 
-import h11
+import httpx
 
-from localcloud.kubernetes.client.https_connection import Address, Connection
 from localcloud.kubernetes.client.informer import key_of
 from localcloud.kubernetes.client.interface import JSON
 from localcloud.kubernetes.objects.failures import ApiFailure, unavailable
 
 PATIENCE = 30.0  # seconds for a whole request
+SILENCE = 330.0  # seconds after which a watch that says nothing counts as broken
 WATCH_SECONDS = 300  # after which the server ends a watch, and it is opened again
 PAGE = 500  # objects in one answer to a list
 AGAIN = 1.0  # seconds before a server that does not answer is asked again
@@ -30,6 +30,15 @@ Obj = dict[str, Any]
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an API server listens, and the name that its certificate has."""
+
+    host: str
+    port: int
+    name: str
+
+
 class HttpsClient:
     """Speaks to one API server, with the identity in the TLS settings' client certificate.
 
@@ -40,7 +49,7 @@ class HttpsClient:
     def __init__(self, address: Callable[[], Address], tls: ssl.SSLContext) -> None:
         self._address = address
         self._tls = tls
-        self._idle: list[Connection] = []
+        self._http = self._open()
 
     async def request(
         self,
@@ -60,9 +69,13 @@ class HttpsClient:
         """
         try:
             async with asyncio.timeout(PATIENCE):
-                return await self._exchange(method, _target(path, query), body, content_type)
-        except (OSError, h11.ProtocolError) as error:  # a timeout is an OSError as well
+                request = self._request(method, path, query, body, content_type)
+                response = await self._http.send(request)
+        except (OSError, httpx.TransportError) as error:  # a timeout is an OSError as well
             raise unavailable(f"the API server does not answer: {error}") from error
+        if response.is_error:
+            raise _failure(response)
+        return _decoded(response)
 
     async def watch(
         self, path: str, *, query: Mapping[str, str] | None = None
@@ -99,36 +112,33 @@ class HttpsClient:
                     raise
 
     async def close(self) -> None:
-        """Close the connections that are kept for later requests."""
-        for connection in self._idle:
-            await connection.close()
-        self._idle.clear()
+        """Close all connections; later requests open new ones."""
+        former, self._http = self._http, self._open()
+        await former.aclose()
 
-    async def _exchange(self, method: str, target: str, body: Any, content_type: str) -> Any:
-        connection = await self._kept() or await Connection.open(self._address(), self._tls)
-        try:
-            status, kind = await connection.send(method, target, body, content_type)
-            content = b"".join([part async for part in connection.parts()])
-        except BaseException:
-            await connection.close()
-            raise
-        if connection.is_reusable() and len(self._idle) < KEPT_IDLE:
-            self._idle.append(connection)
-        else:
-            await connection.close()
-        answer = _decoded(content, kind)
-        if status >= 400:
-            raise _failure(status, answer)
-        return answer
+    def _open(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            verify=self._tls,
+            trust_env=False,  # a proxy of this machine does not lead there
+            timeout=SILENCE,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_IDLE),
+        )
 
-    async def _kept(self) -> Connection | None:
-        """A connection of an earlier request that the server has not closed in between."""
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.has_ended():
-                return connection
-            await connection.close()
-        return None
+    def _request(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: Any, content_type: str
+    ) -> httpx.Request:
+        address = self._address()
+        headers = {"Host": address.name, "Accept": JSON, "Accept-Encoding": "identity"}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        return self._http.build_request(
+            method,
+            httpx.URL(scheme="https", host=address.host, port=address.port, path=path),
+            params=query,
+            json=body,
+            headers=headers,
+            extensions={"sni_hostname": address.name},
+        )
 
     async def _list(self, path: str, query: Mapping[str, str] | None) -> tuple[list[Obj], str]:
         """Read all pages; the objects know their kind, which the items of a list do not say."""
@@ -152,27 +162,27 @@ class HttpsClient:
             "resourceVersion": version,
             "timeoutSeconds": str(WATCH_SECONDS),
         }
-        connection = None
         try:
             async with asyncio.timeout(PATIENCE):
-                connection = await Connection.open(self._address(), self._tls)
-                status, kind = await connection.send("GET", _target(path, asked), None, JSON)
-            if status >= 400:
-                content = b"".join([part async for part in connection.parts()])
-                raise _failure(status, _decoded(content, kind))
-            async for event in _events(connection.parts()):
-                if event["type"] == "ERROR":
-                    raise _failure(int(event["object"].get("code", 500)), event["object"])
-                yield event["type"], event["object"]
-        except (OSError, h11.ProtocolError) as error:
+                request = self._request("GET", path, asked, None, JSON)
+                response = await self._http.send(request, stream=True)
+            async with aclosing(response):
+                if response.is_error:
+                    await response.aread()
+                    raise _failure(response)
+                async for event in _events(response.aiter_bytes()):
+                    if event["type"] == "ERROR":
+                        raise _refusal(int(event["object"].get("code", 500)), event["object"])
+                    yield event["type"], event["object"]
+        except (OSError, httpx.TransportError) as error:
             raise unavailable(f"the watch broke: {error}") from error
-        finally:
-            if connection:
-                await connection.close()
 
 
 async def _events(parts: AsyncIterator[bytes]) -> AsyncIterator[Obj]:
-    """The lines of a watch, which end where they want and not where pieces do."""
+    """The lines of a watch, which end where they want and not where pieces do.
+
+    The lines of httpx end at characters that JSON may hold, too.
+    """
     rest = b""
     async for part in parts:
         *lines, rest = (rest + part).split(b"\n")
@@ -191,19 +201,20 @@ def _news(known: dict[tuple[str, str], Obj], listed: list[Obj]) -> list[tuple[st
     return [*added, *(("DELETED", {"metadata": metadata}) for metadata in gone.values())]
 
 
-def _target(path: str, query: Mapping[str, str] | None) -> str:
-    target = quote(path, safe="/:@!$&'()*+,;=~")
-    return f"{target}?{urlencode(query)}" if query else target
+def _decoded(response: httpx.Response) -> Any:
+    is_json = response.headers.get("content-type", "").startswith(JSON)
+    return response.json() if is_json else response.content.decode(errors="replace")
 
 
-def _decoded(content: bytes, kind: str) -> Any:
-    return json.loads(content) if kind.startswith(JSON) else content.decode(errors="replace")
-
-
-def _failure(status: int, answer: Any) -> ApiFailure:
+def _failure(response: httpx.Response) -> ApiFailure:
     """Read a refusal; proxies and health checks refuse without a Status object."""
-    if not isinstance(answer, dict):
-        return ApiFailure(status, "Unknown", str(answer).strip())
+    answer = _decoded(response)
+    if isinstance(answer, dict):
+        return _refusal(response.status_code, answer)
+    return ApiFailure(response.status_code, "Unknown", str(answer).strip())
+
+
+def _refusal(status: int, answer: Obj) -> ApiFailure:
     details = answer.get("details") or {}
     return ApiFailure(
         status,

@@ -1,14 +1,17 @@
 """How a program in a pod reads the Kubernetes API: over TLS, to an address of the masters."""
 
+import json
 import logging
 import ssl
 from typing import Any
 
 from localcloud.fabric import Fabric
+from localcloud.https import get
 from localcloud.kubernetes.client.interface import ApiClient
 from localcloud.kubernetes.objects.failures import ApiFailure
 from localcloud.kubernetes.objects.kinds import CONFIG_MAP, ENDPOINT_SLICE
-from localcloud.kubernetes.pods.http import read_json
+
+PATIENCE = 75.0  # seconds for a whole answer, which may be a long list
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +35,8 @@ class InClusterReader:
             host, port = await self._find_server()
             context = await self._trust()
             connection = self._fabric.dial(self._vpc, self._address, host, port)
-            return await read_json(connection, context, host, path, token)
+            reply = await get(connection, context, host, path, bearer=token, patience=PATIENCE)
+            return reply.status, json.loads(reply.text or "null")
         except (ApiFailure, OSError, ValueError) as failure:
             log.warning("reading %s from a pod: %s", path, failure)
             return 502, {"message": f"the Kubernetes API does not answer: {failure}"}

@@ -1,5 +1,6 @@
 """What an API server keeps: kinds, objects, and the rules that hold for them.
 
-Begin with `kinds`, the table that everything reads. `registry` creates and updates by way of
-`defaults`, `shapes` and `validation`, and writes to `store`; `watching` tells of every write.
+Begin with `kinds`, the table that everything reads, and `schema`, the table of their fields.
+`registry` creates and updates by way of `defaults`, `shapes` and `validation`, and writes to
+`store`; `watching` reports every write.
 """

@@ -16,13 +16,11 @@ from localcloud.kubernetes.objects.pod_defaults import (
     complete_pod_spec,
     quantities,
 )
+from localcloud.kubernetes.objects.schema import Record, record, record_of
 
 Body = dict[str, Any]
 
-_NODE_INFO = (
-    "architecture", "bootID", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion",
-    "kubeletVersion", "machineID", "operatingSystem", "osImage", "systemUUID",
-)  # fmt: skip
+_ZEROS: Mapping[str, Any] = {"boolean": False, "int32": 0, "int64": 0, "string": ""}
 
 
 def without_nulls(value: Any) -> Any:
@@ -46,6 +44,21 @@ def complete(kind: Kind, body: Body) -> None:
     completer = _COMPLETERS.get(kind)
     if completer:
         completer(body)
+    if "status" in body:
+        _write_zeros(record(record_of(kind).fields["status"].type), body["status"])
+
+
+def _write_zeros(of: Record, body: Body) -> None:
+    """Write what Go always writes: of a status, nothing is missing that is required."""
+    for name in of.required:
+        field = of.fields[name]
+        if not field.container and field.type in _ZEROS:
+            body.setdefault(name, _ZEROS[field.type])
+    for name, value in body.items():
+        known = of.fields.get(name)
+        if known is not None and known.is_record:
+            for item in value if isinstance(value, list) else [value]:
+                _write_zeros(record(known.type), item)
 
 
 def _drop_empty(record: Body, *names: str) -> None:
@@ -77,14 +90,14 @@ def _replication_controller(body: Body) -> None:
         if not spec.get("selector"):
             spec["selector"] = dict(labels)
         body["metadata"].setdefault("labels", dict(labels))
-    body.setdefault("status", {}).setdefault("replicas", 0)
+    body.setdefault("status", {})
 
 
 def _replica_set(body: Body) -> None:
     spec = body.setdefault("spec", {})
     _template(spec)
     spec.setdefault("replicas", 1)
-    body.setdefault("status", {}).setdefault("replicas", 0)
+    body.setdefault("status", {})
 
 
 def _rolling(strategy: Body, defaults: Mapping[str, Any]) -> None:
@@ -110,11 +123,7 @@ def _daemon_set(body: Body) -> None:
     _template(spec)
     spec.setdefault("revisionHistoryLimit", 10)
     _rolling(spec.setdefault("updateStrategy", {}), {"maxSurge": 0, "maxUnavailable": 1})
-    status = body.setdefault("status", {})
-    for field in (
-        "currentNumberScheduled", "desiredNumberScheduled", "numberMisscheduled", "numberReady",
-    ):  # fmt: skip
-        status.setdefault(field, 0)
+    body.setdefault("status", {})
 
 
 def _disruption_budget(body: Body) -> None:
@@ -142,9 +151,7 @@ def _node(body: Body) -> None:
     if status.get("capacity"):
         status.setdefault("allocatable", dict(status["capacity"]))
     status.setdefault("daemonEndpoints", {"kubeletEndpoint": {"Port": 0}})
-    info = status.setdefault("nodeInfo", {})
-    for field in _NODE_INFO:
-        info.setdefault(field, "")
+    status.setdefault("nodeInfo", {})
 
 
 def _namespace(body: Body) -> None:
@@ -171,6 +178,10 @@ def _service(body: Body) -> None:
             port.setdefault("protocol", "TCP")
             port.setdefault("targetPort", port.get("port"))
     body.setdefault("status", {}).setdefault("loadBalancer", {})
+
+
+def _priority_class(body: Body) -> None:
+    body.setdefault("value", 0)
 
 
 def _secret(body: Body) -> None:
@@ -205,6 +216,7 @@ _COMPLETERS: dict[Kind, Callable[[Body], None]] = {
     kinds.NODE: _node,
     kinds.NAMESPACE: _namespace,
     kinds.SERVICE: _service,
+    kinds.PRIORITY_CLASS: _priority_class,
     kinds.SECRET: _secret,
     kinds.ROLE_BINDING: _binding,
     kinds.CLUSTER_ROLE_BINDING: _binding,

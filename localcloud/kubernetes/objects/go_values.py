@@ -34,7 +34,7 @@ def wrong_conversion(value: Any, go_type: str) -> str:
         return f"cannot restore slice from {kind}"
     if go_type.startswith("map["):
         return f"cannot restore map from {kind}"
-    if go_type[:1].isupper():
+    if "." in go_type:
         return f"cannot restore struct from: {kind}"
     if kind in ("int64", "float64") and go_type != "bool":
         return f"cannot convert {kind} to {go_type}"

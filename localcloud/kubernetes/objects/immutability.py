@@ -24,8 +24,8 @@ def forbidden_changes(kind: Kind, body: Body, before: Body) -> Iterator[Cause]:
     old, new = before.get("spec") or {}, body.get("spec") or {}
     if kind in _FIXED_SELECTORS and old.get("selector") != new.get("selector"):
         yield Cause.invalid("spec.selector", quoted(new.get("selector")), _IMMUTABLE)
-    elif kind is kinds.POD and _fixed_part(old) != _fixed_part(new):
-        yield Cause.forbidden("spec", _POD_TEXT)
+    elif kind is kinds.POD:
+        yield from _pod(new, old)
     elif kind in (kinds.ROLE_BINDING, kinds.CLUSTER_ROLE_BINDING):
         if before.get("roleRef") != body.get("roleRef"):
             yield Cause.invalid("roleRef", quoted(body.get("roleRef")), "cannot change roleRef")
@@ -33,6 +33,16 @@ def forbidden_changes(kind: Kind, body: Body, before: Body) -> Iterator[Cause]:
         yield from _service(new, old)
     elif kind in (kinds.SECRET, kinds.CONFIG_MAP):
         yield from _contents(body, before)
+
+
+def _pod(new: Body, old: Body) -> Iterator[Cause]:
+    gates = old.get("schedulingGates") or ()
+    for gate in new.get("schedulingGates") or ():
+        if gate not in gates:
+            text = f"only deletion is allowed, but found new scheduling gate '{gate['name']}'"
+            yield Cause.forbidden("spec.schedulingGates", text)
+    if _fixed_part(old) != _fixed_part(new):
+        yield Cause.forbidden("spec", _POD_TEXT)
 
 
 def _service(new: Body, old: Body) -> Iterator[Cause]:
@@ -51,7 +61,9 @@ def _contents(body: Body, before: Body) -> Iterator[Cause]:
 
 def _fixed_part(spec: Body) -> Body:
     """The part of a pod's spec that an update may not touch."""
-    changeable = ("tolerations", "activeDeadlineSeconds", "terminationGracePeriodSeconds")
+    changeable = (
+        "activeDeadlineSeconds", "schedulingGates", "terminationGracePeriodSeconds", "tolerations",
+    )  # fmt: skip
     fixed = {key: value for key, value in spec.items() if key not in changeable}
     for field in ("containers", "initContainers"):
         if field in fixed:

@@ -16,6 +16,7 @@ _RESTART_POLICIES = ("Always", "OnFailure", "Never")
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _HANDLERS = ("exec", "grpc", "httpGet", "tcpSocket")
+_NAMED_SOURCES = {"configMap": "name", "secret": "secretName"}  # not required by the schema
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
@@ -57,6 +58,9 @@ def _volumes(volumes: Sequence[Body], path: str) -> Iterator[Cause]:
     names: set[str] = set()
     for index, volume in enumerate(volumes):
         yield from _unique_name(volume.get("name", ""), names, f"{path}[{index}].name")
+        for source, field in _NAMED_SOURCES.items():
+            if source in volume and not volume[source].get(field):
+                yield Cause.required(f"{path}[{index}].{source}.{field}")
 
 
 def _container(container: Body, volumes: set[Any], path: str) -> Iterator[Cause]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from localcloud.clock import Clock, stamp
 from localcloud.kubernetes.objects import kinds
-from localcloud.kubernetes.objects.defaults import complete, taint_new_node, without_nulls
+from localcloud.kubernetes.objects.defaults import taint_new_node, without_nulls
 from localcloud.kubernetes.objects.failures import (
     Cause,
     already_exists,
@@ -18,15 +18,14 @@ from localcloud.kubernetes.objects.failures import (
     invalid,
     not_found,
     quoted,
-    unreadable,
     wrong_name,
 )
 from localcloud.kubernetes.objects.kinds import Kind
 from localcloud.kubernetes.objects.names import ALPHABET
 from localcloud.kubernetes.objects.service_addresses import ServiceAddresses, keep_addresses
-from localcloud.kubernetes.objects.shapes import require_types, wrong_kind
+from localcloud.kubernetes.objects.shapes import wrong_kind
 from localcloud.kubernetes.objects.store import Body, Store, Stored
-from localcloud.kubernetes.objects.validation import check
+from localcloud.kubernetes.objects.validation import complete_and_check
 
 SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 EVENTS_KEPT = 2000
@@ -212,15 +211,9 @@ class Registry:
     def _finish(self, kind: Kind, body: Body, before: Body | None) -> None:
         """Complete and check a body that is about to be stored."""
         name = body["metadata"].get("name", "")
-        require_types(kind, body, before)
-        try:
-            complete(kind, body)
-            causes = check(kind, body, before)
-            if kind is kinds.SERVICE and not causes:
-                causes = self._address(body)
-        except (AttributeError, TypeError, ValueError, KeyError) as error:
-            # A field of the wrong JSON type; the real server fails while decoding.
-            raise unreadable(kind, f"json: cannot unmarshal: {error}") from error
+        causes = complete_and_check(kind, body, before)
+        if kind is kinds.SERVICE and not causes:
+            causes = self._address(body)
         if causes:
             raise invalid(kind, name, causes)
 

@@ -1,13 +1,13 @@
-"""Which fields a body must have, and of which JSON types the others are.
+"""Which fields a body may and must have, and of which JSON types they are.
 
 One wrong type in a stored object breaks every list of strict clients, and a record without what
-every reader counts on breaks our controllers: both are always checked, for the fields in the table
-of types.
+every reader counts on breaks our controllers: both are always checked, by the table of fields. Of a
+status nothing is missing: `defaults` writes its zeros.
 """
 
 import re
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -17,101 +17,143 @@ from localcloud.kubernetes.objects.failures import (
     Cause,
     WrongType,
     bad_request,
-    invalid,
     quoted,
     unreadable,
 )
-from localcloud.kubernetes.objects.field_types import FIELDS, REQUIRED
 from localcloud.kubernetes.objects.go_values import json_word
-from localcloud.kubernetes.objects.kinds import KINDS, Kind
-from localcloud.kubernetes.objects.protobuf_fields import Field
+from localcloud.kubernetes.objects.kinds import KINDS, STATUS, Kind
 from localcloud.kubernetes.objects.quantities import canonical
+from localcloud.kubernetes.objects.schema import Field, Record, record, record_of
+
+Place = tuple[str, dict[str, Any], str]
+"""The path of a field, the record that holds it, and its name in there."""
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_FINE_MOMENT = re.compile(_MOMENT.pattern.replace(r"([.,]\d+)?", r"[.,]\d{6}"), re.ASCII)
 _NO_BASE64 = re.compile(r"[^A-Za-z0-9+/=\r\n]")
 _QUANTITY = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
 _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
-    "bytes": (str,),
+    "strings": (list,),
+    "byte": (str,),
+    "boolean": (bool,),
+    "int32": (int,),
+    "int64": (int,),
+    "object": (dict,),
     "Time": (str,),
-    "bool": (bool,),
-    "int": (int,),
+    "MicroTime": (str,),
     "Quantity": (str, int, float),
     "IntOrString": (str, int),
 }
-"""What may stand for each type of the table of fields; all others are records."""
+"""What may stand for each type of the table; all others are records."""
 
-_GO_TYPES = {"string": "string", "bytes": "[]uint8", "bool": "bool", "int": "int32"}
+_PLAIN_TYPES = {"string": str, "boolean": bool}
+_BITS = {"int32": 31, "int64": 63}
+_GO_TYPES = {"boolean": "bool", "byte": "[]uint8", "strings": "[]string"}
+_OWN_READERS = {"Time": "string", "MicroTime": "string", "IntOrString": "int32"}
+"""Types that read themselves in Go, so that its messages name no field, and what they read."""
 
 
-def require_types(
+def unknown_fields(kind: Kind, body: Any) -> list[Place]:
+    """The fields that a kind does not have, in the order of the body."""
+    return list(_unknown(record_of(kind), body, ""))
+
+
+def _unknown(of: Record, body: Any, path: str) -> Iterator[Place]:
+    if not isinstance(body, dict):
+        return
+    for name, value in body.items():
+        field, place = of.fields.get(name), _below(path, name)
+        if field is None:
+            yield place, body, name
+        elif field.is_record:
+            for where, item in _items(field, value, place):
+                yield from _unknown(record(field.type), item, where)
+
+
+def _items(field: Field, value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """What a field holds, with the path of each."""
+    match field.container, value:
+        case "list", list():
+            yield from ((f"{path}[{index}]", item) for index, item in enumerate(value))
+        case "dict", dict():
+            yield from ((f"{path}.{key}", item) for key, item in value.items())
+        case "", _:
+            yield path, value
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def check_fields(
     kind: Kind, body: Mapping[str, Any], before: Mapping[str, Any] | None = None
-) -> None:
-    """Refuse values of the wrong JSON type, and records without their necessary fields.
+) -> list[Cause]:
+    """Refuse values of the wrong JSON type; returns what records lack that they must have.
 
     Args:
         before: the stored body on an update; what was taken over from it has been checked.
 
     Raises:
-        ApiFailure: 400 or 422 that names the field.
+        ApiFailure: 400 that names the field.
     """
-    if kind.kind in FIELDS:
-        missing: list[str] = []
-        _check_record(kind, kind.kind, body, "", missing, before or {})
-        if missing:
-            name = body.get("metadata", {}).get("name", "")
-            raise invalid(kind, name, [Cause.required(path) for path in missing])
+    missing: list[str] = []
+    _check_record(kind, record_of(kind), body, "", missing, before or {})
+    return [Cause.required(path) for path in missing if not path.startswith(f"{STATUS}.")]
 
 
 def _check_record(
     kind: Kind,
-    record: str,
+    of: Record,
     body: Mapping[str, Any],
     path: str,
     missing: list[str],
     checked: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Check the types in a record, and note the paths of what it lacks."""
-    fields, inside = FIELDS[record], f"{path}." if path else ""
-    missing += [inside + name for name in REQUIRED[record] if body.get(name) is None]
+    missing += [_below(path, name) for name in of.required if body.get(name) is None]
     for name, value in body.items():
-        field = fields.get(name)
-        if field is not None and value is not None and value is not checked.get(name):
-            _check_field(kind, field, value, inside + name, missing)
+        field = of.fields.get(name)
+        if field is None or value is None or value is checked.get(name):
+            continue
+        # Most values are these: no call for each of them, as every write comes through here.
+        if field.container or type(value) is not _PLAIN_TYPES.get(field.type):
+            _check_field(kind, of, field, value, _below(path, name), missing)
 
 
-def _check_field(kind: Kind, field: Field, value: Any, path: str, missing: list[str]) -> None:
-    if field.is_list:
-        if not isinstance(value, list):
-            raise _wrong(kind, value, path, f"[]{_GO_TYPES.get(field.type, field.type)}")
-        for index, item in enumerate(value):
-            _check_value(kind, field.type, item, f"{path}[{index}]", missing)
-    elif field.is_map:
-        if not isinstance(value, dict):
-            go_type = f"map[string]{_GO_TYPES.get(field.type, field.type)}"
-            raise _wrong(kind, value, path, go_type)
-        for item in value.values():
-            _check_value(kind, field.type, item, path, missing)
-    else:
-        _check_value(kind, field.type, value, path, missing)
+def _check_field(
+    kind: Kind, of: Record, field: Field, value: Any, path: str, missing: list[str]
+) -> None:
+    container = {"list": list, "dict": dict}.get(field.container)
+    if container and not isinstance(value, container):
+        raise _wrong(kind, of, value, path, field)
+    for place, item in _items(field, value, path):
+        if field.is_record and isinstance(item, dict):
+            _check_record(kind, record(field.type), item, place, missing)
+        elif field.is_record or not _fits(field, item):
+            raise _wrong(kind, of, item, path, field, inside=True)
+        elif field.type in _READERS:
+            _require_readable(kind, field.type, item)
 
 
-def _check_value(kind: Kind, wanted: str, value: Any, path: str, missing: list[str]) -> None:
-    fitting = _JSON_TYPES.get(wanted)
-    if fitting is None:
-        if not isinstance(value, dict):
-            raise _wrong(kind, value, path, wanted)
-        _check_record(kind, wanted, value, path, missing)
+def _fits(field: Field, value: Any) -> bool:
+    """Whether a value has the type of a field, and is no number that is too large for it."""
+    fitting, bits = _JSON_TYPES[field.type], _BITS.get(field.type)
     # Exact types, as True would be a number; only texts may be words of an enumeration.
-    elif type(value) not in fitting and not (str in fitting and isinstance(value, str)):
-        raise _wrong(kind, value, path, _GO_TYPES.get(wanted, wanted))
-    elif wanted in _READERS:
-        _require_readable(kind, wanted, value)
+    if type(value) not in fitting and not (str in fitting and isinstance(value, str)):
+        return False
+    return bits is None or -(1 << bits) <= value < 1 << bits
 
 
 def _moment(text: str) -> None:
     if not _MOMENT.fullmatch(text):
         raise ValueError("Python reads more forms than Go")
+    datetime.fromisoformat(text)
+
+
+def _fine_moment(text: str) -> None:
+    if not _FINE_MOMENT.fullmatch(text):
+        raise ValueError("not of microseconds")
     datetime.fromisoformat(text)
 
 
@@ -122,7 +164,11 @@ def _contents(text: str) -> None:
 _READERS: Mapping[str, tuple[Callable[[Any], object], str]] = {
     "Quantity": (canonical, f"quantities must match the regular expression '{_QUANTITY}'"),
     "Time": (_moment, 'parsing time "{value}" as "2006-01-02T15:04:05Z07:00": cannot parse it'),
-    "bytes": (_contents, "illegal base64 data at input byte {place}"),
+    "MicroTime": (
+        _fine_moment,
+        'parsing time "{value}" as "2006-01-02T15:04:05.000000Z07:00": cannot parse it',
+    ),
+    "byte": (_contents, "illegal base64 data at input byte {place}"),
 }
 """For types whose texts have a form: what reads them, and what to say where it cannot.
 
@@ -140,11 +186,26 @@ def _require_readable(kind: Kind, wanted: str, value: Any) -> None:
         raise unreadable(kind, why.format(value=value, place=place)) from error
 
 
-def _wrong(kind: Kind, value: Any, path: str, go_type: str) -> WrongType:
-    place = re.sub(r"\[\d+]", "", f"{kind.kind}.{path}")
+def _wrong(
+    kind: Kind, of: Record, value: Any, path: str, field: Field, *, inside: bool = False
+) -> WrongType:
+    """Refuse the value of a field, or with `inside` one of those that it holds."""
+    go_type = _go_type(field, inside=inside)
+    place = re.sub(r"\[\d+]", "", path)
+    target = f"struct field {of.name.rpartition('.')[2]}.{place} of type {go_type}"
+    if field.type in _OWN_READERS and (inside or not field.container):
+        target = f"value of type {_OWN_READERS[field.type]}"
     found = json_word(value)
-    why = f"json: cannot unmarshal {found} into Go struct field {place} of type {go_type}"
+    if field.type in _BITS and found == "number":  # too large, or broken
+        found = f"number {value}"
+    why = f"json: cannot unmarshal {found} into Go {target}"
     return WrongType(kind, why, value, go_type)
+
+
+def _go_type(field: Field, *, inside: bool) -> str:
+    name = ".".join(field.type.split(".")[-2:])
+    prefix = "" if inside else {"list": "[]", "dict": "map[string]"}.get(field.container, "")
+    return prefix + _GO_TYPES.get(name, name)
 
 
 def wrong_kind(kind: Kind, api_version: str, given: str) -> ApiFailure:

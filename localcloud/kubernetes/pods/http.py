@@ -1,7 +1,6 @@
-"""HTTP/1.1 in the private world: a request and its reply, a small server, a small client."""
+"""HTTP/1.1 in the private world: a request and its reply, and a small server."""
 
 import asyncio
-import json
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -113,49 +112,6 @@ async def _send_reply(
     for part in parts:
         writer.write(server.send(part) or b"")
     await writer.drain()
-
-
-async def read_json(
-    connection: socket.socket, tls: ssl.SSLContext, host: str, path: str, token: str
-) -> tuple[int, Any]:
-    """GET one JSON document over a connected socket with TLS, and close it.
-
-    Raises:
-        OSError: the connection broke, or the certificate does not fit.
-        ValueError: the answer is not JSON.
-    """
-    reader, writer = await asyncio.open_connection(sock=connection, ssl=tls, server_hostname=host)
-    try:
-        client = h11.Connection(h11.CLIENT)
-        headers = [
-            ("host", host),
-            ("accept", "application/json"),
-            ("authorization", f"Bearer {token}"),
-            ("connection", "close"),
-        ]
-        for event in (h11.Request(method="GET", target=path, headers=headers), h11.EndOfMessage()):
-            writer.write(client.send(event) or b"")
-        return await _read_response(client, reader)
-    except h11.ProtocolError as error:
-        raise ConnectionError(f"{host} broke off its answer to {path}: {error}") from error
-    finally:
-        await _close(writer)
-
-
-async def _read_response(client: h11.Connection, reader: asyncio.StreamReader) -> tuple[int, Any]:
-    status = 0
-    body = bytearray()
-    while True:
-        event = client.next_event()
-        if event is h11.NEED_DATA:
-            async with asyncio.timeout(IDLE):
-                client.receive_data(await reader.read(CHUNK))
-        elif isinstance(event, h11.Response):
-            status = event.status_code
-        elif isinstance(event, h11.Data):
-            body += event.data
-        else:
-            return status, json.loads(body or b"null")
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:

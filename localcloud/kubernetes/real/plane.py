@@ -14,8 +14,7 @@ from localcloud.kubernetes.access.join_tokens import BootstrapToken
 from localcloud.kubernetes.access.tls import client_tls
 from localcloud.kubernetes.access.users import MASTERS, User
 from localcloud.kubernetes.bootstrap import kubeadm_objects
-from localcloud.kubernetes.client.https import HttpsClient
-from localcloud.kubernetes.client.https_connection import Address
+from localcloud.kubernetes.client.https import Address, HttpsClient
 from localcloud.kubernetes.kubelet.hub import find_hub
 from localcloud.kubernetes.objects import kinds
 from localcloud.kubernetes.objects.failures import ApiFailure

@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from localcloud import pki
+from localcloud.https import Reply, get
 from localcloud.kubernetes.planes import hash_of_ca
 from localcloud.machines.cluster import KUBERNETES
-from localcloud.machines.https import Reply, get
 from localcloud.machines.standins import preflight
 from localcloud.machines.standins.call import Call, Failed
 from localcloud.machines.standins.kubeadm_config import Document, JoinSettings, read_join

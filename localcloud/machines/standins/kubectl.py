@@ -15,9 +15,9 @@ import yaml
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from localcloud.https import get
 from localcloud.kubernetes.client import ApiClient, ApiFailure, User
 from localcloud.kubernetes.planes import hash_of_ca
-from localcloud.machines.https import get
 from localcloud.machines.standins import kubectl_change, kubectl_show
 from localcloud.machines.standins.call import Arguments, Call, Failed, Handler, take_apart
 from localcloud.machines.standins.kubectl_target import Target

@@ -3,8 +3,8 @@
 import ssl
 from urllib.parse import urlsplit
 
+from localcloud.https import get
 from localcloud.machines import repositories
-from localcloud.machines.https import get
 from localcloud.machines.standins.call import Call, Failed, Handler, take_apart
 
 _REFUSALS = 400

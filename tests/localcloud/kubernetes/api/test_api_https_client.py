@@ -10,8 +10,7 @@ import pytest
 from localcloud.clock import WallClock
 from localcloud.fabric import Fabric
 from localcloud.kubernetes.access.tls import client_tls
-from localcloud.kubernetes.client.https import HttpsClient
-from localcloud.kubernetes.client.https_connection import Address
+from localcloud.kubernetes.client.https import Address, HttpsClient
 from localcloud.kubernetes.kubelet import Kubelet, NodeConfig
 from localcloud.kubernetes.objects.failures import ApiFailure
 from localcloud.pki import Pair
@@ -93,6 +92,31 @@ def test_a_watch_tells_what_is_there_and_then_every_change(make_client):
             await client.request("DELETE", f"{CONFIG_MAPS}/watched")
             assert (await anext(events))[0] == "DELETED"
         await client.close()
+
+    asyncio.run(story())
+
+
+def test_what_a_watch_shows_may_hold_any_character(make_client):
+    async def story():
+        client = make_client()
+        await client.request("POST", CONFIG_MAPS, body=config_map("odd"))
+        only = {"fieldSelector": "metadata.name=odd"}
+        async with asyncio.timeout(60), aclosing(client.watch(CONFIG_MAPS, query=only)) as events:
+            assert [(await anext(events))[0] for _ in range(2)] == ["ADDED", "SYNCED"]
+            text = "\x85\u2028\n"
+            await client.request("PUT", f"{CONFIG_MAPS}/odd", body=config_map("odd", a=text))
+            assert (await anext(events))[1]["data"] == {"a": text}
+        await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_client_that_was_closed_opens_new_connections(make_client):
+    async def story():
+        client = make_client()
+        for _ in range(2):
+            assert await client.request("GET", "/readyz") == "ok"
+            await client.close()
 
     asyncio.run(story())
 

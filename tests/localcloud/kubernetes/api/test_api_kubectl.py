@@ -81,10 +81,10 @@ def test_imperative_create_commands_post_protobuf(kubectl, server):
     assert kubectl("create", "token", "robot").count(".") == 2
 
 
-def test_unknown_protobuf_is_refused_with_the_way_around(kubectl):
-    done = kubectl.try_run("create", "priorityclass", "mine", "--value=5")
-    assert done.returncode == 1
-    assert "--dry-run=client -o yaml" in done.stderr
+def test_a_priority_class_can_be_created_by_its_command(kubectl):
+    kubectl("create", "priorityclass", "mine", "--value=5", "--preemption-policy=Never")
+    found = kubectl("get", "pc", "mine", "-o", "jsonpath={.value} {.preemptionPolicy}")
+    assert found == "5 Never"
 
 
 def test_apply_three_times_and_server_side(kubectl, tmp_path):

@@ -3,6 +3,8 @@
 import copy
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import data, fixed_dictionaries, lists, sampled_from
 
 from localcloud.kubernetes.api.patch import (
     BadPatch,
@@ -11,6 +13,7 @@ from localcloud.kubernetes.api.patch import (
     merge_patch,
     strategic_merge,
 )
+from localcloud.kubernetes.objects.schema import record, records
 
 
 @pytest.mark.parametrize(
@@ -58,57 +61,143 @@ def test_merge_patch_merges_objects_and_replaces_lists():
     }
 
 
+POD, NODE, SERVICE = record("core.v1.Pod"), record("core.v1.Node"), record("core.v1.Service")
+DEPLOYMENT = record("apps.v1.Deployment")
+
+
 def test_strategic_merge_joins_known_lists_by_their_keys():
     pod = {"spec": {"containers": [{"name": "a", "image": "x", "tty": True}, {"name": "b"}]}}
     patch = {"spec": {"containers": [{"name": "a", "image": "y"}, {"name": "c"}]}}
-    assert strategic_merge(pod, patch)["spec"]["containers"] == [
+    assert strategic_merge(POD, pod, patch)["spec"]["containers"] == [
         {"name": "a", "image": "y", "tty": True},
         {"name": "c"},  # as upstream, what a patch names goes before what it is silent about
         {"name": "b"},
     ]
 
 
-def test_strategic_merge_obeys_its_directives():
-    conditions = [{"type": "A", "status": "True"}, {"type": "B", "status": "True"}]
+@pytest.mark.parametrize(
+    ("patch", "conditions"),
+    [
+        ([{"type": "A", "$patch": "delete"}], [{"type": "B", "status": "True"}]),
+        ([{"$patch": "replace"}, {"type": "C"}], [{"type": "C"}]),
+    ],
+    ids=["delete", "replace"],
+)
+def test_strategic_merge_obeys_the_directives_of_a_list(patch, conditions):
+    before = [{"type": "A", "status": "True"}, {"type": "B", "status": "True"}]
+    document = {"status": {"conditions": before}}
+    merged = strategic_merge(NODE, document, {"status": {"conditions": patch}})
+    assert merged["status"]["conditions"] == conditions
+
+
+def test_strategic_merge_obeys_the_order_that_a_patch_gives():
+    document = {"status": {"conditions": [{"type": "A"}, {"type": "B"}]}}
+    ordered = {"status": {"$setElementOrder/conditions": [{"type": "B"}, {"type": "A"}]}}
+    merged = strategic_merge(NODE, document, ordered)["status"]["conditions"]
+    assert merged == [{"type": "B"}, {"type": "A"}]
+
+
+def test_strategic_merge_obeys_the_directives_of_plain_lists_and_objects():
     document = {
-        "conditions": conditions,
-        "finalizers": ["x", "y"],
-        "strategy": {"type": "R", "r": 1},
+        "metadata": {"finalizers": ["x", "y"]},
+        "spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}},
     }
-    gone = {"conditions": [{"type": "A", "$patch": "delete"}]}
-    assert strategic_merge(document, gone)["conditions"] == conditions[1:]
-    replaced = {"conditions": [{"$patch": "replace"}, {"type": "C"}]}
-    assert strategic_merge(document, replaced)["conditions"] == [{"type": "C"}]
-    dropped = {"$deleteFromPrimitiveList/finalizers": ["x"]}
-    assert strategic_merge(document, dropped)["finalizers"] == ["y"]
-    assert strategic_merge(document, {"finalizers": ["z", "x"]})["finalizers"] == ["x", "y", "z"]
-    retained = {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}
-    assert strategic_merge(document, retained)["strategy"] == {"type": "Recreate"}
-    added = {"$setElementOrder/conditions": [{"type": "B"}], "conditions": [{"type": "C"}]}
-    assert {c["type"] for c in strategic_merge(document, added)["conditions"]} == {"A", "B", "C"}
-    ordered = {"$setElementOrder/conditions": [{"type": "B"}, {"type": "A"}]}
-    assert [c["type"] for c in strategic_merge(document, ordered)["conditions"]] == ["B", "A"]
+    dropped = {"metadata": {"$deleteFromPrimitiveList/finalizers": ["x"]}}
+    assert strategic_merge(DEPLOYMENT, document, dropped)["metadata"]["finalizers"] == ["y"]
+    united = {"metadata": {"finalizers": ["z", "x"]}}
+    merged = strategic_merge(DEPLOYMENT, document, united)
+    assert merged["metadata"]["finalizers"] == ["x", "y", "z"]
+    retained = {"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}}
+    merged = strategic_merge(DEPLOYMENT, document, retained)
+    assert merged["spec"]["strategy"] == {"type": "Recreate"}
     with pytest.raises(BadPatch):
-        strategic_merge(document, {"strategy": {"$patch": "sing"}})
+        strategic_merge(DEPLOYMENT, document, {"spec": {"strategy": {"$patch": "sing"}}})
 
 
-def test_strategic_merge_replaces_unknown_lists_and_drops_nulls():
+def test_strategic_merge_replaces_other_lists_and_drops_nulls():
     node = {"spec": {"taints": [{"key": "a"}], "unschedulable": True}}
     patch = {"spec": {"taints": [{"key": "b"}], "unschedulable": None}}
-    assert strategic_merge(node, patch) == {"spec": {"taints": [{"key": "b"}]}}
+    assert strategic_merge(NODE, node, patch) == {"spec": {"taints": [{"key": "b"}]}}
+
+
+def test_a_list_element_without_its_merge_key_is_refused():
+    with pytest.raises(BadPatch, match="does not contain declared merge key: name"):
+        strategic_merge(POD, {}, {"spec": {"containers": [{"image": "x"}]}})
 
 
 def test_ports_are_joined_by_the_key_of_where_they_stand():
-    service = {"ports": [{"port": 80, "nodePort": 30080}]}
-    patch = {"ports": [{"port": 80, "targetPort": 8080}]}
-    assert strategic_merge(service, patch) == {
-        "ports": [{"port": 80, "nodePort": 30080, "targetPort": 8080}]
+    service = {"spec": {"ports": [{"port": 80, "nodePort": 30080}]}}
+    patch = {"spec": {"ports": [{"port": 80, "targetPort": 8080}]}}
+    assert strategic_merge(SERVICE, service, patch) == {
+        "spec": {"ports": [{"port": 80, "nodePort": 30080, "targetPort": 8080}]}
     }
     container = {"ports": [{"containerPort": 80}]}
-    added = strategic_merge(container, {"ports": [{"containerPort": 443}]})
+    added = strategic_merge(
+        record("core.v1.Container"), container, {"ports": [{"containerPort": 443}]}
+    )
     assert added == {"ports": [{"containerPort": 443}, {"containerPort": 80}]}
 
 
+LISTS = sorted(
+    (name, field)
+    for name in records()
+    for field, found in record(name).fields.items()
+    if found.container == "list"
+)
+
+
+def _text(item):
+    return str(sorted(item.items()))
+
+
+@given(place=sampled_from(LISTS), data=data())
+def test_every_list_of_the_table_is_merged_as_the_table_says(place, data):
+    of = record(place[0])
+    field = of.fields[place[1]]
+    keys = (field.merge_key or "x",)
+    items = lists(fixed_dictionaries({key: sampled_from("abc") for key in keys}), unique_by=_text)
+    if not field.is_record:
+        items = lists(sampled_from("abc"), unique=True)
+    before, patch = data.draw(items), data.draw(items)
+    merged = strategic_merge(of, {place[1]: before}, {place[1]: patch})[place[1]]
+    joined = "merge" in field.strategy.split(",")
+    assert merged[: len(patch)] == patch or joined
+    expected = [*patch, *(item for item in before if joined and item not in patch)]
+    assert sorted(merged, key=str) == sorted(expected, key=str)
+
+
+@given(place=sampled_from(LISTS), data=data())
+def test_every_list_of_the_table_is_applied_as_the_table_says(place, data):
+    of = record(place[0])
+    field = of.fields[place[1]]
+    plain = lists(sampled_from("abc"), unique=True)
+    words = fixed_dictionaries({key: sampled_from("abc") for key in field.list_keys or ("x",)})
+    items = lists(words, unique_by=_text) if field.is_record else plain
+    before, wanted = data.draw(items), data.draw(items)
+    applied = apply_patch(of, {place[1]: before}, {place[1]: wanted})[place[1]]
+    joined = field.list_type in ("map", "set")
+    expected = [*wanted, *(item for item in before if joined and item not in wanted)]
+    assert sorted(applied, key=str) == sorted(expected, key=str)
+
+
+def test_apply_joins_ports_by_number_and_protocol_of_which_tcp_is_the_default():
+    ports = [{"port": 53, "protocol": "TCP"}, {"port": 53, "protocol": "UDP", "name": "udp"}]
+    wanted = [{"port": 53, "name": "tcp"}]
+    applied = apply_patch(SERVICE, {"spec": {"ports": ports}}, {"spec": {"ports": wanted}})
+    assert applied["spec"]["ports"] == [{**ports[0], "name": "tcp"}, ports[1]]
+
+
+def test_apply_replaces_what_is_atomic():
+    deployment = {"spec": {"selector": {"matchLabels": {"a": "1"}}}}
+    wanted = {"spec": {"selector": {"matchLabels": {"b": "2"}}}}
+    assert apply_patch(DEPLOYMENT, deployment, wanted) == wanted
+    assert strategic_merge(DEPLOYMENT, deployment, wanted) == {
+        "spec": {"selector": {"matchLabels": {"a": "1", "b": "2"}}}
+    }
+
+
 def test_apply_takes_nothing_away():
-    document = {"data": {"a": "1", "b": "2"}}
-    assert apply_patch(document, {"data": {"a": "3", "b": None}}) == {"data": {"a": "3", "b": "2"}}
+    document, of = {"data": {"a": "1", "b": "2"}}, record("core.v1.ConfigMap")
+    assert apply_patch(of, document, {"data": {"a": "3", "b": None}}) == {
+        "data": {"a": "3", "b": "2"}
+    }

@@ -8,7 +8,7 @@ from localcloud.kubernetes.access.users import MASTERS
 from localcloud.kubernetes.client import ApiFailure
 from localcloud.kubernetes.objects.kinds import EVENT, KINDS
 from localcloud.kubernetes.objects.names import ALPHABET
-from localcloud.kubernetes.objects.unknown_fields import unknown_fields
+from localcloud.kubernetes.objects.shapes import unknown_fields
 
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
@@ -125,8 +125,13 @@ def test_common_mistakes_are_named(ask, path, body, field):
             {"metadata": {"name": "a"}, "data": {"x": 1}},
             "ConfigMap.data of type string",
         ),
-        (DEPLOYMENTS, make_deployment(replicas="3"), "Deployment.spec.replicas of type int32"),
-        (PODS, {"metadata": {"name": "a"}, "spec": []}, "Pod.spec"),
+        (DEPLOYMENTS, make_deployment(replicas="3"), "DeploymentSpec.spec.replicas of type int32"),
+        (
+            DEPLOYMENTS,
+            make_deployment(replicas=2**31),
+            "number 2147483648 into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
+        (PODS, {"metadata": {"name": "a"}, "spec": []}, "Pod.spec of type v1.PodSpec"),
         (
             PODS,
             {"kind": "Service", "metadata": {"name": "a"}},
@@ -134,9 +139,13 @@ def test_common_mistakes_are_named(ask, path, body, field):
         ),
         (PODS, {"metadata": {"name": "a", "namespace": "other"}}, "does not match the namespace"),
         (PODS, [], "couldn't get version/kind"),
-        ("/api/v1/nodes", {"metadata": {"name": "a"}, "spec": {"taints": "x"}}, "Node.spec.taints"),
+        (
+            "/api/v1/nodes",
+            {"metadata": {"name": "a"}, "spec": {"taints": "x"}},
+            "NodeSpec.spec.taints of type []v1.Taint",
+        ),
     ],
-    ids=["data", "replicas", "spec", "kind", "namespace", "list", "taints"],
+    ids=["data", "replicas", "too many", "spec", "kind", "namespace", "list", "taints"],
 )
 def test_bodies_of_the_wrong_shape_are_bad_requests(ask, path, body, text):
     failure = refused(ask, "POST", path, body)
@@ -153,11 +162,6 @@ def test_bodies_of_the_wrong_shape_are_bad_requests(ask, path, body, text):
             "spec.taints[0].effect",
         ),
         (
-            "/api/v1/nodes",
-            {"status": {"conditions": [{"type": "Ready"}]}},
-            "status.conditions[0].status",
-        ),
-        (
             "/api/v1/namespaces/default/endpoints",
             {"subsets": [{"addresses": [{"ip": "1.2.3.4"}, {}]}]},
             "subsets[0].addresses[1].ip",
@@ -168,12 +172,31 @@ def test_bodies_of_the_wrong_shape_are_bad_requests(ask, path, body, text):
             "subjects[0].name",
         ),
     ],
-    ids=["taint", "condition", "address", "subject"],
+    ids=["taint", "address", "subject"],
 )
 def test_records_in_lists_need_what_every_reader_counts_on(ask, path, body, field):
     failure = refused(ask, "POST", path, {"metadata": {"name": "a"}, **body})
     assert (failure.status, failure.reason) == (422, "Invalid")
     assert f"{field}: Required value" in failure.message
+
+
+def test_a_status_has_zeros_for_required_values_that_are_not_given(ask):
+    status = {"conditions": [{"type": "Ready"}], "nodeInfo": {"osImage": "Ubuntu"}}
+    stored = ask("POST", "/api/v1/nodes", {"metadata": {"name": "a"}, "status": status})["status"]
+    assert stored["conditions"] == [{"type": "Ready", "status": ""}]
+    assert (stored["nodeInfo"]["osImage"], stored["nodeInfo"]["bootID"]) == ("Ubuntu", "")
+
+
+def test_all_that_is_missing_is_named_at_once_with_all_that_is_wrong(ask, make_pod):
+    body = make_pod("a")
+    body["spec"]["containers"][0] |= {"env": [{"valueFrom": {"secretKeyRef": {"name": "s"}}}]}
+    body["spec"]["restartPolicy"] = "Perhaps"
+    failure = refused(ask, "POST", PODS, body)
+    assert [cause["field"] for cause in failure.details["causes"]] == [
+        "spec.containers[0].env[0].name",
+        "spec.restartPolicy",
+        "spec.containers[0].env[0].valueFrom.secretKeyRef.key",
+    ]
 
 
 @pytest.mark.parametrize("text", ["abc", "100mm", "1 Gi", "", "1.2.3"])

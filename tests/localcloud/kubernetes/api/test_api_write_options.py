@@ -1,12 +1,6 @@
 """What writers may ask for in the query, and what becomes of fields that a kind does not have."""
 
-import asyncio
-from contextlib import suppress
-
 import pytest
-
-from localcloud.kubernetes.api.app import App
-from tests.localcloud.kubernetes.replay.asking import Request, ask
 
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
@@ -118,28 +112,3 @@ def test_a_refused_strict_patch_is_shown_with_what_is_unknown_in_it(send):
     strict = {"media": MERGE, "query": "fieldValidation=Strict"}
     _, message = send.refused("PATCH", f"{CONFIG_MAPS}/a", {"foo": 2}, **strict)
     assert r"\"foo\":2}" in message
-
-
-def test_the_first_write_leaves_turns_to_everybody_else(make_plane):
-    turns = 0
-
-    async def count_turns() -> None:
-        nonlocal turns
-        while True:
-            await asyncio.sleep(0)
-            turns += 1
-
-    async def story() -> None:
-        plane = make_plane()
-        await plane.start()
-        counting = asyncio.create_task(count_turns())
-        create = Request("POST", CONFIG_MAPS, "", {}, '{"metadata": {"name": "a"}}', is_watch=False)
-        answer = await ask(App(plane.server, "v1.36.4", "192.168.0.2"), create)
-        assert answer.status == 201
-        counting.cancel()
-        with suppress(asyncio.CancelledError):
-            await counting
-        await plane.stop()
-
-    asyncio.run(story())
-    assert turns, "the schemas, which take a second to read, are read in the event loop"

@@ -6,9 +6,8 @@ import pytest
 import yaml
 
 from localcloud.kubernetes.objects import kinds
-from localcloud.kubernetes.objects.defaults import complete
 from localcloud.kubernetes.objects.kinds import Kind
-from localcloud.kubernetes.objects.validation import check
+from localcloud.kubernetes.objects.validation import complete_and_check
 from tests.localcloud.kubernetes.replay.replaying import CASES
 
 FAULTS = yaml.safe_load((CASES / "faults.yaml").read_text(encoding="utf-8"))
@@ -20,8 +19,8 @@ OWNER = {"apiVersion": "v1", "kind": "Node", "name": "x", "uid": "1"}
 def faults(kind: Kind, body: dict[str, Any], before: dict[str, Any] | None = None) -> list[str]:
     """What is wrong with an object, as `field: message`."""
     whole = {"kind": kind.kind, **body, "metadata": {"name": "a", **body.get("metadata", {})}}
-    complete(kind, whole)
-    return [f"{cause.field}: {cause.message}" for cause in check(kind, whole, before)]
+    found = complete_and_check(kind, whole, before)
+    return [f"{cause.field}: {cause.message}" for cause in found]
 
 
 @pytest.mark.parametrize("case", FAULTS, ids=lambda case: f"{case['kind']} {case['body']}"[:60])
@@ -86,7 +85,7 @@ def test_only_one_owner_controls():
 
 
 def test_what_is_being_deleted_takes_no_new_finalizer():
-    before = {"metadata": {"deletionTimestamp": "now", "finalizers": ["ex.com/x"]}}
+    before = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["ex.com/x"]}}
     body = {"metadata": {"finalizers": ["ex.com/x", "ex.com/y"]}}
     (found,) = faults(kinds.CONFIG_MAP, body, before)
     assert found.endswith('found new finalizers []string{"ex.com/y"}')

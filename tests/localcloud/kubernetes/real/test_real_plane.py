@@ -13,8 +13,7 @@ from localcloud.clock import WallClock
 from localcloud.fabric import Fabric
 from localcloud.kubernetes.access.tls import client_tls
 from localcloud.kubernetes.client import MASTERS, ApiFailure, User
-from localcloud.kubernetes.client.https import HttpsClient
-from localcloud.kubernetes.client.https_connection import Address
+from localcloud.kubernetes.client.https import Address, HttpsClient
 from localcloud.kubernetes.planes import Planes, erase_objects
 from localcloud.kubernetes.real import plane as real_plane
 from localcloud.kubernetes.real.assets import PROGRAMS, find_assets

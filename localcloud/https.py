@@ -9,8 +9,6 @@ from typing import Any
 
 import h11
 
-_LARGEST_REPLY = 4 * 1024 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -69,7 +67,7 @@ async def _exchange(
     end = client.send(h11.EndOfMessage())
     writer.write((request or b"") + (end or b""))
     await writer.drain()
-    status, body = 0, b""
+    status, body = 0, bytearray()
     while True:
         event = client.next_event()
         if event is h11.NEED_DATA:
@@ -78,8 +76,6 @@ async def _exchange(
             status = event.status_code
         elif isinstance(event, h11.Data):
             body += event.data
-            if len(body) > _LARGEST_REPLY:
-                raise OSError("the reply is too long")
         elif isinstance(event, h11.EndOfMessage):
             return Reply(status, body.decode(errors="replace"))
         elif not isinstance(event, h11.InformationalResponse):
