@@ -25,7 +25,7 @@ from pydantic import SecretStr
 from blocks.accounts import QingCloudAccount
 from clients.kubernetes import ClusterClient
 from domain.cluster.demo import parse_manifests
-from tasks.control_plane import api_url, open_api
+from tasks.cluster import open_cluster
 from tests.acceptance.workplace import ROOT, Workplace, clean_environment, prefect_server
 
 PODS_PER_NODE = 40
@@ -61,12 +61,13 @@ def measure(place: Workplace, bursts: int) -> list[float]:
     calm = {"preset": "pending", "cooldown_out_seconds": 0}
     file.write_text(yaml.safe_dump({"name": "bench", "nodes": nodes, "scaling": calm}))
     done = place.run("flows.provision", "--file", str(file), "--no-demo", "--no-ui", "--json")
-    address = done.json["public_address"]
+    assert done.json["api"]["ready"]
     account = account_of(place)
     with (
         (place.home / "watch.log").open("w+") as log,
-        open_api(account, "bench", api_url(address, 8080)) as api,
+        open_cluster(account, "bench") as cluster,
     ):
+        api = cluster.api()
         watching = subprocess.Popen(
             [sys.executable, "-m", "flows.autoscale", "--watch", "--name", "bench"],
             cwd=ROOT,

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,38 +12,25 @@ from cyclopts import Parameter
 from prefect import flow
 
 from blocks.accounts import QingCloudAccount
-from clients.exposed_file import check_writable, write_at_once
+from clients.exposed_file import check_writable
 from clients.scrapes import ScrapePage
-from domain.cloud.inventory import Inventory
 from domain.kernel.errors import FinalError, InvalidSpec, TemporaryError
 from domain.observe.alarms.deliveries import Outcome, say_test
-from domain.observe.metrics.exposition import expose
-from domain.observe.metrics.places import of_living_machines
-from domain.observe.metrics.records import Collected, Gap
-from domain.observe.metrics.report import Incomplete, MetricsReport, check_complete, report_metrics
+from domain.observe.metrics.report import Incomplete, MetricsReport
 from domain.spec.cluster import parse_spec
 from flows._cli.command import Common, Session, cluster_name, make_app, read_document, run, session
 from flows._cli.interruption import is_interrupted, until_interrupted
 from flows._cli.numbers import whole_number
 from flows._cli.server import SERVER_ERRORS, describe_silent
 from flows._cli.terminal import Watch, show_metrics
-from tasks.alarms import collect_signals, look_at_alarms, note_billed, send_test
-from tasks.cluster import Cluster, open_cluster
-from tasks.endpoints import spec_by_memory
+from flows.runbooks.measure import measure
+from tasks.alarms import send_test
+from tasks.cluster import open_cluster
 from tasks.executors import PrefectSteps
 from tasks.metrics import (
-    MOST_MACHINES_FOR_REQUESTS,
-    collect_cloud,
-    collect_load,
-    collect_scripts,
-    keep_samples,
-    need_machines,
     read_history,
-    recent_samples,
-    silent_machines,
-    what_is_due,
 )
-from tasks.overview import need_cluster, need_spec, spec_or_guess
+from tasks.overview import need_cluster, need_spec
 from tasks.run_log import log_errors_in_one_sentence
 
 USUAL_PACE = 60
@@ -69,44 +55,8 @@ def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "")
     file = Path(prometheus).expanduser() if prometheus else None
     if file:
         check_writable(file)
-    now, steps = datetime.now(UTC), PrefectSteps()
     with open_cluster(account, name) as cluster:
-        return _measure(steps, cluster, file, now)
-
-
-def _measure(
-    steps: PrefectSteps, cluster: Cluster, file: Path | None, now: datetime
-) -> MetricsReport:
-    name, machines = cluster.name, need_machines(cluster)
-    due = what_is_due(machines, now)
-    cluster, stored = spec_by_memory(cluster, machines)
-    cluster = cluster.wanting(stored or spec_or_guess(cluster))
-    seen = cluster.inventory(fresh=True) if due.inventory else machines
-    few = len(machines.instances) <= MOST_MACHINES_FOR_REQUESTS
-    load = steps.start(collect_load, cluster, machines, now, with_requests=due.monitoring or few)
-    measured, silent = Collected(), frozenset[str]()
-    if due.monitoring:
-        measured = steps.run(collect_cloud, cluster, machines, now)
-        silent = silent_machines(machines, measured)
-    of_machines = steps.run(collect_scripts, cluster, machines, silent, now)
-    signals = collect_signals(cluster, machines, now, due)
-    collected = load.result() + measured + of_machines + signals
-    retention_days = cluster.spec.monitoring.retention_days
-    kept = steps.run(keep_samples, name, collected, now, retention_days)
-    if isinstance(seen, Inventory):
-        note_billed(cluster, seen, now)
-    gaps = collected.gaps
-    if kept.reason:
-        gaps += (Gap(now, name, "", "", "all samples", kept.reason),)
-    alarms = steps.run(look_at_alarms, cluster, seen, now)
-    known = of_living_machines(machines, recent_samples(name, now))
-    samples = (*known, *collected.samples)
-    if file:
-        write_at_once(file, expose(samples, gaps))
-    report = report_metrics(name, now, samples, gaps, kept.database)
-    report = replace(report, alarms=alarms)
-    check_complete(report, kept.reason)
-    return report
+        return measure(PrefectSteps(), cluster, datetime.now(UTC), file)
 
 
 app = make_app("monitor", "Collect a cluster's metrics and evaluate its alarms.")
