@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
 
 from blocks.accounts import QingCloudAccount
 from blocks.credentials import ClusterCredentials
 from domain import bootstrap, machines
 from domain.balancer import UI_NODE_PORT
-from domain.bootstrap import ApiPlace, InstallerFile
+from domain.bootstrap import ApiPlace
 from domain.cloud import Instance, KeyPair, SecurityGroup, Vxnet
 from domain.ensured import Ensured
 from domain.machines import GroupWish
@@ -18,25 +16,11 @@ from domain.pki import BootstrapToken, ca_hash, make_server_certificate, make_ss
 from domain.spec import ClusterSpec
 from domain.userdata import build_userdata
 from tasks.credentials import read_credentials, update_credentials
+from tasks.installers import installer_files
 from tasks.shells import Entrance, open_shell, pin_host_key
 from tasks.steps import step, tell_progress
 
-INSTALLERS = Path(__file__).resolve().parent.parent / "installers"
 UI_CERTIFICATE_VALIDITY = timedelta(days=365)
-
-
-@cache
-def installer_files() -> tuple[InstallerFile, ...]:
-    """All that the installers consist of, as it lies in the project's folder."""
-    return tuple(
-        InstallerFile(
-            path.relative_to(INSTALLERS).as_posix(),
-            path.read_bytes(),
-            0o755 if path.suffix in ("", ".sh") else 0o644,
-        )
-        for path in sorted(INSTALLERS.rglob("*"))
-        if path.is_file()
-    )
 
 
 @step("key pair of {spec.name}")

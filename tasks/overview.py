@@ -19,6 +19,7 @@ from domain.spec import Access, ClusterSpec, changed
 from domain.view import ClusterView, read_cluster
 from tasks.control_plane import api_url, find_spec, node_versions
 from tasks.credentials import find_credentials, read_credentials, say_missing
+from tasks.installers import installer_files
 from tasks.steps import run_logger, step
 from tasks.workloads import ui_answers
 
@@ -156,7 +157,12 @@ def check_services(spec: ClusterSpec, stored: ClusterSpec | None) -> tuple[str, 
 
 
 def check(account: QingCloudAccount, spec: ClusterSpec, view: ClusterView) -> Choices:
-    """Check a description against the cloud; reads only, raises as `preflight` does."""
+    """Check a description against the cloud; reads only, raises as `preflight` does.
+
+    Raises:
+        BadRequest: a file that machines are installed with is missing from this installation.
+    """
+    installer_files()
     with account.client() as cloud:
         choices = preflight(cloud, spec, view, bills=account.bills)
     check_sources(spec.access.allowed_cidrs, read_own_address(account.endpoint))

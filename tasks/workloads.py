@@ -1,7 +1,6 @@
 """Tasks around what runs in a cluster: the nginx demo, and the web UI as a user meets it."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from blocks.accounts import QingCloudAccount
 from clients.certificates import read_certificate_end
@@ -12,9 +11,9 @@ from domain.errors import ClusterError, Refused, TemporaryError
 from domain.waiting import wait_for
 from tasks.control_plane import open_api
 from tasks.credentials import read_credentials
+from tasks.installers import demo_manifest
 from tasks.steps import step
 
-DEMO = Path(__file__).resolve().parent.parent / "installers" / "manifests" / "nginx.yaml"
 UI_DEPLOYMENT = "kube-ui"
 UI_ACCOUNT = "kube-ui-viewer"
 UI_TOKEN_SECONDS = 8 * 3600
@@ -26,7 +25,7 @@ RENEWAL = timedelta(days=30)
 def ensure_demo(account: QingCloudAccount, cluster: str, url: str) -> Ensured[str]:
     """Run the article's nginx and fetch its page by the public address; the value is the page."""
     with open_api(account, cluster, url) as api:
-        return workloads.ensure_demo(api, workloads.parse_manifests(DEMO.read_text()))
+        return workloads.ensure_demo(api, workloads.parse_manifests(demo_manifest()))
 
 
 @step("kube-ui of {cluster} answers")
