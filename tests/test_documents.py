@@ -16,6 +16,8 @@ from domain.alarms.rules import BUILT_IN as ALARMS
 from domain.metrics.catalog import BUILT_IN as METRICS
 from domain.spec import ClusterSpec, parse_spec
 
+pytestmark = pytest.mark.pure
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = (
     "README.md",

@@ -26,6 +26,8 @@ from domain.userdata import build_userdata
 from domain.view import read_cluster
 from tests.iaas_daemon import ACCOUNT, ZONE, IaasDaemon
 
+pytestmark = pytest.mark.local  # against the local cloud's API
+
 SPEC = changed(ClusterSpec(), {"access": {"allowed_cidrs": ["127.0.0.0/8"]}})
 NAMES = Names("demo")
 READS = ("find_", "list_", "read_")

@@ -14,6 +14,8 @@ from domain.hostkeys import MAKE_OWN_HOST_KEY, USE_OWN_HOST_KEY, fingerprint, pa
 from domain.pki import SshKeyPair, make_ssh_keypair
 from domain.userdata import build_userdata
 
+pytestmark = pytest.mark.local  # bash runs what a machine runs
+
 SYSTEMCTL = """#!/bin/bash
 echo "$*" >> "$SYSROOT/systemctl.log"
 [[ "$2" == "${SERVICE:-ssh}" ]]
