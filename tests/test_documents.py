@@ -22,6 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = (
     "README.md",
     "README.zh-CN.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
     *(f"docs/{f.name}" for f in (ROOT / "docs").glob("*.md")),
 )
 COMMANDS = sorted(file.stem for file in (ROOT / "flows").glob("[!_]*.py"))
