@@ -4,10 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from clocks import JumpingClock
 from hypothesis import given
 from hypothesis import strategies as st
-from makers import BIRTH, make_image, make_instance
 
 from domain.cloud import Instance, InstanceStatus, Vxnet
 from domain.errors import InvalidSpec
@@ -22,6 +20,8 @@ from domain.machines import (
 from domain.names import NODES, node_name
 from domain.scaling import check_count, choose_leaving
 from domain.spec import MACHINES_PER_VXNET, MachineTemplate, Nodes
+from tests.domain.clocks import JumpingClock
+from tests.domain.makers import BIRTH, make_image, make_instance
 
 IMAGES = [
     make_image("noble1x64", "Ubuntu Server 24.04 LTS 64bit"),

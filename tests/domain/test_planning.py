@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from makers import make_instance, make_view, make_vpc
 
 from domain.names import MASTERS, NODES
 from domain.network import wanted_forwards
@@ -12,6 +11,7 @@ from domain.plan import Action, Plan
 from domain.planning import plan_cluster, plan_scale, plan_teardown
 from domain.spec import ClusterSpec, changed
 from domain.view import ClusterView
+from tests.domain.makers import make_instance, make_view, make_vpc
 
 SPEC = changed(ClusterSpec(), {"access": {"allowed_cidrs": ["203.0.113.0/24"]}})
 

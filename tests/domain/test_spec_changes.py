@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from makers import make_view
 from pydantic import BaseModel
 
 from domain.changes import FIXED, FREE, refuse_changes
 from domain.errors import InvalidSpec
 from domain.spec import ClusterSpec, changed
+from tests.domain.makers import make_view
 
 SPEC = ClusterSpec()
 VIEW = make_view(SPEC)

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from clocks import JumpingClock
-from makers import make_instance, make_view
 
 from domain import teardown
 from domain.cloud import Instance, InstanceStatus, Job, JobStatus
 from domain.errors import FinalError, NotFound, Refused
 from domain.spec import ClusterSpec
 from domain.view import ClusterView
+from tests.domain.clocks import JumpingClock
+from tests.domain.makers import make_instance, make_view
 
 
 class Machines:

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from makers import BIRTH, make_instance, make_view
 
 from domain.cloud import Vxnet
 from domain.errors import NameTaken
 from domain.names import MASTERS, NODES
 from domain.spec import ClusterSpec
 from domain.view import ClusterView, check_fit, the_one
+from tests.domain.makers import BIRTH, make_instance, make_view
 
 VIEW = make_view(ClusterSpec())
 FOREIGN = Vxnet("vxnet-z", "k8s.demo.vxnet-2", "rtr-other", "192.168.2.0/24", BIRTH)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from clocks import JumpingClock
 
 from domain.errors import NotFound, TemporaryError, UnknownOutcome, WaitTimedOut
 from domain.waiting import Pace, wait_for, when_free
+from tests.domain.clocks import JumpingClock
 
 
 def answers(*values: object) -> Iterator[object]:

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from canned_apiserver import Answer, Apiserver
 
 from clients.kubernetes import ClusterClient
 from domain.autoscaling.placement import Operator, Requirement, Spread, Taint, Toleration
 from domain.autoscaling.sight import ClusterSight, Marked
 from domain.autoscaling.snapshot import Budget, Resources
 from domain.errors import TemporaryError
+from tests.clients.kubernetes.canned_apiserver import Answer, Apiserver
 
 PODS = "/api/v1/pods"
 WAITING = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}

@@ -4,11 +4,11 @@ import base64
 from collections.abc import Callable
 
 import pytest
-from canned_cloud import CannedCloud, ok
 
 from clients.qingcloud import QingCloud
 from domain.cloud import Billing, InstanceSpec, Launch, ListenerSpec, PortForwardSpec, RuleSpec
 from domain.errors import UnknownOutcome
+from tests.clients.qingcloud.canned_cloud import CannedCloud, ok
 
 MACHINES = InstanceSpec(
     name="k8s.demo.k8s-node",

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scaling_makers import make_node
 
 from domain.autoscaling.decision import Decision, Hold, Reason, ScaleIn, ScaleOut
 from domain.autoscaling.evaluation import decide
@@ -17,6 +16,7 @@ from domain.autoscaling.remembering import launch_failed, removal_failed
 from domain.autoscaling.simulation import MONDAY
 from domain.autoscaling.snapshot import SeenNode, SeenPod, Snapshot
 from domain.autoscaling.world import World
+from tests.domain.autoscaling.scaling_makers import make_node
 
 MINUTE = 60.0
 MINIMUM, MAXIMUM = 1, 8

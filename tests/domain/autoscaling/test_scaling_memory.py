@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from scaling_makers import NOON, POLICY, make_line, make_node, make_pods, make_snapshot, quiet
 
 from domain.autoscaling.decision import Reason, ScaleIn, ScaleOut
 from domain.autoscaling.evaluation import decide
@@ -18,6 +17,15 @@ from domain.autoscaling.remembering import (
     addition_tried,
     launch_failed,
     removal_failed,
+)
+from tests.domain.autoscaling.scaling_makers import (
+    NOON,
+    POLICY,
+    make_line,
+    make_node,
+    make_pods,
+    make_snapshot,
+    quiet,
 )
 
 MINUTE = timedelta(minutes=1)

@@ -6,7 +6,6 @@ from typing import get_args
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from scaling_makers import SIZE
 
 from domain.autoscaling.decision import Hold, Reason, ScaleOut
 from domain.autoscaling.evaluation import decide
@@ -18,6 +17,7 @@ from domain.autoscaling.simulation import MONDAY, Replay, Scenario, replay
 from domain.autoscaling.snapshot import Resources, SeenPod
 from domain.autoscaling.world import World
 from domain.metrics.conditions import Comparator
+from tests.domain.autoscaling.scaling_makers import SIZE
 
 
 @pytest.mark.parametrize("boot_minutes", [1, 3, 5, 10])

@@ -6,7 +6,13 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scaling_makers import (
+
+from domain.autoscaling.decision import ScaleIn, ScaleOut
+from domain.autoscaling.packing import Misfit, Packed, Place, Room, pack, place_of_node
+from domain.autoscaling.placement import HOSTNAME, Operator, Placement, Requirement, Spread, Taint
+from domain.autoscaling.snapshot import Resources, SeenNode, SeenPod
+from domain.autoscaling.spreading import Spreading
+from tests.domain.autoscaling.scaling_makers import (
     NOON,
     TEMPLATE,
     decide_calmly,
@@ -16,12 +22,6 @@ from scaling_makers import (
     with_machine,
     with_node,
 )
-
-from domain.autoscaling.decision import ScaleIn, ScaleOut
-from domain.autoscaling.packing import Misfit, Packed, Place, Room, pack, place_of_node
-from domain.autoscaling.placement import HOSTNAME, Operator, Placement, Requirement, Spread, Taint
-from domain.autoscaling.snapshot import Resources, SeenNode, SeenPod
-from domain.autoscaling.spreading import Spreading
 
 WEB = (Requirement("app", Operator.IN, ("web",)),)
 ZONE = "zone"
