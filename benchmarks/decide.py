@@ -10,13 +10,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from domain.autoscaling.evaluation import decide
-from domain.autoscaling.memory import Memory
-from domain.autoscaling.packing import Room, pack, place_of_node
-from domain.autoscaling.placement import HOSTNAME, Operator, Placement, PodTerm, Requirement, Spread
-from domain.autoscaling.policy import ScalingPolicy
-from domain.autoscaling.presets import PRESETS
-from domain.autoscaling.snapshot import (
+from domain.autoscaling.decide.evaluation import decide
+from domain.autoscaling.fit.packing import Room, pack, place_of_node
+from domain.autoscaling.memory.memory import Memory
+from domain.autoscaling.see.placement import (
+    HOSTNAME,
+    Operator,
+    Placement,
+    PodTerm,
+    Requirement,
+    Spread,
+)
+from domain.autoscaling.see.snapshot import (
     Resources,
     SeenMachine,
     SeenNode,
@@ -24,8 +29,10 @@ from domain.autoscaling.snapshot import (
     Snapshot,
     Template,
 )
-from domain.metrics.catalog import PODS
-from domain.metrics.records import WindowStatistics
+from domain.observe.metrics.records import WindowStatistics
+from domain.spec.metrics import PODS
+from domain.spec.presets import PRESETS
+from domain.spec.scaling import ScalingPolicy
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 GIB = 2**30

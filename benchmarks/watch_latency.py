@@ -24,7 +24,7 @@ from pydantic import SecretStr
 
 from blocks.accounts import QingCloudAccount
 from clients.kubernetes import ClusterClient
-from domain.workloads import parse_manifests
+from domain.cluster.demo import parse_manifests
 from tasks.control_plane import api_url, open_api
 from tests.acceptance.workplace import ROOT, Workplace, clean_environment, prefect_server
 

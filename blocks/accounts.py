@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr
 
 from blocks.settings import PUBLIC_ENDPOINT, account_from_environment, environment_with
 from clients.qingcloud import QingCloud
-from domain.errors import BadRequest, InvalidSpec
+from domain.kernel.errors import BadRequest, InvalidSpec
 
 LOCAL = "local"
 

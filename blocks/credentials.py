@@ -6,9 +6,9 @@ from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
 from clients.kubernetes import ClusterClient
-from domain.credentials import Credentials
-from domain.kubeconfig import ClusterAccess
-from domain.pki import ADMINS, CertifiedKey, SshKeyPair, make_client_certificate
+from domain.secrets.credentials import Credentials
+from domain.secrets.kubeconfig import ClusterAccess
+from domain.secrets.pki import ADMINS, CertifiedKey, SshKeyPair, make_client_certificate
 
 CERTIFICATE_VALIDITY = timedelta(hours=12)
 """A client certificate cannot be revoked: each run makes its own, which outlives it by little."""

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
-from domain.errors import BadRequest
+from domain.kernel.errors import BadRequest
 
 
 @contextmanager

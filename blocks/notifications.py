@@ -7,8 +7,8 @@ from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
 from clients.notifications import AppriseService, DingTalk, Feishu, WeCom
-from domain.alarms.notifier import Notifier
-from domain.errors import InvalidSpec
+from domain.kernel.errors import InvalidSpec
+from domain.observe.alarms.notifier import Notifier
 
 _ROBOT = "The URL that the chat shows when the robot is made"
 _SECRET = "Of the security setting 'signature'; empty where the robot has another one"  # noqa: S105

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 from platformdirs import user_data_path
 from prefect.settings import PREFECT_API_URL
 
-from domain.errors import Unreachable
+from domain.kernel.errors import Unreachable
 
 SOCKETS = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 """The kernel's list of sockets with their owners: address:port in hex, state, user id."""

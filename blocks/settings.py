@@ -7,7 +7,7 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from domain.errors import InvalidSpec
+from domain.kernel.errors import InvalidSpec
 
 ACCOUNT_VARIABLES = ("QINGCLOUD_ACCESS_KEY_ID", "QINGCLOUD_SECRET_ACCESS_KEY", "QINGCLOUD_ZONE")
 PUBLIC_ENDPOINT = "https://api.qingcloud.com:443/iaas/"

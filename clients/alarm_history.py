@@ -25,10 +25,10 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from clients.database import Database, UtcTime
-from domain.alarms.deliveries import DUE, Delivery, Outcome
-from domain.alarms.messages import Message
-from domain.alarms.rules import Level
-from domain.alarms.states import AlarmState, Phase, Subject
+from domain.observe.alarms.deliveries import DUE, Delivery, Outcome
+from domain.observe.alarms.messages import Message
+from domain.observe.alarms.states import AlarmState, Phase, Subject
+from domain.spec.alarms import Level
 
 CUT_OFF = "the run ended while it was being sent"
 

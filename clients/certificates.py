@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-from domain.errors import Refused, TemporaryError
+from domain.kernel.errors import Refused, TemporaryError
 
 TIMEOUT = 5.0
 """Seconds for each of connect and handshake."""

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, S
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.types import TypeDecorator
 
-from domain.errors import FinalError, InvalidSpec, TemporaryError
+from domain.kernel.errors import FinalError, InvalidSpec, TemporaryError
 
 PATIENCE = 5.0
 """Seconds that a call waits for a locked or silent database."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from domain.errors import FinalError, InvalidSpec
+from domain.kernel.errors import FinalError, InvalidSpec
 
 
 def check_writable(file: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 from sqlalchemy import Column, Integer, MetaData, String, Table, and_, delete, insert, select
 
 from clients.database import Database, UtcTime
-from domain.cost import Life
+from domain.observe.cost import Life
 
 _METADATA = MetaData()
 

@@ -31,16 +31,16 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from clients.database import PATIENCE, Database, UtcTime
-from domain.metrics.records import (
+from domain.observe.metrics.records import (
     COLUMNS,
     Gap,
-    Per,
     Sample,
     SampleReader,
     Trouble,
     Window,
     WindowStatistics,
 )
+from domain.spec.metrics import Per
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from threading import Thread
 from types import TracebackType
 from typing import Self
 
-from domain.errors import InvalidSpec
+from domain.kernel.errors import InvalidSpec
 
 PATH = "/metrics"
 TIMEOUT = 10.0

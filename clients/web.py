@@ -4,7 +4,7 @@ import ssl
 
 import httpx
 
-from domain.errors import Refused, TemporaryError
+from domain.kernel.errors import Refused, TemporaryError
 
 TIMEOUT = 10.0
 """Seconds for each of connect, write and read."""

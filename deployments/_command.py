@@ -6,7 +6,7 @@ from cyclopts import App, CycloptsError
 from httpx import HTTPError
 from prefect.exceptions import PrefectException
 
-from domain.errors import ClusterError
+from domain.kernel.errors import ClusterError
 
 
 def say(words: str) -> None:

@@ -22,7 +22,7 @@ from blocks.settings import environment_with
 from deployments._command import run, say
 from deployments._deployed import find_deployed, is_of_old, keep_paused, take_away
 from deployments._kinds import register_kinds
-from domain.spec import parse_spec
+from domain.spec.cluster import parse_spec
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = Path(__file__).with_name("prefect.yaml")

@@ -34,7 +34,7 @@ from blocks.prefect_server import (
 )
 from blocks.settings import environment_with, lock_file
 from deployments._command import run, say
-from domain.errors import Unreachable
+from domain.kernel.errors import Unreachable
 
 START_SECONDS = 180.0
 SERVER_SETTINGS = {

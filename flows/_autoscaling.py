@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from domain.autoscaling.decision import Hold, ScaleIn, ScaleOut
-from domain.autoscaling.keeping import keep_memory
-from domain.autoscaling.memory import Memory
-from domain.autoscaling.remembering import (
+from domain.autoscaling.memory.keeping import keep_memory
+from domain.autoscaling.memory.memory import Memory
+from domain.autoscaling.memory.remembering import (
     act_done,
     act_failed,
     addition_began,
@@ -15,7 +15,7 @@ from domain.autoscaling.remembering import (
     removal_failed,
 )
 from domain.autoscaling.report import Evaluation, skipped
-from domain.errors import ClusterError, NotFound
+from domain.kernel.errors import ClusterError, NotFound
 from flows._cases import Case, Finding, consider, open_case
 from flows._scaling import scale_in, scale_out
 from flows._takeover import take_over

@@ -1,10 +1,10 @@
 """The runbook of a cluster: which steps there are, in which order, and what runs beside what."""
 
 from blocks.accounts import QingCloudAccount
-from domain.bootstrap import ApiPlace
-from domain.names import MASTERS, NODES, node_name
-from domain.pki import make_bootstrap_token
-from domain.spec import ClusterSpec
+from domain.kernel.names import MASTERS, NODES, node_name
+from domain.node.install import ApiPlace
+from domain.secrets.pki import make_bootstrap_token
+from domain.spec.cluster import ClusterSpec
 from flows._nodes import install_nodes, join_nodes, login_users, tell_neighbours
 from flows.ui import publish_ui
 from tasks.control_plane import (

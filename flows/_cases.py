@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from blocks.accounts import QingCloudAccount
+from domain.autoscaling.decide.evaluation import decide
 from domain.autoscaling.decision import Decision
-from domain.autoscaling.evaluation import decide
-from domain.autoscaling.keeping import read_memory
-from domain.autoscaling.memory import Memory
-from domain.autoscaling.policy import ScalingPolicy
-from domain.autoscaling.presets import DEFAULT, PRESETS
+from domain.autoscaling.memory.keeping import read_memory
+from domain.autoscaling.memory.memory import Memory
 from domain.autoscaling.report import Evaluation, evaluation_of
-from domain.autoscaling.sight import Marked
-from domain.autoscaling.snapshot import Snapshot
-from domain.errors import NotFound
-from domain.spec import ClusterSpec, changed
-from domain.view import ClusterView
+from domain.autoscaling.see.sight import Marked
+from domain.autoscaling.see.snapshot import Snapshot
+from domain.cloud.inventory import Inventory
+from domain.kernel.errors import NotFound
+from domain.spec.cluster import ClusterSpec, changed
+from domain.spec.presets import DEFAULT, PRESETS
+from domain.spec.scaling import ScalingPolicy
 from flows._replay import read_policy
 from tasks.autoscaling import Subject, look, open_subject
 from tasks.control_plane import api_url
@@ -35,7 +35,7 @@ class Case:
     """
 
     subject: Subject
-    view: ClusterView
+    view: Inventory
     spec: ClusterSpec
     policy: ScalingPolicy
     asked: str = ""

@@ -15,11 +15,11 @@ import yaml
 from cyclopts import App, CycloptsError, Parameter
 
 from blocks.accounts import ChosenAccount, QingCloudAccount, choose_account
-from domain.errors import BadRequest, ClusterError, InvalidSpec, NotFound, OtherRun
-from domain.plan import Plan
-from domain.planning import plan_teardown
-from domain.spec import ClusterSpec, changed, overlay, parse_spec
-from domain.view import ClusterView
+from domain.cloud.inventory import Inventory
+from domain.cloud.plan import Plan
+from domain.cloud.planning import plan_teardown
+from domain.kernel.errors import BadRequest, ClusterError, InvalidSpec, NotFound, OtherRun
+from domain.spec.cluster import ClusterSpec, changed, overlay, parse_spec
 from flows._interruption import Interrupted, interruptible, naming
 from flows._server import last_words, prefect_server
 from flows._terminal import (
@@ -113,7 +113,7 @@ def cluster_name(common: Common) -> str:
 
 def wanted_spec(
     account: QingCloudAccount,
-    view: ClusterView,
+    view: Inventory,
     stored: ClusterSpec | None,
     document: dict[str, Any],
 ) -> ClusterSpec:
@@ -140,7 +140,7 @@ def wanted_spec(
     return with_sources(account, spec)
 
 
-def never_lower(spec: ClusterSpec, view: ClusterView) -> ClusterSpec:
+def never_lower(spec: ClusterSpec, view: Inventory) -> ClusterSpec:
     """Keep machines above the wanted count: `provision` adds, `scale` removes."""
     there = len(view.nodes)
     if there <= spec.nodes.count:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from blocks.accounts import QingCloudAccount
-from domain.bootstrap import ApiPlace
-from domain.cloud import Instance
-from domain.errors import NotFound
-from domain.names import GROUPS, NODES, node_name
-from domain.pki import make_bootstrap_token
-from domain.preflight import Choices
-from domain.spec import ClusterSpec
-from domain.view import ClusterView
+from domain.cloud.inventory import Inventory
+from domain.cloud.preflight import Choices
+from domain.cloud.records import Instance
+from domain.kernel.errors import NotFound
+from domain.kernel.names import GROUPS, NODES, node_name
+from domain.node.install import ApiPlace
+from domain.secrets.pki import make_bootstrap_token
+from domain.spec.cluster import ClusterSpec
 from tasks.control_plane import api_url, forget_token, publish_token, wait_for_nodes
 from tasks.machines import install_node, join_node, write_f2cadm
 from tasks.shells import Entrance
@@ -19,7 +19,7 @@ MOST_AT_ONCE = 16
 """Machines that are worked on at the same time: all of them come in by one jump host."""
 
 
-def place_of(view: ClusterView) -> ApiPlace:
+def place_of(view: Inventory) -> ApiPlace:
     """Where an existing cluster's API is.
 
     Raises:
@@ -34,7 +34,7 @@ def place_of(view: ClusterView) -> ApiPlace:
 
 
 def entrance_to(
-    spec: ClusterSpec, view: ClusterView, address: str, users: dict[str, str]
+    spec: ClusterSpec, view: Inventory, address: str, users: dict[str, str]
 ) -> Entrance:
     """The way to an existing cluster's machines. Raises `NotFound` without a master."""
     if not view.masters:
@@ -88,7 +88,7 @@ def join_nodes(
     forget_token(account, spec.name, url, token)
 
 
-def tell_neighbours(account: QingCloudAccount, entrance: Entrance, view: ClusterView) -> None:
+def tell_neighbours(account: QingCloudAccount, entrance: Entrance, view: Inventory) -> None:
     """Give every machine the table from which `f2cadm` answers."""
     everyone = [(view.group_of(machine), machine) for machine in view.instances]
     running = [

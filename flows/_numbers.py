@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cyclopts import Token
 
-from domain.errors import InvalidSpec
+from domain.kernel.errors import InvalidSpec
 
 
 def whole_number(kind: object, tokens: Sequence[Token]) -> int:

@@ -9,16 +9,16 @@ from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
-from domain.autoscaling.bounds import Bounds
-from domain.autoscaling.chart import draw_replay
-from domain.autoscaling.doubts import find_doubts
-from domain.autoscaling.loads import Load, load_names, parse_load, recorded
-from domain.autoscaling.policy import ScalingPolicy
-from domain.autoscaling.presets import PRESETS, parse_policy
-from domain.autoscaling.simulation import Change, Replay, Scenario
-from domain.autoscaling.simulation import replay as run_replay
-from domain.errors import InvalidSpec
-from domain.spec import Nodes
+from domain.autoscaling.decide.bounds import Bounds
+from domain.autoscaling.decide.doubts import find_doubts
+from domain.autoscaling.replay.loads import Load, load_names, parse_load, recorded
+from domain.autoscaling.replay.simulation import Change, Replay, Scenario
+from domain.autoscaling.replay.simulation import replay as run_replay
+from domain.kernel.errors import InvalidSpec
+from domain.reports.replay_chart import draw_replay
+from domain.spec.cluster import Nodes
+from domain.spec.presets import PRESETS, parse_policy
+from domain.spec.scaling import ScalingPolicy
 from flows._numbers import whole_number
 from flows._terminal import open_console, print_json
 

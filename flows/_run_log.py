@@ -11,7 +11,7 @@ from prefect import Flow
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.logging import get_logger
 
-from domain.errors import ClusterError
+from domain.kernel.errors import ClusterError
 
 LOGGERS = ("task_runs", "flow_runs")
 

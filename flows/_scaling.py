@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from blocks.accounts import QingCloudAccount
-from domain.cloud import Instance
-from domain.errors import ClusterError
-from domain.names import NODES, node_name
-from domain.scaling import DRAIN_DEADLINE
-from domain.spec import ClusterSpec
-from domain.view import ClusterView
+from domain.cloud.inventory import Inventory
+from domain.cloud.records import Instance
+from domain.kernel.errors import ClusterError
+from domain.kernel.names import NODES, node_name
+from domain.node.drain import DRAIN_DEADLINE
+from domain.spec.cluster import ClusterSpec
 from flows._nodes import (
     entrance_to,
     install_nodes,
@@ -34,7 +34,7 @@ from tasks.scaling import (
 from tasks.tags import tag_resources
 
 
-def scale_out(account: QingCloudAccount, spec: ClusterSpec, view: ClusterView, url: str) -> None:
+def scale_out(account: QingCloudAccount, spec: ClusterSpec, view: Inventory, url: str) -> None:
     """Start what is missing, install and join it; finishes machines of an earlier run, too."""
     choices = check_spec(account, spec, view)
     # Not made anew where they are missing, and refused while somebody tears the cluster down.
@@ -59,7 +59,7 @@ def scale_out(account: QingCloudAccount, spec: ClusterSpec, view: ClusterView, u
 def scale_in(
     account: QingCloudAccount,
     spec: ClusterSpec,
-    view: ClusterView,
+    view: Inventory,
     url: str,
     group: str,
     leaving: Sequence[Instance],
@@ -91,7 +91,7 @@ def scale_in(
 
 @contextmanager
 def _given_back(
-    account: QingCloudAccount, view: ClusterView, url: str, group: str, machine: Instance
+    account: QingCloudAccount, view: Inventory, url: str, group: str, machine: Instance
 ) -> Iterator[None]:
     """Let the node take pods again when what is inside fails."""
     try:

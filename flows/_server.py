@@ -23,7 +23,7 @@ from prefect.settings import (
 )
 
 from blocks.prefect_server import configured_server, find_running_server, noted_server, refusal
-from domain.errors import BadRequest, ClusterError, Unreachable
+from domain.kernel.errors import BadRequest, ClusterError, Unreachable
 from flows._terminal import end_at_once
 
 ROOM = 4 * 1024 * 1024

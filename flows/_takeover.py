@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from domain.autoscaling.keeping import keep_memory, read_memory
-from domain.autoscaling.remembering import addition_ended, addition_tried
-from domain.errors import ClusterError
+from domain.autoscaling.memory.keeping import keep_memory, read_memory
+from domain.autoscaling.memory.remembering import addition_ended, addition_tried
+from domain.kernel.errors import ClusterError
 from flows._cases import Case, Finding
 from flows._scaling import scale_out
 from tasks.autoscaling import left_behind, tell

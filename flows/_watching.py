@@ -7,11 +7,11 @@ from threading import Event
 
 from blocks.accounts import QingCloudAccount
 from clients.kubernetes import ClusterClient
-from domain.autoscaling.keeping import keep_memory
+from domain.autoscaling.memory.keeping import keep_memory
 from domain.autoscaling.report import Evaluation, skipped
-from domain.errors import ClusterError, FinalError
-from domain.leases import Held
-from domain.names import NODES
+from domain.cluster.leases import Held
+from domain.kernel.errors import ClusterError, FinalError
+from domain.kernel.names import NODES
 from flows._cases import consider, open_case
 from flows._interruption import is_interrupted, until_interrupted
 from flows._server import SERVER_ERRORS, say_silent

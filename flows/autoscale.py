@@ -9,12 +9,12 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
-from domain.autoscaling.explanation import explain
-from domain.autoscaling.keeping import read_memory
-from domain.autoscaling.moments import parse_moment
+from domain.autoscaling.decide.explanation import explain
+from domain.autoscaling.memory.keeping import read_memory
 from domain.autoscaling.report import Evaluation, skipped
-from domain.errors import InvalidSpec, NotFound
-from domain.names import NODES
+from domain.kernel.errors import InvalidSpec, NotFound
+from domain.kernel.names import NODES
+from domain.spec.moments import parse_moment
 from flows._autoscaling import evaluate
 from flows._cases import consider, open_case
 from flows._command import Common, Session, cluster_name, make_app, run, session

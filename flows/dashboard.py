@@ -8,10 +8,10 @@ from cyclopts import Parameter
 from prefect import flow
 
 from blocks.accounts import QingCloudAccount
-from domain.dashboard.page import write_page
-from domain.dashboard.records import Dashboard
-from domain.errors import FinalError, InvalidSpec
-from domain.metrics.report import MEND_DATABASE
+from domain.kernel.errors import FinalError, InvalidSpec
+from domain.observe.metrics.report import MEND_DATABASE
+from domain.reports.dashboard.page import write_page
+from domain.reports.dashboard.records import Dashboard
 from flows._command import Common, cluster_name, make_app, run, session
 from flows._numbers import whole_number
 from tasks.dashboard import publish_dashboard, read_dashboard

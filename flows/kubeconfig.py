@@ -10,8 +10,13 @@ from cyclopts import Parameter
 from prefect import flow
 
 from blocks.accounts import QingCloudAccount
-from domain.errors import InvalidSpec
-from domain.kubeconfig import context_name, merge_kubeconfig, other_contexts, render_kubeconfig
+from domain.kernel.errors import InvalidSpec
+from domain.secrets.kubeconfig import (
+    context_name,
+    merge_kubeconfig,
+    other_contexts,
+    render_kubeconfig,
+)
 from flows._command import Common, cluster_name, make_app, run, session
 from flows._numbers import whole_number
 from tasks.control_plane import api_url

@@ -15,13 +15,13 @@ from prefect import flow
 from blocks.accounts import QingCloudAccount
 from clients.exposed_file import check_writable, write_at_once
 from clients.scrapes import ScrapePage
-from domain.alarms.deliveries import Outcome, say_test
-from domain.errors import FinalError, InvalidSpec, TemporaryError
-from domain.metrics.exposition import expose
-from domain.metrics.places import of_living_machines
-from domain.metrics.records import Collected, Gap
-from domain.metrics.report import Incomplete, MetricsReport, check_complete, report_metrics
-from domain.spec import parse_spec
+from domain.kernel.errors import FinalError, InvalidSpec, TemporaryError
+from domain.observe.alarms.deliveries import Outcome, say_test
+from domain.observe.metrics.exposition import expose
+from domain.observe.metrics.places import of_living_machines
+from domain.observe.metrics.records import Collected, Gap
+from domain.observe.metrics.report import Incomplete, MetricsReport, check_complete, report_metrics
+from domain.spec.cluster import parse_spec
 from flows._command import Common, Session, cluster_name, make_app, read_document, run, session
 from flows._interruption import is_interrupted, until_interrupted
 from flows._numbers import whole_number

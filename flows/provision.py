@@ -8,13 +8,13 @@ from prefect.context import FlowRunContext
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
-from domain.autoscaling.bounds import Bounds
-from domain.autoscaling.doubts import find_doubts
-from domain.cost import price_plan
-from domain.errors import ClusterError
-from domain.planning import plan_cluster
-from domain.report import ClusterReport
-from domain.spec import ClusterSpec, overlay
+from domain.autoscaling.decide.bounds import Bounds
+from domain.autoscaling.decide.doubts import find_doubts
+from domain.cloud.planning import plan_cluster
+from domain.kernel.errors import ClusterError
+from domain.observe.cost import price_plan
+from domain.reports.cluster import ClusterReport
+from domain.spec.cluster import ClusterSpec, overlay
 from flows._building import build
 from flows._command import (
     YES,

@@ -7,14 +7,14 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
-from domain.cloud import Instance
-from domain.cost import price_plan
-from domain.names import NODES, node_name
-from domain.planning import plan_scale
-from domain.report import ClusterReport
-from domain.scaling import check_count, check_hand_made, choose_leaving
-from domain.spec import ClusterSpec
-from domain.view import ClusterView
+from domain.cloud.inventory import Inventory
+from domain.cloud.planning import plan_scale
+from domain.cloud.records import Instance
+from domain.kernel.names import NODES, node_name
+from domain.node.remove import check_count, check_hand_made, choose_leaving
+from domain.observe.cost import price_plan
+from domain.reports.cluster import ClusterReport
+from domain.spec.cluster import ClusterSpec
 from flows._command import (
     YES,
     Common,
@@ -81,7 +81,7 @@ def scale(
 
 
 def leaving_machines(
-    account: QingCloudAccount, spec: ClusterSpec, view: ClusterView, group: str, count: int
+    account: QingCloudAccount, spec: ClusterSpec, view: Inventory, group: str, count: int
 ) -> tuple[Instance, ...]:
     """The machines that would leave for this count: the emptiest, among equals the newest."""
     machines = view.group(group)
@@ -95,7 +95,7 @@ def leaving_machines(
     return choose_leaving(group, machines, count, pods)
 
 
-def tell_idle(opened: Session, spec: ClusterSpec, before: ClusterView) -> None:
+def tell_idle(opened: Session, spec: ClusterSpec, before: Inventory) -> None:
     """Say which machines of a run that did not end well are billed, and no Ready nodes.
 
     Args:

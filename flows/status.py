@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from prefect import flow
 
 from blocks.accounts import QingCloudAccount
-from domain.errors import CredentialsMissing
-from domain.metrics.report import with_metrics
-from domain.report import ClusterReport
+from domain.kernel.errors import CredentialsMissing
+from domain.reports.cluster import ClusterReport
+from domain.reports.overview import with_metrics
 from flows._command import Common, cluster_name, make_app, run, session
 from flows._terminal import show_report
 from tasks.metrics import recent_samples

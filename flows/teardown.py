@@ -7,11 +7,11 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
-from domain.cost import price_plan
-from domain.plan import Plan
-from domain.planning import plan_teardown
-from domain.teardown import sweep_until_gone
-from domain.view import ClusterView
+from domain.cloud.inventory import Inventory
+from domain.cloud.plan import Plan
+from domain.cloud.planning import plan_teardown
+from domain.cloud.teardown import sweep_until_gone
+from domain.observe.cost import price_plan
 from flows._command import YES, Common, cluster_name, make_app, run, session, tell_billed, telling
 from flows._nodes import MOST_AT_ONCE
 from flows._run_log import tell_errors_in_one_sentence
@@ -55,7 +55,7 @@ def teardown(account: QingCloudAccount, name: str = "demo") -> Plan:
     return planned
 
 
-def sweep(account: QingCloudAccount, view: ClusterView) -> None:
+def sweep(account: QingCloudAccount, view: Inventory) -> None:
     """Delete all that was seen, in the order in which the cloud lets go of it."""
     machines = remove_machines.submit(account, view)
     balancer = remove_balancer.submit(account, view)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from prefect import flow
 
 from blocks.accounts import QingCloudAccount
-from domain.bootstrap import ApiPlace
-from domain.spec import ClusterSpec
+from domain.node.install import ApiPlace
+from domain.spec.cluster import ClusterSpec
 from flows._command import Common, cluster_name, make_app, run, session
 from flows._nodes import entrance_to, login_users, place_of
 from tasks.control_plane import api_url

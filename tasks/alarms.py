@@ -12,21 +12,21 @@ from blocks.notifications import open_service
 from clients.alarm_history import AlarmHistory
 from clients.certificates import read_certificate_end, read_end
 from clients.lives import LifeHistory
-from domain.alarms import signals
-from domain.alarms.deliveries import Delivery, deliver, send_once
-from domain.alarms.messages import Message, write_blindness, write_messages, write_test
-from domain.alarms.notifier import Notifier
-from domain.alarms.report import AlarmReport, say_alarms
-from domain.alarms.rules import AlarmRule, rules_in_force
-from domain.alarms.states import Readings, Span, active_states, evaluate, spans_of
-from domain.cost import BILLED, follow_lives
-from domain.ensured import Ensured
-from domain.errors import BadRequest, ClusterError, InvalidSpec
-from domain.metrics.catalog import CERTIFICATE_DAYS, QUOTA_NODES
-from domain.metrics.records import Collected, Gap, Sample, SampleReader, Window
-from domain.names import GROUPS, NODES
-from domain.spec import ClusterSpec
-from domain.view import ClusterView
+from domain.cloud.inventory import Inventory
+from domain.kernel.ensured import Ensured
+from domain.kernel.errors import BadRequest, ClusterError, InvalidSpec
+from domain.kernel.names import GROUPS, NODES
+from domain.observe.alarms import signals
+from domain.observe.alarms.deliveries import Delivery, deliver, send_once
+from domain.observe.alarms.messages import Message, write_blindness, write_messages, write_test
+from domain.observe.alarms.notifier import Notifier
+from domain.observe.alarms.report import AlarmReport, say_alarms
+from domain.observe.alarms.states import Readings, Span, active_states, evaluate, spans_of
+from domain.observe.cost import BILLED, follow_lives
+from domain.observe.metrics.records import Collected, Gap, Sample, SampleReader, Window
+from domain.spec.alarms import AlarmRule, rules_in_force
+from domain.spec.cluster import ClusterSpec
+from domain.spec.metrics import CERTIFICATE_DAYS, QUOTA_NODES
 from tasks.control_plane import api_url
 from tasks.credentials import read_credentials
 from tasks.steps import run_logger, step
@@ -40,7 +40,7 @@ Services = Mapping[str, Callable[[], Notifier]]
 def collect_signals(
     account: QingCloudAccount,
     spec: ClusterSpec,
-    view: ClusterView,
+    view: Inventory,
     now: datetime,
     *,
     thorough: bool = True,
@@ -75,7 +75,7 @@ def collect_signals(
 
 @step("alarms of {spec.name}")
 def look_at_alarms(
-    spec: ClusterSpec, view: ClusterView, now: datetime, *, thorough: bool = False
+    spec: ClusterSpec, view: Inventory, now: datetime, *, thorough: bool = False
 ) -> Ensured[AlarmReport]:
     """Keep what lives, take every alarm one step further, and tell people what is new.
 
@@ -118,7 +118,7 @@ def close_history(cluster: str, now: datetime) -> Ensured[None]:
         with open_samples() as samples:
             history = AlarmHistory(samples.database, cluster)
             lives = LifeHistory(samples.database, cluster)
-            ended = remember_lives(lives, ClusterView(cluster), now)
+            ended = remember_lives(lives, Inventory(cluster), now)
             states = history.read_states()
             history.step(states, evaluate([], {}, (), states, now).states, (), (), now)
     except ClusterError as error:
@@ -127,7 +127,7 @@ def close_history(cluster: str, now: datetime) -> Ensured[None]:
 
 
 def remember_lives(
-    lives: LifeHistory, view: ClusterView, now: datetime, groups: Collection[str] = BILLED
+    lives: LifeHistory, view: Inventory, now: datetime, groups: Collection[str] = BILLED
 ) -> int:
     """Keep from when to when what is billed lives; how many lives are new or over.
 
@@ -146,7 +146,7 @@ def check_alarms(
     reader: SampleReader,
     history: AlarmHistory,
     spec: ClusterSpec,
-    view: ClusterView,
+    view: Inventory,
     now: datetime,
     services: Services,
 ) -> AlarmReport:
@@ -233,7 +233,7 @@ def tell_sight(spec: ClusterSpec, now: datetime, services: Services) -> None:
 
 
 def _certificate_ends(
-    account: QingCloudAccount, spec: ClusterSpec, view: ClusterView
+    account: QingCloudAccount, spec: ClusterSpec, view: Inventory
 ) -> list[datetime]:
     """When the cluster's CA, its API server's and its UI's certificate end."""
     if not view.public_address:

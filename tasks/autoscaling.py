@@ -20,19 +20,20 @@ from blocks.accounts import QingCloudAccount
 from blocks.credentials import ClusterCredentials
 from blocks.monitoring import open_samples
 from clients.kubernetes import ClusterClient
-from domain.autoscaling import keeping, sight
-from domain.autoscaling.policy import ScalingPolicy
+from domain.autoscaling.memory import keeping
 from domain.autoscaling.report import Evaluation
-from domain.autoscaling.sight import ClusterSight, GroupSight, Marked
-from domain.autoscaling.snapshot import Snapshot
-from domain.cloud import Instance, InstanceType
-from domain.errors import ClusterError
-from domain.leases import VALID, Claim, Held, give_lease_back, outwait_lease, take_lease
-from domain.metrics.catalog import PODS, unit_of
-from domain.metrics.records import Per, Sample, Window, WindowStatistics
-from domain.names import node_name
-from domain.spec import ClusterSpec
-from domain.view import ClusterView
+from domain.autoscaling.see import sight
+from domain.autoscaling.see.sight import ClusterState, GroupSight, Marked
+from domain.autoscaling.see.snapshot import Snapshot
+from domain.cloud.inventory import Inventory
+from domain.cloud.records import Instance, InstanceType
+from domain.cluster.leases import VALID, Claim, Held, give_lease_back, outwait_lease, take_lease
+from domain.kernel.errors import ClusterError
+from domain.kernel.names import node_name
+from domain.observe.metrics.records import Sample, Window, WindowStatistics
+from domain.spec.cluster import ClusterSpec
+from domain.spec.metrics import PODS, Per, unit_of
+from domain.spec.scaling import ScalingPolicy
 from tasks.credentials import read_credentials
 from tasks.reports import artifact_key
 from tasks.steps import run_logger
@@ -173,8 +174,8 @@ def left_behind(
 
 def look(
     subject: Subject,
-    view: ClusterView,
-    cluster: ClusterSight,
+    view: Inventory,
+    cluster: ClusterState,
     spec: ClusterSpec,
     policy: ScalingPolicy,
     now: datetime,

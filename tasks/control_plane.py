@@ -6,15 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 from blocks.accounts import QingCloudAccount
 from clients.kubernetes import ClusterClient
-from domain import workloads
-from domain.bootstrap import GROUP_LABEL
-from domain.cluster_api import Node
-from domain.ensured import Ensured
-from domain.errors import ClusterError, InvalidSpec, TemporaryError
-from domain.names import NODES
-from domain.pki import BootstrapToken
-from domain.spec import ClusterSpec
-from domain.view import ClusterView
+from domain.cloud.inventory import Inventory
+from domain.cluster import apiserver, join_tokens, stored_spec
+from domain.cluster.api import Node
+from domain.kernel.ensured import Ensured
+from domain.kernel.errors import ClusterError, InvalidSpec, TemporaryError
+from domain.kernel.names import NODES
+from domain.node import ready
+from domain.node.install import GROUP_LABEL
+from domain.secrets.pki import BootstrapToken
+from domain.spec.cluster import ClusterSpec
 from tasks.credentials import find_credentials, read_credentials
 from tasks.steps import run_logger, step
 
@@ -41,7 +42,7 @@ def open_api(account: QingCloudAccount, cluster: str, url: str) -> Iterator[Clus
 @step("API server of {spec.name}")
 def wait_for_apiserver(account: QingCloudAccount, spec: ClusterSpec, url: str) -> Ensured[str]:
     with open_api(account, spec.name, url) as api:
-        return workloads.wait_for_apiserver(api, url)
+        return apiserver.wait_for_apiserver(api, url)
 
 
 @step("join token of {spec.name}")
@@ -49,7 +50,7 @@ def publish_token(
     account: QingCloudAccount, spec: ClusterSpec, url: str, token: BootstrapToken
 ) -> Ensured[None]:
     with open_api(account, spec.name, url) as api:
-        return workloads.publish_token(api, token, datetime.now(UTC) + TOKEN_VALIDITY)
+        return join_tokens.publish_token(api, token, datetime.now(UTC) + TOKEN_VALIDITY)
 
 
 @step("nodes of {spec.name} Ready")
@@ -58,11 +59,11 @@ def wait_for_nodes(
 ) -> Ensured[tuple[Node, ...]]:
     """Wait until these nodes are Ready, and give the workers their role's label."""
     with open_api(account, spec.name, url) as api:
-        ready = workloads.wait_for_nodes(api, names)
-        for node in ready.value:
+        done = ready.wait_for_nodes(api, names)
+        for node in done.value:
             if node.labels.get(GROUP_LABEL) == NODES and not WORKER.keys() <= node.labels.keys():
                 api.label_node(node.name, WORKER)
-        return ready
+        return done
 
 
 @step("join token of {cluster} forgotten")
@@ -70,7 +71,7 @@ def forget_token(
     account: QingCloudAccount, cluster: str, url: str, token: BootstrapToken
 ) -> Ensured[None]:
     with open_api(account, cluster, url) as api:
-        workloads.forget_token(api, token)
+        join_tokens.forget_token(api, token)
         return Ensured(None, f"{token.id} deleted")
 
 
@@ -78,10 +79,10 @@ def forget_token(
 def store_spec(account: QingCloudAccount, spec: ClusterSpec, url: str) -> Ensured[ClusterSpec]:
     """Remember in the cluster what was asked."""
     with open_api(account, spec.name, url) as api:
-        return workloads.store_spec(api, spec)
+        return stored_spec.store_spec(api, spec)
 
 
-def find_spec(account: QingCloudAccount, view: ClusterView, port: int) -> ClusterSpec | None:
+def find_spec(account: QingCloudAccount, view: Inventory, port: int) -> ClusterSpec | None:
     """Read what was asked last; None for a cluster that does not exist or does not answer.
 
     Raises:
@@ -92,7 +93,7 @@ def find_spec(account: QingCloudAccount, view: ClusterView, port: int) -> Cluste
         return None
     try:
         with credentials.client(api_url(view.public_address, port)) as api:
-            return workloads.read_spec(api) if api.is_ready() else None
+            return stored_spec.read_spec(api) if api.is_ready() else None
     except InvalidSpec:
         raise
     except ClusterError as error:
@@ -109,7 +110,7 @@ def refuse_forgotten(account: QingCloudAccount, cluster: str, url: str) -> None:
         TemporaryError: it answers again, so the same command finds out what was asked before.
     """
     with open_api(account, cluster, url) as api:
-        if workloads.read_spec(api):
+        if stored_spec.read_spec(api):
             raise TemporaryError(
                 f"cluster {cluster} did not tell its description before, and does now; "
                 "run the same command again, so that it counts"
@@ -122,7 +123,7 @@ def node_versions(account: QingCloudAccount, cluster: str, url: str) -> frozense
         return frozenset(node.version for node in api.list_nodes())
 
 
-def ready_nodes(account: QingCloudAccount, view: ClusterView, url: str) -> frozenset[str]:
+def ready_nodes(account: QingCloudAccount, view: Inventory, url: str) -> frozenset[str]:
     """The names of the nodes that are Ready; empty while nothing answers.
 
     What is Ready needs no installer, so a second run touches no machine.

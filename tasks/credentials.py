@@ -13,10 +13,10 @@ from blocks.accounts import QingCloudAccount
 from blocks.credentials import ClusterCredentials
 from blocks.locks import alone, alone_if_free
 from blocks.settings import lock_file
-from domain.credentials import Credentials, credentials_name, make_credentials
-from domain.ensured import Ensured
-from domain.errors import BeingTornDown, CredentialsMissing, OtherRun
-from domain.view import ClusterView
+from domain.cloud.inventory import Inventory
+from domain.kernel.ensured import Ensured
+from domain.kernel.errors import BeingTornDown, CredentialsMissing, OtherRun
+from domain.secrets.credentials import Credentials, credentials_name, make_credentials
 from tasks.steps import step
 
 _users: dict[str, str] = {}
@@ -72,7 +72,7 @@ def read_credentials(account: QingCloudAccount, cluster: str) -> ClusterCredenti
     return found
 
 
-def need_credentials(account: QingCloudAccount, view: ClusterView) -> None:
+def need_credentials(account: QingCloudAccount, view: Inventory) -> None:
     """Refuse a cluster whose machines nobody here can reach; one that is ending is no such one.
 
     Raises:
@@ -160,7 +160,7 @@ def delete_credentials(account: QingCloudAccount, cluster: str) -> bool:
 
 
 @step("credentials of {view.name}")
-def ensure_credentials(account: QingCloudAccount, view: ClusterView) -> Ensured[ClusterCredentials]:
+def ensure_credentials(account: QingCloudAccount, view: Inventory) -> Ensured[ClusterCredentials]:
     """Make and save the cluster's secrets, before anything of it exists.
 
     Raises:

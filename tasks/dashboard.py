@@ -11,23 +11,23 @@ from blocks.monitoring import open_samples
 from clients.alarm_history import AlarmHistory
 from clients.lives import LifeHistory
 from clients.samples import SampleStore
-from domain.alarms.states import active_states
-from domain.cost import NETWORK, accrue, follow_lives, rate_of_cluster, save_by_scaling
-from domain.dashboard.events import alarm_spans, scale_events, sizes_of
-from domain.dashboard.page import draw_charts
-from domain.dashboard.records import Dashboard
-from domain.dashboard.series import read_pods, read_series
-from domain.errors import BadRequest, ClusterError
-from domain.metrics.records import Window
-from domain.money import say_rate
-from domain.names import NODES
-from domain.spec import ClusterSpec
-from domain.view import ClusterView
+from domain.cloud.inventory import Inventory
+from domain.kernel.errors import BadRequest, ClusterError
+from domain.kernel.money import say_rate
+from domain.kernel.names import NODES
+from domain.observe.alarms.states import active_states
+from domain.observe.cost import NETWORK, accrue, follow_lives, rate_of_cluster, save_by_scaling
+from domain.observe.metrics.records import Window
+from domain.reports.dashboard.events import alarm_spans, scale_events, sizes_of
+from domain.reports.dashboard.page import draw_charts
+from domain.reports.dashboard.records import Dashboard
+from domain.reports.dashboard.series import read_pods, read_series
+from domain.spec.cluster import ClusterSpec
 from tasks.reports import artifact_key, picture
 
 
 def read_dashboard(
-    spec: ClusterSpec, view: ClusterView, zone: str, now: datetime, span: timedelta
+    spec: ClusterSpec, view: Inventory, zone: str, now: datetime, span: timedelta
 ) -> Dashboard:
     """Read what there is to show of the last while.
 
@@ -49,7 +49,7 @@ def read_dashboard(
 
 
 def _filled(
-    board: Dashboard, samples: SampleStore, spec: ClusterSpec, view: ClusterView
+    board: Dashboard, samples: SampleStore, spec: ClusterSpec, view: Inventory
 ) -> Dashboard:
     history, now = AlarmHistory(samples.database, spec.name), board.until
     custom = [monitor.name for monitor in spec.monitoring.custom]

@@ -3,8 +3,8 @@
 from functools import cache
 from pathlib import Path
 
-from domain.bootstrap import InstallerFile
-from domain.errors import BadRequest
+from domain.kernel.errors import BadRequest
+from domain.node.install import InstallerFile
 
 INSTALLERS = Path(__file__).resolve().parent.parent / "installers"
 

@@ -5,16 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 from blocks.accounts import QingCloudAccount
 from blocks.credentials import ClusterCredentials
-from domain import bootstrap, machines
-from domain.balancer import UI_NODE_PORT
-from domain.bootstrap import ApiPlace
-from domain.cloud import Instance, KeyPair, SecurityGroup, Vxnet
-from domain.ensured import Ensured
-from domain.machines import GroupWish
-from domain.names import MASTERS, NODES
-from domain.pki import BootstrapToken, ca_hash, make_server_certificate, make_ssh_keypair
-from domain.spec import ClusterSpec
-from domain.userdata import build_userdata
+from domain.cloud import keypairs
+from domain.cloud.balancer import UI_NODE_PORT
+from domain.cloud.records import Instance, KeyPair, SecurityGroup, Vxnet
+from domain.kernel.ensured import Ensured
+from domain.kernel.names import MASTERS, NODES
+from domain.node import f2cadm, join, kube_ui
+from domain.node import install as bootstrap
+from domain.node import launch as machines
+from domain.node.install import ApiPlace
+from domain.node.launch import GroupWish
+from domain.secrets.pki import BootstrapToken, ca_hash, make_server_certificate, make_ssh_keypair
+from domain.secrets.userdata import build_userdata
+from domain.spec.cluster import ClusterSpec
 from tasks.credentials import read_credentials, update_credentials
 from tasks.installers import installer_files
 from tasks.shells import Entrance, open_shell, pin_host_key
@@ -28,7 +31,7 @@ def ensure_keypair(
     account: QingCloudAccount, spec: ClusterSpec, credentials: ClusterCredentials
 ) -> Ensured[KeyPair]:
     with account.client() as cloud:
-        return machines.ensure_keypair(cloud, spec.name, credentials.ssh_public_key)
+        return keypairs.ensure_keypair(cloud, spec.name, credentials.ssh_public_key)
 
 
 @step("machines {group} of {spec.name}")
@@ -129,7 +132,7 @@ def join_node(
     ca = read_credentials(account, spec.name).ca_certificate
     with open_shell(account, entrance, NODES, node) as shell:
         settings = bootstrap.common_settings(spec, node, NODES, place)
-        settings |= bootstrap.join_settings(token, ca_hash(ca))
+        settings |= join.join_settings(token, ca_hash(ca))
         changed = bootstrap.run_installer(
             shell, "k8s_node_installer.sh", ["join"], settings, tell_progress
         )
@@ -145,10 +148,10 @@ def write_f2cadm(
     everyone: Sequence[tuple[str, Instance]],
 ) -> Ensured[None]:
     """Tell a machine who its neighbours are, in the words of the article's scripts."""
-    servers = bootstrap.servers_table(entrance.cluster, everyone)
-    local = bootstrap.servers_table(entrance.cluster, [(group, machine)])
+    servers = f2cadm.servers_table(entrance.cluster, everyone)
+    local = f2cadm.servers_table(entrance.cluster, [(group, machine)])
     with open_shell(account, entrance, group, machine) as shell:
-        bootstrap.upload_f2cadm(shell, installer_files(), servers, local)
+        f2cadm.upload_f2cadm(shell, installer_files(), servers, local)
     return Ensured(None, f"knows {len(everyone)} machines")
 
 
@@ -161,8 +164,8 @@ def install_ui(account: QingCloudAccount, entrance: Entrance, place: ApiPlace) -
     with open_shell(account, entrance, MASTERS, entrance.master) as shell:
         bootstrap.upload_installers(shell, installer_files())
         certificate = make_server_certificate(ca, names, now, UI_CERTIFICATE_VALIDITY)
-        bootstrap.upload_ui_certificate(shell, certificate)
-        settings = bootstrap.ui_settings(UI_NODE_PORT)
+        kube_ui.upload_ui_certificate(shell, certificate)
+        settings = kube_ui.ui_settings(UI_NODE_PORT)
         changed = bootstrap.run_installer(
             shell, "kube_ui_installer.sh", [], settings, tell_progress
         )

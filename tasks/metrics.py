@@ -6,18 +6,18 @@ from datetime import datetime, timedelta
 
 from blocks.accounts import QingCloudAccount
 from blocks.monitoring import open_samples
-from domain.cloud import Instance
-from domain.ensured import Ensured
-from domain.errors import ClusterError, NotFound
-from domain.metrics import cloud as cloud_metrics
-from domain.metrics.catalog import PODS
-from domain.metrics.load import load_samples
-from domain.metrics.places import places_of
-from domain.metrics.records import Collected, Gap, Sample, Window
-from domain.metrics.scripts import WITHOUT_AGENT, Script, scripts_for
-from domain.metrics.sight import add_balancer, read_sight
-from domain.spec import DAEMON_PODS, ClusterSpec
-from domain.view import ClusterView
+from domain.cloud.inventory import Inventory
+from domain.cloud.records import Instance
+from domain.kernel.ensured import Ensured
+from domain.kernel.errors import ClusterError, NotFound
+from domain.observe.metrics import cloud as cloud_metrics
+from domain.observe.metrics.load import load_samples
+from domain.observe.metrics.places import places_of
+from domain.observe.metrics.records import Collected, Gap, Sample, Window
+from domain.observe.metrics.scripts import WITHOUT_AGENT, Script, scripts_for
+from domain.observe.metrics.sight import add_balancer, read_sight
+from domain.spec.cluster import DAEMON_PODS, ClusterSpec
+from domain.spec.metrics import PODS
 from tasks.control_plane import open_api
 from tasks.credentials import read_credentials
 from tasks.shells import Entrance
@@ -42,19 +42,19 @@ class Kept:
     reason: str = ""
 
 
-def need_sight(account: QingCloudAccount, name: str) -> ClusterView:
+def need_sight(account: QingCloudAccount, name: str) -> Inventory:
     """Read the machines of a cluster that must exist. Raises `NotFound` where it does not."""
     with account.client() as cloud:
         return read_sight(cloud, name)
 
 
-def need_billed(account: QingCloudAccount, view: ClusterView) -> ClusterView:
+def need_billed(account: QingCloudAccount, view: Inventory) -> Inventory:
     """Add to a sight what else is billed."""
     with account.client() as cloud:
         return add_balancer(cloud, view)
 
 
-def cloud_is_due(view: ClusterView, now: datetime) -> bool:
+def cloud_is_due(view: Inventory, now: datetime) -> bool:
     """Whether five minutes have passed since the cloud's monitoring was asked.
 
     It is asked at once for a machine that has come since, of which there is neither a number nor a
@@ -76,7 +76,7 @@ def cloud_is_due(view: ClusterView, now: datetime) -> bool:
 
 @step("load of {view.name}")
 def collect_load(
-    account: QingCloudAccount, view: ClusterView, url: str, now: datetime, with_requests: bool
+    account: QingCloudAccount, view: Inventory, url: str, now: datetime, with_requests: bool
 ) -> Ensured[Collected]:
     """Ask the cluster's API for pods, requests and the nodes' conditions."""
     try:
@@ -96,9 +96,7 @@ def collect_load(
 
 
 @step("the cloud's monitoring of {view.name}")
-def collect_cloud(
-    account: QingCloudAccount, view: ClusterView, now: datetime
-) -> Ensured[Collected]:
+def collect_cloud(account: QingCloudAccount, view: Inventory, now: datetime) -> Ensured[Collected]:
     """Ask the cloud for CPU, memory, disk and network of all machines that run."""
     readings: Sequence[cloud_metrics.Reading] = ()
     gaps: tuple[Gap, ...] = ()
@@ -118,7 +116,7 @@ def collect_cloud(
 def collect_scripts(
     account: QingCloudAccount,
     spec: ClusterSpec,
-    view: ClusterView,
+    view: Inventory,
     without_agent: Collection[str],
     now: datetime,
 ) -> Ensured[Collected]:
@@ -173,7 +171,7 @@ def keep_samples(
         return Ensured(Kept("", str(error)), f"not kept: {error}", failed=True)
 
 
-def silent_machines(view: ClusterView, collected: Collected) -> frozenset[str]:
+def silent_machines(view: Inventory, collected: Collected) -> frozenset[str]:
     """Ids of the machines of whose memory a reading of the cloud says nothing."""
     known = {sample.machine for sample in collected.samples if sample.metric == MEMORY}
     places = places_of(view)
@@ -207,7 +205,7 @@ def read_history(cluster: str, now: datetime) -> dict[str, list[float]]:
     }
 
 
-def _entrance(account: QingCloudAccount, spec: ClusterSpec, view: ClusterView) -> Entrance:
+def _entrance(account: QingCloudAccount, spec: ClusterSpec, view: Inventory) -> Entrance:
     """The way in, with the account that each group's image logs in with."""
     if not view.masters or not view.public_address:
         raise NotFound(f"cluster {view.name} has no master or no public address to enter by")
@@ -218,7 +216,7 @@ def _entrance(account: QingCloudAccount, spec: ClusterSpec, view: ClusterView) -
     return Entrance(spec.name, view.public_address, spec.access.ssh_port, view.masters[0], users)
 
 
-def _running(view: ClusterView) -> list[Instance]:
+def _running(view: Inventory) -> list[Instance]:
     return [machine for machine in view.instances if machine.is_up]
 
 

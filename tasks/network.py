@@ -1,11 +1,11 @@
 """Tasks of the private network, its firewalls, its public address and its load balancer."""
 
 from blocks.accounts import QingCloudAccount
-from domain import balancer, firewall, network
-from domain.cloud import Eip, Instance, LoadBalancer, SecurityGroup, Vpc, Vxnet
-from domain.ensured import Ensured
-from domain.names import Names
-from domain.spec import ClusterSpec
+from domain.cloud import balancer, firewall, network
+from domain.cloud.records import Eip, Instance, LoadBalancer, SecurityGroup, Vpc, Vxnet
+from domain.kernel.ensured import Ensured
+from domain.kernel.names import Names
+from domain.spec.cluster import ClusterSpec
 from tasks.steps import step
 
 

@@ -5,18 +5,18 @@ from dataclasses import replace
 from blocks.accounts import QingCloudAccount
 from blocks.notifications import open_service
 from clients.own_address import read_own_address
-from domain.changes import refuse_changes
-from domain.cluster_api import Node
-from domain.cost import rate_of_cluster
-from domain.ensured import Ensured
-from domain.errors import ClusterError, InvalidSpec, NotFound
-from domain.names import GROUPS
-from domain.overview import report_cluster
-from domain.preflight import Choices, check_sources, check_zone, preflight
-from domain.prices import Prices
-from domain.report import ClusterReport
-from domain.spec import Access, ClusterSpec, changed
-from domain.view import ClusterView, read_cluster
+from domain.cloud.changes import refuse_changes
+from domain.cloud.inventory import Inventory, read_inventory
+from domain.cloud.preflight import Choices, check_sources, check_zone, preflight
+from domain.cluster.api import Node
+from domain.kernel.ensured import Ensured
+from domain.kernel.errors import ClusterError, InvalidSpec, NotFound
+from domain.kernel.names import GROUPS
+from domain.observe.cost import rate_of_cluster
+from domain.reports.cluster import ClusterReport
+from domain.reports.overview import report_cluster
+from domain.spec.cluster import Access, ClusterSpec, changed
+from domain.spec.prices import Prices
 from tasks.control_plane import api_url, find_spec, node_versions
 from tasks.credentials import find_credentials, read_credentials, say_missing
 from tasks.installers import installer_files
@@ -38,13 +38,13 @@ def check_account(account: QingCloudAccount) -> None:
         check_zone(cloud)
 
 
-def read_view(account: QingCloudAccount, cluster: str) -> ClusterView:
+def read_view(account: QingCloudAccount, cluster: str) -> Inventory:
     """Read what is there of a cluster. Raises `NameTaken` where something does not fit."""
     with account.client() as cloud:
-        return read_cluster(cloud, cluster)
+        return read_inventory(cloud, cluster)
 
 
-def need_cluster(account: QingCloudAccount, cluster: str) -> ClusterView:
+def need_cluster(account: QingCloudAccount, cluster: str) -> Inventory:
     """Read a cluster that must exist.
 
     Raises:
@@ -59,7 +59,7 @@ def need_cluster(account: QingCloudAccount, cluster: str) -> ClusterView:
     return view
 
 
-def stored_spec(account: QingCloudAccount, view: ClusterView) -> ClusterSpec | None:
+def stored_spec(account: QingCloudAccount, view: Inventory) -> ClusterSpec | None:
     """What was asked last, whichever public port its API is on.
 
     Raises:
@@ -74,7 +74,7 @@ def stored_spec(account: QingCloudAccount, view: ClusterView) -> ClusterSpec | N
     return None
 
 
-def spec_or_guess(account: QingCloudAccount, view: ClusterView) -> ClusterSpec:
+def spec_or_guess(account: QingCloudAccount, view: Inventory) -> ClusterSpec:
     """What was asked last, or, where the cluster cannot tell it, what its names and ports tell.
 
     Enough to look, and to find the way in; whoever changes the cluster must not write it down.
@@ -92,7 +92,7 @@ def spec_or_guess(account: QingCloudAccount, view: ClusterView) -> ClusterSpec:
     return changed(ClusterSpec(name=view.name), {"access": known})
 
 
-def need_spec(account: QingCloudAccount, view: ClusterView) -> ClusterSpec:
+def need_spec(account: QingCloudAccount, view: Inventory) -> ClusterSpec:
     """What was asked last, of a cluster that must tell it.
 
     Raises:
@@ -117,7 +117,7 @@ def with_sources(account: QingCloudAccount, spec: ClusterSpec) -> ClusterSpec:
 
 
 def check_changes(
-    account: QingCloudAccount, view: ClusterView, before: ClusterSpec, wanted: ClusterSpec
+    account: QingCloudAccount, view: Inventory, before: ClusterSpec, wanted: ClusterSpec
 ) -> None:
     """Refuse what cannot be changed on a cluster that exists. Raises `InvalidSpec`."""
     running: frozenset[str] = frozenset()
@@ -156,7 +156,7 @@ def check_services(spec: ClusterSpec, stored: ClusterSpec | None) -> tuple[str, 
     return tuple(told)
 
 
-def check(account: QingCloudAccount, spec: ClusterSpec, view: ClusterView) -> Choices:
+def check(account: QingCloudAccount, spec: ClusterSpec, view: Inventory) -> Choices:
     """Check a description against the cloud; reads only, raises as `preflight` does.
 
     Raises:
@@ -170,7 +170,7 @@ def check(account: QingCloudAccount, spec: ClusterSpec, view: ClusterView) -> Ch
 
 
 @step("checks before anything is made")
-def check_spec(account: QingCloudAccount, spec: ClusterSpec, view: ClusterView) -> Ensured[Choices]:
+def check_spec(account: QingCloudAccount, spec: ClusterSpec, view: Inventory) -> Ensured[Choices]:
     choices = check(account, spec, view)
     images = ", ".join(sorted({choices.images[group].name for group in GROUPS}))
     return Ensured(choices, f"zone {account.zone}, image {images}")
@@ -178,7 +178,7 @@ def check_spec(account: QingCloudAccount, spec: ClusterSpec, view: ClusterView) 
 
 def read_report(
     account: QingCloudAccount,
-    view: ClusterView,
+    view: Inventory,
     access: Access,
     prices: Prices | None = None,
 ) -> ClusterReport:

@@ -14,10 +14,16 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.exceptions import PrefectException
 
-from domain.drawing import draw_timeline, draw_topology
-from domain.durations import say_seconds
-from domain.machine_state import MachineView, choose_shown, find_lone_nodes, match_machines, tally
-from domain.report import ClusterReport, Endpoint, Timeline
+from domain.kernel.durations import say_seconds
+from domain.reports.cluster import ClusterReport, Endpoint, Timeline
+from domain.reports.drawing import draw_timeline, draw_topology
+from domain.reports.machines import (
+    MachineView,
+    choose_shown,
+    find_lone_nodes,
+    match_machines,
+    tally,
+)
 
 MOST_ROWS = 200  # a browser draws every row of an artifact's table
 

@@ -4,14 +4,17 @@ from collections.abc import Callable
 
 from blocks.accounts import QingCloudAccount
 from clients.kubernetes import ClusterClient
-from domain import scaling
-from domain.autoscaling.sight import LEAVING
-from domain.cloud import Backend, Instance
-from domain.ensured import Ensured
-from domain.errors import NotFound
-from domain.names import node_name
-from domain.teardown import remove_machines
-from domain.waiting import Pace, wait_for, wait_for_jobs, when_free
+from domain.autoscaling.see.sight import LEAVING
+from domain.cloud.jobs import wait_for_jobs
+from domain.cloud.records import Backend, Instance
+from domain.cloud.teardown import remove_machines
+from domain.kernel.ensured import Ensured
+from domain.kernel.errors import NotFound
+from domain.kernel.names import node_name
+from domain.kernel.texts import first_of
+from domain.kernel.waiting import Pace, wait_for, when_free
+from domain.node import drain as scaling
+from domain.node import remove
 from tasks.control_plane import open_api
 from tasks.credentials import update_credentials
 from tasks.steps import step, tell_progress
@@ -66,7 +69,7 @@ def detach_volumes(
         there = api.list_attached_volumes(node)
         wait_for(
             lambda: None if api.list_attached_volumes(node) else True,
-            what=f"volumes {scaling.first_of(there)} detached from {node}",
+            what=f"volumes {first_of(there)} detached from {node}",
             pace=Pace(timeout=VOLUMES_DEADLINE),
         )
     return Ensured(None, f"{len(there)} detached" if there else "there are none")
@@ -95,7 +98,7 @@ def remove_machine(
 ) -> Ensured[None]:
     """Terminate the machine of an emptied node, see it off, and forget its host key."""
     with open_api(account, cluster, url) as api:
-        scaling.check_emptied(api, node_name(group, machine.id))
+        remove.check_emptied(api, node_name(group, machine.id))
     with account.client() as cloud:
         done = remove_machines(cloud, [machine])
     update_credentials(account, cluster, lambda now: now.without(machine.id))

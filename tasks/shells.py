@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from blocks.accounts import QingCloudAccount
 from clients.ssh import SshMachine, SshTarget
-from domain.bootstrap import make_own_host_key, use_own_host_key
-from domain.cloud import Instance
-from domain.credentials import Credentials
-from domain.errors import HostKeyMismatch, WaitTimedOut
-from domain.hostkeys import fingerprint
-from domain.names import MASTERS, node_name
-from domain.waiting import Pace, wait_for
+from domain.cloud.records import Instance
+from domain.kernel.errors import HostKeyMismatch, WaitTimedOut
+from domain.kernel.names import MASTERS, node_name
+from domain.kernel.waiting import Pace, wait_for
+from domain.node.login import make_own_host_key, use_own_host_key
+from domain.secrets.credentials import Credentials
+from domain.secrets.hostkeys import fingerprint
 from tasks.credentials import read_credentials, update_credentials
 from tasks.steps import run_logger
 

@@ -24,9 +24,9 @@ from prefect.exceptions import MissingContextError, TerminationSignal
 from prefect.logging import get_run_logger
 from pydantic_core import PydanticSerializationError
 
-from domain.ensured import Ensured
-from domain.errors import TemporaryError, Unreachable
-from domain.report import Step, Timeline
+from domain.kernel.ensured import Ensured
+from domain.kernel.errors import TemporaryError, Unreachable
+from domain.reports.cluster import Step, Timeline
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -134,14 +134,23 @@ def is_interruption(error: BaseException) -> bool:
     pydantic, with which Prefect serializes at each step, makes an error of its own of whatever
     comes up meanwhile; only its words still tell what that was.
     """
+    return any(map(_tells_of_interruption, _chain(error)))
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it came of, each once: such a chain may be a ring."""
+    seen: set[int] = set()
     link: BaseException | None = error
-    while link is not None:
-        if isinstance(link, KeyboardInterrupt | TerminationSignal):
-            return True
-        if isinstance(link, PydanticSerializationError) and _NAMES.search(str(link)):
-            return True
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
         link = link.__cause__ or link.__context__
-    return False
+
+
+def _tells_of_interruption(error: BaseException) -> bool:
+    if isinstance(error, KeyboardInterrupt | TerminationSignal):
+        return True
+    return isinstance(error, PydanticSerializationError) and bool(_NAMES.search(str(error)))
 
 
 _NAMES = re.compile(r"\b(KeyboardInterrupt|TerminationSignal)\b")

@@ -1,10 +1,10 @@
 """Tasks of the tag by which people find a cluster's resources in the console."""
 
 from blocks.accounts import QingCloudAccount
-from domain.ensured import Ensured
-from domain.names import Names
-from domain.tags import ensure_tagged
-from domain.view import read_cluster
+from domain.cloud.inventory import read_inventory
+from domain.cloud.tags import ensure_tagged
+from domain.kernel.ensured import Ensured
+from domain.kernel.names import Names
 from tasks.steps import step
 
 
@@ -12,4 +12,4 @@ from tasks.steps import step
 def tag_resources(account: QingCloudAccount, cluster: str) -> Ensured[str]:
     """Attach the cluster's tag to everything that it has; names alone are the identity."""
     with account.client() as cloud:
-        return ensure_tagged(cloud, Names(cluster), read_cluster(cloud, cluster))
+        return ensure_tagged(cloud, Names(cluster), read_inventory(cloud, cluster))

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from clients.ssh import SshMachine, SshTarget
-from domain.cloud import Instance
-from domain.credentials import Credentials
-from domain.errors import ClusterError
-from domain.metrics.records import Collected
-from domain.metrics.scripts import Place, Script, measure, no_sample
-from domain.names import MASTERS, node_name
+from domain.cloud.records import Instance
+from domain.kernel.errors import ClusterError
+from domain.kernel.names import MASTERS, node_name
+from domain.observe.metrics.records import Collected
+from domain.observe.metrics.scripts import Place, Script, measure, no_sample
+from domain.secrets.credentials import Credentials
 from tasks.shells import Entrance
 
 CONNECTING = 10.0

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from blocks.accounts import QingCloudAccount
 from clients.certificates import read_certificate_end
 from clients.web import fetch_page
-from domain import workloads
-from domain.ensured import Ensured
-from domain.errors import ClusterError, Refused, TemporaryError
-from domain.waiting import wait_for
+from domain.cluster import demo
+from domain.cluster.api import SYSTEM
+from domain.kernel.ensured import Ensured
+from domain.kernel.errors import ClusterError, Refused, TemporaryError
+from domain.kernel.waiting import wait_for
 from tasks.control_plane import open_api
 from tasks.credentials import read_credentials
 from tasks.installers import demo_manifest
@@ -25,7 +26,7 @@ RENEWAL = timedelta(days=30)
 def ensure_demo(account: QingCloudAccount, cluster: str, url: str) -> Ensured[str]:
     """Run the article's nginx and fetch its page by the public address; the value is the page."""
     with open_api(account, cluster, url) as api:
-        return workloads.ensure_demo(api, workloads.parse_manifests(demo_manifest()))
+        return demo.ensure_demo(api, demo.parse_manifests(demo_manifest()))
 
 
 @step("kube-ui of {cluster} answers")
@@ -38,7 +39,7 @@ def wait_for_ui(account: QingCloudAccount, cluster: str, url: str) -> Ensured[st
 def ui_installed(account: QingCloudAccount, cluster: str, url: str) -> bool:
     """Whether the UI has a replica that runs."""
     with open_api(account, cluster, url) as api:
-        deployment = api.read("Deployment", UI_DEPLOYMENT, workloads.SYSTEM)
+        deployment = api.read("Deployment", UI_DEPLOYMENT, SYSTEM)
     return bool(deployment and deployment.get("status", {}).get("readyReplicas"))
 
 
@@ -67,4 +68,4 @@ def ui_answers(account: QingCloudAccount, cluster: str, url: str) -> bool:
 def create_ui_token(account: QingCloudAccount, cluster: str, url: str) -> str:
     """Mint a token for the UI that may only look, and only for eight hours."""
     with open_api(account, cluster, url) as api:
-        return api.create_token(workloads.SYSTEM, UI_ACCOUNT, UI_TOKEN_SECONDS)
+        return api.create_token(SYSTEM, UI_ACCOUNT, UI_TOKEN_SECONDS)

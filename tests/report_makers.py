@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from domain.report import ClusterReport, Endpoint, MachineLine, NodeLine, Step
+from domain.reports.cluster import ClusterReport, Endpoint, MachineLine, NodeLine, Step
 
 BEGIN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

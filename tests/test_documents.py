@@ -12,9 +12,9 @@ import yaml
 from cyclopts import App
 
 from deployments.console import COMMANDS as SUB_COMMANDS
-from domain.alarms.rules import BUILT_IN as ALARMS
-from domain.metrics.catalog import BUILT_IN as METRICS
-from domain.spec import ClusterSpec, parse_spec
+from domain.spec.alarms import BUILT_IN as ALARMS
+from domain.spec.cluster import ClusterSpec, parse_spec
+from domain.spec.metrics import BUILT_IN as METRICS
 
 pytestmark = pytest.mark.pure
 

@@ -15,13 +15,13 @@ from clients.kubernetes.records import (
     node_from,
     pod_from,
 )
-from clients.kubernetes.seen import sight_from
+from clients.kubernetes.seen import state_from
 from clients.kubernetes.wire import MERGE_PATCH, TABLE, Wire
-from domain.autoscaling.sight import ClusterSight
-from domain.cluster_api import Manifest, Node, Pod
-from domain.errors import ApiRejected, NotFound, TemporaryError
-from domain.kubeconfig import ClusterAccess
-from domain.metrics.load import ClusterLoad
+from domain.autoscaling.see.sight import ClusterState
+from domain.cluster.api import Manifest, Node, Pod
+from domain.kernel.errors import ApiRejected, NotFound, TemporaryError
+from domain.observe.metrics.load import ClusterLoad
+from domain.secrets.kubeconfig import ClusterAccess
 
 PAGE = 2000
 """Objects a page: more cost memory, fewer cost time."""
@@ -117,12 +117,12 @@ class ClusterClient:
             requested,
         )
 
-    def read_sight(self) -> ClusterSight:
+    def read_sight(self) -> ClusterState:
         """Read nodes, pods and budgets as a decision about a group's size needs them.
 
         Three lists; every pod's object is read, which takes a second for each 10,000 of them.
         """
-        return sight_from(
+        return state_from(
             list(self._items(KINDS["Node"].collection(), {})),
             self._items(KINDS["Pod"].collection(), {"fieldSelector": NOT_FINISHED}),
             self._items(KINDS["PodDisruptionBudget"].collection(), {}),

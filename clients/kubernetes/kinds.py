@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from domain.errors import InvalidSpec
+from domain.kernel.errors import InvalidSpec
 
 
 @dataclass(frozen=True, slots=True)

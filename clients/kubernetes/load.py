@@ -12,9 +12,9 @@ from typing import Any
 from kubernetes.utils.quantity import parse_quantity
 
 from clients.kubernetes.records import MIRROR, workload_rows
-from domain.bootstrap import GROUP_LABEL
-from domain.metrics.load import CONDITIONS, ClusterLoad, NodeLoad, Requests
-from domain.names import MASTERS
+from domain.kernel.names import MASTERS
+from domain.node.install import GROUP_LABEL
+from domain.observe.metrics.load import CONDITIONS, ClusterLoad, NodeLoad, Requests
 
 ROLE = "node-role.kubernetes.io/control-plane"
 RESTARTABLE = "Always"

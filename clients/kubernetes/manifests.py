@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from domain.cluster_api import Manifest
+from domain.cluster.api import Manifest
 
 
 def normalised(manifest: Manifest) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
 
-from domain.cluster_api import Node, Pod
-from domain.errors import ApiRejected
+from domain.cluster.api import Node, Pod
+from domain.kernel.errors import ApiRejected
 
 MIRROR = "kubernetes.io/config.mirror"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from clients.kubernetes.load import is_unschedulable, quantity, request_of, waits
 from clients.kubernetes.records import MIRROR, is_condition_true
-from domain.autoscaling.placement import (
+from domain.autoscaling.see.placement import (
     HOSTNAME,
     Operator,
     Placement,
@@ -22,9 +22,9 @@ from domain.autoscaling.placement import (
     Taint,
     Toleration,
 )
-from domain.autoscaling.sight import LEAVING, ClusterSight, Marked
-from domain.autoscaling.snapshot import Budget, Resources, SeenNode, SeenPod
-from domain.bootstrap import GROUP_LABEL
+from domain.autoscaling.see.sight import LEAVING, ClusterState, Marked
+from domain.autoscaling.see.snapshot import Budget, Resources, SeenNode, SeenPod
+from domain.node.install import GROUP_LABEL
 
 Item = Mapping[str, Any]
 
@@ -37,9 +37,9 @@ _NEVER = Requirement(HOSTNAME, Operator.IN)  # an empty term of a node affinity 
 _LABEL_OF_CORDON = "node.kubernetes.io/unschedulable"
 
 
-def sight_from(
+def state_from(
     nodes: Iterable[Item], pods: Iterable[Item], budgets: Iterable[Item]
-) -> ClusterSight:
+) -> ClusterState:
     """Put the answers together.
 
     Args:
@@ -60,7 +60,7 @@ def sight_from(
             marked.append(Marked(metadata["name"], holder))
     # Without a selector a budget covers no pod; with an empty one, all of its namespace.
     covering = tuple(_budget(one) for one in budgets if one["spec"].get("selector") is not None)
-    return ClusterSight(tuple(seen), tuple(pending), covering, tuple(marked))
+    return ClusterState(tuple(seen), tuple(pending), covering, tuple(marked))
 
 
 def _node(item: Item, pods: list[SeenPod]) -> SeenNode:

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import urllib3
 from kubernetes.client import ApiClient, ApiException, Configuration
 
-from domain.errors import (
+from domain.kernel.errors import (
     ApiRejected,
     ClusterError,
     InvalidSpec,
@@ -23,7 +23,7 @@ from domain.errors import (
     TemporaryError,
     UnknownOutcome,
 )
-from domain.kubeconfig import ClusterAccess
+from domain.secrets.kubeconfig import ClusterAccess
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 30.0  # seconds; the library's default is none
 LONGEST_MESSAGE = 500

@@ -15,8 +15,8 @@ from typing import Any
 
 import httpx
 
-from domain.alarms.messages import Message
-from domain.errors import InvalidSpec, Refused, TemporaryError, UnknownOutcome
+from domain.kernel.errors import InvalidSpec, Refused, TemporaryError, UnknownOutcome
+from domain.observe.alarms.messages import Message
 
 TIMEOUT = 10.0
 """Seconds for each of connect, write and read."""

@@ -5,9 +5,9 @@ from threading import get_ident
 
 from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
 
-from domain.alarms.messages import Message
-from domain.alarms.rules import Level
-from domain.errors import InvalidSpec, TemporaryError
+from domain.kernel.errors import InvalidSpec, TemporaryError
+from domain.observe.alarms.messages import Message
+from domain.spec.alarms import Level
 
 _TYPES = {
     Level.ERROR: NotifyType.FAILURE,

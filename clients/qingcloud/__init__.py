@@ -17,7 +17,7 @@ from clients.qingcloud.monitoring import MonitoringCalls
 from clients.qingcloud.network import PortForwardCalls, VpcCalls, VxnetCalls
 from clients.qingcloud.tags import TagCalls
 from clients.qingcloud.transport import Transport
-from domain.cloud import Cloud
+from domain.cloud.api import Cloud
 
 __all__ = ["DEFAULT_ENDPOINT", "QingCloud"]
 

@@ -2,7 +2,7 @@
 
 from clients.qingcloud.paging import read_by_ids
 from clients.qingcloud.transport import Calls
-from domain.errors import FinalError
+from domain.kernel.errors import FinalError
 
 
 class AccessKeyCalls(Calls):

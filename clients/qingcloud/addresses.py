@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from clients.qingcloud.paging import read_all
 from clients.qingcloud.reply import Item
 from clients.qingcloud.transport import Calls, some
-from domain.cloud import Billing, Eip
+from domain.cloud.records import Eip
+from domain.spec.prices import Billing
 
 LIVING = ("pending", "available", "associated", "suspended")
 

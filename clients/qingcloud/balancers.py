@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from clients.qingcloud.paging import read_all
 from clients.qingcloud.reply import Item
 from clients.qingcloud.transport import Calls, some
-from domain.cloud import Backend, Listener, ListenerSpec, LoadBalancer
+from domain.cloud.records import Backend, Listener, ListenerSpec, LoadBalancer
 
 LIVING = ("pending", "active", "stopped", "suspended")
 SMALLEST = 0

@@ -9,7 +9,7 @@ import http.client
 import ssl
 
 from clients.qingcloud.endpoint import Endpoint
-from domain.errors import Unreachable
+from domain.kernel.errors import Unreachable
 
 CONNECT_TIMEOUT = 10.0
 """Seconds until a connection, TLS included, must stand."""

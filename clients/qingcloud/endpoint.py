@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from domain.errors import AccessDenied, InvalidSpec
+from domain.kernel.errors import AccessDenied, InvalidSpec
 
 DEFAULT_ENDPOINT = "https://api.qingcloud.com:443/iaas/"
 DEFAULT_PORTS = {"https": 443, "http": 80}

@@ -7,7 +7,7 @@ Source: the API's page of error codes; the texts are those that public clients h
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from domain.errors import (
+from domain.kernel.errors import (
     AccessDenied,
     AlreadyExists,
     BalanceTooLow,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from clients.qingcloud.paging import read_all
 from clients.qingcloud.reply import Item
 from clients.qingcloud.transport import Calls, some
-from domain.cloud import Rule, RuleSpec, SecurityGroup
+from domain.cloud.records import Rule, RuleSpec, SecurityGroup
 
 INBOUND = 0
 WITH_PORTS = ("tcp", "udp")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from clients.qingcloud.paging import read_all, read_by_ids
 from clients.qingcloud.reply import Item
 from clients.qingcloud.transport import Calls
-from domain.cloud import Image, InstanceType, Zone
+from domain.cloud.records import Image, InstanceType, Zone
 
 
 class ImageCalls(Calls):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from clients.qingcloud.paging import read_all, read_by_ids
 from clients.qingcloud.reply import Item
 from clients.qingcloud.transport import Calls, Params, some
-from domain.cloud import Instance, InstanceSpec, InstanceStatus, Launch
+from domain.cloud.records import Instance, InstanceSpec, InstanceStatus, Launch
 
 LIVING = ("pending", "running", "stopped", "suspended")
 MANAGED = 1

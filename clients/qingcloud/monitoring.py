@@ -10,9 +10,9 @@ from typing import Any
 
 from clients.qingcloud.reply import Item
 from clients.qingcloud.transport import Calls, Params, Scalar
-from domain.cloud import Instance
-from domain.errors import NotFound
-from domain.metrics.cloud import STEP, Reading
+from domain.cloud.records import Instance
+from domain.kernel.errors import NotFound
+from domain.observe.metrics.cloud import STEP, Reading
 
 MOST_AT_ONCE = 100
 """Machines that one GetMonitors takes."""

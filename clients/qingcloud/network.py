@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from clients.qingcloud.paging import read_all
 from clients.qingcloud.reply import Item
 from clients.qingcloud.transport import Calls, some
-from domain.cloud import PortForward, PortForwardSpec, Vpc, Vxnet
-from domain.errors import NotFound
+from domain.cloud.records import PortForward, PortForwardSpec, Vpc, Vxnet
+from domain.kernel.errors import NotFound
 
 LIVING = ("pending", "active", "poweroffed", "suspended")
 MANAGED = 1

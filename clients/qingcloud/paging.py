@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from clients.qingcloud.reply import Item
 from clients.qingcloud.transport import Params, Transport
-from domain.errors import FinalError, NotFound, TemporaryError
+from domain.kernel.errors import FinalError, NotFound, TemporaryError
 
 PAGE_SIZE = 100
 MOST_PAGES = 500

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from domain.errors import ClusterError, FinalError
+from domain.kernel.errors import ClusterError, FinalError
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from clients.qingcloud.paging import read_all
 from clients.qingcloud.reply import Item
 from clients.qingcloud.transport import Calls, some
-from domain.cloud import Tag
+from domain.cloud.records import Tag
 
 
 class TagCalls(Calls):

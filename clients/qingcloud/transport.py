@@ -17,7 +17,7 @@ from clients.qingcloud.connection import OneConnection, UnexpectedStatus
 from clients.qingcloud.endpoint import Endpoint, Keys
 from clients.qingcloud.errors import advice_on_lost, error_of_code, error_of_status
 from clients.qingcloud.reply import Item
-from domain.errors import FinalError, TemporaryError, UnknownOutcome
+from domain.kernel.errors import FinalError, TemporaryError, UnknownOutcome
 
 Scalar = str | int | None
 Params = Mapping[str, Scalar | Sequence[str] | Sequence[Mapping[str, Scalar]]]

@@ -14,13 +14,8 @@ from typing import Any
 import paramiko
 from paramiko.ssh_exception import ChannelException, IncompatiblePeer
 
-from domain.errors import (
-    CredentialsMissing,
-    FinalError,
-    HostKeyMismatch,
-    TemporaryError,
-)
-from domain.hostkeys import fingerprint
+from domain.kernel.errors import CredentialsMissing, FinalError, HostKeyMismatch, TemporaryError
+from domain.secrets.hostkeys import fingerprint
 
 # The transport's thread logs each failed handshake with a traceback, also while a machine boots;
 # every one of these errors reaches our caller as an exception.

@@ -15,8 +15,8 @@ import paramiko
 
 from clients.ssh.connection import SshTarget, mapped_errors, open_transport
 from clients.ssh.streams import OnLine, follow
-from domain.errors import FinalError, NotFound
-from domain.machine_api import Output
+from domain.kernel.errors import FinalError, NotFound
+from domain.node.shell import Output
 
 FILE_DEADLINE = 120.0
 """Seconds that reading or writing one file may take."""

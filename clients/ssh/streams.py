@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import paramiko
 
-from domain.errors import TemporaryError, WaitTimedOut
-from domain.machine_api import Output
+from domain.kernel.errors import TemporaryError, WaitTimedOut
+from domain.node.shell import Output
 
 CHUNK = 64 * 1024
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.001, 0.05  # seconds between two looks at a silent command

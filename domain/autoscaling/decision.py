@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.machine_state import count_machines
+from domain.kernel.texts import count_machines
 
 
 class Reason(StrEnum):

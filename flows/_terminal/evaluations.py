@@ -3,8 +3,8 @@
 from rich.console import Console
 from rich.text import Text
 
-from domain.autoscaling.explanation import Explanation
-from domain.autoscaling.memory import Remembered
+from domain.autoscaling.decide.explanation import Explanation
+from domain.autoscaling.memory.memory import Remembered
 from domain.autoscaling.report import Evaluation
 from flows._terminal.console import open_console
 

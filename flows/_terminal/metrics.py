@@ -9,12 +9,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from domain.alarms.report import AlarmReport, say_alarms, say_undelivered
-from domain.alarms.rules import Level
-from domain.alarms.states import Phase
-from domain.metrics.catalog import BUILT_IN, PODS
-from domain.metrics.records import Gap
-from domain.metrics.report import MachineMetrics, MetricsReport
+from domain.observe.alarms.report import AlarmReport, say_alarms, say_undelivered
+from domain.observe.alarms.states import Phase
+from domain.observe.metrics.records import Gap
+from domain.observe.metrics.report import MachineMetrics, MetricsReport
+from domain.spec.alarms import Level
+from domain.spec.metrics import BUILT_IN, PODS
 from flows._terminal.console import open_console, to_line
 
 MOST_MACHINES, MOST_GAPS, MOST_ALARMS = 40, 8, 8

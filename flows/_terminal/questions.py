@@ -6,7 +6,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from domain.errors import NotConfirmed
+from domain.kernel.errors import NotConfirmed
 from flows._terminal.console import open_console
 
 

@@ -13,8 +13,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from domain.durations import say_seconds
-from domain.report import Timeline
+from domain.kernel.durations import say_seconds
+from domain.reports.cluster import Timeline
 from flows._terminal.console import last_line, open_console, to_line
 from tasks.steps import Recorder
 

@@ -8,7 +8,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from domain.machine_state import (
+from domain.cloud.plan import Action, Plan, PlanItem
+from domain.kernel.money import say_plan_cost, say_rate
+from domain.reports.cluster import ClusterReport, Endpoint
+from domain.reports.machines import (
     MachineState,
     MachineView,
     choose_shown,
@@ -16,9 +19,6 @@ from domain.machine_state import (
     match_machines,
     tally,
 )
-from domain.money import say_plan_cost, say_rate
-from domain.plan import Action, Plan, PlanItem
-from domain.report import ClusterReport, Endpoint
 from flows._terminal.console import open_console
 
 MOST_ROWS = 40

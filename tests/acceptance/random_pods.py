@@ -4,8 +4,8 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from clients.kubernetes.seen import sight_from
-from domain.autoscaling.packing import Room, place_of_node
+from clients.kubernetes.seen import state_from
+from domain.autoscaling.fit.packing import Room, place_of_node
 from localcloud.kubernetes.client import ApiFailure
 from tests.localcloud.kubernetes.sample_cluster import SampleCluster, until
 
@@ -169,7 +169,7 @@ async def find_disagreements(cluster: SampleCluster, seed: int, count: int) -> l
         except ApiFailure as refusal:
             assert refusal.status == 422  # noqa: PT017 - a port twice in one pod
             continue
-        (seen,) = sight_from([], [_as_waiting(made)], []).pending
+        (seen,) = state_from([], [_as_waiting(made)], []).pending
         fitting = {place.name for place in room.places if room.misfit(seen, place) is None}
         node, words = await _outcome(cluster, f"{path}/{pod['metadata']['name']}")
         if node not in fitting if node else fitting:
@@ -181,7 +181,7 @@ async def find_disagreements(cluster: SampleCluster, seed: int, count: int) -> l
 
 async def _room(cluster: SampleCluster) -> Room:
     pods, nodes = await cluster.items("/api/v1/pods"), await cluster.items("/api/v1/nodes")
-    return Room([place_of_node(node) for node in sight_from(nodes, pods, []).nodes if node.ready])
+    return Room([place_of_node(node) for node in state_from(nodes, pods, []).nodes if node.ready])
 
 
 def _as_waiting(pod: Obj) -> Obj:

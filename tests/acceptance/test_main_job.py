@@ -13,16 +13,17 @@ import yaml
 
 from clients.certificates import read_certificate_end
 from clients.kubernetes import ClusterClient
-from domain.cloud import InstanceSpec
-from domain.kubeconfig import ClusterAccess
-from domain.pki import (
+from domain.cloud.jobs import wait_for_jobs
+from domain.cloud.records import InstanceSpec
+from domain.kernel.waiting import wait_for
+from domain.secrets.kubeconfig import ClusterAccess
+from domain.secrets.pki import (
     ADMINS,
     CertifiedKey,
     make_client_certificate,
     make_server_certificate,
     make_ssh_keypair,
 )
-from domain.waiting import wait_for, wait_for_jobs
 from tests.acceptance.workplace import Done, Workplace
 
 WHOLE = {

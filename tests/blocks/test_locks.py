@@ -6,7 +6,7 @@ from threading import Event, Thread
 import pytest
 
 from blocks.locks import alone, alone_if_free
-from domain.errors import BadRequest
+from domain.kernel.errors import BadRequest
 
 
 def test_the_second_one_waits_for_the_first(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from blocks.monitoring import MonitoringDatabase, open_samples
-from domain.errors import InvalidSpec
+from domain.kernel.errors import InvalidSpec
 
 
 def test_the_environment_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from blocks.prefect_server import (
     running_server,
     server_note,
 )
-from domain.errors import Unreachable
+from domain.kernel.errors import Unreachable
 from tests.healthy_server import be_another_user, healthy_server
 
 

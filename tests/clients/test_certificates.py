@@ -9,8 +9,8 @@ from threading import Thread
 import pytest
 
 from clients.certificates import read_certificate_end, read_end
-from domain.errors import Refused, TemporaryError
-from domain.pki import CertifiedKey, make_cluster_ca, make_server_certificate
+from domain.kernel.errors import Refused, TemporaryError
+from domain.secrets.pki import CertifiedKey, make_cluster_ca, make_server_certificate
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clients.exposed_file import check_writable, write_at_once
-from domain.errors import FinalError, InvalidSpec
+from domain.kernel.errors import FinalError, InvalidSpec
 
 
 def test_file_that_can_be_written_is_neither_made_nor_changed_by_the_question(

@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from clients.scrapes import ScrapePage
-from domain.errors import InvalidSpec
+from domain.kernel.errors import InvalidSpec
 
 
 def test_page_shows_what_the_last_collection_has_written(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
-from domain.balancer import wanted_routes
-from domain.cloud import (
+from domain.cloud.balancer import wanted_routes
+from domain.cloud.firewall import firewall_rules, machine_rules
+from domain.cloud.inventory import Inventory
+from domain.cloud.network import wanted_forwards
+from domain.cloud.records import (
     Backend,
-    Billing,
     Eip,
     Image,
     Instance,
@@ -21,11 +23,9 @@ from domain.cloud import (
     Vpc,
     Vxnet,
 )
-from domain.firewall import firewall_rules, machine_rules
-from domain.names import MASTERS, NODES, Names
-from domain.network import wanted_forwards
-from domain.spec import ClusterSpec
-from domain.view import ClusterView
+from domain.kernel.names import MASTERS, NODES, Names
+from domain.spec.cluster import ClusterSpec
+from domain.spec.prices import Billing
 
 BIRTH = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -68,7 +68,7 @@ def make_rules(group_id: str, specs: tuple[RuleSpec, ...]) -> tuple[Rule, ...]:
     return tuple(Rule(f"sgr-{group_id}-{n}", group_id, spec) for n, spec in enumerate(specs))
 
 
-def make_view(spec: ClusterSpec, nodes: int = 2) -> ClusterView:
+def make_view(spec: ClusterSpec, nodes: int = 2) -> Inventory:
     """A cluster that is exactly as the description says, but for its number of nodes."""
     master = make_instance(100, MASTERS)
     names = Names(spec.name)
@@ -81,7 +81,7 @@ def make_view(spec: ClusterSpec, nodes: int = 2) -> ClusterView:
         for route, listener in zip(wanted_routes(spec.name, spec.access), listeners, strict=True)
     )
     forwards = wanted_forwards(spec.name, spec.access, "192.168.1.200", master.private_ip)
-    return ClusterView(
+    return Inventory(
         name=spec.name,
         vpc=make_vpc(),
         vxnets=(Vxnet("vxnet-a", names.vxnet(1), "rtr-a", "192.168.1.0/24", BIRTH),),

@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from domain import bootstrap
-from domain.bootstrap import ApiPlace
-from domain.errors import CommandFailed, TemporaryError
-from domain.machine_api import Output
-from domain.names import MASTERS, NODES
-from domain.pki import BootstrapToken
-from domain.spec import ClusterSpec
+from domain.kernel.errors import CommandFailed, TemporaryError
+from domain.kernel.names import MASTERS, NODES
+from domain.node import f2cadm
+from domain.node import install as bootstrap
+from domain.node.install import ApiPlace
+from domain.node.shell import Output
+from domain.secrets.pki import BootstrapToken
+from domain.spec.cluster import ClusterSpec
 from tests.domain.makers import make_instance
 
 SPEC = ClusterSpec()
@@ -118,6 +119,6 @@ def test_a_master_s_certificate_is_good_behind_every_address() -> None:
 
 def test_f2cadm_s_table_has_a_line_a_machine() -> None:
     machines = [(MASTERS, make_instance(1, MASTERS)), (NODES, make_instance(2, NODES))]
-    header, *lines = bootstrap.servers_table("demo", machines).decode().splitlines()
+    header, *lines = f2cadm.servers_table("demo", machines).decode().splitlines()
     assert header == "clusterRole name id localIP"
     assert lines[1].split() == ["k8s-node", "k8s-node-k8s-node2", "i-k8s-node2", "192.168.1.2"]

@@ -11,19 +11,21 @@ from typing import Any
 import pytest
 
 from clients.qingcloud import QingCloud
-from domain import balancer, firewall, machines, network, teardown
-from domain.cloud import Billing, Instance, ListenerSpec
-from domain.errors import NameTaken, TemporaryError, UnknownOutcome
-from domain.machines import GroupWish
-from domain.names import MASTERS, NODES, Names
-from domain.pki import make_ssh_keypair
-from domain.plan import Action, PlanItem
-from domain.planning import STALE, plan_cluster
-from domain.preflight import choose
-from domain.spec import ClusterSpec, changed
-from domain.tags import ensure_tagged
-from domain.userdata import build_userdata
-from domain.view import read_cluster
+from domain.cloud import balancer, firewall, keypairs, network, teardown
+from domain.cloud.inventory import read_inventory
+from domain.cloud.plan import Action, PlanItem
+from domain.cloud.planning import STALE, plan_cluster
+from domain.cloud.preflight import choose
+from domain.cloud.records import Instance, ListenerSpec
+from domain.cloud.tags import ensure_tagged
+from domain.kernel.errors import NameTaken, TemporaryError, UnknownOutcome
+from domain.kernel.names import MASTERS, NODES, Names
+from domain.node import launch as machines
+from domain.node.launch import GroupWish
+from domain.secrets.pki import make_ssh_keypair
+from domain.secrets.userdata import build_userdata
+from domain.spec.cluster import ClusterSpec, changed
+from domain.spec.prices import Billing
 from tests.iaas_daemon import ACCOUNT, ZONE, IaasDaemon
 
 pytestmark = pytest.mark.local  # against the local cloud's API
@@ -100,7 +102,7 @@ def build(cloud: Any, spec: ClusterSpec = SPEC) -> None:
     group = firewall.ensure_security_group(cloud, NAMES.firewall, firewall.firewall_rules(spec))
     own = firewall.ensure_security_group(cloud, NAMES.machines, firewall.machine_rules(spec))
     firewall.ensure_applied(cloud, own.value, clock)
-    keypair = machines.ensure_keypair(cloud, spec.name, KEY.public_key).value
+    keypair = keypairs.ensure_keypair(cloud, spec.name, KEY.public_key).value
     eip = network.ensure_address(cloud, spec.name, spec.address, clock).value
     vpc = network.ensure_vpc(cloud, spec, group.value.id, clock).value
     firewall.ensure_applied(cloud, group.value, clock)
@@ -126,12 +128,12 @@ def build(cloud: Any, spec: ClusterSpec = SPEC) -> None:
         spec.name, spec.access, lb.private_ip, found[MASTERS][0].private_ip
     )
     network.ensure_forwards(cloud, vpc, forwards, clock)
-    ensure_tagged(cloud, NAMES, read_cluster(cloud, spec.name))
+    ensure_tagged(cloud, NAMES, read_inventory(cloud, spec.name))
 
 
 def tear_down(cloud: Any) -> None:
     """The order of `teardown`: its steps have one view, also when Prefect repeats them."""
-    clock, view = HurriedClock(), read_cluster(cloud, "demo")
+    clock, view = HurriedClock(), read_inventory(cloud, "demo")
     for step in (
         lambda cloud: teardown.remove_machines(cloud, view.instances, clock),
         lambda cloud: teardown.remove_balancer(cloud, view, clock),
@@ -170,11 +172,11 @@ def test_a_second_run_changes_nothing_and_the_plan_says_so(
 ) -> None:
     build(cloud)
     assert resources(daemon) == WHOLE
-    view = read_cluster(cloud, "demo")
+    view = read_inventory(cloud, "demo")
     assert plan_cluster(SPEC, view).changes == ()
     changes = count_changes(build, cloud)
     assert changes == 1  # attaching the tag again, which `provision` leaves out
-    assert read_cluster(cloud, "demo") == view
+    assert read_inventory(cloud, "demo") == view
 
 
 @pytest.mark.parametrize("acted", [False, True], ids=["never acted", "reply lost"])
@@ -212,9 +214,9 @@ def test_machines_of_a_group_start_in_one_call(cloud: QingCloud, daemon: IaasDae
 
 def test_more_nodes_add_machines_and_touch_no_other(cloud: QingCloud, daemon: IaasDaemon) -> None:
     build(cloud)
-    before = {machine.id for machine in read_cluster(cloud, "demo").instances}
+    before = {machine.id for machine in read_inventory(cloud, "demo").instances}
     build(cloud, SPEC.with_nodes(4))
-    after = {machine.id for machine in read_cluster(cloud, "demo").instances}
+    after = {machine.id for machine in read_inventory(cloud, "demo").instances}
     assert before < after
     assert len(after - before) == 2
 
@@ -236,23 +238,23 @@ def test_a_tag_that_is_used_for_something_else_is_left_alone(
     tag_id = cloud.create_tag(NAMES.tag)
     cloud.attach_tag(tag_id, [("eip", eip_id)])
     build(cloud)
-    assert read_cluster(cloud, "demo").tag is None
+    assert read_inventory(cloud, "demo").tag is None
     tear_down(cloud)
-    assert read_cluster(cloud, "demo").is_empty
+    assert read_inventory(cloud, "demo").is_empty
     assert [tag.resource_ids for tag in cloud.find_tags(NAMES.tag)] == [(eip_id,)]
 
 
 def test_a_hole_in_the_firewall_is_planned_and_closed(cloud: QingCloud) -> None:
-    from domain.cloud import RuleSpec
+    from domain.cloud.records import RuleSpec
 
     build(cloud)
-    view = read_cluster(cloud, "demo")
+    view = read_inventory(cloud, "demo")
     assert view.firewall is not None
     cloud.add_rules(view.firewall.id, [RuleSpec("hole", "tcp", 1, 65535, "")])
-    (change,) = plan_cluster(SPEC, read_cluster(cloud, "demo")).changes
+    (change,) = plan_cluster(SPEC, read_inventory(cloud, "demo")).changes
     assert (change.action, change.reason) == (Action.CHANGE, "0 rules missing, 1 unwanted")
     build(cloud)
-    assert plan_cluster(SPEC, read_cluster(cloud, "demo")).changes == ()
+    assert plan_cluster(SPEC, read_inventory(cloud, "demo")).changes == ()
 
 
 def test_another_port_for_the_api_leaves_nothing_of_the_old_one(
@@ -260,11 +262,11 @@ def test_another_port_for_the_api_leaves_nothing_of_the_old_one(
 ) -> None:
     build(cloud)
     moved = changed(SPEC, {"access": {"api_port": 9443}})
-    [old] = [one for one in read_cluster(cloud, "demo").listeners if one.port == 8080]
-    planned = plan_cluster(moved, read_cluster(cloud, "demo")).changes
+    [old] = [one for one in read_inventory(cloud, "demo").listeners if one.port == 8080]
+    planned = plan_cluster(moved, read_inventory(cloud, "demo")).changes
     assert PlanItem("listener", "k8s.demo.api", Action.DELETE, STALE, old.id) in planned
     build(cloud, moved)
-    view = read_cluster(cloud, "demo")
+    view = read_inventory(cloud, "demo")
     assert sorted(one.port for one in view.listeners) == [6443, 8443, 9443]
     assert plan_cluster(moved, view).changes == ()
     assert resources(daemon) == WHOLE
@@ -274,7 +276,7 @@ def test_ports_that_change_places_lead_where_they_should(cloud: QingCloud) -> No
     build(cloud)
     swapped = changed(SPEC, {"access": {"api_port": 8443, "ui_port": 8080}})
     build(cloud, swapped)
-    view = read_cluster(cloud, "demo")
+    view = read_inventory(cloud, "demo")
     ports = {backend.listener_id: backend.port for backend in view.backends}
     assert {one.port: ports[one.id] for one in view.listeners} == {
         8443: 6443,
@@ -289,6 +291,6 @@ def test_a_listener_that_somebody_else_added_stays(cloud: QingCloud) -> None:
     [lb] = cloud.find_loadbalancers(NAMES.balancer)
     cloud.add_listeners(lb.id, [ListenerSpec("shop", 9000)])
     build(cloud)
-    view = read_cluster(cloud, "demo")
+    view = read_inventory(cloud, "demo")
     assert plan_cluster(SPEC, view).changes == ()
     assert 9000 in {one.port for one in view.listeners}

@@ -2,7 +2,12 @@
 
 from datetime import UTC, datetime
 
-from domain.credentials import MOST_LAUNCHES, Credentials, credentials_name, make_credentials
+from domain.secrets.credentials import (
+    MOST_LAUNCHES,
+    Credentials,
+    credentials_name,
+    make_credentials,
+)
 
 NEW = make_credentials("demo", datetime(2026, 11, 23, tzinfo=UTC))
 

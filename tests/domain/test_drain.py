@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from domain.cluster_api import Manifest, Pod
-from domain.errors import FinalError, NotFound, WaitTimedOut
-from domain.scaling import check_emptied, drain, give_back
+from domain.cluster.api import Manifest, Pod
+from domain.kernel.errors import FinalError, NotFound, WaitTimedOut
+from domain.node.drain import drain, give_back
+from domain.node.remove import check_emptied
 from tests.domain.clocks import JumpingClock
 
 NODE = "k8s-node-a"

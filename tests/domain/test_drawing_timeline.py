@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.drawing import draw_timeline
-from domain.drawing.timeline import MOST_LANES, MOST_TICKS, choose_tick
-from domain.report import Timeline
+from domain.reports.cluster import Timeline
+from domain.reports.drawing import draw_timeline
+from domain.reports.drawing.timeline import MOST_LANES, MOST_TICKS, choose_tick
 from tests.report_makers import make_step
 
 SVG = "{http://www.w3.org/2000/svg}"

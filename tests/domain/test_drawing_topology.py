@@ -3,8 +3,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from domain.drawing import draw_topology
-from domain.report import ClusterReport, Endpoint
+from domain.reports.cluster import ClusterReport, Endpoint
+from domain.reports.drawing import draw_topology
 from tests.report_makers import make_machine, make_many, make_node, make_report
 
 SVG = "{http://www.w3.org/2000/svg}"

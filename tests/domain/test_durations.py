@@ -1,6 +1,6 @@
 import pytest
 
-from domain.durations import say_seconds
+from domain.kernel.durations import say_seconds
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Rules: what is opened to whom, and what is taken away again."""
 
-from domain.cloud import RuleSpec
-from domain.firewall import firewall_rules, machine_rules, rules_to_add, rules_to_delete
-from domain.spec import ClusterSpec, changed
+from domain.cloud.firewall import firewall_rules, machine_rules, rules_to_add, rules_to_delete
+from domain.cloud.records import RuleSpec
+from domain.spec.cluster import ClusterSpec, changed
 from tests.domain.makers import make_rules
 
 SPEC = changed(ClusterSpec(), {"access": {"allowed_cidrs": ["203.0.113.0/24", "198.51.100.7/32"]}})

@@ -8,8 +8,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.errors import InvalidSpec
-from domain.kubeconfig import (
+from domain.kernel.errors import InvalidSpec
+from domain.secrets.kubeconfig import (
     ClusterAccess,
     merge_kubeconfig,
     other_contexts,

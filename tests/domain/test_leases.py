@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from domain.cluster_api import ClusterApi, Manifest
-from domain.leases import VALID, Claim, Held, give_lease_back, outwait_lease, take_lease
+from domain.cluster.api import ClusterApi, Manifest
+from domain.cluster.leases import VALID, Claim, Held, give_lease_back, outwait_lease, take_lease
 from tests.domain.clocks import JumpingClock
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)

@@ -1,6 +1,7 @@
 import pytest
 
-from domain.machine_state import (
+from domain.reports.cluster import NodeLine
+from domain.reports.machines import (
     MachineState,
     MachineView,
     choose_shown,
@@ -8,7 +9,6 @@ from domain.machine_state import (
     match_machines,
     tally,
 )
-from domain.report import NodeLine
 from tests.report_makers import make_machine, make_many, make_node, make_report
 
 

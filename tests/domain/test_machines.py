@@ -7,19 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.cloud import Instance, InstanceStatus, Vxnet
-from domain.errors import InvalidSpec
-from domain.machines import (
-    SYSTEMS,
-    GroupWish,
-    check_system,
-    choose_image,
-    launch_missing,
-    place,
-)
-from domain.names import NODES, node_name
-from domain.scaling import check_count, choose_leaving
-from domain.spec import MACHINES_PER_VXNET, MachineTemplate, Nodes
+from domain.cloud.images import SYSTEMS, check_system, choose_image
+from domain.cloud.records import Instance, InstanceStatus, Vxnet
+from domain.kernel.errors import InvalidSpec
+from domain.kernel.names import NODES, node_name
+from domain.node.launch import GroupWish, launch_missing, place
+from domain.node.remove import check_count, choose_leaving
+from domain.spec.cluster import MACHINES_PER_VXNET, MachineTemplate, Nodes
 from tests.domain.clocks import JumpingClock
 from tests.domain.makers import BIRTH, make_image, make_instance
 

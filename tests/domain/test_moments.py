@@ -4,8 +4,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from domain.autoscaling.moments import parse_moment
-from domain.errors import InvalidSpec
+from domain.kernel.errors import InvalidSpec
+from domain.spec.moments import parse_moment
 
 HERE = timezone(timedelta(hours=8))
 NOW = datetime(2026, 11, 2, 14, 5, 30, tzinfo=HERE)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509 import verification
 from cryptography.x509.oid import NameOID
 
-from domain.pki import (
+from domain.secrets.pki import (
     ADMINS,
     CertifiedKey,
     ca_hash,

@@ -5,12 +5,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.names import MASTERS, NODES
-from domain.network import wanted_forwards
-from domain.plan import Action, Plan
-from domain.planning import plan_cluster, plan_scale, plan_teardown
-from domain.spec import ClusterSpec, changed
-from domain.view import ClusterView
+from domain.cloud.inventory import Inventory
+from domain.cloud.network import wanted_forwards
+from domain.cloud.plan import Action, Plan
+from domain.cloud.planning import plan_cluster, plan_scale, plan_teardown
+from domain.kernel.names import MASTERS, NODES
+from domain.spec.cluster import ClusterSpec, changed
 from tests.domain.makers import make_instance, make_view, make_vpc
 
 SPEC = changed(ClusterSpec(), {"access": {"allowed_cidrs": ["203.0.113.0/24"]}})
@@ -25,7 +25,7 @@ def test_a_cluster_as_wanted_is_kept_whole() -> None:
 
 
 def test_nothing_there_means_everything_is_created_and_the_costs_are_marked() -> None:
-    plan = plan_cluster(SPEC, ClusterView("demo"))
+    plan = plan_cluster(SPEC, Inventory("demo"))
     assert {item.action for item in plan.items} == {Action.CREATE}
     billed = {item.kind for item in plan.items if item.billed}
     assert billed == {"router", "public address", "load balancer", "machine"}
@@ -85,7 +85,7 @@ def test_teardown_deletes_all_that_is_there_machines_first_and_the_router_after_
     assert {item.action for item in items} == {Action.DELETE}
     assert kinds[:3] == ["machine"] * 3
     assert kinds.index("vxnet") < kinds.index("router") < kinds.index("public address")
-    assert plan_teardown(ClusterView("demo")).items == ()
+    assert plan_teardown(Inventory("demo")).items == ()
 
 
 @given(there=st.integers(0, 8), wanted=st.integers(0, 8))

@@ -5,20 +5,20 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.autoscaling.policy import ScalingPolicy
-from domain.autoscaling.sight import (
+from domain.autoscaling.see.sight import (
     DISK_FOR_PODS,
     KUBELET_KEEPS,
-    ClusterSight,
+    ClusterState,
     GroupSight,
     Marked,
     find_templates,
     take_snapshot,
     unseen_types,
 )
-from domain.autoscaling.snapshot import Resources, SeenNode, SeenPod, Snapshot
-from domain.cloud import Instance, InstanceStatus, InstanceType
-from domain.spec import ClusterSpec
+from domain.autoscaling.see.snapshot import Resources, SeenNode, SeenPod, Snapshot
+from domain.cloud.records import Instance, InstanceStatus, InstanceType
+from domain.spec.cluster import ClusterSpec
+from domain.spec.scaling import ScalingPolicy
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 GIB = 2**30
@@ -53,13 +53,13 @@ def make_machine(letter: str = "a", transition: str = "") -> Instance:
     )
 
 
-def snapshot_of(cluster: ClusterSight, *machines: Instance) -> Snapshot:
+def snapshot_of(cluster: ClusterState, *machines: Instance) -> Snapshot:
     group = GroupSight(machines, known={"i-a"})
     return take_snapshot(cluster, group, ClusterSpec(), ScalingPolicy(), {}, NOON)
 
 
 def test_a_machine_that_we_installed_is_ours_and_one_that_boots_may_be() -> None:
-    cluster = ClusterSight((NODE, replace(NODE, name="k8s-node-b")))
+    cluster = ClusterState((NODE, replace(NODE, name="k8s-node-b")))
     machines = [make_machine(letter) for letter in "abc"]
     seen = snapshot_of(cluster, *machines)
     assert [machine.ours for machine in seen.machines] == [True, False, True]
@@ -67,9 +67,9 @@ def test_a_machine_that_we_installed_is_ours_and_one_that_boots_may_be() -> None
 
 
 def test_what_leaves_is_no_place_for_pods_any_more() -> None:
-    marked = ClusterSight((NODE,), marked=(Marked("k8s-node-a", "host-1"),))
+    marked = ClusterState((NODE,), marked=(Marked("k8s-node-a", "host-1"),))
     for seen in (
-        snapshot_of(ClusterSight((NODE,)), make_machine(transition="terminating")),
+        snapshot_of(ClusterState((NODE,)), make_machine(transition="terminating")),
         snapshot_of(marked, make_machine()),
     ):
         assert [machine.leaving for machine in seen.machines] == [True]
@@ -77,7 +77,7 @@ def test_what_leaves_is_no_place_for_pods_any_more() -> None:
 
 
 def test_a_new_machine_offers_what_a_node_of_its_type_does() -> None:
-    cluster, machines = ClusterSight((NODE,)), [make_machine()]
+    cluster, machines = ClusterState((NODE,)), [make_machine()]
     (template,) = find_templates(cluster, GroupSight(machines, ()), ClusterSpec(), ScalingPolicy())
     assert template.instance_type == "s1.large.r2"
     assert template.allocatable == Resources(1900, 2 * GIB - GIB // 4, ((DISK, 29 * GIB),))
@@ -89,7 +89,7 @@ def test_a_new_machine_offers_what_a_node_of_its_type_does() -> None:
 
 def test_a_type_without_a_node_offers_what_the_cloud_says_less_the_daemons() -> None:
     policy = ScalingPolicy(instance_types=("c4", "s1.large.r2"))
-    cluster, machines = ClusterSight((NODE,)), [make_machine()]
+    cluster, machines = ClusterState((NODE,)), [make_machine()]
     assert unseen_types(cluster, machines, ClusterSpec(), policy) == ("c4",)
     group = GroupSight(machines, (), [OTHER])
     first, second = find_templates(cluster, group, ClusterSpec(), policy)
@@ -101,12 +101,12 @@ def test_a_type_without_a_node_offers_what_the_cloud_says_less_the_daemons() -> 
 def test_the_first_machine_of_a_group_is_known_from_the_cloud_alone() -> None:
     policy = ScalingPolicy(instance_types=("c4",))
     (template,) = find_templates(
-        ClusterSight(()), GroupSight((), (), [OTHER]), ClusterSpec(), policy
+        ClusterState(()), GroupSight((), (), [OTHER]), ClusterSpec(), policy
     )
     disk = int(40 * GIB * DISK_FOR_PODS)
     assert template.allocatable == Resources(4000, 8 * GIB - KUBELET_KEEPS, ((DISK, disk),))
     assert template.labels == {"k8s-qingcloud/group": "k8s-node"}
-    nothing = find_templates(ClusterSight(()), GroupSight((), ()), ClusterSpec(), policy)
+    nothing = find_templates(ClusterState(()), GroupSight((), ()), ClusterSpec(), policy)
     assert nothing == ()
 
 
@@ -114,7 +114,7 @@ def test_a_label_of_one_node_alone_is_not_promised() -> None:
     """A pod that asks for it would be bought machine after machine, none of which has it."""
     special = replace(NODE, name="k8s-node-b", labels=LABELS | {"disk": "ssd"})
     for nodes in ((NODE, special), (special, NODE)):
-        cluster, machines = ClusterSight(nodes), [make_machine("a"), make_machine("b")]
+        cluster, machines = ClusterState(nodes), [make_machine("a"), make_machine("b")]
         group = GroupSight(machines, ())
         (template,) = find_templates(cluster, group, ClusterSpec(), ScalingPolicy())
         assert "disk" not in template.labels
@@ -123,7 +123,7 @@ def test_a_label_of_one_node_alone_is_not_promised() -> None:
 
 def test_what_a_new_machine_offers_is_read_off_a_node_that_has_its_daemons() -> None:
     fresh = replace(NODE, name="k8s-node-b", ready=False, pods=())
-    cluster, machines = ClusterSight((NODE, fresh)), [make_machine("a"), make_machine("b")]
+    cluster, machines = ClusterState((NODE, fresh)), [make_machine("a"), make_machine("b")]
     (template,) = find_templates(cluster, GroupSight(machines, ()), ClusterSpec(), ScalingPolicy())
     assert template.allocatable.cpu_millis == 1900
 
@@ -140,5 +140,5 @@ def test_what_a_new_machine_offers_is_read_off_a_node_that_has_its_daemons() -> 
 )
 def test_other_autoscalers_are_known_by_their_pods(name: str, rival: bool) -> None:
     node = replace(NODE, pods=(DAEMON, SeenPod("tools", name)))
-    seen = snapshot_of(ClusterSight((node,)), make_machine())
+    seen = snapshot_of(ClusterState((node,)), make_machine())
     assert seen.rivals == ((f"tools/{name}",) if rival else ())

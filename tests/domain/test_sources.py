@@ -2,8 +2,8 @@
 
 import pytest
 
-from domain.errors import InvalidSpec
-from domain.preflight import check_sources
+from domain.cloud.preflight import check_sources
+from domain.kernel.errors import InvalidSpec
 
 ALLOWED = ("203.0.113.0/24", "9.9.9.0/24")
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import InvalidSpec
-from domain.spec import ClusterSpec, changed, overlay, parse_spec
+from domain.kernel.errors import InvalidSpec
+from domain.spec.cluster import ClusterSpec, changed, overlay, parse_spec
 
 
 def test_nothing_said_gives_the_article_s_cluster() -> None:

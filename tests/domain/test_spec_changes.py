@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from domain.changes import FIXED, FREE, refuse_changes
-from domain.errors import InvalidSpec
-from domain.spec import ClusterSpec, changed
+from domain.cloud.changes import FIXED, FREE, refuse_changes
+from domain.kernel.errors import InvalidSpec
+from domain.spec.cluster import ClusterSpec, changed
 from tests.domain.makers import make_view
 
 SPEC = ClusterSpec()

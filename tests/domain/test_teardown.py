@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from domain import teardown
-from domain.cloud import Instance, InstanceStatus, Job, JobStatus
-from domain.errors import FinalError, NotFound, Refused
-from domain.spec import ClusterSpec
-from domain.view import ClusterView
+from domain.cloud import teardown
+from domain.cloud.inventory import Inventory
+from domain.cloud.records import Instance, InstanceStatus, Job, JobStatus
+from domain.kernel.errors import FinalError, NotFound, Refused
+from domain.spec.cluster import ClusterSpec
 from tests.domain.clocks import JumpingClock
 from tests.domain.makers import make_instance, make_view
 
@@ -73,9 +73,9 @@ class Growing:
         self.times = times
         self.swept: list[int] = []
 
-    def sweep(self, view: ClusterView) -> None:
+    def sweep(self, view: Inventory) -> None:
         self.swept.append(len(view.instances))
-        self.view = ClusterView(view.name)
+        self.view = Inventory(view.name)
         if len(self.swept) <= self.times:
             self.view = replace(self.view, instances=(make_instance(len(self.swept)),))
 

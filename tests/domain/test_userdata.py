@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import HostKeyMismatch
-from domain.hostkeys import MAKE_OWN_HOST_KEY, USE_OWN_HOST_KEY, fingerprint, parse_host_key
-from domain.pki import SshKeyPair, make_ssh_keypair
-from domain.userdata import build_userdata
+from domain.kernel.errors import HostKeyMismatch
+from domain.secrets.hostkeys import MAKE_OWN_HOST_KEY, USE_OWN_HOST_KEY, fingerprint, parse_host_key
+from domain.secrets.pki import SshKeyPair, make_ssh_keypair
+from domain.secrets.userdata import build_userdata
 
 pytestmark = pytest.mark.local  # bash runs what a machine runs
 

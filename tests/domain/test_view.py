@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from domain.cloud import Vxnet
-from domain.errors import NameTaken
-from domain.names import MASTERS, NODES
-from domain.spec import ClusterSpec
-from domain.view import ClusterView, check_fit, the_one
+from domain.cloud.inventory import Inventory, check_fit, the_one
+from domain.cloud.records import Vxnet
+from domain.kernel.errors import NameTaken
+from domain.kernel.names import MASTERS, NODES
+from domain.spec.cluster import ClusterSpec
 from tests.domain.makers import BIRTH, make_instance, make_view
 
 VIEW = make_view(ClusterSpec())
@@ -42,7 +42,7 @@ def test_a_whole_cluster_fits() -> None:
         ),
     ],
 )
-def test_what_does_not_fit_is_named_and_refused(view: ClusterView, fact: str) -> None:
+def test_what_does_not_fit_is_named_and_refused(view: Inventory, fact: str) -> None:
     with pytest.raises(NameTaken, match=fact):
         check_fit(view)
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from domain.errors import NotFound, TemporaryError, UnknownOutcome, WaitTimedOut
-from domain.waiting import Pace, wait_for, when_free
+from domain.kernel.errors import NotFound, TemporaryError, UnknownOutcome, WaitTimedOut
+from domain.kernel.waiting import Pace, wait_for, when_free
 from tests.domain.clocks import JumpingClock
 
 
@@ -75,3 +75,20 @@ def test_a_lost_reply_is_never_answered_by_doing_it_again() -> None:
     with pytest.raises(UnknownOutcome):
         when_free(act, what="it", clock=JumpingClock())
     assert len(attempts) == 1
+
+
+def test_a_lost_reply_is_raised_as_it_came_and_its_chain_of_causes_ends() -> None:
+    lost = UnknownOutcome("update_router: the reply was lost")
+
+    def act() -> str:
+        raise lost
+
+    with pytest.raises(UnknownOutcome) as caught:
+        when_free(act, what="it", clock=JumpingClock())
+    assert caught.value is lost
+    seen: list[BaseException] = []
+    link: BaseException | None = lost
+    while link is not None:
+        assert link not in seen
+        seen.append(link)
+        link = link.__cause__ or link.__context__

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from domain.errors import InvalidSpec, WaitTimedOut
-from domain.pki import BootstrapToken
-from domain.spec import parse_spec
-from domain.workloads import publish_token, read_spec, spec_manifest
+from domain.cluster.join_tokens import publish_token
+from domain.cluster.stored_spec import read_spec, spec_manifest
+from domain.kernel.errors import InvalidSpec, WaitTimedOut
+from domain.secrets.pki import BootstrapToken
+from domain.spec.cluster import parse_spec
 from tests.domain.clocks import JumpingClock
 
 

@@ -250,7 +250,7 @@ print("given back")
 
 def test_an_error_of_a_watch_that_nobody_has_ended_stays_an_error() -> None:
     body = """
-from domain.errors import FinalError
+from domain.kernel.errors import FinalError
 with until_interrupted():
     raise FinalError("the cluster is gone")
 """

@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.logging import get_logger
 from prefect.states import Running
 
-from domain.errors import NotFound
+from domain.kernel.errors import NotFound
 from flows._run_log import LOGGERS, tell_errors_in_one_sentence
 from flows.teardown import teardown
 

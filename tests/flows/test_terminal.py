@@ -12,9 +12,9 @@ import pytest
 from prefect.logging.handlers import PrefectConsoleHandler
 from rich.console import Console
 
-from domain.errors import NotConfirmed
-from domain.plan import Action, Plan, PlanItem
-from domain.report import Endpoint
+from domain.cloud.plan import Action, Plan, PlanItem
+from domain.kernel.errors import NotConfirmed
+from domain.reports.cluster import Endpoint
 from flows._terminal import (
     Steps,
     confirm,

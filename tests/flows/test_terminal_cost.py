@@ -6,11 +6,11 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from domain.cost import price_plan
-from domain.money import add_up
-from domain.planning import plan_cluster
-from domain.spec import ClusterSpec, changed
-from domain.view import ClusterView
+from domain.cloud.inventory import Inventory
+from domain.cloud.planning import plan_cluster
+from domain.kernel.money import add_up
+from domain.observe.cost import price_plan
+from domain.spec.cluster import ClusterSpec, changed
 from flows._terminal import print_json, show_plan, show_report
 from tests.report_makers import make_report
 
@@ -25,7 +25,7 @@ def written(console: Console) -> str:
 
 
 def test_plan_ends_with_what_it_costs() -> None:
-    console, nothing = make_pipe(), ClusterView("demo")
+    console, nothing = make_pipe(), Inventory("demo")
     show_plan(price_plan(plan_cluster(ClusterSpec(), nothing), nothing, ClusterSpec()), console)
     last = written(console).splitlines()[-1]
     assert last.startswith("Cost: 1.31 yuan an hour, 956.30 yuan a month (prices are guesses")
@@ -35,7 +35,7 @@ def test_plan_ends_with_what_it_costs() -> None:
 def test_plan_of_machines_without_a_price_says_at_least() -> None:
     template = {"template": {"instance_type": "x9.huge"}}
     spec = changed(ClusterSpec(), {"nodes": template, "prices": {"confirmed": True}})
-    console, nothing = make_pipe(), ClusterView("demo")
+    console, nothing = make_pipe(), Inventory("demo")
     show_plan(price_plan(plan_cluster(spec, nothing), nothing, spec), console)
     assert "Cost: at least 0.750 yuan an hour" in written(console)
     assert "price unknown: x9.huge" in written(console)

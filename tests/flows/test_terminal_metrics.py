@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from domain.alarms.deliveries import Delivery, Outcome
-from domain.alarms.messages import Message
-from domain.alarms.report import AlarmReport
-from domain.alarms.rules import Level
-from domain.alarms.states import AlarmState, Phase, Subject
-from domain.metrics.records import Gap
-from domain.metrics.report import MachineMetrics, MetricsReport
+from domain.observe.alarms.deliveries import Delivery, Outcome
+from domain.observe.alarms.messages import Message
+from domain.observe.alarms.report import AlarmReport
+from domain.observe.alarms.states import AlarmState, Phase, Subject
+from domain.observe.metrics.records import Gap
+from domain.observe.metrics.report import MachineMetrics, MetricsReport
+from domain.spec.alarms import Level
 from flows._terminal.metrics import Watch, show_metrics, sparkline
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)

@@ -5,8 +5,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from domain.machine_api import Output
-from domain.metrics.scripts import DISK, MEMORY, RUN, read_number
+from domain.node.shell import Output
+from domain.observe.metrics.scripts import DISK, MEMORY, RUN, read_number
 from localcloud.kubernetes.client import MASTERS
 from tests.localcloud.machines.machine_lab import (
     Lab,

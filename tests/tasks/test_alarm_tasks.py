@@ -15,14 +15,14 @@ from blocks.notifications import DingTalkRobot, FeishuRobot, Webhook, open_servi
 from clients.alarm_history import AlarmHistory
 from clients.lives import LifeHistory
 from clients.samples import SampleStore
-from domain.alarms.deliveries import Outcome, say_test
-from domain.alarms.report import AlarmReport
-from domain.alarms.states import Phase
-from domain.errors import InvalidSpec
-from domain.metrics.records import Sample
-from domain.names import NODES, node_name
-from domain.spec import ClusterSpec, changed
-from domain.view import ClusterView
+from domain.cloud.inventory import Inventory
+from domain.kernel.errors import InvalidSpec
+from domain.kernel.names import NODES, node_name
+from domain.observe.alarms.deliveries import Outcome, say_test
+from domain.observe.alarms.report import AlarmReport
+from domain.observe.alarms.states import Phase
+from domain.observe.metrics.records import Sample
+from domain.spec.cluster import ClusterSpec, changed
 from tasks.alarms import (
     Services,
     check_alarms,
@@ -249,7 +249,7 @@ def test_database_that_is_gone_is_told_once_and_so_is_its_return(
 
     @flow
     def run(minute: int) -> AlarmReport:
-        return look_at_alarms(spec, ClusterView("demo"), NOON + timedelta(minutes=minute))
+        return look_at_alarms(spec, Inventory("demo"), NOON + timedelta(minutes=minute))
 
     Webhook(url=SecretStr(f"{hook.url}/alarms")).save("oncall")
     blind = [run(0), run(1)]

@@ -11,12 +11,13 @@ from rich.console import Console
 
 from blocks.accounts import QingCloudAccount
 from blocks.credentials import ClusterCredentials
-from domain.cloud import InstanceSpec
-from domain.credentials import make_credentials
-from domain.errors import BadRequest, CredentialsMissing, WaitTimedOut
-from domain.spec import ClusterSpec
-from domain.view import ClusterView
-from domain.waiting import Pace, wait_for_jobs
+from domain.cloud.inventory import Inventory
+from domain.cloud.jobs import wait_for_jobs
+from domain.cloud.records import InstanceSpec
+from domain.kernel.errors import BadRequest, CredentialsMissing, WaitTimedOut
+from domain.kernel.waiting import Pace
+from domain.secrets.credentials import make_credentials
+from domain.spec.cluster import ClusterSpec
 from flows._command import wanted_spec
 from flows._terminal import show_report
 from flows.autoscale import autoscale
@@ -69,7 +70,7 @@ def test_machines_without_credentials_are_refused_and_an_empty_account_is_not() 
         account = account_at(daemon, STRANGER)
         with pytest.raises(CredentialsMissing, match="tear the cluster down"):
             wanted_spec(account, make_view(ClusterSpec()), None, {})
-        assert wanted_spec(account, ClusterView("demo"), None, {}).name == "demo"
+        assert wanted_spec(account, Inventory("demo"), None, {}).name == "demo"
 
 
 def start_master(account: QingCloudAccount) -> None:
@@ -106,7 +107,7 @@ def test_a_report_without_credentials_says_so_instead_of_that_nothing_answers() 
         report = read_report(account, view, spec.access)
         assert "PREFECT_API_URL" in report.trouble
         assert credentials.block_name(account, "demo") in report.trouble
-        assert read_report(account, ClusterView("demo"), spec.access).trouble == ""
+        assert read_report(account, Inventory("demo"), spec.access).trouble == ""
     console = Console(file=StringIO(), width=120)
     show_report(report, console=console)
     assert isinstance(console.file, StringIO)

@@ -13,11 +13,11 @@ from prefect.testing.utilities import prefect_test_harness
 
 from clients.lives import LifeHistory
 from clients.samples import SampleStore
-from domain.cost import NETWORK
-from domain.dashboard.records import Dashboard
-from domain.metrics.records import Sample
-from domain.names import NODES, node_name
-from domain.spec import ClusterSpec
+from domain.kernel.names import NODES, node_name
+from domain.observe.cost import NETWORK
+from domain.observe.metrics.records import Sample
+from domain.reports.dashboard.records import Dashboard
+from domain.spec.cluster import ClusterSpec
 from tasks.alarms import remember_lives
 from tasks.dashboard import publish_dashboard, read_dashboard
 from tests.domain.makers import BIRTH, make_view

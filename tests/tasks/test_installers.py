@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import BadRequest
+from domain.kernel.errors import BadRequest
 from tasks.installers import FILES, INSTALLERS, demo_manifest, installer_files
 
 

@@ -9,11 +9,11 @@ from prefect import flow
 from prefect.testing.utilities import prefect_test_harness
 
 from clients.samples import SampleStore
-from domain.metrics.cloud import ASKED
-from domain.metrics.records import Collected, Gap, Sample
-from domain.names import GROUPS, NODES, node_name
-from domain.spec import ClusterSpec
-from domain.view import ClusterView
+from domain.cloud.inventory import Inventory
+from domain.kernel.names import GROUPS, NODES, node_name
+from domain.observe.metrics.cloud import ASKED
+from domain.observe.metrics.records import Collected, Gap, Sample
+from domain.spec.cluster import ClusterSpec
 from tasks.metrics import cloud_is_due, keep_samples
 from tasks.steps import Recorder, listening
 from tests.domain.makers import make_view
@@ -30,7 +30,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SampleSto
         yield samples
 
 
-def ask(store: SampleStore, view: ClusterView) -> None:
+def ask(store: SampleStore, view: Inventory) -> None:
     """What a collection at noon leaves of a cloud that knows the memory of every machine."""
     asked = Sample(NOON, "demo", "", "", ASKED, 3, "values")
     memory = (
@@ -64,9 +64,9 @@ def test_machine_that_could_not_be_measured_is_not_asked_about_each_minute(
 
 
 def test_cluster_without_machines_is_asked_about_every_five_minutes(store: SampleStore) -> None:
-    ask(store, ClusterView("demo"))
-    assert not cloud_is_due(ClusterView("demo"), NOON + timedelta(minutes=1))
-    assert cloud_is_due(ClusterView("demo"), NOON + timedelta(minutes=5))
+    ask(store, Inventory("demo"))
+    assert not cloud_is_due(Inventory("demo"), NOON + timedelta(minutes=1))
+    assert cloud_is_due(Inventory("demo"), NOON + timedelta(minutes=5))
 
 
 def test_without_its_database_the_cloud_is_asked_in_each_fifth_minute(

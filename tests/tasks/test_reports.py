@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import Artifact
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
-from domain.report import ClusterReport, Endpoint, Timeline
+from domain.reports.cluster import ClusterReport, Endpoint, Timeline
 from tasks.reports import Progress, artifact_key, as_markdown, publish_report
 from tests.report_makers import make_machine, make_many, make_node, make_report, make_step
 

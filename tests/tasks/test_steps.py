@@ -4,8 +4,8 @@ import pytest
 from prefect.exceptions import TerminationSignal
 from pydantic import BaseModel, model_serializer
 
-from domain.ensured import Ensured
-from domain.errors import FinalError
+from domain.kernel.ensured import Ensured
+from domain.kernel.errors import FinalError
 from tasks.steps import listening, step
 
 
@@ -62,3 +62,18 @@ def test_a_step_that_fails_says_why(act: object, words: str) -> None:
     with listening(ear), pytest.raises(BaseException):  # noqa: B017, PT011 - its words matter
         do.fn()
     assert ear.failures == [words]
+
+
+def test_a_step_ends_although_its_error_is_its_own_cause() -> None:
+    first, second = FinalError("the reply was lost"), FinalError("wrapped")
+    first.__context__, second.__context__ = second, first
+
+    @step("do it")
+    def do() -> Ensured[None]:
+        raise_error(first)
+        return Ensured(None, "done")
+
+    ear = Ear()
+    with listening(ear), pytest.raises(FinalError, match="the reply was lost"):
+        do.fn()
+    assert ear.failures == ["the reply was lost"]

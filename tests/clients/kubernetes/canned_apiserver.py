@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from domain.pki import CertifiedKey, make_server_certificate
+from domain.secrets.pki import CertifiedKey, make_server_certificate
 
 NOW, DAY = datetime.now(UTC), timedelta(days=1)
 CASES = Path(__file__).parents[2] / "cases" / "kubernetes"

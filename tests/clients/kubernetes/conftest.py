@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from clients.kubernetes import ClusterClient
-from domain.kubeconfig import ClusterAccess
-from domain.pki import ADMINS, CertifiedKey, make_client_certificate, make_cluster_ca
+from domain.secrets.kubeconfig import ClusterAccess
+from domain.secrets.pki import ADMINS, CertifiedKey, make_client_certificate, make_cluster_ca
 from tests.clients.kubernetes.canned_apiserver import DAY, NOW, Apiserver
 
 

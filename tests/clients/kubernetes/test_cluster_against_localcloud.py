@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from clients.kubernetes import ClusterClient
-from domain.kubeconfig import ClusterAccess
-from domain.pki import (
+from domain.secrets.kubeconfig import ClusterAccess
+from domain.secrets.pki import (
     ADMINS,
     ca_hash,
     make_client_certificate,

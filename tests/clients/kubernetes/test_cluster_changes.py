@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from clients.kubernetes import ClusterClient
 from clients.kubernetes.manifests import covers, normalised
-from domain.cluster_api import Pod
-from domain.errors import ApiRejected, InvalidSpec, NotFound, TemporaryError, UnknownOutcome
+from domain.cluster.api import Pod
+from domain.kernel.errors import ApiRejected, InvalidSpec, NotFound, TemporaryError, UnknownOutcome
 from tests.clients.kubernetes.canned_apiserver import Answer, Apiserver
 
 RCS = "/api/v1/namespaces/default/replicationcontrollers"

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from clients.kubernetes.load import add_requests, load_from
-from domain.bootstrap import GROUP_LABEL
-from domain.metrics.load import Requests
+from domain.node.install import GROUP_LABEL
+from domain.observe.metrics.load import Requests
 
 MIB = 2**20
 

@@ -7,7 +7,7 @@ import pytest
 
 from clients.kubernetes import ClusterClient
 from clients.kubernetes.records import count_by_node
-from domain.errors import ApiRejected, NotFound, TemporaryError
+from domain.kernel.errors import ApiRejected, NotFound, TemporaryError
 from tests.clients.kubernetes.canned_apiserver import Answer, Apiserver
 
 NODE, OTHER = "192.168.100.3", "192.168.100.5"

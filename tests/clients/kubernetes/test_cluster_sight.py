@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from clients.kubernetes import ClusterClient
-from domain.autoscaling.placement import Operator, Requirement, Spread, Taint, Toleration
-from domain.autoscaling.sight import ClusterSight, Marked
-from domain.autoscaling.snapshot import Budget, Resources
-from domain.errors import TemporaryError
+from domain.autoscaling.see.placement import Operator, Requirement, Spread, Taint, Toleration
+from domain.autoscaling.see.sight import ClusterState, Marked
+from domain.autoscaling.see.snapshot import Budget, Resources
+from domain.kernel.errors import TemporaryError
 from tests.clients.kubernetes.canned_apiserver import Answer, Apiserver
 
 PODS = "/api/v1/pods"
@@ -46,7 +46,7 @@ def read(
     nodes: list[Any] | None = None,
     pods: list[Any] | None = None,
     budgets: list[Any] | None = None,
-) -> ClusterSight:
+) -> ClusterState:
     lists = {
         "/api/v1/nodes": nodes or [],
         PODS: pods or [],

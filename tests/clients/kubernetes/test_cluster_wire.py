@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from clients.kubernetes import ClusterClient
-from domain.errors import ApiRejected, ClusterError, InvalidSpec, NotFound, TemporaryError
-from domain.kubeconfig import ClusterAccess
-from domain.pki import make_cluster_ca
+from domain.kernel.errors import ApiRejected, ClusterError, InvalidSpec, NotFound, TemporaryError
+from domain.secrets.kubeconfig import ClusterAccess
+from domain.secrets.pki import make_cluster_ca
 from tests.clients.kubernetes.canned_apiserver import Answer, Apiserver
 
 

@@ -7,9 +7,9 @@ from prefect.blocks.core import Block
 from pydantic import SecretStr
 
 from blocks.notifications import SERVICES, DingTalkRobot, FeishuRobot, Mailbox, Webhook, WeComRobot
-from domain.alarms.messages import Message
-from domain.alarms.rules import Level
-from domain.errors import InvalidSpec, TemporaryError
+from domain.kernel.errors import InvalidSpec, TemporaryError
+from domain.observe.alarms.messages import Message
+from domain.spec.alarms import Level
 from tests.clients.notifications.chat_server import FEISHU_TAKEN, ChatServer, dingtalk_accepts
 
 MESSAGE = Message("[ERROR] demo: node is not Ready", "k8s-node-a & <others>", Level.ERROR)

@@ -4,9 +4,9 @@ from threading import Thread
 import pytest
 
 from clients.notifications import DingTalk, Feishu, Robot, WeCom
-from domain.alarms.messages import Message
-from domain.alarms.rules import Level
-from domain.errors import InvalidSpec, Refused, TemporaryError, UnknownOutcome
+from domain.kernel.errors import InvalidSpec, Refused, TemporaryError, UnknownOutcome
+from domain.observe.alarms.messages import Message
+from domain.spec.alarms import Level
 from tests.clients.notifications.chat_server import (
     FEISHU_TAKEN,
     ChatServer,

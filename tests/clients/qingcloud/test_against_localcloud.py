@@ -7,8 +7,7 @@ from typing import TypeVar
 import pytest
 
 from clients.qingcloud import QingCloud
-from domain.cloud import (
-    Billing,
+from domain.cloud.records import (
     InstanceSpec,
     JobStatus,
     ListenerSpec,
@@ -16,7 +15,8 @@ from domain.cloud import (
     RuleSpec,
     Vpc,
 )
-from domain.errors import AccessDenied, NotFound, Refused
+from domain.kernel.errors import AccessDenied, NotFound, Refused
+from domain.spec.prices import Billing
 from tests.iaas_daemon import ACCOUNT, ZONE, IaasDaemon
 
 PUBLIC_KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from clients.qingcloud import QingCloud
-from domain.cloud import Billing, InstanceSpec, Launch, ListenerSpec, PortForwardSpec, RuleSpec
-from domain.errors import UnknownOutcome
+from domain.cloud.records import InstanceSpec, Launch, ListenerSpec, PortForwardSpec, RuleSpec
+from domain.kernel.errors import UnknownOutcome
+from domain.spec.prices import Billing
 from tests.clients.qingcloud.canned_cloud import CannedCloud, ok
 
 MACHINES = InstanceSpec(

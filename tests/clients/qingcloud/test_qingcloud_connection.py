@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from clients.qingcloud import QingCloud
-from domain.errors import AccessDenied, InvalidSpec, Unreachable
+from domain.kernel.errors import AccessDenied, InvalidSpec, Unreachable
 from tests.clients.qingcloud.canned_cloud import (
     KEY,
     SECRET,

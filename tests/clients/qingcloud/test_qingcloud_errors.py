@@ -7,7 +7,7 @@ import pytest
 
 from clients.qingcloud import QingCloud
 from clients.qingcloud.errors import MEANINGS
-from domain.errors import (
+from domain.kernel.errors import (
     AccessDenied,
     AlreadyExists,
     BalanceTooLow,

@@ -8,8 +8,8 @@ import pytest
 
 from clients.qingcloud import QingCloud
 from clients.qingcloud.monitoring import unpack
-from domain.cloud import Instance, InstanceStatus
-from domain.metrics.cloud import Reading
+from domain.cloud.records import Instance, InstanceStatus
+from domain.observe.metrics.cloud import Reading
 from tests.clients.qingcloud.canned_cloud import CannedCloud, Request, ok, refused
 
 EPOCH = 1_391_854_500

@@ -3,7 +3,7 @@
 import pytest
 
 from clients.qingcloud import QingCloud
-from domain.errors import TemporaryError
+from domain.kernel.errors import TemporaryError
 from tests.clients.qingcloud.canned_cloud import Answer, CannedCloud, Request, Script, ok, refused
 
 

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from clients.qingcloud import QingCloud
-from domain.cloud import (
+from domain.cloud.records import (
     Backend,
-    Billing,
     Eip,
     Image,
     Instance,
@@ -33,7 +32,8 @@ from domain.cloud import (
     Vxnet,
     Zone,
 )
-from domain.errors import FinalError, NotFound, UnknownOutcome
+from domain.kernel.errors import FinalError, NotFound, UnknownOutcome
+from domain.spec.prices import Billing
 from tests.clients.qingcloud.canned_cloud import Answer, CannedCloud, ok, refused
 
 CASES = Path(__file__).parents[2] / "cases" / "qingcloud"

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from clients.alarm_history import AlarmHistory
 from clients.database import Database
-from domain.alarms.deliveries import PATIENCE, Delivery, Outcome, deliver
-from domain.alarms.messages import Message
-from domain.alarms.rules import Level
-from domain.errors import TemporaryError, UnknownOutcome
+from domain.kernel.errors import TemporaryError, UnknownOutcome
+from domain.observe.alarms.deliveries import PATIENCE, Delivery, Outcome, deliver
+from domain.observe.alarms.messages import Message
+from domain.spec.alarms import Level
 from tests.domain.alarms.alarm_makers import NOON
 
 CHAT = "alarm-webhook/oncall"

@@ -6,11 +6,11 @@ import pytest
 
 from clients.alarm_history import CUT_OFF, AlarmHistory
 from clients.samples import SampleStore
-from domain.alarms.deliveries import Outcome
-from domain.alarms.messages import Message
-from domain.alarms.rules import Level
-from domain.alarms.states import Phase, Subject
-from domain.errors import TemporaryError
+from domain.kernel.errors import TemporaryError
+from domain.observe.alarms.deliveries import Outcome
+from domain.observe.alarms.messages import Message
+from domain.observe.alarms.states import Phase, Subject
+from domain.spec.alarms import Level
 from tests.domain.alarms.alarm_makers import NOON, at, make_state
 
 MESSAGE = Message("CPU", "is busy", Level.WARNING)

@@ -5,7 +5,7 @@ import pytest
 
 from clients.lives import LifeHistory
 from clients.samples import SampleStore
-from domain.cost import Life
+from domain.observe.cost import Life
 
 NOON = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 LIFE = Life("i-1", "k8s-node", "s1.large.r2", NOON)

@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import create_engine, event, inspect, text
 
 from clients.samples import SampleStore
-from domain.errors import FinalError, InvalidSpec, TemporaryError
-from domain.metrics.records import COLUMNS, Gap, Per, Sample, Trouble, Window, WindowStatistics
+from domain.kernel.errors import FinalError, InvalidSpec, TemporaryError
+from domain.observe.metrics.records import COLUMNS, Gap, Sample, Trouble, Window, WindowStatistics
+from domain.spec.metrics import Per
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 HOUR = Window("demo", NOON - timedelta(hours=1), NOON + timedelta(hours=1))

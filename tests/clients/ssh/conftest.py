@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.pki import make_ssh_keypair
+from domain.secrets.pki import make_ssh_keypair
 from tests.clients.ssh.ssh_servers import Loop, Server
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import asyncssh
 
 from clients.ssh import SshTarget
-from domain.pki import SshKeyPair
+from domain.secrets.pki import SshKeyPair
 
 Process = asyncssh.SSHServerProcess[bytes]
 Program = Callable[[Process], Awaitable[None]]

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from clients.ssh import SshMachine, SshTarget
-from domain.errors import HostKeyMismatch, TemporaryError
-from domain.hostkeys import MAKE_OWN_HOST_KEY, USE_OWN_HOST_KEY, parse_host_key
-from domain.pki import SshKeyPair, make_ssh_keypair
-from domain.userdata import build_userdata
+from domain.kernel.errors import HostKeyMismatch, TemporaryError
+from domain.secrets.hostkeys import MAKE_OWN_HOST_KEY, USE_OWN_HOST_KEY, parse_host_key
+from domain.secrets.pki import SshKeyPair, make_ssh_keypair
+from domain.secrets.userdata import build_userdata
 from localcloud.clock import WallClock
 from localcloud.fabric import Fabric
 from localcloud.kubernetes.planes import Planes

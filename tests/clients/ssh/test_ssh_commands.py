@@ -7,7 +7,7 @@ import pytest
 
 from clients.ssh import SshMachine
 from clients.ssh.streams import Stream
-from domain.errors import TemporaryError, WaitTimedOut
+from domain.kernel.errors import TemporaryError, WaitTimedOut
 from tests.clients.ssh.ssh_servers import Loop, Process, Server
 
 

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from clients.ssh import SshMachine
-from domain.errors import CredentialsMissing, FinalError, HostKeyMismatch, TemporaryError
-from domain.hostkeys import fingerprint
-from domain.pki import make_ssh_keypair
+from domain.kernel.errors import CredentialsMissing, FinalError, HostKeyMismatch, TemporaryError
+from domain.secrets.hostkeys import fingerprint
+from domain.secrets.pki import make_ssh_keypair
 from tests.clients.ssh.ssh_servers import Server
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clients.ssh import SshMachine
-from domain.errors import FinalError, NotFound, TemporaryError
+from domain.kernel.errors import FinalError, NotFound, TemporaryError
 from tests.clients.ssh.ssh_servers import Loop, Server
 
 SUDO = """#!/bin/bash

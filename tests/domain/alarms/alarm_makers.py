@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from domain.alarms.rules import AlarmRule, Level
-from domain.alarms.states import AlarmState, Phase, Readings, Span, Subject
-from domain.metrics.conditions import Comparator, Statistic
-from domain.metrics.records import Per, WindowStatistics
+from domain.observe.alarms.states import AlarmState, Phase, Readings, Span, Subject
+from domain.observe.metrics.records import WindowStatistics
+from domain.spec.alarms import AlarmRule, Level
+from domain.spec.conditions import Comparator, Statistic
+from domain.spec.metrics import Per
 
 NOON = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 MACHINE = Subject("k8s-node", "k8s-node-a")

@@ -2,10 +2,11 @@ from datetime import datetime
 
 import pytest
 
-from domain.alarms.messages import Language, Message, write_blindness, write_messages
-from domain.alarms.rules import BUILT_IN, Level
-from domain.alarms.states import Change, Phase, Subject
-from domain.metrics.conditions import Statistic
+from domain.observe.alarms.messages import Message, write_blindness, write_messages
+from domain.observe.alarms.states import Change, Phase, Subject
+from domain.spec.alarms import BUILT_IN, Level
+from domain.spec.conditions import Statistic
+from domain.spec.notifications import Language
 from tests.domain.alarms.alarm_makers import at, make_rule, make_state
 
 

@@ -1,6 +1,6 @@
-from domain.alarms.deliveries import Delivery, Outcome
-from domain.alarms.messages import Message
-from domain.alarms.report import AlarmReport, say_alarms, say_undelivered
+from domain.observe.alarms.deliveries import Delivery, Outcome
+from domain.observe.alarms.messages import Message
+from domain.observe.alarms.report import AlarmReport, say_alarms, say_undelivered
 from tests.domain.alarms.alarm_makers import NOON
 
 

@@ -2,11 +2,11 @@ import math
 
 import pytest
 
-from domain.alarms.rules import BUILT_IN, Level, rules_in_force
-from domain.errors import InvalidSpec
-from domain.metrics.conditions import Comparator
-from domain.metrics.records import Per
-from domain.spec import ClusterSpec, parse_spec
+from domain.kernel.errors import InvalidSpec
+from domain.spec.alarms import BUILT_IN, Level, rules_in_force
+from domain.spec.cluster import ClusterSpec, parse_spec
+from domain.spec.conditions import Comparator
+from domain.spec.metrics import Per
 from tests.domain.alarms.alarm_makers import make_rule
 
 

@@ -4,8 +4,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.alarms.rules import AlarmRule, Level
-from domain.alarms.states import (
+from domain.observe.alarms.states import (
     AlarmState,
     Change,
     Evaluation,
@@ -14,8 +13,9 @@ from domain.alarms.states import (
     active_states,
     evaluate,
 )
-from domain.metrics.conditions import Statistic
-from domain.metrics.records import Per
+from domain.spec.alarms import AlarmRule, Level
+from domain.spec.conditions import Statistic
+from domain.spec.metrics import Per
 from tests.domain.alarms.alarm_makers import (
     MACHINE,
     at,

@@ -1,8 +1,8 @@
 from dataclasses import replace
 
-from domain.alarms.deliveries import PATIENCE, Delivery, Outcome, deliver
-from domain.alarms.messages import Message
-from domain.errors import ClusterError, InvalidSpec, Refused, TemporaryError, UnknownOutcome
+from domain.kernel.errors import ClusterError, InvalidSpec, Refused, TemporaryError, UnknownOutcome
+from domain.observe.alarms.deliveries import PATIENCE, Delivery, Outcome, deliver
+from domain.observe.alarms.messages import Message
 from tests.domain.alarms.alarm_makers import NOON
 
 

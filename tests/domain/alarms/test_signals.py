@@ -1,18 +1,18 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from domain.alarms.signals import (
+from domain.cloud.inventory import Inventory
+from domain.cloud.records import InstanceStatus
+from domain.kernel.names import MASTERS, NODES
+from domain.observe.alarms.signals import (
     signal_certificates,
     signal_machines,
     signal_quota,
     subjects_of,
 )
-from domain.alarms.states import Subject
-from domain.cloud import InstanceStatus
-from domain.metrics.records import Sample
-from domain.names import MASTERS, NODES
-from domain.spec import ClusterSpec, changed
-from domain.view import ClusterView
+from domain.observe.alarms.states import Subject
+from domain.observe.metrics.records import Sample
+from domain.spec.cluster import ClusterSpec, changed
 from tests.domain.alarms.alarm_makers import NOON
 from tests.domain.makers import make_view
 
@@ -60,7 +60,7 @@ def test_first_certificate_to_end_counts() -> None:
 
 
 def test_group_whose_machines_are_all_gone_still_has_alarms() -> None:
-    assert subjects_of(SPEC, ClusterView("demo")) == {
+    assert subjects_of(SPEC, Inventory("demo")) == {
         Subject(),
         Subject(MASTERS),
         Subject(NODES),

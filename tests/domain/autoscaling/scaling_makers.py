@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from domain.autoscaling.decide.evaluation import decide
 from domain.autoscaling.decision import Decision
-from domain.autoscaling.evaluation import decide
-from domain.autoscaling.memory import Memory
-from domain.autoscaling.policy import MetricRule, ScalingPolicy
-from domain.autoscaling.snapshot import (
+from domain.autoscaling.memory.memory import Memory
+from domain.autoscaling.see.snapshot import (
     Resources,
     SeenMachine,
     SeenNode,
@@ -16,9 +15,10 @@ from domain.autoscaling.snapshot import (
     Snapshot,
     Template,
 )
-from domain.metrics.catalog import PODS
-from domain.metrics.conditions import Comparator, Statistic
-from domain.metrics.records import WindowStatistics
+from domain.observe.metrics.records import WindowStatistics
+from domain.spec.conditions import Comparator, Statistic
+from domain.spec.metrics import PODS
+from domain.spec.scaling import MetricRule, ScalingPolicy
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 SIZE = Resources(cpu_millis=2000, memory_bytes=4 * 2**30)

@@ -7,15 +7,15 @@ from datetime import timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from domain.autoscaling.decide.evaluation import decide
 from domain.autoscaling.decision import Decision, Hold, Reason, ScaleIn, ScaleOut
-from domain.autoscaling.evaluation import decide
-from domain.autoscaling.memory import Memory, parse_memory
-from domain.autoscaling.policy import ScalingPolicy
-from domain.autoscaling.presets import PRESETS
-from domain.autoscaling.remembering import launch_failed, removal_failed
-from domain.autoscaling.simulation import MONDAY
-from domain.autoscaling.snapshot import SeenNode, SeenPod, Snapshot
-from domain.autoscaling.world import World
+from domain.autoscaling.memory.memory import Memory, parse_memory
+from domain.autoscaling.memory.remembering import launch_failed, removal_failed
+from domain.autoscaling.replay.simulation import MONDAY
+from domain.autoscaling.replay.world import World
+from domain.autoscaling.see.snapshot import SeenNode, SeenPod, Snapshot
+from domain.spec.presets import PRESETS
+from domain.spec.scaling import ScalingPolicy
 from tests.domain.autoscaling.scaling_makers import make_node
 
 MINUTE = 60.0

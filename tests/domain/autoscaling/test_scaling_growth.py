@@ -5,13 +5,13 @@ from datetime import time, timedelta
 
 import pytest
 
+from domain.autoscaling.decide.evaluation import decide
 from domain.autoscaling.decision import Hold, Reason, ScaleOut
-from domain.autoscaling.evaluation import decide
-from domain.autoscaling.memory import Act
-from domain.autoscaling.policy import MetricRule, ScalingPolicy, ScheduleWindow
-from domain.autoscaling.remembering import act_done, launch_failed
-from domain.autoscaling.snapshot import Resources, Snapshot, Template
-from domain.metrics.conditions import Comparator, Statistic
+from domain.autoscaling.memory.memory import Act
+from domain.autoscaling.memory.remembering import act_done, launch_failed
+from domain.autoscaling.see.snapshot import Resources, Snapshot, Template
+from domain.spec.conditions import Comparator, Statistic
+from domain.spec.scaling import MetricRule, ScalingPolicy, ScheduleWindow
 from tests.domain.autoscaling.scaling_makers import (
     ADD,
     NOON,

@@ -5,12 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from domain.autoscaling.decide.evaluation import decide
+from domain.autoscaling.decide.explanation import ADVICE, explain
 from domain.autoscaling.decision import Reason, ScaleIn, ScaleOut
-from domain.autoscaling.evaluation import decide
-from domain.autoscaling.explanation import ADVICE, explain
-from domain.autoscaling.memory import MOST_WATCHED, Lesson, Memory, parse_memory
-from domain.autoscaling.policy import LowUse, MetricRule, ScalingPolicy
-from domain.autoscaling.remembering import (
+from domain.autoscaling.memory.memory import MOST_WATCHED, Lesson, Memory, parse_memory
+from domain.autoscaling.memory.remembering import (
     MOST_REMEMBERED,
     act_done,
     addition_began,
@@ -18,6 +17,7 @@ from domain.autoscaling.remembering import (
     launch_failed,
     removal_failed,
 )
+from domain.spec.scaling import LowUse, MetricRule, ScalingPolicy
 from tests.domain.autoscaling.scaling_makers import (
     NOON,
     POLICY,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.autoscaling.packing import Misfit, Packed, Room, pack, place_of_node
-from domain.autoscaling.placement import (
+from domain.autoscaling.fit.packing import Misfit, Packed, Room, pack, place_of_node
+from domain.autoscaling.see.placement import (
     HOSTNAME,
     Operator,
     Placement,
@@ -16,7 +16,7 @@ from domain.autoscaling.placement import (
     Taint,
     Toleration,
 )
-from domain.autoscaling.snapshot import Resources, SeenNode, SeenPod, Template
+from domain.autoscaling.see.snapshot import Resources, SeenNode, SeenPod, Template
 from tests.domain.autoscaling.scaling_makers import SIZE, TEMPLATE, make_node, make_pods
 
 WEB = (Requirement("app", Operator.IN, ("web",)),)

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from domain.autoscaling.bounds import Bounds, bounds_at, is_active
-from domain.autoscaling.doubts import find_doubts
-from domain.autoscaling.policy import BackOff, ScalingPolicy, ScheduleWindow
-from domain.autoscaling.presets import DEFAULT, PRESETS, parse_policy
-from domain.errors import InvalidSpec
+from domain.autoscaling.decide.bounds import Bounds, bounds_at, is_active
+from domain.autoscaling.decide.doubts import find_doubts
+from domain.kernel.errors import InvalidSpec
+from domain.spec.presets import DEFAULT, PRESETS, parse_policy
+from domain.spec.scaling import BackOff, ScalingPolicy, ScheduleWindow
 
 GROUP = Bounds(0, 10)
 UP = {"comparator": ">", "threshold": 32, "step": 1}

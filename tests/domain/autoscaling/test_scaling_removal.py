@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.autoscaling.decide.evaluation import decide
 from domain.autoscaling.decision import Hold, Reason, ScaleIn
-from domain.autoscaling.evaluation import decide
-from domain.autoscaling.memory import Act, Lesson, Memory
-from domain.autoscaling.placement import Operator, Placement, PodTerm, Requirement, Taint
-from domain.autoscaling.policy import Choice, LowUse, MetricRule, ScalingPolicy
-from domain.autoscaling.remembering import removal_failed
-from domain.autoscaling.snapshot import Budget, Resources, Snapshot
+from domain.autoscaling.memory.memory import Act, Lesson, Memory
+from domain.autoscaling.memory.remembering import removal_failed
+from domain.autoscaling.see.placement import Operator, Placement, PodTerm, Requirement, Taint
+from domain.autoscaling.see.snapshot import Budget, Resources, Snapshot
+from domain.spec.scaling import Choice, LowUse, MetricRule, ScalingPolicy
 from tests.domain.autoscaling.scaling_makers import (
     ADD,
     NOON,

@@ -6,11 +6,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from domain.autoscaling.chart import draw_replay
-from domain.autoscaling.loads import burst, constant, daily, parse_load, recorded, sawtooth
-from domain.autoscaling.presets import PRESETS
-from domain.autoscaling.simulation import Scenario, replay
-from domain.errors import InvalidSpec
+from domain.autoscaling.replay.loads import burst, constant, daily, parse_load, recorded, sawtooth
+from domain.autoscaling.replay.simulation import Scenario, replay
+from domain.kernel.errors import InvalidSpec
+from domain.reports.replay_chart import draw_replay
+from domain.spec.presets import PRESETS
 from flows.autoscale import app
 
 

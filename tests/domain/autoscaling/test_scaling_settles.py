@@ -7,16 +7,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from domain.autoscaling.decide.evaluation import decide
 from domain.autoscaling.decision import Hold, Reason, ScaleOut
-from domain.autoscaling.evaluation import decide
-from domain.autoscaling.loads import HOUR, Load, burst, constant
-from domain.autoscaling.memory import Memory
-from domain.autoscaling.policy import LowUse, MetricRule, RuleStatistic, ScalingPolicy
-from domain.autoscaling.presets import PRESETS
-from domain.autoscaling.simulation import MONDAY, Replay, Scenario, replay
-from domain.autoscaling.snapshot import Resources, SeenPod
-from domain.autoscaling.world import World
-from domain.metrics.conditions import Comparator
+from domain.autoscaling.memory.memory import Memory
+from domain.autoscaling.replay.loads import HOUR, Load, burst, constant
+from domain.autoscaling.replay.simulation import MONDAY, Replay, Scenario, replay
+from domain.autoscaling.replay.world import World
+from domain.autoscaling.see.snapshot import Resources, SeenPod
+from domain.spec.conditions import Comparator
+from domain.spec.presets import PRESETS
+from domain.spec.scaling import LowUse, MetricRule, RuleStatistic, ScalingPolicy
 from tests.domain.autoscaling.scaling_makers import SIZE
 
 

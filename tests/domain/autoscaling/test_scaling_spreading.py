@@ -8,10 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.autoscaling.decision import ScaleIn, ScaleOut
-from domain.autoscaling.packing import Misfit, Packed, Place, Room, pack, place_of_node
-from domain.autoscaling.placement import HOSTNAME, Operator, Placement, Requirement, Spread, Taint
-from domain.autoscaling.snapshot import Resources, SeenNode, SeenPod
-from domain.autoscaling.spreading import Spreading
+from domain.autoscaling.fit.packing import Misfit, Packed, Place, Room, pack, place_of_node
+from domain.autoscaling.fit.spreading import Spreading
+from domain.autoscaling.see.placement import (
+    HOSTNAME,
+    Operator,
+    Placement,
+    Requirement,
+    Spread,
+    Taint,
+)
+from domain.autoscaling.see.snapshot import Resources, SeenNode, SeenPod
 from tests.domain.autoscaling.scaling_makers import (
     NOON,
     TEMPLATE,

@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.cloud import Billing
-from domain.cost import (
+from domain.cloud.inventory import Inventory
+from domain.cloud.planning import plan_cluster, plan_scale, plan_teardown
+from domain.kernel.errors import InvalidSpec
+from domain.kernel.names import GROUPS, MASTERS, NODES
+from domain.observe.cost import (
     NETWORK,
     Life,
     accrue,
@@ -17,12 +20,8 @@ from domain.cost import (
     save_by_scaling,
     total,
 )
-from domain.errors import InvalidSpec
-from domain.names import GROUPS, MASTERS, NODES
-from domain.planning import plan_cluster, plan_scale, plan_teardown
-from domain.prices import Prices
-from domain.spec import ClusterSpec, parse_spec
-from domain.view import ClusterView
+from domain.spec.cluster import ClusterSpec, parse_spec
+from domain.spec.prices import Billing, Prices
 from tests.domain.makers import make_view
 
 BIRTH = datetime(2026, 11, 1, 4, 0, tzinfo=UTC)  # noon in Beijing
@@ -74,7 +73,7 @@ def test_default_instance_type_has_a_price() -> None:
 
 
 def test_plan_of_a_new_cluster_costs_what_the_cluster_will_cost() -> None:
-    nothing = ClusterView("demo")
+    nothing = Inventory("demo")
     cost = price_plan(plan_cluster(SPEC, nothing), nothing, SPEC).cost
     assert cost
     assert cost.now.per_hour == 0
@@ -157,14 +156,14 @@ def test_nothing_new_changes_no_life() -> None:
 def test_machine_that_is_seen_again_lives_on() -> None:
     view = make_view(SPEC, nodes=1)
     known = follow_lives((), view, after(0))
-    ended = follow_lives(known, ClusterView("demo"), after(1))
+    ended = follow_lives(known, Inventory("demo"), after(1))
     assert set(follow_lives(ended, view, after(2))) == set(known)
 
 
 def test_look_at_machines_alone_ends_nothing_else() -> None:
     whole = make_view(SPEC, nodes=1)
     known = follow_lives((), whole, after(0))
-    machines = ClusterView("demo", instances=whole.instances)
+    machines = Inventory("demo", instances=whole.instances)
     assert follow_lives(known, machines, after(1), GROUPS) == ()
     ended = follow_lives(known, machines, after(1))
     assert {(life.group, life.ended_at) for life in ended} == {(NETWORK, after(1))}

@@ -2,7 +2,15 @@ from decimal import Decimal
 
 import pytest
 
-from domain.money import PlanCost, add_up, from_micro, say_plan_cost, say_rate, say_yuan, to_micro
+from domain.kernel.money import (
+    PlanCost,
+    add_up,
+    from_micro,
+    say_plan_cost,
+    say_rate,
+    say_yuan,
+    to_micro,
+)
 
 
 @pytest.mark.parametrize(

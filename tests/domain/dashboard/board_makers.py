@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from domain.cost import Life
-from domain.dashboard.records import Dashboard, NodePods, Point, Series
-from domain.money import add_up
-from domain.names import NODES
+from domain.kernel.money import add_up
+from domain.kernel.names import NODES
+from domain.observe.cost import Life
+from domain.reports.dashboard.records import Dashboard, NodePods, Point, Series
 
 BEGIN = datetime(2026, 11, 1, 0, 0, tzinfo=UTC)
 END = BEGIN + timedelta(hours=24)

@@ -1,9 +1,9 @@
 from datetime import timedelta
 
-from domain.alarms.rules import Level
-from domain.alarms.states import Phase
-from domain.dashboard.events import alarm_spans, scale_events, sizes_of
-from domain.names import MASTERS, NODES
+from domain.kernel.names import MASTERS, NODES
+from domain.observe.alarms.states import Phase
+from domain.reports.dashboard.events import alarm_spans, scale_events, sizes_of
+from domain.spec.alarms import Level
 from tests.domain.alarms.alarm_makers import make_state
 from tests.domain.dashboard.board_makers import BEGIN, END, at, make_life
 

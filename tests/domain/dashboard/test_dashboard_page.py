@@ -5,12 +5,14 @@ from decimal import Decimal
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
-from domain.alarms.deliveries import Delivery, Outcome
-from domain.alarms.messages import Message
-from domain.alarms.rules import Level
-from domain.alarms.states import Phase
-from domain.cost import DailyCost, Saving
-from domain.dashboard.charts import (
+from domain.kernel.money import add_up
+from domain.kernel.names import MASTERS, NODES
+from domain.observe.alarms.deliveries import Delivery, Outcome
+from domain.observe.alarms.messages import Message
+from domain.observe.alarms.states import Phase
+from domain.observe.cost import DailyCost, Saving
+from domain.observe.metrics.records import Trouble
+from domain.reports.dashboard.charts import (
     MOST_MARKS,
     WIDTH,
     draw_alarms,
@@ -19,11 +21,9 @@ from domain.dashboard.charts import (
     draw_pods,
     draw_sizes,
 )
-from domain.dashboard.page import draw_charts, write_page
-from domain.dashboard.records import AlarmSpan, NodePods, ScaleEvent
-from domain.metrics.records import Trouble
-from domain.money import add_up
-from domain.names import MASTERS, NODES
+from domain.reports.dashboard.page import draw_charts, write_page
+from domain.reports.dashboard.records import AlarmSpan, NodePods, ScaleEvent
+from domain.spec.alarms import Level
 from tests.domain.alarms.alarm_makers import make_state
 from tests.domain.dashboard.board_makers import BEGIN, END, at, make_board, make_series
 

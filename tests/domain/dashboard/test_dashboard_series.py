@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from clients.samples import SampleStore
-from domain.dashboard.series import SLICES, read_pods, read_series
-from domain.metrics.records import Sample
-from domain.names import NODES, node_name
-from domain.spec import ClusterSpec
+from domain.kernel.names import NODES, node_name
+from domain.observe.metrics.records import Sample
+from domain.reports.dashboard.series import SLICES, read_pods, read_series
+from domain.spec.cluster import ClusterSpec
 from tests.domain.dashboard.board_makers import BEGIN, END, at
 from tests.domain.makers import make_view
 

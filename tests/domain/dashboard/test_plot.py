@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.drawing.plot import (
+from domain.reports.drawing.plot import (
     MOST_TIME_TICKS,
     Plot,
     number_step,

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from domain.metrics.cloud import Reading, cloud_samples
-from domain.metrics.records import Sample
+from domain.observe.metrics.cloud import Reading, cloud_samples
+from domain.observe.metrics.records import Sample
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from domain.metrics.exposition import expose
-from domain.metrics.records import Gap, Sample
+from domain.observe.metrics.exposition import expose
+from domain.observe.metrics.records import Gap, Sample
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 

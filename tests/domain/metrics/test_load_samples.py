@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from domain.metrics.catalog import BUILT_IN
-from domain.metrics.load import ClusterLoad, NodeLoad, Requests, load_samples
+from domain.observe.metrics.load import ClusterLoad, NodeLoad, Requests, load_samples
+from domain.spec.metrics import BUILT_IN
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 

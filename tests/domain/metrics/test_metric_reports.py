@@ -5,16 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.alarms.report import AlarmReport
-from domain.metrics.records import Sample
-from domain.metrics.report import (
-    Incomplete,
-    MachineMetrics,
-    check_complete,
-    report_metrics,
-    with_metrics,
-)
-from domain.report import ClusterReport, Endpoint, NodeLine
+from domain.observe.alarms.report import AlarmReport
+from domain.observe.metrics.records import Sample
+from domain.observe.metrics.report import Incomplete, MachineMetrics, check_complete, report_metrics
+from domain.reports.cluster import ClusterReport, Endpoint, NodeLine
+from domain.reports.overview import with_metrics
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 

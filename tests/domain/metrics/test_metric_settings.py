@@ -2,9 +2,9 @@
 
 import pytest
 
-from domain.errors import InvalidSpec
-from domain.metrics.settings import Monitor
-from domain.spec import ClusterSpec, changed, parse_spec
+from domain.kernel.errors import InvalidSpec
+from domain.spec.cluster import ClusterSpec, changed, parse_spec
+from domain.spec.monitoring import Monitor
 
 GOOD = {"name": "nginxPods", "script": "docker ps | grep -v pause | wc -l"}
 

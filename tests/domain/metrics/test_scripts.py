@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.errors import ClusterError, TemporaryError, WaitTimedOut
-from domain.machine_api import Output
-from domain.metrics.records import Gap, Sample
-from domain.metrics.scripts import (
+from domain.kernel.errors import ClusterError, TemporaryError, WaitTimedOut
+from domain.node.shell import Output
+from domain.observe.metrics.records import Gap, Sample
+from domain.observe.metrics.scripts import (
     LONGEST_VISIT,
     MOST_OUTPUT,
     WITHOUT_AGENT,
@@ -20,7 +20,7 @@ from domain.metrics.scripts import (
     read_number,
     scripts_for,
 )
-from domain.metrics.settings import Monitor
+from domain.spec.monitoring import Monitor
 from tests.domain.clocks import JumpingClock
 
 pytestmark = pytest.mark.local  # bash runs the scripts

@@ -1,0 +1,1 @@
+"""The decision itself, and the reasons for it."""

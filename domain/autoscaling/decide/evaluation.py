@@ -1,0 +1,69 @@
+"""The decision itself: what the group needs now, and why."""
+
+from dataclasses import replace
+
+from domain.autoscaling.decide.growth import decide_growth
+from domain.autoscaling.decide.removal import decide_removal, find_idle
+from domain.autoscaling.decide.scene import Scene
+from domain.autoscaling.decision import Basis, Decision, Hold, Reason
+from domain.autoscaling.memory.memory import MOST_WATCHED, Memory, notice
+from domain.autoscaling.memory.remembering import learn
+from domain.autoscaling.see.snapshot import Snapshot
+from domain.spec.scaling import ScalingPolicy
+
+
+def decide(snapshot: Snapshot, policy: ScalingPolicy, memory: Memory) -> tuple[Decision, Memory]:
+    """Say what the group needs and why, and what to remember; change nothing.
+
+    The order is the policy: pods that wait and rules that add come before money that is wasted,
+    and the largest size that anything asks for counts. One machine leaves at a time, and only
+    when nothing would bring it back.
+
+    The memory counts the decision as carried out; whoever does so says what came of it, with the
+    functions of `remembering`.
+    """
+    jumped = memory.went_backwards(snapshot.time)
+    memory = notice(memory, snapshot, policy)
+    scene = Scene(snapshot, policy, memory)
+    if snapshot.rivals:
+        rivals = ", ".join(snapshot.rivals[:3])
+        decision: Decision = _hold(scene, Reason.ANOTHER_AUTOSCALER, rivals)
+    elif scene.bounds.contradict:
+        words = f"{scene.bounds.minimum} to {scene.bounds.maximum}"
+        decision = _hold(scene, Reason.BOUNDS_CONTRADICT, words)
+    elif jumped:
+        decision = _hold(scene, Reason.CLOCK_JUMPED, "")
+    else:
+        idle = find_idle(scene)
+        longest = sorted(idle, key=lambda name: idle[name])[:MOST_WATCHED]
+        memory = replace(memory, idle_since={name: idle[name] for name in longest})
+        if scene.rules_due:
+            memory = replace(memory, rules_at=snapshot.time)
+        decision = decide_growth(scene) or decide_removal(scene, idle) or _rest(scene)
+    return decision, learn(memory, decision, snapshot.time, scene.pods)
+
+
+def _rest(scene: Scene) -> Hold:
+    """Say why there is nothing to do; what could not be seen comes before that all is well."""
+    obstacles = [r.obstacle for r in scene.readings.values() if r.obstacle]
+    if scene.hopeless:
+        pod, misfit = scene.hopeless[0]
+        return _hold(scene, Reason.NO_MACHINE_HOLDS, f"{len(scene.hopeless)}; {pod}: {misfit}")
+    if scene.hopeful and scene.booting:
+        return _hold(scene, Reason.MACHINES_BOOT, f"{scene.booting} for {scene.hopeful} pods")
+    if scene.hopeful and scene.packed and not scene.packed.machines:
+        return _hold(scene, Reason.ROOM_IS_THERE, scene.waiting_words)
+    for obstacle in (Reason.UNKNOWN_METRIC, Reason.SAMPLES_MISSING, Reason.NO_NODES):
+        if obstacle in obstacles:
+            words = next(r.words for r in scene.readings.values() if r.obstacle is obstacle)
+            return _hold(scene, obstacle, words)
+    if Reason.NOT_DUE in obstacles:
+        every = scene.policy.interval_seconds
+        left = every - (scene.seconds_since_rules() or 0)
+        return _hold(scene, Reason.NOT_DUE, f"in {left:.0f} s, as every {every} s")
+    return _hold(scene, Reason.ALL_WELL, "")
+
+
+def _hold(scene: Scene, reason: Reason, detail: str) -> Hold:
+    readings = tuple(scene.readings.values())
+    return Hold(Basis(reason, scene.size, scene.booting, detail, readings, tuple(scene.notes)))

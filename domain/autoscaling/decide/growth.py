@@ -1,0 +1,85 @@
+"""Whether the group must grow: its minimum, pods that wait, rules that add."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from domain.autoscaling.decide.scene import Scene
+from domain.autoscaling.decision import Basis, Hold, Reason, ScaleOut
+from domain.autoscaling.see.readings import would_still_add
+from domain.kernel.texts import count_machines
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A size that one signal asks for."""
+
+    target: int
+    reason: Reason
+    detail: str
+
+
+def decide_growth(scene: Scene) -> ScaleOut | Hold | None:
+    """Grow to the largest size that any signal asks for, never to their sum.
+
+    Returns: a hold where more is needed and cannot be had now; None where no more is needed.
+    """
+    wants = list(_wants(scene))
+    if not wants:
+        return None
+    want = max(wants, key=lambda want: want.target)
+    target = min(want.target, scene.bounds.maximum)
+    if target <= scene.size:
+        if scene.size > scene.bounds.maximum and want.reason is not Reason.PODS_WAIT:
+            return None  # who lowers the maximum below a running group wants it smaller
+        return _hold(scene, Reason.AT_MAXIMUM, f"{scene.bounds.maximum}; {want.detail}")
+    cooling = _cooling(scene)
+    if cooling > 0:
+        return _hold(scene, Reason.COOLING_OUT, f"{cooling:.0f} s left; {want.detail}")
+    if scene.template is None:
+        return _without_template(scene)
+    basis = _basis(scene, want.reason, want.detail)
+    return ScaleOut(basis, target, target - scene.size, scene.template.instance_type)
+
+
+def _wants(scene: Scene) -> Iterator[Want]:
+    if scene.size < scene.bounds.minimum:
+        minimum = scene.bounds.minimum
+        yield Want(minimum, Reason.BELOW_MINIMUM, str(minimum))
+    packed = scene.packed
+    if scene.policy.pending_pods and packed and packed.machines:
+        words = f"{scene.hopeful} wait, {count_machines(packed.machines)} more would hold them"
+        yield Want(scene.size + packed.machines, Reason.PODS_WAIT, words)
+    for rule, reading in scene.readings.items():
+        values = scene.values[rule]
+        if rule.adds and reading.fires and would_still_add(rule, values, scene.booting):
+            yield Want(scene.size + rule.step, Reason.RULE_ADDS, reading.words)
+
+
+def _cooling(scene: Scene) -> float:
+    """Seconds until the next addition may come."""
+    out = scene.memory.last_out
+    if out is None:
+        return 0.0
+    return scene.policy.cooldown_out_seconds - (scene.snapshot.time - out.at).total_seconds()
+
+
+def _without_template(scene: Scene) -> Hold:
+    troubles = scene.memory.troubles
+    words = [
+        f"{template.instance_type} until {troubles[template.instance_type].until:%H:%M:%S %Z}: "
+        f"{troubles[template.instance_type].why}"
+        for template in scene.snapshot.templates
+        if template.instance_type in troubles
+    ]
+    if not words:
+        return _hold(scene, Reason.NO_TEMPLATE, ", ".join(scene.policy.instance_types))
+    return _hold(scene, Reason.LAUNCHES_BACK_OFF, "; ".join(words))
+
+
+def _hold(scene: Scene, reason: Reason, detail: str) -> Hold:
+    return Hold(_basis(scene, reason, detail))
+
+
+def _basis(scene: Scene, reason: Reason, detail: str) -> Basis:
+    readings = tuple(scene.readings.values())
+    return Basis(reason, scene.size, scene.booting, detail, readings, tuple(scene.notes))

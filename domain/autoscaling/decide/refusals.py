@@ -1,0 +1,78 @@
+"""Why one machine may not leave: whose it is, how its node is, and which pods it runs."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from domain.autoscaling.decide.scene import Member, Scene
+from domain.autoscaling.decision import Note, Reason
+from domain.autoscaling.see.readings import values_after_removal
+from domain.autoscaling.see.snapshot import Budget, SeenNode, SeenPod
+from domain.spec.metrics import PODS
+
+SYSTEM = "kube-system"
+
+
+def find_refusal(scene: Scene, member: Member, *, forced: bool) -> Note | None:
+    """Say why a machine may not leave, wherever its pods could go; None where nothing is known.
+
+    Args:
+        forced: it leaves even if a rule would add one again.
+    """
+    machine, node = member.machine, member.node
+    if node is None:
+        return Note(Reason.MACHINE_WITHOUT_NODE, machine.id)
+    if not machine.ours or node.group != scene.policy.group:
+        return Note(Reason.HAND_MADE, node.name)
+    if any(fnmatchcase(name, p) for p in scene.policy.exempt for name in (machine.id, node.name)):
+        return Note(Reason.EXEMPT, node.name)
+    if node.removal_disabled:
+        return Note(Reason.REMOVAL_DISABLED, node.name)
+    if not node.ready:
+        return Note(Reason.NOT_READY, node.name)
+    if until := scene.memory.stuck.get(node.name):
+        return Note(Reason.DRAIN_FAILED, node.name, f"until {until:%H:%M:%S %Z}")
+    if not node.schedulable:
+        return Note(Reason.CORDONED, node.name)
+    stuck = _find_stuck_pod(node, scene.snapshot.budgets)
+    return stuck or (None if forced else _find_rule_that_would_add(scene, node))
+
+
+def _find_stuck_pod(node: SeenNode, budgets: Sequence[Budget]) -> Note | None:
+    """A pod that must not, or cannot, be evicted, by cluster-autoscaler's rules."""
+    for pod in moving_pods(node):
+        covering = [budget for budget in budgets if budget.covers(pod)]
+        reason = _why_stuck(pod, covering)
+        if reason:
+            return Note(reason, node.name, pod.title)
+    return None
+
+
+def _why_stuck(pod: SeenPod, covering: Sequence[Budget]) -> Reason | None:
+    # Whatever the annotations say, the API server refuses these evictions.
+    if len(covering) > 1:
+        return Reason.BUDGETS_OVERLAP
+    if any(budget.allowed < 1 for budget in covering):
+        return Reason.BUDGET_USED_UP
+    if pod.safe_to_evict is not None:
+        return None if pod.safe_to_evict else Reason.POD_UNSAFE
+    if not pod.owner:
+        return Reason.POD_ALONE
+    if pod.local_storage:
+        return Reason.POD_KEEPS_DATA
+    if pod.namespace == SYSTEM and not covering:
+        return Reason.POD_OF_SYSTEM
+    return None
+
+
+def _find_rule_that_would_add(scene: Scene, node: SeenNode) -> Note | None:
+    for rule, values in scene.values.items():
+        most = float(scene.pods_per_node) if rule.metric == PODS else None
+        after = [v for v in values_after_removal(rule, values, node.name, most) if rule.holds(v)]
+        if rule.adds and after:
+            return Note(Reason.RULE_WOULD_ADD, node.name, f"{rule.title}, {after[0]:.4g} then")
+    return None
+
+
+def moving_pods(node: SeenNode) -> list[SeenPod]:
+    """What has to find another place when the node leaves."""
+    return [pod for pod in node.pods if pod.is_workload]

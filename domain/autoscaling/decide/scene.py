@@ -1,0 +1,231 @@
+"""The group as a decision sees it: machines matched with nodes, those that boot, the bounds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+
+from domain.autoscaling.decide.bounds import Bounds, bounds_at
+from domain.autoscaling.decision import Note, Reading, Reason
+from domain.autoscaling.fit.packing import (
+    Misfit,
+    Packed,
+    Place,
+    Room,
+    pack,
+    place_of_node,
+    place_of_template,
+)
+from domain.autoscaling.memory.memory import Memory
+from domain.autoscaling.see.readings import Values, read_rule, read_values
+from domain.autoscaling.see.snapshot import SeenMachine, SeenNode, Snapshot, Template
+from domain.spec.scaling import MetricRule, ScalingPolicy
+
+LAUNCH_SECONDS = 120.0
+"""A machine that was ordered need not show in the cloud's list at once; so long it counts."""
+
+SLACK_SECONDS = 5.0
+"""A scheduler is never punctual: an evaluation this much too early is not too early."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A machine of the group with its node, if it has one."""
+
+    machine: SeenMachine
+    node: SeenNode | None
+
+
+@dataclass
+class Scene:
+    """Everything that follows from a snapshot, a policy and a memory; nothing here decides."""
+
+    snapshot: Snapshot
+    policy: ScalingPolicy
+    memory: Memory
+    rules_due: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        since = self.seconds_since_rules()
+        slack = min(SLACK_SECONDS, self.policy.interval_seconds / 4)
+        self.rules_due = since is None or since >= self.policy.interval_seconds - slack
+
+    def seconds_since_rules(self) -> float | None:
+        at = self.memory.rules_at
+        return None if at is None else (self.snapshot.time - at).total_seconds()
+
+    @cached_property
+    def bounds(self) -> Bounds:
+        group = Bounds(self.snapshot.minimum, self.snapshot.maximum)
+        return bounds_at(self.policy, group, self.snapshot.time)
+
+    @property
+    def pods_per_node(self) -> int:
+        """Places for workload pods on a node; kubelet takes no more, whatever the policy says."""
+        most = self.snapshot.pods_per_node
+        return min(self.policy.pods_per_node or most, most)
+
+    @cached_property
+    def members(self) -> list[Member]:
+        """Machines that stay, with their nodes."""
+        nodes = {node.name: node for node in self.snapshot.nodes}
+        return [
+            Member(machine, nodes.get(machine.node))
+            for machine in self.snapshot.machines
+            if not machine.leaving
+        ]
+
+    @cached_property
+    def leaving(self) -> list[SeenMachine]:
+        return [machine for machine in self.snapshot.machines if machine.leaving]
+
+    @cached_property
+    def booting(self) -> int:
+        """Machines that will be nodes soon, those included that were ordered a moment ago."""
+        return len(self.booting_machines) + self.promised
+
+    @cached_property
+    def booting_machines(self) -> list[SeenMachine]:
+        limit = self.snapshot.time - timedelta(seconds=self.policy.boot_seconds)
+        return [
+            member.machine
+            for member in self.members
+            if member.machine.created_at > limit and not (member.node and member.node.ready)
+        ]
+
+    @cached_property
+    def promised(self) -> int:
+        out, back = self.memory.last_out, self.memory.last_in
+        if out is None or (back and back.at >= out.at):
+            return 0
+        if (self.snapshot.time - out.at).total_seconds() >= LAUNCH_SECONDS:
+            return 0
+        return max(0, out.target - len(self.members))
+
+    @property
+    def size(self) -> int:
+        return len(self.members) + self.promised
+
+    @cached_property
+    def settled(self) -> list[Member]:
+        """Members that are past their boot and have a node, Ready or not."""
+        booting = {machine.id for machine in self.booting_machines}
+        return [m for m in self.members if m.node and m.machine.id not in booting]
+
+    @cached_property
+    def measured(self) -> list[SeenNode]:
+        """The nodes whose samples count."""
+        return [m.node for m in self.settled if m.node and m.node.ready]
+
+    @cached_property
+    def not_ready(self) -> list[str]:
+        return [m.node.name for m in self.settled if m.node and not m.node.ready]
+
+    @cached_property
+    def pods(self) -> int:
+        """Workload pods that run or wait, in the whole cluster."""
+        return sum(1 for _ in self.snapshot.workload())
+
+    @cached_property
+    def values(self) -> dict[MetricRule, Values]:
+        return {rule: read_values(self.snapshot, rule, self.measured) for rule in self.policy.rules}
+
+    @cached_property
+    def readings(self) -> dict[MetricRule, Reading]:
+        """What each rule says; before their interval is over rules are read but not heard."""
+        found = {rule: read_rule(rule, values) for rule, values in self.values.items()}
+        if self.rules_due:
+            return found
+        return {
+            rule: Reading(
+                reading.rule,
+                reading.value,
+                reading.threshold,
+                False,
+                reading.obstacle or Reason.NOT_DUE,
+            )
+            for rule, reading in found.items()
+        }
+
+    @cached_property
+    def room(self) -> Room:
+        """What nodes that take pods still have.
+
+        Pods on other nodes may be minded too, unless these leave, or count as empty machines.
+        """
+        leaving = {machine.node for machine in self.leaving}
+        booting = {machine.node for machine in self.booting_machines}
+        places: list[Place] = []
+        closed: list[Place] = []
+        for node in self.snapshot.nodes:
+            if node.ready and node.schedulable and node.name not in leaving:
+                places.append(place_of_node(node))
+            elif node.name not in leaving | booting:
+                closed.append(place_of_node(node))
+        return Room(places, closed)
+
+    @cached_property
+    def template(self) -> Template | None:
+        """The first instance type whose launches do not fail just now."""
+        return next((t for t in self.snapshot.templates if not self._troubled(t)), None)
+
+    def _troubled(self, template: Template) -> bool:
+        trouble = self.memory.troubles.get(template.instance_type)
+        return trouble is not None and trouble.until > self.snapshot.time
+
+    @cached_property
+    def packed(self) -> Packed | None:
+        """Pods that wait, on nodes, on machines that boot, and then on new ones.
+
+        None where nobody knows what a machine looks like.
+        """
+        if not self.snapshot.pending:
+            return Packed(0)
+        templates = self.snapshot.templates
+        template = self.template or (templates[0] if templates else None)
+        if template is None:
+            return None
+        for number in range(self.booting):
+            name = f"booting {number + 1}"
+            self.room.add(place_of_template(template, self.pods_per_node, name))
+        pods = self.snapshot.pending
+        return pack(pods, self.room, template, self.pods_per_node)
+
+    @property
+    def hopeless(self) -> Sequence[tuple[str, Misfit]]:
+        """Pods that no machine of the group can hold, and why."""
+        return [(pod.title, misfit) for pod, misfit in self.packed.hopeless] if self.packed else []
+
+    @property
+    def hopeful(self) -> int:
+        """How many pods wait that have, or could have, a place."""
+        return len(self.snapshot.pending) - len(self.hopeless)
+
+    @property
+    def waiting_words(self) -> str:
+        """How many that is, and which, as far as a sentence holds them."""
+        hopeless = {title for title, _ in self.hopeless}
+        titles = [pod.title for pod in self.snapshot.pending if pod.title not in hopeless]
+        more = f" and {len(titles) - 3} more" if len(titles) > 3 else ""
+        return f"{len(titles)}; {', '.join(titles[:3])}{more}"
+
+    @cached_property
+    def notes(self) -> list[Note]:
+        """What is odd about the group, whatever is decided."""
+        notes = [
+            Note(Reason.NO_MACHINE_HOLDS, f"pod {pod}", str(misfit))
+            for pod, misfit in self.hopeless[:5]
+        ]
+        booting = {machine.id for machine in self.booting_machines}
+        for member in self.members:
+            if member.node is None and member.machine.id not in booting:
+                notes.append(Note(Reason.MACHINE_WITHOUT_NODE, member.machine.id))
+            if not member.machine.ours:
+                notes.append(Note(Reason.HAND_MADE, member.machine.id))
+        known = {machine.node for machine in self.snapshot.machines}
+        notes += [
+            Note(Reason.NODE_WITHOUT_MACHINE, node.name)
+            for node in self.snapshot.nodes
+            if node.group == self.policy.group and node.name not in known
+        ]
+        return notes[:20]

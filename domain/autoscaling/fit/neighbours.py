@@ -1,0 +1,110 @@
+"""Which pods are where, as far as pods mind each other: required affinity and anti-affinity."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from domain.autoscaling.see.placement import HOSTNAME, PodTerm, Taint
+from domain.autoscaling.see.snapshot import SeenPod
+
+Asked = tuple[PodTerm, str]
+"""A term, and the namespace of the pod that asks."""
+
+
+class Spot(Protocol):
+    """A node with the pods on it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+    @property
+    def taints(self) -> Sequence[Taint]: ...
+    @property
+    def residents(self) -> Sequence[SeenPod]: ...
+
+
+class Neighbours:
+    """Counts pods by term and domain; a term costs one look at all pods when it first appears."""
+
+    def __init__(self, spots: Iterable[Spot]) -> None:
+        self._spots = list(spots)
+        self._matching: dict[Asked, Counter[str]] = {}
+        self._keeping_apart: dict[Asked, Counter[str]] = {}
+        for spot in self._spots:
+            for pod in spot.residents:
+                if pod.placement.apart:
+                    self._count_own(pod, spot, 1)
+
+    def concern(self, pod: SeenPod) -> bool:
+        """Whether other pods decide where this one can run."""
+        return pod.placement.minds_others or any(
+            _matches(asked, pod) for asked, domains in self._keeping_apart.items() if domains
+        )
+
+    def allow(self, pod: SeenPod, spot: Spot) -> bool:
+        """Whether a pod may join those in the spot's domains."""
+        return (
+            all(self._is_met(pod, term, spot) for term in pod.placement.together)
+            and all(self._is_kept(pod, term, spot) for term in pod.placement.apart)
+            and not any(
+                domains[domain_of(spot, asked[0].topology) or ""] and _matches(asked, pod)
+                for asked, domains in self._keeping_apart.items()
+            )
+        )
+
+    def open(self, spot: Spot) -> None:
+        """Know one more, empty, spot."""
+        self._spots.append(spot)
+
+    def count(self, pod: SeenPod, spot: Spot, change: int) -> None:
+        """Count a pod in (1) or out (-1)."""
+        for asked, domains in self._matching.items():
+            domain = domain_of(spot, asked[0].topology)
+            if domain is not None and _matches(asked, pod):
+                domains[domain] += change
+        if pod.placement.apart:
+            self._count_own(pod, spot, change)
+
+    def _count_own(self, pod: SeenPod, spot: Spot, change: int) -> None:
+        for term in pod.placement.apart:
+            domain = domain_of(spot, term.topology)
+            if domain is not None:
+                self._keeping_apart.setdefault((term, pod.namespace), Counter())[domain] += change
+
+    def _is_met(self, pod: SeenPod, term: PodTerm, spot: Spot) -> bool:
+        domain = domain_of(spot, term.topology)
+        if domain is None:
+            return False
+        domains = self._domains((term, pod.namespace))
+        # The first of pods that want to be together starts wherever it likes.
+        return domains[domain] > 0 or (
+            not any(domains.values()) and _matches((term, pod.namespace), pod)
+        )
+
+    def _is_kept(self, pod: SeenPod, term: PodTerm, spot: Spot) -> bool:
+        domain = domain_of(spot, term.topology)
+        return domain is None or not self._domains((term, pod.namespace))[domain]
+
+    def _domains(self, asked: Asked) -> Counter[str]:
+        if asked not in self._matching:
+            domains: Counter[str] = Counter()
+            for spot in self._spots:
+                domain = domain_of(spot, asked[0].topology)
+                if domain is not None:
+                    domains[domain] += sum(1 for pod in spot.residents if _matches(asked, pod))
+            self._matching[asked] = domains
+        return self._matching[asked]
+
+
+def domain_of(spot: Spot, topology: str) -> str | None:
+    """The value of a node's label, or None where it has none."""
+    # A machine that does not exist yet will carry its own name as label.
+    return spot.name if topology == HOSTNAME else spot.labels.get(topology)
+
+
+def _matches(asked: Asked, pod: SeenPod) -> bool:
+    term, namespace = asked
+    if term.selector is None or not term.means(pod.namespace, namespace):
+        return False
+    return all(requirement.holds(pod.labels) for requirement in term.selector)

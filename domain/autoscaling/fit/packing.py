@@ -1,0 +1,303 @@
+"""Room for pods: which fit where, how many machines they need, and which fit nowhere."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from domain.autoscaling.fit.neighbours import Neighbours
+from domain.autoscaling.fit.spreading import Spreading
+from domain.autoscaling.see.placement import Taint
+from domain.autoscaling.see.snapshot import Resources, SeenNode, SeenPod, Template
+
+CORDONED = Taint("node.kubernetes.io/unschedulable")
+"""What the API says of a node that `kubectl cordon` closed."""
+
+
+class Misfit(StrEnum):
+    """Why a pod cannot run on a node."""
+
+    PLACES = "no place for one more pod"
+    CPU = "not enough cpu"
+    MEMORY = "not enough memory"
+    OTHER = "not enough of another resource"
+    PORT = "its host port is taken"
+    LABELS = "its node selector or affinity asks for other labels"
+    TAINTS = "it does not tolerate the node's taints"
+    NEIGHBOURS = "its affinity to other pods does not allow it"
+    SPREAD = "it and its like would be spread less evenly than it allows"
+
+
+@dataclass(slots=True, eq=False)  # two empty machines are not the same
+class Place:
+    """A node, or an empty machine, and what it still has for pods.
+
+    That may be less than nothing; a pod that asks for nothing fits all the same.
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    taints: tuple[Taint, ...]
+    cpu: int
+    memory: int
+    places: int
+    others: dict[str, int] = field(default_factory=dict)
+    ports: set[str] = field(default_factory=set)
+    residents: list[SeenPod] = field(default_factory=list)
+    is_open: bool = True
+
+    def change(self, pod: SeenPod, sign: int) -> None:
+        """Take a pod in (1) or out (-1)."""
+        self.cpu -= sign * pod.requests.cpu_millis
+        self.memory -= sign * pod.requests.memory_bytes
+        self.places -= sign
+        for name, amount in pod.requests.others:
+            self.others[name] = self.others.get(name, 0) - sign * amount
+        if sign > 0:
+            self.ports.update(pod.placement.host_ports)
+            self.residents.append(pod)
+        else:
+            self.ports.difference_update(pod.placement.host_ports)
+            self.residents.remove(pod)
+
+    def admits(self, pod: SeenPod) -> Misfit | None:
+        """Whether labels and taints, which no pod changes, keep a pod out."""
+        if not pod.placement.accepts_labels(self.labels):
+            return Misfit.LABELS
+        if self.taints and not pod.placement.tolerates(self.taints):
+            return Misfit.TAINTS
+        return None
+
+    def lacks(self, pod: SeenPod) -> Misfit | None:
+        """Which resource is not left for a pod."""
+        wanted = pod.requests
+        if self.places < 1:
+            return Misfit.PLACES
+        if wanted.cpu_millis > max(self.cpu, 0):
+            return Misfit.CPU
+        if wanted.memory_bytes > max(self.memory, 0):
+            return Misfit.MEMORY
+        if any(amount > max(self.others.get(name, 0), 0) for name, amount in wanted.others):
+            return Misfit.OTHER
+        return Misfit.PORT if not self.ports.isdisjoint(pod.placement.host_ports) else None
+
+    def count_that_fit(self, pod: SeenPod) -> int:
+        """How many pods that are all like this one, and mind nobody, find what they need."""
+        room = self.places
+        if pod.requests.cpu_millis:
+            room = min(room, self.cpu // pod.requests.cpu_millis)
+        if pod.requests.memory_bytes:
+            room = min(room, self.memory // pod.requests.memory_bytes)
+        for name, amount in pod.requests.others:
+            if amount:
+                room = min(room, self.others.get(name, 0) // amount)
+        return max(room, 0)
+
+
+def place_of_node(node: SeenNode) -> Place:
+    """What a node still has beside the pods that it runs."""
+    cpu = node.allocatable.cpu_millis - sum(pod.requests.cpu_millis for pod in node.pods)
+    memory = node.allocatable.memory_bytes - sum(pod.requests.memory_bytes for pod in node.pods)
+    others = Counter(dict(node.allocatable.others))
+    ports: set[str] = set()
+    for pod in node.pods:
+        for name, amount in pod.requests.others:
+            others[name] -= amount
+        if pod.placement.host_ports:
+            ports.update(pod.placement.host_ports)
+    return Place(
+        node.name,
+        node.labels,
+        node.taints if node.schedulable else (*node.taints, CORDONED),
+        cpu,
+        memory,
+        node.places - len(node.pods),
+        dict(others),
+        ports,
+        list(node.pods),
+    )
+
+
+def place_of_template(template: Template, places: int, name: str) -> Place:
+    """An empty machine that may be bought, with so many places for workload pods."""
+    has = template.allocatable
+    return Place(
+        name,
+        template.labels,
+        template.taints,
+        has.cpu_millis,
+        has.memory_bytes,
+        places,
+        dict(has.others),
+    )
+
+
+class Room:
+    """All places together; pods are put where they fit, first the large ones, first place first.
+
+    Args:
+        closed: nodes that take no pod, but whose pods others may mind.
+    """
+
+    def __init__(self, places: Iterable[Place], closed: Iterable[Place] = ()) -> None:
+        self.places = list(places)
+        self._by_name = {place.name: place for place in self.places}
+        spots = [*self.places, *closed]
+        self._neighbours = Neighbours(spots)
+        self._spreading = Spreading(spots)
+
+    def add(self, place: Place) -> None:
+        self.places.append(place)
+        self._by_name[place.name] = place
+        self._neighbours.open(place)
+        self._spreading.open(place)
+
+    def misfit(self, pod: SeenPod, place: Place) -> Misfit | None:
+        """Why this pod cannot run here, or None."""
+        found = place.lacks(pod) or place.admits(pod)
+        if found is None and not self._spreading.allow(pod, place):
+            return Misfit.SPREAD
+        if found is None and not self._neighbours.allow(pod, place):
+            return Misfit.NEIGHBOURS
+        return found
+
+    def floors(self, pod: SeenPod) -> tuple[int, ...]:
+        """How many pods like this one the domains have at least that it must be spread over."""
+        return self._spreading.floors(pod)
+
+    def put(self, pods: Iterable[SeenPod]) -> list[SeenPod]:
+        """Put pods where they fit, and return those that fit nowhere."""
+        return [pod for alike in group_alike(pods) for pod in self.put_alike(alike)]
+
+    def put_alike(self, alike: Sequence[SeenPod], place: Place | None = None) -> list[SeenPod]:
+        """The same for pods of which one is as good as the other, on one place if it is named."""
+        return self._put_alike(alike, [], self.places if place is None else [place])
+
+    def find_homeless(self, name: str) -> SeenPod | None:
+        """Try to move all workload pods off a place, and return one that finds no other.
+
+        Those that were only put there count, too. Afterwards everything is where it was.
+        """
+        origin = self._by_name[name]
+        pods = [pod for pod in origin.residents if pod.is_workload]
+        origin.is_open = False
+        for pod in pods:
+            self._change(pod, origin, -1)
+        self._spreading.close(origin)
+        moved: list[tuple[SeenPod, Place]] = []
+        homeless = None
+        for alike in group_alike(pods):
+            left = self._put_alike(alike, moved, self.places)
+            if left:
+                homeless = left[0]
+                break
+        for pod, place in moved:
+            self._change(pod, place, -1)
+        self._spreading.open(origin)
+        for pod in pods:
+            self._change(pod, origin, 1)
+        origin.is_open = True
+        return homeless
+
+    def _put_alike(
+        self,
+        alike: Sequence[SeenPod],
+        log: list[tuple[SeenPod, Place]],
+        places: Sequence[Place],
+    ) -> list[SeenPod]:
+        left = list(alike)
+        one = left[0]
+        if self._neighbours.concern(one):
+            return self._put_one_by_one(left, log, places)
+        cpu, memory = one.requests.cpu_millis, one.requests.memory_bytes
+        for place in places:
+            # Most places are full when there are thousands: no call for each of them.
+            if place.places < 1 or not place.is_open:
+                continue
+            if (cpu and place.cpu < cpu) or (memory and place.memory < memory):
+                continue
+            count = min(place.count_that_fit(one), len(left))
+            if count and place.admits(one) is None:
+                for pod in left[-count:]:
+                    self._change(pod, place, 1)
+                    log.append((pod, place))
+                del left[-count:]
+                if not left:
+                    break
+        return left
+
+    def _put_one_by_one(
+        self, left: list[SeenPod], log: list[tuple[SeenPod, Place]], places: Sequence[Place]
+    ) -> list[SeenPod]:
+        """Put pods that mind others: a place that refuses one refuses all like it.
+
+        Only when each domain has got one more may places of pods that are spread open again.
+        """
+        one, before = left[0], None
+        while left and before != (floors := self.floors(one)):
+            before = floors
+            for place in places:
+                while left and place.is_open and self.misfit(left[-1], place) is None:
+                    pod = left.pop()
+                    self._change(pod, place, 1)
+                    log.append((pod, place))
+        return left
+
+    def _change(self, pod: SeenPod, place: Place, sign: int) -> None:
+        place.change(pod, sign)
+        self._neighbours.count(pod, place, sign)
+        self._spreading.count(pod, place, sign)
+
+
+def group_alike(pods: Iterable[SeenPod]) -> list[list[SeenPod]]:
+    """Group pods of which one is as good as the other, the most demanding groups first."""
+    groups: dict[object, list[SeenPod]] = {}
+    for pod in pods:
+        labels = tuple(sorted(pod.labels.items()))
+        key = (pod.namespace, pod.requests, pod.placement, labels)
+        groups.setdefault(key, []).append(pod)
+    return sorted(groups.values(), key=lambda alike: _demand(alike[0].requests), reverse=True)
+
+
+def _demand(wanted: Resources) -> tuple[int, float]:
+    # One GiB weighs as much as 500 millicores: the shape of most instance types, 1 to 2.
+    return (len(wanted.others), wanted.cpu_millis + wanted.memory_bytes / 2**30 * 500)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Pods on empty machines.
+
+    Args:
+        machines: how many are needed at once.
+        hopeless: pods that no such machine can hold, each with why.
+    """
+
+    machines: int
+    hopeless: tuple[tuple[SeenPod, Misfit], ...] = ()
+
+
+def pack(pods: Sequence[SeenPod], room: Room, template: Template, places: int) -> Packed:
+    """Count the empty machines that the pods need which find no room where there is some.
+
+    Args:
+        room: what is there, and what boots; it is filled as pods are put into it.
+        places: for workload pods on an empty machine.
+    """
+    machines = 0
+    hopeless: list[tuple[SeenPod, Misfit]] = []
+    for alike in group_alike(pods):
+        left = room.put_alike(alike)
+        while left:
+            fresh = place_of_template(template, places, f"new machine {machines + 1}")
+            misfit = room.misfit(left[0], fresh)
+            if misfit is not None:
+                hopeless += [(pod, misfit) for pod in left]
+                break
+            floors = room.floors(left[0])
+            room.add(fresh)
+            machines += 1
+            left = room.put_alike(left, fresh)
+            if left and room.floors(left[0]) != floors:
+                left = room.put_alike(left)
+    return Packed(machines, tuple(hopeless))

@@ -1,0 +1,1 @@
+"""What one decision keeps for the next."""

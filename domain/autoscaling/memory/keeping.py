@@ -1,0 +1,67 @@
+"""Where the memory lives: a ConfigMap of the cluster, and an Event for each change of the size."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from domain.autoscaling.memory.memory import Memory, parse_memory
+from domain.cluster.api import ClusterApi, Manifest
+
+SYSTEM = "kube-system"
+COMPONENT = "qingcloud-autoscaler"
+LONGEST_NOTE = 1000
+"""Characters; the API refuses an Event with more than 1024."""
+
+
+def memory_name(group: str) -> str:
+    """Name of the ConfigMap, and of the Lease, of one group's evaluations."""
+    return f"autoscaler-{group}"
+
+
+def read_memory(api: ClusterApi, group: str) -> Memory:
+    """Read what is remembered; nothing where there is no memory, or none that can be read."""
+    found = api.read("ConfigMap", memory_name(group), SYSTEM)
+    return parse_memory((found.get("data") or {}).get("memory.json", "")) if found else Memory()
+
+
+def keep_memory(api: ClusterApi, group: str, memory: Memory) -> None:
+    """Remember; the last decision stands beside it in words, for whoever looks with kubectl."""
+    data = {"memory.json": memory.to_json()}
+    if memory.recent:
+        data["last-decision"] = f"{memory.recent[-1].last:%Y-%m-%dT%H:%M:%SZ} " + (
+            memory.recent[-1].words
+        )
+    api.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": memory_name(group), "namespace": SYSTEM},
+            "data": data,
+        }
+    )
+
+
+def record_event(api: ClusterApi, group: str, reason: str, words: str) -> None:
+    """Tell the cluster's own log; `reason` is one word such as `ScalingOut`."""
+    api.create(_event(memory_name(group), reason, words, datetime.now(UTC)))
+
+
+def _event(name: str, reason: str, words: str, now: datetime) -> Manifest:
+    stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{name}.{uuid4().hex[:16]}", "namespace": SYSTEM},
+        "involvedObject": {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "name": name,
+            "namespace": SYSTEM,
+        },
+        "reason": reason,
+        "message": words[:LONGEST_NOTE],
+        "type": "Warning" if reason.endswith("Failed") else "Normal",
+        "source": {"component": COMPONENT},
+        "firstTimestamp": stamp,
+        "lastTimestamp": stamp,
+        "count": 1,
+    }

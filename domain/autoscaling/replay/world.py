@@ -1,0 +1,196 @@
+"""A cluster that exists only in a replay: machines boot, pods find nodes, nodes are emptied."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+
+from domain.autoscaling.fit.packing import Place
+from domain.autoscaling.see.snapshot import (
+    Resources,
+    SeenMachine,
+    SeenNode,
+    SeenPod,
+    Snapshot,
+    Template,
+)
+from domain.observe.metrics.records import WindowStatistics
+from domain.spec.metrics import PODS, unit_of
+from domain.spec.scaling import ScalingPolicy
+
+PLENTY = Resources(cpu_millis=1_000_000, memory_bytes=2**50)
+"""Of a machine on which only the number of pods counts."""
+
+PLACES = 40
+"""For workload pods on a node, as in the article."""
+
+
+@dataclass(slots=True)
+class Machine:
+    """A machine of the replay; times are seconds since its start."""
+
+    id: str
+    born: float
+    ready_at: float
+    place: Place
+    gone_at: float | None = None
+    history: list[tuple[float, int]] = field(default_factory=list)
+
+    @property
+    def node(self) -> str:
+        return f"k8s-node-{self.id.removeprefix('i-')}"
+
+
+class World:
+    """The cluster at one moment after the other.
+
+    Args:
+        kinds: pods are of these, in turn.
+        capacity: of a machine, for workload pods.
+    """
+
+    def __init__(
+        self,
+        policy: ScalingPolicy,
+        *,
+        start: datetime,
+        boot_seconds: float,
+        drain_seconds: float,
+        kinds: Sequence[SeenPod],
+        capacity: Resources = PLENTY,
+    ) -> None:
+        self.policy = policy
+        self.start = start
+        self.now = 0.0
+        self.machines: list[Machine] = []
+        self.waiting: list[SeenPod] = []
+        self._boot_seconds = boot_seconds
+        self._drain_seconds = drain_seconds
+        self._kinds = kinds
+        self._places = policy.pods_per_node or PLACES
+        self._template = Template("replayed", capacity)
+        self._ids = count(1)
+        self._pods = count()
+
+    @property
+    def time(self) -> datetime:
+        return self.start + timedelta(seconds=self.now)
+
+    @property
+    def nodes(self) -> list[Machine]:
+        """Machines that run pods."""
+        return [m for m in self.machines if m.ready_at <= self.now and m.gone_at is None]
+
+    @property
+    def running(self) -> int:
+        return sum(len(machine.place.residents) for machine in self.machines)
+
+    def launch(self, machines: int, *, booted: bool = False) -> None:
+        for _ in range(machines):
+            number = next(self._ids)
+            name = f"k8s-node-{number:04}"
+            has = self._template.allocatable
+            place = Place(name, {}, (), has.cpu_millis, has.memory_bytes, self._places)
+            ready_at = self.now + (0 if booted else self._boot_seconds)
+            self.machines.append(Machine(f"i-{number:04}", self.now, ready_at, place))
+
+    def remove(self, machine_id: str) -> None:
+        """Empty a machine, so that its pods go elsewhere; it is gone when its drain is over."""
+        machine = next(m for m in self.machines if m.id == machine_id)
+        machine.gone_at = self.now + self._drain_seconds
+        for pod in list(machine.place.residents):
+            machine.place.change(pod, -1)
+            self.waiting.append(pod)
+        self._schedule()
+
+    def advance(self, now: float, wanted: int) -> None:
+        """Go to a moment at which users want so many pods."""
+        self.now = now
+        self.machines = [m for m in self.machines if m.gone_at is None or m.gone_at > now]
+        surplus = len(self.waiting) + self.running - wanted
+        for _ in range(-surplus):
+            self.waiting.append(self._kinds[next(self._pods) % len(self._kinds)])
+        for _ in range(surplus):
+            self._delete_one()
+        self._schedule()
+
+    def sample(self) -> None:
+        """Measure each node, as the monitor does each minute; what no rule asks for is dropped."""
+        oldest = self.now - max(self.policy.windows, default=0)
+        for machine in self.nodes:
+            machine.history.append((self.now, len(machine.place.residents)))
+            while machine.history[0][0] < oldest:
+                machine.history.pop(0)
+
+    def snapshot(self, minimum: int, maximum: int) -> Snapshot:
+        return Snapshot(
+            time=self.time,
+            minimum=minimum,
+            maximum=maximum,
+            nodes=tuple(self._seen(m) for m in self.machines if m.ready_at <= self.now),
+            machines=tuple(
+                SeenMachine(
+                    m.id,
+                    m.place.name,
+                    self.start + timedelta(seconds=m.born),
+                    leaving=m.gone_at is not None,
+                )
+                for m in self.machines
+            ),
+            templates=(self._template,),
+            pending=tuple(self.waiting),
+            pods_per_node=self._places,
+            statistics={seconds: self._statistics(seconds) for seconds in self.policy.windows},
+        )
+
+    def _seen(self, machine: Machine) -> SeenNode:
+        return SeenNode(
+            machine.place.name,
+            self.policy.group,
+            schedulable=machine.gone_at is None,
+            allocatable=self._template.allocatable,
+            places=self._places,
+            pods=tuple(machine.place.residents),
+        )
+
+    def _statistics(self, seconds: int) -> list[WindowStatistics]:
+        lines = []
+        for machine in self.nodes:
+            recent = [(at, pods) for at, pods in machine.history if at > self.now - seconds]
+            if not recent:
+                continue
+            pods = [value for _, value in recent]
+            lines.append(
+                WindowStatistics(
+                    group=self.policy.group,
+                    machine=machine.place.name,
+                    metric=PODS,
+                    unit=unit_of(PODS),
+                    count=len(pods),
+                    average=sum(pods) / len(pods),
+                    minimum=min(pods),
+                    maximum=max(pods),
+                    latest=self.start + timedelta(seconds=recent[-1][0]),
+                )
+            )
+        return lines
+
+    def _delete_one(self) -> None:
+        """Pods that wait go first, then those of the fullest node, as a controller does it."""
+        if self.waiting:
+            self.waiting.pop()
+            return
+        fullest = max(self.machines, key=lambda m: len(m.place.residents))
+        fullest.place.change(fullest.place.residents[-1], -1)
+
+    def _schedule(self) -> None:
+        """Give pods that wait the emptiest node that holds them."""
+        nodes, left, full = self.nodes, [], set[int]()
+        for pod in self.waiting:
+            fitting = [] if id(pod) in full else [m for m in nodes if not m.place.lacks(pod)]
+            if not fitting:
+                full.add(id(pod))
+                left.append(pod)
+                continue
+            min(fitting, key=lambda m: len(m.place.residents)).place.change(pod, 1)
+        self.waiting = left

@@ -1,0 +1,207 @@
+"""From what the cluster and the cloud say to the snapshot that a decision looks at."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from domain.autoscaling.see.placement import HOSTNAME
+from domain.autoscaling.see.snapshot import (
+    Budget,
+    Resources,
+    SeenMachine,
+    SeenNode,
+    SeenPod,
+    Snapshot,
+    Template,
+)
+from domain.cloud.records import Instance, InstanceType
+from domain.kernel.names import node_name
+from domain.node.install import GROUP_LABEL, INSTANCE_LABEL
+from domain.observe.metrics.records import WindowStatistics
+from domain.spec.cluster import ClusterSpec
+from domain.spec.scaling import ScalingPolicy
+
+LEAVING = "k8s-qingcloud/leaving"
+"""Annotation of a node that an evaluator is emptying; its value says which evaluator."""
+
+RIVAL = re.compile(r"(^|-)(cluster-autoscaler|karpenter)(-[a-z0-9]+){1,2}$")
+"""Names of pods whose controller adds and removes machines as we do; two would fight."""
+
+KUBELET_KEEPS = 100 * 2**20
+"""Bytes of a machine's memory that kubelet gives to no pod (its eviction threshold)."""
+
+DISK_FOR_PODS = 0.85
+"""Share of the system disk for pods: kubelet keeps a tenth free, and the file system takes some."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A node that an evaluator has begun to empty."""
+
+    node: str
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterState:
+    """What a cluster's API says at one moment.
+
+    Args:
+        pending: pods that the scheduler calls unschedulable.
+    """
+
+    nodes: tuple[SeenNode, ...]
+    pending: tuple[SeenPod, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    marked: tuple[Marked, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSight:
+    """What is known of a group beside its nodes.
+
+    Args:
+        machines: that are alive.
+        known: ids of the machines whose host keys we pinned, which are those that we installed.
+        types: what the zone offers; may be empty where a node of each type is there to look at.
+    """
+
+    machines: Sequence[Instance]
+    known: Collection[str]
+    types: Sequence[InstanceType] = ()
+
+
+def take_snapshot(
+    cluster: ClusterState,
+    group: GroupSight,
+    spec: ClusterSpec,
+    policy: ScalingPolicy,
+    statistics: Mapping[int, Sequence[WindowStatistics]],
+    now: datetime,
+) -> Snapshot:
+    """Put together what was read; what leaves is no place for pods any more."""
+    machines = see_machines(cluster, group, policy.group)
+    leaving = {machine.node for machine in machines if machine.leaving}
+    return Snapshot(
+        time=now,
+        minimum=spec.nodes.minimum,
+        maximum=spec.nodes.maximum,
+        nodes=tuple(
+            replace(node, ready=False) if node.name in leaving else node for node in cluster.nodes
+        ),
+        machines=machines,
+        templates=find_templates(cluster, group, spec, policy),
+        pending=cluster.pending,
+        statistics=statistics,
+        budgets=cluster.budgets,
+        pods_per_node=spec.kubernetes.pods_per_node,
+        rivals=find_rivals(cluster.nodes),
+    )
+
+
+def find_rivals(nodes: Sequence[SeenNode]) -> tuple[str, ...]:
+    """Running pods of cluster-autoscaler or Karpenter, by the names that their charts give."""
+    return tuple(
+        pod.title
+        for node in nodes
+        for pod in node.pods
+        if pod.owner == "ReplicaSet" and RIVAL.search(pod.name)
+    )
+
+
+def see_machines(cluster: ClusterState, group: GroupSight, name: str) -> tuple[SeenMachine, ...]:
+    """The group's machines; one that has a node, and that we never logged in to, is not ours."""
+    nodes = {node.name for node in cluster.nodes}
+    marked = {mark.node for mark in cluster.marked}
+    return tuple(
+        SeenMachine(
+            id=machine.id,
+            node=node,
+            created_at=machine.created_at,
+            ours=machine.id in group.known or node not in nodes,
+            leaving=machine.transition == "terminating" or node in marked,
+        )
+        for machine in group.machines
+        for node in (node_name(name, machine.id),)
+    )
+
+
+def wanted_types(spec: ClusterSpec, policy: ScalingPolicy) -> tuple[str, ...]:
+    """The instance types of new machines, the preferred one first."""
+    return policy.instance_types or (spec.template(policy.group).instance_type,)
+
+
+def unseen_types(
+    cluster: ClusterState, machines: Sequence[Instance], spec: ClusterSpec, policy: ScalingPolicy
+) -> tuple[str, ...]:
+    """Types of which no node is there to look at; what they offer, only the cloud can say."""
+    seen = _examples(cluster, machines, policy.group)
+    return tuple(one for one in wanted_types(spec, policy) if one not in seen)
+
+
+def find_templates(
+    cluster: ClusterState, group: GroupSight, spec: ClusterSpec, policy: ScalingPolicy
+) -> tuple[Template, ...]:
+    """What empty machines would offer, as their nodes tell, or else as the cloud's list does."""
+    examples = _examples(cluster, group.machines, policy.group)
+    offered = {one.id: one for one in group.types}
+    siblings = [node for node in cluster.nodes if node.group == policy.group]
+    labels = _shared_labels(siblings) or {GROUP_LABEL: policy.group}
+    disk, templates = spec.template(policy.group).disk_gib, []
+    for name in wanted_types(spec, policy):
+        if node := examples.get(name):
+            templates.append(_template(name, node.allocatable, labels, node))
+        elif name in offered:
+            like = siblings[0] if siblings else None
+            templates.append(_template(name, _promised(offered[name], disk), labels, like))
+    return tuple(templates)
+
+
+def _examples(
+    cluster: ClusterState, machines: Sequence[Instance], group: str
+) -> dict[str, SeenNode]:
+    types = {node_name(group, machine.id): machine.type_id for machine in machines}
+    return {
+        types[node.name]: node
+        for node in sorted(cluster.nodes, key=lambda node: node.ready)  # one that has its daemons
+        if node.name in types and node.allocatable.cpu_millis
+    }
+
+
+def _shared_labels(nodes: Sequence[SeenNode]) -> dict[str, str]:
+    """What each node of the group carries; a label of one machine alone is not promised.
+
+    Who promises it buys machines for pods that ask for it, none of which helps them.
+    """
+    if not nodes:
+        return {}
+    own = (HOSTNAME, INSTANCE_LABEL)
+    shared = set(nodes[0].labels.items()).intersection(*(node.labels.items() for node in nodes))
+    return {key: value for key, value in shared if key not in own}
+
+
+def _template(
+    name: str, allocatable: Resources, labels: Mapping[str, str], like: SeenNode | None
+) -> Template:
+    """An empty machine beside its daemons.
+
+    Taints are left out: those of a node that boots or fails go, and we give none.
+    """
+    daemons = [pod.requests for pod in like.pods if not pod.is_workload] if like else []
+    taken = Counter[str]()
+    for one in daemons:
+        taken.update(dict(one.others))
+    rest = Resources(
+        allocatable.cpu_millis - sum(one.cpu_millis for one in daemons),
+        allocatable.memory_bytes - sum(one.memory_bytes for one in daemons),
+        tuple((what, amount - taken[what]) for what, amount in allocatable.others),
+    )
+    return Template(name, rest, labels)
+
+
+def _promised(offer: InstanceType, disk_gib: int) -> Resources:
+    disk = int(disk_gib * 2**30 * DISK_FOR_PODS)
+    memory = offer.memory_mib * 2**20 - KUBELET_KEEPS
+    return Resources(offer.vcpus * 1000, memory, (("ephemeral-storage", disk),))

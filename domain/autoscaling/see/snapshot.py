@@ -1,0 +1,158 @@
+"""What a decision looks at: one moment of a group, its nodes, machines and pods."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
+
+from domain.autoscaling.see.placement import ANYWHERE, Placement, Requirement, Taint
+from domain.kernel.names import NODES
+from domain.observe.metrics.records import WindowStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Amounts; `others` are named as Kubernetes does, such as `("nvidia.com/gpu", 1)`."""
+
+    cpu_millis: int = 0
+    memory_bytes: int = 0
+    others: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPod:
+    """A pod that is not finished.
+
+    Args:
+        owner: the kind that controls it; empty for a pod without a controller.
+        requests: of all its containers together, as the scheduler counts them.
+        safe_to_evict: cluster-autoscaler's annotation; None where it is absent.
+        leaving: it was deleted and has not ended yet; it still takes its place.
+        local_storage: hostPath or an emptyDir on disk, unless annotated as safe to lose.
+    """
+
+    namespace: str
+    name: str
+    owner: str = "ReplicaSet"
+    requests: Resources = Resources()
+    placement: Placement = ANYWHERE
+    labels: Mapping[str, str] = field(default_factory=dict)
+    is_mirror: bool = False
+    safe_to_evict: bool | None = None
+    leaving: bool = False
+    local_storage: bool = False
+
+    @property
+    def is_workload(self) -> bool:
+        """Whether it takes one of the places for what users run."""
+        return not self.is_mirror and self.owner != "DaemonSet"
+
+    @property
+    def title(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class SeenNode:
+    """A node of the cluster, of whichever group; `group` is empty where its label is missing.
+
+    Args:
+        places: for pods of all kinds (`status.allocatable.pods`).
+        removal_disabled: cluster-autoscaler's annotation `scale-down-disabled`.
+    """
+
+    name: str
+    group: str = NODES
+    ready: bool = True
+    schedulable: bool = True
+    allocatable: Resources = Resources()
+    places: int = 110
+    pods: Sequence[SeenPod] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+    removal_disabled: bool = False
+
+    def count_workload(self) -> int:
+        return sum(1 for pod in self.pods if pod.is_workload)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenMachine:
+    """A machine of the group that the cloud bills.
+
+    Args:
+        node: the name that its node has, or will have.
+        ours: False for one that somebody made by hand; it counts, and is never removed.
+        leaving: its drain or removal is under way.
+    """
+
+    id: str
+    node: str
+    created_at: datetime
+    ours: bool = True
+    leaving: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """An empty machine of an instance type, as pods would find it beside the daemons.
+
+    Args:
+        instance_type: such as `s1.large.r2`.
+        allocatable: what is left for workload pods.
+    """
+
+    instance_type: str
+    allocatable: Resources
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A PodDisruptionBudget; `allowed` is its `status.disruptionsAllowed`."""
+
+    namespace: str
+    name: str
+    selector: tuple[Requirement, ...]
+    allowed: int
+
+    def covers(self, pod: SeenPod) -> bool:
+        return pod.namespace == self.namespace and all(
+            requirement.holds(pod.labels) for requirement in self.selector
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One moment of a cluster, as far as a decision about one group needs it.
+
+    Args:
+        time: when it was taken; knows its time zone.
+        minimum: what the group's description allows; the policy may be narrower.
+        maximum: the same.
+        pods_per_node: workload pods that a node of the group takes at most.
+        machines: of the group, those without a node too.
+        templates: the group's instance types, the preferred one first.
+        pending: pods that the scheduler calls unschedulable; without those that are gated,
+            deleted, or a DaemonSet's.
+        statistics: by window in seconds, a line for each machine and metric.
+        rivals: pods of other autoscalers.
+    """
+
+    time: datetime
+    minimum: int
+    maximum: int
+    nodes: tuple[SeenNode, ...] = ()
+    machines: tuple[SeenMachine, ...] = ()
+    templates: tuple[Template, ...] = ()
+    pending: tuple[SeenPod, ...] = ()
+    statistics: Mapping[int, Sequence[WindowStatistics]] = field(default_factory=dict)
+    budgets: tuple[Budget, ...] = ()
+    pods_per_node: int = 40
+    rivals: tuple[str, ...] = ()
+
+    def workload(self) -> Iterator[SeenPod]:
+        """All pods that users run or want to run."""
+        running = (pod for node in self.nodes for pod in node.pods if pod.is_workload)
+        return chain(running, self.pending)

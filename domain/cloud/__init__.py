@@ -1,0 +1,1 @@
+"""QingCloud's resources: records, inventory, preflight, plan, and one module for each kind."""

@@ -1,0 +1,129 @@
+"""The load balancer inside the VPC: the one address behind which the masters stand."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.cloud.api import Cloud
+from domain.cloud.firewall import APISERVER_PORT
+from domain.cloud.inventory import the_one
+from domain.cloud.jobs import wait_for_jobs
+from domain.cloud.records import Backend, Instance, Listener, ListenerSpec, LoadBalancer
+from domain.kernel.ensured import Ensured
+from domain.kernel.names import Names
+from domain.kernel.waiting import Clock, wait_for, when_free
+from domain.spec.cluster import Access
+
+UI_NODE_PORT = 30443
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A listener and the port on the masters to which it leads."""
+
+    listener: ListenerSpec
+    backend_port: int
+
+
+def wanted_routes(cluster: str, access: Access) -> tuple[Route, ...]:
+    """API for the outside, API for the nodes, UI for the outside."""
+    prefix = Names(cluster).prefix
+    return (
+        Route(ListenerSpec(prefix + "api", access.api_port), APISERVER_PORT),
+        Route(ListenerSpec(prefix + "nodes", APISERVER_PORT), APISERVER_PORT),
+        Route(ListenerSpec(prefix + "ui", access.ui_port), UI_NODE_PORT),
+    )
+
+
+def ensure_balancer(
+    cloud: Cloud, cluster: str, vxnet_id: str, firewall_id: str, clock: Clock = time
+) -> Ensured[LoadBalancer]:
+    """Return the load balancer, active and with its private address; create it where missing."""
+    name = Names(cluster).balancer
+    found = the_one("load balancer", name, cloud.find_loadbalancers(name))
+    if found is None:
+        _, job = cloud.create_loadbalancer(name, vxnet_id, firewall_id)
+        wait_for_jobs(cloud, [job], clock=clock)
+    balancer = _settled(cloud, name, clock)
+    return Ensured(balancer, f"{'kept' if found else 'created'} {balancer.id}")
+
+
+def routes_to_add(wanted: Sequence[Route], seen: Sequence[Listener]) -> tuple[Route, ...]:
+    ports = {listener.port for listener in seen}
+    return tuple(route for route in wanted if route.listener.port not in ports)
+
+
+def listeners_to_delete(
+    cluster: str, wanted: Sequence[Route], seen: Sequence[Listener]
+) -> tuple[Listener, ...]:
+    """The cluster's own listeners on ports where they are not wanted; others' are never touched."""
+    right = {(route.listener.name, route.listener.port) for route in wanted}
+    ours = (one for one in seen if one.name.startswith(Names(cluster).prefix))
+    return tuple(one for one in ours if (one.name, one.port) not in right)
+
+
+def backends_to_add(
+    wanted: Sequence[Route],
+    listeners: Sequence[Listener],
+    seen: Sequence[Backend],
+    masters: Sequence[Instance],
+) -> tuple[tuple[Listener, Instance, int], ...]:
+    """The (listener, master, port) triples that are not there yet."""
+    port_of = {route.listener.port: route.backend_port for route in wanted}
+    there = {(backend.listener_id, backend.instance_id, backend.port) for backend in seen}
+    return tuple(
+        (listener, master, port_of[listener.port])
+        for listener in listeners
+        if listener.port in port_of
+        for master in masters
+        if (listener.id, master.id, port_of[listener.port]) not in there
+    )
+
+
+def backends_to_delete(seen: Sequence[Backend], masters: Sequence[Instance]) -> tuple[Backend, ...]:
+    """Backends whose machine is no master any more: they would swallow connections."""
+    alive = {master.id for master in masters}
+    return tuple(backend for backend in seen if backend.instance_id not in alive)
+
+
+def ensure_routes(
+    cloud: Cloud,
+    cluster: str,
+    wanted: Sequence[Route],
+    masters: Sequence[Instance],
+    clock: Clock = time,
+) -> Ensured[LoadBalancer]:
+    """Make listeners and backends as wanted, and effective."""
+    balancer = _settled(cloud, Names(cluster).balancer, clock)
+    there = cloud.list_listeners(balancer.id)
+    extra = listeners_to_delete(cluster, wanted, there)
+    if extra:
+        cloud.delete_listeners([listener.id for listener in extra])
+    new = routes_to_add(wanted, [listener for listener in there if listener not in extra])
+    if new:
+        cloud.add_listeners(balancer.id, [route.listener for route in new])
+    seen = cloud.list_backends(balancer.id)
+    stale = backends_to_delete(seen, masters)
+    if stale:
+        cloud.delete_backends([backend.id for backend in stale])
+    missing = backends_to_add(wanted, cloud.list_listeners(balancer.id), seen, masters)
+    for listener, master, port in missing:
+        cloud.add_backend(listener.id, f"{listener.name}-{master.id}", master.id, port)
+    balancer = _settled(cloud, balancer.name, clock)
+    ports = ", ".join(str(route.listener.port) for route in wanted)
+    if balancer.is_applied:
+        return Ensured(balancer, f"kept {ports}")
+    balancer_id = balancer.id
+    job = when_free(
+        lambda: cloud.update_loadbalancer(balancer_id), what=f"updating {balancer_id}", clock=clock
+    )
+    wait_for_jobs(cloud, [job], clock=clock)
+    return Ensured(_settled(cloud, balancer.name, clock), f"listens on {ports}")
+
+
+def _settled(cloud: Cloud, name: str, clock: Clock) -> LoadBalancer:
+    def look() -> LoadBalancer | None:
+        balancer = the_one("load balancer", name, cloud.find_loadbalancers(name))
+        return balancer if balancer and balancer.is_settled and balancer.private_ip else None
+
+    return wait_for(look, what=f"load balancer {name} active", clock=clock)

@@ -1,0 +1,111 @@
+"""Security groups: who may reach the router and the load balancer, and who the machines."""
+
+import time
+from collections.abc import Sequence
+
+from domain.cloud.api import Cloud
+from domain.cloud.inventory import the_one
+from domain.cloud.jobs import wait_for_jobs
+from domain.cloud.records import Rule, RuleSpec, SecurityGroup
+from domain.kernel.ensured import Ensured
+from domain.kernel.waiting import Clock, wait_for, when_free
+from domain.spec.cluster import ClusterSpec
+
+APISERVER_PORT = 6443
+
+
+def firewall_rules(spec: ClusterSpec) -> tuple[RuleSpec, ...]:
+    """The rules of the router and of the load balancer.
+
+    The router's group filters what comes in by a port forward; the load balancer is also reached
+    by the nodes, from inside the VPC.
+    """
+    access = spec.access
+    public = (("api", access.api_port), ("ui", access.ui_port), ("ssh", access.ssh_port))
+    outside = tuple(
+        RuleSpec(f"{what}-{number}", "tcp", port, port, source)
+        for what, port in public
+        for number, source in enumerate(access.allowed_cidrs, start=1)
+    )
+    inside = RuleSpec("nodes", "tcp", APISERVER_PORT, APISERVER_PORT, spec.network.vpc_cidr)
+    return (*outside, inside)
+
+
+def machine_rules(spec: ClusterSpec) -> tuple[RuleSpec, ...]:
+    """The rules of the machines: the VPC may do everything, the allowed sources may SSH.
+
+    A port forward keeps the source address of who connects, so SSH to the master arrives with it.
+    """
+    vpc = spec.network.vpc_cidr
+    ssh = tuple(
+        RuleSpec(f"ssh-{number}", "tcp", 22, 22, source)
+        for number, source in enumerate(spec.access.allowed_cidrs, start=1)
+    )
+    return (
+        RuleSpec("vpc-tcp", "tcp", 1, 65535, vpc),
+        RuleSpec("vpc-udp", "udp", 1, 65535, vpc),
+        RuleSpec("vpc-icmp", "icmp", None, None, vpc),
+        *ssh,
+    )
+
+
+def rules_to_add(wanted: Sequence[RuleSpec], seen: Sequence[Rule]) -> tuple[RuleSpec, ...]:
+    there = {_meaning(rule.spec) for rule in seen}
+    return tuple(spec for spec in wanted if _meaning(spec) not in there)
+
+
+def rules_to_delete(wanted: Sequence[RuleSpec], seen: Sequence[Rule]) -> tuple[Rule, ...]:
+    """Rules that open more than is wanted: the group is ours, so a foreign rule is a hole."""
+    meant = {_meaning(spec) for spec in wanted}
+    return tuple(rule for rule in seen if _meaning(rule.spec) not in meant)
+
+
+def _meaning(rule: RuleSpec) -> tuple[object, ...]:
+    """What a rule does; names and priorities of drop-free groups change nothing."""
+    anybody = ("", "0.0.0.0/0")
+    source = "" if rule.source in anybody else rule.source
+    return (rule.protocol, rule.first_port, rule.last_port or rule.first_port, source)
+
+
+def ensure_security_group(
+    cloud: Cloud, name: str, wanted: Sequence[RuleSpec]
+) -> Ensured[SecurityGroup]:
+    """Make the group and exactly these rules; they take effect with `ensure_applied`.
+
+    Raises:
+        NameTaken: several groups carry the name.
+    """
+    found = the_one("security group", name, cloud.find_security_groups(name))
+    group_id = found.id if found else cloud.create_security_group(name)
+    seen = cloud.list_rules(group_id) if found else ()
+    missing, stale = rules_to_add(wanted, seen), rules_to_delete(wanted, seen)
+    if missing:
+        cloud.add_rules(group_id, missing)
+    if stale:
+        cloud.delete_rules([rule.id for rule in stale])
+    if not found:
+        return Ensured(SecurityGroup(group_id, name, is_applied=False), f"created {group_id}")
+    if missing or stale:
+        did = f"changed {group_id}: {len(missing)} rules added, {len(stale)} deleted"
+        return Ensured(SecurityGroup(group_id, name, is_applied=False), did)
+    return Ensured(found, f"kept {group_id}")
+
+
+def ensure_applied(
+    cloud: Cloud, group: SecurityGroup, clock: Clock = time
+) -> Ensured[SecurityGroup]:
+    """Load the group's rules onto whatever uses it; until then they have no effect."""
+    if group.is_applied:
+        return Ensured(group, f"kept {group.id}")
+    job = when_free(
+        lambda: cloud.apply_security_group(group.id), what=f"applying {group.id}", clock=clock
+    )
+    wait_for_jobs(cloud, [job], clock=clock)
+
+    def applied() -> SecurityGroup | None:
+        seen = the_one("security group", group.name, cloud.find_security_groups(group.name))
+        return seen if seen and seen.is_applied else None
+
+    return Ensured(
+        wait_for(applied, what=f"{group.id} applied", clock=clock), f"applied {group.id}"
+    )

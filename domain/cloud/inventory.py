@@ -1,0 +1,208 @@
+"""What is there: everything in the cloud that carries a cluster's names and fits together.
+
+A name alone is no proof. Two VPCs of one name, or a machine of the right name in a foreign network,
+are somebody else's: reading them is `NameTaken`, and nothing of them is ever touched.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from domain.cloud.api import Cloud
+from domain.cloud.records import (
+    Backend,
+    Eip,
+    Instance,
+    KeyPair,
+    Listener,
+    LoadBalancer,
+    PortForward,
+    Rule,
+    SecurityGroup,
+    Tag,
+    Vpc,
+    Vxnet,
+)
+from domain.kernel.errors import NameTaken
+from domain.kernel.names import GROUPS, MASTERS, NODES, Names
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """One cluster as the cloud holds it now; None and empty where nothing is."""
+
+    name: str
+    vpc: Vpc | None = None
+    vxnets: tuple[Vxnet, ...] = ()
+    address: Eip | None = None
+    balancer: LoadBalancer | None = None
+    listeners: tuple[Listener, ...] = ()
+    backends: tuple[Backend, ...] = ()
+    firewall: SecurityGroup | None = None
+    firewall_rules: tuple[Rule, ...] = ()
+    machine_group: SecurityGroup | None = None
+    machine_rules: tuple[Rule, ...] = ()
+    keypair: KeyPair | None = None
+    forwards: tuple[PortForward, ...] = ()
+    instances: tuple[Instance, ...] = ()
+    tag: Tag | None = None
+
+    def group(self, group: str) -> tuple[Instance, ...]:
+        """The machines of a group, oldest first."""
+        name = Names(self.name).group(group)
+        found = (machine for machine in self.instances if machine.name == name)
+        return tuple(sorted(found, key=lambda machine: (machine.created_at, machine.id)))
+
+    @property
+    def masters(self) -> tuple[Instance, ...]:
+        return self.group(MASTERS)
+
+    @property
+    def nodes(self) -> tuple[Instance, ...]:
+        return self.group(NODES)
+
+    @property
+    def public_address(self) -> str:
+        return self.address.address if self.address else ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all carries the cluster's names."""
+        return self == Inventory(self.name)
+
+    @property
+    def resource_ids(self) -> frozenset[str]:
+        """The ids of everything that can carry a tag."""
+        one = (self.vpc, self.address, self.balancer, self.firewall, self.machine_group)
+        found = (*one, self.keypair, *self.vxnets, *self.instances)
+        return frozenset(resource.id for resource in found if resource)
+
+    def has_our_key(self, machine: Instance) -> bool:
+        """Whether a machine was started with the cluster's key pair."""
+        return self.keypair is not None and self.keypair.id in machine.keypair_ids
+
+    def group_of(self, machine: Instance) -> str:
+        return next(group for group in GROUPS if machine.name == Names(self.name).group(group))
+
+
+def the_one(kind: str, name: str, found: Sequence[T]) -> T | None:
+    """Take the only resource of a name, or None; more than one is `NameTaken`."""
+    if len(found) > 1:
+        raise NameTaken(
+            f"{len(found)} {kind}s are named {name}; rename or delete the foreign ones, "
+            "or choose another cluster name"
+        )
+    return found[0] if found else None
+
+
+def read_inventory(cloud: Cloud, name: str) -> Inventory:
+    """Read all that carries the cluster's names, in about a dozen calls, several at a time.
+
+    Raises:
+        NameTaken: something carries one of the names and does not fit the rest.
+    """
+    names = Names(name)
+    with ThreadPoolExecutor(max_workers=8, thread_name_prefix="read-cluster") as pool:
+
+        def ask(call: Callable[..., Sequence[Any]], *args: str) -> Callable[[], Sequence[Any]]:
+            return pool.submit(call, *args).result
+
+        vpcs = ask(cloud.find_vpcs, names.router)
+        vxnets = ask(cloud.find_vxnets, names.vxnets)
+        eips = ask(cloud.find_eips, names.address)
+        balancers = ask(cloud.find_loadbalancers, names.balancer)
+        firewalls = ask(cloud.find_security_groups, names.firewall)
+        groups = ask(cloud.find_security_groups, names.machines)
+        keypairs = ask(cloud.find_keypairs, names.keypair)
+        instances = ask(cloud.find_instances, names.prefix)
+        tags = ask(cloud.find_tags, names.tag)
+
+        vpc = the_one("router", names.router, vpcs())
+        balancer = the_one("load balancer", names.balancer, balancers())
+        firewall = the_one("security group", names.firewall, firewalls())
+        machine_group = the_one("security group", names.machines, groups())
+        forwards = ask(cloud.list_port_forwards, vpc.id) if vpc else tuple
+        listeners = ask(cloud.list_listeners, balancer.id) if balancer else tuple
+        backends = ask(cloud.list_backends, balancer.id) if balancer else tuple
+        firewall_rules = ask(cloud.list_rules, firewall.id) if firewall else tuple
+        machine_rules = ask(cloud.list_rules, machine_group.id) if machine_group else tuple
+
+        inventory = Inventory(
+            name=name,
+            vpc=vpc,
+            vxnets=tuple(sorted(vxnets(), key=lambda vxnet: vxnet.cidr)),
+            address=the_one("public address", names.address, eips()),
+            balancer=balancer,
+            listeners=tuple(listeners()),
+            backends=tuple(backends()),
+            firewall=firewall,
+            firewall_rules=tuple(firewall_rules()),
+            machine_group=machine_group,
+            machine_rules=tuple(machine_rules()),
+            keypair=the_one("key pair", names.keypair, keypairs()),
+            forwards=tuple(forwards()),
+            instances=tuple(
+                machine
+                for machine in instances()
+                if machine.is_alive and machine.name in {names.group(group) for group in GROUPS}
+            ),
+        )
+        tag = the_one("tag", names.tag, tags())
+    check_fit(inventory)
+    return replace(inventory, tag=tag) if tag and is_ours(tag, inventory) else inventory
+
+
+def is_ours(tag: Tag, inventory: Inventory) -> bool:
+    """Whether a tag of our name is this cluster's.
+
+    It has no room for a prefix, so people may have one of that name for something else. Theirs is
+    attached, and to nothing of ours; it is never touched.
+    """
+    return not tag.resource_ids or not set(tag.resource_ids).isdisjoint(inventory.resource_ids)
+
+
+def check_fit(inventory: Inventory) -> None:
+    """Refuse a inventory whose parts do not belong together.
+
+    Raises:
+        NameTaken: names the resource, what it belongs to, and what it should belong to.
+    """
+    router = inventory.vpc.id if inventory.vpc else ""
+    for vxnet in inventory.vxnets:
+        if vxnet.router_id and vxnet.router_id != router:
+            raise _foreign("vxnet", vxnet.name, vxnet.id, f"has joined router {vxnet.router_id}")
+    by_name: dict[str, str] = {}
+    for vxnet in inventory.vxnets:
+        if vxnet.name in by_name:
+            raise _foreign(
+                "vxnet", vxnet.name, vxnet.id, f"shares its name with {by_name[vxnet.name]}"
+            )
+        by_name[vxnet.name] = vxnet.id
+    ours = {vxnet.id for vxnet in inventory.vxnets}
+    for machine in inventory.instances:
+        if machine.vxnet_id and machine.vxnet_id not in ours:
+            raise _foreign("machine", machine.name, machine.id, f"is in vxnet {machine.vxnet_id}")
+    if inventory.address and inventory.address.bound_to and inventory.address.bound_to != router:
+        raise _foreign(
+            "public address",
+            inventory.address.name,
+            inventory.address.id,
+            f"is used by {inventory.address.bound_to}",
+        )
+    if inventory.balancer and inventory.balancer.vxnet_id not in ours:
+        raise _foreign(
+            "load balancer",
+            inventory.balancer.name,
+            inventory.balancer.id,
+            f"is in {inventory.balancer.vxnet_id}",
+        )
+
+
+def _foreign(kind: str, name: str, resource_id: str, fact: str) -> NameTaken:
+    return NameTaken(
+        f"the {kind} {name} ({resource_id}) {fact}, which is not this cluster's; "
+        "rename it in the console or choose another cluster name"
+    )

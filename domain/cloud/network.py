@@ -1,0 +1,218 @@
+"""The private network: VPC, vxnets, public address, port forwards."""
+
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from domain.cloud.api import Cloud
+from domain.cloud.inventory import the_one
+from domain.cloud.jobs import wait_for_jobs
+from domain.cloud.records import Eip, PortForward, PortForwardSpec, Vpc, Vxnet
+from domain.kernel.ensured import Ensured
+from domain.kernel.errors import NameTaken
+from domain.kernel.names import Names
+from domain.kernel.waiting import Clock, wait_for, when_free
+from domain.spec.cluster import Access, ClusterSpec, PublicAddress
+
+
+def ensure_vpc(
+    cloud: Cloud, spec: ClusterSpec, firewall_id: str, clock: Clock = time
+) -> Ensured[Vpc]:
+    """Return the cluster's VPC, active; create it where it is missing.
+
+    Safe to repeat: the name is the identity. The create call takes no token that makes a repeat
+    harmless, so after a lost reply the only safe next step is to look again.
+
+    Raises:
+        NameTaken: the name belongs to another network, or to several.
+    """
+    name = Names(spec.name).router
+    found = the_one("router", name, cloud.find_vpcs(name))
+    if found:
+        check_vpc(found, spec)
+        return Ensured(_settled(cloud, found.id, clock), f"kept {found.id}")
+    router_id, job = cloud.create_vpc(name, spec.network.vpc_cidr, firewall_id)
+    wait_for_jobs(cloud, [job], clock=clock)
+    return Ensured(_settled(cloud, router_id, clock), f"created {router_id}")
+
+
+def check_vpc(vpc: Vpc, spec: ClusterSpec) -> None:
+    """Refuse a VPC of our name with another address range. Raises `NameTaken`."""
+    if vpc.cidr != spec.network.vpc_cidr:
+        raise NameTaken(
+            f"the router {vpc.name} ({vpc.id}) has the network {vpc.cidr}, wanted is "
+            f"{spec.network.vpc_cidr}; use its range or choose another cluster name"
+        )
+
+
+def check_vxnet(vxnet: Vxnet, cidr: str) -> None:
+    """Refuse a vxnet of our name with another range. Raises `NameTaken`."""
+    if vxnet.cidr and vxnet.cidr != cidr:
+        raise NameTaken(
+            f"the vxnet {vxnet.name} ({vxnet.id}) has the network {vxnet.cidr}, wanted is "
+            f"{cidr}; use its range or choose another cluster name"
+        )
+
+
+def ensure_vxnets(
+    cloud: Cloud, spec: ClusterSpec, vpc: Vpc, count: int, clock: Clock = time
+) -> Ensured[tuple[Vxnet, ...]]:
+    """Make the first `count` vxnets and join them to the router, one after the other.
+
+    A machine gets no address in a vxnet that has not joined, and a router takes one change at a
+    time.
+    """
+    names = Names(spec.name)
+    found = {vxnet.name: vxnet for vxnet in cloud.find_vxnets(names.vxnets)}
+    done: list[str] = []
+    for number in range(1, count + 1):
+        name, cidr = names.vxnet(number), spec.network.vxnet_cidr(number)
+        vxnet = found.get(name)
+        if vxnet:
+            check_vxnet(vxnet, cidr)
+        vxnet_id = vxnet.id if vxnet else cloud.create_vxnet(name)
+        if not (vxnet and vxnet.router_id):
+            job = when_free(
+                partial(_join, cloud, names, vxnet_id, vpc.id, cidr),
+                what=f"joining {vxnet_id} to {vpc.id}",
+                clock=clock,
+            )
+            wait_for_jobs(cloud, [job], clock=clock)
+            done.append(vxnet_id)
+    _settled(cloud, vpc.id, clock)
+
+    def joined() -> tuple[Vxnet, ...] | None:
+        seen = {vxnet.name: vxnet for vxnet in cloud.find_vxnets(names.vxnets)}
+        wanted = [seen.get(names.vxnet(number)) for number in range(1, count + 1)]
+        there = tuple(vxnet for vxnet in wanted if vxnet and vxnet.router_id == vpc.id)
+        return there if len(there) == count else None
+
+    vxnets = wait_for(joined, what=f"{count} vxnets joined to {vpc.id}", clock=clock)
+    did = f"created {' '.join(done)}" if done else f"kept {' '.join(v.id for v in vxnets)}"
+    return Ensured(vxnets, did)
+
+
+def _join(cloud: Cloud, names: Names, vxnet_id: str, router_id: str, cidr: str) -> str:
+    """Look at each attempt: what an earlier run has begun may be done by now."""
+    joined = {vxnet.id for vxnet in cloud.find_vxnets(names.vxnets) if vxnet.router_id}
+    return "" if vxnet_id in joined else cloud.join_router(vxnet_id, router_id, cidr)
+
+
+def ensure_address(
+    cloud: Cloud, cluster: str, wanted: PublicAddress, clock: Clock = time
+) -> Ensured[Eip]:
+    """Return the cluster's public address, allocated where it is missing; billed from then on."""
+    name = Names(cluster).address
+
+    def usable() -> Eip | None:
+        eip = the_one("public address", name, cloud.find_eips(name))
+        return (
+            eip if eip and eip.address and not eip.transition and eip.status != "pending" else None
+        )
+
+    found = the_one("public address", name, cloud.find_eips(name))
+    if found is None:
+        cloud.allocate_eip(name, wanted.bandwidth_mbps, wanted.billing)
+    eip = wait_for(usable, what=f"public address {name}", clock=clock)
+    return Ensured(eip, f"{'kept' if found else 'created'} {eip.id} ({eip.address})")
+
+
+def ensure_bound(cloud: Cloud, vpc: Vpc, eip: Eip, clock: Clock = time) -> Ensured[Vpc]:
+    """Put the public address on the router; without it the machines reach no mirror either.
+
+    Raises:
+        NameTaken: the router has another public address.
+    """
+    now = cloud.read_vpc(vpc.id)
+    if now.eip_id and now.eip_id != eip.id:
+        raise NameTaken(
+            f"the router {vpc.name} ({vpc.id}) has the public address {now.eip_id}, "
+            f"not this cluster's {eip.id}; take it off in the console"
+        )
+    bind = now.eip_id != eip.id
+    if bind:
+        when_free(
+            lambda: cloud.bind_eip_to_router(vpc.id, eip.id),
+            what=f"binding {eip.id} to {vpc.id}",
+            clock=clock,
+        )
+    updated = ensure_router_updated(cloud, vpc.id, clock)
+
+    def bound() -> Vpc | None:
+        seen = cloud.read_vpc(vpc.id)
+        return seen if seen.eip_id == eip.id and seen.is_settled else None
+
+    after = wait_for(bound, what=f"{eip.id} on {vpc.id}", clock=clock)
+    changed = bind or updated.value
+    return Ensured(after, f"bound {eip.id}" if changed else f"kept {eip.id} on {vpc.id}")
+
+
+def ensure_router_updated(cloud: Cloud, router_id: str, clock: Clock = time) -> Ensured[bool]:
+    """Make stored changes of the router effective; the value says whether there were any."""
+    if cloud.read_vpc(router_id).is_applied:
+        return Ensured(False, f"kept {router_id}")
+    job = when_free(
+        lambda: cloud.update_router(router_id), what=f"updating {router_id}", clock=clock
+    )
+    wait_for_jobs(cloud, [job], clock=clock)
+    _settled(cloud, router_id, clock)
+    return Ensured(True, f"updated {router_id}")
+
+
+def wanted_forwards(
+    cluster: str, access: Access, balancer_ip: str, master_ip: str
+) -> tuple[PortForwardSpec, ...]:
+    """The ports on the public address: API and UI by the load balancer, SSH to the master."""
+    prefix = Names(cluster).prefix
+    return (
+        PortForwardSpec(prefix + "api", access.api_port, balancer_ip, access.api_port),
+        PortForwardSpec(prefix + "ui", access.ui_port, balancer_ip, access.ui_port),
+        PortForwardSpec(prefix + "ssh", access.ssh_port, master_ip, 22),
+    )
+
+
+def forwards_to_add(
+    wanted: Sequence[PortForwardSpec], seen: Sequence[PortForward]
+) -> tuple[PortForwardSpec, ...]:
+    there = {_route(forward.spec) for forward in seen}
+    return tuple(spec for spec in wanted if _route(spec) not in there)
+
+
+def forwards_to_delete(
+    wanted: Sequence[PortForwardSpec], seen: Sequence[PortForward]
+) -> tuple[PortForward, ...]:
+    """Forwards of a port that we want to send elsewhere, or that we made for another wish."""
+    routes = {_route(spec) for spec in wanted}
+    return tuple(forward for forward in seen if _route(forward.spec) not in routes)
+
+
+def _route(spec: PortForwardSpec) -> tuple[int, str, int]:
+    return (spec.public_port, spec.target, spec.target_port)
+
+
+def ensure_forwards(
+    cloud: Cloud, vpc: Vpc, wanted: Sequence[PortForwardSpec], clock: Clock = time
+) -> Ensured[tuple[PortForwardSpec, ...]]:
+    """Publish exactly these ports on the router's address, and make them effective."""
+    seen = cloud.list_port_forwards(vpc.id)
+    stale, missing = forwards_to_delete(wanted, seen), forwards_to_add(wanted, seen)
+    if stale:
+        cloud.delete_port_forwards([forward.id for forward in stale])
+    if missing:
+        when_free(
+            lambda: cloud.add_port_forwards(vpc.id, missing),
+            what=f"port forwards of {vpc.id}",
+            clock=clock,
+        )
+    updated = ensure_router_updated(cloud, vpc.id, clock)
+    ports = ", ".join(str(spec.public_port) for spec in wanted)
+    did = f"published {ports}" if missing or stale or updated.value else f"kept {ports}"
+    return Ensured(tuple(wanted), did)
+
+
+def _settled(cloud: Cloud, router_id: str, clock: Clock) -> Vpc:
+    def look() -> Vpc | None:
+        vpc = cloud.read_vpc(router_id)
+        return vpc if vpc.is_settled else None
+
+    return wait_for(look, what=f"router {router_id} active", clock=clock)

@@ -1,0 +1,144 @@
+"""Everything checkable, checked before anything that costs is created."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from domain.cloud.api import Cloud
+from domain.cloud.images import check_system, choose_image
+from domain.cloud.inventory import Inventory
+from domain.cloud.network import check_vpc, check_vxnet
+from domain.cloud.records import Image, InstanceType
+from domain.kernel.errors import InvalidSpec, QuotaReached
+from domain.kernel.names import GROUPS, MASTERS, Names
+from domain.spec.cluster import ClusterSpec
+
+MASTER_MINIMUM = (2, 2048)
+"""vCPUs and MiB: what kubeadm's own preflight asks of a master."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the selectors of a description mean on this cloud today, by group."""
+
+    images: dict[str, Image]
+    types: dict[str, InstanceType]
+
+
+def preflight(cloud: Cloud, spec: ClusterSpec, inventory: Inventory, *, bills: bool) -> Choices:
+    """Check a description against the cloud; reads only.
+
+    Raises:
+        InvalidSpec: zone, image, type or sources are wrong; the sentence says what would be right.
+        NameTaken: a network of our name has another range.
+        QuotaReached: the account may not make what is still missing.
+    """
+    if bills and not spec.access.allowed_cidrs:
+        raise InvalidSpec(
+            "access.allowed_cidrs is empty: on an account that bills, say who may reach API, UI "
+            "and SSH, such as --allow 203.0.113.0/24"
+        )
+    check_zone(cloud)
+    if inventory.vpc:
+        check_vpc(inventory.vpc, spec)
+    numbers = {Names(spec.name).vxnet(n): n for n in range(1, 256)}
+    for vxnet in inventory.vxnets:
+        if vxnet.name in numbers:
+            check_vxnet(vxnet, spec.network.vxnet_cidr(numbers[vxnet.name]))
+    choices = choose(cloud, spec)
+    check_quota(cloud, spec, inventory, choices)
+    return choices
+
+
+def check_sources(allowed: Sequence[str], source: str) -> None:
+    """Refuse sources that lock out who asks: the machines are installed from here, by SSH.
+
+    Args:
+        source: the address from which this machine reaches the cloud; a private one proves
+            nothing, because a router puts its own in its place.
+
+    Raises:
+        InvalidSpec: the cluster would not let this machine in.
+    """
+    if not source:
+        return
+    address = IPv4Address(source)
+    if not (address.is_loopback or address.is_global):
+        return
+    if not any(address in IPv4Network(cidr) for cidr in allowed):
+        raise InvalidSpec(
+            f"access.allowed_cidrs ({', '.join(allowed)}) leaves out this machine, {address}, "
+            f"which has to install the others by SSH; add --allow {address}/32"
+        )
+
+
+def check_zone(cloud: Cloud) -> None:
+    zones = {zone.id: zone.status for zone in cloud.list_zones()}
+    if zones.get(cloud.zone) != "active":
+        active = ", ".join(sorted(zone for zone, status in zones.items() if status == "active"))
+        raise InvalidSpec(f"zone {cloud.zone!r} is not active or unknown; active are: {active}")
+
+
+def choose(cloud: Cloud, spec: ClusterSpec) -> Choices:
+    """Find image and type of each group. Raises `InvalidSpec` with what there is instead."""
+    system = list(cloud.list_system_images())
+    types = {kind.id: kind for kind in cloud.list_instance_types() if kind.status == "available"}
+    images: dict[str, Image] = {}
+    for group in GROUPS:
+        template = spec.template(group)
+        known = {image.id for image in system}
+        own = (
+            None
+            if template.image in known or " " in template.image
+            else cloud.find_image(template.image)
+        )
+        if own is None:
+            check_system(own := choose_image(system, template.image))
+        images[group] = own
+        if template.instance_type not in types:
+            some = ", ".join(sorted(types)[:12])
+            raise InvalidSpec(
+                f"instance type {template.instance_type!r} is unknown in {cloud.zone}; "
+                f"there are: {some} …"
+            )
+    master = types[spec.template(MASTERS).instance_type]
+    if (master.vcpus, master.memory_mib) < MASTER_MINIMUM or master.memory_mib < MASTER_MINIMUM[1]:
+        raise InvalidSpec(
+            f"instance type {master.id} has {master.vcpus} vCPUs and {master.memory_mib} MiB; "
+            "a master needs 2 vCPUs and 2048 MiB at least"
+        )
+    return Choices(images, {group: types[spec.template(group).instance_type] for group in GROUPS})
+
+
+def needed(spec: ClusterSpec, inventory: Inventory, choices: Choices) -> dict[str, int]:
+    """What is still to be made, in the cloud's quota words."""
+    missing = {group: max(0, spec.count(group) - len(inventory.group(group))) for group in GROUPS}
+    machines = sum(missing.values())
+    vxnets = spec.vxnets_for(spec.masters.count + spec.nodes.count)
+    return {
+        "instance": machines,
+        "cpu": sum(missing[group] * choices.types[group].vcpus for group in GROUPS),
+        "router": 0 if inventory.vpc else 1,
+        "vxnet": max(0, vxnets - len(inventory.vxnets)),
+        "eip": 0 if inventory.address else 1,
+        "loadbalancer": 0 if inventory.balancer else 1,
+        "security_group": (inventory.firewall is None) + (inventory.machine_group is None),
+        "keypair": 0 if inventory.keypair else 1,
+    }
+
+
+def check_quota(cloud: Cloud, spec: ClusterSpec, inventory: Inventory, choices: Choices) -> None:
+    wanted = {kind: count for kind, count in needed(spec, inventory, choices).items() if count}
+    if not wanted:
+        return
+    left = cloud.read_quota_left(sorted(wanted))
+    short = [
+        f"{kind}: {count} wanted, {left[kind]} left"
+        for kind, count in sorted(wanted.items())
+        if kind in left and left[kind] < count
+    ]
+    if short:
+        raise QuotaReached(
+            f"the account's quota in {cloud.zone} is too small ({'; '.join(short)}); "
+            "ask QingCloud for more by a ticket, or delete what is not needed"
+        )

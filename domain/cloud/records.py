@@ -1,0 +1,276 @@
+"""QingCloud's resources as records.
+
+The words are the cloud's own; its odd spellings and its JSON stay inside `clients/qingcloud`.
+Source: QingCloud IaaS API documentation, version 1.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from domain.spec.prices import Billing
+
+
+class InstanceStatus(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    SUSPENDED = "suspended"
+    TERMINATED = "terminated"
+    CEASED = "ceased"
+
+
+class JobStatus(StrEnum):
+    PENDING = "pending"
+    WORKING = "working"
+    SUCCESSFUL = "successful"
+    FAILED = "failed"
+    PARTLY_FAILED = "done with failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    id: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A disk image. `login_user` is the account that the key pair is installed for."""
+
+    id: str
+    name: str
+    os_family: str
+    status: str
+    disk_gib: int
+    login_user: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceType:
+    id: str
+    vcpus: int
+    memory_mib: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`resource_ids` are the resources that the job changes; `error_codes` is empty while well."""
+
+    id: str
+    action: str
+    status: JobStatus
+    resource_ids: tuple[str, ...] = ()
+    error_codes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vpc:
+    """A router with its private network. `eip_id` and the rest are empty while there is none."""
+
+    id: str
+    name: str
+    cidr: str
+    status: str
+    transition: str
+    is_applied: bool
+    security_group_id: str
+    eip_id: str
+    eip_address: str
+    created_at: datetime
+
+    @property
+    def is_settled(self) -> bool:
+        return self.status == "active" and not self.transition
+
+
+@dataclass(frozen=True, slots=True)
+class Vxnet:
+    """A private network; `router_id` and `cidr` are empty until it has joined a router."""
+
+    id: str
+    name: str
+    router_id: str
+    cidr: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Eip:
+    """A public address; `bound_to` is the id of the router, machine or load balancer using it."""
+
+    id: str
+    name: str
+    address: str
+    bandwidth_mbps: int
+    billing: Billing
+    status: str
+    transition: str
+    bound_to: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBalancer:
+    """`private_ip` is empty until the balancer is active."""
+
+    id: str
+    name: str
+    vxnet_id: str
+    private_ip: str
+    status: str
+    transition: str
+    is_applied: bool
+    security_group_id: str
+    created_at: datetime
+
+    @property
+    def is_settled(self) -> bool:
+        return self.status == "active" and not self.transition
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerSpec:
+    """A TCP listener. `idle_timeout` (10 to 86,400 s) cuts silent connections, watches included."""
+
+    name: str
+    port: int
+    idle_timeout: int = 3600
+    health_check: str = "2|5|2|2"  # seconds between checks | timeout | failures | successes
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    id: str
+    name: str
+    loadbalancer_id: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    id: str
+    name: str
+    listener_id: str
+    instance_id: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityGroup:
+    id: str
+    name: str
+    is_applied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSpec:
+    """Let something in. ICMP has no ports (both None); `source` is a CIDR, `""` means anybody."""
+
+    name: str
+    protocol: str
+    first_port: int | None
+    last_port: int | None
+    source: str
+    priority: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    id: str
+    group_id: str
+    spec: RuleSpec
+
+
+@dataclass(frozen=True, slots=True)
+class PortForwardSpec:
+    """A TCP port on the router's public address, sent on to a private address."""
+
+    name: str
+    public_port: int
+    target: str
+    target_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class PortForward:
+    id: str
+    router_id: str
+    spec: PortForwardSpec
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """`public_key` is the base64 part alone, as the cloud answers it."""
+
+    id: str
+    name: str
+    public_key: str
+    instance_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """`resource_ids` are what it is attached to."""
+
+    id: str
+    name: str
+    resource_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A machine as the cloud sees it; `private_ip` is empty until DHCP has answered.
+
+    `nic_id` is the hardware address of its card in the private network.
+    """
+
+    id: str
+    name: str
+    status: InstanceStatus
+    transition: str
+    vxnet_id: str
+    private_ip: str
+    image_id: str
+    type_id: str
+    vcpus: int
+    memory_mib: int
+    security_group_id: str
+    keypair_ids: tuple[str, ...]
+    created_at: datetime
+    nic_id: str = ""
+
+    @property
+    def is_alive(self) -> bool:
+        return self.status not in (InstanceStatus.TERMINATED, InstanceStatus.CEASED)
+
+    @property
+    def is_up(self) -> bool:
+        """Running, settled, and with an address."""
+        return (
+            self.status is InstanceStatus.RUNNING and not self.transition and bool(self.private_ip)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSpec:
+    """What RunInstances is asked for. `userdata_attachment` is the id of an uploaded tar."""
+
+    name: str
+    count: int
+    image_id: str
+    type_id: str
+    disk_gib: int
+    vxnet_id: str
+    keypair_id: str
+    security_group_id: str
+    userdata_attachment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """An accepted RunInstances: the machines that will be, and the job that makes them."""
+
+    instance_ids: tuple[str, ...]
+    job_id: str

@@ -1,0 +1,59 @@
+"""Join tokens, minted through the API, and deleted after their use."""
+
+import time
+from datetime import datetime
+
+from domain.cluster.api import SYSTEM, ClusterApi, Manifest
+from domain.kernel.ensured import Ensured
+from domain.kernel.waiting import Clock, Pace, wait_for
+from domain.secrets.pki import BootstrapToken
+
+TOKEN_NAME = "bootstrap-token-"  # noqa: S105 - a prefix of names, by which kubeadm knows tokens
+
+
+SIGNATURE = "jws-kubeconfig-"
+
+
+def publish_token(
+    api: ClusterApi, token: BootstrapToken, expires: datetime, clock: Clock = time
+) -> Ensured[None]:
+    """Let the API server accept a join token, and wait until nodes can trust the cluster by it.
+
+    A controller signs `cluster-info` with it a moment later. kubeadm on a node that looks too early
+    looks again only after five seconds.
+
+    Args:
+        expires: in UTC.
+    """
+    api.apply(_token_manifest(token, expires))
+
+    def signed() -> bool | None:
+        info = api.read("ConfigMap", "cluster-info", "kube-public") or {}
+        return True if SIGNATURE + token.id in info.get("data", {}) else None
+
+    what = f"signature of join token {token.id} in kube-public/cluster-info"
+    wait_for(signed, what=what, pace=Pace(timeout=120, interval=0.1, longest=2.0), clock=clock)
+    return Ensured(None, f"{token.id} accepted until {expires:%Y-%m-%d %H:%M} UTC")
+
+
+def _token_manifest(token: BootstrapToken, expires: datetime) -> Manifest:
+    """The Secret by which the API server knows a join token, as kubeadm writes it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "bootstrap.kubernetes.io/token",
+        "metadata": {"name": TOKEN_NAME + token.id, "namespace": SYSTEM},
+        "stringData": {
+            "token-id": token.id,
+            "token-secret": token.value.partition(".")[2],
+            "expiration": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "usage-bootstrap-authentication": "true",
+            "usage-bootstrap-signing": "true",
+            "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",
+        },
+    }
+
+
+def forget_token(api: ClusterApi, token: BootstrapToken) -> None:
+    """Delete a join token once it was used: a lost one must open nothing."""
+    api.delete("Secret", TOKEN_NAME + token.id, SYSTEM)

@@ -1,6 +1,0 @@
-"""Pictures of a cluster and of a run, as complete SVG documents."""
-
-from domain.drawing.timeline import draw_timeline
-from domain.drawing.topology import draw_topology
-
-__all__ = ["draw_timeline", "draw_topology"]

@@ -1,0 +1,1 @@
+"""What everything rests on: errors, waiting, names, durations, money."""

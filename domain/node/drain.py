@@ -1,0 +1,104 @@
+"""How a node is emptied before its machine goes."""
+
+import time
+from collections.abc import Callable
+
+from domain.cluster.api import ClusterApi, Manifest, Pod
+from domain.kernel.ensured import Ensured
+from domain.kernel.errors import FinalError, NotFound, WaitTimedOut
+from domain.kernel.texts import first_of
+from domain.kernel.waiting import Clock, Pace, wait_for
+
+DRAIN_DEADLINE = 360.0
+"""Seconds for all pods of a node to leave; afterwards the node is given back."""
+
+CORDONED = "k8s-qingcloud/cordoned"
+"""Annotation of a node that we have cordoned; a cordon without it is a person's, and stays."""
+
+
+def cordon(api: ClusterApi, node: str) -> None:
+    """Let a node take no more pods, and note on it that it was us. Raises `NotFound`."""
+    if not is_schedulable(_read_node(api, node)):
+        return
+    api.annotate_node(node, {CORDONED: "true"})
+    api.set_schedulable(node, False)
+
+
+def give_back(api: ClusterApi, node: str) -> bool:
+    """Take our cordon back; whether the node takes pods now. Raises `NotFound`."""
+    seen = _read_node(api, node)
+    if CORDONED not in (seen["metadata"].get("annotations") or {}):
+        return is_schedulable(seen)
+    api.set_schedulable(node, True)
+    api.annotate_node(node, {CORDONED: None})
+    return True
+
+
+def _read_node(api: ClusterApi, node: str) -> Manifest:
+    seen = api.read("Node", node)
+    if seen is None:
+        raise NotFound(f"{node} is no node")
+    return seen
+
+
+def is_schedulable(node: Manifest) -> bool:
+    return not (node.get("spec") or {}).get("unschedulable")
+
+
+def drain(
+    api: ClusterApi,
+    node: str,
+    on_progress: Callable[[str], None],
+    deadline: float = DRAIN_DEADLINE,
+    clock: Clock = time,
+    objection: Callable[[], str] = lambda: "",
+) -> Ensured[None]:
+    """Cordon a node and evict what users run on it; DaemonSet and mirror pods stay.
+
+    Evictions respect disruption budgets, so this can take long. When it does not succeed the
+    node is given back, for it keeps what it still runs.
+
+    Args:
+        deadline: seconds.
+        objection: asked at each look; words end the drain at once.
+
+    Raises:
+        WaitTimedOut: names the pods that did not leave.
+        FinalError: there was an objection.
+    """
+    pace = Pace(timeout=deadline, interval=0.5, longest=5.0)
+    try:
+        cordon(api, node)
+    except NotFound:
+        return Ensured(None, f"{node} is no node")
+    moved: set[str] = set()
+    stuck: list[str] = []
+
+    def empty() -> bool | None:
+        pods = [pod for pod in api.list_pods(node=node) if must_leave(pod)]
+        stuck[:] = [f"{pod.namespace}/{pod.name}" for pod in pods]
+        on_progress(f"{len(pods)} pods left")
+        if pods and (words := objection()):
+            raise FinalError(
+                f"{node} is given back with {len(pods)} pods left on it, because {words}"
+            )
+        moved.update(pod.uid for pod in pods if pod.uid not in moved and api.evict(pod))
+        return None if pods else True
+
+    try:
+        wait_for(empty, what=f"{node} empty", pace=pace, clock=clock)
+    except WaitTimedOut as error:
+        state = "takes pods again" if give_back(api, node) else "stays cordoned, as it was before"
+        raise WaitTimedOut(
+            f"{node} could not be emptied within {pace.timeout:g} s, because these pods did not "
+            f"leave: {first_of(stuck)}; it {state}. Look at their disruption "
+            "budgets, then run the same command again"
+        ) from error
+    except BaseException:
+        give_back(api, node)
+        raise
+    return Ensured(None, f"{len(moved)} pods moved")
+
+
+def must_leave(pod: Pod) -> bool:
+    return pod.is_workload and not pod.is_finished

@@ -1,0 +1,27 @@
+"""The tables from which `f2cadm` answers on each machine."""
+
+from collections.abc import Sequence
+
+from domain.cloud.records import Instance
+from domain.kernel.names import node_name
+from domain.node.install import InstallerFile
+from domain.node.shell import Shell
+
+
+def servers_table(spec_name: str, machines: Sequence[tuple[str, Instance]]) -> bytes:
+    """The table from which `f2cadm` answers: one line a machine, first its group."""
+    lines = [
+        f"{group} {node_name(group, machine.id)} {machine.id} {machine.private_ip}"
+        for group, machine in machines
+    ]
+    return "\n".join(["clusterRole name id localIP", *lines, ""]).encode()
+
+
+def upload_f2cadm(
+    shell: Shell, files: Sequence[InstallerFile], servers: bytes, local: bytes
+) -> None:
+    """Put `f2cadm` and its tables where the article's scripts look for them."""
+    tool = next(file for file in files if file.path == "f2cadm")
+    shell.write_file("/usr/local/bin/f2cadm", tool.content, 0o755)
+    shell.write_file("/etc/f2cadm/servers", servers, 0o644)
+    shell.write_file("/etc/f2cadm/local", local, 0o644)

@@ -1,0 +1,147 @@
+"""The installers on a machine: uploaded, given their settings, run over SSH."""
+
+import shlex
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from domain.cloud.records import Instance
+from domain.kernel.errors import CommandFailed, TemporaryError
+from domain.kernel.names import MASTERS, Names, node_name
+from domain.node.shell import Shell
+from domain.secrets.pki import BootstrapToken, CertifiedKey
+from domain.spec.cluster import ClusterSpec
+
+FOLDER = "/opt/k8s-installers"
+ENV_FILE = "/var/lib/k8s-qingcloud/installer.env"
+PKI = "/etc/kubernetes/pki"
+UI_FOLDER = "/var/lib/k8s-qingcloud/ui"
+
+GROUP_LABEL = "k8s-qingcloud/group"
+INSTANCE_LABEL = "k8s-qingcloud/instance"
+
+INSTALL_DEADLINE = 1800.0
+"""Seconds: packages and images over a slow mirror, with the installers' own retries."""
+
+LINES_BEFORE_AN_ERROR = 6
+"""Kept for the error's sentence, which may point to them."""
+
+WORTH_ANOTHER_TRY = {14, 20, 21, 22, 32}
+"""Exit codes of the installers that name a passing trouble; their headers list them."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstallerFile:
+    path: str
+    content: bytes
+    mode: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApiPlace:
+    """Where the API server is: the load balancer inside, the public address outside."""
+
+    balancer_ip: str
+    public_address: str
+
+
+def common_settings(
+    spec: ClusterSpec, machine: Instance, group: str, place: ApiPlace
+) -> dict[str, str]:
+    """The settings that both installers take; the endpoint's name differs in what it means."""
+    is_master = group == MASTERS
+    kubernetes = spec.kubernetes
+    return {
+        "CLUSTER": spec.name,
+        "NODE_NAME": node_name(group, machine.id),
+        "NODE_IP": machine.private_ip,
+        "NODE_LABELS": f"{GROUP_LABEL}={group},{INSTANCE_LABEL}={machine.id}",
+        "K8S_VERSION": kubernetes.version,
+        "API_ENDPOINT": f"{Names(spec.name).api_host}:6443",
+        # A load balancer cannot send a backend's own traffic back to it, hence the difference.
+        "API_ADDRESS": machine.private_ip if is_master else place.balancer_ip,
+        "IMAGE_REPOSITORY": kubernetes.image_repository,
+        "PACKAGE_MIRROR": kubernetes.package_mirror,
+        "PULL_MIRRORS": " ".join(f"{k}={v}" for k, v in kubernetes.pull_mirrors.items()),
+    }
+
+
+def master_settings(
+    spec: ClusterSpec, machine: Instance, place: ApiPlace, token: BootstrapToken
+) -> dict[str, str]:
+    network = spec.network
+    sans = (machine.private_ip, place.balancer_ip, place.public_address)
+    return common_settings(spec, machine, MASTERS, place) | {
+        "CERT_SANS": ",".join(name for name in sans if name),
+        "POD_CIDR": network.pod_cidr,
+        "SERVICE_CIDR": network.service_cidr,
+        "NODE_CIDR_MASK": str(spec.node_cidr_mask),
+        "MAX_PODS": str(spec.kubernetes.max_pods),
+        "JOIN_TOKEN": token.value,
+    }
+
+
+def upload_installers(shell: Shell, files: Sequence[InstallerFile]) -> None:
+    for file in files:
+        shell.write_file(f"{FOLDER}/{file.path}", file.content, file.mode)
+
+
+def upload_ca(shell: Shell, ca: CertifiedKey) -> None:
+    """Give a master the cluster's CA; kubeadm signs with what it finds there."""
+    shell.write_file(f"{PKI}/ca.crt", ca.certificate.encode(), 0o644)
+    shell.write_file(f"{PKI}/ca.key", ca.key.encode(), 0o600)
+
+
+def run_installer(
+    shell: Shell,
+    script: str,
+    words: Sequence[str],
+    settings: Mapping[str, str],
+    on_progress: Callable[[str], None],
+) -> bool:
+    """Run an installer to its end; whether it changed anything.
+
+    Its settings travel in a file that only root can read, and that is gone afterwards: arguments
+    and the environment of a process can be seen by others.
+
+    Raises:
+        TemporaryError: the connection broke, or the trouble is one that passes (a mirror, a lock).
+        CommandFailed: the installer gave up; the sentence is its own last word.
+    """
+    text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
+    text = text.replace(f"={UI_FOLDER}", f"=${{SYSROOT:-}}{UI_FOLDER}")
+    shell.write_file(ENV_FILE, text.encode(), 0o600)
+    said: deque[str] = deque(maxlen=LINES_BEFORE_AN_ERROR + 1)
+
+    def on_line(line: str) -> None:
+        said.append(line)
+        if line.startswith("PHASE ") and line.endswith(" start"):
+            on_progress(line.split()[1].replace("_", " "))
+
+    command = (
+        f'env="${{SYSROOT:-}}{ENV_FILE}"; trap \'rm -f "$env"\' EXIT; '
+        f'bash "${{SYSROOT:-}}{FOLDER}/{script}" --env "$env" "$@"'
+    )
+    done = shell.run(
+        ["bash", "-c", command, "installer", *words], deadline=INSTALL_DEADLINE, on_line=on_line
+    )
+    if done.exit_code in WORTH_ANOTHER_TRY:
+        raise TemporaryError(f"{script}: {_last_words(said)}")
+    check(done.exit_code, script, _last_words(said))
+    return not said[-1].endswith("nothing to do.")
+
+
+def _last_words(said: Sequence[str]) -> str:
+    """The installer's own sentence, with the lines of the failed command that it points to."""
+    sentence = next((line for line in said if line.startswith("ERROR ")), "")
+    before = [line.strip() for line in said if not line.startswith(("ERROR ", "PHASE "))]
+    if sentence and "see the lines above" not in sentence:
+        return sentence.removeprefix("ERROR ")
+    return " | ".join([sentence.removeprefix("ERROR "), *filter(None, before)]).strip(" |")
+
+
+def check(exit_code: int, what: str, detail: str) -> None:
+    if exit_code:
+        raise CommandFailed(
+            f"{what} ended with exit code {exit_code}: {detail.strip()}", exit_code=exit_code
+        )

@@ -1,0 +1,18 @@
+"""The first login to a machine: it makes its own host key, which is pinned from then on."""
+
+from domain.node.install import check
+from domain.node.shell import Shell
+from domain.secrets.hostkeys import MAKE_OWN_HOST_KEY, USE_OWN_HOST_KEY, parse_host_key
+
+
+def make_own_host_key(shell: Shell) -> str:
+    """Let the machine make a host key beside the one in use; returns the public half, to save."""
+    done = shell.run(["bash", "-c", MAKE_OWN_HOST_KEY], deadline=60)
+    check(done.exit_code, "making the machine's host key", done.stderr)
+    return parse_host_key(done.stdout)
+
+
+def use_own_host_key(shell: Shell) -> None:
+    """Let the machine answer with its own key from the next connection on."""
+    done = shell.run(["bash", "-c", USE_OWN_HOST_KEY], deadline=60)
+    check(done.exit_code, "changing to the machine's own host key", done.stderr)

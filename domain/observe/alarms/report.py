@@ -1,0 +1,62 @@
+"""What one look at the alarms has found, for people, programs and the Prefect UI."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from domain.observe.alarms.deliveries import Delivery, Outcome
+from domain.observe.alarms.states import AlarmState
+
+_FATES = {
+    Outcome.FAILED: "to be sent again",
+    Outcome.REFUSED: "refused",
+    Outcome.UNKNOWN: "without an answer",
+    Outcome.EXPIRED: "given up",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmReport:
+    """One look.
+
+    Attributes:
+        active: what is pending or firing now, errors first.
+        messages: how many new messages were written; each goes to every service.
+        deliveries: what became of the messages that were due, old ones included.
+        blind: why the alarms could not be looked at; empty where they were.
+    """
+
+    cluster: str
+    active: tuple[AlarmState, ...] = ()
+    messages: int = 0
+    deliveries: tuple[Delivery, ...] = ()
+    blind: str = ""
+
+
+def say_alarms(report: AlarmReport) -> str:
+    """Say in a few words how it stands: `1 firing, 2 pending; 1 of 2 messages delivered`."""
+    if report.blind:
+        return f"not looked at: {report.blind}"
+    phases = [str(state.phase) for state in report.active]
+    words = ", ".join(f"{phases.count(p)} {p}" for p in ("firing", "pending") if p in phases)
+    words = words or "all well"
+    if report.deliveries:
+        failed = _undelivered(report)
+        sent = len(report.deliveries) - len(failed)
+        words += f"; {sent} of {len(report.deliveries)} messages delivered"
+        if services := dict.fromkeys(one.service for one in failed):
+            words += f", not all to {', '.join(services)}"
+    return words
+
+
+def say_undelivered(report: AlarmReport) -> list[str]:
+    """Name each service that was not told, and why, in a line for each reason."""
+    counts = Counter((one.service, one.outcome, one.reason) for one in _undelivered(report))
+    return [
+        f"{service}: {count} message{'s' if count > 1 else ''} {_FATES.get(outcome, outcome)}"
+        + (f": {reason}" if reason else "")
+        for (service, outcome, reason), count in counts.items()
+    ]
+
+
+def _undelivered(report: AlarmReport) -> list[Delivery]:
+    return [one for one in report.deliveries if one.outcome is not Outcome.SENT]

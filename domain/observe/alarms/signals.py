@@ -1,0 +1,68 @@
+"""What alarms need to know beside the metrics of machines, as samples like all others."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from domain.cloud.inventory import Inventory
+from domain.cloud.records import InstanceStatus
+from domain.kernel.names import GROUPS, NODES, node_name
+from domain.observe.alarms.states import Subject
+from domain.observe.metrics.records import Sample
+from domain.spec.cluster import ClusterSpec
+from domain.spec.metrics import AT_MAXIMUM, CERTIFICATE_DAYS, MACHINES_MISSING, QUOTA_NODES, Metric
+
+QUOTAS = ("instance", "cpu")
+"""What is asked of GetQuotaLeft, in the cloud's words."""
+
+
+def signal_machines(spec: ClusterSpec, inventory: Inventory, now: datetime) -> Iterator[Sample]:
+    """By group: how many machines are missing, and whether scaling could add more."""
+    for group in GROUPS:
+        running = [m for m in inventory.group(group) if m.status is InstanceStatus.RUNNING]
+        missing = max(0, spec.count(group) - len(running))
+        yield _sample(spec, MACHINES_MISSING, group, missing, now)
+    at_maximum = len(inventory.nodes) >= spec.nodes.maximum > spec.nodes.minimum
+    yield _sample(spec, AT_MAXIMUM, NODES, at_maximum, now)
+
+
+def signal_quota(
+    spec: ClusterSpec, inventory: Inventory, left: Mapping[str, int], now: datetime
+) -> Iterator[Sample]:
+    """How many more nodes the account may make; none where the cloud does not say.
+
+    Args:
+        left: by the kinds of `QUOTAS`, as `Cloud.read_quota_left` gives them.
+    """
+    room = [left["instance"]] if "instance" in left else []
+    alike = [m.vcpus for m in inventory.nodes if m.type_id == spec.nodes.template.instance_type]
+    if "cpu" in left and alike and alike[0]:
+        room.append(left["cpu"] // alike[0])
+    if room:
+        yield _sample(spec, QUOTA_NODES, NODES, min(room), now)
+
+
+def signal_certificates(
+    spec: ClusterSpec, ends: Sequence[datetime], now: datetime
+) -> Iterator[Sample]:
+    """Days until the first of the cluster's certificates ends."""
+    if ends:
+        days = (min(ends) - now) / timedelta(days=1)
+        yield _sample(spec, CERTIFICATE_DAYS, "", days, now)
+
+
+def _sample(spec: ClusterSpec, metric: Metric, group: str, value: float, now: datetime) -> Sample:
+    return Sample(now, spec.name, group, "", metric.name, float(value), metric.unit)
+
+
+def subjects_of(spec: ClusterSpec, inventory: Inventory) -> frozenset[Subject]:
+    """What can have an alarm: the cluster, its groups, its machines.
+
+    A group whose machines are all gone is still wanted, and so still there.
+    """
+    groups = {group for group in GROUPS if inventory.group(group) or spec.count(group)}
+    machines = {
+        Subject(group, node_name(group, machine.id))
+        for group in GROUPS
+        for machine in inventory.group(group)
+    }
+    return frozenset({Subject(), *map(Subject, groups), *machines})

@@ -1,0 +1,94 @@
+"""From when to when what costs money has existed, as far as somebody has looked."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from domain.cloud.inventory import Inventory
+from domain.cloud.records import Eip
+from domain.kernel.names import GROUPS
+from domain.spec.prices import Billing, Prices
+
+NETWORK = "network"
+"""The group of what machines share: router, load balancer, public address."""
+
+BILLED = (*GROUPS, NETWORK)
+
+_ROUTER, _BALANCER = "router", "load balancer"
+_ADDRESS, _BANDWIDTH = "public address", "public address by bandwidth"
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One resource's life; `ended_at` is None while it lives.
+
+    The cloud forgets resources some time after their end, so their lives are kept by us. One that
+    was changed counts as if it had always been what it is now.
+
+    Attributes:
+        group: a group of machines, or `NETWORK`.
+        kind: an instance type, or what else it is, such as `router`.
+        units: how many times its kind's price it costs: the Mbit/s of an address, otherwise 1.
+    """
+
+    resource: str
+    group: str
+    kind: str
+    created_at: datetime
+    ended_at: datetime | None = None
+    units: int = 1
+
+    def price(self, prices: Prices) -> Decimal | None:
+        """Yuan an hour; None where nobody has said it."""
+        shared = {
+            _ROUTER: prices.router,
+            _BALANCER: prices.load_balancer,
+            _ADDRESS: prices.address(0, Billing.TRAFFIC),
+            _BANDWIDTH: prices.address(self.units, Billing.BANDWIDTH),
+        }
+        return shared[self.kind] if self.kind in shared else prices.machine(self.kind)
+
+
+def lives_of(inventory: Inventory) -> Iterator[Life]:
+    """All that exists of a cluster and is billed; machines come first."""
+    for machine in inventory.instances:
+        yield Life(machine.id, inventory.group_of(machine), machine.type_id, machine.created_at)
+    if inventory.vpc:
+        yield Life(inventory.vpc.id, NETWORK, _ROUTER, inventory.vpc.created_at)
+    if inventory.balancer:
+        yield Life(inventory.balancer.id, NETWORK, _BALANCER, inventory.balancer.created_at)
+    if inventory.address:
+        yield _life_of_address(inventory.address)
+
+
+def _life_of_address(address: Eip) -> Life:
+    if address.billing is Billing.BANDWIDTH:
+        mbps = address.bandwidth_mbps
+        return Life(address.id, NETWORK, _BANDWIDTH, address.created_at, units=mbps)
+    return Life(address.id, NETWORK, _ADDRESS, address.created_at)
+
+
+def follow_lives(
+    known: Sequence[Life],
+    inventory: Inventory,
+    now: datetime,
+    groups: Collection[str] = BILLED,
+) -> tuple[Life, ...]:
+    """The lives that are new or have ended since somebody looked last; empty when none has.
+
+    The cloud does not say when a resource has ended: the moment at which it is missed counts, which
+    is late by the pace of looking, and never too early. One that is seen again lives on.
+
+    Args:
+        groups: those that the inventory shows whole; of the others nothing is said.
+    """
+    lives = {life.resource: life for life in known}
+    seen = {life.resource: life for life in lives_of(inventory) if life.group in groups}
+    changed = [life for life in seen.values() if lives.get(life.resource) != life]
+    changed += [
+        replace(life, ended_at=now)
+        for life in known
+        if life.group in groups and life.ended_at is None and life.resource not in seen
+    ]
+    return tuple(changed)

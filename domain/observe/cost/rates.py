@@ -1,0 +1,64 @@
+"""What exists, and what a plan makes of it, in yuan an hour."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+from domain.cloud.inventory import Inventory
+from domain.cloud.plan import Action, Plan, PlanItem
+from domain.kernel.money import PlanCost, Rate, add_up
+from domain.kernel.names import GROUPS, Names
+from domain.observe.cost.lives import lives_of
+from domain.spec.cluster import ClusterSpec
+from domain.spec.prices import Prices
+
+Line = tuple[str, Decimal | None]
+
+
+def rate_of_cluster(inventory: Inventory, prices: Prices) -> Rate:
+    """What the cluster costs as it is; everything that the cloud bills while it exists."""
+    return add_up(_lines(inventory, prices), guessed=not prices.confirmed)
+
+
+def price_plan(plan: Plan, inventory: Inventory, spec: ClusterSpec) -> Plan:
+    """The same plan with what the cluster costs before and after it.
+
+    Args:
+        spec: tells the types of new machines, the new address' bandwidth, and the prices.
+    """
+    prices = spec.prices
+    now = _lines(inventory, prices)
+    deleted = {item.id for item in plan.items if item.action is Action.DELETE}
+    then = [*_lines(inventory, prices, without=deleted)]
+    for item in plan.items:
+        if item.action is Action.CREATE and item.billed:
+            then += [_new(item, spec)] * item.count
+    guessed = not prices.confirmed
+    cost = PlanCost(add_up(now, guessed=guessed), add_up(then, guessed=guessed))
+    return replace(plan, cost=cost)
+
+
+def _lines(
+    inventory: Inventory, prices: Prices, without: set[str] | frozenset[str] = frozenset()
+) -> Iterator[Line]:
+    for life in lives_of(inventory):
+        if life.resource not in without:
+            yield life.kind, life.price(prices)
+
+
+def _new(item: PlanItem, spec: ClusterSpec) -> Line:
+    names, prices = Names(spec.name), spec.prices
+    match item.kind:
+        case "machine":
+            group = next(group for group in GROUPS if item.name == names.group(group))
+            type_id = spec.template(group).instance_type
+            return type_id, prices.machine(type_id)
+        case "router":
+            return item.kind, prices.router
+        case "load balancer":
+            return item.kind, prices.load_balancer
+        case "public address":
+            wanted = spec.address
+            return item.kind, prices.address(wanted.bandwidth_mbps, wanted.billing)
+        case _:
+            return item.kind, None

@@ -1,0 +1,22 @@
+"""Whose samples they are: group and name of each machine that is there."""
+
+from collections.abc import Iterable
+
+from domain.cloud.inventory import Inventory
+from domain.kernel.names import node_name
+from domain.observe.metrics.records import Sample
+
+
+def places_of(inventory: Inventory) -> dict[str, tuple[str, str]]:
+    """Group and name of each machine by its id."""
+    return {
+        machine.id: (group, node_name(group, machine.id))
+        for machine in inventory.instances
+        for group in (inventory.group_of(machine),)
+    }
+
+
+def of_living_machines(inventory: Inventory, samples: Iterable[Sample]) -> list[Sample]:
+    """Leave out what was measured on machines that are not there any more."""
+    there = {"", *(name for _, name in places_of(inventory).values())}
+    return [sample for sample in samples if sample.machine in there]

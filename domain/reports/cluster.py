@@ -1,0 +1,94 @@
+"""What is told about a cluster: to a person, to a program, to the Prefect UI."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from domain.kernel.money import Rate
+
+
+@dataclass(frozen=True, slots=True)
+class MachineLine:
+    """A machine; `name` is its hostname, which is also its node's name."""
+
+    name: str
+    id: str
+    group: str
+    private_ip: str
+    status: str
+    type_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLine:
+    """A node; `pods` and `pods_allocatable` count workload pods, as the article does.
+
+    `metrics` holds the youngest number of each metric, `podsNum` among them; it is empty where
+    nobody has asked.
+    """
+
+    name: str
+    group: str
+    ready: bool
+    schedulable: bool
+    pods: int
+    pods_allocatable: int
+    version: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Something with an address; `url` is empty while there is none."""
+
+    url: str
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterReport:
+    """The cluster as it is now. Lists are sorted by group, then name.
+
+    `trouble` says why its API was not asked at all, and what to do; else it is empty.
+    """
+
+    cluster: str
+    zone: str
+    api: Endpoint
+    ui: Endpoint
+    machines: tuple[MachineLine, ...] = ()
+    nodes: tuple[NodeLine, ...] = ()
+    public_address: str = ""
+    ssh_port: int = 0
+    vpc_cidr: str = ""
+    vxnets: tuple[str, ...] = ()  # "192.168.1.0/24" …
+    balancer_ip: str = ""
+    cost: Rate | None = None  # None where nobody has asked
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One finished or failed step of a run, for the time line."""
+
+    name: str
+    started: datetime
+    ended: datetime
+    outcome: str = ""  # what it did, in a few words: "created rtr-1a2b3c4d", "kept", "failed: …"
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The steps of one run, in the order in which they started."""
+
+    title: str
+    steps: tuple[Step, ...] = field(default_factory=tuple)
+
+    @property
+    def seconds(self) -> float:
+        """From the first start to the last end; 0 for an empty run."""
+        if not self.steps:
+            return 0.0
+        started = min(step.started for step in self.steps)
+        return (max(step.ended for step in self.steps) - started).total_seconds()

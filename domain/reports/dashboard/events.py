@@ -1,0 +1,93 @@
+"""What happened: machines that came and went, and alarms from their begin to their end."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from domain.observe.alarms.states import AlarmState, Phase, Subject
+from domain.observe.cost import Life
+from domain.reports.dashboard.records import AlarmSpan, ScaleEvent
+from domain.spec.alarms import Level
+
+TOGETHER = timedelta(minutes=3)
+"""Machines of one scaling come and go one after the other."""
+
+
+def sizes_of(
+    lives: Sequence[Life], since: datetime, until: datetime
+) -> dict[str, tuple[tuple[datetime, int], ...]]:
+    """How many machines each group had, from `since` on: steps of (moment, size)."""
+    sizes: dict[str, tuple[tuple[datetime, int], ...]] = {}
+    for group in sorted({life.group for life in lives}):
+        size = sum(_lived(life, since) for life in lives if life.group == group)
+        steps = [(since, size)]
+        for moment, change in _changes(lives, group):
+            if since < moment <= until:
+                size += change
+                steps.append((moment, size))
+        sizes[group] = (*steps, (until, size))
+    return sizes
+
+
+def scale_events(lives: Sequence[Life], since: datetime, until: datetime) -> tuple[ScaleEvent, ...]:
+    """Machines that came or went, those of one scaling as one event; oldest first."""
+    events: list[ScaleEvent] = []
+    for group in sorted({life.group for life in lives}):
+        size = sum(_lived(life, since) for life in lives if life.group == group)
+        last: ScaleEvent | None = None
+        for moment, change in _changes(lives, group):
+            if not since < moment <= until:
+                continue
+            size += change
+            if last and moment - last.time <= TOGETHER and (change > 0) is (last.change > 0):
+                events.remove(last)
+                last = ScaleEvent(last.time, group, last.change + change, size)
+            else:
+                last = ScaleEvent(moment, group, change, size)
+            events.append(last)
+    return tuple(sorted(events, key=lambda event: (event.time, event.group)))
+
+
+def alarm_spans(
+    steps: Iterable[AlarmState], active: Iterable[AlarmState], since: datetime
+) -> tuple[AlarmSpan, ...]:
+    """When what fired, worst level each, in the order of begins.
+
+    Args:
+        steps: phases entered, oldest first.
+        active: what is pending or firing now; it may have begun before the first step.
+    """
+    open_spans: dict[tuple[str, Subject], AlarmSpan] = {}
+    done: list[AlarmSpan] = []
+    for state in steps:
+        key = state.rule, state.subject
+        if state.phase is Phase.FIRING:
+            open_spans[key] = _span(state, open_spans.get(key))
+        elif state.phase is Phase.RESOLVED or (state.phase is Phase.OK and key in open_spans):
+            begun = open_spans.pop(key, None) or _span(state, None, begin=since)
+            done.append(_ended(begun, state.since))
+    for state in active:
+        if state.phase is Phase.FIRING:
+            key = state.rule, state.subject
+            done.append(_span(state, open_spans.pop(key, None)))
+    return tuple(sorted(done, key=lambda span: (span.begin, span.rule, span.subject)))
+
+
+def _span(state: AlarmState, before: AlarmSpan | None, begin: datetime | None = None) -> AlarmSpan:
+    where = state.subject.machine or state.subject.group or "cluster"
+    level = state.level or Level.WARNING
+    start = before.begin if before else begin or state.since
+    return AlarmSpan(state.rule, where, level, start, None)
+
+
+def _ended(span: AlarmSpan, end: datetime) -> AlarmSpan:
+    return AlarmSpan(span.rule, span.subject, span.level, span.begin, end)
+
+
+def _lived(life: Life, moment: datetime) -> bool:
+    return life.created_at <= moment and (life.ended_at is None or life.ended_at > moment)
+
+
+def _changes(lives: Sequence[Life], group: str) -> list[tuple[datetime, int]]:
+    mine = [life for life in lives if life.group == group]
+    births = [(life.created_at, 1) for life in mine]
+    return sorted([*births, *((life.ended_at, -1) for life in mine if life.ended_at)])

@@ -1,0 +1,89 @@
+"""What the dashboard shows of a cluster over a span of time."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from domain.kernel.money import Rate
+from domain.observe.alarms.deliveries import Delivery
+from domain.observe.alarms.states import AlarmState
+from domain.observe.cost import DailyCost, Saving
+from domain.observe.metrics.records import Trouble
+from domain.spec.alarms import Level
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A group's machines in one slice of time; `time` is the slice's middle."""
+
+    time: datetime
+    average: float
+    minimum: float
+    maximum: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One metric of one group; None in `points` is a slice without samples: a gap in the line."""
+
+    metric: str
+    title: str
+    unit: str
+    group: str
+    points: tuple[Point | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleEvent:
+    """Machines came or went; `change` is how many, `size` how many there were afterwards."""
+
+    time: datetime
+    group: str
+    change: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmSpan:
+    """Something fired from `begin` to `end`, which is None while it does; worst level."""
+
+    rule: str
+    subject: str
+    level: Level
+    begin: datetime
+    end: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodePods:
+    """Workload pods of a node, and its places for them; `room` is 0 where nobody knows."""
+
+    node: str
+    group: str
+    pods: int
+    room: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """Everything on the page. `since` is the first sample shown, `until` the moment of looking."""
+
+    cluster: str
+    zone: str
+    since: datetime
+    until: datetime
+    series: tuple[Series, ...] = ()
+    pods: tuple[NodePods, ...] = ()
+    sizes: dict[str, tuple[tuple[datetime, int], ...]] = field(default_factory=dict)
+    events: tuple[ScaleEvent, ...] = ()
+    alarms: tuple[AlarmSpan, ...] = ()
+    active: tuple[AlarmState, ...] = ()
+    untold: tuple[Delivery, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    costs: tuple[DailyCost, ...] = ()
+    rate: Rate | None = None
+    saving: Saving | None = None
+    lost: str = ""  # why there is no more to show, such as a database that does not answer
+
+    @property
+    def machines(self) -> int:
+        return sum(steps[-1][1] for steps in self.sizes.values() if steps)

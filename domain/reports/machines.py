@@ -1,0 +1,74 @@
+"""What became of each machine as a node, and which machines to show when there are too many."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.reports.cluster import ClusterReport, MachineLine, NodeLine
+
+
+class MachineState(StrEnum):
+    """A machine as Kubernetes sees it; `CORDONED` is ready but takes no new pods."""
+
+    READY = "Ready"
+    CORDONED = "cordoned"
+    NOT_READY = "NotReady"
+    NO_NODE = "no node"
+
+
+@dataclass(frozen=True, slots=True)
+class MachineView:
+    """A machine with its node; `node` is None before it has joined and after its removal."""
+
+    machine: MachineLine
+    node: NodeLine | None
+
+    @property
+    def state(self) -> MachineState:
+        if self.node is None:
+            return MachineState.NO_NODE
+        if not self.node.ready:
+            return MachineState.NOT_READY
+        return MachineState.READY if self.node.schedulable else MachineState.CORDONED
+
+    @property
+    def state_text(self) -> str:
+        """The state, with the cloud's word for the machine where it is not simply running."""
+        if self.machine.status == "running":
+            return self.state.value
+        return f"{self.state} ({self.machine.status or 'unknown'})"
+
+
+def match_machines(report: ClusterReport) -> tuple[MachineView, ...]:
+    """Put each machine beside the node of its name, in the report's order."""
+    nodes = {node.name: node for node in report.nodes}
+    return tuple(MachineView(machine, nodes.get(machine.name)) for machine in report.machines)
+
+
+def find_lone_nodes(report: ClusterReport) -> tuple[NodeLine, ...]:
+    """Nodes whose machine is gone (or was never ours)."""
+    names = {machine.name for machine in report.machines}
+    return tuple(node for node in report.nodes if node.name not in names)
+
+
+def tally(views: Iterable[MachineView]) -> str:
+    """Count the states: `58 Ready, 2 NotReady`; empty for no machine."""
+    counts = Counter(view.state for view in views)
+    words = {state: state.value for state in MachineState} | {
+        MachineState.NO_NODE: "without a node"
+    }
+    return ", ".join(f"{counts[state]} {words[state]}" for state in MachineState if counts[state])
+
+
+def choose_shown(
+    views: Sequence[MachineView], limit: int
+) -> tuple[Sequence[MachineView], Sequence[MachineView]]:
+    """Split into those that are shown and those that are only counted.
+
+    Where not all fit, what is not Ready comes first: trouble must not hide behind "and 40 more".
+    """
+    if len(views) <= limit:
+        return views, ()
+    ordered = sorted(views, key=lambda view: view.state is MachineState.READY)
+    return ordered[:limit], ordered[limit:]

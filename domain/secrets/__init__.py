@@ -1,0 +1,1 @@
+"""Keys, certificates, kubeconfig files, and the userdata of new machines."""

@@ -1,0 +1,82 @@
+"""The archive that a machine is born with: a throw-away SSH host key, and what installs it.
+
+Userdata can be read by anyone who can read the cloud console, so nothing else of it is secret.
+QingCloud unpacks the archive from `/` and runs `/etc/rc.local` at every boot. Late, and beside
+other units: therefore SSH's own start runs the script, too, and answers nobody before.
+"""
+
+import io
+import tarfile
+
+from domain.kernel.errors import InvalidSpec
+from domain.secrets.hostkeys import FIRST_KEY, FOLDER, MARKER
+from domain.secrets.pki import SshKeyPair
+
+LARGEST_ARCHIVE = 2 * 1024 * 1024
+"""Bytes that UploadUserDataAttachment accepts, by its documentation."""
+
+BEFORE_SSH = "before-ssh"
+
+RC_LOCAL = f"""\
+#!/bin/bash
+# Installs the first SSH host key, once; run at every boot, and before each start of SSH.
+set -euo pipefail
+umask 077
+root="${{SYSROOT:-}}"
+first="$root{FIRST_KEY}"
+key="$root/etc/ssh/ssh_host_ed25519_key"
+marker="$root{MARKER}"
+
+if [[ -e "$marker" ]]; then
+    # The machine has had its first key, and by now perhaps one of its own.
+    rm -f "$first" "$first.pub"
+    exit 0
+fi
+
+mkdir -p "$root/etc/ssh" "$root{FOLDER}"
+cp "$first.pub" "$key.pub"
+chmod 644 "$key.pub"
+cp "$first" "$key.new"
+mv -f "$key.new" "$key"
+if command -v restorecon >/dev/null; then
+    restorecon "$key" "$key.pub" || true
+fi
+touch "$marker"
+
+if [[ "${{1:-}}" != {BEFORE_SSH} ]]; then
+    systemctl restart ssh || systemctl restart sshd
+fi
+"""
+
+SSH_DROP_IN = f"""\
+[Service]
+ExecStartPre=-/etc/rc.local {BEFORE_SSH}
+"""
+
+
+def build_userdata(host_key: SshKeyPair) -> bytes:
+    """Build the tar for UploadUserDataAttachment; the same key gives the same bytes.
+
+    The machine answers with `host_key` until it has made its own, see `domain.hostkeys`.
+    """
+    first_key = FIRST_KEY.lstrip("/")
+    files = [
+        ("etc/rc.local", RC_LOCAL, 0o755),
+        (first_key, host_key.private_key, 0o600),
+        (first_key + ".pub", host_key.public_key + "\n", 0o644),
+        # Debian and Ubuntu say ssh, the Red Hat family says sshd.
+        ("etc/systemd/system/ssh.service.d/50-k8s-qingcloud.conf", SSH_DROP_IN, 0o644),
+        ("etc/systemd/system/sshd.service.d/50-k8s-qingcloud.conf", SSH_DROP_IN, 0o644),
+    ]
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, text, mode in files:
+            content = text.encode()
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), mode
+            entry.uname = entry.gname = "root"
+            archive.addfile(entry, io.BytesIO(content))
+    packed = buffer.getvalue()
+    if len(packed) > LARGEST_ARCHIVE:
+        raise InvalidSpec(f"the userdata has {len(packed)} bytes; QingCloud takes 2 MiB at most")
+    return packed

@@ -1,0 +1,1 @@
+"""Everything that a user writes: the description of a cluster, its rules and policies."""

@@ -1,0 +1,326 @@
+"""What is wanted: the description of one cluster, and every check that needs no cloud."""
+
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
+from typing import Annotated, Any, Self, get_args
+
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+
+from domain.kernel.errors import InvalidSpec
+from domain.kernel.names import MASTERS, NODES
+from domain.spec.alarms import AlarmRule, distinct, find_unmeasured
+from domain.spec.monitoring import Monitoring
+from domain.spec.notifications import Notifications
+from domain.spec.part import Part
+from domain.spec.presets import PolicyOverPreset
+from domain.spec.prices import Billing, Prices
+
+DAEMON_PODS = 2
+"""kube-proxy and flannel run on every node, beside what users run."""
+
+MACHINES_PER_VXNET = 250
+"""A /24 has 253 addresses behind its gateway; a few are kept for the load balancer and for NICs."""
+
+VPC_NETWORKS = tuple(IPv4Network(f"{net}.0.0/16") for net in ("192.168", "172.16"))
+"""The networks that CreateRouters accepts by its documentation."""
+
+
+def _network(text: str) -> str:
+    try:
+        return str(IPv4Network(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no network such as 192.168.0.0/16: {error}") from None
+
+
+Cidr = Annotated[str, AfterValidator(_network)]
+Port = Annotated[int, Field(ge=1024, le=65535)]
+
+
+class MachineTemplate(Part):
+    """What the machines of a group are made from."""
+
+    image: str = Field(
+        "ubuntu 24.04",
+        min_length=2,
+        description="An image id, or words that DescribeImages answers, such as `ubuntu 24.04`",
+    )
+    instance_type: str = Field(
+        "s1.large.r2", description="kubeadm wants at least 2 vCPUs and 2 GiB for a master"
+    )
+    disk_gib: int = Field(40, ge=20, le=100, description="Size of the system disk, GiB")
+
+
+class Masters(Part):
+    """The group `k8s-master`: the machines that run the control plane."""
+
+    count: int = Field(1, ge=1, le=1, description="One master for now")
+    template: MachineTemplate = MachineTemplate()
+
+
+class Nodes(Part):
+    """The group `k8s-node`: the machines that run what users want."""
+
+    count: int = Field(2, ge=0, le=5000)
+    minimum: int = Field(0, ge=0, description="Scaling never goes below")
+    maximum: int = Field(10, ge=1, le=5000, description="Scaling never goes above")
+    template: MachineTemplate = MachineTemplate()
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Self:
+        if self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum} is above maximum {self.maximum}")
+        if not self.minimum <= self.count <= self.maximum:
+            raise ValueError(
+                f"count {self.count} is outside {self.minimum} to {self.maximum}; "
+                "change count, minimum or maximum"
+            )
+        return self
+
+
+class Network(Part):
+    """The address plan. The four ranges must not overlap."""
+
+    vpc_cidr: Cidr = "192.168.0.0/16"
+    first_vxnet: Cidr = Field("192.168.1.0/24", description="More vxnets follow as nodes do")
+    pod_cidr: Cidr = "10.244.0.0/16"
+    service_cidr: Cidr = "10.96.0.0/16"
+
+    @model_validator(mode="after")
+    def _plan(self) -> Self:
+        vpc, vxnet = IPv4Network(self.vpc_cidr), IPv4Network(self.first_vxnet)
+        if vpc not in VPC_NETWORKS:
+            allowed = " or ".join(map(str, VPC_NETWORKS))
+            raise ValueError(f"vpc_cidr {vpc} is not one that QingCloud accepts: {allowed}")
+        if vxnet.prefixlen != 24 or not vxnet.subnet_of(vpc):
+            raise ValueError(f"first_vxnet {vxnet} must be a /24 inside {vpc}")
+        ranges = {"vpc_cidr": vpc} | {
+            name: IPv4Network(getattr(self, name)) for name in ("pod_cidr", "service_cidr")
+        }
+        names = list(ranges)
+        for i, one in enumerate(names):
+            for other in names[i + 1 :]:
+                if ranges[one].overlaps(ranges[other]):
+                    raise ValueError(
+                        f"{one} {ranges[one]} overlaps {other} {ranges[other]}; "
+                        "choose ranges that share no address"
+                    )
+        if ranges["service_cidr"].prefixlen > 24:
+            raise ValueError(f"service_cidr {self.service_cidr} is too small; use a /24 or larger")
+        return self
+
+    def vxnet_cidr(self, number: int) -> str:
+        """The /24 of the vxnet with this number, counted from 1; wraps inside the VPC's /16."""
+        vpc, first = IPv4Network(self.vpc_cidr), IPv4Network(self.first_vxnet)
+        third = (first.network_address.packed[2] + number - 1) % 256
+        return str(IPv4Network((int(vpc.network_address) + (third << 8), 24)))
+
+
+class Access(Part):
+    """Who may reach the cluster from outside, and on which ports of its public address."""
+
+    api_port: Port = Field(8080, description="The article's number; TLS all the same")
+    ui_port: Port = 8443
+    ssh_port: Port = 10022
+    allowed_cidrs: tuple[Cidr, ...] = Field(
+        (), description="Sources for API, UI and SSH; must be given on an account that bills"
+    )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        # 6443 is the load balancer's listener for the nodes.
+        taken = {6443: "the nodes' own listener"}
+        for name in ("api_port", "ui_port", "ssh_port"):
+            port = getattr(self, name)
+            if port in taken:
+                raise ValueError(f"{name} {port} is taken by {taken[port]}; choose another port")
+            taken[port] = name
+        return self
+
+
+class PublicAddress(Part):
+    """The address on the router, and how it is paid for."""
+
+    bandwidth_mbps: int = Field(10, ge=1, le=1000)
+    billing: Billing = Billing.TRAFFIC
+
+
+class Kubernetes(Part):
+    """Versions, places for pods, and the mirrors that the machines install from."""
+
+    version: str = Field("1.36.4", pattern=r"^1\.(35|36|37)\.\d+$")
+    pods_per_node: int = Field(40, ge=1, le=250, description="Workload pods; daemons come on top")
+    image_repository: str = "registry.aliyuncs.com/google_containers"
+    package_mirror: str = Field("aliyun tuna upstream", description="Names or URLs, tried in turn")
+    pull_mirrors: dict[str, str] = Field(
+        default={
+            "docker.io": "https://docker.m.daocloud.io",
+            "ghcr.io": "https://ghcr.m.daocloud.io",
+            "quay.io": "https://quay.m.daocloud.io",
+            "registry.k8s.io": "https://k8s.m.daocloud.io",
+        },
+        description="Registry to mirror",
+    )
+
+    @property
+    def max_pods(self) -> int:
+        """kubelet's limit: the places for users' pods, and those of the daemons."""
+        return self.pods_per_node + DAEMON_PODS
+
+
+class ClusterSpec(Part):
+    """One wanted cluster; a form in the Prefect UI, a YAML file, or flags."""
+
+    name: str = Field(
+        "demo",
+        # Tags on QingCloud hold at most 14 characters.
+        pattern=r"^[a-z]([a-z0-9-]{0,12}[a-z0-9])?$",
+        description="Lower-case letters, digits and dashes, at most 14, starting with a letter",
+    )
+    masters: Masters = Masters()
+    nodes: Nodes = Nodes()
+    network: Network = Network()
+    access: Access = Access()
+    address: PublicAddress = PublicAddress()
+    kubernetes: Kubernetes = Kubernetes()
+    monitoring: Monitoring = Monitoring()
+    alarms: Annotated[tuple[AlarmRule, ...], AfterValidator(distinct)] = Field(
+        (),
+        max_length=100,
+        description="Rules beside the built-in ones; one of the same name replaces it",
+    )
+    notifications: Notifications = Notifications()
+    prices: Prices = Prices()
+    scaling: PolicyOverPreset | None = Field(
+        None,
+        description="When the nodes grow and shrink; `preset` names a ready policy to begin with",
+    )
+
+    @model_validator(mode="after")
+    def _alarms_see_something(self) -> Self:
+        if rule := find_unmeasured(self.alarms, {one.name for one in self.monitoring.custom}):
+            raise ValueError(
+                f"alarms: rule {rule.name} is about {rule.metric}, which nothing measures; "
+                "add a custom monitor of that name, or correct it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        largest = self.masters.count + self.nodes.maximum
+        vxnets = self.vxnets_for(largest)
+        if vxnets > 255:
+            raise ValueError(f"nodes.maximum {self.nodes.maximum} needs {vxnets} vxnets of a /16")
+        pods = IPv4Network(self.network.pod_cidr)
+        if (
+            self.node_cidr_mask <= pods.prefixlen
+            or 2 ** (self.node_cidr_mask - pods.prefixlen) < largest
+        ):
+            raise ValueError(
+                f"pod_cidr {pods} has no room for {largest} machines with "
+                f"{self.kubernetes.max_pods} pods each; "
+                "use a larger range or a smaller nodes.maximum"
+            )
+        return self
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was said, without the defaults: to be laid over what was said before."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    @staticmethod
+    def vxnets_for(machines: int) -> int:
+        return max(1, -(-machines // MACHINES_PER_VXNET))
+
+    @property
+    def node_cidr_mask(self) -> int:
+        """The share of the pod network that each node gets, as a prefix length.
+
+        A /24 where it fits. A smaller share leaves twice as many addresses as pods, because an
+        address is not free again in the same second as its pod.
+        """
+        pods = IPv4Network(self.network.pod_cidr)
+        largest = self.masters.count + self.nodes.maximum
+        smallest_share = 32 - (2 * self.kubernetes.max_pods + 2 - 1).bit_length()
+        needed = pods.prefixlen + max(1, (largest - 1).bit_length())
+        return min(max(24, needed), smallest_share)
+
+    def template(self, group: str) -> MachineTemplate:
+        return {MASTERS: self.masters.template, NODES: self.nodes.template}[group]
+
+    def count(self, group: str) -> int:
+        return {MASTERS: self.masters.count, NODES: self.nodes.count}[group]
+
+    def with_nodes(self, count: int) -> "ClusterSpec":
+        """The same cluster with another number of nodes, checked against the group's bounds."""
+        return changed(self, {"nodes": {"count": count}})
+
+
+def parse_spec(document: Mapping[str, Any]) -> ClusterSpec:
+    """Check a document against the description of a cluster.
+
+    Raises:
+        InvalidSpec: names the first wrong field, what is wrong with it, and what would be right.
+    """
+    try:
+        return ClusterSpec.model_validate(document)
+    except ValidationError as error:
+        raise InvalidSpec(_sentence(error)) from error
+
+
+def changed(spec: ClusterSpec, changes: Mapping[str, Any]) -> ClusterSpec:
+    """Lay changes, nested as in the YAML file, over a description, and check the whole again."""
+    return parse_spec(overlay(spec.model_dump(mode="json"), changes))
+
+
+def overlay(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two nested documents; the second one wins, lists are replaced.
+
+    So is a part of the second that names a preset: what was said before it does not count.
+    """
+    merged = dict(document)
+    for key, value in changes.items():
+        below = merged.get(key)
+        if isinstance(below, Mapping) and isinstance(value, Mapping) and "preset" not in value:
+            merged[key] = overlay(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+_ADVICE: dict[str, str] = {
+    "name": "use lower-case letters, digits and dashes, at most 14 characters, "
+    "starting with a letter",
+    "kubernetes.version": "use a full version of 1.35, 1.36 or 1.37, such as 1.36.4",
+}
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        parent = _part_at(first["loc"][:-1])
+        return f"unknown key {where!r}; known are: {', '.join(parent.model_fields)}"
+    if first["type"] == "model_type" and where:
+        parent = _part_at(first["loc"])
+        return f"{where} must hold keys such as {', '.join(list(parent.model_fields)[:3])}"
+    what = first["msg"].removeprefix("Value error, ")
+    if where in _ADVICE:
+        return f"{where} {first['input']!r} is not valid: {_ADVICE[where]}"
+    return f"{where}: {what}" if where else what
+
+
+def _part_at(where: tuple[int | str, ...]) -> type[BaseModel]:
+    """The part of the description at a place such as `monitoring.custom.0`."""
+    part: type[BaseModel] = ClusterSpec
+    for name in where:
+        if isinstance(name, int):
+            continue  # an item of a list is of the list's type
+        part = next(_parts_in(part.model_fields[name].annotation))
+    return part
+
+
+def _parts_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _parts_in(inner)

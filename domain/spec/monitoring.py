@@ -1,0 +1,57 @@
+"""What a cluster's description says about its metrics: custom monitors, and how long they stay."""
+
+from collections import Counter
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+
+from domain.kernel.names import GROUPS, NODES
+from domain.spec.metrics import BUILT_IN
+from domain.spec.part import Part
+
+
+class Monitor(Part):
+    """A metric made by a script, after FIT2CLOUD's contract.
+
+    The script runs under bash as root on each machine of the group, each minute, and prints one
+    number. Anything else voids the sample, and is said: two numbers, text, a non-zero exit code,
+    no end within the time.
+    """
+
+    name: str = Field(
+        pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$",
+        description="Name of the metric, such as `nginxPods`",
+    )
+    group: str = Field(NODES, description="The group of machines that it runs on")
+    script: str = Field(min_length=1, max_length=20_000, description="Lines of bash")
+    timeout: int = Field(20, ge=1, le=50, description="Seconds")
+    unit: str = Field("", max_length=16, description="For people; the number stays as it is")
+
+    @field_validator("name")
+    @classmethod
+    def _new(cls, name: str) -> str:
+        if name in BUILT_IN:
+            raise ValueError(f"{name} is a built-in metric; choose another name")
+        return name
+
+    @field_validator("group")
+    @classmethod
+    def _known(cls, group: str) -> str:
+        if group not in GROUPS:
+            raise ValueError(f"there is no group {group!r}; known are {', '.join(GROUPS)}")
+        return group
+
+
+class Monitoring(Part):
+    """What is measured beside the built-in metrics, and for how long samples are kept."""
+
+    custom: tuple[Monitor, ...] = Field((), max_length=20, description="Custom monitors")
+    retention_days: int = Field(30, ge=1, le=3650, description="Older samples are deleted")
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        counts = Counter((monitor.group, monitor.name) for monitor in self.custom)
+        twice = [f"{name} of {group}" for (group, name), count in counts.items() if count > 1]
+        if twice:
+            raise ValueError(f"there are two monitors {twice[0]}; give each a name of its own")
+        return self

@@ -1,0 +1,27 @@
+"""What a cluster's description says about who is told of its alarms."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from domain.spec.part import Part
+
+ServiceName = Annotated[str, Field(pattern=r"^[a-z-]+/[a-z0-9-]+$")]
+
+
+class Language(StrEnum):
+    ENGLISH = "en"
+    CHINESE = "zh"
+    BOTH = "both"
+
+
+class Notifications(Part):
+    """Who is told of alarms, and in which language."""
+
+    services: tuple[ServiceName, ...] = Field(
+        (),
+        max_length=10,
+        description="Saved notification blocks as type/name, such as `dingtalk-robot/oncall`",
+    )
+    language: Language = Language.BOTH

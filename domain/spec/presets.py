@@ -1,0 +1,100 @@
+"""Ready policies: the two readings of the article, and one without metric rules."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+
+from domain.kernel.errors import InvalidSpec
+from domain.spec.conditions import Comparator, Statistic
+from domain.spec.scaling import LowUse, MetricRule, ScalingPolicy
+
+DEFAULT = "article-text"
+
+_TEXT = ScalingPolicy(
+    rules=(
+        MetricRule(comparator=Comparator.ABOVE, threshold=32, step=1),
+        MetricRule(statistic=Statistic.MINIMUM, comparator=Comparator.BELOW, threshold=20, step=-1),
+    ),
+)
+
+_SCREEN = ScalingPolicy(
+    minimum=3,
+    maximum=10,
+    rules=(
+        MetricRule(window_seconds=180, comparator=Comparator.AT_LEAST, threshold=32, step=1),
+        MetricRule(
+            statistic=Statistic.MINIMUM,
+            window_seconds=180,
+            comparator=Comparator.AT_MOST,
+            threshold=11,
+            step=-1,
+        ),
+    ),
+    pending_pods=False,
+    interval_seconds=120,
+)
+
+PRESETS: Mapping[str, ScalingPolicy] = MappingProxyType(
+    {
+        # The article's words: above 32 of 40 pods on average one more, below 20 somewhere one less.
+        "article-text": _TEXT,
+        # The article's picture of the product's form, which has other numbers.
+        "article-screen": _SCREEN,
+        "pending": ScalingPolicy(low_use=LowUse()),
+    }
+)
+
+
+def find_preset(name: str) -> ScalingPolicy:
+    """Take a ready policy by its name. Raises `InvalidSpec`, naming those that there are."""
+    preset = PRESETS.get(name)
+    if preset is None:
+        raise InvalidSpec(f"there is no preset {name!r}; there are {', '.join(PRESETS)}")
+    return preset
+
+
+def lay_over_preset(document: Any) -> Any:
+    """Take the fields that a document does not give from its `preset`, if it names one."""
+    if not isinstance(document, Mapping) or "preset" not in document:
+        return document
+    preset = PRESETS.get(str(document["preset"]))
+    if preset is None:
+        there = ", ".join(PRESETS)
+        raise ValueError(f"there is no preset {document['preset']!r}; there are {there}")
+    given = {name: value for name, value in document.items() if name != "preset"}
+    return preset.model_dump(mode="json") | given
+
+
+class _WithPreset(ScalingPolicy):
+    """What users may write, as forms and the Prefect server check it."""
+
+    preset: str = Field("", description=f"A ready policy to begin with: {', '.join(PRESETS)}")
+
+
+PolicyOverPreset = Annotated[
+    ScalingPolicy, BeforeValidator(lay_over_preset, json_schema_input_type=_WithPreset)
+]
+"""A policy as users write it: whole, or a `preset` with a few other fields."""
+
+_ADAPTER: TypeAdapter[ScalingPolicy] = TypeAdapter(PolicyOverPreset)
+
+
+def parse_policy(document: Mapping[str, Any]) -> ScalingPolicy:
+    """Check a policy as a user writes it.
+
+    Raises:
+        InvalidSpec: names the first wrong field, and what would be right.
+    """
+    try:
+        return _ADAPTER.validate_python(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the policy"
+        if first["type"] == "extra_forbidden":
+            raise InvalidSpec(
+                f"unknown key {where!r} in the policy; known are: preset, "
+                f"{', '.join(ScalingPolicy.model_fields)}"
+            ) from error
+        raise InvalidSpec(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error

@@ -1,0 +1,185 @@
+"""What a user writes about the scaling of a group: bounds, signals, and how calm it must be."""
+
+from collections.abc import Mapping
+from datetime import time
+from enum import StrEnum
+from typing import Literal, Self, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator, model_validator
+
+from domain.kernel.names import NODES
+from domain.spec.conditions import Comparator, MetricCondition, Statistic
+from domain.spec.metrics import PODS
+from domain.spec.part import Part
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+RuleStatistic = Literal[Statistic.AVERAGE, Statistic.MINIMUM, Statistic.MAXIMUM]
+"""How the samples of all nodes become one number; how many there are says nothing of load."""
+
+
+class Choice(StrEnum):
+    """Which machine of a group leaves first."""
+
+    EMPTIEST = "emptiest"
+    NEWEST = "newest"
+    OLDEST = "oldest"
+
+
+class MetricRule(MetricCondition):
+    """Add or remove machines when a metric of the group's nodes crosses a threshold."""
+
+    metric: str = Field(PODS, min_length=1, description="A built-in metric or a custom monitor")
+    statistic: RuleStatistic = Field(
+        Statistic.AVERAGE, description="avg of the nodes' averages, or smallest or largest sample"
+    )
+    window_seconds: int = Field(60, ge=60, le=86_400, description="How far back samples count")
+    comparator: Comparator
+    threshold: float = Field(allow_inf_nan=False)
+    step: int = Field(ge=-100, le=100, description="Machines to add, or below zero to remove")
+
+    @field_validator("statistic", mode="before")
+    @classmethod
+    def _of_values(cls, statistic: object) -> object:
+        if statistic not in get_args(RuleStatistic):
+            raise ValueError(f"{statistic!s} is no statistic of a rule; use avg, min or max")
+        return statistic
+
+    @field_validator("step")
+    @classmethod
+    def _something(cls, step: int) -> int:
+        if step == 0:
+            raise ValueError("a step of 0 does nothing; use 1 to add or -1 to remove")
+        return step
+
+    @property
+    def adds(self) -> bool:
+        return self.step > 0
+
+    @property
+    def title(self) -> str:
+        """Such as `avg podsNum over 60 s > 32: +1`."""
+        return (
+            f"{self.statistic} {self.metric} over {self.window_seconds} s "
+            f"{self.comparator} {self.threshold:g}: {self.step:+}"
+        )
+
+    def holds(self, value: float) -> bool:
+        return self.comparator.holds(value, self.threshold)
+
+
+class LowUse(Part):
+    """Remove a node that little is asked of: cpu, memory and places all below the share."""
+
+    share: float = Field(0.5, gt=0, le=1, description="Of what the node has for pods")
+    seconds: int = Field(600, ge=0, le=86_400, description="For how long it must have been so")
+
+
+class ScheduleWindow(Part):
+    """Other bounds at certain hours; of windows that overlap the higher bound counts."""
+
+    days: tuple[Day, ...] = Field(DAYS, min_length=1)
+    start: time = Field(description="Such as 08:00")
+    end: time = Field(description="Such as 20:00; before `start` it means the next day")
+    time_zone: str = "Asia/Shanghai"
+    minimum: int | None = Field(None, ge=0, le=5000)
+    maximum: int | None = Field(None, ge=1, le=5000)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{name!r} is no time zone such as Asia/Shanghai or UTC") from None
+        return name
+
+    @model_validator(mode="after")
+    def _moves(self) -> Self:
+        if self.start == self.end:
+            raise ValueError("start and end are the same; use 00:00 to 23:59:59 for a whole day")
+        if self.minimum is None and self.maximum is None:
+            raise ValueError("a window must move minimum or maximum, or both")
+        _check_bounds(self.minimum, self.maximum)
+        return self
+
+
+class BackOff(Part):
+    """How long a failed launch is not tried again; doubled with each failure."""
+
+    first_seconds: int = Field(60, ge=1)
+    longest_seconds: int = Field(1800, ge=1)
+
+    def after(self, failures: int) -> float:
+        """Seconds to wait after so many failures in a row."""
+        return float(min(self.first_seconds * 2.0 ** min(failures - 1, 20), self.longest_seconds))
+
+
+class ScalingPolicy(Part):
+    """When one group grows and shrinks."""
+
+    group: str = Field(NODES, description="The group of machines")
+    minimum: int | None = Field(None, ge=0, le=5000, description="As the group's, if not given")
+    maximum: int | None = Field(None, ge=1, le=5000, description="As the group's, if not given")
+    pods_per_node: int | None = Field(
+        None, ge=1, le=250, description="Workload pods that a node takes; the group's, if not given"
+    )
+    rules: tuple[MetricRule, ...] = Field((), max_length=20, description="Metric rules")
+    pending_pods: bool = Field(True, description="Add what pods that wait for room need, at once")
+    low_use: LowUse | None = Field(None, description="Remove nodes that little is asked of")
+    schedule: tuple[ScheduleWindow, ...] = Field((), max_length=50)
+    interval_seconds: int = Field(
+        60,
+        ge=1,
+        le=3600,
+        description="Between looks at the metric rules; pods are not kept waiting",
+    )
+    cooldown_out_seconds: int = Field(60, ge=0, le=86_400, description="Between two additions")
+    cooldown_in_seconds: int = Field(
+        300, ge=0, le=86_400, description="From any change to the next removal"
+    )
+    boot_seconds: int = Field(
+        900, ge=60, le=7200, description="A machine without node counts as booting for so long"
+    )
+    drain_seconds: int = Field(
+        360, ge=1, le=7200, description="A node that is not empty by then takes pods again"
+    )
+    back_off: BackOff = BackOff()
+    most_not_ready: float = Field(
+        0.33, ge=0, le=1, description="Above this share of NotReady nodes nothing is removed"
+    )
+    exempt: tuple[str, ...] = Field(
+        (), description="Machine ids or node names that never leave; `*` stands for any letters"
+    )
+    remove_first: Choice = Choice.EMPTIEST
+    instance_types: tuple[str, ...] = Field(
+        (), description="In this order, when one is out of stock; the group's own, if not given"
+    )
+
+    @field_validator("group")
+    @classmethod
+    def _of_nodes(cls, group: str) -> str:
+        if group != NODES:
+            raise ValueError(f"{group!r} cannot be scaled, only {NODES} can")
+        return group
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Self:
+        _check_bounds(self.minimum, self.maximum)
+        return self
+
+    @property
+    def windows(self) -> Mapping[int, tuple[str, ...]]:
+        """Which metrics are read over which windows, in seconds."""
+        wanted: dict[int, set[str]] = {}
+        for rule in self.rules:
+            wanted.setdefault(rule.window_seconds, set()).add(rule.metric)
+        return {seconds: tuple(sorted(metrics)) for seconds, metrics in sorted(wanted.items())}
+
+
+def _check_bounds(minimum: int | None, maximum: int | None) -> None:
+    if minimum is not None and maximum is not None and minimum > maximum:
+        raise ValueError(f"minimum {minimum} is above maximum {maximum}")
