@@ -10,7 +10,7 @@ from prefect.blocks.core import Block
 from prefect.exceptions import ObjectNotFound
 from pydantic import Field, SecretStr
 
-from blocks.settings import PUBLIC_ENDPOINT, account_from_environment
+from blocks.settings import PUBLIC_ENDPOINT, account_from_environment, environment_with
 from clients.qingcloud import QingCloud
 from domain.kernel.errors import BadRequest, InvalidSpec
 
@@ -149,6 +149,7 @@ def _localcloud(*words: str) -> str:
     """Run a command of the local cloud: it is a program of its own, not a library of ours."""
     done = subprocess.run(
         [sys.executable, "-m", "localcloud", *words],
+        env=environment_with({}),
         capture_output=True,
         text=True,
         timeout=120,

@@ -6,6 +6,7 @@ server is used only where `PREFECT_API_URL` names it, or where this user runs it
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urlsplit
@@ -49,13 +50,13 @@ def noted_server() -> str:
         return ""
 
 
-def find_running_server() -> str:
+def find_running_server(tables: Iterable[Path] = SOCKETS) -> str:
     """The API URL of this user's background Prefect server, or an empty text when none answers.
 
     Without one Prefect starts a short-lived server of its own, which takes a quarter of a minute.
     """
     url = noted_server()
-    return url if url and not refusal(url) and answers(url) else ""
+    return url if url and not refusal(url, tables) and answers(url) else ""
 
 
 def running_server() -> str:
@@ -76,9 +77,9 @@ def running_server() -> str:
     return url
 
 
-def refusal(api_url: str) -> str:
+def refusal(api_url: str, tables: Iterable[Path] = SOCKETS) -> str:
     """Why a server that is not configured is not used; empty where nothing speaks against it."""
-    others = owners_of(_port_of(api_url)) - {os.getuid()}
+    others = owners_of(_port_of(api_url), tables) - {os.getuid()}
     if not others:
         return ""
     ids = ", ".join(map(str, sorted(others)))
@@ -93,13 +94,17 @@ def is_ours(api_url: str) -> bool:
     return owners_of(_port_of(api_url)) == {os.getuid()}
 
 
-def owners_of(port: int) -> frozenset[int]:
+def owners_of(port: int, tables: Iterable[Path] = SOCKETS) -> frozenset[int]:
     """The ids of the users who listen on a TCP port of this machine, whatever the address.
 
-    Empty where nobody does, and on a system that does not tell.
+    Args:
+        tables: the kernel's lists of sockets; a missing one is skipped.
+
+    Returns:
+        nothing where nobody listens, and on a system that does not tell.
     """
     owners = set[int]()
-    for table in SOCKETS:
+    for table in tables:
         try:
             lines = table.read_text().splitlines()[1:]
         except OSError:

@@ -67,5 +67,9 @@ def samples_url() -> str:
 
 
 def environment_with(changes: Mapping[str, str]) -> dict[str, str]:
-    """The environment of this process with some variables set, for a child process."""
-    return {**os.environ, **changes}
+    """The environment of this process with some variables set, for a child process.
+
+    A child started as `python -m` does not import from the current folder: a user's `blocks.py`
+    there would take the place of ours.
+    """
+    return {**os.environ, "PYTHONSAFEPATH": "1", **changes}

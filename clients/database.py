@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeDecorator
 
 from domain.kernel.errors import FinalError, InvalidSpec, TemporaryError
 
-PATIENCE = 5
+PATIENCE = 5.0
 """Seconds that a call waits for a locked or silent database."""
 
 
@@ -39,13 +39,16 @@ class UtcTime(TypeDecorator[datetime]):
 class Database:
     """One database; threads may share it. Close it, or use it as a context manager."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: float = PATIENCE) -> None:
         """Prepare it; nothing is opened before the first transaction.
+
+        Args:
+            patience: seconds that a call waits for a locked or silent database.
 
         Raises:
             InvalidSpec: the URL is none, or its driver is not installed.
         """
-        self.engine = _engine(url)
+        self.engine = _engine(url, patience)
         self._made: set[MetaData] = set()
 
     @property
@@ -93,17 +96,17 @@ class Database:
         self.close()
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, patience: float) -> Engine:
     try:
         parsed = make_url(url)
         dialect = parsed.get_backend_name()
         if dialect == "sqlite":
-            engine = create_engine(parsed, connect_args={"timeout": PATIENCE})
+            engine = create_engine(parsed, connect_args={"timeout": patience})
             event.listen(engine, "connect", _prepare_sqlite)
         elif dialect == "postgresql":
             arguments = {
-                "connect_timeout": PATIENCE,
-                "options": f"-c lock_timeout={PATIENCE}s",
+                "connect_timeout": max(1, round(patience)),  # whole seconds; 0 would be none
+                "options": f"-c lock_timeout={patience * 1000:.0f}ms",
                 "client_encoding": "utf8",
             }
             engine = create_engine(parsed, connect_args=arguments, pool_pre_ping=True)

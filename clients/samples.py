@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from clients.database import Database, UtcTime
+from clients.database import PATIENCE, Database, UtcTime
 from domain.observe.metrics.records import (
     COLUMNS,
     Gap,
@@ -73,13 +73,16 @@ _GAPS = _table("gaps", Column("reason", String, nullable=False))
 class SampleStore:
     """One database of samples; threads may share it. Satisfies `SampleReader`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: float = PATIENCE) -> None:
         """Prepare the store; nothing is opened before the first call, which makes the tables.
+
+        Args:
+            patience: seconds that a call waits for a locked or silent database.
 
         Raises:
             InvalidSpec: the URL is none, or its driver is not installed.
         """
-        self.database = Database(url)  # for what else is kept in it
+        self.database = Database(url, patience)  # for what else is kept in it
 
     @property
     def where(self) -> str:

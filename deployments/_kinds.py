@@ -1,19 +1,8 @@
-"""The kinds of blocks that we have, and how a Prefect server gets to know them."""
+"""How a Prefect server that was started without this package gets to know our kinds of blocks."""
 
-from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
 
-from blocks.accounts import QingCloudAccount
-from blocks.credentials import ClusterCredentials
-from blocks.monitoring import MonitoringDatabase
-from blocks.notifications import SERVICES
-
-KINDS: tuple[type[Block], ...] = (
-    QingCloudAccount,
-    ClusterCredentials,
-    MonitoringDatabase,
-    *SERVICES,
-)
+from blocks.kinds import KINDS
 
 
 def register_kinds(*, anew: bool = False) -> None:

@@ -15,7 +15,12 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from cyclopts import App
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_HOME,
+    PREFECT_SERVER_API_PORT,
+    temporary_settings,
+)
 
 from blocks.locks import alone
 from blocks.prefect_server import (
@@ -31,7 +36,6 @@ from blocks.settings import environment_with, lock_file
 from deployments._command import run, say
 from domain.kernel.errors import Unreachable
 
-USUAL_PORT = 4200
 START_SECONDS = 180.0
 SERVER_SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -88,7 +92,7 @@ def _find() -> str:
         return configured if answers(configured) else ""
     if noted := find_running_server():
         return noted
-    usual = _local_url(USUAL_PORT)
+    usual = _local_url(_usual_port())
     if not (is_ours(usual) and answers(usual)):
         return ""
     _note(usual)
@@ -139,7 +143,7 @@ def _port_to_use() -> int:
             f"no Prefect server answers at {configured}, which PREFECT_API_URL names; start it "
             "there, or leave PREFECT_API_URL unset to have one started here"
         )
-    for url in sorted({noted_server(), _local_url(USUAL_PORT)} - {""}):
+    for url in sorted({noted_server(), _local_url(_usual_port())} - {""}):
         if why := refusal(url):
             say(f"Note: {why}")
     return _free_port()
@@ -151,10 +155,15 @@ def _free_port() -> int:
         # Connections of a server that has just ended keep nobody from listening again.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", USUAL_PORT))
+            probe.bind(("127.0.0.1", _usual_port()))
         except OSError:
             probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _usual_port() -> int:
+    """Prefect's own port: 4200, unless its settings name another."""
+    return int(PREFECT_SERVER_API_PORT.value())
 
 
 def _pid_file() -> Path:

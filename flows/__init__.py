@@ -4,17 +4,33 @@ import os
 import sys
 from signal import SIGINT, SIGTERM, signal
 
+from flows._rooms import find_obstacle, leave_current_folder
+
+
+def end_at_signals() -> None:
+    """End at once on Ctrl-C and SIGTERM: a command that only imports has started nothing.
+
+    Those seconds would otherwise end in a traceback. A command handles both signals itself as soon
+    as it can (`flows/_cli/interruption.py`).
+    """
+    for number in (SIGINT, SIGTERM):
+        signal(number, _leave)
+
 
 def _leave(number: int, frame: object) -> None:
-    """End at once: all that a command does in its first seconds is to import."""
     os.write(2, b"Error: interrupted; nothing was started\n")
     os._exit(128 + number)
 
 
-# Those seconds would otherwise end in a traceback. As Python documents, the first argument is `-m`
-# exactly while the module to run is being located, for which its package is imported: so whoever
-# else imports us (Prefect, tests, a library's user) keeps the signals that they have. A command
-# hears them itself as soon as it can (`flows/_interruption.py`).
-if sys.argv[:1] == ["-m"]:
-    for _number in (SIGINT, SIGTERM):
-        signal(_number, _leave)
+# As Python documents, the first argument is `-m` exactly while the module to run is being located,
+# for which its package is imported. Other importers (Prefect, tests, users of the library) keep
+# their signals and their search path.
+_is_command = sys.argv[:1] == ["-m"]
+if _is_command:
+    end_at_signals()
+    leave_current_folder()
+if _obstacle := find_obstacle():
+    if _is_command:
+        sys.stderr.write(f"Error: {_obstacle}\n")
+        sys.exit(2)
+    raise ImportError(_obstacle, name=__name__)

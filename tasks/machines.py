@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
 
 from domain.cloud.keypairs import ensure_keypair as ensure_uploaded
 from domain.cloud.records import Image, Instance, KeyPair, SecurityGroup, Vxnet
@@ -13,33 +11,18 @@ from domain.cluster.join_tokens import publish_token as accept_token
 from domain.kernel.ensured import Ensured
 from domain.kernel.names import NODES
 from domain.node import boot, f2cadm, install, join, ready
-from domain.node.install import InstallerFile
 from domain.node.launch import GroupWish, launch_missing
 from domain.secrets.pki import BootstrapToken, ca_hash, make_ssh_keypair
 from domain.secrets.userdata import build_userdata
 from tasks.cluster import Cluster
+from tasks.installers import installer_files
 from tasks.shells import open_shell, pin_host_key
 from tasks.steps import report_progress, step
 
-INSTALLERS = Path(__file__).resolve().parent.parent / "installers"
 TOKEN_VALIDITY = timedelta(hours=2)
 
 Roster = Sequence[tuple[str, Instance]]
 """All machines of a cluster, each with its group."""
-
-
-@cache
-def installer_files() -> tuple[InstallerFile, ...]:
-    """All that the installers consist of, as it lies in the project's folder."""
-    return tuple(
-        InstallerFile(
-            path.relative_to(INSTALLERS).as_posix(),
-            path.read_bytes(),
-            0o755 if path.suffix in ("", ".sh") else 0o644,
-        )
-        for path in sorted(INSTALLERS.rglob("*"))
-        if path.is_file()
-    )
 
 
 @step("key pair of {cluster.name}")

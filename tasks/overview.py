@@ -23,6 +23,7 @@ from domain.spec.cluster import ClusterSpec, changed, overlay
 from tasks.cluster import Cluster
 from tasks.control_plane import answers, find_spec, node_versions
 from tasks.credentials import need_credentials
+from tasks.installers import installer_files
 from tasks.steps import run_logger, step
 from tasks.workloads import ui_answers
 
@@ -169,7 +170,12 @@ def check_services(spec: ClusterSpec, stored: ClusterSpec | None) -> tuple[str, 
 
 
 def check(cluster: Cluster) -> Choices:
-    """Check the description against the cloud; reads only, raises as `preflight` does."""
+    """Check the description against the cloud; reads only, raises as `preflight` does.
+
+    Raises:
+        BadRequest: a file that machines are installed with is missing from this installation.
+    """
+    installer_files()
     spec, account = cluster.spec, cluster.account
     choices = preflight(cluster.cloud, spec, cluster.inventory(), bills=account.bills)
     check_sources(spec.access.allowed_cidrs, read_own_address(account.endpoint))

@@ -1,7 +1,6 @@
 """Steps around what runs in a cluster: the nginx demo, and the web UI as a user meets it."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from clients.certificates import read_certificate_end
 from clients.web import fetch_page
@@ -15,11 +14,10 @@ from domain.kernel.waiting import wait_for
 from domain.node import install, kube_ui
 from domain.secrets.pki import make_server_certificate
 from tasks.cluster import Cluster
-from tasks.machines import installer_files
+from tasks.installers import demo_manifest, installer_files
 from tasks.shells import open_shell
 from tasks.steps import report_progress, step
 
-DEMO = Path(__file__).resolve().parent.parent / "installers" / "manifests" / "nginx.yaml"
 UI_DEPLOYMENT = "kube-ui"
 UI_ACCOUNT = "kube-ui-viewer"
 UI_TOKEN_SECONDS = 8 * 3600
@@ -31,7 +29,7 @@ RENEWAL = timedelta(days=30)
 @step("nginx demo of {cluster.name}")
 def ensure_demo(cluster: Cluster) -> Ensured[str]:
     """Run the article's nginx and fetch its page by the public address; the value is the page."""
-    manifests = demo.parse_manifests(DEMO.read_text())
+    manifests = demo.parse_manifests(demo_manifest())
     return demo.ensure_demo(cluster.api(), manifests, cluster.clock)
 
 

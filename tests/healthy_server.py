@@ -1,14 +1,13 @@
 """Something that answers as a Prefect server does when it is asked for its health."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from threading import Thread
 
 import pytest
-
-from blocks import prefect_server
 
 
 class _Healthy(BaseHTTPRequestHandler):
@@ -31,9 +30,6 @@ def healthy_server() -> Iterator[int]:
         thread.join()
 
 
-def give_to(user: int, port: int, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Let the kernel's list of sockets say that this user listens on that port."""
-    header, times = "  sl  local_address rem_address   st", "00000000:00000000 00:00000000 00000000"
-    line = f"   0: 0100007F:{port:04X} 00000000:0000 0A {times} {user:5d}        0 77 1 0 100 0"
-    (folder / "tcp").write_text(f"{header}\n{line}\n")
-    monkeypatch.setattr(prefect_server, "SOCKETS", (folder / "tcp",))
+def be_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the kernel say that this process is not of the user whose servers it has started."""
+    monkeypatch.setattr(os, "getuid", partial(int, os.getuid() + 1))

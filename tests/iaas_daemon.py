@@ -12,7 +12,7 @@ from localcloud.fabric import Fabric
 from localcloud.iaas.http import LONGEST_HEAD, iaas_app
 from localcloud.iaas.service import Iaas
 from localcloud.iaas.signature import Account
-from localcloud.parts import Birth
+from localcloud.parts import Ailment, Birth
 from localcloud.profiles import PROFILES
 
 ACCOUNT = Account("LOCALKEYLOCALKEYLOCA", "local secret")
@@ -28,7 +28,16 @@ class NoMachines:
     async def halt(self, instance_id: str) -> None:
         pass
 
-    async def destroy(self, instance_id: str) -> None:
+    async def destroy(self, disk_id: str) -> None:
+        pass
+
+    async def capture(self, instance_id: str, image_id: str) -> None:
+        pass
+
+    async def fail(self, instance_id: str, ailment: Ailment) -> None:
+        pass
+
+    async def mend(self, instance_id: str, ailment: Ailment) -> None:
         pass
 
 

@@ -11,14 +11,20 @@ import pytest
 import yaml
 from cyclopts import App
 
+from deployments.console import COMMANDS as SUB_COMMANDS
 from domain.spec.alarms import BUILT_IN as ALARMS
 from domain.spec.cluster import ClusterSpec, parse_spec
 from domain.spec.metrics import BUILT_IN as METRICS
+
+pytestmark = pytest.mark.pure
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = (
     "README.md",
     "README.zh-CN.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
     *(f"docs/{f.name}" for f in (ROOT / "docs").glob("*.md")),
 )
 COMMANDS = sorted(file.stem for file in (ROOT / "flows").glob("[!_]*.py"))
@@ -52,13 +58,16 @@ def typed_lines() -> Iterator[str]:
 
 
 def command_lines() -> list[str]:
-    """The words behind `python -m` wherever one of our commands stands."""
+    """A module and its words wherever one of our commands stands."""
+    by_module = {
+        line.partition("python -m ")[2].rstrip('")')
+        for line in typed_lines()
+        if re.search(r"python -m (flows\.|localcloud|deployments\.)", line)
+    }
+    by_name = [line.split() for line in typed_lines() if line.startswith("qingcloud-k8s ")]
+    assert by_name
     return sorted(
-        {
-            line.partition("python -m ")[2].rstrip('")')
-            for line in typed_lines()
-            if re.search(r"python -m (flows\.|localcloud|deployments\.)", line)
-        }
+        by_module | {" ".join([SUB_COMMANDS[name].module, *words]) for _, name, *words in by_name}
     )
 
 

@@ -1,13 +1,12 @@
 """One workplace and one cluster for all acceptance tests; each test puts back what it changes."""
 
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.workplace import Workplace, clean_environment, prefect_server
+from tests.acceptance.workplace import Workplace, clean_environment, free_port, prefect_server
 
 # Commands are started here that hear Ctrl-C, also where a script started the tests in the
 # background: its commands inherit a deaf ear for it.
@@ -18,10 +17,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
     home = tmp_path_factory.mktemp("home")
     environment = clean_environment(home)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    with prefect_server(environment, port, home / "prefect.log") as url:
+    with prefect_server(environment, free_port(), home / "prefect.log") as url:
         place = Workplace(home, environment | {"PREFECT_API_URL": url})
         started = place.run("localcloud", "up", "--profile", "instant")
         assert started.code == 0, started.err

@@ -55,7 +55,7 @@ class Dice:
             spec["nodeSelector"] = self.pick({"zone": "a"}, {"zone": "b"}, {"disk": "ssd"})
         if self.roll(0.5):
             spec["tolerations"] = self.some(2, self._toleration)
-        affinity = {}
+        affinity: Obj = {}
         if self.roll(0.3):
             terms = self.some(2, self._node_term)
             affinity["nodeAffinity"] = {REQUIRED: {"nodeSelectorTerms": terms}}

@@ -1,13 +1,11 @@
 """`make deploy` for several clusters on one Prefect server, and for one that is gone."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.acceptance.workplace import Workplace
+from tests.acceptance.workplace import Workplace, ask
 
 FLOWS = ("autoscale", "monitor", "provision", "scale", "teardown")
 KEYS = {"QINGCLOUD_SECRET_ACCESS_KEY": "s3cret", "QINGCLOUD_ZONE": "pek3"}
@@ -20,17 +18,6 @@ def server(workplace: Workplace) -> Iterator[Workplace]:
     yield workplace
     for one in deployed(workplace).values():
         ask(workplace, f"deployments/{one['id']}", verb="DELETE")
-
-
-def ask(place: Workplace, path: str, document: Any = None, verb: str = "POST") -> Any:
-    request = Request(
-        f"{place.environment['PREFECT_API_URL']}/{path}",
-        data=json.dumps(document or {}).encode(),
-        headers={"Content-Type": "application/json"},
-        method=verb,
-    )
-    with urlopen(request, timeout=30) as reply:
-        return json.loads(reply.read() or "null")
 
 
 def deployed(place: Workplace) -> dict[str, dict[str, Any]]:

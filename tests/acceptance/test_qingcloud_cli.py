@@ -27,7 +27,7 @@ def executable(pytestconfig: pytest.Config) -> Path:
     found = folder / "bin" / "qingcloud"
     if not (folder / "complete").exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", *PACKAGES]
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *PACKAGES]
         installed = subprocess.run(pip, capture_output=True, text=True)
         if installed.returncode:
             pytest.skip(f"no package index: {installed.stderr.strip()[-200:]}")

@@ -7,9 +7,11 @@ is not in it fails, and so does an entry that no longer holds.
 import asyncio
 import random
 
+import pytest
 import yaml
 
 from localcloud.kubernetes.api.app import App
+from localcloud.kubernetes.emulated_plane import EmulatedPlane
 from localcloud.kubernetes.objects.kinds import ENDPOINT_SLICE, ENDPOINTS
 from tests.localcloud.kubernetes.replay.recorded_nodes import VERSION, start_nodes
 from tests.localcloud.kubernetes.replay.replaying import (
@@ -41,6 +43,7 @@ async def replayed(exchanges: list[Exchange]) -> dict[int, list[str]]:
         # The recorded server had a loopback address, which Endpoints may not hold.
         for kind, name in ((ENDPOINTS, "kubernetes"), (ENDPOINT_SLICE, "kubernetes")):
             await cluster.api.request("DELETE", kind.path("default", name))
+        assert isinstance(cluster.plane, EmulatedPlane)
         replay = Replay(App(cluster.plane.server, VERSION, MASTER), clock)
         for exchange in exchanges:
             if differing := await replay.compare(exchange):
@@ -57,7 +60,9 @@ def known_differences() -> dict[int, list[str]]:
     }
 
 
-def test_the_recorded_exchanges_are_answered_as_the_real_server_did(capsys):
+def test_the_recorded_exchanges_are_answered_as_the_real_server_did(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     exchanges = read_exchanges()
     found: dict[int, list[str]] = {}
 

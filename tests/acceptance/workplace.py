@@ -5,6 +5,7 @@ Commands run as a user types them, each in a process of its own.
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from clients.qingcloud import QingCloud
 
@@ -47,6 +48,8 @@ class Done:
 class Workplace:
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
+    program: tuple[str, ...] = (sys.executable, "-m")
+    folder: Path = ROOT
 
     def client(self) -> QingCloud:
         """The cloud, as whoever has an account on it sees it."""
@@ -55,10 +58,10 @@ class Workplace:
         return QingCloud(*(found[f"QINGCLOUD_{name}"] for name in names))
 
     def start(self, *words: str, **more: str) -> subprocess.Popen[str]:
-        """Start `python -m words…` and leave it running."""
+        """Start the program, usually `python -m words…`, and leave it running."""
         return subprocess.Popen(
-            [sys.executable, "-m", *words],
-            cwd=ROOT,
+            [*self.program, *words],
+            cwd=self.folder,
             env=self.environment | more,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -67,7 +70,7 @@ class Workplace:
         )
 
     def run(self, *words: str, **more: str) -> Done:
-        """Run `python -m words…` to its end."""
+        """Run the program, usually `python -m words…`, to its end."""
         process = self.start(*words, **more)
         out, err = process.communicate(timeout=150)
         return Done(process.returncode, out, err)
@@ -82,6 +85,18 @@ class Workplace:
         return sum(n for name, n in calls.items() if not name.startswith(("Describe", "Get")))
 
 
+def ask(place: Workplace, path: str, document: Any = None, verb: str = "POST") -> Any:
+    """One call of the Prefect server's API; its answer."""
+    request = Request(
+        f"{place.environment['PREFECT_API_URL']}/{path}",
+        data=json.dumps(document or {}).encode(),
+        headers={"Content-Type": "application/json"},
+        method=verb,
+    )
+    with urlopen(request, timeout=30) as reply:
+        return json.loads(reply.read() or "null")
+
+
 def clean_environment(home: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ACCOUNT)}
     own = {
@@ -93,14 +108,22 @@ def clean_environment(home: Path) -> dict[str, str]:
     return kept | own
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
-def prefect_server(environment: Mapping[str, str], port: int, log: Path) -> Iterator[str]:
+def prefect_server(
+    environment: Mapping[str, str], port: int, log: Path, python: str = sys.executable
+) -> Iterator[str]:
     """A Prefect server of the tests' own; its API's URL."""
     url = f"http://127.0.0.1:{port}/api"
     with log.open("wb") as stream:
         server = subprocess.Popen(
             [
-                sys.executable,
+                python,
                 "-m",
                 "prefect",
                 "server",

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from blocks import prefect_server
 from blocks.prefect_server import (
     find_running_server,
     owners_of,
@@ -17,7 +16,7 @@ from blocks.prefect_server import (
     server_note,
 )
 from domain.kernel.errors import Unreachable
-from tests.healthy_server import give_to, healthy_server
+from tests.healthy_server import be_another_user, healthy_server
 
 
 @pytest.fixture
@@ -39,19 +38,19 @@ def test_the_noted_server_is_used_while_it_is_ours(port: int) -> None:
 
 
 def test_whoever_took_the_port_of_our_server_does_not_get_our_secrets(
-    port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    give_to(os.getuid() + 1, port, monkeypatch, tmp_path)
+    be_another_user(monkeypatch)
     assert find_running_server() == ""
-    assert f"user id {os.getuid() + 1}" in refusal(f"http://127.0.0.1:{port}/api")
+    assert f"user id {os.getuid() - 1}" in refusal(f"http://127.0.0.1:{port}/api")
     with pytest.raises(Unreachable, match="make server"):
         running_server()
 
 
 def test_a_server_that_is_named_is_used_whosever_it_is(
-    port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    give_to(os.getuid() + 1, port, monkeypatch, tmp_path)
+    be_another_user(monkeypatch)
     url = f"http://localhost:{port}/api"
     with temporary_settings({PREFECT_API_URL: url}):
         assert running_server() == url
@@ -64,10 +63,9 @@ def test_a_named_server_that_does_not_answer_is_not_replaced_by_another(port: in
 
 
 def test_a_system_that_does_not_tell_owners_leaves_us_the_noted_server(
-    port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    port: int, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(prefect_server, "SOCKETS", (tmp_path / "none",))
-    assert find_running_server() == f"http://127.0.0.1:{port}/api"
+    assert find_running_server([tmp_path / "none"]) == f"http://127.0.0.1:{port}/api"
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "no JSON"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from prefect.flows import load_flow_from_entrypoint
+from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.settings.models.server.services import ServerServicesDBVacuumSettings
 from prefect.utilities.schema_tools.validation import validate
 
@@ -26,7 +26,7 @@ def test_each_deployment_has_the_name_of_its_cluster() -> None:
 
 @pytest.mark.parametrize(("name", "item"), NAMED.items(), ids=NAMED)
 def test_a_deployment_gives_parameters_that_its_flow_has(name: str, item: dict[str, Any]) -> None:
-    flow = load_flow_from_entrypoint(item["entrypoint"], use_placeholder_flow=False)
+    flow: Flow[..., Any] = load_flow_from_entrypoint(item["entrypoint"], use_placeholder_flow=False)
     assert flow.name == name
     assert item["parameters"].keys() <= flow.parameters.properties.keys()
     needed = set(flow.parameters.required) - item["parameters"].keys()

@@ -1,27 +1,27 @@
 """The commands of this room: what they are asked, which server they take, how they end."""
 
-import os
 import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_API_PORT, temporary_settings
 
 from blocks.prefect_server import answers, noted_server
 from deployments import server
 from deployments._command import run
-from tests.healthy_server import give_to, healthy_server
+from tests.healthy_server import be_another_user, healthy_server
 
 
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[int]:
     """The port on which Prefect usually answers, with a server that nobody has noted."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    with healthy_server() as port, temporary_settings(restore_defaults={PREFECT_API_URL}):
-        monkeypatch.setattr(server, "USUAL_PORT", port)
-        yield port
+    with healthy_server() as port:
+        usual = {PREFECT_SERVER_API_PORT: port}
+        with temporary_settings(usual, restore_defaults={PREFECT_API_URL}):
+            yield port
 
 
 def ended(module: str, *words: str) -> int:
@@ -59,10 +59,9 @@ def test_a_server_that_this_user_has_started_is_taken_and_noted(
 def test_a_server_of_another_user_is_not_taken_and_that_is_said(
     port: int,
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    give_to(os.getuid() + 1, port, monkeypatch, tmp_path)
+    be_another_user(monkeypatch)
     assert ended("server", "status") == 1
     assert "no Prefect server of yours answers" in capsys.readouterr().err
     assert server._port_to_use() != port
@@ -93,13 +92,11 @@ def test_a_named_server_of_this_machine_is_started_where_it_is_named(port: int, 
         assert server._port_to_use() == port + 1
 
 
-def test_a_server_that_has_just_ended_leaves_its_port_to_the_next(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_server_that_has_just_ended_leaves_its_port_to_the_next() -> None:
     with healthy_server() as port:
         assert answers(f"http://127.0.0.1:{port}/api")  # a connection that lingers afterwards
-    monkeypatch.setattr(server, "USUAL_PORT", port)
-    assert server._free_port() == port
+    with temporary_settings({PREFECT_SERVER_API_PORT: port}):
+        assert server._free_port() == port
 
 
 def test_a_server_that_is_no_prefect_server_after_all_is_told_in_one_sentence(

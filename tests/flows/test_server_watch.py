@@ -13,7 +13,7 @@ from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_se
 
 from blocks.prefect_server import server_note
 from flows._cli.server import _served_by, listens, prefect_server, watched
-from tests.healthy_server import give_to, healthy_server
+from tests.healthy_server import be_another_user, healthy_server
 
 RUN = """
 import sys
@@ -107,7 +107,7 @@ def test_a_command_says_that_the_server_where_ours_was_is_another_users(
         url = f"http://127.0.0.1:{port}/api"
         server_note().parent.mkdir(parents=True)
         server_note().write_text(json.dumps({"api_url": url}))
-        give_to(os.getuid() + 1, port, monkeypatch, tmp_path)
+        be_another_user(monkeypatch)
         with prefect_server(said.append, debug=False):
             assert PREFECT_API_URL.value() is None
     assert [url in words and "another user's" in words for words in said] == [True]

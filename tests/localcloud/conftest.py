@@ -1,7 +1,8 @@
 from collections.abc import Iterator
 
 import pytest
-from vendor_client import Connections
+
+from tests.localcloud.vendor_client import Connections
 
 
 @pytest.fixture

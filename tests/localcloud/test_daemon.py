@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from vendor_client import Connections, connect
 
 from localcloud.home import Home
+from tests.localcloud.vendor_client import Connections, connect
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEADLINE = 90

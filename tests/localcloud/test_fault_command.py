@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from vendor_client import Connections, connect
 
 from localcloud.home import Home, Running
 from localcloud.iaas.faults.kinds import KINDS
+from tests.localcloud.vendor_client import Connections, connect
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILE = """\

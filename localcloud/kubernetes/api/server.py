@@ -48,7 +48,7 @@ from localcloud.kubernetes.objects.failures import (
 from localcloud.kubernetes.objects.kinds import Kind
 from localcloud.kubernetes.objects.registry import Registry
 from localcloud.kubernetes.objects.store import Store, Stored, TooOld
-from localcloud.kubernetes.objects.watching import Watch
+from localcloud.kubernetes.objects.watching import BACKLOG, Watch
 
 NO_OWNERS = (
     "no field has an owner here: nothing conflicts, and what the manifest no longer names stays; "
@@ -72,6 +72,7 @@ class ApiServer:
         self.authorizer = authorizer
         self.tokens = tokens
         self._proxy = proxy
+        self.backlog = BACKLOG  # of each watch that begins from now on
 
     async def handle(self, call: Call) -> Answer:
         """Answer one call.
@@ -156,7 +157,9 @@ class ApiServer:
         seconds = whole_number(call, "timeoutSeconds") or None
         bookmarks = call.query.get("allowWatchBookmarks") in ("true", "1")
         selection = selection_of(kind, call, target)
-        watch = Watch(self.store, selection)  # it hears from here on: nothing below may fail
+        watch = Watch(
+            self.store, selection, self.backlog
+        )  # it hears from here on: nothing below may fail
         first: list[Stored] = []
         failure: ApiFailure | None = None
         if initial or version in ("", "0"):

@@ -74,9 +74,14 @@ class Overflowed(Exception):
 
 
 class Watch:
-    """A reader of changes. It hears from the moment it is made until `close`."""
+    """A reader of changes. It hears from the moment it is made until `close`.
 
-    def __init__(self, store: Store, selection: Selection) -> None:
+    Args:
+        backlog: events that the reader may be behind before its watch ends.
+    """
+
+    def __init__(self, store: Store, selection: Selection, backlog: int = BACKLOG) -> None:
+        self._backlog = backlog
         self._store = store
         self._kind = selection.kind
         self._matches = Matcher(selection)
@@ -124,7 +129,7 @@ class Watch:
         event = self._event(change)
         if event is None:
             return
-        if len(self._events) >= BACKLOG:
+        if len(self._events) >= self._backlog:
             self._overflowed = True
             self._store.unlisten(self._kind, self._hear)
         else:

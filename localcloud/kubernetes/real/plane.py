@@ -46,14 +46,23 @@ class RealPlane:
 
     Args:
         folder: of this plane alone; holds keys and etcd's data.
+        patience: seconds until the API server must be ready.
     """
 
-    def __init__(self, config: PlaneConfig, clock: Clock, assets: Assets, folder: Path) -> None:
+    def __init__(
+        self,
+        config: PlaneConfig,
+        clock: Clock,
+        assets: Assets,
+        folder: Path,
+        patience: float = START_PATIENCE,
+    ) -> None:
         self.config = config
         self.ca_hash = hash_of_ca(config.ca_certificate)
         self._clock = clock
         self._assets = assets
         self._folder = folder
+        self._patience = patience
         self._layout: Layout | None = None
         self._programs: list[Program] = []
         self._clients: dict[User, HttpsClient] = {}
@@ -204,7 +213,7 @@ class RealPlane:
     async def _wait_until_ready(self) -> None:
         api, last = self.client(MASTERS), "nothing was heard"
         try:
-            async with asyncio.timeout(START_PATIENCE):
+            async with asyncio.timeout(self._patience):
                 while True:
                     try:
                         if await api.request("GET", "/readyz") == "ok":
@@ -214,7 +223,7 @@ class RealPlane:
                     await asyncio.sleep(LOOK_AGAIN)
         except TimeoutError as error:
             raise PlaneFailed(
-                f"the API server of {self.config.name} was not ready after {START_PATIENCE:g} s: "
+                f"the API server of {self.config.name} was not ready after {self._patience:g} s: "
                 f"{last}; its log is {self._folder / 'kube-apiserver.log'}"
             ) from error
 

@@ -26,15 +26,22 @@ class Program:
 
     Args:
         pause: seconds until then; longer from time to time for one that cannot live.
+        grace: seconds from SIGTERM to SIGKILL.
     """
 
     def __init__(
-        self, name: str, command: list[str], log_file: Path, pause: float = RESTART_AFTER
+        self,
+        name: str,
+        command: list[str],
+        log_file: Path,
+        pause: float = RESTART_AFTER,
+        grace: float = GRACE,
     ) -> None:
         self.name = name
         self._command = command
         self._log_file = log_file
         self._pause = pause
+        self._grace = grace
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -65,7 +72,7 @@ class Program:
         with suppress(ProcessLookupError):
             process.terminate()
         try:
-            async with asyncio.timeout(GRACE):
+            async with asyncio.timeout(self._grace):
                 await process.wait()
         except TimeoutError:
             log.warning("%s (%d) does not end and is killed", self.name, process.pid)

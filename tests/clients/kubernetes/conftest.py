@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from canned_apiserver import DAY, NOW, Apiserver
 
 from clients.kubernetes import ClusterClient
 from domain.secrets.kubeconfig import ClusterAccess
 from domain.secrets.pki import ADMINS, CertifiedKey, make_client_certificate, make_cluster_ca
+from tests.clients.kubernetes.canned_apiserver import DAY, NOW, Apiserver
 
 
 @pytest.fixture(scope="session")

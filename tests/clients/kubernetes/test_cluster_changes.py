@@ -5,7 +5,6 @@ import json
 from typing import Any
 
 import pytest
-from canned_apiserver import Answer, Apiserver
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from clients.kubernetes import ClusterClient
 from clients.kubernetes.manifests import covers, normalised
 from domain.cluster.api import Pod
 from domain.kernel.errors import ApiRejected, InvalidSpec, NotFound, TemporaryError, UnknownOutcome
+from tests.clients.kubernetes.canned_apiserver import Answer, Apiserver
 
 RCS = "/api/v1/namespaces/default/replicationcontrollers"
 RC = {

@@ -69,7 +69,7 @@ def test_a_pod_requests_what_the_scheduler_counts(spec: dict[str, Any], cpu: flo
 
 
 def test_pods_without_a_node_or_finished_ones_take_up_nothing() -> None:
-    asking = {"containers": [container("1", "64Mi")]}
+    asking: dict[str, Any] = {"containers": [container("1", "64Mi")]}
     pods = [pod(**asking), pod(node="", **asking), pod(phase="Succeeded", **asking)]
     assert add_requests(pods) == {"n1": Requests(1.0, 64.0 * MIB)}
 

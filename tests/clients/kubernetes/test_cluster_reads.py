@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from canned_apiserver import Answer, Apiserver
 
 from clients.kubernetes import ClusterClient
 from clients.kubernetes.records import count_by_node
 from domain.kernel.errors import ApiRejected, NotFound, TemporaryError
+from tests.clients.kubernetes.canned_apiserver import Answer, Apiserver
 
 NODE, OTHER = "192.168.100.3", "192.168.100.5"
 POD = {"metadata": {"namespace": "default", "name": "p", "uid": "u"}}

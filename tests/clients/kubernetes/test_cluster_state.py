@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from canned_apiserver import Answer, Apiserver
 
 from clients.kubernetes import ClusterClient
 from domain.autoscaling.see.placement import Operator, Requirement, Spread, Taint, Toleration
 from domain.autoscaling.see.snapshot import Budget, Resources
 from domain.autoscaling.see.state import ClusterState, Marked
 from domain.kernel.errors import TemporaryError
+from tests.clients.kubernetes.canned_apiserver import Answer, Apiserver
 
 PODS = "/api/v1/pods"
 WAITING = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from canned_apiserver import Answer, Apiserver
 
 from clients.kubernetes import ClusterClient
 from domain.kernel.errors import ApiRejected, ClusterError, InvalidSpec, NotFound, TemporaryError
 from domain.secrets.kubeconfig import ClusterAccess
 from domain.secrets.pki import make_cluster_ca
+from tests.clients.kubernetes.canned_apiserver import Answer, Apiserver
 
 
 def make_answer(status: int, body: Any, content_type: str = "application/json") -> Answer:

@@ -1,9 +1,9 @@
 from collections.abc import Iterator
 
 import pytest
-from canned_cloud import KEY, SECRET, CannedCloud
 
 from clients.qingcloud import QingCloud
+from tests.clients.qingcloud.canned_cloud import KEY, SECRET, CannedCloud
 
 
 @pytest.fixture

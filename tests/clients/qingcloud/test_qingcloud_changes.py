@@ -4,12 +4,12 @@ import base64
 from collections.abc import Callable
 
 import pytest
-from canned_cloud import CannedCloud, ok
 
 from clients.qingcloud import QingCloud
 from domain.cloud.records import InstanceSpec, Launch, ListenerSpec, PortForwardSpec, RuleSpec
 from domain.kernel.errors import UnknownOutcome
 from domain.spec.prices import Billing
+from tests.clients.qingcloud.canned_cloud import CannedCloud, ok
 
 MACHINES = InstanceSpec(
     name="k8s.demo.k8s-node",

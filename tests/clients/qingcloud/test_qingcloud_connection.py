@@ -7,13 +7,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from canned_cloud import KEY, SECRET, Answer, CannedCloud, Request, ok, signature_of
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from clients.qingcloud import QingCloud
 from domain.kernel.errors import AccessDenied, InvalidSpec, Unreachable
+from tests.clients.qingcloud.canned_cloud import (
+    KEY,
+    SECRET,
+    Answer,
+    CannedCloud,
+    Request,
+    ok,
+    signature_of,
+)
 
 
 def test_the_canned_cloud_signs_as_the_documents_do() -> None:

@@ -4,7 +4,6 @@ import traceback
 from collections.abc import Callable
 
 import pytest
-from canned_cloud import KEY, SECRET, Answer, CannedCloud, ok, refused
 
 from clients.qingcloud import QingCloud
 from clients.qingcloud.errors import MEANINGS
@@ -22,6 +21,7 @@ from domain.kernel.errors import (
     UnknownOutcome,
     Unreachable,
 )
+from tests.clients.qingcloud.canned_cloud import KEY, SECRET, Answer, CannedCloud, ok, refused
 
 LEASE = "PermissionDenied, resource [eip-1] lease info not ready yet, please try later"
 BUSY = "PermissionDenied, resource [rtr-1] is [updating], please try later"

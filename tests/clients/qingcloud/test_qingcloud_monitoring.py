@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from canned_cloud import CannedCloud, Request, ok, refused
 
 from clients.qingcloud import QingCloud
 from clients.qingcloud.monitoring import unpack
 from domain.cloud.records import Instance, InstanceStatus
 from domain.observe.metrics.cloud import Reading
+from tests.clients.qingcloud.canned_cloud import CannedCloud, Request, ok, refused
 
 EPOCH = 1_391_854_500
 START = datetime.fromtimestamp(EPOCH, UTC)

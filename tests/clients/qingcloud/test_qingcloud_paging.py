@@ -1,10 +1,10 @@
 """Lists of more than one page, and lists by id."""
 
 import pytest
-from canned_cloud import Answer, CannedCloud, Request, Script, ok, refused
 
 from clients.qingcloud import QingCloud
 from domain.kernel.errors import TemporaryError
+from tests.clients.qingcloud.canned_cloud import Answer, CannedCloud, Request, Script, ok, refused
 
 
 def job(number: int) -> dict[str, object]:

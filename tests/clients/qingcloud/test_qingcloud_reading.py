@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from canned_cloud import Answer, CannedCloud, ok, refused
 
 from clients.qingcloud import QingCloud
 from domain.cloud.records import (
@@ -35,6 +34,7 @@ from domain.cloud.records import (
 )
 from domain.kernel.errors import FinalError, NotFound, UnknownOutcome
 from domain.spec.prices import Billing
+from tests.clients.qingcloud.canned_cloud import Answer, CannedCloud, ok, refused
 
 CASES = Path(__file__).parents[2] / "cases" / "qingcloud"
 LIVING_INSTANCE = {"status.1": "pending", "status.2": "running", "status.3": "stopped"}

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgres_server import find_programs, running, servant
 from sqlalchemy import create_engine, text
 
 from clients.samples import SampleStore
+from tests.clients.samples.postgres_server import find_programs, running, servant
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, event, inspect, text
 
-from clients import database as module
 from clients.samples import SampleStore
 from domain.kernel.errors import FinalError, InvalidSpec, TemporaryError
 from domain.observe.metrics.records import COLUMNS, Gap, Sample, Trouble, Window, WindowStatistics
@@ -225,12 +224,9 @@ def statements_of(store: SampleStore) -> list[tuple[str, Any]]:
     return asked
 
 
-def test_a_locked_file_is_a_temporary_error_and_works_again_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.1)
+def test_a_locked_file_is_a_temporary_error_and_works_again_later(tmp_path: Path) -> None:
     file = tmp_path / "samples.db"
-    with SampleStore(f"sqlite:///{file}") as store:
+    with SampleStore(f"sqlite:///{file}", patience=0.1) as store:
         store.add([sample()])
         with locked(file), pytest.raises(TemporaryError, match=r"does not answer: database is lo"):
             store.add([sample(minute=1)])
@@ -238,12 +234,9 @@ def test_a_locked_file_is_a_temporary_error_and_works_again_later(
         assert len(store.frame(HOUR)) == 2
 
 
-def test_a_locked_table_of_postgresql_is_a_temporary_error(
-    postgres: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 1)
+def test_a_locked_table_of_postgresql_is_a_temporary_error(postgres: str) -> None:
     engine = create_engine(postgres)
-    with SampleStore(postgres) as store:
+    with SampleStore(postgres, patience=0.1) as store:
         store.add([sample()])
         with engine.begin() as connection:
             connection.execute(text("LOCK TABLE samples IN ACCESS EXCLUSIVE MODE"))

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ssh_servers import Loop, Server
 
 from domain.secrets.pki import make_ssh_keypair
+from tests.clients.ssh.ssh_servers import Loop, Server
 
 
 @pytest.fixture

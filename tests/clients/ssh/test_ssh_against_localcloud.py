@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ssh_servers import Loop
 
 from clients.ssh import SshMachine, SshTarget
 from domain.kernel.errors import HostKeyMismatch, TemporaryError
@@ -17,6 +16,7 @@ from localcloud.kubernetes.planes import Planes
 from localcloud.machines.host import Machines
 from localcloud.parts import Birth, Userdata, UserdataKind
 from localcloud.profiles import PROFILES
+from tests.clients.ssh.ssh_servers import Loop
 from tests.loopback_door import LoopbackDoor
 
 VPC, MASTER, NODE = "rtr-1", "192.168.1.2", "192.168.1.3"

@@ -4,11 +4,11 @@ import asyncio
 import threading
 
 import pytest
-from ssh_servers import Loop, Process, Server
 
 from clients.ssh import SshMachine
 from clients.ssh.streams import Stream
 from domain.kernel.errors import TemporaryError, WaitTimedOut
+from tests.clients.ssh.ssh_servers import Loop, Process, Server
 
 
 def test_both_streams_and_the_exit_code_come_back(server: Server) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ssh_servers import Server
 
 from clients.ssh import SshMachine
 from domain.kernel.errors import CredentialsMissing, FinalError, HostKeyMismatch, TemporaryError
 from domain.secrets.hostkeys import fingerprint
 from domain.secrets.pki import make_ssh_keypair
+from tests.clients.ssh.ssh_servers import Server
 
 
 def test_the_pinned_machine_is_accepted(server: Server) -> None:

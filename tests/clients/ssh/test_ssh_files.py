@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ssh_servers import Loop, Server
 
 from clients.ssh import SshMachine
 from domain.kernel.errors import FinalError, NotFound, TemporaryError
+from tests.clients.ssh.ssh_servers import Loop, Server
 
 SUDO = """#!/bin/bash
 shift 2

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scaling_makers import make_node
 
 from domain.autoscaling.decide.evaluation import decide
 from domain.autoscaling.decision import Decision, Hold, Reason, ScaleIn, ScaleOut
@@ -17,6 +16,7 @@ from domain.autoscaling.replay.world import World
 from domain.autoscaling.see.snapshot import SeenNode, SeenPod, Snapshot
 from domain.spec.presets import PRESETS
 from domain.spec.scaling import ScalingPolicy
+from tests.domain.autoscaling.scaling_makers import make_node
 
 MINUTE = 60.0
 MINIMUM, MAXIMUM = 1, 8

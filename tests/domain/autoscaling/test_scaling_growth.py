@@ -4,7 +4,15 @@ from dataclasses import replace
 from datetime import time, timedelta
 
 import pytest
-from scaling_makers import (
+
+from domain.autoscaling.decide.evaluation import decide
+from domain.autoscaling.decision import Hold, Reason, ScaleOut
+from domain.autoscaling.memory.memory import Act
+from domain.autoscaling.memory.remembering import act_done, launch_failed
+from domain.autoscaling.see.snapshot import Resources, Snapshot, Template
+from domain.spec.conditions import Comparator, Statistic
+from domain.spec.scaling import MetricRule, ScalingPolicy, ScheduleWindow
+from tests.domain.autoscaling.scaling_makers import (
     ADD,
     NOON,
     POLICY,
@@ -20,14 +28,6 @@ from scaling_makers import (
     with_machine,
     with_node,
 )
-
-from domain.autoscaling.decide.evaluation import decide
-from domain.autoscaling.decision import Hold, Reason, ScaleOut
-from domain.autoscaling.memory.memory import Act
-from domain.autoscaling.memory.remembering import act_done, launch_failed
-from domain.autoscaling.see.snapshot import Resources, Snapshot, Template
-from domain.spec.conditions import Comparator, Statistic
-from domain.spec.scaling import MetricRule, ScalingPolicy, ScheduleWindow
 
 ADDS_TWO = ADD.model_copy(update={"step": 2})
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from scaling_makers import NOON, POLICY, make_line, make_node, make_pods, make_snapshot, quiet
 
 from domain.autoscaling.decide.evaluation import decide
 from domain.autoscaling.decide.explanation import ADVICE, explain
@@ -19,6 +18,15 @@ from domain.autoscaling.memory.remembering import (
     removal_failed,
 )
 from domain.spec.scaling import LowUse, MetricRule, ScalingPolicy
+from tests.domain.autoscaling.scaling_makers import (
+    NOON,
+    POLICY,
+    make_line,
+    make_node,
+    make_pods,
+    make_snapshot,
+    quiet,
+)
 
 MINUTE = timedelta(minutes=1)
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scaling_makers import SIZE, TEMPLATE, make_node, make_pods
 
 from domain.autoscaling.fit.packing import Misfit, Packed, Room, pack, place_of_node
 from domain.autoscaling.see.placement import (
@@ -18,6 +17,7 @@ from domain.autoscaling.see.placement import (
     Toleration,
 )
 from domain.autoscaling.see.snapshot import Resources, SeenNode, SeenPod, Template
+from tests.domain.autoscaling.scaling_makers import SIZE, TEMPLATE, make_node, make_pods
 
 WEB = (Requirement("app", Operator.IN, ("web",)),)
 ZONE = "topology.kubernetes.io/zone"

@@ -6,7 +6,6 @@ from typing import get_args
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from scaling_makers import SIZE
 
 from domain.autoscaling.decide.evaluation import decide
 from domain.autoscaling.decision import Hold, Reason, ScaleOut
@@ -18,6 +17,7 @@ from domain.autoscaling.see.snapshot import Resources, SeenPod
 from domain.spec.conditions import Comparator
 from domain.spec.presets import PRESETS
 from domain.spec.scaling import LowUse, MetricRule, RuleStatistic, ScalingPolicy
+from tests.domain.autoscaling.scaling_makers import SIZE
 
 
 @pytest.mark.parametrize("boot_minutes", [1, 3, 5, 10])

@@ -6,16 +6,6 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scaling_makers import (
-    NOON,
-    TEMPLATE,
-    decide_calmly,
-    make_node,
-    make_pods,
-    make_snapshot,
-    with_machine,
-    with_node,
-)
 
 from domain.autoscaling.decision import ScaleIn, ScaleOut
 from domain.autoscaling.fit.packing import Misfit, Packed, Place, Room, pack, place_of_node
@@ -29,6 +19,16 @@ from domain.autoscaling.see.placement import (
     Taint,
 )
 from domain.autoscaling.see.snapshot import Resources, SeenNode, SeenPod
+from tests.domain.autoscaling.scaling_makers import (
+    NOON,
+    TEMPLATE,
+    decide_calmly,
+    make_node,
+    make_pods,
+    make_snapshot,
+    with_machine,
+    with_node,
+)
 
 WEB = (Requirement("app", Operator.IN, ("web",)),)
 ZONE = "zone"

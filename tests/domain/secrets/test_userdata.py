@@ -14,6 +14,8 @@ from domain.secrets.hostkeys import MAKE_OWN_HOST_KEY, USE_OWN_HOST_KEY, fingerp
 from domain.secrets.pki import SshKeyPair, make_ssh_keypair
 from domain.secrets.userdata import build_userdata
 
+pytestmark = pytest.mark.local  # bash runs what a machine runs
+
 SYSTEMCTL = """#!/bin/bash
 echo "$*" >> "$SYSROOT/systemctl.log"
 [[ "$2" == "${SERVICE:-ssh}" ]]

@@ -192,7 +192,7 @@ def test_a_remembering_cloud_reads_what_the_cloud_reads(world: World) -> None:
     world.provision()
     cluster.look_again()
     first = cluster.inventory()
-    known = cast(Cloud, cluster.cloud)
+    known = cluster.cloud
     assert cluster.inventory() == inventory(world)
     known.delete_tags([first.tag.id] if first.tag else [])
     assert cluster.inventory() == inventory(world) == replace(first, tag=None)

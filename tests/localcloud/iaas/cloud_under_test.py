@@ -11,8 +11,6 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
-from vendor_client import Connections, connect
-
 from localcloud.clock import Clock, WallClock
 from localcloud.database import Database
 from localcloud.fabric import Fabric
@@ -25,6 +23,7 @@ from localcloud.iaas.signature import Account
 from localcloud.parts import Ailment, Birth
 from localcloud.profiles import PROFILES, Profile
 from localcloud.serving import bind_loopback, make_server
+from tests.localcloud.vendor_client import Connections, connect
 
 T = TypeVar("T")
 KEY_ID, SECRET = "TESTKEY", "a secret"

@@ -1,7 +1,8 @@
 from collections.abc import Iterator
 
 import pytest
-from cloud_under_test import CloudUnderTest, serve_cloud
+
+from tests.localcloud.iaas.cloud_under_test import CloudUnderTest, serve_cloud
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from cloud_under_test import IMAGE, CloudUnderTest, eventually
+from tests.localcloud.iaas.cloud_under_test import IMAGE, CloudUnderTest, eventually
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKHEgxqVHbBbDwvnLJOcnBBOpeIOLV8Fcy6eQXKqQxZ0 me"
 

@@ -4,10 +4,9 @@ import http.client
 import json
 from datetime import UTC, datetime
 
-from cloud_under_test import KEY_ID, SECRET, CloudUnderTest
-
 from localcloud.clock import stamp
 from localcloud.iaas.signature import sign
+from tests.localcloud.iaas.cloud_under_test import KEY_ID, SECRET, CloudUnderTest
 
 
 def signed(

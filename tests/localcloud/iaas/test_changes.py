@@ -6,8 +6,16 @@ from functools import partial
 from typing import Any
 
 import pytest
-from cloud_under_test import CloudUnderTest, HeldClock, eventually, serve_cloud, visit
-from network_under_test import (
+
+from localcloud.profiles import PROFILES
+from tests.localcloud.iaas.cloud_under_test import (
+    CloudUnderTest,
+    HeldClock,
+    eventually,
+    serve_cloud,
+    visit,
+)
+from tests.localcloud.iaas.network_under_test import (
     forward,
     listen,
     machine_request,
@@ -21,8 +29,6 @@ from network_under_test import (
     private_ip,
     run_machines,
 )
-
-from localcloud.profiles import PROFILES
 
 
 def refused(cloud: CloudUnderTest, action: str, **body: Any) -> str:

@@ -8,7 +8,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from cloud_under_test import (
+
+from localcloud.iaas.faults.fault import BadFault
+from localcloud.iaas.faults.kinds import KINDS, read_fault
+from localcloud.parts import Ailment
+from localcloud.profiles import PROFILES
+from tests.localcloud.iaas.cloud_under_test import (
     SECRET,
     CloudUnderTest,
     HeldClock,
@@ -16,7 +21,7 @@ from cloud_under_test import (
     serve_cloud,
     visit,
 )
-from network_under_test import (
+from tests.localcloud.iaas.network_under_test import (
     forward,
     machine_request,
     make_eip,
@@ -27,12 +32,7 @@ from network_under_test import (
     private_ip,
     run_machines,
 )
-from requests_by_hand import exchange_bytes, signed
-
-from localcloud.iaas.faults.fault import BadFault
-from localcloud.iaas.faults.kinds import KINDS, read_fault
-from localcloud.parts import Ailment
-from localcloud.profiles import PROFILES
+from tests.localcloud.iaas.requests_by_hand import exchange_bytes, signed
 
 TAG = {"tag_name": "demo"}
 PAUSE = 0.2

@@ -4,10 +4,20 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from cloud_under_test import IMAGE, CloudUnderTest, HeldClock, eventually, serve_cloud
-from network_under_test import machine_request, make_keypair, make_vpc, run_machines
-
 from localcloud.profiles import PROFILES
+from tests.localcloud.iaas.cloud_under_test import (
+    IMAGE,
+    CloudUnderTest,
+    HeldClock,
+    eventually,
+    serve_cloud,
+)
+from tests.localcloud.iaas.network_under_test import (
+    machine_request,
+    make_keypair,
+    make_vpc,
+    run_machines,
+)
 
 
 def make_stopped_machine(cloud: CloudUnderTest, **changes: Any) -> str:

@@ -4,8 +4,9 @@ import socket
 from typing import Any
 
 import pytest
-from cloud_under_test import CloudUnderTest, serve_cloud, visit
-from network_under_test import (
+
+from tests.localcloud.iaas.cloud_under_test import CloudUnderTest, serve_cloud, visit
+from tests.localcloud.iaas.network_under_test import (
     Network,
     forward,
     listen,

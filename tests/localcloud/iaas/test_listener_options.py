@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from cloud_under_test import CloudUnderTest, eventually
-from network_under_test import make_balancer, make_eip, make_vpc, run_machines
-from web_under_test import WebServer, serve
 
 from localcloud.iaas.errors import Refusal
 from localcloud.iaas.health import Health, HealthCheck, read_health_check
 from localcloud.iaas.http_routing import Head
 from localcloud.iaas.stickiness import read_stickiness
+from tests.localcloud.iaas.cloud_under_test import CloudUnderTest, eventually
+from tests.localcloud.iaas.network_under_test import make_balancer, make_eip, make_vpc, run_machines
+from tests.localcloud.iaas.web_under_test import WebServer, serve
 
 PORT = 8080
 

@@ -9,8 +9,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from cloud_under_test import IMAGE, CloudUnderTest, serve_cloud
-from network_under_test import (
+
+from localcloud.iaas.actions import ACTIONS
+from tests.localcloud.iaas.cloud_under_test import IMAGE, CloudUnderTest, serve_cloud
+from tests.localcloud.iaas.network_under_test import (
     Network,
     forward,
     listen,
@@ -19,9 +21,7 @@ from network_under_test import (
     make_network,
     run_machines,
 )
-from requests_by_hand import exchange, exchange_bytes, signed
-
-from localcloud.iaas.actions import ACTIONS
+from tests.localcloud.iaas.requests_by_hand import exchange, exchange_bytes, signed
 
 NAMES = """
 attachment_content bandwidth billing_mode count cpu disabled eip encrypt_method hostname image_id

@@ -7,13 +7,24 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from cloud_under_test import CloudUnderTest, HeldClock, eventually, serve_cloud
-from network_under_test import listen, make_balancer, make_eip, make_vpc, run_machines
 from qingcloud.iaas.monitor import MonitorProcessor
 
 from localcloud.clock import stamp
 from localcloud.iaas.load import Value
 from localcloud.iaas.readings import STEPS, pack
+from tests.localcloud.iaas.cloud_under_test import (
+    CloudUnderTest,
+    HeldClock,
+    eventually,
+    serve_cloud,
+)
+from tests.localcloud.iaas.network_under_test import (
+    listen,
+    make_balancer,
+    make_eip,
+    make_vpc,
+    run_machines,
+)
 
 AGE = timedelta(days=40)
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from cloud_under_test import CloudUnderTest
-from network_under_test import make_balancer, make_eip, make_vpc, run_machines
-from web_under_test import WebServer, serve
+
+from tests.localcloud.iaas.cloud_under_test import CloudUnderTest
+from tests.localcloud.iaas.network_under_test import make_balancer, make_eip, make_vpc, run_machines
+from tests.localcloud.iaas.web_under_test import WebServer, serve
 
 PORT = 80
 

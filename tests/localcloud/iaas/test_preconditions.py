@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from cloud_under_test import IMAGE, CloudUnderTest, serve_cloud
-from network_under_test import (
+
+from localcloud.profiles import PROFILES
+from tests.localcloud.iaas.cloud_under_test import IMAGE, CloudUnderTest, serve_cloud
+from tests.localcloud.iaas.network_under_test import (
     PUBLIC_KEY,
     Network,
     forward,
@@ -19,8 +21,6 @@ from network_under_test import (
     make_network,
     run_machines,
 )
-
-from localcloud.profiles import PROFILES
 
 
 @dataclass(frozen=True)

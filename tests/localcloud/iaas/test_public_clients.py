@@ -6,8 +6,17 @@ from operator import attrgetter
 from pathlib import Path
 
 import pytest
-from cloud_under_test import CloudUnderTest, HeldClock, eventually, serve_cloud, visit
-from network_under_test import (
+
+from localcloud.iaas.actions.volumes import RESIZE
+from localcloud.profiles import PROFILES
+from tests.localcloud.iaas.cloud_under_test import (
+    CloudUnderTest,
+    HeldClock,
+    eventually,
+    serve_cloud,
+    visit,
+)
+from tests.localcloud.iaas.network_under_test import (
     forward,
     listen,
     machine_request,
@@ -20,9 +29,6 @@ from network_under_test import (
     private_ip,
     run_machines,
 )
-
-from localcloud.iaas.actions.volumes import RESIZE
-from localcloud.profiles import PROFILES
 
 
 def test_limit_of_none_is_the_usual_one(cloud: CloudUnderTest) -> None:

@@ -7,8 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud_under_test import CloudUnderTest, HeldClock, eventually, serve_cloud
-from network_under_test import make_balancer, make_vpc, run_machines
+
+from tests.localcloud.iaas.cloud_under_test import (
+    CloudUnderTest,
+    HeldClock,
+    eventually,
+    serve_cloud,
+)
+from tests.localcloud.iaas.network_under_test import make_balancer, make_vpc, run_machines
 
 DAYS_BACK = timedelta(days=3)
 """How far the clock starts behind: requests may be signed in the future, but not in the past."""

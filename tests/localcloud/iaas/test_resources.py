@@ -2,9 +2,11 @@
 
 import base64
 
-from cloud_under_test import IMAGE, CloudUnderTest, eventually
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
-from network_under_test import (
+
+from localcloud.parts import UserdataKind
+from tests.localcloud.iaas.cloud_under_test import IMAGE, CloudUnderTest, eventually
+from tests.localcloud.iaas.network_under_test import (
     PUBLIC_KEY,
     forward,
     listen,
@@ -17,8 +19,6 @@ from network_under_test import (
     private_ip,
     run_machines,
 )
-
-from localcloud.parts import UserdataKind
 
 
 def test_whole_network_comes_and_goes_without_a_trace(cloud: CloudUnderTest) -> None:

@@ -12,9 +12,17 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
-from cloud_under_test import CloudUnderTest, eventually, serve_cloud, visit
-from cloud_under_test import HeldClock as LongSleepsHeld
-from network_under_test import (
+
+from localcloud.addresses import PublicAddresses
+from localcloud.clock import WallClock
+from localcloud.iaas.documents import from_document, snapshot, to_document
+from localcloud.iaas.jobs import Job
+from localcloud.iaas.lifecycle import CONTINUATIONS
+from localcloud.iaas.records import Resource, Volume
+from localcloud.parts import Ailment
+from tests.localcloud.iaas.cloud_under_test import CloudUnderTest, eventually, serve_cloud, visit
+from tests.localcloud.iaas.cloud_under_test import HeldClock as LongSleepsHeld
+from tests.localcloud.iaas.network_under_test import (
     forward,
     listen,
     machine_request,
@@ -28,15 +36,7 @@ from network_under_test import (
     private_ip,
     run_machines,
 )
-from web_under_test import make_certificate
-
-from localcloud.addresses import PublicAddresses
-from localcloud.clock import WallClock
-from localcloud.iaas.documents import from_document, snapshot, to_document
-from localcloud.iaas.jobs import Job
-from localcloud.iaas.lifecycle import CONTINUATIONS
-from localcloud.iaas.records import Resource, Volume
-from localcloud.parts import Ailment
+from tests.localcloud.iaas.web_under_test import make_certificate
 
 READINGS = {
     "DescribeRouters": "router_set",

@@ -11,11 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud_under_test import CloudUnderTest, eventually, serve_cloud
-from network_under_test import make_balancer, make_eip, make_vpc, private_ip, run_machines
-from web_under_test import NAME, Certified, WebServer, make_certificate, serve
 
 from localcloud.iaas.balancer_records import ServerCertificate
+from tests.localcloud.iaas.cloud_under_test import CloudUnderTest, eventually, serve_cloud
+from tests.localcloud.iaas.network_under_test import (
+    make_balancer,
+    make_eip,
+    make_vpc,
+    private_ip,
+    run_machines,
+)
+from tests.localcloud.iaas.web_under_test import NAME, Certified, WebServer, make_certificate, serve
 
 
 def upload(cloud: CloudUnderTest, certified: Certified) -> str:

@@ -2,12 +2,12 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import pytest
-from cloud_under_test import SECRET, CloudUnderTest, serve_cloud
-from requests_by_hand import exchange, signed
 
 from localcloud.iaas.actions import ACTIONS
 from localcloud.iaas.errors import Refusal
 from localcloud.iaas.signature import Account, sign, verify
+from tests.localcloud.iaas.cloud_under_test import SECRET, CloudUnderTest, serve_cloud
+from tests.localcloud.iaas.requests_by_hand import exchange, signed
 
 VECTOR = {
     "access_key_id": "QYACCESSKEYIDEXAMPLE",

@@ -6,7 +6,6 @@ import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from cloud_under_test import CloudUnderTest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,7 +15,9 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
-from network_under_test import private_ip
+
+from tests.localcloud.iaas.cloud_under_test import CloudUnderTest
+from tests.localcloud.iaas.network_under_test import private_ip
 
 NAME = "www.example.com"
 

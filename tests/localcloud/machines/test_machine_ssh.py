@@ -82,7 +82,7 @@ def test_a_new_host_key_counts_for_connections_after_the_restart_of_ssh(tmp_path
 
     async def host_key(lab: object) -> str:
         connection = await lab.connect()  # type: ignore[attr-defined]
-        return connection.get_server_host_key().export_public_key().decode().split()[1]  # type: ignore[no-any-return]
+        return connection.get_server_host_key().export_public_key().decode().split()[1]
 
     async def story() -> None:
         async with open_lab(tmp_path) as lab:

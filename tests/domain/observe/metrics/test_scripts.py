@@ -23,6 +23,8 @@ from domain.observe.metrics.scripts import (
 from domain.spec.monitoring import Monitor
 from tests.domain.clocks import JumpingClock
 
+pytestmark = pytest.mark.local  # bash runs the scripts
+
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 PLACE = Place("demo", "k8s-node", "k8s-node-one")
 

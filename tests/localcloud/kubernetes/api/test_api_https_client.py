@@ -49,7 +49,7 @@ def test_requests_answer_objects_texts_and_failures(make_client):
         with pytest.raises(ApiFailure) as refused:
             await client.request("POST", CONFIG_MAPS, body=config_map("one"))
         assert (refused.value.status, refused.value.reason) == (409, "AlreadyExists")
-        assert refused.value.details["name"] == "one"
+        assert (refused.value.details or {})["name"] == "one"
         await client.close()
 
     asyncio.run(story())

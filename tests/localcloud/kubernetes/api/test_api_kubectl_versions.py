@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,8 +80,13 @@ def machine(name: str, number: int) -> NodeConfig:
     )
 
 
+PROGRAMS: list[Any] = [*found_programs()] or [
+    pytest.param(None, marks=pytest.mark.skip("no kubectl on PATH"))
+]
+
+
 @pytest.fixture(
-    params=found_programs() or [pytest.param(None, marks=pytest.mark.skip("no kubectl on PATH"))],
+    params=PROGRAMS,
     ids=lambda path: path.name if path else "none",
 )
 def kubectl(request, cluster):

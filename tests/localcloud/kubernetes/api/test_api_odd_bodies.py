@@ -15,7 +15,7 @@ from tests.localcloud.kubernetes.replay.asking import Answer, Request, ask
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 MOMENT = "2026-01-01T00:00:00Z"
-ODD = ("abc", 7, True, [], {}, [{}], {"a": "b"})
+ODD: tuple[Any, ...] = ("abc", 7, True, [], {}, [{}], {"a": "b"})
 
 _NEEDED = {"nodeSelectorTerms": [{"matchExpressions": [{"key": "a", "operator": "Exists"}]}]}
 _APART = {

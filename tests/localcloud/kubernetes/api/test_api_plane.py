@@ -7,7 +7,6 @@ import pytest
 
 from localcloud.clock import WallClock
 from localcloud.kubernetes.client import MASTERS, ApiFailure, User
-from localcloud.kubernetes.objects import watching
 from localcloud.kubernetes.planes import Planes, hash_of_ca
 from localcloud.profiles import PROFILES
 
@@ -132,10 +131,9 @@ def test_planes_are_found_by_the_hash_of_their_ca(plane_config):
     assert planes.find_by_ca_hash("sha256:0") is None
 
 
-def test_a_watch_that_lost_events_lists_again_and_tells_what_has_gone(make_plane, monkeypatch):
-    monkeypatch.setattr(watching, "BACKLOG", 3)
-
+def test_a_watch_that_lost_events_lists_again_and_tells_what_has_gone(make_plane):
     async def scenario(plane):
+        plane.server.backlog = 3
         client = plane.client(MASTERS)
         await create(client, "old")
         async with aclosing(client.watch(CONFIG_MAPS)) as events:

@@ -1,6 +1,7 @@
 """The real python client over TLS: certificates, tokens, lists, pages, watches, subresources."""
 
 import threading
+from typing import Any
 
 import kubernetes
 import pytest
@@ -127,7 +128,7 @@ def test_a_pod_on_a_node_leaves_in_two_steps(api, server):
 
 
 def test_services_get_addresses_and_keep_them(api):
-    body = {
+    body: dict[str, Any] = {
         "metadata": {"name": "web"},
         "spec": {"type": "NodePort", "ports": [{"port": 80}], "selector": {"app": "web"}},
     }
@@ -206,7 +207,7 @@ def test_service_account_tokens_are_users_with_bound_rights(api, server):
 
 def test_who_joins_may_read_three_config_maps_and_register_a_node(server):
     with server.anonymous(JOIN_TOKEN) as client:
-        joiner = kubernetes.client.CoreV1Api(client)
+        joiner: Any = kubernetes.client.CoreV1Api(client)
         assert "kubeconfig" in joiner.read_namespaced_config_map("cluster-info", "kube-public").data
         missing = refusal(joiner.read_namespaced_config_map, "kubeadm-config", "kube-system")
         assert missing.status == 404
@@ -249,7 +250,7 @@ def test_the_proxies_reach_a_page_and_want_a_slash(api, server):
 
 def test_every_list_can_be_read_by_the_strict_models(api, server):
     with server.client() as client:
-        apps = kubernetes.client.AppsV1Api(client)
+        apps: Any = kubernetes.client.AppsV1Api(client)
         apps.create_namespaced_deployment(
             "default",
             {
@@ -264,7 +265,7 @@ def test_every_list_can_be_read_by_the_strict_models(api, server):
             },
         )
         assert apps.list_deployment_for_all_namespaces().items[0].spec.replicas == 1
-        rbac = kubernetes.client.RbacAuthorizationV1Api(client)
+        rbac: Any = kubernetes.client.RbacAuthorizationV1Api(client)
         assert {role.metadata.name for role in rbac.list_cluster_role().items} >= {"view", "edit"}
         assert rbac.list_role_binding_for_all_namespaces().items
         assert kubernetes.client.DiscoveryV1Api(client).list_endpoint_slice_for_all_namespaces()

@@ -278,8 +278,8 @@ def test_selectors_and_pods_stand_still(ask, make_pod):
     failure = refused(ask, "PATCH", f"{DEPLOYMENTS}/web", change, content_type=MERGE)
     assert "field is immutable" in failure.message
     ask("POST", PODS, make_pod("a"))
-    change = {"spec": {"dnsPolicy": "Default"}}
-    failure = refused(ask, "PATCH", f"{PODS}/a", change, content_type=MERGE)
+    policy = {"spec": {"dnsPolicy": "Default"}}
+    failure = refused(ask, "PATCH", f"{PODS}/a", policy, content_type=MERGE)
     assert "pod updates may not change" in failure.message
 
 

@@ -26,7 +26,7 @@ async def ready_cluster(cluster: SampleCluster, nodes: int) -> None:
     await cluster.nodes_are_ready(nodes)
 
 
-def spread(pods: list[dict]) -> Counter[str]:
+def spread(pods: list[dict[str, Any]]) -> Counter[str]:
     return Counter(pod["spec"]["nodeName"] for pod in pods if pod["spec"].get("nodeName"))
 
 

@@ -57,7 +57,7 @@ def test_selectors_of_other_pods_name_the_values_of_a_pods_own_labels():
     keys = {"matchLabelKeys": ["version", "absent"], "mismatchLabelKeys": ["tenant"]}
     term = {"topologyKey": "zone", **keys}
     constraint = {"topologyKey": "zone", "matchLabelKeys": ["version"], "labelSelector": {**app}}
-    spec = {
+    spec: dict[str, Any] = {
         "affinity": {
             "podAffinity": {
                 "requiredDuringSchedulingIgnoredDuringExecution": [

@@ -15,7 +15,6 @@ from localcloud.kubernetes.access.tls import client_tls
 from localcloud.kubernetes.client import MASTERS, ApiFailure, User
 from localcloud.kubernetes.client.https import Address, HttpsClient
 from localcloud.kubernetes.planes import Planes, erase_objects
-from localcloud.kubernetes.real import plane as real_plane
 from localcloud.kubernetes.real.assets import PROGRAMS, find_assets
 from localcloud.kubernetes.real.identity import issue
 from localcloud.kubernetes.real.plane import PlaneFailed, RealPlane
@@ -128,10 +127,13 @@ def test_connections_from_the_private_network_reach_the_api_server(assets):
     asyncio.run(story())
 
 
-def test_a_plane_that_does_not_become_ready_leaves_nothing_running(assets, monkeypatch):
-    monkeypatch.setattr(real_plane, "START_PATIENCE", 0.5)
+def test_a_plane_that_does_not_become_ready_leaves_nothing_running(assets):
     (assets / "kube-apiserver").write_text(SLEEP)
-    plane = make_plane(assets, Fabric())
+    config = plane_config(Fabric(), assets.parent / "machine/cluster.db")
+    found = find_assets({"KUBEBUILDER_ASSETS": str(assets)})
+    assert found is not None
+    folder = assets.parent / "machine/control-plane"
+    plane = RealPlane(config, WallClock(), found, folder, patience=0.5)
     with pytest.raises(PlaneFailed, match=r"not ready after 0.5 s.*kube-apiserver.log"):
         asyncio.run(plane.start())
     assert not plane.is_running

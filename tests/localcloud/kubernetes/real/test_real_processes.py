@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.kubernetes.real import processes
 from localcloud.kubernetes.real.processes import Program
 from tests.localcloud.kubernetes.sample_cluster import until
 
@@ -75,11 +74,9 @@ def test_a_program_that_ends_by_itself_is_started_again(tmp_path):
     asyncio.run(story())
 
 
-def test_a_program_that_does_not_end_is_killed(tmp_path, monkeypatch):
-    monkeypatch.setattr(processes, "GRACE", 0.1)
-
+def test_a_program_that_does_not_end_is_killed(tmp_path):
     async def story() -> None:
-        program = Program("stubborn", python(STUBBORN), tmp_path / "log")
+        program = Program("stubborn", python(STUBBORN), tmp_path / "log", grace=0.1)
         await program.start()
         await has_lines(tmp_path / "log", 1)
         pid = program.pid

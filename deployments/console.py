@@ -1,0 +1,132 @@
+"""The command `qingcloud-k8s`: every flow, the Prefect server and worker, and the local cloud.
+
+A sub-command imports only its own module, and is the same as `python -m` with that module.
+"""
+
+import runpy
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+NAME = "qingcloud-k8s"
+PACKAGE = "kubernetes-on-qingcloud"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A sub-command: the module that it runs, and its line in the list."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "provision": Command("flows.provision", "Create a cluster, or finish or extend one"),
+    "scale": Command("flows.scale", "Add machines to a group, or remove some"),
+    "teardown": Command("flows.teardown", "Delete a cluster and all that belongs to it"),
+    "status": Command("flows.status", "Show the state of a cluster"),
+    "autoscale": Command("flows.autoscale", "Grow and shrink a group with its load"),
+    "monitor": Command("flows.monitor", "Collect metrics and evaluate alarms"),
+    "dashboard": Command("flows.dashboard", "Write a page of charts"),
+    "ui": Command("flows.ui", "Install and publish kube-ui; print a token"),
+    "kubeconfig": Command("flows.kubeconfig", "Write an administrator's kubeconfig"),
+    "demo": Command("flows.demo", "Run the nginx demo and fetch its page"),
+    "server": Command("deployments.server", "Start, stop or find the Prefect server"),
+    "deploy": Command("deployments.register", "Register a cluster's deployments in Prefect"),
+    "worker": Command("deployments.worker", "Run what is deployed, until Ctrl-C"),
+    "local": Command("localcloud", "Start, stop or inspect the local cloud"),
+}
+
+
+def main() -> None:
+    """Run one sub-command to its exit code; see `flows/_cli/command.py` for the codes."""
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    command = COMMANDS.get(name)
+    try:
+        if command is None:
+            _list_commands()
+        elif command.module.startswith("flows."):
+            _run_flow(name, command.module)
+        elif command.module.startswith("deployments."):
+            _run_deployment(name, command.module)
+        else:
+            _run_local_cloud(name, command.module)
+    except ImportError as error:
+        if error.name != "flows":  # it says which file hides a package of ours
+            raise
+        _refuse(str(error))
+    except KeyboardInterrupt:
+        sys.stderr.write("Error: interrupted\n")
+        sys.exit(130)
+
+
+def _run_flow(name: str, module: str) -> None:
+    from flows import end_at_signals
+
+    end_at_signals()
+    from flows._cli.command import run
+
+    run(_app_with(name, module))
+
+
+def _run_deployment(name: str, module: str) -> None:
+    import flows  # noqa: F401 - it refuses to go on where a file hides a package of ours
+    from deployments._command import run
+
+    run(_app_with(name, module))
+
+
+def _run_local_cloud(name: str, module: str) -> None:
+    sys.argv[:2] = [f"{NAME} {name}"]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _app_with(name: str, module: str) -> "App":
+    app = _make_app()
+    app.command(import_module(module).app, name=name)
+    return app
+
+
+def _list_commands() -> None:
+    """Print the list, or the version, or refuse a command that does not exist."""
+    from cyclopts import CycloptsError
+
+    app = _make_app()
+    for name, command in COMMANDS.items():
+        app.command(_stand_in, name=name, help=command.summary)
+    try:
+        app(exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        _refuse(str(error))
+
+
+def _stand_in() -> None:
+    """Stand for a sub-command in the list, so that the list imports none of them."""
+
+
+def _make_app() -> "App":
+    from cyclopts import App
+
+    return App(
+        name=NAME,
+        help="Kubernetes clusters on QingCloud, or on a local cloud, as Prefect flows.",
+        version=_version,
+        suppress_keyboard_interrupt=False,  # it would end without a word
+    )
+
+
+def _version() -> str:
+    try:
+        return version(PACKAGE)
+    except PackageNotFoundError:
+        return "unknown: the package is not installed"
+
+
+def _refuse(sentence: str) -> None:
+    sys.stderr.write(f"Error: {sentence}\n")
+    sys.exit(2)

@@ -1,0 +1,64 @@
+"""The files of `installers/`: what machines are installed with, read from the package's folder."""
+
+from functools import cache
+from pathlib import Path
+
+from domain.kernel.errors import BadRequest
+from domain.node.install import InstallerFile
+
+INSTALLERS = Path(__file__).resolve().parent.parent / "installers"
+
+FILES = (
+    "docker",
+    "f2cadm",
+    "k8s_master_installer.sh",
+    "k8s_node_installer.sh",
+    "kube_ui_installer.sh",
+    "lib/base.sh",
+    "lib/cluster.sh",
+    "lib/machine.sh",
+    "lib/packages.sh",
+    "lib/runtime.sh",
+    "manifests/flannel.yaml",
+    "manifests/kube-ui.yaml",
+    "manifests/nginx.yaml",
+)
+"""Named one by one, so that a package in which one is missing is refused before it costs money."""
+
+DEMO = "manifests/nginx.yaml"
+
+
+@cache
+def installer_files(folder: Path = INSTALLERS) -> tuple[InstallerFile, ...]:
+    """Every file that goes to a machine, with its mode.
+
+    Raises:
+        BadRequest: a file is missing or empty, so machines could not be installed.
+    """
+    return tuple(InstallerFile(name, _read(folder / name), _mode(name)) for name in FILES)
+
+
+def demo_manifest() -> str:
+    """The manifest of the nginx demo. Raises `BadRequest` where it is missing."""
+    return _read(INSTALLERS / DEMO).decode()
+
+
+def _read(file: Path) -> bytes:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise _incomplete(file, error.strerror or "it cannot be read") from error
+    if not content.strip():
+        raise _incomplete(file, "it is empty")
+    return content
+
+
+def _incomplete(file: Path, why: str) -> BadRequest:
+    return BadRequest(
+        f"the installation of kubernetes-on-qingcloud is incomplete: {file} ({why}); "
+        "install the package again"
+    )
+
+
+def _mode(name: str) -> int:
+    return 0o644 if name.endswith(".yaml") else 0o755
