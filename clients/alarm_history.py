@@ -13,7 +13,6 @@ from sqlalchemy import (
     Connection,
     Double,
     Integer,
-    MetaData,
     String,
     Table,
     and_,
@@ -24,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from clients.database import Database, UtcTime
+from clients.database import TABLES, Database, UtcTime
 from domain.observe.alarms.deliveries import DUE, Delivery, Outcome
 from domain.observe.alarms.messages import Message
 from domain.observe.alarms.states import AlarmState, Phase, Subject
@@ -32,11 +31,9 @@ from domain.spec.alarms import Level
 
 CUT_OFF = "the run ended while it was being sent"
 
-_METADATA = MetaData()
-
 _STATES = Table(
     "alarm_states",
-    _METADATA,
+    TABLES,
     Column("cluster", String(14), primary_key=True),
     Column("rule", String(40), primary_key=True),
     Column("group", String(32), primary_key=True),
@@ -48,7 +45,7 @@ _STATES = Table(
 )
 _DELIVERIES = Table(
     "alarm_deliveries",
-    _METADATA,
+    TABLES,
     Column("number", Integer, primary_key=True),
     Column("cluster", String(14), nullable=False, index=True),
     Column("service", String(128), nullable=False),
@@ -62,7 +59,7 @@ _DELIVERIES = Table(
 )
 _STEPS = Table(
     "alarm_steps",
-    _METADATA,
+    TABLES,
     Column("number", Integer, primary_key=True),
     Column("cluster", String(14), nullable=False, index=True),
     Column("rule", String(40), nullable=False),
@@ -89,7 +86,7 @@ class AlarmHistory:
 
     def read_states(self) -> list[AlarmState]:
         query = select(_STATES).where(_STATES.c.cluster == self._cluster)
-        with self._database.transaction(_METADATA) as connection:
+        with self._database.transaction() as connection:
             return [_state(row._mapping) for row in connection.execute(query)]
 
     def step(
@@ -110,7 +107,7 @@ class AlarmHistory:
         """
         known = {(state.rule, state.subject): state for state in before}
         try:
-            with self._database.transaction(_METADATA) as connection:
+            with self._database.transaction() as connection:
                 for state in after:
                     self._write(connection, known.get((state.rule, state.subject)), state)
                 self._note(connection, messages, services, now)
@@ -125,7 +122,7 @@ class AlarmHistory:
             .where(_STEPS.c.cluster == self._cluster, _STEPS.c.since >= since)
             .order_by(_STEPS.c.number)
         )
-        with self._database.transaction(_METADATA) as connection:
+        with self._database.transaction() as connection:
             return [_state(row._mapping) for row in connection.execute(query)]
 
     def read_due(self) -> list[Delivery]:
@@ -153,7 +150,7 @@ class AlarmHistory:
             )
             .values(outcome=Outcome.UNKNOWN, attempts=delivery.attempts + 1, reason=CUT_OFF)
         )
-        with self._database.transaction(_METADATA) as connection:
+        with self._database.transaction() as connection:
             return bool(connection.execute(statement).rowcount)
 
     def finish(self, delivery: Delivery) -> None:
@@ -165,12 +162,12 @@ class AlarmHistory:
                 outcome=delivery.outcome, attempts=delivery.attempts, reason=delivery.reason[:500]
             )
         )
-        with self._database.transaction(_METADATA) as connection:
+        with self._database.transaction() as connection:
             connection.execute(statement)
 
     def prune(self, before: datetime) -> None:
         """Forget old steps and messages, and alarms that have been well for so long."""
-        with self._database.transaction(_METADATA) as connection:
+        with self._database.transaction() as connection:
             for table, time in ((_STEPS, _STEPS.c.since), (_DELIVERIES, _DELIVERIES.c.written_at)):
                 connection.execute(
                     delete(table).where(table.c.cluster == self._cluster, time < before)
@@ -238,7 +235,7 @@ class AlarmHistory:
 
     def _deliveries(self, condition: Any) -> list[Delivery]:
         query = select(_DELIVERIES).where(_DELIVERIES.c.cluster == self._cluster, condition)
-        with self._database.transaction(_METADATA) as connection:
+        with self._database.transaction() as connection:
             rows = connection.execute(query.order_by(_DELIVERIES.c.number)).all()
         return [
             Delivery(

@@ -9,13 +9,16 @@ from typing import Any, Self
 from sqlalchemy import Connection, DateTime, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
-from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.types import TypeDecorator
 
+from clients.schema import NEWEST, Schema
 from domain.kernel.errors import FinalError, InvalidSpec, TemporaryError
 
 PATIENCE = 5
 """Seconds that a call waits for a locked or silent database."""
+
+TABLES = MetaData()
+"""Every table of the database; each is declared in the module that uses it."""
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -39,14 +42,15 @@ class UtcTime(TypeDecorator[datetime]):
 class Database:
     """One database; threads may share it. Close it, or use it as a context manager."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, schema: Schema = NEWEST) -> None:
         """Prepare it; nothing is opened before the first transaction.
 
         Raises:
-            InvalidSpec: the URL is none, or its driver is not installed.
+            InvalidSpec: the URL is not valid, or its driver is not installed.
         """
         self.engine = _engine(url)
-        self._made: set[MetaData] = set()
+        self._schema = schema
+        self._is_current = False
 
     @property
     def where(self) -> str:
@@ -56,26 +60,31 @@ class Database:
         return url.difference_update_query(secret).render_as_string(hide_password=True)
 
     @contextmanager
-    def transaction(self, tables: MetaData) -> Iterator[Connection]:
-        """Open a transaction, which makes those tables that are not there.
+    def transaction(self) -> Iterator[Connection]:
+        """Open a transaction; the first one creates or migrates the tables.
 
         Raises:
             TemporaryError: the database is locked or gone; nothing was written.
-            FinalError: it is no database, or refuses the statement.
+            BadRequest: a newer release wrote the database; nothing was changed.
+            FinalError: the file is not a database, or the database refuses the statement.
         """
         try:
+            if not self._is_current:
+                self._migrate()
             with self.engine.begin() as connection:
-                if tables not in self._made:
-                    _create_tables(connection, tables)
                 yield connection
-            self._made.add(tables)
-        except OperationalError as error:
-            self._made.clear()  # a file that was deleted is made anew
-            raise TemporaryError(
-                f"the database {self.where} does not answer: {_reason_of(error)}"
-            ) from error
         except SQLAlchemyError as error:
-            raise FinalError(f"the database {self.where}: {_reason_of(error)}") from error
+            # The file was deleted, or a newer release has migrated it meanwhile: look again.
+            self._is_current = False
+            raise _error_from(error, self.where) from error
+
+    def _migrate(self) -> None:
+        with self.engine.connect() as connection:
+            is_current = self._schema.is_current(connection)
+        if not is_current:
+            with self.engine.begin() as connection:
+                self._schema.migrate(connection, self.where)
+        self._is_current = True
 
     def close(self) -> None:
         """Close all connections; may be repeated."""
@@ -122,20 +131,18 @@ def _engine(url: str) -> Engine:
     return engine
 
 
-def _create_tables(connection: Connection, tables: MetaData) -> None:
-    """Make the tables that are not there; another process may do so at the same time."""
-    for table in tables.sorted_tables:
-        connection.execute(CreateTable(table, if_not_exists=True))
-        for index in table.indexes:
-            connection.execute(CreateIndex(index, if_not_exists=True))
-
-
 def _prepare_sqlite(connection: Any, record: Any) -> None:
     """Let readers go on while one writes."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.close()
+
+
+def _error_from(error: SQLAlchemyError, where: str) -> TemporaryError | FinalError:
+    if isinstance(error, OperationalError):
+        return TemporaryError(f"the database {where} does not answer: {_reason_of(error)}")
+    return FinalError(f"the database {where}: {_reason_of(error)}")
 
 
 def _reason_of(error: SQLAlchemyError) -> str:

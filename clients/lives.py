@@ -6,16 +6,14 @@ Kept there because the cloud forgets them, and because the bill outlives the clu
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, and_, delete, insert, select
+from sqlalchemy import Column, Integer, String, Table, and_, delete, insert, select
 
-from clients.database import Database, UtcTime
+from clients.database import TABLES, Database, UtcTime
 from domain.observe.cost import Life
-
-_METADATA = MetaData()
 
 _LIVES = Table(
     "lives",
-    _METADATA,
+    TABLES,
     Column("cluster", String(14), primary_key=True),
     Column("resource", String(32), primary_key=True),
     Column("group", String(32), nullable=False),
@@ -46,7 +44,7 @@ class LifeHistory:
             .where(columns.cluster == self._cluster)
             .order_by(columns.created_at, columns.resource)
         )
-        with self._database.transaction(_METADATA) as connection:
+        with self._database.transaction() as connection:
             return [Life(**row._mapping) for row in connection.execute(query)]
 
     def write(self, lives: Sequence[Life]) -> None:
@@ -59,6 +57,6 @@ class LifeHistory:
             columns.resource.in_([life.resource for life in lives]),
         )
         rows = [{"cluster": self._cluster, **asdict(life)} for life in lives]
-        with self._database.transaction(_METADATA) as connection:
+        with self._database.transaction() as connection:
             connection.execute(delete(_LIVES).where(known))
             connection.execute(insert(_LIVES), rows)

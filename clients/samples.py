@@ -17,7 +17,6 @@ from sqlalchemy import (
     ColumnElement,
     Double,
     Index,
-    MetaData,
     Select,
     String,
     Table,
@@ -30,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from clients.database import Database, UtcTime
+from clients.database import TABLES, Database, UtcTime
 from domain.observe.metrics.records import (
     COLUMNS,
     Gap,
@@ -45,14 +44,12 @@ from domain.spec.metrics import Per
 if TYPE_CHECKING:
     import pandas as pd
 
-_METADATA = MetaData()
-
 
 def _table(name: str, *more: Column[Any]) -> Table:
     # The order of the key is that of the question: one metric of one cluster in a span of time.
     return Table(
         name,
-        _METADATA,
+        TABLES,
         Column("cluster", String(14), primary_key=True),
         Column("metric", String(64), primary_key=True),
         Column("time", UtcTime, primary_key=True),
@@ -94,7 +91,7 @@ class SampleStore:
         """
         import pandas as pd  # here, because it takes a second that most commands need not wait
 
-        with self.database.transaction(_METADATA) as connection:
+        with self.database.transaction() as connection:
             for table, rows in ((_SAMPLES, samples), (_GAPS, gaps)):
                 if rows:
                     frame = pd.DataFrame([asdict(row) for row in rows])
@@ -119,7 +116,7 @@ class SampleStore:
         query = _chosen(select(*columns), _SAMPLES, window).order_by(
             _SAMPLES.c.time, _SAMPLES.c.metric, _SAMPLES.c.group, _SAMPLES.c.machine
         )
-        with self.database.transaction(_METADATA) as connection:
+        with self.database.transaction() as connection:
             frame = pd.read_sql(query, connection)
         frame["time"] = pd.to_datetime(frame["time"], utc=True)
         return frame
@@ -151,7 +148,7 @@ class SampleStore:
             _SAMPLES,
             window,
         )
-        with self.database.transaction(_METADATA) as connection:
+        with self.database.transaction() as connection:
             rows = connection.execute(query.group_by(*keys).order_by(*keys)).all()
         return [WindowStatistics(**row._mapping) for row in rows]
 
@@ -172,7 +169,7 @@ class SampleStore:
             .where(tuple_(*series, samples.time).in_(youngest))
             .order_by(*series)
         )
-        with self.database.transaction(_METADATA) as connection:
+        with self.database.transaction() as connection:
             return [Sample(**row._mapping) for row in connection.execute(query)]
 
     def troubles(self, window: Window) -> list[Trouble]:
@@ -186,7 +183,7 @@ class SampleStore:
         last = func.max(gaps.time, type_=UtcTime).label("last")
         counts = func.count().label("count"), func.min(gaps.time, type_=UtcTime).label("first")
         query = _chosen(select(*keys, *counts, last), _GAPS, window).group_by(*keys)
-        with self.database.transaction(_METADATA) as connection:
+        with self.database.transaction() as connection:
             rows = connection.execute(query.order_by(last.desc(), *keys))
             return [Trouble(**row._mapping) for row in rows]
 
@@ -196,7 +193,7 @@ class SampleStore:
         Raises:
             TemporaryError: the database is locked or gone.
         """
-        with self.database.transaction(_METADATA) as connection:
+        with self.database.transaction() as connection:
             counts = [
                 connection.execute(
                     delete(table).where(and_(table.c.cluster == cluster, table.c.time < before))
