@@ -9,7 +9,7 @@ from domain.kernel.money import add_up
 from domain.kernel.names import MASTERS, NODES
 from domain.observe.alarms.deliveries import Delivery, Outcome
 from domain.observe.alarms.messages import Message
-from domain.observe.alarms.states import Phase
+from domain.observe.alarms.states import Phase, Subject
 from domain.observe.cost import DailyCost, Saving
 from domain.observe.metrics.records import Trouble
 from domain.reports.dashboard.charts import (
@@ -228,14 +228,24 @@ def test_page_lists_alarms_gaps_and_what_was_not_delivered() -> None:
 
 def test_markup_in_foreign_words_is_escaped() -> None:
     evil = "<script>alert(1)</script>"
+    untold = Delivery(1, evil, END, Message(evil, evil, None), Outcome.FAILED, 3, evil)
     board = make_board(
+        cluster=evil,
+        zone=evil,
+        active=(make_state(Phase.FIRING, rule=evil, subject=Subject(NODES, evil)),),
+        events=(ScaleEvent(at(6), evil, 2, 4),),
+        untold=(untold,),
+        sizes={evil: ((BEGIN, 2),)},
+        costs=(DailyCost(BEGIN.date(), evil, Decimal(3), 3600, (evil,)),),
         troubles=(Trouble(NODES, evil, evil, evil, 1, BEGIN, END),),
         pods=(NodePods(evil, NODES, 1, 2),),
         series=(make_series(1, metric=evil, title=evil, unit="%"),),
         alarms=(AlarmSpan(evil, evil, Level.ERROR, at(1), None),),
         lost=evil,
     )
-    assert "<script" not in write_page(board, UTC)
+    page = write_page(board, UTC)
+    assert "<script" not in page
+    assert "&lt;svg" not in page
 
 
 def test_database_that_is_gone_is_said_on_the_page() -> None:
