@@ -10,13 +10,13 @@ from threading import Thread
 from types import TracebackType
 from typing import Self
 
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
 from domain.kernel.errors import InvalidSpec
 
 PATH = "/metrics"
 TIMEOUT = 10.0
 """Seconds that a client may be silent."""
-
-_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class ScrapePage:
@@ -85,7 +85,7 @@ def _handler_of(answer: Answer) -> type[BaseHTTPRequestHandler]:
             status, text = answer(self.path)
             body = text.encode()
             self.send_response(status)
-            self.send_header("Content-Type", _TEXT)
+            self.send_header("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
