@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kubernetes.utils.quantity import parse_quantity
-
+from clients.kubernetes.quantities import read_amount
 from domain.cluster.api import Node, Pod
 from domain.kernel.errors import ApiRejected
 
@@ -24,7 +23,7 @@ def node_from(item: Mapping[str, Any]) -> Node:
         address=_internal_ip(status),
         ready=is_condition_true(status, "Ready"),
         schedulable=not item.get("spec", {}).get("unschedulable", False),
-        pods_allocatable=_count(status.get("allocatable", {}).get("pods", 0)),
+        pods_allocatable=read_amount(status.get("allocatable", {}).get("pods", 0)),
         version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
         labels=metadata.get("labels", {}),
     )
@@ -81,8 +80,3 @@ def is_condition_true(status: Mapping[str, Any], kind: str) -> bool:
 def _internal_ip(status: Mapping[str, Any]) -> str:
     addresses = status.get("addresses") or ()
     return next((one["address"] for one in addresses if one["type"] == "InternalIP"), "")
-
-
-def _count(quantity: str | int) -> int:
-    """Read a quantity that counts; the API may write 1000 as `1k`."""
-    return int(parse_quantity(quantity))  # type: ignore[no-untyped-call]

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from clients.kubernetes.load import is_unschedulable, quantity, request_of, waits
+from clients.kubernetes.load import is_unschedulable, request_of, waits
+from clients.kubernetes.quantities import LARGEST, read_amount
 from clients.kubernetes.records import MIRROR, is_condition_true
 from domain.autoscaling.see.placement import (
     HOSTNAME,
@@ -74,7 +75,7 @@ def _node(item: Item, pods: list[SeenPod]) -> SeenNode:
         ready=is_condition_true(status, "Ready"),
         schedulable=not spec.get("unschedulable", False),
         allocatable=_resources(allocatable),
-        places=int(quantity(allocatable.get("pods", 0))),
+        places=read_amount(allocatable.get("pods", 0)),
         pods=tuple(pods),
         labels=labels,
         taints=tuple(
@@ -88,10 +89,10 @@ def _node(item: Item, pods: list[SeenPod]) -> SeenNode:
 
 def _resources(amounts: Item) -> Resources:
     return Resources(
-        cpu_millis=round(quantity(amounts.get("cpu", 0)) * 1000),
-        memory_bytes=int(quantity(amounts.get(_MEMORY, 0))),
+        cpu_millis=read_amount(amounts.get("cpu", 0), unit=1000),
+        memory_bytes=read_amount(amounts.get(_MEMORY, 0)),
         others=tuple(
-            (name, int(quantity(amount)))
+            (name, read_amount(amount))
             for name, amount in sorted(amounts.items())
             if name not in _COUNTED and not name.startswith("hugepages-")
         ),
@@ -149,7 +150,12 @@ def _requests(text: str) -> Resources:
         for name in ((part.get("resources") or {}).get("requests") or {})
     }
     return _resources(
-        {name: request_of(spec, name) for name in named | set(spec.get("overhead", ()))}
+        {
+            # A pod whose request cannot be read fits no node: none is bought for it, and the node
+            # that it is on is not removed.
+            name: request_of(spec, name, unreadable=LARGEST)
+            for name in named | set(spec.get("overhead", ()))
+        }
     )
 
 
