@@ -11,8 +11,8 @@ from domain.autoscaling.decision import Decision
 from domain.autoscaling.memory.keeping import read_memory
 from domain.autoscaling.memory.memory import Memory
 from domain.autoscaling.report import Evaluation, evaluation_of
-from domain.autoscaling.see.sight import Marked
 from domain.autoscaling.see.snapshot import Snapshot
+from domain.autoscaling.see.state import Marked
 from domain.cloud.inventory import Inventory
 from domain.kernel.errors import NotFound
 from domain.spec.cluster import ClusterSpec, changed
@@ -101,7 +101,7 @@ def open_case(account: QingCloudAccount, name: str, policy: str = "") -> Iterato
 
 def consider(case: Case) -> Finding:
     """Look and decide; changes nothing."""
-    cluster = case.subject.api.read_sight()
+    cluster = case.subject.api.read_state()
     now = datetime.now(UTC)
     snapshot = look(case.subject, case.view, cluster, case.spec, case.policy, now)
     memory = read_memory(case.subject.api, case.subject.group)

@@ -16,7 +16,7 @@ from blocks.accounts import QingCloudAccount
 from clients.exposed_file import check_writable, write_at_once
 from clients.scrapes import ScrapePage
 from domain.kernel.errors import FinalError, InvalidSpec, TemporaryError
-from domain.observe.alarms.deliveries import Outcome, say_test
+from domain.observe.alarms.deliveries import Outcome, format_test_results
 from domain.observe.metrics.exposition import expose
 from domain.observe.metrics.places import of_living_machines
 from domain.observe.metrics.records import Collected, Gap
@@ -174,7 +174,7 @@ def _send_test(opened: Session, name: str) -> None:
     else:
         spec = need_spec(opened.account, need_cluster(opened.account, name))
     told = send_test(spec, datetime.now(UTC))
-    opened.say(say_test(told))
+    opened.say(format_test_results(told))
     opened.answer(told)
     if failed := [one.service for one in told if one.outcome is not Outcome.SENT]:
         raise FinalError(f"the test message was not accepted by {', '.join(failed)}")

@@ -22,9 +22,9 @@ from blocks.monitoring import open_samples
 from clients.kubernetes import ClusterClient
 from domain.autoscaling.memory import keeping
 from domain.autoscaling.report import Evaluation
-from domain.autoscaling.see import sight
-from domain.autoscaling.see.sight import ClusterState, GroupSight, Marked
+from domain.autoscaling.see import state
 from domain.autoscaling.see.snapshot import Snapshot
+from domain.autoscaling.see.state import ClusterState, GroupState, Marked
 from domain.cloud.inventory import Inventory
 from domain.cloud.records import Instance, InstanceType
 from domain.cluster.leases import VALID, Claim, Held, give_lease_back, outwait_lease, take_lease
@@ -183,12 +183,12 @@ def look(
     """Put the snapshot together from what the cluster, the cloud and the samples say."""
     machines = view.group(subject.group)
     offered: Sequence[InstanceType] = ()
-    if sight.unseen_types(cluster, machines, spec, policy):
+    if state.unseen_types(cluster, machines, spec, policy):
         with subject.account.client() as cloud:
             offered = cloud.list_instance_types()
-    group = GroupSight(machines, subject.known, offered)
+    group = GroupState(machines, subject.known, offered)
     statistics = read_windows(subject.cluster, policy, now)
-    return sight.take_snapshot(cluster, group, spec, policy, statistics, now)
+    return state.take_snapshot(cluster, group, spec, policy, statistics, now)
 
 
 def read_windows(

@@ -70,7 +70,7 @@ def _filled(
         events=scale_events(machines, since, now),
         alarms=alarm_spans(history.read_steps(since), active, since),
         active=active,
-        untold=tuple(history.read_failures(since)),
+        undelivered=tuple(history.read_failures(since)),
         troubles=tuple(samples.troubles(Window(spec.name, since, now + timedelta(seconds=1)))),
         costs=accrue(lives, prices, now),
         saving=save_by_scaling(NODES, lives, nodes.maximum, kind, prices, now),

@@ -11,11 +11,11 @@ from domain.cloud.records import Instance
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import ClusterError, NotFound
 from domain.observe.metrics import cloud as cloud_metrics
+from domain.observe.metrics.inventory import add_balancer, read_partial_inventory
 from domain.observe.metrics.load import load_samples
 from domain.observe.metrics.places import places_of
 from domain.observe.metrics.records import Collected, Gap, Sample, Window
 from domain.observe.metrics.scripts import WITHOUT_AGENT, Script, scripts_for
-from domain.observe.metrics.sight import add_balancer, read_sight
 from domain.spec.cluster import DAEMON_PODS, ClusterSpec
 from domain.spec.metrics import PODS
 from tasks.control_plane import open_api
@@ -45,7 +45,7 @@ class Kept:
 def need_sight(account: QingCloudAccount, name: str) -> Inventory:
     """Read the machines of a cluster that must exist. Raises `NotFound` where it does not."""
     with account.client() as cloud:
-        return read_sight(cloud, name)
+        return read_partial_inventory(cloud, name)
 
 
 def need_billed(account: QingCloudAccount, view: Inventory) -> Inventory:

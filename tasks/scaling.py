@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from blocks.accounts import QingCloudAccount
 from clients.kubernetes import ClusterClient
-from domain.autoscaling.see.sight import LEAVING
+from domain.autoscaling.see.state import LEAVING
 from domain.cloud.jobs import wait_for_jobs
 from domain.cloud.records import Backend, Instance
 from domain.cloud.teardown import remove_machines

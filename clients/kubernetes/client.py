@@ -17,7 +17,7 @@ from clients.kubernetes.records import (
 )
 from clients.kubernetes.seen import state_from
 from clients.kubernetes.wire import MERGE_PATCH, TABLE, Wire
-from domain.autoscaling.see.sight import ClusterState
+from domain.autoscaling.see.state import ClusterState
 from domain.cluster.api import Manifest, Node, Pod
 from domain.kernel.errors import ApiRejected, NotFound, TemporaryError
 from domain.observe.metrics.load import ClusterLoad
@@ -117,7 +117,7 @@ class ClusterClient:
             requested,
         )
 
-    def read_sight(self) -> ClusterState:
+    def read_state(self) -> ClusterState:
         """Read nodes, pods and budgets as a decision about a group's size needs them.
 
         Three lists; every pod's object is read, which takes a second for each 10,000 of them.

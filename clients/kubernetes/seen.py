@@ -23,8 +23,8 @@ from domain.autoscaling.see.placement import (
     Taint,
     Toleration,
 )
-from domain.autoscaling.see.sight import LEAVING, ClusterState, Marked
 from domain.autoscaling.see.snapshot import Budget, Resources, SeenNode, SeenPod
+from domain.autoscaling.see.state import LEAVING, ClusterState, Marked
 from domain.node.install import GROUP_LABEL
 
 Item = Mapping[str, Any]

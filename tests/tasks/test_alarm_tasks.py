@@ -18,7 +18,7 @@ from clients.samples import SampleStore
 from domain.cloud.inventory import Inventory
 from domain.kernel.errors import InvalidSpec
 from domain.kernel.names import NODES, node_name
-from domain.observe.alarms.deliveries import Outcome, say_test
+from domain.observe.alarms.deliveries import Outcome, format_test_results
 from domain.observe.alarms.report import AlarmReport
 from domain.observe.alarms.states import Phase
 from domain.observe.metrics.records import Sample
@@ -168,7 +168,7 @@ def test_test_message_reaches_every_service_and_each_answer_is_told(
     assert "sign not match" in told[0].reason
     assert "no wecom-robot block named 'nobody'" in told[1].reason
     assert titles(hook) == ["[TEST] demo: this is what an alarm looks like"]
-    assert "1 of 3 took it" in say_test(told)
+    assert "1 of 3 took it" in format_test_results(told)
     with pytest.raises(InvalidSpec, match="nobody is told"):
         send_test(SPEC, NOON)
 

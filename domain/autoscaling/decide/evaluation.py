@@ -46,13 +46,13 @@ def decide(snapshot: Snapshot, policy: ScalingPolicy, memory: Memory) -> tuple[D
 def _rest(scene: Scene) -> Hold:
     """Say why there is nothing to do; what could not be seen comes before that all is well."""
     obstacles = [r.obstacle for r in scene.readings.values() if r.obstacle]
-    if scene.hopeless:
-        pod, misfit = scene.hopeless[0]
-        return _hold(scene, Reason.NO_MACHINE_HOLDS, f"{len(scene.hopeless)}; {pod}: {misfit}")
-    if scene.hopeful and scene.booting:
-        return _hold(scene, Reason.MACHINES_BOOT, f"{scene.booting} for {scene.hopeful} pods")
-    if scene.hopeful and scene.packed and not scene.packed.machines:
-        return _hold(scene, Reason.ROOM_IS_THERE, scene.waiting_words)
+    if scene.unfit:
+        pod, misfit = scene.unfit[0]
+        return _hold(scene, Reason.NO_MACHINE_HOLDS, f"{len(scene.unfit)}; {pod}: {misfit}")
+    if scene.placeable and scene.booting:
+        return _hold(scene, Reason.MACHINES_BOOT, f"{scene.booting} for {scene.placeable} pods")
+    if scene.placeable and scene.packed and not scene.packed.machines:
+        return _hold(scene, Reason.ROOM_IS_THERE, scene.waiting_text)
     for obstacle in (Reason.UNKNOWN_METRIC, Reason.SAMPLES_MISSING, Reason.NO_NODES):
         if obstacle in obstacles:
             words = next(r.words for r in scene.readings.values() if r.obstacle is obstacle)

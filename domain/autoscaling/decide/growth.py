@@ -47,7 +47,7 @@ def _wants(scene: Scene) -> Iterator[Want]:
         yield Want(minimum, Reason.BELOW_MINIMUM, str(minimum))
     packed = scene.packed
     if scene.policy.pending_pods and packed and packed.machines:
-        words = f"{scene.hopeful} wait, {count_machines(packed.machines)} more would hold them"
+        words = f"{scene.placeable} wait, {count_machines(packed.machines)} more would hold them"
         yield Want(scene.size + packed.machines, Reason.PODS_WAIT, words)
     for rule, reading in scene.readings.items():
         values = scene.values[rule]

@@ -119,9 +119,9 @@ def _vetoes(scene: Scene, trigger: Trigger) -> Iterator[Note]:
         yield Note(Reason.MACHINES_BOOT, str(scene.booting))
     if scene.leaving:
         yield Note(Reason.REMOVAL_UNDER_WAY, ", ".join(m.node for m in scene.leaving[:5]))
-    if scene.packed is None or scene.hopeful:
+    if scene.packed is None or scene.placeable:
         room = scene.packed is not None and not scene.packed.machines
-        words = scene.waiting_words
+        words = scene.waiting_text
         yield Note(Reason.ROOM_IS_THERE if room else Reason.PODS_WAIT, words)
     share = len(scene.not_ready) / max(1, len(scene.settled))
     if share > scene.policy.most_not_ready:
@@ -178,15 +178,15 @@ def _choose(
         idle = _idle_long_enough(scene, idle_since)
         candidates = [m for m in candidates if m.node and m.node.name in idle]
     refusals: list[Note] = []
-    orphan = _find_orphan_without_place(scene)
+    displaced = _find_displaced(scene)
     in_order = _in_order(candidates, scene.policy.remove_first)
     for member in _some_in_turn(in_order, scene.snapshot.time):
         refusal = find_refusal(scene, member, forced=trigger.reason is Reason.ABOVE_MAXIMUM)
         if refusal is None and member.node:
-            homeless = orphan or scene.room.find_homeless(member.node.name)
-            if homeless is None:
+            infeasible = displaced or scene.room.find_infeasible(member.node.name)
+            if infeasible is None:
                 return member, refusals
-            refusal = Note(Reason.POD_HAS_NO_PLACE, member.node.name, homeless.title)
+            refusal = Note(Reason.POD_HAS_NO_PLACE, member.node.name, infeasible.title)
         if refusal and len(refusals) < 20:
             refusals.append(refusal)
     return None, refusals
@@ -211,11 +211,11 @@ def _some_in_turn(members: Sequence[Member], now: datetime) -> Sequence[Member]:
     return [*members[:FIRST_CHOICES], *[*rest, *rest][start : start + others]]
 
 
-def _find_orphan_without_place(scene: Scene) -> SeenPod | None:
+def _find_displaced(scene: Scene) -> SeenPod | None:
     """Give the pods of NotReady nodes places first: they may need them any moment."""
     down = set(scene.not_ready)
-    orphans = [p for n in scene.snapshot.nodes if n.name in down for p in moving_pods(n)]
-    left = scene.room.put(orphans)
+    displaced = [p for n in scene.snapshot.nodes if n.name in down for p in moving_pods(n)]
+    left = scene.room.put(displaced)
     return left[0] if left else None
 
 

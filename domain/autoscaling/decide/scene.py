@@ -192,20 +192,20 @@ class Scene:
         return pack(pods, self.room, template, self.pods_per_node)
 
     @property
-    def hopeless(self) -> Sequence[tuple[str, Misfit]]:
+    def unfit(self) -> Sequence[tuple[str, Misfit]]:
         """Pods that no machine of the group can hold, and why."""
-        return [(pod.title, misfit) for pod, misfit in self.packed.hopeless] if self.packed else []
+        return [(pod.title, misfit) for pod, misfit in self.packed.unfit] if self.packed else []
 
     @property
-    def hopeful(self) -> int:
+    def placeable(self) -> int:
         """How many pods wait that have, or could have, a place."""
-        return len(self.snapshot.pending) - len(self.hopeless)
+        return len(self.snapshot.pending) - len(self.unfit)
 
     @property
-    def waiting_words(self) -> str:
+    def waiting_text(self) -> str:
         """How many that is, and which, as far as a sentence holds them."""
-        hopeless = {title for title, _ in self.hopeless}
-        titles = [pod.title for pod in self.snapshot.pending if pod.title not in hopeless]
+        unfit = {title for title, _ in self.unfit}
+        titles = [pod.title for pod in self.snapshot.pending if pod.title not in unfit]
         more = f" and {len(titles) - 3} more" if len(titles) > 3 else ""
         return f"{len(titles)}; {', '.join(titles[:3])}{more}"
 
@@ -214,7 +214,7 @@ class Scene:
         """What is odd about the group, whatever is decided."""
         notes = [
             Note(Reason.NO_MACHINE_HOLDS, f"pod {pod}", str(misfit))
-            for pod, misfit in self.hopeless[:5]
+            for pod, misfit in self.unfit[:5]
         ]
         booting = {machine.id for machine in self.booting_machines}
         for member in self.members:

@@ -38,7 +38,7 @@ class Neighbours:
 
     def concern(self, pod: SeenPod) -> bool:
         """Whether other pods decide where this one can run."""
-        return pod.placement.minds_others or any(
+        return pod.placement.depends_on_pods or any(
             _matches(asked, pod) for asked, domains in self._keeping_apart.items() if domains
         )
 

@@ -173,7 +173,7 @@ class Room:
         """The same for pods of which one is as good as the other, on one place if it is named."""
         return self._put_alike(alike, [], self.places if place is None else [place])
 
-    def find_homeless(self, name: str) -> SeenPod | None:
+    def find_infeasible(self, name: str) -> SeenPod | None:
         """Try to move all workload pods off a place, and return one that finds no other.
 
         Those that were only put there count, too. Afterwards everything is where it was.
@@ -185,11 +185,11 @@ class Room:
             self._change(pod, origin, -1)
         self._spreading.close(origin)
         moved: list[tuple[SeenPod, Place]] = []
-        homeless = None
+        infeasible = None
         for alike in group_alike(pods):
             left = self._put_alike(alike, moved, self.places)
             if left:
-                homeless = left[0]
+                infeasible = left[0]
                 break
         for pod, place in moved:
             self._change(pod, place, -1)
@@ -197,7 +197,7 @@ class Room:
         for pod in pods:
             self._change(pod, origin, 1)
         origin.is_open = True
-        return homeless
+        return infeasible
 
     def _put_alike(
         self,
@@ -270,11 +270,11 @@ class Packed:
 
     Args:
         machines: how many are needed at once.
-        hopeless: pods that no such machine can hold, each with why.
+        unfit: pods that no such machine can hold, each with why.
     """
 
     machines: int
-    hopeless: tuple[tuple[SeenPod, Misfit], ...] = ()
+    unfit: tuple[tuple[SeenPod, Misfit], ...] = ()
 
 
 def pack(pods: Sequence[SeenPod], room: Room, template: Template, places: int) -> Packed:
@@ -285,14 +285,14 @@ def pack(pods: Sequence[SeenPod], room: Room, template: Template, places: int) -
         places: for workload pods on an empty machine.
     """
     machines = 0
-    hopeless: list[tuple[SeenPod, Misfit]] = []
+    unfit: list[tuple[SeenPod, Misfit]] = []
     for alike in group_alike(pods):
         left = room.put_alike(alike)
         while left:
             fresh = place_of_template(template, places, f"new machine {machines + 1}")
             misfit = room.misfit(left[0], fresh)
             if misfit is not None:
-                hopeless += [(pod, misfit) for pod in left]
+                unfit += [(pod, misfit) for pod in left]
                 break
             floors = room.floors(left[0])
             room.add(fresh)
@@ -300,4 +300,4 @@ def pack(pods: Sequence[SeenPod], room: Room, template: Template, places: int) -
             left = room.put_alike(left, fresh)
             if left and room.floors(left[0]) != floors:
                 left = room.put_alike(left)
-    return Packed(machines, tuple(hopeless))
+    return Packed(machines, tuple(unfit))

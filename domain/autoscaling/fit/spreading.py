@@ -114,9 +114,9 @@ def _domains_at(
     if None in names:
         return
     for spread, domains, name in zip(placement.spread, known, names, strict=True):
-        if spread.minds_labels and not placement.accepts_labels(spot.labels):
+        if spread.honors_labels and not placement.accepts_labels(spot.labels):
             continue
-        if spread.minds_taints and not placement.tolerates(spot.taints):
+        if spread.honors_taints and not placement.tolerates(spot.taints):
             continue
         yield spread, domains, name or ""
 

@@ -30,7 +30,7 @@ class Machine:
     """A machine of the replay; times are seconds since its start."""
 
     id: str
-    born: float
+    started_at: float
     ready_at: float
     place: Place
     gone_at: float | None = None
@@ -132,7 +132,7 @@ class World:
                 SeenMachine(
                     m.id,
                     m.place.name,
-                    self.start + timedelta(seconds=m.born),
+                    self.start + timedelta(seconds=m.started_at),
                     leaving=m.gone_at is not None,
                 )
                 for m in self.machines

@@ -105,16 +105,16 @@ class Spread:
         most_skew: how many more pods a domain may have than the one with the fewest.
         selector: which pods of the asking pod's namespace count; an empty one means none here.
         least_domains: while there are fewer, one more is thought of, with no pod in it.
-        minds_labels: nodes that the pod does not select are in no domain.
-        minds_taints: neither are nodes whose taints it does not tolerate.
+        honors_labels: nodes that the pod does not select are in no domain.
+        honors_taints: neither are nodes whose taints it does not tolerate.
     """
 
     topology: str
     most_skew: int
     selector: tuple[Requirement, ...]
     least_domains: int = 1
-    minds_labels: bool = True
-    minds_taints: bool = False
+    honors_labels: bool = True
+    honors_taints: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Placement:
     host_ports: tuple[str, ...] = ()
 
     @property
-    def minds_others(self) -> bool:
+    def depends_on_pods(self) -> bool:
         """Whether which pods are there already decides where it can run."""
         return bool(self.together or self.apart or self.spread or self.host_ports)
 

@@ -82,7 +82,7 @@ def send_once(
     )
 
 
-def say_test(told: Sequence[Delivery]) -> str:
+def format_test_results(told: Sequence[Delivery]) -> str:
     """Say what became of a test message, a line for each service."""
     lines = [
         f"{one.service}: {one.outcome}" + (f", {one.reason}" if one.reason else "") for one in told

@@ -32,7 +32,7 @@ class AlarmReport:
     blind: str = ""
 
 
-def say_alarms(report: AlarmReport) -> str:
+def format_alarms(report: AlarmReport) -> str:
     """Say in a few words how it stands: `1 firing, 2 pending; 1 of 2 messages delivered`."""
     if report.blind:
         return f"not looked at: {report.blind}"
@@ -48,7 +48,7 @@ def say_alarms(report: AlarmReport) -> str:
     return words
 
 
-def say_undelivered(report: AlarmReport) -> list[str]:
+def format_undelivered(report: AlarmReport) -> list[str]:
     """Name each service that was not told, and why, in a line for each reason."""
     counts = Counter((one.service, one.outcome, one.reason) for one in _undelivered(report))
     return [

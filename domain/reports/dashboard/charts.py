@@ -10,7 +10,7 @@ from domain.kernel.names import MASTERS, NODES
 from domain.observe.cost import total
 from domain.reports.dashboard.records import AlarmSpan, Dashboard, NodePods, ScaleEvent, Series
 from domain.reports.drawing import svg
-from domain.reports.drawing.plot import Plot, round_up, say_number
+from domain.reports.drawing.plot import Plot, format_number, round_up
 from domain.spec.alarms import Level
 
 WIDTH = 560.0
@@ -135,7 +135,7 @@ def draw_alarms(board: Dashboard, zone: tzinfo) -> str:
                 fill=_LEVELS[span.level],
                 stroke="none",
             )
-            parts.append(svg.element("g", _tooltip(_say_span(span, zone)) + bar))
+            parts.append(svg.element("g", _tooltip(_format_span(span, zone)) + bar))
     if not shown:
         parts.append(_nothing("nothing has fired"))
     if len(lanes) > len(shown):
@@ -248,7 +248,7 @@ def _event_words(plot: Plot, events: Sequence[ScaleEvent]) -> list[str]:
             continue
         y = plot.y + 12 + 14 * list(free).index(event.group)
         shown = svg.text(x, y, words, size=12, bold=True, colour=_colour(event.group))
-        parts.append(svg.element("g", _tooltip(_say_event(event)) + shown))
+        parts.append(svg.element("g", _tooltip(_format_event(event)) + shown))
         free[event.group] = x + width + 8
     return parts
 
@@ -265,19 +265,19 @@ def _stairs(steps: Sequence[tuple[datetime, int]]) -> list[tuple[datetime, float
 def _last(series: Series, *, with_unit: bool) -> str:
     """The youngest average, with least and most where they differ."""
     point = next(point for point in reversed(series.points) if point)
-    words = say_number(point.average, series.unit, with_unit=with_unit)
+    words = format_number(point.average, series.unit, with_unit=with_unit)
     if point.minimum == point.maximum:
         return words
-    least = say_number(point.minimum, series.unit, with_unit=False)
-    most = say_number(point.maximum, series.unit, with_unit=False)
+    least = format_number(point.minimum, series.unit, with_unit=False)
+    most = format_number(point.maximum, series.unit, with_unit=False)
     return f"{words} ({least} to {most})"
 
 
-def _say_event(event: ScaleEvent) -> str:
+def _format_event(event: ScaleEvent) -> str:
     return f"{event.group}: {event.change:+d}, then {event.size} machines"
 
 
-def _say_span(span: AlarmSpan, zone: tzinfo) -> str:
+def _format_span(span: AlarmSpan, zone: tzinfo) -> str:
     begin = f"{span.begin.astimezone(zone):%m-%d %H:%M}"
     end = f"{span.end.astimezone(zone):%m-%d %H:%M}" if span.end else "now"
     return f"{span.level}: {span.rule}, {span.subject}, {begin} to {end}"

@@ -64,7 +64,7 @@ def write_page(board: Dashboard, zone: tzinfo) -> str:
         charts=[Markup(chart) for chart in charts],  # noqa: S704 the drawings escape
         cost_words=_cost_words(board),
         events=board.events[-MOST_ROWS:][::-1],
-        undelivered=board.untold[-MOST_ROWS:],
+        undelivered=board.undelivered[-MOST_ROWS:],
         troubles=troubles,
         more_troubles=f" (the last {len(troubles)}, {left} more)" if left else "",
     )

@@ -77,7 +77,7 @@ class Dashboard:
     events: tuple[ScaleEvent, ...] = ()
     alarms: tuple[AlarmSpan, ...] = ()
     active: tuple[AlarmState, ...] = ()
-    untold: tuple[Delivery, ...] = ()
+    undelivered: tuple[Delivery, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     costs: tuple[DailyCost, ...] = ()
     rate: Rate | None = None

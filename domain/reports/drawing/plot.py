@@ -70,7 +70,7 @@ class Plot:
         parts = []
         for value in (number * step for number in range(first, last + 1)):
             y = self.level(value)
-            words = say_number(value, unit, with_unit=False)
+            words = format_number(value, unit, with_unit=False)
             parts.append(svg.line(self.x, y, self.x + self.width, y, colour=GRID))
             parts.append(
                 svg.text(self.x - 8, y + 4, words, size=11, colour=svg.MUTED, anchor="end")
@@ -160,7 +160,7 @@ def time_ticks(since: datetime, until: datetime, zone: tzinfo) -> list[datetime]
     return ticks
 
 
-def say_number(value: float, unit: str, *, with_unit: bool = True) -> str:
+def format_number(value: float, unit: str, *, with_unit: bool = True) -> str:
     """Say a measured number shortly: `12.5 %`, `3.2 MB/s`, `31 pods`."""
     prefix = ""
     if unit == "B/s":

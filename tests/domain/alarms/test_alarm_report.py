@@ -1,6 +1,6 @@
 from domain.observe.alarms.deliveries import Delivery, Outcome
 from domain.observe.alarms.messages import Message
-from domain.observe.alarms.report import AlarmReport, say_alarms, say_undelivered
+from domain.observe.alarms.report import AlarmReport, format_alarms, format_undelivered
 from tests.domain.alarms.alarm_makers import NOON
 
 
@@ -16,13 +16,13 @@ REPORT = AlarmReport(
 
 
 def test_services_that_were_not_told_are_named_in_a_few_words() -> None:
-    assert say_alarms(REPORT) == (
+    assert format_alarms(REPORT) == (
         "all well; 1 of 4 messages delivered, not all to dingtalk-robot/oncall, wecom-robot/none"
     )
 
 
 def test_each_service_that_was_not_told_has_its_reason_once() -> None:
-    assert say_undelivered(REPORT) == [
+    assert format_undelivered(REPORT) == [
         "dingtalk-robot/oncall: 2 messages to be sent again: DingTalk answers 500",
         "wecom-robot/none: 1 message refused: there is no such block",
     ]
@@ -30,10 +30,10 @@ def test_each_service_that_was_not_told_has_its_reason_once() -> None:
 
 def test_a_message_without_a_reason_is_named_all_the_same() -> None:
     report = AlarmReport("demo", deliveries=(make_delivery("mailbox/us", Outcome.EXPIRED),))
-    assert say_undelivered(report) == ["mailbox/us: 1 message given up"]
+    assert format_undelivered(report) == ["mailbox/us: 1 message given up"]
 
 
 def test_where_all_were_told_nobody_is_named() -> None:
     report = AlarmReport("demo", deliveries=(make_delivery("mailbox/us", Outcome.SENT),))
-    assert say_alarms(report) == "all well; 1 of 1 messages delivered"
-    assert say_undelivered(report) == []
+    assert format_alarms(report) == "all well; 1 of 1 messages delivered"
+    assert format_undelivered(report) == []

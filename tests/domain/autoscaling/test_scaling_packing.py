@@ -102,9 +102,7 @@ def test_a_pod_that_no_machine_can_hold_is_named_with_its_reason(
     pods = make_pods(2, **pod)
     packed = pack_pods(pods, template=template)
     assert packed.machines == 0
-    assert {(pod.title, why) for pod, why in packed.hopeless} == {
-        (pod.title, misfit) for pod in pods
-    }
+    assert {(pod.title, why) for pod, why in packed.unfit} == {(pod.title, misfit) for pod in pods}
 
 
 @pytest.mark.parametrize(
@@ -237,7 +235,7 @@ def test_every_pod_that_fits_an_empty_machine_gets_a_place(
         if pod.requests.cpu_millis <= SIZE.cpu_millis
         and pod.requests.memory_bytes <= SIZE.memory_bytes
     ]
-    assert len(packed.hopeless) == len(pods) - len(fitting)
+    assert len(packed.unfit) == len(pods) - len(fitting)
     assert packed.machines <= len(fitting)
     assert packed.machines * places >= len(fitting)
     assert packed.machines * SIZE.cpu_millis >= sum(wanted.cpu_millis for wanted in fitting)

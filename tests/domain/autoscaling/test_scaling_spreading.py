@@ -110,14 +110,14 @@ SPOT = (Taint("spot"),)
     [
         pytest.param(EVENLY, {"labels": {}}, None, id="one that it does not select"),
         pytest.param(
-            replace(EVENLY, minds_labels=False), {"labels": {}}, Misfit.SPREAD, id="it counts all"
+            replace(EVENLY, honors_labels=False), {"labels": {}}, Misfit.SPREAD, id="it counts all"
         ),
         pytest.param(EVENLY, {"taints": SPOT}, Misfit.SPREAD, id="one that it does not tolerate"),
         pytest.param(
-            replace(EVENLY, minds_taints=True), {"taints": SPOT}, None, id="it counts tolerated"
+            replace(EVENLY, honors_taints=True), {"taints": SPOT}, None, id="it counts tolerated"
         ),
         pytest.param(
-            replace(EVENLY, minds_taints=True), {"schedulable": False}, None, id="a cordoned one"
+            replace(EVENLY, honors_taints=True), {"schedulable": False}, None, id="a cordoned one"
         ),
         pytest.param(EVENLY, {"schedulable": False}, Misfit.SPREAD, id="cordoned is a taint"),
     ],
@@ -209,7 +209,7 @@ SPREADS = st.builds(
     most_skew=st.integers(1, 3),
     selector=st.just(WEB),
     least_domains=st.integers(1, 4),
-    minds_taints=st.booleans(),
+    honors_taints=st.booleans(),
 )
 
 

@@ -213,12 +213,12 @@ def test_unknown_price_makes_the_rate_a_least_one() -> None:
 
 def test_page_lists_alarms_gaps_and_what_was_not_delivered() -> None:
     message = Message("[ERROR] demo", "", Level.ERROR)
-    untold = Delivery(
+    undelivered = Delivery(
         1, "dingtalk-robot/a", END, message, Outcome.FAILED, 3, "DingTalk answers 500"
     )
     board = make_board(
         active=(make_state(Phase.FIRING),),
-        untold=(untold,),
+        undelivered=(undelivered,),
         troubles=(Trouble(NODES, "k8s-node-a", "nginxConns", "two numbers", 1234, BEGIN, END),),
     )
     words = " ".join(Words(write_page(board, UTC)).words)
@@ -228,13 +228,13 @@ def test_page_lists_alarms_gaps_and_what_was_not_delivered() -> None:
 
 def test_markup_in_foreign_words_is_escaped() -> None:
     evil = "<script>alert(1)</script>"
-    untold = Delivery(1, evil, END, Message(evil, evil, None), Outcome.FAILED, 3, evil)
+    undelivered = Delivery(1, evil, END, Message(evil, evil, None), Outcome.FAILED, 3, evil)
     board = make_board(
         cluster=evil,
         zone=evil,
         active=(make_state(Phase.FIRING, rule=evil, subject=Subject(NODES, evil)),),
         events=(ScaleEvent(at(6), evil, 2, 4),),
-        untold=(untold,),
+        undelivered=(undelivered,),
         sizes={evil: ((BEGIN, 2),)},
         costs=(DailyCost(BEGIN.date(), evil, Decimal(3), 3600, (evil,)),),
         troubles=(Trouble(NODES, evil, evil, evil, 1, BEGIN, END),),

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from domain.reports.drawing.plot import (
     MOST_TIME_TICKS,
     Plot,
+    format_number,
     number_step,
     round_up,
-    say_number,
     time_ticks,
 )
 from tests.domain.dashboard.board_makers import BEGIN, END, at
@@ -56,4 +56,4 @@ def test_what_is_outside_lies_on_the_edge() -> None:
     ],
 )
 def test_numbers_are_said_shortly(value: float, unit: str, words: str) -> None:
-    assert say_number(value, unit) == words
+    assert format_number(value, unit) == words

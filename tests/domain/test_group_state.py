@@ -5,17 +5,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.autoscaling.see.sight import (
+from domain.autoscaling.see.snapshot import Resources, SeenNode, SeenPod, Snapshot
+from domain.autoscaling.see.state import (
     DISK_FOR_PODS,
     KUBELET_KEEPS,
     ClusterState,
-    GroupSight,
+    GroupState,
     Marked,
     find_templates,
     take_snapshot,
     unseen_types,
 )
-from domain.autoscaling.see.snapshot import Resources, SeenNode, SeenPod, Snapshot
 from domain.cloud.records import Instance, InstanceStatus, InstanceType
 from domain.spec.cluster import ClusterSpec
 from domain.spec.scaling import ScalingPolicy
@@ -54,7 +54,7 @@ def make_machine(letter: str = "a", transition: str = "") -> Instance:
 
 
 def snapshot_of(cluster: ClusterState, *machines: Instance) -> Snapshot:
-    group = GroupSight(machines, known={"i-a"})
+    group = GroupState(machines, known={"i-a"})
     return take_snapshot(cluster, group, ClusterSpec(), ScalingPolicy(), {}, NOON)
 
 
@@ -78,7 +78,7 @@ def test_what_leaves_is_no_place_for_pods_any_more() -> None:
 
 def test_a_new_machine_offers_what_a_node_of_its_type_does() -> None:
     cluster, machines = ClusterState((NODE,)), [make_machine()]
-    (template,) = find_templates(cluster, GroupSight(machines, ()), ClusterSpec(), ScalingPolicy())
+    (template,) = find_templates(cluster, GroupState(machines, ()), ClusterSpec(), ScalingPolicy())
     assert template.instance_type == "s1.large.r2"
     assert template.allocatable == Resources(1900, 2 * GIB - GIB // 4, ((DISK, 29 * GIB),))
     assert template.labels == {
@@ -91,7 +91,7 @@ def test_a_type_without_a_node_offers_what_the_cloud_says_less_the_daemons() -> 
     policy = ScalingPolicy(instance_types=("c4", "s1.large.r2"))
     cluster, machines = ClusterState((NODE,)), [make_machine()]
     assert unseen_types(cluster, machines, ClusterSpec(), policy) == ("c4",)
-    group = GroupSight(machines, (), [OTHER])
+    group = GroupState(machines, (), [OTHER])
     first, second = find_templates(cluster, group, ClusterSpec(), policy)
     memory, disk = 8 * GIB - KUBELET_KEEPS - GIB // 4, int(40 * GIB * DISK_FOR_PODS) - GIB
     assert first.allocatable == Resources(3900, memory, ((DISK, disk),))
@@ -101,12 +101,12 @@ def test_a_type_without_a_node_offers_what_the_cloud_says_less_the_daemons() -> 
 def test_the_first_machine_of_a_group_is_known_from_the_cloud_alone() -> None:
     policy = ScalingPolicy(instance_types=("c4",))
     (template,) = find_templates(
-        ClusterState(()), GroupSight((), (), [OTHER]), ClusterSpec(), policy
+        ClusterState(()), GroupState((), (), [OTHER]), ClusterSpec(), policy
     )
     disk = int(40 * GIB * DISK_FOR_PODS)
     assert template.allocatable == Resources(4000, 8 * GIB - KUBELET_KEEPS, ((DISK, disk),))
     assert template.labels == {"k8s-qingcloud/group": "k8s-node"}
-    nothing = find_templates(ClusterState(()), GroupSight((), ()), ClusterSpec(), policy)
+    nothing = find_templates(ClusterState(()), GroupState((), ()), ClusterSpec(), policy)
     assert nothing == ()
 
 
@@ -115,7 +115,7 @@ def test_a_label_of_one_node_alone_is_not_promised() -> None:
     special = replace(NODE, name="k8s-node-b", labels=LABELS | {"disk": "ssd"})
     for nodes in ((NODE, special), (special, NODE)):
         cluster, machines = ClusterState(nodes), [make_machine("a"), make_machine("b")]
-        group = GroupSight(machines, ())
+        group = GroupState(machines, ())
         (template,) = find_templates(cluster, group, ClusterSpec(), ScalingPolicy())
         assert "disk" not in template.labels
         assert template.labels["kubernetes.io/arch"] == "amd64"
@@ -124,7 +124,7 @@ def test_a_label_of_one_node_alone_is_not_promised() -> None:
 def test_what_a_new_machine_offers_is_read_off_a_node_that_has_its_daemons() -> None:
     fresh = replace(NODE, name="k8s-node-b", ready=False, pods=())
     cluster, machines = ClusterState((NODE, fresh)), [make_machine("a"), make_machine("b")]
-    (template,) = find_templates(cluster, GroupSight(machines, ()), ClusterSpec(), ScalingPolicy())
+    (template,) = find_templates(cluster, GroupState(machines, ()), ClusterSpec(), ScalingPolicy())
     assert template.allocatable.cpu_millis == 1900
 
 

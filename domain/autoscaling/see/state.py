@@ -59,7 +59,7 @@ class ClusterState:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupSight:
+class GroupState:
     """What is known of a group beside its nodes.
 
     Args:
@@ -75,7 +75,7 @@ class GroupSight:
 
 def take_snapshot(
     cluster: ClusterState,
-    group: GroupSight,
+    group: GroupState,
     spec: ClusterSpec,
     policy: ScalingPolicy,
     statistics: Mapping[int, Sequence[WindowStatistics]],
@@ -111,7 +111,7 @@ def find_rivals(nodes: Sequence[SeenNode]) -> tuple[str, ...]:
     )
 
 
-def see_machines(cluster: ClusterState, group: GroupSight, name: str) -> tuple[SeenMachine, ...]:
+def see_machines(cluster: ClusterState, group: GroupState, name: str) -> tuple[SeenMachine, ...]:
     """The group's machines; one that has a node, and that we never logged in to, is not ours."""
     nodes = {node.name for node in cluster.nodes}
     marked = {mark.node for mark in cluster.marked}
@@ -142,7 +142,7 @@ def unseen_types(
 
 
 def find_templates(
-    cluster: ClusterState, group: GroupSight, spec: ClusterSpec, policy: ScalingPolicy
+    cluster: ClusterState, group: GroupState, spec: ClusterSpec, policy: ScalingPolicy
 ) -> tuple[Template, ...]:
     """What empty machines would offer, as their nodes tell, or else as the cloud's list does."""
     examples = _examples(cluster, group.machines, policy.group)

@@ -8,7 +8,7 @@ from domain.kernel.errors import NotFound
 from domain.kernel.names import GROUPS, Names
 
 
-def read_sight(cloud: Cloud, name: str) -> Inventory:
+def read_partial_inventory(cloud: Cloud, name: str) -> Inventory:
     """Read a cluster's machines, its public address and its forwards; the rest stays empty.
 
     Four calls instead of fourteen: a schedule of each minute would use up half of what an account

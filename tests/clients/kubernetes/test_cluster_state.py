@@ -9,8 +9,8 @@ from canned_apiserver import Answer, Apiserver
 
 from clients.kubernetes import ClusterClient
 from domain.autoscaling.see.placement import Operator, Requirement, Spread, Taint, Toleration
-from domain.autoscaling.see.sight import ClusterState, Marked
 from domain.autoscaling.see.snapshot import Budget, Resources
+from domain.autoscaling.see.state import ClusterState, Marked
 from domain.kernel.errors import TemporaryError
 
 PODS = "/api/v1/pods"
@@ -54,18 +54,18 @@ def read(
     }
     for path, items in lists.items():
         apiserver.answer("GET", path, Answer(200, {"metadata": {}, "items": items}))
-    return cluster.read_sight()
+    return cluster.read_state()
 
 
 def test_nodes_come_with_their_pods(apiserver: Apiserver, cluster: ClusterClient) -> None:
-    sight = read(apiserver, cluster, [make_node()], [make_pod(node="n"), make_pod("q", "other")])
-    (node,) = sight.nodes
+    state = read(apiserver, cluster, [make_node()], [make_pod(node="n"), make_pod("q", "other")])
+    (node,) = state.nodes
     assert (node.group, node.ready, node.schedulable, node.places) == ("k8s-node", True, False, 42)
     assert node.allocatable == Resources(1900, 3 * GIB, (("nvidia.com/gpu", 1),))
     assert node.taints == (Taint("db", "", "NoExecute"),)  # a cordon is told once
     (pod,) = node.pods
     assert (pod.title, pod.owner, pod.requests) == ("shop/p", "ReplicaSet", Resources(250, GIB))
-    assert sight.pending == ()
+    assert state.pending == ()
 
 
 def test_pods_wait_only_when_the_scheduler_found_no_place(
@@ -75,8 +75,8 @@ def test_pods_wait_only_when_the_scheduler_found_no_place(
     gated = make_pod("gated", schedulingGates=[{"name": "later"}])
     daemon = make_pod("daemon")
     daemon["metadata"]["ownerReferences"][0]["kind"] = "DaemonSet"
-    sight = read(apiserver, cluster, [], [make_pod("waits"), young, gated, daemon])
-    assert [pod.name for pod in sight.pending] == ["waits"]
+    state = read(apiserver, cluster, [], [make_pod("waits"), young, gated, daemon])
+    assert [pod.name for pod in state.pending] == ["waits"]
 
 
 def test_what_a_pod_asks_of_its_node_is_read(apiserver: Apiserver, cluster: ClusterClient) -> None:
@@ -200,10 +200,10 @@ def test_budgets_and_marks_are_read(apiserver: Apiserver, cluster: ClusterClient
         "status": {"disruptionsAllowed": 2},
     }
     node = make_node(annotations={"k8s-qingcloud/leaving": "host-1"})
-    sight = read(apiserver, cluster, [node], [], [budget])
+    state = read(apiserver, cluster, [node], [], [budget])
     selector = (Requirement("app", Operator.IN, ("web",)),)
-    assert sight.budgets == (Budget("shop", "b", selector, 2),)
-    assert sight.marked == (Marked("n", "host-1"),)
+    assert state.budgets == (Budget("shop", "b", selector, 2),)
+    assert state.marked == (Marked("n", "host-1"),)
 
 
 def test_a_budget_without_a_selector_covers_no_pod_and_an_empty_one_covers_all(
@@ -213,8 +213,8 @@ def test_a_budget_without_a_selector_covers_no_pod_and_an_empty_one_covers_all(
         return {"metadata": {"name": name, "namespace": "shop"}, "spec": spec}
 
     budgets = [budget("none", {}), budget("all", {"selector": {}})]
-    sight = read(apiserver, cluster, [], [], budgets)
-    assert sight.budgets == (Budget("shop", "all", (), 0),)
+    state = read(apiserver, cluster, [], [], budgets)
+    assert state.budgets == (Budget("shop", "all", (), 0),)
 
 
 def test_a_watch_names_the_pods_that_wait(apiserver: Apiserver, cluster: ClusterClient) -> None:
