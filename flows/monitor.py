@@ -62,7 +62,7 @@ def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "")
         prometheus: A file to write in Prometheus' text format, on the machine where the flow runs.
 
     Raises:
-        Incomplete: the samples were not kept, or the alarms not looked at; it carries the report.
+        Incomplete: the samples were not kept, or the alarms not evaluated; it carries the report.
     """
     file = Path(prometheus).expanduser() if prometheus else None
     if file:

@@ -7,7 +7,7 @@ import pytest
 from clocks import JumpingClock
 from hypothesis import given
 from hypothesis import strategies as st
-from makers import BIRTH, make_image, make_instance
+from makers import CREATED, make_image, make_instance
 
 from domain.cloud.images import SYSTEMS, check_system, choose_image
 from domain.cloud.records import Instance, InstanceStatus, Vxnet
@@ -23,7 +23,7 @@ IMAGES = [
     make_image("noble3x64", "Ubuntu Server 24.04.2 LTS 64bit", status="deprecated"),
     make_image("jammyx64", "Ubuntu Server 22.04 LTS 64bit"),
 ]
-VXNETS = [Vxnet(f"vxnet-{n}", f"k8s.demo.vxnet-{n}", "rtr-a", "", BIRTH) for n in range(3)]
+VXNETS = [Vxnet(f"vxnet-{n}", f"k8s.demo.vxnet-{n}", "rtr-a", "", CREATED) for n in range(3)]
 
 
 @pytest.mark.parametrize(

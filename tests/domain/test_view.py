@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from makers import BIRTH, make_instance, make_view
+from makers import CREATED, make_instance, make_view
 
 from domain.cloud.inventory import Inventory, check_fit, the_one
 from domain.cloud.records import Vxnet
@@ -12,7 +12,7 @@ from domain.kernel.names import MASTERS, NODES
 from domain.spec.cluster import ClusterSpec
 
 VIEW = make_view(ClusterSpec())
-FOREIGN = Vxnet("vxnet-z", "k8s.demo.vxnet-2", "rtr-other", "192.168.2.0/24", BIRTH)
+FOREIGN = Vxnet("vxnet-z", "k8s.demo.vxnet-2", "rtr-other", "192.168.2.0/24", CREATED)
 
 
 def test_a_whole_cluster_fits() -> None:

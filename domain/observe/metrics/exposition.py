@@ -14,7 +14,7 @@ _LABELS = ("cluster", "group", "machine", "metric")
 
 
 def expose(samples: Iterable[Sample], gaps: Iterable[Gap] = ()) -> str:
-    """Write the youngest sample of each series as a gauge, and each gap as a 1.
+    """Write the latest sample of each series as a gauge, and each gap as a 1.
 
     Samples carry no time stamps, which node_exporter's text file collector would refuse. A label
     that does not apply is empty, which means the same to Prometheus as no label.

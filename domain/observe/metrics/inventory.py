@@ -1,4 +1,4 @@
-"""As much of a cluster as a collection needs, in as few calls as that takes."""
+"""The part of an inventory that a collection of metrics needs, in few calls."""
 
 from dataclasses import replace
 
@@ -9,14 +9,14 @@ from domain.kernel.names import GROUPS, Names
 
 
 def read_partial_inventory(cloud: Cloud, name: str) -> Inventory:
-    """Read a cluster's machines, its public address and its forwards; the rest stays empty.
+    """Read a cluster's machines, public address and forwards; all other fields stay empty.
 
-    Four calls instead of fourteen: a schedule of each minute would use up half of what an account
-    may ask in an hour.
+    Takes four calls instead of fourteen: a schedule of each minute would use half of an account's
+    hourly limit of calls.
 
     Raises:
-        NotFound: nothing carries the cluster's names.
-        NameTaken: something carries one of them that cannot be the cluster's.
+        NotFound: no resource has the cluster's names.
+        NameTaken: a resource with one of the names does not fit the cluster.
     """
     names = Names(name)
     groups = {names.group(group) for group in GROUPS}
@@ -37,7 +37,7 @@ def read_partial_inventory(cloud: Cloud, name: str) -> Inventory:
 
 
 def add_balancer(cloud: Cloud, inventory: Inventory) -> Inventory:
-    """Read the load balancer, too, which is one more call. Raises `NameTaken`."""
+    """Add the load balancer, which takes one more call. Raises `NameTaken`."""
     name = Names(inventory.name).balancer
     return replace(
         inventory, balancer=the_one("load balancer", name, cloud.find_loadbalancers(name))

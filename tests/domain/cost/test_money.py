@@ -23,7 +23,7 @@ from domain.kernel.money import (
         ("-2", "-2.00 yuan"),
     ],
 )
-def test_amount_has_the_digits_that_matter(yuan: str, words: str) -> None:
+def test_amount_has_the_significant_digits(yuan: str, words: str) -> None:
     assert say_yuan(Decimal(yuan)) == words
 
 
@@ -31,7 +31,7 @@ def test_micro_yuan_are_exact() -> None:
     assert from_micro(to_micro(Decimal("0.123456"))) == Decimal("0.123456")
 
 
-def test_rate_says_what_it_does_not_know() -> None:
+def test_rate_names_unknown_prices() -> None:
     rate = add_up([("router", Decimal("0.5")), ("x9", None), ("x9", None)], guessed=True)
     assert say_rate(rate) == (
         "at least 0.500 yuan an hour, 365.00 yuan a month "
@@ -39,12 +39,12 @@ def test_rate_says_what_it_does_not_know() -> None:
     )
 
 
-def test_rate_without_doubts_has_no_brackets() -> None:
+def test_exact_rate_has_no_brackets() -> None:
     rate = add_up([("router", Decimal(1))], guessed=False)
     assert say_rate(rate) == "1.00 yuan an hour, 730.00 yuan a month"
 
 
-def test_cost_of_a_plan_names_what_it_is_now() -> None:
+def test_cost_of_a_plan_names_the_current_rate() -> None:
     one = add_up([("a", Decimal(1))], guessed=False)
     two = add_up([("a", Decimal(2))], guessed=False)
     assert say_plan_cost(PlanCost(one, two)) == (

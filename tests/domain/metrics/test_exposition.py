@@ -26,14 +26,14 @@ def read(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
 
 
 def labels(**values: str) -> frozenset[tuple[str, str]]:
-    """The labels of a series; to Prometheus an empty one is none."""
+    """The labels of a series; an empty one means the same to Prometheus as no label."""
     return frozenset((name, value) for name, value in values.items() if value)
 
 
 NODE = labels(cluster="demo", group="k8s-node", machine="n1")
 
 
-def test_the_youngest_of_each_series_is_a_gauge() -> None:
+def test_latest_sample_of_each_series_is_a_gauge() -> None:
     samples = [
         sample("podsNum", 5, minute=1),
         sample("podsNum", 3),
@@ -52,7 +52,7 @@ def test_a_custom_monitor_keeps_its_name_and_unit() -> None:
     assert read(text) == {("k8s_qingcloud_nginx_pods", NODE): 1e-9}
 
 
-def test_gaps_can_be_seen_and_odd_words_are_quoted() -> None:
+def test_gaps_are_exposed_and_special_characters_are_escaped() -> None:
     gap = Gap(NOON, "demo", "k8s-node", 'a"b\\c\nd', "custom", "it hung")
     assert read(expose([], [gap])) == {
         (
