@@ -69,7 +69,7 @@ class Finding:
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether an evaluator has ended in the middle of a change."""
+        """Whether an evaluator ended before a change was finished."""
         adding = self.memory.adding
         return bool(self.marked) or bool(adding and adding.is_due(self.snapshot.time))
 

@@ -1,4 +1,4 @@
-"""Which pods are where, as far as pods mind each other: required affinity and anti-affinity."""
+"""Required affinity and anti-affinity between pods, counted by topology domain."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from domain.autoscaling.see.placement import HOSTNAME, PodTerm, Taint
 from domain.autoscaling.see.snapshot import SeenPod
 
 Asked = tuple[PodTerm, str]
-"""A term, and the namespace of the pod that asks."""
+"""A term, and the namespace of the pod that requires it."""
 
 
 class Spot(Protocol):
@@ -25,7 +25,7 @@ class Spot(Protocol):
 
 
 class Neighbours:
-    """Counts pods by term and domain; a term costs one look at all pods when it first appears."""
+    """Counts pods by term and domain; a new term takes one pass over all pods."""
 
     def __init__(self, spots: Iterable[Spot]) -> None:
         self._spots = list(spots)
@@ -54,7 +54,7 @@ class Neighbours:
         )
 
     def open(self, spot: Spot) -> None:
-        """Know one more, empty, spot."""
+        """Add an empty spot."""
         self._spots.append(spot)
 
     def count(self, pod: SeenPod, spot: Spot, change: int) -> None:
@@ -77,7 +77,7 @@ class Neighbours:
         if domain is None:
             return False
         domains = self._domains((term, pod.namespace))
-        # The first of pods that want to be together starts wherever it likes.
+        # The first pod of a set that requires itself may start in any domain.
         return domains[domain] > 0 or (
             not any(domains.values()) and _matches((term, pod.namespace), pod)
         )
