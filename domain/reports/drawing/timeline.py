@@ -1,4 +1,4 @@
-"""The time line of a run: which step ran when, and for how long."""
+"""The time line of a run: begin and duration of each step."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,7 @@ _ROUND_TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 1
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """Where a moment lies on the page."""
+    """The positions of moments on the page."""
 
     start: datetime
     seconds: float
@@ -37,7 +37,7 @@ class _Scale:
 def draw_timeline(timeline: Timeline) -> str:
     """Draw the steps as bars, one lane each in the order of their start, as an SVG document.
 
-    Of more than `MOST_LANES` steps the shortest that went well are counted instead of drawn.
+    Of more than `MOST_LANES` steps the shortest successful ones are counted instead of drawn.
     """
     steps = _choose_lanes(timeline)
     left_out = len(timeline.steps) - len(steps)
@@ -75,8 +75,8 @@ def choose_tick(seconds: float) -> float:
 def _choose_lanes(timeline: Timeline) -> list[Step]:
     if len(timeline.steps) <= MOST_LANES:
         return sorted(timeline.steps, key=lambda step: step.started)
-    telling = sorted(timeline.steps, key=lambda step: (not step.failed, -_seconds(step)))
-    return sorted(telling[:MOST_LANES], key=lambda step: step.started)
+    ranked = sorted(timeline.steps, key=lambda step: (not step.failed, -_seconds(step)))
+    return sorted(ranked[:MOST_LANES], key=lambda step: step.started)
 
 
 def _seconds(step: Step) -> float:

@@ -62,7 +62,7 @@ def test_picture_is_svg_with_the_outcome(guarded: bool) -> None:
     picture = draw_replay(replay(Scenario(PRESETS["pending"], burst(150), guarded=guarded)))
     words = " ".join(ElementTree.fromstring(picture).itertext())
     assert "Replay of burst:150" in words
-    assert "rests at" in words
+    assert "settles at" in words
 
 
 def test_a_replay_of_nothing_has_a_picture_too() -> None:
