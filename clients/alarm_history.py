@@ -1,6 +1,6 @@
-"""How a cluster's alarms stand, and who has been told what, in the samples' database.
+"""The alarm states and deliveries of a cluster, in the samples' database.
 
-It is kept there and not in the cluster, because an alarm matters most when the cluster does not
+They are stored there and not in the cluster, because alarms matter most when the cluster does not
 answer.
 """
 
@@ -29,7 +29,7 @@ from domain.observe.alarms.messages import Message
 from domain.observe.alarms.states import AlarmState, Phase, Subject
 from domain.spec.alarms import Level
 
-CUT_OFF = "the run ended while it was being sent"
+CUT_OFF = "the run ended before the outcome was known"
 
 _STATES = Table(
     "alarm_states",
@@ -75,12 +75,12 @@ _STEPS = Table(
 class AlarmHistory:
     """One cluster's alarms in one database; threads may share it.
 
-    Every call raises `TemporaryError` when the database is locked or gone; then nothing of the
-    call was written.
+    Every call raises `TemporaryError` when the database is locked or unreachable; then nothing of
+    the call was written.
     """
 
     def __init__(self, database: Database, cluster: str) -> None:
-        """Use a database, which its owner closes; the first call makes the tables."""
+        """Use a database, which the caller closes."""
         self._database = database
         self._cluster = cluster
 
@@ -97,26 +97,25 @@ class AlarmHistory:
         services: Sequence[str],
         now: datetime,
     ) -> bool:
-        """Take alarm states one step further and note what must be told, all or nothing.
+        """Store new alarm states and the messages about them in one transaction.
 
-        Two looks at the same moment must not both tell people: a step from states that are not
-        there any more is not taken.
+        Two evaluations at the same moment must not both notify: nothing is stored if another one
+        has changed the states `before` in between.
 
-        Returns:
-            whether the step was taken.
+        Returns: whether they were stored.
         """
         known = {(state.rule, state.subject): state for state in before}
         try:
             with self._database.transaction() as connection:
                 for state in after:
                     self._write(connection, known.get((state.rule, state.subject)), state)
-                self._note(connection, messages, services, now)
+                self._add_deliveries(connection, messages, services, now)
         except _Overtaken:
             return False
         return True
 
     def read_steps(self, since: datetime) -> list[AlarmState]:
-        """The phases that alarms have entered since then, oldest first."""
+        """The phases that alarms have entered since a moment, oldest first."""
         query = (
             select(_STEPS)
             .where(_STEPS.c.cluster == self._cluster, _STEPS.c.since >= since)
@@ -126,19 +125,19 @@ class AlarmHistory:
             return [_state(row._mapping) for row in connection.execute(query)]
 
     def read_due(self) -> list[Delivery]:
-        """The messages that wait for their first or their next attempt, oldest first."""
+        """The deliveries that are due for their first or next attempt, oldest first."""
         return self._deliveries(_DELIVERIES.c.outcome.in_(DUE))
 
     def read_failures(self, since: datetime) -> list[Delivery]:
-        """The messages written since then that did not arrive, or nobody knows."""
+        """The deliveries since a moment that failed or whose outcome is unknown."""
         columns = _DELIVERIES.c
         return self._deliveries(and_(columns.outcome != Outcome.SENT, columns.written_at >= since))
 
     def take(self, delivery: Delivery) -> bool:
-        """Note that a message is about to go out; False when another run has taken it.
+        """Record that a message is about to be sent. Returns: False when another run has taken it.
 
-        Until its outcome is noted it counts as unknown, so a run that is cut off in between does
-        not make anybody read it twice.
+        Until the outcome is recorded it is unknown, so a message is not sent again after a run
+        that was interrupted in between.
         """
         columns = _DELIVERIES.c
         statement = (
@@ -154,7 +153,7 @@ class AlarmHistory:
             return bool(connection.execute(statement).rowcount)
 
     def finish(self, delivery: Delivery) -> None:
-        """Note what became of a message."""
+        """Record the outcome of a delivery."""
         statement = (
             update(_DELIVERIES)
             .where(_DELIVERIES.c.number == delivery.number)
@@ -166,7 +165,7 @@ class AlarmHistory:
             connection.execute(statement)
 
     def prune(self, before: datetime) -> None:
-        """Forget old steps and messages, and alarms that have been well for so long."""
+        """Delete steps, deliveries and states of resolved alarms that are older."""
         with self._database.transaction() as connection:
             for table, time in ((_STEPS, _STEPS.c.since), (_DELIVERIES, _DELIVERIES.c.written_at)):
                 connection.execute(
@@ -208,7 +207,7 @@ class AlarmHistory:
         if before is None or before.phase is not state.phase or before.level is not state.level:
             connection.execute(insert(_STEPS), row)
 
-    def _note(
+    def _add_deliveries(
         self,
         connection: Connection,
         messages: Sequence[Message],
@@ -252,7 +251,7 @@ class AlarmHistory:
 
 
 class _Overtaken(Exception):
-    """Another look has changed the state in between."""
+    """Another evaluation has changed the state in between."""
 
 
 def _row(state: AlarmState) -> dict[str, Any]:

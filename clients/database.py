@@ -1,4 +1,4 @@
-"""The SQL database of what is measured and remembered: SQLite or PostgreSQL. Times are in UTC."""
+"""The SQL database of samples, alarms and lifetimes: SQLite or PostgreSQL. Times are in UTC."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +15,14 @@ from clients.schema import NEWEST, Schema
 from domain.kernel.errors import FinalError, InvalidSpec, TemporaryError
 
 PATIENCE = 5
-"""Seconds that a call waits for a locked or silent database."""
+"""Seconds that a call waits for a locked or unresponsive database."""
 
 TABLES = MetaData()
 """Every table of the database; each is declared in the module that uses it."""
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A moment that knows its zone; SQLite keeps none, so there it is UTC by agreement."""
+    """A time with its zone. SQLite stores no zone, so there it is always UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -54,7 +54,7 @@ class Database:
 
     @property
     def where(self) -> str:
-        """The URL without its password, which may stand in its query, too."""
+        """The URL without the password, which may be in the query, too."""
         url = self.engine.url
         secret = [key for key in url.query if "pass" in key]
         return url.difference_update_query(secret).render_as_string(hide_password=True)
@@ -64,7 +64,7 @@ class Database:
         """Open a transaction; the first one creates or migrates the tables.
 
         Raises:
-            TemporaryError: the database is locked or gone; nothing was written.
+            TemporaryError: the database is locked or unreachable; nothing was written.
             BadRequest: a newer release wrote the database; nothing was changed.
             FinalError: the file is not a database, or the database refuses the statement.
         """
@@ -120,7 +120,7 @@ def _engine(url: str) -> Engine:
             raise InvalidSpec(f"samples are kept in SQLite or PostgreSQL, not in {dialect}")
     except (ArgumentError, NoSuchModuleError) as error:
         raise InvalidSpec(
-            "the samples' database URL is not one; right would be "
+            "the URL of the samples' database is not valid; valid are "
             "sqlite:////path/samples.db or postgresql+psycopg://user@host/name"
         ) from error
     except ImportError as error:
@@ -132,7 +132,7 @@ def _engine(url: str) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:
-    """Let readers go on while one writes."""
+    """Allow reads during a write."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
@@ -146,9 +146,9 @@ def _error_from(error: SQLAlchemyError, where: str) -> TemporaryError | FinalErr
 
 
 def _reason_of(error: SQLAlchemyError) -> str:
-    """The database's own words on one line, without the statement, its values, and questions.
+    """The database's message on one line, without the statement and its values.
 
-    PostgreSQL's client asks whether the server is running.
+    Lines with a question are dropped: PostgreSQL's client asks whether the server is running.
     """
     origin = getattr(error, "orig", None) or error
     lines = [line for line in str(origin).splitlines() if not line.rstrip().endswith("?")]

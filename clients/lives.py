@@ -1,6 +1,7 @@
-"""From when to when a cluster's resources have lived, in the samples' database.
+"""The lifetimes of a cluster's resources, in the samples' database.
 
-Kept there because the cloud forgets them, and because the bill outlives the cluster.
+They are stored because the cloud drops deleted resources, and because the cost is of interest after
+the cluster is deleted.
 """
 
 from collections.abc import Sequence
@@ -25,19 +26,19 @@ _LIVES = Table(
 
 
 class LifeHistory:
-    """One cluster's lives in one database; they are never deleted.
+    """One cluster's lifetimes in one database. They are never deleted.
 
-    Every call raises `TemporaryError` when the database is locked or gone; then nothing of the
-    call was written.
+    Every call raises `TemporaryError` when the database is locked or unreachable; then nothing of
+    the call was written.
     """
 
     def __init__(self, database: Database, cluster: str) -> None:
-        """Use a database, which its owner closes; the first call makes the table."""
+        """Use a database, which the caller closes."""
         self._database = database
         self._cluster = cluster
 
     def read(self) -> list[Life]:
-        """All lives, the oldest first."""
+        """All lifetimes, the oldest first."""
         columns = _LIVES.c
         query = (
             select(*(columns[field.name] for field in fields(Life)))
@@ -48,7 +49,7 @@ class LifeHistory:
             return [Life(**row._mapping) for row in connection.execute(query)]
 
     def write(self, lives: Sequence[Life]) -> None:
-        """Add lives, or replace those of the same resources."""
+        """Add lifetimes, or replace those of the same resources."""
         if not lives:
             return
         columns = _LIVES.c

@@ -1,7 +1,7 @@
 """Samples in a SQL database: SQLite or PostgreSQL, written and read with pandas.
 
-Two tables: `samples` is the tidy frame, `gaps` says what could not be measured and why. Times are
-kept in UTC. A sample that is there already stays as it is, so the same minutes may be read twice.
+Two tables: `samples` is the tidy frame, `gaps` holds missing samples with the reason. Times are in
+UTC. An existing sample is kept, so the same minutes may be read twice.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 def _table(name: str, *more: Column[Any]) -> Table:
-    # The order of the key is that of the question: one metric of one cluster in a span of time.
+    # The order of the key is that of the query: one metric of one cluster in a span of time.
     return Table(
         name,
         TABLES,
@@ -71,12 +71,12 @@ class SampleStore:
     """One database of samples; threads may share it. Satisfies `SampleReader`."""
 
     def __init__(self, url: str) -> None:
-        """Prepare the store; nothing is opened before the first call, which makes the tables.
+        """Prepare the store; the database is opened, and migrated, by the first call.
 
         Raises:
-            InvalidSpec: the URL is none, or its driver is not installed.
+            InvalidSpec: the URL is not valid, or its driver is not installed.
         """
-        self.database = Database(url)  # for what else is kept in it
+        self.database = Database(url)  # for the other tables in it
 
     @property
     def where(self) -> str:
@@ -84,12 +84,12 @@ class SampleStore:
         return self.database.where
 
     def add(self, samples: Sequence[Sample], gaps: Sequence[Gap] = ()) -> None:
-        """Write samples and gaps in one transaction; what is there already stays as it is.
+        """Write samples and gaps in one transaction; existing ones are kept.
 
         Raises:
-            TemporaryError: the database is locked or gone; nothing was written.
+            TemporaryError: the database is locked or unreachable; nothing was written.
         """
-        import pandas as pd  # here, because it takes a second that most commands need not wait
+        import pandas as pd  # here: the import takes a second, and most commands need none of it
 
         with self.database.transaction() as connection:
             for table, rows in ((_SAMPLES, samples), (_GAPS, gaps)):
@@ -108,7 +108,7 @@ class SampleStore:
         """The samples of a window as a tidy frame, oldest first; `time` is in UTC.
 
         Raises:
-            TemporaryError: the database is locked or gone.
+            TemporaryError: the database is locked or unreachable.
         """
         import pandas as pd
 
@@ -122,10 +122,10 @@ class SampleStore:
         return frame
 
     def statistics(self, window: Window, per: Per = Per.GROUP) -> list[WindowStatistics]:
-        """Average, minimum and maximum by metric; nothing for what has no sample.
+        """Average, minimum and maximum by metric; no row for a metric without samples.
 
         Raises:
-            TemporaryError: the database is locked or gone.
+            TemporaryError: the database is locked or unreachable.
         """
         samples = _SAMPLES.c
         nothing = literal("")
@@ -153,30 +153,30 @@ class SampleStore:
         return [WindowStatistics(**row._mapping) for row in rows]
 
     def latest(self, window: Window) -> list[Sample]:
-        """The youngest sample of each machine (or group) and metric inside the window.
+        """The latest sample of each machine (or group) and metric inside the window.
 
         Raises:
-            TemporaryError: the database is locked or gone.
+            TemporaryError: the database is locked or unreachable.
         """
         samples = _SAMPLES.c
         series = (samples.metric, samples.group, samples.machine)
-        youngest = _chosen(
+        newest = _chosen(
             select(*series, func.max(samples.time, type_=UtcTime)), _SAMPLES, window
         ).group_by(*series)
         query = (
             select(*(samples[name] for name in COLUMNS))
             .where(samples.cluster == window.cluster)
-            .where(tuple_(*series, samples.time).in_(youngest))
+            .where(tuple_(*series, samples.time).in_(newest))
             .order_by(*series)
         )
         with self.database.transaction() as connection:
             return [Sample(**row._mapping) for row in connection.execute(query)]
 
     def troubles(self, window: Window) -> list[Trouble]:
-        """What could not be measured in the window, each once; what happened last comes first.
+        """The gaps in the window, each once, the most recent one first.
 
         Raises:
-            TemporaryError: the database is locked or gone.
+            TemporaryError: the database is locked or unreachable.
         """
         gaps = _GAPS.c
         keys = (gaps.group, gaps.machine, gaps.metric, gaps.reason)
@@ -188,10 +188,10 @@ class SampleStore:
             return [Trouble(**row._mapping) for row in rows]
 
     def prune(self, cluster: str, before: datetime) -> int:
-        """Delete a cluster's samples and gaps that are older; how many samples went.
+        """Delete a cluster's older samples and gaps. Returns: the number of deleted samples.
 
         Raises:
-            TemporaryError: the database is locked or gone.
+            TemporaryError: the database is locked or unreachable.
         """
         with self.database.transaction() as connection:
             counts = [
@@ -221,7 +221,7 @@ class SampleStore:
 def _insert_new(
     table: Table,
 ) -> Callable[[Any, Any, list[str], Iterable[tuple[Any, ...]]], int]:
-    """The way in which pandas writes rows: those with a known key are left out."""
+    """The method by which pandas inserts rows; rows with an existing key are skipped."""
 
     def insert(_: Any, connection: Any, names: list[str], rows: Iterable[tuple[Any, ...]]) -> int:
         dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql

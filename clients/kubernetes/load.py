@@ -1,7 +1,7 @@
-"""A cluster's load, read in as few and as small answers as the API can give.
+"""A cluster's load, from the smallest answers of the API.
 
-Pods are counted from a Table that the server prints, without objects. What pods request stands
-only in their objects, which cost fifteen times as much to read; so a caller may leave it out.
+Pods are counted from a Table that the server prints, without objects. Requests are only in the
+objects, which take fifteen times as long to read; so they are optional.
 """
 
 from collections import defaultdict
@@ -28,7 +28,7 @@ Totals = Mapping[str, Requests]
 def load_from(
     table: Item, nodes: Iterable[Item], pending: Iterable[Item], requested: Totals | None
 ) -> ClusterLoad:
-    """Put the answers together.
+    """Build the load from the API's answers.
 
     Args:
         table: of the pods that are not finished and not of a DaemonSet.
@@ -49,7 +49,7 @@ def load_from(
 
 
 def add_requests(pods: Iterable[Item]) -> Totals:
-    """Sum what the pods on each node request; those without a node are left out."""
+    """Sum the requests of the pods on each node; pods without a node are left out."""
     cpu: dict[str, Decimal] = defaultdict(Decimal)
     memory: dict[str, Decimal] = defaultdict(Decimal)
     for pod in pods:
@@ -62,7 +62,7 @@ def add_requests(pods: Iterable[Item]) -> Totals:
 
 
 def request_of(spec: Item, resource: str, *, unreadable: int = 0) -> Decimal:
-    """What a pod requests, as the scheduler counts it.
+    """The request of a pod for a resource, as the scheduler counts it.
 
     The containers run together with the side-cars; each other init container runs before them
     and beside the side-cars that were started earlier, so the largest moment decides.
@@ -127,10 +127,10 @@ def _float(quantity: Quantity) -> float:
 
 
 def waits(pod: Item) -> bool:
-    """Whether a pending pod waits for what the cluster could give it.
+    """Whether a pending pod waits for room in the cluster.
 
-    Not one that is being deleted, that somebody holds back with a gate, that starts on its node
-    already, or that belongs to a daemon or to the node itself.
+    False for a pod that is being deleted, has a scheduling gate, starts on its node already, or is
+    a DaemonSet's or a mirror pod.
     """
     metadata, spec = pod["metadata"], pod["spec"]
     owners = metadata.get("ownerReferences") or ()

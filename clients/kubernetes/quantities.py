@@ -1,7 +1,7 @@
 """Amounts such as `100m`, `2Gi` and `1e3`, read by the parser of the kubernetes client.
 
-An API server accepts only valid ones. One that cannot be read must still not end an evaluation, so
-the caller says what it counts as.
+An API server accepts only valid ones. An invalid one must still not end an evaluation, so the
+caller gives the value that it counts as.
 """
 
 from decimal import Decimal
@@ -26,7 +26,7 @@ def read_amount(quantity: Quantity, *, unit: int = 1, unreadable: int = 0) -> in
 
     Args:
         unit: how many of the result's units make one of the quantity's: 1000 for millicores.
-        unreadable: what counts instead of something that is not a quantity.
+        unreadable: the value of a text that is not a quantity.
     """
     amount = read_quantity(quantity)
     return ceil((unreadable if amount is None else amount) * unit)

@@ -53,9 +53,8 @@ def count_by_node(table: Mapping[str, Any]) -> Mapping[str, int]:
 def workload_rows(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield node (`""` for none) and ready containers (`1/2`) of a Table's pods.
 
-    Mirror pods are left out. Without its objects a Table tells a mirror pod only by its name: the
-    kubelet ends it with the name of its own node. Nobody else names pods so, as it takes knowing
-    the node beforehand.
+    Mirror pods are left out. In a Table without objects only the name identifies a mirror pod: the
+    kubelet ends it with the name of its own node, which other controllers do not know in advance.
     """
     if table.get("kind") != "Table":
         raise ApiRejected(

@@ -1,7 +1,7 @@
-"""Nodes, pods and budgets from the API's JSON, as far as a decision about a group's size needs.
+"""Nodes, pods and budgets from the API's JSON, as a decision about a group's size needs them.
 
-Pods of one controller look alike, and there may be 150,000 of them: what they ask for is worked out
-once for each text of it.
+Pods of one controller are alike, and there may be 150,000 of them: their requirements are computed
+once for each different text.
 """
 
 import json
@@ -30,7 +30,7 @@ from domain.node.install import GROUP_LABEL
 Item = Mapping[str, Any]
 
 AUTOSCALER = "cluster-autoscaler.kubernetes.io/"
-"""Other people's annotations, which mean the same here as to cluster-autoscaler."""
+"""Prefix of cluster-autoscaler's annotations, which have the same meaning here."""
 
 _MEMORY = "memory"
 _COUNTED = ("cpu", _MEMORY, "pods")
@@ -41,7 +41,7 @@ _LABEL_OF_CORDON = "node.kubernetes.io/unschedulable"
 def state_from(
     nodes: Iterable[Item], pods: Iterable[Item], budgets: Iterable[Item]
 ) -> ClusterState:
-    """Put the answers together.
+    """Build the state from the API's answers.
 
     Args:
         pods: those that are not finished.
@@ -103,7 +103,7 @@ def _pod(item: Item) -> SeenPod:
     metadata, spec = item["metadata"], item["spec"]
     annotations = metadata.get("annotations") or {}
     owners = metadata.get("ownerReferences") or ()
-    said = annotations.get(f"{AUTOSCALER}safe-to-evict")
+    safe_to_evict = annotations.get(f"{AUTOSCALER}safe-to-evict", "")
     return SeenPod(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -112,7 +112,7 @@ def _pod(item: Item) -> SeenPod:
         placement=_placement(_text(spec, _PLACING)),
         labels=metadata.get("labels") or {},
         is_mirror=MIRROR in annotations,
-        safe_to_evict={"true": True, "false": False}.get(said or ""),
+        safe_to_evict={"true": True, "false": False}.get(safe_to_evict),
         leaving="deletionTimestamp" in metadata,
         local_storage=_keeps_data(spec, annotations),
     )
@@ -130,7 +130,7 @@ _PLACING = (
 
 
 def _text(spec: Item, fields: Iterable[str]) -> str:
-    """What decides, as a text that is the same for all pods of one controller."""
+    """The deciding fields, as a text that is the same for all pods of one controller."""
     chosen = {field: spec[field] for field in fields if spec.get(field)}
     for name in ("containers", "initContainers"):
         if name in chosen:
@@ -151,8 +151,8 @@ def _requests(text: str) -> Resources:
     }
     return _resources(
         {
-            # A pod whose request cannot be read fits no node: none is bought for it, and the node
-            # that it is on is not removed.
+            # A pod whose request is not a quantity fits no node: no machine is bought for it, and
+            # its node is not removed.
             name: request_of(spec, name, unreadable=LARGEST)
             for name in named | set(spec.get("overhead", ()))
         }
@@ -213,7 +213,7 @@ def _spreads(constraints: Iterable[Item] | None) -> Iterator[Spread]:
 
 
 def _node_term(term: Item) -> tuple[Requirement, ...]:
-    """A term of a node affinity; the one field of nodes that it can name is their name."""
+    """A term of a node affinity. The API allows one field of nodes in it, their name."""
     fields = _expressions(one | {"key": HOSTNAME} for one in term.get("matchFields") or ())
     return _expressions(term.get("matchExpressions")) + fields or (_NEVER,)
 
@@ -238,7 +238,7 @@ def _expressions(expressions: Iterable[Item] | None) -> tuple[Requirement, ...]:
 
 
 def _keeps_data(spec: Item, annotations: Item) -> bool:
-    """Whether a volume of it is gone with its node; a Secret, say, or memory is not."""
+    """Whether a volume of the pod is lost with its node; one of a Secret or in memory is not."""
     fine = annotations.get(f"{AUTOSCALER}safe-to-evict-local-volumes", "").split(",")
     for volume in spec.get("volumes") or ():
         on_disk = "emptyDir" in volume and (volume["emptyDir"] or {}).get("medium") != "Memory"

@@ -1,4 +1,4 @@
-"""Quantities as the scheduler counts them, and what is no quantity."""
+"""Quantities as the scheduler counts them, and texts that are not quantities."""
 
 from decimal import Decimal
 from typing import Any
@@ -23,7 +23,7 @@ def test_quantity_is_exact(text: str | int, value: str | int) -> None:
 @pytest.mark.parametrize(
     "text", ["", "1GB", "none", "NaN", "sNaN", "1e9999999Ei", "0x10", None, {}, []]
 )
-def test_what_is_no_quantity_is_none(text: Any) -> None:
+def test_other_text_is_not_a_quantity(text: Any) -> None:
     assert read_quantity(text) is None
 
 
