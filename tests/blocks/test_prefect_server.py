@@ -30,7 +30,7 @@ def port(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[int]:
         yield port
 
 
-def test_the_kernel_tells_whose_a_server_is(port: int) -> None:
+def test_owner_of_a_server_is_read_from_the_kernel(port: int) -> None:
     assert owners_of(port) == {os.getuid()}
 
 
@@ -38,7 +38,7 @@ def test_the_noted_server_is_used_while_it_is_ours(port: int) -> None:
     assert find_running_server() == running_server() == f"http://127.0.0.1:{port}/api"
 
 
-def test_whoever_took_the_port_of_our_server_does_not_get_our_secrets(
+def test_server_of_another_user_on_our_port_gets_no_secrets(
     port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     give_to(os.getuid() + 1, port, monkeypatch, tmp_path)
@@ -48,7 +48,7 @@ def test_whoever_took_the_port_of_our_server_does_not_get_our_secrets(
         running_server()
 
 
-def test_a_server_that_is_named_is_used_whosever_it_is(
+def test_configured_server_is_used_with_any_owner(
     port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     give_to(os.getuid() + 1, port, monkeypatch, tmp_path)
@@ -57,13 +57,13 @@ def test_a_server_that_is_named_is_used_whosever_it_is(
         assert running_server() == url
 
 
-def test_a_named_server_that_does_not_answer_is_not_replaced_by_another(port: int) -> None:
+def test_configured_server_that_does_not_answer_is_not_replaced(port: int) -> None:
     named = {PREFECT_API_URL: "http://127.0.0.1:9/api"}
     with temporary_settings(named), pytest.raises(Unreachable, match="PREFECT_API_URL"):
         running_server()
 
 
-def test_a_system_that_does_not_tell_owners_leaves_us_the_noted_server(
+def test_noted_server_is_used_on_a_system_without_socket_owners(
     port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(prefect_server, "SOCKETS", (tmp_path / "none",))
@@ -71,6 +71,6 @@ def test_a_system_that_does_not_tell_owners_leaves_us_the_noted_server(
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "no JSON"])
-def test_a_spoilt_note_names_no_server(port: int, text: str) -> None:
+def test_unreadable_note_names_no_server(port: int, text: str) -> None:
     server_note().write_text(text)
     assert find_running_server() == ""

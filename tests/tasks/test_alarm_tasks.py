@@ -180,7 +180,7 @@ def test_services_that_nobody_could_be_told_through_are_refused_when_they_are_as
     spec = changed(SPEC, {"notifications": {"services": services}})
     with pytest.raises(InvalidSpec) as caught:
         check_services(spec, SPEC)
-    assert "'foo' is no kind of notification; known are dingtalk-robot, wecom-robot" in str(
+    assert "'foo' is not a kind of notification; known are dingtalk-robot, wecom-robot" in str(
         caught.value
     )
     assert "no dingtalk-robot block named 'none'" in str(caught.value)
@@ -258,7 +258,7 @@ def test_database_that_is_gone_is_told_once_and_so_is_its_return(
     run(3)
     with pytest.raises(InvalidSpec, match="no dingtalk-robot block named 'nobody'"):
         open_service("dingtalk-robot/nobody")
-    with pytest.raises(InvalidSpec, match="'pigeon' is no kind of notification"):
+    with pytest.raises(InvalidSpec, match="'pigeon' is not a kind of notification"):
         open_service("pigeon/oncall")
     assert all("does not answer" in report.blind for report in blind)
     assert seeing.blind == ""
