@@ -285,7 +285,7 @@ def test_file_that_is_no_database_is_told_and_ends_nothing(
 @pytest.mark.usefixtures("prefect_server")
 def test_address_that_is_no_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLES_URL", "nonsense")
-    with pytest.raises(InvalidSpec, match="URL is not one"):
+    with pytest.raises(InvalidSpec, match="is not valid"):
         flow(look_at_alarms)(SPEC, VIEW, NOON)
 
 
