@@ -168,8 +168,8 @@ class ClusterClient:
     def _watch(
         self, path: str, query: Mapping[str, str], seconds: int
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        asked = {**query, "watch": "1", "timeoutSeconds": str(seconds)}
-        for event in self._wire.lines(path, asked, seconds + WATCH_GRACE):
+        parameters = {**query, "watch": "1", "timeoutSeconds": str(seconds)}
+        for event in self._wire.lines(path, parameters, seconds + WATCH_GRACE):
             if event["type"] == "ERROR":
                 raise TemporaryError(f"the watch of {path} must be restarted")
             yield event["type"], event["object"]

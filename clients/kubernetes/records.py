@@ -58,7 +58,7 @@ def workload_rows(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """
     if table.get("kind") != "Table":
         raise ApiRejected(
-            f"asked for a Table, got {table.get('kind')}", status=406, reason="NotAcceptable"
+            f"requested a Table, got {table.get('kind')}", status=406, reason="NotAcceptable"
         )
     columns = [column["name"] for column in table["columnDefinitions"]]
     name_at, node_at, ready_at = (columns.index(name) for name in ("Name", "Node", "Ready"))

@@ -121,7 +121,7 @@ class PortForwardCalls(Calls):
     def add_port_forwards(self, router_id: str, specs: Sequence[PortForwardSpec]) -> None:
         """Store port forwards; inert until an update of the router.
 
-        The documents ask for the parameter `vxnet` on a VPC; the clients that are in use do
+        The documents require the parameter `vxnet` on a VPC; the clients that are in use do
         without it for this kind, and so does this one.
         """
         statics = [_static(spec) for spec in specs]

@@ -15,8 +15,9 @@ from blocks.notifications import DingTalkRobot, FeishuRobot, Webhook, open_servi
 from clients.alarm_history import AlarmHistory
 from clients.lives import LifeHistory
 from clients.samples import SampleStore
+from clients.schema import VERSION_TABLE
 from domain.cloud.inventory import Inventory
-from domain.kernel.errors import InvalidSpec
+from domain.kernel.errors import BadRequest, InvalidSpec
 from domain.kernel.names import NODES, node_name
 from domain.observe.alarms.deliveries import Outcome, format_test_results
 from domain.observe.alarms.report import AlarmReport
@@ -286,6 +287,18 @@ def test_file_that_is_no_database_is_told_and_ends_nothing(
 def test_address_that_is_no_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLES_URL", "nonsense")
     with pytest.raises(InvalidSpec, match="is not valid"):
+        flow(look_at_alarms)(SPEC, VIEW, NOON)
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_database_of_a_newer_release_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/samples.db"
+    monkeypatch.setenv("SAMPLES_URL", url)
+    with SampleStore(url) as samples, samples.database.transaction() as connection:
+        connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
+    with pytest.raises(BadRequest, match="has schema version 9999"):
         flow(look_at_alarms)(SPEC, VIEW, NOON)
 
 

@@ -7,7 +7,7 @@ from domain.autoscaling.fit.neighbours import Spot, domain_of
 from domain.autoscaling.see.placement import Placement, Spread
 from domain.autoscaling.see.snapshot import SeenPod
 
-Asked = tuple[Placement, str]
+ScopedPlacement = tuple[Placement, str]
 """The placement of pods, and their namespace."""
 
 
@@ -46,7 +46,7 @@ class Spreading:
 
     def __init__(self, spots: Iterable[Spot]) -> None:
         self._spots = list(spots)
-        self._known: dict[Asked, tuple[_Domains, ...]] = {}
+        self._known: dict[ScopedPlacement, tuple[_Domains, ...]] = {}
 
     def allow(self, pod: SeenPod, spot: Spot) -> bool:
         """Whether one more pod on the spot keeps every constraint of the pod."""
@@ -80,27 +80,29 @@ class Spreading:
     def open(self, spot: Spot) -> None:
         """Add a node with its pods."""
         self._spots.append(spot)
-        for asked, known in self._known.items():
-            _count_spot(spot, asked, known, 1)
+        for scoped, known in self._known.items():
+            _count_spot(spot, scoped, known, 1)
 
     def close(self, spot: Spot) -> None:
         """Remove a node with its pods."""
         self._spots.remove(spot)
-        for asked, known in self._known.items():
-            _count_spot(spot, asked, known, -1)
+        for scoped, known in self._known.items():
+            _count_spot(spot, scoped, known, -1)
 
     def _domains_of(self, pod: SeenPod) -> tuple[_Domains, ...]:
-        asked = (pod.placement, pod.namespace)
-        if asked not in self._known:
+        scoped = (pod.placement, pod.namespace)
+        if scoped not in self._known:
             known = tuple(_Domains() for _ in pod.placement.spread)
             for spot in self._spots:
-                _count_spot(spot, asked, known, 1)
-            self._known[asked] = known
-        return self._known[asked]
+                _count_spot(spot, scoped, known, 1)
+            self._known[scoped] = known
+        return self._known[scoped]
 
 
-def _count_spot(spot: Spot, asked: Asked, known: tuple[_Domains, ...], change: int) -> None:
-    placement, namespace = asked
+def _count_spot(
+    spot: Spot, scoped: ScopedPlacement, known: tuple[_Domains, ...], change: int
+) -> None:
+    placement, namespace = scoped
     for spread, domains, domain in _domains_at(spot, placement, known):
         pods = sum(_counts(spread, namespace, pod) for pod in spot.residents)
         domains.change(domain, change, change * pods)

@@ -12,8 +12,8 @@ MIB = 2**20
 
 
 def container(cpu: str = "", memory: str = "", **more: Any) -> dict[str, Any]:
-    asked = {name: value for name, value in (("cpu", cpu), ("memory", memory)) if value}
-    return {"name": "c", "resources": {"requests": asked} if asked else {}, **more}
+    requests = {name: value for name, value in (("cpu", cpu), ("memory", memory)) if value}
+    return {"name": "c", "resources": {"requests": requests} if requests else {}, **more}
 
 
 def pod(node: str = "n1", phase: str = "Running", **spec: Any) -> dict[str, Any]:
@@ -29,11 +29,11 @@ def pod(node: str = "n1", phase: str = "Running", **spec: Any) -> dict[str, Any]
     ("spec", "cpu"),
     [
         pytest.param({"containers": [container("100m"), container("0.2")]}, 0.3, id="a sum"),
-        pytest.param({"containers": [container()]}, 0.0, id="nothing asked"),
+        pytest.param({"containers": [container()]}, 0.0, id="no requests"),
         pytest.param(
             {"containers": [container("100m")], "initContainers": [container("1")]},
             1.0,
-            id="an init container that asks for more",
+            id="an init container that requests more",
         ),
         pytest.param(
             {
@@ -59,7 +59,7 @@ def pod(node: str = "n1", phase: str = "Running", **spec: Any) -> dict[str, Any]
         pytest.param(
             {"containers": [container("100m")], "resources": {"requests": {"cpu": "2"}}},
             2.0,
-            id="said for the whole pod",
+            id="given for the whole pod",
         ),
     ],
 )

@@ -62,7 +62,7 @@ def test_nodes_come_with_their_pods(apiserver: Apiserver, cluster: ClusterClient
     (node,) = state.nodes
     assert (node.group, node.ready, node.schedulable, node.places) == ("k8s-node", True, False, 42)
     assert node.allocatable == Resources(1900, 3 * GIB, (("nvidia.com/gpu", 1),))
-    assert node.taints == (Taint("db", "", "NoExecute"),)  # a cordon is told once
+    assert node.taints == (Taint("db", "", "NoExecute"),)  # a cordon is not repeated as a taint
     (pod,) = node.pods
     assert (pod.title, pod.owner, pod.requests) == ("shop/p", "ReplicaSet", Resources(250, GIB))
     assert state.pending == ()
@@ -161,7 +161,7 @@ def test_requested_disk_counts(apiserver: Apiserver, cluster: ClusterClient) -> 
         ({"secret": {"secretName": "s"}}, {}, False),
         ({"emptyDir": {}}, {"safe-to-evict-local-volumes": "other,v"}, False),
     ],
-    ids=["disk", "host", "memory", "secret", "said to be safe"],
+    ids=["disk", "host", "memory", "secret", "annotated as safe"],
 )
 def test_local_data_of_a_pod_is_detected(
     apiserver: Apiserver,

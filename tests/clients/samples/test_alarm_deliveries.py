@@ -37,11 +37,11 @@ class Chat:
 
     def __init__(self, fates: list[Fate]) -> None:
         self.read: Counter[str] = Counter()
-        self.asked = 0
+        self.attempts = 0
         self._fates = fates
 
     def send(self, message: Message) -> None:
-        self.asked += 1
+        self.attempts += 1
         fate = self._fates.pop(0) if self._fates else Fate.TAKEN
         if fate is Fate.DOWN:
             raise TemporaryError("it answers 500")
@@ -103,7 +103,7 @@ def test_failing_service_is_tried_once_a_run_until_messages_expire() -> None:
         minutes = int(PATIENCE / timedelta(minutes=1))
         for minute in (*range(0, minutes + 1, 30), minutes + 1, minutes + 2):
             run(history, chat, minute)
-        assert chat.asked == minutes // 30 + 1
+        assert chat.attempts == minutes // 30 + 1
         assert history.read_due() == []
         ends: list[Delivery] = history.read_failures(NOON)
     assert [one.outcome for one in ends] == [Outcome.EXPIRED] * 3

@@ -196,14 +196,14 @@ def test_queries_of_each_minute_do_not_read_the_whole_history(tmp_path: Path) ->
     file = tmp_path / "samples.db"
     with SampleStore(f"sqlite:///{file}") as store:
         store.add([sample()], [gap()])
-        asked = statements_of(store)
+        statements = statements_of(store)
         store.latest(replace(HOUR, metrics=()))
         store.statistics(replace(HOUR, metrics=("podsNum",)), Per.MACHINE)
         store.prune("demo", NOON)
     with closing(sqlite3.connect(file)) as connection:
         plans = [
             str(step)
-            for statement, values in asked
+            for statement, values in statements
             for (*_, step) in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
         ]
     reads = [step for step in plans if "SEARCH" in step or "SCAN" in step]
@@ -213,16 +213,16 @@ def test_queries_of_each_minute_do_not_read_the_whole_history(tmp_path: Path) ->
 
 def statements_of(store: SampleStore) -> list[tuple[str, Any]]:
     """Record the statements of the store from now on, with their values."""
-    asked: list[tuple[str, Any]] = []
+    statements: list[tuple[str, Any]] = []
 
     def note(
         connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool
     ) -> None:
         if not many:
-            asked.append((statement, values))
+            statements.append((statement, values))
 
     event.listen(store.database.engine, "before_cursor_execute", note)
-    return asked
+    return statements
 
 
 def test_locked_file_is_a_temporary_error_until_it_is_unlocked(

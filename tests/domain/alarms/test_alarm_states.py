@@ -44,20 +44,20 @@ def follow(
 ) -> tuple[list[Phase], list[tuple[Change, int]]]:
     """The phases after one evaluation a minute, and the changes by minute."""
     state: AlarmState | None = None
-    phases, told = [], []
+    phases, notified = [], []
     for minute, value in enumerate(values):
         found = look(value, state, rule, minute)
         [state] = found.states or [state]
         phases.append(state.phase if state else Phase.OK)
-        told += [(change, minute) for change in found.changes]
-    return phases, told
+        notified += [(change, minute) for change in found.changes]
+    return phases, notified
 
 
 def test_alarm_goes_through_its_states_and_notifies_once_each_way() -> None:
-    phases, told = follow(make_rule(hold_seconds=120), [50, 85, 85, 85, 85, 50, 50])
+    phases, notified = follow(make_rule(hold_seconds=120), [50, 85, 85, 85, 85, 50, 50])
     ok, pending, firing = Phase.OK, Phase.PENDING, Phase.FIRING
     assert phases == [ok, pending, pending, firing, firing, Phase.RESOLVED, ok]
-    assert [(change.state.phase, minute) for change, minute in told] == [
+    assert [(change.state.phase, minute) for change, minute in notified] == [
         (Phase.FIRING, 3),
         (Phase.RESOLVED, 5),
     ]
@@ -69,14 +69,14 @@ def test_alarm_without_hold_fires_at_the_first_evaluation() -> None:
 
 
 def test_spike_shorter_than_the_hold_is_not_notified() -> None:
-    phases, told = follow(make_rule(hold_seconds=300), [85, 85, 50, 85, 50])
+    phases, notified = follow(make_rule(hold_seconds=300), [85, 85, 50, 85, 50])
     assert Phase.FIRING not in phases
-    assert told == []
+    assert notified == []
 
 
 def test_worse_alarm_is_notified_once_more() -> None:
-    _, told = follow(make_rule(), [85, 97, 97, 85, 97, 50])
-    assert [(c.state.phase, c.state.level) for c, _ in told] == [
+    _, notified = follow(make_rule(), [85, 97, 97, 85, 97, 50])
+    assert [(c.state.phase, c.state.level) for c, _ in notified] == [
         (Phase.FIRING, Level.WARNING),
         (Phase.FIRING, Level.ERROR),
         (Phase.RESOLVED, Level.ERROR),
@@ -155,15 +155,15 @@ def test_active_alarms_are_sorted_by_phase_and_level() -> None:
     hold_seconds=st.integers(0, 300),
 )
 def test_no_notification_is_repeated(values: list[float | None], hold_seconds: int) -> None:
-    _, told = follow(make_rule(hold_seconds=hold_seconds), values)
+    _, notified = follow(make_rule(hold_seconds=hold_seconds), values)
     news = [
         (change.state.phase, change.state.level if change.state.phase is Phase.FIRING else None)
-        for change, _ in told
+        for change, _ in notified
     ]
     assert all(one != following for one, following in pairwise(news))
     fired = [phase for phase, _ in news]
     assert not fired or fired[0] is Phase.FIRING
-    assert timedelta(0) <= timedelta(seconds=sum(change.lasted for change, _ in told))
+    assert timedelta(0) <= timedelta(seconds=sum(change.lasted for change, _ in notified))
 
 
 @given(
@@ -177,29 +177,29 @@ def test_flapping_and_interrupted_runs_notify_exactly_once_each_way(
 ) -> None:
     rule = make_rule(error=None, hold_seconds=hold)
     state: AlarmState | None = None
-    told = []
+    notified = []
     for minute, (value, is_cut_off) in enumerate(looks):
         found = look(value, state, rule, minute)
         if is_cut_off:  # before anything was stored, and so before any notification
             continue
         [state] = found.states or [state]
-        told += [(minute, change.state.phase) for change in found.changes]
+        notified += [(minute, change.state.phase) for change in found.changes]
     kept = [(minute, value) for minute, (value, is_cut_off) in enumerate(looks) if not is_cut_off]
-    assert told == expected(kept, hold)
+    assert notified == expected(kept, hold)
 
 
 def expected(looks: list[tuple[int, float | None]], hold: int) -> list[tuple[int, Phase]]:
     """The expected notifications by minute: the cause lasted for the whole hold."""
-    told: list[tuple[int, Phase]] = []
+    notified: list[tuple[int, Phase]] = []
     ill_since: int | None = None
     for minute, value in looks:
-        fires = bool(told) and told[-1][1] is Phase.FIRING
+        fires = bool(notified) and notified[-1][1] is Phase.FIRING
         if value == 50:
             ill_since = None
             if fires:
-                told.append((minute, Phase.RESOLVED))
+                notified.append((minute, Phase.RESOLVED))
         elif value == 85:
             ill_since = minute if ill_since is None else ill_since
             if not fires and 60 * (minute - ill_since) >= hold:
-                told.append((minute, Phase.FIRING))
-    return told
+                notified.append((minute, Phase.FIRING))
+    return notified

@@ -11,11 +11,11 @@ class Chat:
 
     def __init__(self, error: ClusterError | None = None) -> None:
         self.read: list[str] = []
-        self.asked = 0
+        self.attempts = 0
         self._error = error
 
     def send(self, message: Message) -> None:
-        self.asked += 1
+        self.attempts += 1
         if self._error:
             raise self._error
         self.read.append(message.title)
@@ -45,17 +45,17 @@ def test_messages_are_sent_in_order() -> None:
 
 
 def test_failing_service_does_not_delay_the_others() -> None:
-    well, ill = Chat(), Chat(TemporaryError("it answers 500"))
-    done = send([make_delivery(1, "ill"), make_delivery(2, "well")], well=well, ill=ill)
+    well, failing = Chat(), Chat(TemporaryError("it answers 500"))
+    done = send([make_delivery(1, "failing"), make_delivery(2, "well")], well=well, failing=failing)
     assert well.read == ["message 2"]
     assert (done[1].outcome, done[1].reason) == (Outcome.FAILED, "it answers 500")
     assert done[2].outcome is Outcome.SENT
 
 
 def test_failing_service_is_tried_once_a_round_and_keeps_its_order() -> None:
-    ill = Chat(TemporaryError("refused"))
-    done = send([make_delivery(1, "ill"), make_delivery(2, "ill")], ill=ill)
-    assert ill.asked == 1
+    failing = Chat(TemporaryError("refused"))
+    done = send([make_delivery(1, "failing"), make_delivery(2, "failing")], failing=failing)
+    assert failing.attempts == 1
     assert [done[number].outcome for number in (1, 2)] == [Outcome.FAILED, Outcome.FAILED]
     assert [done[number].attempts for number in (1, 2)] == [1, 0]
 

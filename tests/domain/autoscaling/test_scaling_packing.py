@@ -41,7 +41,7 @@ def together(topology: str = HOSTNAME) -> Placement:
 @pytest.mark.parametrize(
     ("pods", "machines"),
     [
-        pytest.param((), 0, id="nobody waits"),
+        pytest.param((), 0, id="no pending pods"),
         pytest.param(make_pods(40), 1, id="places"),
         pytest.param(make_pods(41), 2, id="one place too few"),
         pytest.param(make_pods(9, requests=Resources(cpu_millis=500)), 3, id="cpu"),
@@ -87,7 +87,7 @@ LABELLED = Template("t", SIZE, labels={"disk": "fast", ZONE: "a"})
             Misfit.LABELS,
             id="other label",
         ),
-        pytest.param({"placement": together()}, TEMPLATE, Misfit.NEIGHBOURS, id="nobody to join"),
+        pytest.param({"placement": together()}, TEMPLATE, Misfit.NEIGHBOURS, id="no pod to join"),
         pytest.param(
             {"placement": together("rack"), "labels": LABELS},
             TEMPLATE,

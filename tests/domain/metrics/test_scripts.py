@@ -98,9 +98,9 @@ def test_one_number_is_a_sample(text: str, value: float) -> None:
     ],
 )
 def test_other_output_voids_the_sample_with_a_reason(text: str, reason: str) -> None:
-    said = found(text)
-    assert isinstance(said, str)
-    assert re.search(reason, said)
+    result = found(text)
+    assert isinstance(result, str)
+    assert re.search(reason, result)
 
 
 def test_a_script_that_hangs_is_ended_on_its_machine() -> None:
