@@ -99,7 +99,7 @@ def remembering() -> Memory:
 def pack_onto(cluster: Snapshot, pods: tuple[SeenPod, ...]) -> str:
     room = Room([place_of_node(node) for node in cluster.nodes])
     packed = pack(pods, room, TEMPLATE, 40)
-    return f"{packed.machines} machines, {len(packed.hopeless)} hopeless"
+    return f"{packed.machines} machines, {len(packed.unfit)} unfit"
 
 
 def prepare(cluster: Snapshot, policy: ScalingPolicy) -> Callable[[], str]:

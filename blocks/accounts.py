@@ -1,4 +1,4 @@
-"""A QingCloud account: where it answers, with which key, in which zone."""
+"""QingCloud accounts: endpoint, key and zone."""
 
 import json
 import subprocess
@@ -44,7 +44,7 @@ class QingCloudAccount(Block):
     )
     bills: bool = Field(
         True,
-        description="Whether what is made there costs money: then every change is confirmed",
+        description="Whether resources cost money: then every change must be confirmed",
         json_schema_extra={"position": 4},
     )
 
@@ -59,14 +59,14 @@ class QingCloudAccount(Block):
 
 
 def _any_port(ports: Sequence[int]) -> None:
-    """On a public address of its own every port is free."""
+    """Accept all ports: every port of a new public address is free."""
 
 
 class ChosenAccount(NamedTuple):
-    """An account, in a few words which one it is, and whether it can publish certain ports.
+    """An account with its description and a check of public ports.
 
-    `block` is the name it is saved under; empty for that of the environment.
-    `check_ports` raises `BadRequest` for a public port that something else holds already.
+    `block` is the name of its block; empty for the environment's account. `check_ports` raises
+    `BadRequest` for a public port that is in use.
     """
 
     account: QingCloudAccount
@@ -76,14 +76,14 @@ class ChosenAccount(NamedTuple):
 
 
 def choose_account(wish: str | None) -> ChosenAccount:
-    """Find the account that a command shall use.
+    """Find the account of a command.
 
     Args:
         wish: the name of a saved block, `local` for the cloud on this machine (started when it is
             not running), or None: the environment's account when set, else `local`.
 
     Raises:
-        InvalidSpec: no such block, or half an account in the environment.
+        InvalidSpec: no such block, or an incomplete account in the environment.
         BadRequest: the local cloud cannot start.
     """
     if wish is None:
@@ -102,7 +102,7 @@ def choose_account(wish: str | None) -> ChosenAccount:
             _local_account(), "the local cloud on this machine", _check_local_ports, LOCAL
         )
     try:
-        # Outside an event loop, where every caller of ours is, this is no coroutine.
+        # Outside an event loop, as here, `load` returns the block and not a coroutine.
         account = cast(QingCloudAccount, QingCloudAccount.load(wish))
         return ChosenAccount(account, f"block {wish}", block=wish)
     except (ValueError, ObjectNotFound) as error:
@@ -113,7 +113,7 @@ def choose_account(wish: str | None) -> ChosenAccount:
 
 
 def _local_account() -> QingCloudAccount:
-    """Start the local cloud where it is not running, and save its account for the Prefect UI."""
+    """Start the local cloud if it is not running, and save its account for the Prefect UI."""
     try:
         found = json.loads(_localcloud("env", "--json"))
     except BadRequest:  # it is not running
@@ -132,7 +132,7 @@ def _local_account() -> QingCloudAccount:
 
 
 def _is_saved(account: QingCloudAccount) -> bool:
-    """Whether the block is there already: looking is one call, saving is five."""
+    """Whether the block is up to date: reading it takes one call, saving it five."""
     try:
         saved = cast(QingCloudAccount, QingCloudAccount.load(LOCAL))
     except (ValueError, ObjectNotFound):
@@ -146,7 +146,7 @@ def _check_local_ports(ports: Sequence[int]) -> None:
 
 
 def _localcloud(*words: str) -> str:
-    """Run a command of the local cloud: it is a program of its own, not a library of ours."""
+    """Run a command of the local cloud, which is a separate program."""
     done = subprocess.run(
         [sys.executable, "-m", "localcloud", *words],
         env=environment_with({}),
@@ -158,7 +158,7 @@ def _localcloud(*words: str) -> str:
     if done.returncode:
         lines = [line.strip() for line in done.stderr.strip().splitlines()] or ["no reason given"]
         lines[0] = lines[0].removeprefix("Error: ")
-        # The first line says what happened, the last ones why and where there is more.
-        told = lines if len(lines) < 3 else [lines[0], *lines[-2:]]
-        raise BadRequest(f"the local cloud: {' '.join(told)}")
+        # The first line is the error, the last ones its reason and the log file.
+        kept = lines if len(lines) < 3 else [lines[0], *lines[-2:]]
+        raise BadRequest(f"the local cloud: {' '.join(kept)}")
     return done.stdout

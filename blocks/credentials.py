@@ -11,13 +11,13 @@ from domain.secrets.kubeconfig import ClusterAccess, make_access
 from domain.secrets.pki import CertifiedKey, SshKeyPair
 
 CERTIFICATE_VALIDITY = timedelta(hours=12)
-"""A client certificate cannot be revoked: each run makes its own, which outlives it by little."""
+"""A client certificate cannot be revoked, so each run makes its own, valid for a short time."""
 
 
 class ClusterCredentials(Block):
-    """Cluster CA, SSH key and pinned host keys of one cluster; made and kept by the flows.
+    """Cluster CA, SSH key and pinned host keys of one cluster, written by the flows.
 
-    Deleting it locks everybody out of the cluster's machines; tearing down still works without it.
+    Without it no login to the cluster's machines is possible; a teardown still works.
 
     Example:
         ```python
@@ -37,12 +37,12 @@ class ClusterCredentials(Block):
     ssh_private_key: SecretStr = Field(description="OpenSSH PEM", json_schema_extra={"position": 3})
     first_host_keys: list[str] = Field(
         default_factory=list,
-        description="Public keys that a machine may answer with at its first connection",
+        description="Public host keys accepted at the first connection to a machine",
         json_schema_extra={"position": 4},
     )
     next_host_keys: dict[str, str] = Field(
         default_factory=dict,
-        description="Public keys that machines are changing to, by instance id",
+        description="Public host keys that machines are about to use, by instance id",
         json_schema_extra={"position": 5},
     )
     host_keys: dict[str, str] = Field(

@@ -1,4 +1,4 @@
-"""One at a time on this machine: locks that end with the process that holds them."""
+"""Locks between processes of this machine. A lock ends with the process that holds it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +10,10 @@ from domain.kernel.errors import BadRequest
 
 @contextmanager
 def alone(file: Path) -> Iterator[None]:
-    """Wait for everybody else, threads included, who is inside with the same file.
+    """Acquire the lock of a file, waiting for other processes and threads.
 
     Raises:
-        BadRequest: the file cannot be made, as on a full disk.
+        BadRequest: the file cannot be created, such as on a full disk.
     """
     with _opened(file) as descriptor:
         flock(descriptor, LOCK_EX)
@@ -22,10 +22,12 @@ def alone(file: Path) -> Iterator[None]:
 
 @contextmanager
 def alone_if_free(file: Path) -> Iterator[bool]:
-    """Go inside alone where nobody else is; yields whether that is so, and never waits.
+    """Try to acquire the lock of a file, without waiting.
+
+    Yields: whether it was acquired.
 
     Raises:
-        BadRequest: the file cannot be made.
+        BadRequest: the file cannot be created.
     """
     with _opened(file) as descriptor:
         try:

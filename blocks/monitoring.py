@@ -1,4 +1,4 @@
-"""Where samples are kept: a file on this machine, or a PostgreSQL that a team shares."""
+"""The samples' database: a file on this machine, or a PostgreSQL that a team shares."""
 
 from typing import TYPE_CHECKING, cast
 
@@ -35,7 +35,7 @@ class MonitoringDatabase(Block):
     )
 
     def store(self) -> "SampleStore":
-        """Open the database. Raises `InvalidSpec` for a URL that is none."""
+        """Open the database. Raises `InvalidSpec` for an invalid URL."""
         return _open(self.url.get_secret_value())
 
 
@@ -46,12 +46,12 @@ def open_samples() -> "SampleStore":
     user's data folder, beside the note on the Prefect server.
 
     Raises:
-        InvalidSpec: the URL is none, or its driver is not installed.
+        InvalidSpec: the URL is not valid, or its driver is not installed.
     """
     if url := samples_url():
         return _open(url)
     try:
-        # Outside an event loop, where every caller of ours is, this is no coroutine.
+        # Outside an event loop, as here, `load` returns the block and not a coroutine.
         return cast(MonitoringDatabase, MonitoringDatabase.load(DEFAULT)).store()
     except (ValueError, ObjectNotFound):
         file = samples_file()

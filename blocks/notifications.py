@@ -1,4 +1,4 @@
-"""Who is told of alarms: notification services as Prefect blocks, each with one client."""
+"""Notification services of alarms as Prefect blocks, each with one client."""
 
 from typing import Literal, cast
 from urllib.parse import quote, urlencode
@@ -10,7 +10,7 @@ from clients.notifications import AppriseService, DingTalk, Feishu, WeCom
 from domain.kernel.errors import InvalidSpec
 from domain.observe.alarms.notifier import Notifier
 
-_ROBOT = "The URL that the chat shows when the robot is made"
+_ROBOT = "The URL that the chat shows when the robot is created"
 _SECRET = "Of the security setting 'signature'; empty where the robot has another one"  # noqa: S105
 
 
@@ -102,7 +102,7 @@ class Mailbox(Block):
     recipients: list[str] = Field(description="To", min_length=1, json_schema_extra={"position": 6})
 
     def client(self) -> AppriseService:
-        """Raises `InvalidSpec` when an address is none."""
+        """Raises `InvalidSpec` when an address is not valid."""
         password = self.password.get_secret_value()
         login = quote(self.user, safe="") + (f":{quote(password, safe='')}" if password else "")
         scheme = "mailto" if self.security == "none" else "mailtos"
@@ -114,7 +114,7 @@ class Mailbox(Block):
 
 
 class Webhook(Block):
-    """A JSON document posted to a URL of yours: version, title, message, type.
+    """A JSON document posted to a URL: version, title, message, type.
 
     Example:
         ```python
@@ -128,15 +128,15 @@ class Webhook(Block):
     _block_type_slug = "alarm-webhook"
 
     url: SecretStr = Field(
-        description="http(s) URL, with user and password in it where it asks for them",
+        description="http(s) URL, with user and password if the server requires them",
         json_schema_extra={"position": 0},
     )
 
     def client(self) -> AppriseService:
-        """Raises `InvalidSpec` when the URL is none."""
+        """Raises `InvalidSpec` when the URL is not valid."""
         scheme, mark, rest = self.url.get_secret_value().strip().partition("://")
         if not mark or scheme.lower() not in ("http", "https"):
-            raise InvalidSpec("the webhook is no http or https URL")
+            raise InvalidSpec("the webhook is not an http or https URL")
         return AppriseService(f"{'jsons' if scheme.lower() == 'https' else 'json'}://{rest}")
 
 
@@ -156,15 +156,15 @@ def open_service(reference: str) -> Notifier:
         reference: the block's type and name, such as `dingtalk-robot/oncall`.
 
     Raises:
-        InvalidSpec: no such type, or no block of this name, or it is not filled in well.
+        InvalidSpec: no such type, or no block of this name, or a value of it is not valid.
     """
     slug, _, name = reference.partition("/")
     kinds = {kind._block_type_slug: kind for kind in SERVICES}
     if slug not in kinds:
         known = ", ".join(str(kind) for kind in kinds)
-        raise InvalidSpec(f"{slug!r} is no kind of notification; known are {known}")
+        raise InvalidSpec(f"{slug!r} is not a kind of notification; known are {known}")
     try:
-        # Outside an event loop, where every caller of ours is, this is no coroutine.
+        # Outside an event loop, as here, `load` returns the block and not a coroutine.
         block = cast(DingTalkRobot, kinds[slug].load(name))
     except ValueError as error:
         raise InvalidSpec(

@@ -1,7 +1,7 @@
-"""Where this machine's Prefect server answers, and whose it is.
+"""The address and the owner of this machine's Prefect server.
 
-Secrets go to that server. Whatever answers on a port of this machine may be another user's, so a
-server is used only where `PREFECT_API_URL` names it, or where this user runs it.
+The server receives secrets, and a server on a port of this machine may be another user's. So it is
+used only if `PREFECT_API_URL` names it, or if this user runs it.
 """
 
 import json
@@ -18,13 +18,13 @@ from prefect.settings import PREFECT_API_URL
 from domain.kernel.errors import Unreachable
 
 SOCKETS = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
-"""The kernel's list of sockets with their owners: address:port in hex, state, user id."""
+"""The kernel's lists of sockets with address:port in hex, state and user id."""
 
 _LISTENING = "0A"
 
 
 def server_note() -> Path:
-    """The file in which the address of the background Prefect server is kept."""
+    """The file with the address of the background Prefect server."""
     return user_data_path("kubernetes-on-qingcloud") / "prefect-server.json"
 
 
@@ -38,12 +38,12 @@ def answers(api_url: str) -> bool:
 
 
 def configured_server() -> str:
-    """The API URL that `PREFECT_API_URL` or Prefect's profile names, or an empty text."""
+    """The API URL of `PREFECT_API_URL` or of Prefect's profile, or an empty text."""
     return PREFECT_API_URL.value() or ""
 
 
 def noted_server() -> str:
-    """The API URL in our note, whoever may answer there by now, or an empty text."""
+    """The API URL in our note, or an empty text. Another server may answer there by now."""
     try:
         return str(json.loads(server_note().read_text())["api_url"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -53,17 +53,17 @@ def noted_server() -> str:
 def find_running_server(tables: Iterable[Path] = SOCKETS) -> str:
     """The API URL of this user's background Prefect server, or an empty text when none answers.
 
-    Without one Prefect starts a short-lived server of its own, which takes a quarter of a minute.
+    Without one Prefect starts a temporary server, which takes a quarter of a minute.
     """
     url = noted_server()
     return url if url and not refusal(url, tables) and answers(url) else ""
 
 
 def running_server() -> str:
-    """The API URL of the Prefect server that is configured, or that runs in the background.
+    """The API URL of the configured Prefect server, or else of the one in the background.
 
     Raises:
-        Unreachable: none answers.
+        Unreachable: no server answers.
     """
     configured = configured_server()
     if configured and not answers(configured):
@@ -78,30 +78,30 @@ def running_server() -> str:
 
 
 def refusal(api_url: str, tables: Iterable[Path] = SOCKETS) -> str:
-    """Why a server that is not configured is not used; empty where nothing speaks against it."""
+    """Why a server that is not configured is not used; empty where it may be."""
     others = owners_of(_port_of(api_url), tables) - {os.getuid()}
     if not others:
         return ""
     ids = ", ".join(map(str, sorted(others)))
     return (
-        f"the server at {api_url} is another user's (user id {ids}), so it is not used; if that "
-        "is what you want, name it with PREFECT_API_URL"
+        f"the server at {api_url} is another user's (user id {ids}), so it is not used; to use it, "
+        "name it with PREFECT_API_URL"
     )
 
 
 def is_ours(api_url: str) -> bool:
-    """Whether this user, and nobody else, listens on that port of this machine."""
+    """Whether only this user listens on the port of an API URL of this machine."""
     return owners_of(_port_of(api_url)) == {os.getuid()}
 
 
 def owners_of(port: int, tables: Iterable[Path] = SOCKETS) -> frozenset[int]:
-    """The ids of the users who listen on a TCP port of this machine, whatever the address.
+    """The ids of the users that listen on a TCP port of this machine, on any address.
 
     Args:
         tables: the kernel's lists of sockets; a missing one is skipped.
 
     Returns:
-        nothing where nobody listens, and on a system that does not tell.
+        Nothing where no user listens, and on a system without these lists.
     """
     owners = set[int]()
     for table in tables:

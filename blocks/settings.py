@@ -1,4 +1,4 @@
-"""What this machine says: the only module that reads the environment."""
+"""Settings of this machine. The only module that reads the environment."""
 
 import os
 from collections.abc import Mapping
@@ -27,10 +27,10 @@ class AccountSettings:
 def account_from_environment() -> AccountSettings | None:
     """Read the account from `QINGCLOUD_…`, or None when none of its variables is set.
 
-    `QINGCLOUD_ENDPOINT` may be left out; `QINGCLOUD_BILLS=0` says that nothing there costs money.
+    `QINGCLOUD_ENDPOINT` is optional; `QINGCLOUD_BILLS=0` means that resources cost nothing.
 
     Raises:
-        InvalidSpec: only some of the variables are set; the sentence names the missing ones.
+        InvalidSpec: only some of the variables are set; the message names the missing ones.
     """
     values = {name: os.environ.get(name, "") for name in ACCOUNT_VARIABLES}
     missing = [name for name, value in values.items() if not value]
@@ -52,17 +52,17 @@ def account_from_environment() -> AccountSettings | None:
 
 
 def lock_file(what: str) -> Path:
-    """The file by which this machine does one thing at a time; it stays, and is empty."""
+    """The lock file of an activity on this machine; it is empty and is not deleted."""
     return user_data_path("kubernetes-on-qingcloud") / "locks" / what
 
 
 def samples_file() -> Path:
-    """The SQLite file in which samples are kept where no other database is named."""
+    """The default database of samples, a SQLite file."""
     return user_data_path("kubernetes-on-qingcloud") / "samples.db"
 
 
 def samples_url() -> str:
-    """The URL of the samples' database as the environment's SAMPLES_URL says, or nothing."""
+    """The URL of the samples' database in the environment's SAMPLES_URL, or an empty text."""
     return os.environ.get("SAMPLES_URL", "")
 
 

@@ -1,1 +1,1 @@
-"""One class per outside system; nothing else in the house talks to the outside."""
+"""One class per external system. No other room connects to external systems."""

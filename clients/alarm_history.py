@@ -1,6 +1,6 @@
-"""How a cluster's alarms stand, and who has been told what, in the samples' database.
+"""The alarm states and deliveries of a cluster, in the samples' database.
 
-It is kept there and not in the cluster, because an alarm matters most when the cluster does not
+They are stored there and not in the cluster, because alarms matter most when the cluster does not
 answer.
 """
 
@@ -13,7 +13,6 @@ from sqlalchemy import (
     Connection,
     Double,
     Integer,
-    MetaData,
     String,
     Table,
     and_,
@@ -24,19 +23,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from clients.database import Database, UtcTime
+from clients.database import TABLES, Database, UtcTime
 from domain.observe.alarms.deliveries import DUE, Delivery, Outcome
 from domain.observe.alarms.messages import Message
 from domain.observe.alarms.states import AlarmState, Phase, Subject
 from domain.spec.alarms import Level
 
-CUT_OFF = "the run ended while it was being sent"
-
-_METADATA = MetaData()
+CUT_OFF = "the run ended before the outcome was known"
 
 _STATES = Table(
     "alarm_states",
-    _METADATA,
+    TABLES,
     Column("cluster", String(14), primary_key=True),
     Column("rule", String(40), primary_key=True),
     Column("group", String(32), primary_key=True),
@@ -48,7 +45,7 @@ _STATES = Table(
 )
 _DELIVERIES = Table(
     "alarm_deliveries",
-    _METADATA,
+    TABLES,
     Column("number", Integer, primary_key=True),
     Column("cluster", String(14), nullable=False, index=True),
     Column("service", String(128), nullable=False),
@@ -62,7 +59,7 @@ _DELIVERIES = Table(
 )
 _STEPS = Table(
     "alarm_steps",
-    _METADATA,
+    TABLES,
     Column("number", Integer, primary_key=True),
     Column("cluster", String(14), nullable=False, index=True),
     Column("rule", String(40), nullable=False),
@@ -78,18 +75,18 @@ _STEPS = Table(
 class AlarmHistory:
     """One cluster's alarms in one database; threads may share it.
 
-    Every call raises `TemporaryError` when the database is locked or gone; then nothing of the
-    call was written.
+    Every call raises `TemporaryError` when the database is locked or unreachable; then nothing of
+    the call was written.
     """
 
     def __init__(self, database: Database, cluster: str) -> None:
-        """Use a database, which its owner closes; the first call makes the tables."""
+        """Use a database, which the caller closes."""
         self._database = database
         self._cluster = cluster
 
     def read_states(self) -> list[AlarmState]:
         query = select(_STATES).where(_STATES.c.cluster == self._cluster)
-        with self._database.transaction(_METADATA) as connection:
+        with self._database.transaction() as connection:
             return [_state(row._mapping) for row in connection.execute(query)]
 
     def step(
@@ -100,48 +97,47 @@ class AlarmHistory:
         services: Sequence[str],
         now: datetime,
     ) -> bool:
-        """Take alarm states one step further and note what must be told, all or nothing.
+        """Store new alarm states and the messages about them in one transaction.
 
-        Two looks at the same moment must not both tell people: a step from states that are not
-        there any more is not taken.
+        Two evaluations at the same moment must not both notify: nothing is stored if another one
+        has changed the states `before` in between.
 
-        Returns:
-            whether the step was taken.
+        Returns: whether they were stored.
         """
         known = {(state.rule, state.subject): state for state in before}
         try:
-            with self._database.transaction(_METADATA) as connection:
+            with self._database.transaction() as connection:
                 for state in after:
                     self._write(connection, known.get((state.rule, state.subject)), state)
-                self._note(connection, messages, services, now)
+                self._add_deliveries(connection, messages, services, now)
         except _Overtaken:
             return False
         return True
 
     def read_steps(self, since: datetime) -> list[AlarmState]:
-        """The phases that alarms have entered since then, oldest first."""
+        """The phases that alarms have entered since a moment, oldest first."""
         query = (
             select(_STEPS)
             .where(_STEPS.c.cluster == self._cluster, _STEPS.c.since >= since)
             .order_by(_STEPS.c.number)
         )
-        with self._database.transaction(_METADATA) as connection:
+        with self._database.transaction() as connection:
             return [_state(row._mapping) for row in connection.execute(query)]
 
     def read_due(self) -> list[Delivery]:
-        """The messages that wait for their first or their next attempt, oldest first."""
+        """The deliveries that are due for their first or next attempt, oldest first."""
         return self._deliveries(_DELIVERIES.c.outcome.in_(DUE))
 
     def read_failures(self, since: datetime) -> list[Delivery]:
-        """The messages written since then that did not arrive, or nobody knows."""
+        """The deliveries since a moment that failed or whose outcome is unknown."""
         columns = _DELIVERIES.c
         return self._deliveries(and_(columns.outcome != Outcome.SENT, columns.written_at >= since))
 
     def take(self, delivery: Delivery) -> bool:
-        """Note that a message is about to go out; False when another run has taken it.
+        """Record that a message is about to be sent. Returns: False when another run has taken it.
 
-        Until its outcome is noted it counts as unknown, so a run that is cut off in between does
-        not make anybody read it twice.
+        Until the outcome is recorded it is unknown, so a message is not sent again after a run
+        that was interrupted in between.
         """
         columns = _DELIVERIES.c
         statement = (
@@ -153,11 +149,11 @@ class AlarmHistory:
             )
             .values(outcome=Outcome.UNKNOWN, attempts=delivery.attempts + 1, reason=CUT_OFF)
         )
-        with self._database.transaction(_METADATA) as connection:
+        with self._database.transaction() as connection:
             return bool(connection.execute(statement).rowcount)
 
     def finish(self, delivery: Delivery) -> None:
-        """Note what became of a message."""
+        """Record the outcome of a delivery."""
         statement = (
             update(_DELIVERIES)
             .where(_DELIVERIES.c.number == delivery.number)
@@ -165,12 +161,12 @@ class AlarmHistory:
                 outcome=delivery.outcome, attempts=delivery.attempts, reason=delivery.reason[:500]
             )
         )
-        with self._database.transaction(_METADATA) as connection:
+        with self._database.transaction() as connection:
             connection.execute(statement)
 
     def prune(self, before: datetime) -> None:
-        """Forget old steps and messages, and alarms that have been well for so long."""
-        with self._database.transaction(_METADATA) as connection:
+        """Delete steps, deliveries and states of resolved alarms that are older."""
+        with self._database.transaction() as connection:
             for table, time in ((_STEPS, _STEPS.c.since), (_DELIVERIES, _DELIVERIES.c.written_at)):
                 connection.execute(
                     delete(table).where(table.c.cluster == self._cluster, time < before)
@@ -211,7 +207,7 @@ class AlarmHistory:
         if before is None or before.phase is not state.phase or before.level is not state.level:
             connection.execute(insert(_STEPS), row)
 
-    def _note(
+    def _add_deliveries(
         self,
         connection: Connection,
         messages: Sequence[Message],
@@ -238,7 +234,7 @@ class AlarmHistory:
 
     def _deliveries(self, condition: Any) -> list[Delivery]:
         query = select(_DELIVERIES).where(_DELIVERIES.c.cluster == self._cluster, condition)
-        with self._database.transaction(_METADATA) as connection:
+        with self._database.transaction() as connection:
             rows = connection.execute(query.order_by(_DELIVERIES.c.number)).all()
         return [
             Delivery(
@@ -255,7 +251,7 @@ class AlarmHistory:
 
 
 class _Overtaken(Exception):
-    """Another look has changed the state in between."""
+    """Another evaluation has changed the state in between."""
 
 
 def _row(state: AlarmState) -> dict[str, Any]:

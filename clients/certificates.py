@@ -1,4 +1,4 @@
-"""Until when a server's certificate is valid, as the server shows it."""
+"""The expiry of a server's certificate."""
 
 import socket
 import ssl
@@ -16,19 +16,19 @@ _HAS_EXPIRED = 10  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
 
 
 def read_end(certificate: str) -> datetime:
-    """When a PEM certificate at hand ends, in UTC."""
+    """The expiry of a PEM certificate, in UTC."""
     return x509.load_pem_x509_certificate(certificate.encode()).not_valid_after_utc
 
 
 def read_certificate_end(url: str, ca: str) -> datetime:
-    """Read when the certificate of an https URL's server ends, in UTC; now, if it has ended.
+    """Read the expiry of the certificate behind an https URL, in UTC; now, if it has expired.
 
     Args:
-        ca: the certificate of the only authority that is trusted, PEM.
+        ca: the certificate of the only trusted authority, PEM.
 
     Raises:
-        TemporaryError: nothing answers.
-        Refused: the certificate is somebody else's.
+        TemporaryError: the server does not answer.
+        Refused: the certificate is not signed by the authority.
     """
     place = urlsplit(url)
     host, port = place.hostname or "", place.port or 443

@@ -1,4 +1,4 @@
-"""The SQL database of what is measured and remembered: SQLite or PostgreSQL. Times are in UTC."""
+"""The SQL database of samples, alarms and lifetimes: SQLite or PostgreSQL. Times are in UTC."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,17 +9,20 @@ from typing import Any, Self
 from sqlalchemy import Connection, DateTime, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
-from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.types import TypeDecorator
 
+from clients.schema import NEWEST, Schema
 from domain.kernel.errors import FinalError, InvalidSpec, TemporaryError
 
 PATIENCE = 5.0
-"""Seconds that a call waits for a locked or silent database."""
+"""Seconds that a call waits for a locked or unresponsive database."""
+
+TABLES = MetaData()
+"""Every table of the database; each is declared in the module that uses it."""
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A moment that knows its zone; SQLite keeps none, so there it is UTC by agreement."""
+    """A time with its zone. SQLite stores no zone, so there it is always UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -39,46 +42,52 @@ class UtcTime(TypeDecorator[datetime]):
 class Database:
     """One database; threads may share it. Close it, or use it as a context manager."""
 
-    def __init__(self, url: str, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str, schema: Schema = NEWEST, patience: float = PATIENCE) -> None:
         """Prepare it; nothing is opened before the first transaction.
 
         Args:
-            patience: seconds that a call waits for a locked or silent database.
+            patience: seconds that a call waits for a locked or unresponsive database.
 
         Raises:
-            InvalidSpec: the URL is none, or its driver is not installed.
+            InvalidSpec: the URL is not valid, or its driver is not installed.
         """
         self.engine = _engine(url, patience)
-        self._made: set[MetaData] = set()
+        self._schema = schema
+        self._is_current = False
 
     @property
     def where(self) -> str:
-        """The URL without its password, which may stand in its query, too."""
+        """The URL without the password, which may be in the query, too."""
         url = self.engine.url
         secret = [key for key in url.query if "pass" in key]
         return url.difference_update_query(secret).render_as_string(hide_password=True)
 
     @contextmanager
-    def transaction(self, tables: MetaData) -> Iterator[Connection]:
-        """Open a transaction, which makes those tables that are not there.
+    def transaction(self) -> Iterator[Connection]:
+        """Open a transaction; the first one creates or migrates the tables.
 
         Raises:
-            TemporaryError: the database is locked or gone; nothing was written.
-            FinalError: it is no database, or refuses the statement.
+            TemporaryError: the database is locked or unreachable; nothing was written.
+            BadRequest: a newer release wrote the database; nothing was changed.
+            FinalError: the file is not a database, or the database refuses the statement.
         """
         try:
+            if not self._is_current:
+                self._migrate()
             with self.engine.begin() as connection:
-                if tables not in self._made:
-                    _create_tables(connection, tables)
                 yield connection
-            self._made.add(tables)
-        except OperationalError as error:
-            self._made.clear()  # a file that was deleted is made anew
-            raise TemporaryError(
-                f"the database {self.where} does not answer: {_reason_of(error)}"
-            ) from error
         except SQLAlchemyError as error:
-            raise FinalError(f"the database {self.where}: {_reason_of(error)}") from error
+            # The file was deleted, or a newer release has migrated it meanwhile: look again.
+            self._is_current = False
+            raise _error_from(error, self.where) from error
+
+    def _migrate(self) -> None:
+        with self.engine.connect() as connection:
+            is_current = self._schema.is_current(connection)
+        if not is_current:
+            with self.engine.begin() as connection:
+                self._schema.migrate(connection, self.where)
+        self._is_current = True
 
     def close(self) -> None:
         """Close all connections; may be repeated."""
@@ -114,7 +123,7 @@ def _engine(url: str, patience: float) -> Engine:
             raise InvalidSpec(f"samples are kept in SQLite or PostgreSQL, not in {dialect}")
     except (ArgumentError, NoSuchModuleError) as error:
         raise InvalidSpec(
-            "the samples' database URL is not one; right would be "
+            "the URL of the samples' database is not valid; valid are "
             "sqlite:////path/samples.db or postgresql+psycopg://user@host/name"
         ) from error
     except ImportError as error:
@@ -125,26 +134,24 @@ def _engine(url: str, patience: float) -> Engine:
     return engine
 
 
-def _create_tables(connection: Connection, tables: MetaData) -> None:
-    """Make the tables that are not there; another process may do so at the same time."""
-    for table in tables.sorted_tables:
-        connection.execute(CreateTable(table, if_not_exists=True))
-        for index in table.indexes:
-            connection.execute(CreateIndex(index, if_not_exists=True))
-
-
 def _prepare_sqlite(connection: Any, record: Any) -> None:
-    """Let readers go on while one writes."""
+    """Allow reads during a write."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.close()
 
 
-def _reason_of(error: SQLAlchemyError) -> str:
-    """The database's own words on one line, without the statement, its values, and questions.
+def _error_from(error: SQLAlchemyError, where: str) -> TemporaryError | FinalError:
+    if isinstance(error, OperationalError):
+        return TemporaryError(f"the database {where} does not answer: {_reason_of(error)}")
+    return FinalError(f"the database {where}: {_reason_of(error)}")
 
-    PostgreSQL's client asks whether the server is running.
+
+def _reason_of(error: SQLAlchemyError) -> str:
+    """The database's message on one line, without the statement and its values.
+
+    Lines with a question are dropped: PostgreSQL's client asks whether the server is running.
     """
     origin = getattr(error, "orig", None) or error
     lines = [line for line in str(origin).splitlines() if not line.rstrip().endswith("?")]

@@ -1,4 +1,4 @@
-"""The file that Prometheus reads: written at once, because it may be read at any time."""
+"""The file that Prometheus reads: replaced atomically, because it may be read at any time."""
 
 import os
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from domain.kernel.errors import FinalError, InvalidSpec
 
 
 def check_writable(file: Path) -> None:
-    """Make sure that a file could be written, and leave no trace.
+    """Check that a file can be written, without changing it.
 
     Raises:
-        InvalidSpec: it could not.
+        InvalidSpec: it cannot be written.
     """
     try:
         if file.is_dir():
@@ -24,7 +24,7 @@ def check_writable(file: Path) -> None:
 
 
 def write_at_once(file: Path, text: str) -> None:
-    """Put a text in the place of what a file holds, or leave the file as it is.
+    """Replace the content of a file, or leave it unchanged.
 
     Raises:
         FinalError: it cannot be written, such as on a full disk.
@@ -39,7 +39,7 @@ def write_at_once(file: Path, text: str) -> None:
 
 @contextmanager
 def _beside(file: Path) -> Iterator[Path]:
-    """A hidden file of this process in the same folder, which does not stay."""
+    """A hidden temporary file of this process in the same folder."""
     fresh = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         yield fresh

@@ -1,21 +1,20 @@
-"""From when to when a cluster's resources have lived, in the samples' database.
+"""The lifetimes of a cluster's resources, in the samples' database.
 
-Kept there because the cloud forgets them, and because the bill outlives the cluster.
+They are stored because the cloud drops deleted resources, and because the cost is of interest after
+the cluster is deleted.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, and_, delete, insert, select
+from sqlalchemy import Column, Integer, String, Table, and_, delete, insert, select
 
-from clients.database import Database, UtcTime
+from clients.database import TABLES, Database, UtcTime
 from domain.observe.cost import Life
-
-_METADATA = MetaData()
 
 _LIVES = Table(
     "lives",
-    _METADATA,
+    TABLES,
     Column("cluster", String(14), primary_key=True),
     Column("resource", String(32), primary_key=True),
     Column("group", String(32), nullable=False),
@@ -27,30 +26,30 @@ _LIVES = Table(
 
 
 class LifeHistory:
-    """One cluster's lives in one database; they are never deleted.
+    """One cluster's lifetimes in one database. They are never deleted.
 
-    Every call raises `TemporaryError` when the database is locked or gone; then nothing of the
-    call was written.
+    Every call raises `TemporaryError` when the database is locked or unreachable; then nothing of
+    the call was written.
     """
 
     def __init__(self, database: Database, cluster: str) -> None:
-        """Use a database, which its owner closes; the first call makes the table."""
+        """Use a database, which the caller closes."""
         self._database = database
         self._cluster = cluster
 
     def read(self) -> list[Life]:
-        """All lives, the oldest first."""
+        """All lifetimes, the oldest first."""
         columns = _LIVES.c
         query = (
             select(*(columns[field.name] for field in fields(Life)))
             .where(columns.cluster == self._cluster)
             .order_by(columns.created_at, columns.resource)
         )
-        with self._database.transaction(_METADATA) as connection:
+        with self._database.transaction() as connection:
             return [Life(**row._mapping) for row in connection.execute(query)]
 
     def write(self, lives: Sequence[Life]) -> None:
-        """Add lives, or replace those of the same resources."""
+        """Add lifetimes, or replace those of the same resources."""
         if not lives:
             return
         columns = _LIVES.c
@@ -59,6 +58,6 @@ class LifeHistory:
             columns.resource.in_([life.resource for life in lives]),
         )
         rows = [{"cluster": self._cluster, **asdict(life)} for life in lives]
-        with self._database.transaction(_METADATA) as connection:
+        with self._database.transaction() as connection:
             connection.execute(delete(_LIVES).where(known))
             connection.execute(insert(_LIVES), rows)

@@ -1,14 +1,14 @@
-"""From which of its addresses this machine reaches another one."""
+"""The address from which this machine reaches another one."""
 
 import socket
 from urllib.parse import urlsplit
 
 
 def read_own_address(url: str) -> str:
-    """Ask the system from which IPv4 address it would reach a URL's host; nothing is sent to it.
+    """Read from which IPv4 address this machine would reach a URL's host. Sends nothing.
 
-    Empty where it would not. Whether others see this address is another matter: a router on the
-    way may put its own in its place.
+    Returns: the address, or an empty text without a route. The host may see another address, if a
+    router on the way translates it.
     """
     place = urlsplit(url)
     try:

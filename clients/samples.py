@@ -1,7 +1,7 @@
 """Samples in a SQL database: SQLite or PostgreSQL, written and read with pandas.
 
-Two tables: `samples` is the tidy frame, `gaps` says what could not be measured and why. Times are
-kept in UTC. A sample that is there already stays as it is, so the same minutes may be read twice.
+Two tables: `samples` is the tidy frame, `gaps` holds missing samples with the reason. Times are in
+UTC. An existing sample is kept, so the same minutes may be read twice.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from sqlalchemy import (
     ColumnElement,
     Double,
     Index,
-    MetaData,
     Select,
     String,
     Table,
@@ -30,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from clients.database import PATIENCE, Database, UtcTime
+from clients.database import PATIENCE, TABLES, Database, UtcTime
 from domain.observe.metrics.records import (
     COLUMNS,
     Gap,
@@ -45,14 +44,12 @@ from domain.spec.metrics import Per
 if TYPE_CHECKING:
     import pandas as pd
 
-_METADATA = MetaData()
-
 
 def _table(name: str, *more: Column[Any]) -> Table:
-    # The order of the key is that of the question: one metric of one cluster in a span of time.
+    # The order of the key is that of the query: one metric of one cluster in a span of time.
     return Table(
         name,
-        _METADATA,
+        TABLES,
         Column("cluster", String(14), primary_key=True),
         Column("metric", String(64), primary_key=True),
         Column("time", UtcTime, primary_key=True),
@@ -74,15 +71,15 @@ class SampleStore:
     """One database of samples; threads may share it. Satisfies `SampleReader`."""
 
     def __init__(self, url: str, patience: float = PATIENCE) -> None:
-        """Prepare the store; nothing is opened before the first call, which makes the tables.
+        """Prepare the store; the database is opened, and migrated, by the first call.
 
         Args:
             patience: seconds that a call waits for a locked or silent database.
 
         Raises:
-            InvalidSpec: the URL is none, or its driver is not installed.
+            InvalidSpec: the URL is not valid, or its driver is not installed.
         """
-        self.database = Database(url, patience)  # for what else is kept in it
+        self.database = Database(url, patience=patience)  # for the other tables in it
 
     @property
     def where(self) -> str:
@@ -90,14 +87,14 @@ class SampleStore:
         return self.database.where
 
     def add(self, samples: Sequence[Sample], gaps: Sequence[Gap] = ()) -> None:
-        """Write samples and gaps in one transaction; what is there already stays as it is.
+        """Write samples and gaps in one transaction; existing ones are kept.
 
         Raises:
-            TemporaryError: the database is locked or gone; nothing was written.
+            TemporaryError: the database is locked or unreachable; nothing was written.
         """
-        import pandas as pd  # here, because it takes a second that most commands need not wait
+        import pandas as pd  # here: the import takes a second, and most commands need none of it
 
-        with self.database.transaction(_METADATA) as connection:
+        with self.database.transaction() as connection:
             for table, rows in ((_SAMPLES, samples), (_GAPS, gaps)):
                 if rows:
                     frame = pd.DataFrame([asdict(row) for row in rows])
@@ -114,7 +111,7 @@ class SampleStore:
         """The samples of a window as a tidy frame, oldest first; `time` is in UTC.
 
         Raises:
-            TemporaryError: the database is locked or gone.
+            TemporaryError: the database is locked or unreachable.
         """
         import pandas as pd
 
@@ -122,16 +119,16 @@ class SampleStore:
         query = _chosen(select(*columns), _SAMPLES, window).order_by(
             _SAMPLES.c.time, _SAMPLES.c.metric, _SAMPLES.c.group, _SAMPLES.c.machine
         )
-        with self.database.transaction(_METADATA) as connection:
+        with self.database.transaction() as connection:
             frame = pd.read_sql(query, connection)
         frame["time"] = pd.to_datetime(frame["time"], utc=True)
         return frame
 
     def statistics(self, window: Window, per: Per = Per.GROUP) -> list[WindowStatistics]:
-        """Average, minimum and maximum by metric; nothing for what has no sample.
+        """Average, minimum and maximum by metric; no row for a metric without samples.
 
         Raises:
-            TemporaryError: the database is locked or gone.
+            TemporaryError: the database is locked or unreachable.
         """
         samples = _SAMPLES.c
         nothing = literal("")
@@ -154,52 +151,52 @@ class SampleStore:
             _SAMPLES,
             window,
         )
-        with self.database.transaction(_METADATA) as connection:
+        with self.database.transaction() as connection:
             rows = connection.execute(query.group_by(*keys).order_by(*keys)).all()
         return [WindowStatistics(**row._mapping) for row in rows]
 
     def latest(self, window: Window) -> list[Sample]:
-        """The youngest sample of each machine (or group) and metric inside the window.
+        """The latest sample of each machine (or group) and metric inside the window.
 
         Raises:
-            TemporaryError: the database is locked or gone.
+            TemporaryError: the database is locked or unreachable.
         """
         samples = _SAMPLES.c
         series = (samples.metric, samples.group, samples.machine)
-        youngest = _chosen(
+        newest = _chosen(
             select(*series, func.max(samples.time, type_=UtcTime)), _SAMPLES, window
         ).group_by(*series)
         query = (
             select(*(samples[name] for name in COLUMNS))
             .where(samples.cluster == window.cluster)
-            .where(tuple_(*series, samples.time).in_(youngest))
+            .where(tuple_(*series, samples.time).in_(newest))
             .order_by(*series)
         )
-        with self.database.transaction(_METADATA) as connection:
+        with self.database.transaction() as connection:
             return [Sample(**row._mapping) for row in connection.execute(query)]
 
     def troubles(self, window: Window) -> list[Trouble]:
-        """What could not be measured in the window, each once; what happened last comes first.
+        """The gaps in the window, each once, the most recent one first.
 
         Raises:
-            TemporaryError: the database is locked or gone.
+            TemporaryError: the database is locked or unreachable.
         """
         gaps = _GAPS.c
         keys = (gaps.group, gaps.machine, gaps.metric, gaps.reason)
         last = func.max(gaps.time, type_=UtcTime).label("last")
         counts = func.count().label("count"), func.min(gaps.time, type_=UtcTime).label("first")
         query = _chosen(select(*keys, *counts, last), _GAPS, window).group_by(*keys)
-        with self.database.transaction(_METADATA) as connection:
+        with self.database.transaction() as connection:
             rows = connection.execute(query.order_by(last.desc(), *keys))
             return [Trouble(**row._mapping) for row in rows]
 
     def prune(self, cluster: str, before: datetime) -> int:
-        """Delete a cluster's samples and gaps that are older; how many samples went.
+        """Delete a cluster's older samples and gaps. Returns: the number of deleted samples.
 
         Raises:
-            TemporaryError: the database is locked or gone.
+            TemporaryError: the database is locked or unreachable.
         """
-        with self.database.transaction(_METADATA) as connection:
+        with self.database.transaction() as connection:
             counts = [
                 connection.execute(
                     delete(table).where(and_(table.c.cluster == cluster, table.c.time < before))
@@ -227,7 +224,7 @@ class SampleStore:
 def _insert_new(
     table: Table,
 ) -> Callable[[Any, Any, list[str], Iterable[tuple[Any, ...]]], int]:
-    """The way in which pandas writes rows: those with a known key are left out."""
+    """The method by which pandas inserts rows; rows with an existing key are skipped."""
 
     def insert(_: Any, connection: Any, names: list[str], rows: Iterable[tuple[Any, ...]]) -> int:
         dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql

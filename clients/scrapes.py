@@ -1,4 +1,4 @@
-"""An HTTP page for Prometheus, which shows what the last collection has written to a file."""
+"""An HTTP page for Prometheus with the file of the last collection."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -10,31 +10,31 @@ from threading import Thread
 from types import TracebackType
 from typing import Self
 
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
 from domain.kernel.errors import InvalidSpec
 
 PATH = "/metrics"
 TIMEOUT = 10.0
-"""Seconds that a client may be silent."""
-
-_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+"""Seconds that a client may send nothing."""
 
 
 class ScrapePage:
-    """Serves a file of metrics at `/metrics`; as a context manager it listens.
+    """Serves a file of metrics at `/metrics`, as a context manager.
 
-    Where there is trouble it answers 503 instead, so that the numbers of yesterday never pass for
-    those of now, and Prometheus' own `up` tells that something is wrong.
+    It answers 503 while `trouble` is set, so that old numbers are not taken for current ones, and
+    Prometheus' own `up` shows the failure.
     """
 
     def __init__(self, address: str, file: Path) -> None:
         """Listen.
 
         Args:
-            address: `host:port`, or a port of loopback alone; port 0 stands for any free one.
+            address: `host:port`, or a port of the loopback address; port 0 is any free one.
             file: in Prometheus' text format; read for each request.
 
         Raises:
-            InvalidSpec: the address is none, or somebody else listens there.
+            InvalidSpec: the address is not valid, or another process uses it.
         """
         self.trouble = "nothing has been measured yet"
         self.file = file
@@ -85,13 +85,13 @@ def _handler_of(answer: Answer) -> type[BaseHTTPRequestHandler]:
             status, text = answer(self.path)
             body = text.encode()
             self.send_response(status)
-            self.send_header("Content-Type", _TEXT)
+            self.send_header("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing: the terminal shows a live picture."""
+            """Log nothing: the terminal shows a live display."""
 
     return Handler
 
@@ -102,7 +102,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__((host, port), _handler_of(answer))
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of a client that has gone away in the middle."""
+        """Ignore clients that close the connection early."""
 
 
 def _read_address(address: str) -> tuple[str, int]:
@@ -113,6 +113,6 @@ def _read_address(address: str) -> tuple[str, int]:
         number = int(port)
     except ValueError as error:
         raise InvalidSpec(
-            f"{address!r} is no address with a port, such as 127.0.0.1:9108 or 9108"
+            f"{address!r} is not an address with a port, such as 127.0.0.1:9108 or 9108"
         ) from error
     return host, number

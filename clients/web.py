@@ -1,4 +1,4 @@
-"""A web page over HTTPS whose certificate a given CA has signed."""
+"""Web pages over HTTPS with a certificate of a given CA."""
 
 import ssl
 
@@ -14,11 +14,11 @@ def fetch_page(url: str, ca: str) -> str:
     """GET a page and return its text.
 
     Args:
-        ca: the certificate of the only authority that is trusted, PEM.
+        ca: the certificate of the only trusted authority, PEM.
 
     Raises:
-        TemporaryError: nothing answers, or it answers 5xx.
-        Refused: another status than 200, or a certificate of somebody else.
+        TemporaryError: no answer, or 5xx.
+        Refused: another status than 200, or a certificate of another authority.
     """
     trust = ssl.create_default_context(cadata=ca)
     try:

@@ -15,7 +15,7 @@ from blocks.accounts import QingCloudAccount
 from clients.exposed_file import check_writable
 from clients.scrapes import ScrapePage
 from domain.kernel.errors import FinalError, InvalidSpec, TemporaryError
-from domain.observe.alarms.deliveries import Outcome, say_test
+from domain.observe.alarms.deliveries import Outcome, format_test_results
 from domain.observe.metrics.report import Incomplete, MetricsReport
 from domain.spec.cluster import parse_spec
 from flows._cli.command import Common, Session, cluster_name, make_app, read_document, run, session
@@ -50,7 +50,7 @@ def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "")
         prometheus: A file to write in Prometheus' text format, on the machine where the flow runs.
 
     Raises:
-        Incomplete: the samples were not kept, or the alarms not looked at; it carries the report.
+        Incomplete: the samples were not kept, or the alarms not evaluated; it carries the report.
     """
     file = Path(prometheus).expanduser() if prometheus else None
     if file:
@@ -138,7 +138,7 @@ def _send_test(opened: Session) -> None:
         need_cluster(opened.cluster)
         spec = need_spec(opened.cluster)
     told = send_test(spec, datetime.now(UTC))
-    opened.say(say_test(told))
+    opened.say(format_test_results(told))
     opened.answer(told)
     if failed := [one.service for one in told if one.outcome is not Outcome.SENT]:
         raise FinalError(f"the test message was not accepted by {', '.join(failed)}")

@@ -19,7 +19,7 @@ from domain.observe.alarms import signals
 from domain.observe.alarms.deliveries import Delivery, deliver, send_once
 from domain.observe.alarms.messages import Message, write_blindness, write_messages, write_test
 from domain.observe.alarms.notifier import Notifier
-from domain.observe.alarms.report import AlarmReport, say_alarms
+from domain.observe.alarms.report import AlarmReport, format_alarms
 from domain.observe.alarms.states import Readings, Span, active_states, evaluate, spans_of
 from domain.observe.cost import follow_lives, lives_of
 from domain.observe.metrics.records import Collected, Gap, Sample, SampleReader, Window
@@ -90,7 +90,7 @@ def look_at_alarms(cluster: Cluster, seen: Machines, now: datetime) -> Ensured[A
     for one in report.deliveries:
         if one.reason:
             run_logger().warning("%s was not told (%s): %s", one.service, one.outcome, one.reason)
-    return Ensured(report, say_alarms(report), failed=bool(report.blind))
+    return Ensured(report, format_alarms(report), failed=bool(report.blind))
 
 
 def note_billed(cluster: Cluster, inventory: Inventory, now: datetime) -> None:

@@ -18,7 +18,7 @@ from domain.autoscaling.memory.memory import Memory
 from domain.autoscaling.report import Evaluation, evaluation_of
 from domain.autoscaling.see import state
 from domain.autoscaling.see.snapshot import Snapshot
-from domain.autoscaling.see.state import ClusterState, Group, Marked
+from domain.autoscaling.see.state import ClusterState, GroupState, Marked
 from domain.cloud.inventory import Machines
 from domain.cloud.records import Instance, InstanceType
 from domain.kernel.errors import ClusterError, NotFound
@@ -154,7 +154,7 @@ def take_snapshot(case: Case, seen: ClusterState, now: datetime) -> Snapshot:
         offered = case.cluster.cloud.known.list_instance_types()
     known = frozenset(case.cluster.credentials().host_keys)
     statistics = read_windows(case.cluster.name, policy, now)
-    group = Group(machines, known, offered)
+    group = GroupState(machines, known, offered)
     return state.take_snapshot(seen, group, spec, policy, statistics, now)
 
 

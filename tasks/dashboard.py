@@ -13,7 +13,7 @@ from clients.lives import LifeHistory
 from clients.samples import SampleStore
 from domain.cloud.inventory import Inventory
 from domain.kernel.errors import BadRequest, ClusterError
-from domain.kernel.money import say_rate
+from domain.kernel.money import format_rate
 from domain.kernel.names import NODES
 from domain.observe.alarms.states import active_states
 from domain.observe.cost import NETWORK, accrue, follow_lives, rate_of_cluster, save_by_scaling
@@ -70,7 +70,7 @@ def _filled(
         events=scale_events(machines, since, now),
         alarms=alarm_spans(history.read_steps(since), active, since),
         active=active,
-        untold=tuple(history.read_failures(since)),
+        undelivered=tuple(history.read_failures(since)),
         troubles=tuple(samples.troubles(Window(spec.name, since, now + timedelta(seconds=1)))),
         costs=accrue(lives, prices, now),
         saving=save_by_scaling(NODES, lives, nodes.maximum, kind, prices, now),
@@ -84,7 +84,7 @@ def publish_dashboard(board: Dashboard, zone: tzinfo) -> UUID:
     if board.lost:
         words.append(f"**{board.lost}**")
     if board.rate:
-        words.append(f"It costs {say_rate(board.rate)}.")
+        words.append(f"It costs {format_rate(board.rate)}.")
     artifact = create_markdown_artifact(
         "\n\n".join((*words, *pictures)) + "\n",
         key=artifact_key("dashboard", board.cluster),

@@ -14,7 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.exceptions import PrefectException
 
-from domain.kernel.durations import say_seconds
+from domain.kernel.durations import format_seconds
 from domain.reports.cluster import ClusterReport, Endpoint, Timeline
 from domain.reports.drawing import draw_timeline, draw_topology
 from domain.reports.machines import (
@@ -45,7 +45,7 @@ def as_markdown(report: ClusterReport, timeline: Timeline) -> str:
         "## Topology",
         picture(f"Topology of cluster {report.cluster}", draw_topology(report)),
         "## Time line",
-        picture(f"{timeline.title}: {say_seconds(timeline.seconds)}", draw_timeline(timeline)),
+        picture(f"{timeline.title}: {format_seconds(timeline.seconds)}", draw_timeline(timeline)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -152,7 +152,7 @@ def _failures(timeline: Timeline) -> list[str]:
         return []
     lines = [
         f"- ✗ **{_plain(step.name)}** after "
-        f"{say_seconds((step.ended - step.started).total_seconds())}: {_plain(step.outcome)}"
+        f"{format_seconds((step.ended - step.started).total_seconds())}: {_plain(step.outcome)}"
         for step in failed
     ]
     return ["## What failed", "\n".join(lines)]

@@ -1,4 +1,4 @@
-"""What the house asks of a cluster, over one API server."""
+"""The calls to a cluster's API server."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
@@ -24,10 +24,10 @@ from domain.observe.metrics.load import ClusterLoad
 from domain.secrets.kubeconfig import ClusterAccess
 
 PAGE = 2000
-"""Objects a page: more cost memory, fewer cost time."""
+"""Objects per page: more take memory, fewer take time."""
 
 WATCH_GRACE = 15.0
-"""Seconds beyond a watch's time, after which a silent connection counts as lost."""
+"""Seconds after the end of a watch, after which a connection without data counts as lost."""
 
 FORBIDDEN, CONFLICT, GONE = 403, 409, 410
 
@@ -57,12 +57,12 @@ class ClusterClient:
         self.close()
 
     def is_ready(self) -> bool:
-        """Whether `/readyz` says ok; False also while nothing answers.
+        """Whether `/readyz` answers ok; False also while the server does not answer.
 
-        A server that has just started does not know yet what our group may do, and says 403.
+        A server that has just started has not loaded our group's rights yet, and answers 403.
 
         Raises:
-            ApiRejected: it is another cluster, or it does not accept our certificate.
+            ApiRejected: the server is another cluster's, or does not accept our certificate.
         """
         try:
             return self._wire.text("GET", "/readyz", accept="*/*") == "ok"
@@ -100,15 +100,15 @@ class ClusterClient:
     def count_workload_pods(self) -> Mapping[str, int]:
         """Count workload pods that are not finished by node name, `""` for those without one.
 
-        The server prints a Table without objects, and leaves out what does not count: 20,000
-        pods take 0.1 s and 3 MB, a fortieth of the time that models of them take.
+        The server filters them and prints a Table without objects: 20,000 pods take 0.1 s and 3 MB,
+        a fortieth of the time of the client's models.
         """
         return count_by_node(self._workload_table())
 
     def read_load(self, *, with_requests: bool) -> ClusterLoad:
-        """Read what the nodes carry and which pods wait.
+        """Read the load of the nodes and the number of pending pods.
 
-        `with_requests` reads every pod's object, which takes a second for each 10,000 of them.
+        `with_requests` reads every pod's object, which takes a second per 10,000 pods.
         """
         pods = KINDS["Pod"].collection()
         requested = None
@@ -122,9 +122,9 @@ class ClusterClient:
         )
 
     def read_state(self) -> ClusterState:
-        """Read nodes, pods and budgets as a decision about a group's size needs them.
+        """Read nodes, pods and budgets for a decision about a group's size.
 
-        Three lists; every pod's object is read, which takes a second for each 10,000 of them.
+        Reads every pod's object, which takes a second per 10,000 pods.
         """
         return state_from(
             list(self._items(KINDS["Node"].collection(), {})),
@@ -133,7 +133,7 @@ class ClusterClient:
         )
 
     def count_unschedulable(self) -> int:
-        """Count the pods that wait because the scheduler has no place for them."""
+        """Count the pending pods that the scheduler has marked unschedulable."""
         query = {"fieldSelector": "status.phase=Pending"}
         pods = self._items(KINDS["Pod"].collection(), query)
         return sum(1 for pod in pods if waits(pod) and is_unschedulable(pod))
@@ -151,12 +151,12 @@ class ClusterClient:
         ]
 
     def watch_waiting_pods(self, seconds: int) -> Iterator[str]:
-        """Yield the name of each pod for which the scheduler finds no place, for so long.
+        """Yield the name of each unschedulable pod, for a number of seconds.
 
-        Those that wait at the beginning are among them.
+        Pods that are unschedulable at the begin are included.
 
         Raises:
-            TemporaryError: the connection was lost, or the server asks to begin anew.
+            TemporaryError: the connection was lost, or the server ended the watch.
         """
         query = {"fieldSelector": "status.phase=Pending"}
         for word, pod in self._watch(KINDS["Pod"].collection(), query, seconds):
@@ -164,7 +164,7 @@ class ClusterClient:
                 yield pod["metadata"]["name"]
 
     def watch_nodes(self, seconds: int) -> Iterator[str]:
-        """Yield the name of each node that comes or goes, for so long; errors as above."""
+        """Yield the name of each node that is added or deleted; otherwise as above."""
         for word, node in self._watch(KINDS["Node"].collection(), {}, seconds):
             if word != "MODIFIED":  # a heartbeat, mostly
                 yield node["metadata"]["name"]
@@ -172,10 +172,10 @@ class ClusterClient:
     def _watch(
         self, path: str, query: Mapping[str, str], seconds: int
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        asked = {**query, "watch": "1", "timeoutSeconds": str(seconds)}
-        for event in self._wire.lines(path, asked, seconds + WATCH_GRACE):
+        parameters = {**query, "watch": "1", "timeoutSeconds": str(seconds)}
+        for event in self._wire.lines(path, parameters, seconds + WATCH_GRACE):
             if event["type"] == "ERROR":
-                raise TemporaryError(f"the watch of {path} must begin anew")
+                raise TemporaryError(f"the watch of {path} must be restarted")
             yield event["type"], event["object"]
 
     def _workload_table(self) -> dict[str, Any]:
@@ -192,12 +192,12 @@ class ClusterClient:
         return self._find(find_kind(manifest_kind).object(name, namespace))
 
     def apply(self, manifest: Manifest) -> bool:
-        """Create the object, or patch it to what the manifest says; whether anything changed.
+        """Create the object, or patch the fields of the manifest. Returns: whether it changed.
 
-        What the manifest does not mention stays as it is; None takes a field away.
+        Other fields stay unchanged; None removes a field.
 
         Raises:
-            TemporaryError: the object is being deleted; apply it again when it is gone.
+            TemporaryError: the object is being deleted; apply it again afterwards.
         """
         wanted = normalised(manifest)
         kind, metadata = find_kind(wanted["kind"]), wanted["metadata"]
@@ -210,7 +210,7 @@ class ClusterClient:
             except ApiRejected as error:
                 if error.status != CONFLICT:
                     raise
-                found = self._wire.get(path)  # somebody else was faster
+                found = self._wire.get(path)  # created by another client in between
             else:
                 return True
         if "deletionTimestamp" in found["metadata"]:
@@ -218,14 +218,14 @@ class ClusterClient:
         return self._patch(path, found, wanted)
 
     def create(self, manifest: Manifest) -> bool:
-        """Create the object; False when one of its name is there already."""
+        """Create the object. Returns: False when its name exists already."""
         kind, namespace = find_kind(manifest["kind"]), manifest["metadata"].get("namespace", "")
         return self._won("POST", kind.collection(namespace), manifest)
 
     def replace(self, manifest: Manifest) -> bool:
-        """Replace the object that was read; False when somebody changed it in between.
+        """Replace the object that was read. Returns: False when it was changed in between.
 
-        Which reading is meant, the manifest's `resourceVersion` says.
+        The manifest's `resourceVersion` identifies the reading.
         """
         kind, metadata = find_kind(manifest["kind"]), manifest["metadata"]
         path = kind.object(metadata["name"], metadata.get("namespace", ""))
@@ -241,38 +241,38 @@ class ClusterClient:
         return True
 
     def delete(self, manifest_kind: str, name: str, namespace: str = "") -> bool:
-        """Delete one object, and what it owns in its wake; False when it was absent already."""
+        """Delete one object with its dependents. Returns: False when it was absent already."""
         path = find_kind(manifest_kind).object(name, namespace)
         try:
-            # Without the policy a ReplicationController's pods would stay behind.
+            # Without the policy the pods of a ReplicationController would stay.
             self._wire.send("DELETE", path, {"propagationPolicy": "Background"})
         except NotFound:
             return False
         return True
 
     def set_schedulable(self, node: str, schedulable: bool) -> None:
-        """Cordon a node or lift that; nothing is sent when it is so already."""
+        """Cordon or uncordon a node; sends nothing when it is in that state already."""
         path = KINDS["Node"].object(node)
         wanted = {"spec": {"unschedulable": None if schedulable else True}}
         self._patch(path, self._wire.get(path), wanted)
 
     def label_node(self, node: str, labels: Mapping[str, str]) -> None:
-        """Put labels on a node; nothing is sent when it has them already."""
+        """Set labels of a node; sends nothing when it has them already."""
         path = KINDS["Node"].object(node)
         self._patch(path, self._wire.get(path), {"metadata": {"labels": dict(labels)}})
 
     def annotate_node(self, node: str, annotations: Mapping[str, str | None]) -> None:
-        """Put annotations on a node; None takes one away."""
+        """Set annotations of a node; None removes one."""
         path = KINDS["Node"].object(node)
         self._patch(path, self._wire.get(path), {"metadata": {"annotations": dict(annotations)}})
 
     def evict(self, pod: Pod) -> bool:
-        """Ask for the eviction of exactly this pod; False while a disruption budget forbids it.
+        """Evict exactly this pod. Returns: False while a disruption budget forbids it.
 
-        True also when it is gone already, or when another pod has taken its name.
+        True also when the pod no longer exists, or another pod has its name.
 
         Raises:
-            ApiRejected: more than one budget covers the pod; no waiting will change that.
+            ApiRejected: more than one budget covers the pod; waiting does not help.
         """
         path = KINDS["Pod"].object(pod.name, pod.namespace) + "/eviction"
         body = {
@@ -304,14 +304,14 @@ class ClusterClient:
         work because the proxy's path ends with a slash.
 
         Raises:
-            TemporaryError: no pod of the service answers yet.
+            TemporaryError: no pod of the service is ready yet.
         """
         proxy = KINDS["Service"].collection(namespace) + f"/{quote(service, safe=':')}/proxy/"
         page = quote(path.lstrip("/"), safe="/?&=%")
         return self._wire.text("GET", proxy + page, accept="*/*")
 
     def create_token(self, namespace: str, account: str, seconds: int) -> str:
-        """Make a token for a ServiceAccount; the API refuses fewer than 600 seconds."""
+        """Create a token of a ServiceAccount; the API refuses fewer than 600 seconds."""
         path = KINDS["ServiceAccount"].object(account, namespace) + "/token"
         body = {
             "apiVersion": "authentication.k8s.io/v1",
@@ -330,7 +330,7 @@ class ClusterClient:
             except ApiRejected as error:
                 if error.status != GONE:
                     raise
-                raise TemporaryError(f"the list of {path} changed too much; read again") from error
+                raise TemporaryError(f"the list of {path} expired while it was read") from error
             yield from page.get("items") or ()
             if not (token := page["metadata"].get("continue")):
                 return

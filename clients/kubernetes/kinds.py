@@ -1,4 +1,4 @@
-"""Where the API keeps the kinds that this house reads and writes."""
+"""The API paths of the kinds that we read and write."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -8,7 +8,7 @@ from domain.kernel.errors import InvalidSpec
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A resource's group and version, its plural, and whether its objects live in namespaces."""
+    """A resource's group and version, its plural, and whether it is namespaced."""
 
     api_version: str
     plural: str
@@ -52,9 +52,9 @@ def find_kind(name: str) -> Kind:
     """Look a kind up by its name, such as `ConfigMap`.
 
     Raises:
-        InvalidSpec: this house does not know it.
+        InvalidSpec: the kind is not in `KINDS`.
     """
     kind = KINDS.get(name)
     if kind is None:
-        raise InvalidSpec(f"{name!r} is no kind that is known here; known are {', '.join(KINDS)}")
+        raise InvalidSpec(f"{name!r} is not a known kind; known are {', '.join(KINDS)}")
     return kind

@@ -1,16 +1,15 @@
-"""A cluster's load, read in as few and as small answers as the API can give.
+"""A cluster's load, from the smallest answers of the API.
 
-Pods are counted from a Table that the server prints, without objects. What pods request stands
-only in their objects, which cost fifteen times as much to read; so a caller may leave it out.
+Pods are counted from a Table that the server prints, without objects. Requests are only in the
+objects, which take fifteen times as long to read; so they are optional.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from decimal import Decimal
 from typing import Any
 
-from kubernetes.utils.quantity import parse_quantity
-
+from clients.kubernetes.quantities import Quantity, read_amount, read_quantity
 from clients.kubernetes.records import MIRROR, workload_rows
 from domain.kernel.names import MASTERS
 from domain.node.install import GROUP_LABEL
@@ -20,6 +19,8 @@ ROLE = "node-role.kubernetes.io/control-plane"
 RESTARTABLE = "Always"
 """An init container that is restarted is a side-car: it runs beside the others."""
 
+_NOTHING = Decimal(0)
+
 Item = Mapping[str, Any]
 Totals = Mapping[str, Requests]
 
@@ -27,7 +28,7 @@ Totals = Mapping[str, Requests]
 def load_from(
     table: Item, nodes: Iterable[Item], pending: Iterable[Item], requested: Totals | None
 ) -> ClusterLoad:
-    """Put the answers together.
+    """Build the load from the API's answers.
 
     Args:
         table: of the pods that are not finished and not of a DaemonSet.
@@ -48,50 +49,53 @@ def load_from(
 
 
 def add_requests(pods: Iterable[Item]) -> Totals:
-    """Sum what the pods on each node request; those without a node are left out."""
-    cpu: dict[str, float] = defaultdict(float)
-    memory: dict[str, float] = defaultdict(float)
+    """Sum the requests of the pods on each node; pods without a node are left out."""
+    cpu: dict[str, Decimal] = defaultdict(Decimal)
+    memory: dict[str, Decimal] = defaultdict(Decimal)
     for pod in pods:
         spec = pod["spec"]
         node = spec.get("nodeName")
         if node and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed"):
             cpu[node] += request_of(spec, "cpu")
             memory[node] += request_of(spec, "memory")
-    return {node: Requests(cpu[node], memory[node]) for node in cpu}
+    return {node: Requests(float(cpu[node]), float(memory[node])) for node in cpu}
 
 
-def request_of(spec: Item, resource: str) -> float:
-    """What a pod requests, as the scheduler counts it.
+def request_of(spec: Item, resource: str, *, unreadable: int = 0) -> Decimal:
+    """The request of a pod for a resource, as the scheduler counts it.
 
     The containers run together with the side-cars; each other init container runs before them
     and beside the side-cars that were started earlier, so the largest moment decides.
+
+    Args:
+        unreadable: what counts instead of a request that is not a quantity.
     """
-    side_cars = largest_init = 0.0
+    side_cars = largest_init = _NOTHING
     for container in spec.get("initContainers") or ():
-        asked = _of_container(container, resource)
+        request = _requested(container, resource, unreadable) or _NOTHING
         if container.get("restartPolicy") == RESTARTABLE:
-            side_cars += asked
+            side_cars += request
             largest_init = max(largest_init, side_cars)
         else:
-            largest_init = max(largest_init, side_cars + asked)
-    together = side_cars + sum(_of_container(one, resource) for one in spec["containers"])
-    of_pod = _asked(spec.get("resources"), resource)
+            largest_init = max(largest_init, side_cars + request)
+    together = side_cars
+    for container in spec["containers"]:
+        together += _requested(container, resource, unreadable) or _NOTHING
+    of_pod = _requested(spec, resource, unreadable)
     total = max(together, largest_init) if of_pod is None else of_pod
-    return total + quantity((spec.get("overhead") or {}).get(resource, 0))
+    overhead = (spec.get("overhead") or {}).get(resource)
+    return total if overhead is None else total + _read(overhead, unreadable)
 
 
-def _of_container(container: Item, resource: str) -> float:
-    return _asked(container.get("resources"), resource) or 0.0
+def _requested(part: Item, resource: str, unreadable: int) -> Decimal | None:
+    """The request of a container or a pod; None where it names none."""
+    requested = ((part.get("resources") or {}).get("requests") or {}).get(resource)
+    return None if requested is None else _read(requested, unreadable)
 
 
-def _asked(resources: Item | None, resource: str) -> float | None:
-    asked = ((resources or {}).get("requests") or {}).get(resource)
-    return None if asked is None else quantity(asked)
-
-
-@lru_cache(maxsize=4096)  # thousands of pods ask for the same few quantities
-def quantity(text: str | int | float) -> float:
-    return float(parse_quantity(text))  # type: ignore[no-untyped-call]
+def _read(quantity: Quantity, unreadable: int) -> Decimal:
+    amount = read_quantity(quantity)
+    return Decimal(unreadable) if amount is None else amount
 
 
 def _node(
@@ -105,9 +109,9 @@ def _node(
         group=labels.get(GROUP_LABEL, MASTERS if ROLE in labels else ""),
         pods=pods.get(name, 0),
         containers=containers.get(name, 0),
-        pods_allocatable=int(quantity(allocatable.get("pods", 0))),
+        pods_allocatable=read_amount(allocatable.get("pods", 0)),
         allocatable=Requests(
-            quantity(allocatable.get("cpu", 0)), quantity(allocatable.get("memory", 0))
+            _float(allocatable.get("cpu", 0)), _float(allocatable.get("memory", 0))
         ),
         requested=None if requested is None else requested.get(name, Requests()),
         conditions={
@@ -118,11 +122,15 @@ def _node(
     )
 
 
-def waits(pod: Item) -> bool:
-    """Whether a pending pod waits for what the cluster could give it.
+def _float(quantity: Quantity) -> float:
+    return float(read_quantity(quantity) or 0)
 
-    Not one that is being deleted, that somebody holds back with a gate, that starts on its node
-    already, or that belongs to a daemon or to the node itself.
+
+def waits(pod: Item) -> bool:
+    """Whether a pending pod waits for room in the cluster.
+
+    False for a pod that is being deleted, has a scheduling gate, starts on its node already, or is
+    a DaemonSet's or a mirror pod.
     """
     metadata, spec = pod["metadata"], pod["spec"]
     owners = metadata.get("ownerReferences") or ()

@@ -1,4 +1,4 @@
-"""Compare what a manifest says with what is there, so that nothing is patched without need."""
+"""Comparison of manifests with existing objects, so that only differences are patched."""
 
 import base64
 from typing import Any
@@ -7,7 +7,7 @@ from domain.cluster.api import Manifest
 
 
 def normalised(manifest: Manifest) -> dict[str, Any]:
-    """Write a manifest as the server will give it back: a Secret's text becomes data."""
+    """Convert a manifest to the form that the server returns: a Secret's text becomes data."""
     document = dict(manifest)
     if document.get("kind") == "Secret" and "stringData" in document:
         texts = document.pop("stringData") or {}
@@ -17,12 +17,12 @@ def normalised(manifest: Manifest) -> dict[str, Any]:
 
 
 def covers(live: Any, wanted: Any) -> bool:
-    """Say whether an object already has all that is wanted of it.
+    """Whether an object already has all wanted fields.
 
-    What only the server knows (defaults, status) does not matter, in list elements neither.
-    An empty value and an absent one are the same, because the server leaves most empty ones out;
-    but not an empty text, for a label or a selector may have one and mean something.
-    Quantities are compared as text: write them as the server does, `500m` and not `0.5`.
+    Additional fields of the object (defaults, status) are ignored, also in list elements. An empty
+    value equals an absent one, because the server drops most empty ones; except an empty text,
+    which is meaningful in a label or a selector. Quantities are compared as text: write them as
+    the server does, `500m` and not `0.5`.
     """
     if not wanted and wanted != "":
         return not live or (isinstance(wanted, dict) and isinstance(live, dict))

@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kubernetes.utils.quantity import parse_quantity
-
+from clients.kubernetes.quantities import read_amount
 from domain.cluster.api import Node, Pod
 from domain.kernel.errors import ApiRejected
 
@@ -24,7 +23,7 @@ def node_from(item: Mapping[str, Any]) -> Node:
         address=_internal_ip(status),
         ready=is_condition_true(status, "Ready"),
         schedulable=not item.get("spec", {}).get("unschedulable", False),
-        pods_allocatable=_count(status.get("allocatable", {}).get("pods", 0)),
+        pods_allocatable=read_amount(status.get("allocatable", {}).get("pods", 0)),
         version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
         labels=metadata.get("labels", {}),
     )
@@ -54,13 +53,12 @@ def count_by_node(table: Mapping[str, Any]) -> Mapping[str, int]:
 def workload_rows(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield node (`""` for none) and ready containers (`1/2`) of a Table's pods.
 
-    Mirror pods are left out. Without its objects a Table tells a mirror pod only by its name: the
-    kubelet ends it with the name of its own node. Nobody else names pods so, as it takes knowing
-    the node beforehand.
+    Mirror pods are left out. In a Table without objects only the name identifies a mirror pod: the
+    kubelet ends it with the name of its own node, which other controllers do not know in advance.
     """
     if table.get("kind") != "Table":
         raise ApiRejected(
-            f"asked for a Table, got {table.get('kind')}", status=406, reason="NotAcceptable"
+            f"requested a Table, got {table.get('kind')}", status=406, reason="NotAcceptable"
         )
     columns = [column["name"] for column in table["columnDefinitions"]]
     name_at, node_at, ready_at = (columns.index(name) for name in ("Name", "Node", "Ready"))
@@ -81,8 +79,3 @@ def is_condition_true(status: Mapping[str, Any], kind: str) -> bool:
 def _internal_ip(status: Mapping[str, Any]) -> str:
     addresses = status.get("addresses") or ()
     return next((one["address"] for one in addresses if one["type"] == "InternalIP"), "")
-
-
-def _count(quantity: str | int) -> int:
-    """Read a quantity that counts; the API may write 1000 as `1k`."""
-    return int(parse_quantity(quantity))  # type: ignore[no-untyped-call]

@@ -1,7 +1,7 @@
-"""Nodes, pods and budgets from the API's JSON, as far as a decision about a group's size needs.
+"""Nodes, pods and budgets from the API's JSON, as a decision about a group's size needs them.
 
-Pods of one controller look alike, and there may be 150,000 of them: what they ask for is worked out
-once for each text of it.
+Pods of one controller are alike, and there may be 150,000 of them: their requirements are computed
+once for each different text.
 """
 
 import json
@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from clients.kubernetes.load import is_unschedulable, quantity, request_of, waits
+from clients.kubernetes.load import is_unschedulable, request_of, waits
+from clients.kubernetes.quantities import LARGEST, read_amount
 from clients.kubernetes.records import MIRROR, is_condition_true
 from domain.autoscaling.see.placement import (
     HOSTNAME,
@@ -29,7 +30,7 @@ from domain.node.install import GROUP_LABEL
 Item = Mapping[str, Any]
 
 AUTOSCALER = "cluster-autoscaler.kubernetes.io/"
-"""Other people's annotations, which mean the same here as to cluster-autoscaler."""
+"""Prefix of cluster-autoscaler's annotations, which have the same meaning here."""
 
 _MEMORY = "memory"
 _COUNTED = ("cpu", _MEMORY, "pods")
@@ -40,7 +41,7 @@ _LABEL_OF_CORDON = "node.kubernetes.io/unschedulable"
 def state_from(
     nodes: Iterable[Item], pods: Iterable[Item], budgets: Iterable[Item]
 ) -> ClusterState:
-    """Put the answers together.
+    """Build the state from the API's answers.
 
     Args:
         pods: those that are not finished.
@@ -74,7 +75,7 @@ def _node(item: Item, pods: list[SeenPod]) -> SeenNode:
         ready=is_condition_true(status, "Ready"),
         schedulable=not spec.get("unschedulable", False),
         allocatable=_resources(allocatable),
-        places=int(quantity(allocatable.get("pods", 0))),
+        places=read_amount(allocatable.get("pods", 0)),
         pods=tuple(pods),
         labels=labels,
         taints=tuple(
@@ -88,10 +89,10 @@ def _node(item: Item, pods: list[SeenPod]) -> SeenNode:
 
 def _resources(amounts: Item) -> Resources:
     return Resources(
-        cpu_millis=round(quantity(amounts.get("cpu", 0)) * 1000),
-        memory_bytes=int(quantity(amounts.get(_MEMORY, 0))),
+        cpu_millis=read_amount(amounts.get("cpu", 0), unit=1000),
+        memory_bytes=read_amount(amounts.get(_MEMORY, 0)),
         others=tuple(
-            (name, int(quantity(amount)))
+            (name, read_amount(amount))
             for name, amount in sorted(amounts.items())
             if name not in _COUNTED and not name.startswith("hugepages-")
         ),
@@ -102,7 +103,7 @@ def _pod(item: Item) -> SeenPod:
     metadata, spec = item["metadata"], item["spec"]
     annotations = metadata.get("annotations") or {}
     owners = metadata.get("ownerReferences") or ()
-    said = annotations.get(f"{AUTOSCALER}safe-to-evict")
+    safe_to_evict = annotations.get(f"{AUTOSCALER}safe-to-evict", "")
     return SeenPod(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -111,7 +112,7 @@ def _pod(item: Item) -> SeenPod:
         placement=_placement(_text(spec, _PLACING)),
         labels=metadata.get("labels") or {},
         is_mirror=MIRROR in annotations,
-        safe_to_evict={"true": True, "false": False}.get(said or ""),
+        safe_to_evict={"true": True, "false": False}.get(safe_to_evict),
         leaving="deletionTimestamp" in metadata,
         local_storage=_keeps_data(spec, annotations),
     )
@@ -129,7 +130,7 @@ _PLACING = (
 
 
 def _text(spec: Item, fields: Iterable[str]) -> str:
-    """What decides, as a text that is the same for all pods of one controller."""
+    """The deciding fields, as a text that is the same for all pods of one controller."""
     chosen = {field: spec[field] for field in fields if spec.get(field)}
     for name in ("containers", "initContainers"):
         if name in chosen:
@@ -149,7 +150,12 @@ def _requests(text: str) -> Resources:
         for name in ((part.get("resources") or {}).get("requests") or {})
     }
     return _resources(
-        {name: request_of(spec, name) for name in named | set(spec.get("overhead", ()))}
+        {
+            # A pod whose request is not a quantity fits no node: no machine is bought for it, and
+            # its node is not removed.
+            name: request_of(spec, name, unreadable=LARGEST)
+            for name in named | set(spec.get("overhead", ()))
+        }
     )
 
 
@@ -207,7 +213,7 @@ def _spreads(constraints: Iterable[Item] | None) -> Iterator[Spread]:
 
 
 def _node_term(term: Item) -> tuple[Requirement, ...]:
-    """A term of a node affinity; the one field of nodes that it can name is their name."""
+    """A term of a node affinity. The API allows one field of nodes in it, their name."""
     fields = _expressions(one | {"key": HOSTNAME} for one in term.get("matchFields") or ())
     return _expressions(term.get("matchExpressions")) + fields or (_NEVER,)
 
@@ -232,7 +238,7 @@ def _expressions(expressions: Iterable[Item] | None) -> tuple[Requirement, ...]:
 
 
 def _keeps_data(spec: Item, annotations: Item) -> bool:
-    """Whether a volume of it is gone with its node; a Secret, say, or memory is not."""
+    """Whether a volume of the pod is lost with its node; one of a Secret or in memory is not."""
     fine = annotations.get(f"{AUTOSCALER}safe-to-evict-local-volumes", "").split(",")
     for volume in spec.get("volumes") or ():
         on_disk = "emptyDir" in volume and (volume["emptyDir"] or {}).get("medium") != "Memory"

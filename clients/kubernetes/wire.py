@@ -1,7 +1,7 @@
-"""One HTTP exchange with an API server: TLS, limits, and every failure as one of our errors.
+"""HTTP exchanges with an API server: TLS, time-outs, and every failure as one of our errors.
 
-The kubernetes client's models are left out on purpose: they refuse a whole list for one odd
-field, drop what they do not know, and cost seconds and hundreds of megabytes on large lists.
+The kubernetes client's models are not used: they refuse a whole list because of one unexpected
+field, drop unknown fields, and take seconds and hundreds of megabytes for large lists.
 """
 
 import json
@@ -45,7 +45,7 @@ class Wire:
         self.server = access.server.rstrip("/")
         configuration = Configuration(host=self.server)
         configuration.retries = False  # None would mean three
-        # As with curl and kubectl: no proxy leads to this machine's own loopback.
+        # As with curl and kubectl: no proxy for the loopback of this machine.
         own = "localhost,127.0.0.0/8,::1"
         configuration.no_proxy = (
             f"{configuration.no_proxy},{own}" if configuration.no_proxy else own
@@ -82,7 +82,7 @@ class Wire:
         accept: str = JSON,
         content_type: str = JSON,
     ) -> str:
-        """Make one request, and return the body of a good answer.
+        """Send one request, and return the body of a successful answer.
 
         Raises:
             TemporaryError: no answer, or 429 or 5xx.
@@ -109,7 +109,7 @@ class Wire:
     def lines(
         self, path: str, query: Mapping[str, str], silence: float
     ) -> Iterator[dict[str, Any]]:
-        """Yield the JSON lines of an answer that goes on, until the server ends it.
+        """Yield the JSON lines of a streamed answer, until the server ends it.
 
         Args:
             silence: seconds without a line, after which the connection counts as lost.
@@ -139,14 +139,13 @@ class Wire:
         try:
             return json.loads(answer)
         except ValueError as error:
-            raise TemporaryError(f"{self.server}{path} answered no JSON") from error
+            raise TemporaryError(f"{self.server}{path}: the answer is not JSON") from error
 
 
 def _tls_context(access: ClusterAccess) -> ssl.SSLContext:
-    """Trust the cluster's CA alone, and present our certificate.
+    """Trust only the cluster's CA, and present our certificate.
 
-    Only files can be loaded as a client certificate; they live in a private folder for as long
-    as that takes.
+    A client certificate can only be loaded from files, which exist in a private folder meanwhile.
     """
     try:
         context = ssl.create_default_context(cadata=access.ca)
@@ -158,7 +157,7 @@ def _tls_context(access: ClusterAccess) -> ssl.SSLContext:
     except (ssl.SSLError, ValueError) as error:
         reason = getattr(error, "reason", None) or type(error).__name__
         raise InvalidSpec(
-            f"the saved certificates of {access.server} are no use: {reason}"
+            f"the saved certificates of {access.server} cannot be used: {reason}"
         ) from None
     return context
 
@@ -166,7 +165,7 @@ def _tls_context(access: ClusterAccess) -> ssl.SSLContext:
 def _no_answer(
     method: str, url: str, error: ApiException | urllib3.exceptions.HTTPError
 ) -> ClusterError:
-    """The library wraps TLS errors in its own class, and lets all others of urllib3 through."""
+    """Map errors without an answer. The library wraps TLS errors only; others are urllib3's."""
     if isinstance(error, ApiException):
         reason = str(error.reason)
         if "CERTIFICATE_VERIFY_FAILED" in reason:
@@ -183,7 +182,7 @@ def _no_answer(
     )
     what = f"{method} {url}: {type(error).__name__}"
     if method == "GET" or isinstance(error, never_sent):
-        return TemporaryError(f"{what}; nothing answers there yet, or not any more")
+        return TemporaryError(f"{what}; the server does not answer yet, or no longer")
     return UnknownOutcome(f"{what}; the reply was lost, so it may have been done")
 
 
@@ -204,7 +203,7 @@ def _refusal(
 
 
 def _status_document(answer: str) -> dict[str, Any]:
-    """Read a `Status` object; anything else, such as a proxied page, is none."""
+    """Read a `Status` object; empty for anything else, such as a proxied page."""
     try:
         document = json.loads(answer)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The ways to reach people: robots in chats, mail, webhooks."""
+"""Notification services: chat robots, mail, webhooks."""
 
 from clients.notifications.robots import DingTalk, Feishu, Robot, WeCom
 from clients.notifications.services import AppriseService

@@ -1,8 +1,8 @@
 """Robots in the group chats of DingTalk, WeCom and Feishu.
 
 Not through Apprise: its 1.13 escapes DingTalk's signature twice, so that DingTalk refuses it, does
-not sign for Feishu, and takes each HTTP 200 for success, although these services answer 200 to
-what they refuse and say so in the body. Read again when Apprise changes.
+not sign for Feishu, and takes every HTTP 200 for success, although these services answer 200 also
+to refused messages, with the code in the body. Check again when Apprise changes.
 """
 
 import base64
@@ -23,11 +23,11 @@ TIMEOUT = 10.0
 
 
 class Robot(ABC):
-    """A robot behind the webhook URL that its chat shows when it is made."""
+    """A chat robot, by the webhook URL that the chat shows at its creation."""
 
     name: str
     busy: frozenset[int]
-    """Codes that say: too many messages, or an error on their side."""
+    """Codes of temporary refusals: too many messages, or a server error."""
 
     def __init__(
         self, webhook: str, secret: str = "", clock: Callable[[], float] = time.time
@@ -36,17 +36,17 @@ class Robot(ABC):
 
         Args:
             secret: of the robot's security setting "signature"; empty where it has none.
-            clock: seconds since 1970; the services refuse a signature that is an hour off.
+            clock: seconds since 1970; the services refuse a signature that is an hour old.
 
         Raises:
-            InvalidSpec: the webhook is no http(s) URL.
+            InvalidSpec: the webhook is not an http(s) URL.
         """
         try:
             self._url = httpx.URL(webhook.strip())
         except httpx.InvalidURL:
             self._url = httpx.URL()
         if self._url.scheme not in ("http", "https") or not self._url.host:
-            raise InvalidSpec(f"the webhook of the {self.name} robot is no https URL")
+            raise InvalidSpec(f"the webhook of the {self.name} robot is not an https URL")
         self._secret = secret.strip()
         self._clock = clock
 
@@ -87,7 +87,7 @@ class Robot(ABC):
 
 
 class DingTalk(Robot):
-    """钉钉. Signs the time in milliseconds; both stand in the URL."""
+    """钉钉. Signs the time in milliseconds; time and signature are in the URL."""
 
     name = "DingTalk"
     busy = frozenset({-1, 130101, 410100})
@@ -105,7 +105,7 @@ class DingTalk(Robot):
 
 
 class WeCom(Robot):
-    """企业微信. Its key in the URL is all it asks for."""
+    """企业微信. Needs no signature, only the key in the URL."""
 
     name = "WeCom"
     busy = frozenset({-1, 45009})
@@ -118,7 +118,7 @@ class WeCom(Robot):
 
 
 class Feishu(Robot):
-    """飞书, and Lark abroad. Signs nothing, with time and secret as the key; both in the body."""
+    """飞书, and Lark abroad. Signs an empty text with time and secret as the key, in the body."""
 
     name = "Feishu"
     busy = frozenset({9499, 11232, 99991400})

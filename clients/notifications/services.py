@@ -1,4 +1,4 @@
-"""Mail, webhooks, and every other service that Apprise knows by a URL."""
+"""Mail, webhooks, and all other services of Apprise."""
 
 import logging
 from threading import get_ident
@@ -21,25 +21,25 @@ class AppriseService:
     """One service behind an Apprise URL, such as `mailtos://…` or `jsons://…`."""
 
     def __init__(self, url: str) -> None:
-        """Prepare it.
+        """Prepare the service.
 
         Raises:
-            InvalidSpec: Apprise does not understand the URL; it is not repeated, for it is secret.
+            InvalidSpec: Apprise refuses the URL, which is secret and not in the message.
         """
         self._apprise = Apprise(asset=AppriseAsset(app_id="kubernetes-on-qingcloud"))
-        with _Heard() as heard:
+        with _LogCapture() as log:
             known = self._apprise.add(url)
         if not known:
             scheme = url.partition("://")[0]
-            words = heard.words or "it is not complete"
+            words = log.text or "it is not complete"
             raise InvalidSpec(f"Apprise cannot use this {scheme} address: {words}")
 
     def send(self, message: Message) -> None:
         """Send once; satisfies `domain.alarms.notifier.Notifier`, which names the errors.
 
-        Apprise says only whether it went well; the reason is in its log.
+        Apprise returns only whether it succeeded; the reason is in its log.
         """
-        with _Heard() as heard:
+        with _LogCapture() as log:
             sent = self._apprise.notify(
                 body=message.body,
                 title=message.title,
@@ -47,11 +47,11 @@ class AppriseService:
                 body_format=NotifyFormat.TEXT,
             )
         if not sent:
-            raise TemporaryError(f"not delivered: {heard.words or 'Apprise gives no reason'}")
+            raise TemporaryError(f"not delivered: {log.text or 'Apprise gives no reason'}")
 
 
-class _Heard(logging.Handler):
-    """What Apprise logs as a warning in this thread, in its own words."""
+class _LogCapture(logging.Handler):
+    """Collects the warnings that Apprise logs in this thread."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -59,16 +59,16 @@ class _Heard(logging.Handler):
         self._lines: list[str] = []
 
     @property
-    def words(self) -> str:
-        """Without lines that hold an address: Apprise masks a password, but for two letters."""
-        told = (line for line in self._lines if "://" not in line)
-        return " ".join(" ".join(told).split())[:300]
+    def text(self) -> str:
+        """The lines without URLs, in which Apprise shows two letters of a password."""
+        lines = (line for line in self._lines if "://" not in line)
+        return " ".join(" ".join(lines).split())[:300]
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.thread == self._thread:
             self._lines.append(record.getMessage())
 
-    def __enter__(self) -> "_Heard":
+    def __enter__(self) -> "_LogCapture":
         _LOG.addHandler(self)
         return self
 

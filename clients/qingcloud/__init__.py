@@ -40,8 +40,8 @@ class QingCloud(
 ):
     """A client for one zone; threads may share it.
 
-    Every call is sent once. Errors say what to do next: after `UnknownOutcome` look before
-    repeating, any other `TemporaryError` may be repeated, a `FinalError` may not. A change of
+    Every call is sent once. The error decides about a retry: after `UnknownOutcome` the caller
+    reads first, another `TemporaryError` may be retried, a `FinalError` may not. A change of
     nothing (an empty list of ids) is a `ValueError`.
     """
 
@@ -57,12 +57,12 @@ class QingCloud(
         """Prepare a client; nothing is sent yet.
 
         Args:
-            endpoint: the API's URL; its path is honoured, because it is signed.
-            reply_timeout: seconds that the cloud may be silent within a call.
+            endpoint: the API's URL, including the path, which is signed.
+            reply_timeout: seconds without data from the cloud within a call.
 
         Raises:
             AccessDenied: key or secret is empty.
-            InvalidSpec: the endpoint is not one.
+            InvalidSpec: the endpoint is not valid.
         """
         keys = Keys(access_key_id, secret_access_key)
         super().__init__(Transport(zone, keys, Endpoint.parse(endpoint), reply_timeout))
@@ -89,5 +89,5 @@ class QingCloud(
 
 
 if TYPE_CHECKING:
-    # The type checker's proof that nothing of the protocol is missing.
+    # Lets the type checker prove that the class satisfies the protocol.
     _proof: Callable[..., Cloud] = QingCloud

@@ -1,4 +1,4 @@
-"""API keys: whose key it is that this client signs with."""
+"""API keys: the owner of the client's key."""
 
 from clients.qingcloud.paging import read_by_ids
 from clients.qingcloud.transport import Calls
@@ -7,7 +7,7 @@ from domain.kernel.errors import FinalError
 
 class AccessKeyCalls(Calls):
     def read_user(self) -> str:
-        """Read the id of the user whom the client's key belongs to; a new key has the same one.
+        """Read the id of the owner of the client's key; a new key of the owner has the same one.
 
         Raises:
             FinalError: the cloud does not list the key.

@@ -19,7 +19,7 @@ class AddressCalls(Calls):
         return [_eip(item) for item in items if item.optional_text("eip_name") == name]
 
     def allocate_eip(self, name: str, bandwidth_mbps: int, billing: Billing) -> str:
-        """Rent a public address (bandwidth in Mbit/s), billed from now on; returns its id."""
+        """Allocate a public address (bandwidth in Mbit/s), billed from now on. Returns: its id."""
         reply = self._transport.change(
             "AllocateEips",
             {
@@ -32,7 +32,7 @@ class AddressCalls(Calls):
         return reply.first("eips")
 
     def release_eips(self, eip_ids: Sequence[str]) -> str:
-        """Give back addresses that nothing uses any more; returns the job."""
+        """Release unused addresses. Returns: the job."""
         reply = self._transport.change("ReleaseEips", {"eips": some(eip_ids)})
         return reply.text("job_id")
 

@@ -9,7 +9,7 @@ from domain.cloud.records import Backend, Listener, ListenerSpec, LoadBalancer
 
 LIVING = ("pending", "active", "stopped", "suspended")
 SMALLEST = 0
-"""The type for 5,000 connections; every public client sends one."""
+"""The type for 5,000 connections."""
 
 
 class BalancerCalls(Calls):
@@ -28,7 +28,7 @@ class BalancerCalls(Calls):
     def create_loadbalancer(
         self, name: str, vxnet_id: str, security_group_id: str
     ) -> tuple[str, str]:
-        """Create one with a private address; returns its id and the job that makes it.
+        """Create one with a private address. Returns: its id and the job of the creation.
 
         Args:
             vxnet_id: a vxnet that has joined a router.
@@ -46,14 +46,14 @@ class BalancerCalls(Calls):
         return reply.text("loadbalancer_id"), reply.text("job_id")
 
     def update_loadbalancer(self, loadbalancer_id: str) -> str:
-        """Put the stored listeners and backends into effect; returns the job."""
+        """Put the stored listeners and backends into effect. Returns: the job."""
         reply = self._transport.change(
             "UpdateLoadBalancers", {"loadbalancers": some([loadbalancer_id])}
         )
         return reply.text("job_id")
 
     def delete_loadbalancers(self, loadbalancer_ids: Sequence[str]) -> str:
-        """Delete load balancers with all they hold; returns the job."""
+        """Delete load balancers with listeners and backends. Returns: the job."""
         reply = self._transport.change(
             "DeleteLoadBalancers", {"loadbalancers": some(loadbalancer_ids)}
         )
@@ -149,7 +149,7 @@ def _listener_params(spec: ListenerSpec) -> dict[str, str | int]:
         "balance_mode": "roundrobin",
         "healthy_check_method": "tcp",
         "healthy_check_option": spec.health_check,
-        # The documents name both, and which of them cuts a silent TCP connection they do not say.
+        # The documents name both, and not which of them closes an idle TCP connection.
         "timeout": spec.idle_timeout,
         "tunnel_timeout": spec.idle_timeout,
     }

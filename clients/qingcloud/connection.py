@@ -1,8 +1,8 @@
 """One HTTP connection for one call.
 
-The SDK keeps connections alive and hides that the server has closed an idle one by sending
-again; with its retries off (they would repeat creates, too) the stale connection shows. Calls
-are scarce, so each opens its own connection: none is ever stale, and threads share nothing.
+The SDK keeps connections alive, and retries when the server has closed an idle one. With its
+retries off (they would repeat creates, too) a stale connection would fail. Calls are few, so each
+opens its own connection: none is ever stale, and threads share nothing.
 """
 
 import http.client
@@ -12,11 +12,11 @@ from clients.qingcloud.endpoint import Endpoint
 from domain.kernel.errors import Unreachable
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds until a connection, TLS included, must stand."""
+"""Seconds within which a connection, TLS included, must be open."""
 
 
 class UnexpectedStatus(Exception):
-    """The reply is not HTTP 200, which the API answers to everything that it handles."""
+    """The reply is not HTTP 200, which the API answers to every call that it handles."""
 
     def __init__(self, status: int, retry_after: float | None) -> None:
         super().__init__(f"HTTP {status}")
@@ -26,7 +26,7 @@ class UnexpectedStatus(Exception):
 
 class _Http(http.client.HTTPConnection):
     def getresponse(self) -> http.client.HTTPResponse:
-        # The SDK turns any status but 200 into a pause and then None, and the status is lost.
+        # The SDK answers any status but 200 with a pause and None, and drops the status.
         response = super().getresponse()
         if response.status != 200:
             retry_after = response.getheader("Retry-After", "")
@@ -42,9 +42,9 @@ class _Https(_Http, http.client.HTTPSConnection):
 
 
 class OneConnection:
-    """Stands in for the SDK's connection pool: hands out one connection, and closes it.
+    """Replaces the SDK's connection pool: provides one connection, and closes it.
 
-    `get_conn` and `put_conn` are the words of the SDK.
+    `get_conn` and `put_conn` are the SDK's names.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class OneConnection:
         """Connect now, so that a failure here proves that nothing was sent.
 
         Raises:
-            Unreachable: nothing answers, or what answers cannot be trusted.
+            Unreachable: no answer, or the server's certificate is not trusted.
         """
         if self._tls is None:
             self._connection = _Http(host, port, timeout=CONNECT_TIMEOUT)
@@ -73,7 +73,7 @@ class OneConnection:
         return self._connection
 
     def put_conn(self, host: str, port: int, connection: http.client.HTTPConnection) -> None:
-        """Keep nothing for later."""
+        """Do nothing: the connection is not used again."""
 
     def close(self) -> None:
         if self._connection is not None:

@@ -1,4 +1,4 @@
-"""Where the API is, and who calls it."""
+"""The endpoint of the API, and the access key."""
 
 import re
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ from domain.kernel.errors import AccessDenied, InvalidSpec
 DEFAULT_ENDPOINT = "https://api.qingcloud.com:443/iaas/"
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
-# Stricter than a URL: what the HTTP library refuses later would be quoted in its error text
-# together with the whole signed request.
+# Stricter than a URL: the HTTP library would quote a refused one later in its error text, together
+# with the whole signed request.
 HOST = re.compile(r"[\w.:-]+", re.ASCII)
 PATH = re.compile(r"[\w/.~-]+", re.ASCII)
 
@@ -26,7 +26,7 @@ class Endpoint:
 
     @classmethod
     def parse(cls, url: str) -> "Endpoint":
-        """Take a URL apart; a missing path is `/iaas/`.
+        """Parse a URL; a missing path is `/iaas/`.
 
         Raises:
             InvalidSpec: not an http or https URL, or one with parts that an endpoint has not.
@@ -63,8 +63,8 @@ class Keys:
     secret_access_key: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        # With empty keys the SDK asks a metadata address for others and, without an answer
-        # from there, sends unsigned requests.
+        # With empty keys the SDK reads others from a metadata address and, without an answer from
+        # there, sends unsigned requests.
         if not self.access_key_id.strip():
             raise AccessDenied("The access key id is empty; nothing was sent to the cloud.")
         if not self.secret_access_key.strip():

@@ -1,7 +1,7 @@
-"""What QingCloud's refusals mean for the caller: the one place where foreign errors become ours.
+"""The mapping of QingCloud's errors to ours.
 
-The cloud answers HTTP 200 also when it refuses; the truth is `ret_code` in the body.
-Source: the API's page of error codes; the texts are those that public clients have met.
+The cloud answers HTTP 200 also to refused calls; `ret_code` in the body decides. Source: the API's
+page of error codes; the texts are those that public clients have met.
 """
 
 from collections.abc import Mapping
@@ -25,22 +25,22 @@ from domain.kernel.errors import (
 DENIED = 1400
 INTERNAL_ERROR = 5000
 TOO_LONG = (413, 414, 431)
-"""HTTP statuses of a gateway that finds the request too long."""
+"""HTTP statuses of a gateway that refuses a request as too long."""
 LONGEST_TEXT = 300
-"""How much of the cloud's own words an error message quotes, in characters."""
+"""Characters of the cloud's message that an error quotes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """One row of the table: the class of the error, and what the reader of it can do."""
+    """One row of the table: the class of the error, and advice for the user."""
 
     error: type[ClusterError]
     advice: str
 
 
-# 1100 and 1101 are `Refused` and not `InvalidSpec`: what people write is checked before any
-# call, so a parameter that the cloud cannot read is a mistake of the caller's code, and a
-# sentence about the cluster's description would send the reader to the wrong place.
+# 1100 and 1101 are `Refused` and not `InvalidSpec`: descriptions are validated before any call, so
+# a parameter that the cloud cannot read is a mistake of our code, and an error about the cluster's
+# description would be misleading.
 MEANINGS: Mapping[int, Meaning] = {
     1100: Meaning(Refused, "A parameter is missing or malformed; repeating will not help."),
     1101: Meaning(Refused, "A parameter has the wrong form; repeating will not help."),
@@ -51,8 +51,8 @@ MEANINGS: Mapping[int, Meaning] = {
         "at most 60 seconds off.",
     ),
     DENIED: Meaning(Refused, "The resource's state or the account's rights do not allow it."),
-    2100: Meaning(NotFound, "It does not exist (any more)."),
-    2110: Meaning(AlreadyExists, "It is there already."),
+    2100: Meaning(NotFound, "It does not exist, or no longer."),
+    2110: Meaning(AlreadyExists, "It exists already."),
     2400: Meaning(BalanceTooLow, "Top up the account, then run it again."),
     2500: Meaning(QuotaReached, "Free some, or ask QingCloud to raise the quota by a ticket."),
     5100: Meaning(TemporaryError, "The cloud is busy; try again later."),
@@ -65,12 +65,12 @@ MEANINGS: Mapping[int, Meaning] = {
 def error_of_code(
     call: str, ret_code: int, message: str, *, lost: type[TemporaryError]
 ) -> ClusterError:
-    """Turn a refusal into the error that says what to do next.
+    """Map a refusal to an error with advice.
 
     Args:
-        call: action and request id, for the reader.
-        message: the cloud's own text; it decides where one code has several meanings.
-        lost: what an unknown outcome is for this call, `TemporaryError` where it may be repeated.
+        call: action and request id, for the message.
+        message: the cloud's text, which decides where a code has several meanings.
+        lost: class for an unknown outcome: `TemporaryError` where the call may be retried.
     """
     meaning = _meaning(ret_code, message, lost)
     text = " ".join(message.split())[:LONGEST_TEXT] or "no message"
@@ -98,16 +98,16 @@ def error_of_status(
     retry_after: float | None,
     lost: type[TemporaryError],
 ) -> ClusterError:
-    """Turn an HTTP status other than 200 into an error.
+    """Map an HTTP status other than 200 to an error.
 
     The API itself always answers 200. 429 and the statuses for too long requests mean that the
-    call was not looked at; any other 3xx or 4xx comes from something that is not the API; a 5xx
-    comes from a gateway that may have passed the call on.
+    call was not processed; another 3xx or 4xx comes from a server that is not the API; a 5xx comes
+    from a gateway that may have forwarded the call.
     """
     if status == 429:
         return TemporaryError(f"{call}: HTTP 429, too many calls.", retry_after=retry_after)
     if status in TOO_LONG:
-        return Refused(f"{call}: HTTP {status}, too much for one call. Ask for less at once.")
+        return Refused(f"{call}: HTTP {status}, the request is too long.")
     if 300 <= status < 500 and status != 408:
         return Unreachable(
             f"{call}: {endpoint} answers HTTP {status}, so it is not a QingCloud API. "
@@ -117,7 +117,7 @@ def error_of_status(
 
 
 def advice_on_lost(lost: type[TemporaryError]) -> str:
-    """Say what to do when it is not known whether a call has acted."""
+    """The advice when it is unknown whether a call has acted."""
     if issubclass(lost, UnknownOutcome):
-        return "It may have acted all the same: look before doing it again."
+        return "It may have acted: look before doing it again."
     return "Try again."

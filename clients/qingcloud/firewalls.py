@@ -19,12 +19,12 @@ class FirewallCalls(Calls):
         return [_group(item) for item in items if item.optional_text("security_group_name") == name]
 
     def create_security_group(self, name: str) -> str:
-        """Create a group without rules, which lets nothing in; returns its id."""
+        """Create a group without rules, which admits no traffic. Returns: its id."""
         reply = self._transport.change("CreateSecurityGroup", {"security_group_name": name})
         return reply.text("security_group_id")
 
     def list_rules(self, group_id: str) -> list[Rule]:
-        """Read what the group lets in, stored or in effect.
+        """Read the rules for incoming traffic, stored or in effect.
 
         Rules that are disabled, drop, or are about the way out are left out. A rule for one
         port has it as first and as last.
@@ -51,7 +51,7 @@ class FirewallCalls(Calls):
         self._transport.change("DeleteSecurityGroupRules", {"security_group_rules": some(rule_ids)})
 
     def apply_security_group(self, group_id: str) -> str:
-        """Put the stored rules into effect wherever the group is used; returns the job."""
+        """Put the stored rules into effect. Returns: the job."""
         reply = self._transport.change("ApplySecurityGroup", {"security_group": group_id})
         return reply.text("job_id")
 

@@ -1,4 +1,4 @@
-"""What there is to choose from: zones, images, instance types, and what the quota still allows."""
+"""The zone's offers: zones, images, instance types, and the remaining quota."""
 
 from collections.abc import Sequence
 
@@ -10,18 +10,18 @@ from domain.cloud.records import Image, InstanceType, Zone
 
 class ImageCalls(Calls):
     def list_zones(self) -> list[Zone]:
-        """Read all zones of the cloud, also when the zone of this client is none of them."""
+        """Read all zones of the cloud, also when the client's zone does not exist."""
         items = read_all(self._transport, "DescribeZones", "zone_set", {"zone": None})
         return [Zone(item.text("zone_id"), item.text("status")) for item in items]
 
     def list_system_images(self) -> list[Image]:
-        """Read the 64-bit images that the cloud itself provides and that can be used now."""
+        """Read the cloud's own 64-bit images that are available."""
         wanted = {"provider": "system", "processor_type": "64bit", "status": ["available"]}
         items = read_all(self._transport, "DescribeImages", "image_set", wanted)
         return [_image(item) for item in items]
 
     def find_image(self, image_id: str) -> Image | None:
-        """Read one image, whoever provides it and whatever its status is."""
+        """Read one image, of any provider and status."""
         if not image_id:
             return None
         items = read_by_ids(self._transport, "DescribeImages", "image_set", "images", [image_id])
@@ -33,7 +33,7 @@ class ImageCalls(Calls):
         return [_instance_type(item) for item in items]
 
     def read_quota_left(self, kinds: Sequence[str]) -> dict[str, int]:
-        """Read how many more of each kind (`instance`, `eip`, `cpu` …) the account may have."""
+        """Read the remaining quota by kind (`instance`, `eip`, `cpu` …)."""
         if not kinds:
             return {}
         reply = self._transport.read("GetQuotaLeft", {"resource_types": list(kinds)})

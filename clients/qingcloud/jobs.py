@@ -1,4 +1,4 @@
-"""Jobs: what became of the calls that the cloud has accepted."""
+"""Jobs: the progress of accepted calls."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from domain.cloud.records import Job, JobStatus
 
 class JobCalls(Calls):
     def read_jobs(self, job_ids: Sequence[str]) -> list[Job]:
-        """Read jobs, many in one call; those that the cloud has forgotten are left out."""
+        """Read jobs, many in one call; jobs that the cloud no longer lists are left out."""
         items = read_by_ids(self._transport, "DescribeJobs", "job_set", "jobs", job_ids)
         return [_job(item) for item in items]
 

@@ -17,7 +17,7 @@ class KeyCalls(Calls):
         return [_keypair(item) for item in items if item.optional_text("keypair_name") == name]
 
     def create_keypair(self, name: str, public_key: str) -> str:
-        """Register a public key that was made here; returns the id.
+        """Register a public key of ours. Returns: the id.
 
         Args:
             public_key: the line as OpenSSH writes it: algorithm, base64, and maybe a comment.
@@ -37,7 +37,7 @@ class KeyCalls(Calls):
         return reply.text("keypair_id")
 
     def delete_keypairs(self, keypair_ids: Sequence[str]) -> None:
-        """Delete key pairs that no machine has any more."""
+        """Delete key pairs that no machine uses."""
         self._transport.change("DeleteKeyPairs", {"keypairs": some(keypair_ids)})
 
 

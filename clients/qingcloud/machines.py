@@ -16,8 +16,7 @@ class MachineCalls(Calls):
     def upload_userdata(self, archive: bytes) -> str:
         """Upload a tar (plain or gzip, at most 2 MB) and return its id.
 
-        It is unpacked from `/` in machines that are started with it. There is no call that
-        lists or deletes what was uploaded.
+        Machines that start with it unpack it in `/`. No call lists or deletes uploads.
         """
         reply = self._transport.upload(
             "UploadUserDataAttachment",
@@ -29,7 +28,7 @@ class MachineCalls(Calls):
         return reply.text("attachment_id")
 
     def find_instances(self, prefix: str) -> list[Instance]:
-        """Find the machines whose names start like this; terminated ones are left out."""
+        """Find the machines whose names have a prefix; terminated ones are left out."""
         items = read_all(
             self._transport,
             "DescribeInstances",
@@ -45,8 +44,7 @@ class MachineCalls(Calls):
     def read_instances(self, instance_ids: Sequence[str]) -> list[Instance]:
         """Read machines, many in one call.
 
-        Terminated and ceased ones are among them for as long as the cloud shows them; those
-        that it has forgotten are left out.
+        Terminated and ceased ones are included while the cloud lists them.
         """
         items = read_by_ids(
             self._transport,
@@ -61,19 +59,19 @@ class MachineCalls(Calls):
     def run_instances(self, spec: InstanceSpec) -> Launch:
         """Start `spec.count` machines that share name, image, type and userdata.
 
-        No hostname is given, because all of them would get it.
+        Sends no hostname, because all of them would get the same.
         """
         reply = self._transport.change("RunInstances", _machine_params(spec))
         instance_ids = reply.texts("instances")
         if len(instance_ids) != spec.count:
             raise reply.error(
-                f"RunInstances {spec.name}: {spec.count} machines were asked for and "
-                f"{len(instance_ids)} are promised. Look which ones exist."
+                f"RunInstances {spec.name}: {spec.count} machines were requested and "
+                f"{len(instance_ids)} are reported. Look which ones exist."
             )
         return Launch(instance_ids, reply.text("job_id"))
 
     def terminate_instances(self, instance_ids: Sequence[str]) -> str:
-        """Destroy machines for good, without the two hours in the recycle bin; returns the job."""
+        """Delete machines without the two hours in the recycle bin. Returns: the job."""
         reply = self._transport.change(
             "TerminateInstances", {"instances": some(instance_ids), "direct_cease": 1}
         )
@@ -126,7 +124,7 @@ def _instance(item: Item) -> Instance:
 
 
 def _private_vxnet(item: Item) -> Item:
-    """Return the instance's place in a managed vxnet; a machine can be in one at most."""
+    """The instance's managed vxnet; a machine can be in one at most."""
     vxnets = item.optional_items("vxnets")
     managed = [vxnet for vxnet in vxnets if vxnet.optional_number("vxnet_type") == MANAGED]
     return next(iter(managed or vxnets), Item(f"{item.where} vxnets", {}, item.error))

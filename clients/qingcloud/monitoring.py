@@ -1,4 +1,4 @@
-"""The cloud's monitoring: many machines a call, and its packed series unpacked.
+"""The cloud's monitoring: many machines per call, and the decoding of its packed series.
 
 Source: the API's page of GetMonitor with its section on packing, and the SDK's decoder.
 """
@@ -15,7 +15,7 @@ from domain.kernel.errors import NotFound
 from domain.observe.metrics.cloud import STEP, Reading
 
 MOST_AT_ONCE = 100
-"""Machines that one GetMonitors takes."""
+"""Largest number of machines in one GetMonitors."""
 
 NO_VALUE = "NA"
 LONG_AGO = 1_000_000_000
@@ -31,10 +31,10 @@ class MonitoringCalls(Calls):
     def read_machine_metrics(
         self, machines: Sequence[Instance], since: datetime, until: datetime
     ) -> list[Reading]:
-        """Read CPU, memory, system disk and network of machines, a hundred in a call.
+        """Read CPU, memory, system disk and network of machines, a hundred per call.
 
-        Machines that the cloud has forgotten, and values that it does not know, are left out:
-        memory and disk space need the cloud's agent in the machine.
+        Machines and values that are unknown to the cloud are left out: memory and disk space need
+        the cloud's agent in the machine.
         """
         readings: list[Reading] = []
         for start in range(0, len(machines), MOST_AT_ONCE):
@@ -45,7 +45,7 @@ class MonitoringCalls(Calls):
     def _monitor_sets(
         self, machines: Sequence[Instance], since: datetime, until: datetime
     ) -> list[Item]:
-        """Ask for all at once, and by halves where one unknown machine spoils the whole call."""
+        """Read all at once; in halves where an unknown machine makes the whole call fail."""
         try:
             if len(machines) == 1:
                 return [self._one(machines[0], since, until)]
@@ -70,13 +70,13 @@ class MonitoringCalls(Calls):
         ]
         params: Params = {"resource_meters_pairs": pairs, **_span(since, until)}
         reply = self._transport.read("GetMonitors", params)
-        # The documents show no answer of this call, so the list of sets is known by what is in it.
+        # The documents show no answer of this call, so the list of sets is found by its content.
         lists = [name for name, value in reply.data.items() if _holds_meters(value)]
         return reply.items(lists[0]) if lists else []
 
 
 def unpack(data: Sequence[Any]) -> Iterator[tuple[datetime, Any]]:
-    """Yield the values of a packed series with their times; those that are not there are left out.
+    """Yield the values of a packed series with their times, without missing ones.
 
     The first item is `[epoch, value]`. After it come bare values, each five minutes after the one
     before, and `[seconds, value]` where it is another distance. A value may be a pair, so that an
@@ -89,7 +89,7 @@ def unpack(data: Sequence[Any]) -> Iterator[tuple[datetime, Any]]:
         value = item
         if time is None:
             if not (_is_couple(item) and _is_number(item[0]) and item[0] >= LONG_AGO):
-                continue  # nothing says when this was
+                continue  # the time is unknown
             time, value = float(item[0]), item[1]
             pairs = isinstance(value, list)
         elif _is_couple(item) and (not pairs or isinstance(item[1], list)):
@@ -111,7 +111,7 @@ def _readings(monitor: Item) -> Iterator[Reading]:
 
 
 def _numbers(meter: str, value: Any) -> Iterator[tuple[str, float]]:
-    """Turn a meter's value into our metrics and units; one of another shape says nothing."""
+    """Convert a meter's value to our metrics and units; another shape gives nothing."""
     if meter in PER_MILLE:
         if _is_number(value):
             yield meter, value / 10
@@ -145,7 +145,7 @@ def _holds_meters(value: Any) -> bool:
 
 
 def _is_card(meter: str) -> bool:
-    """The answer names a network card by its bare address, the question with `if-` before it."""
+    """Whether a meter is a network card: the request has the prefix `if-`, the answer has not."""
     return meter.removeprefix("if-").count(":") == 5
 
 

@@ -26,7 +26,7 @@ class VpcCalls(Calls):
         return [_vpc(item) for item in items if item.optional_text("router_name") == name]
 
     def read_vpc(self, router_id: str) -> Vpc:
-        """Read one VPC. Raises `NotFound` also when it is deleted but still shown."""
+        """Read one VPC. Raises `NotFound` also when it is deleted but still listed."""
         items = read_all(
             self._transport,
             "DescribeRouters",
@@ -34,11 +34,11 @@ class VpcCalls(Calls):
             {"routers": some([router_id]), "status": LIVING, "verbose": 1},
         )
         if not items:
-            raise NotFound(f"The VPC {router_id} does not exist (any more).")
+            raise NotFound(f"The VPC {router_id} does not exist, or no longer.")
         return _vpc(items[0])
 
     def create_vpc(self, name: str, cidr: str, security_group_id: str) -> tuple[str, str]:
-        """Create a VPC and return its id and the job that makes it.
+        """Create a VPC. Returns: its id and the job of the creation.
 
         Args:
             cidr: its whole network, such as `192.168.0.0/16`; vxnets get parts of it.
@@ -56,23 +56,23 @@ class VpcCalls(Calls):
         return reply.first("routers"), reply.text("job_id")
 
     def bind_eip_to_router(self, router_id: str, eip_id: str) -> None:
-        """Give the router a public address, or with `""` take it away; inert until an update."""
+        """Set or, with `""`, remove the router's public address; inert until an update."""
         self._transport.change("ModifyRouterAttributes", {"router": router_id, "eip": eip_id})
 
     def update_router(self, router_id: str) -> str:
-        """Put the stored address and port forwards into effect; returns the job."""
+        """Put the stored address and port forwards into effect. Returns: the job."""
         reply = self._transport.change("UpdateRouters", {"routers": some([router_id])})
         return reply.text("job_id")
 
     def delete_vpc(self, router_id: str) -> str:
-        """Delete the VPC, which all vxnets must have left; returns the job."""
+        """Delete the VPC, which must not have vxnets. Returns: the job."""
         reply = self._transport.change("DeleteRouters", {"routers": some([router_id])})
         return reply.text("job_id")
 
 
 class VxnetCalls(Calls):
     def find_vxnets(self, prefix: str) -> list[Vxnet]:
-        """Find the private networks whose names start like this."""
+        """Find the private networks whose names have a prefix."""
         items = read_all(
             self._transport, "DescribeVxnets", "vxnet_set", {"search_word": prefix, "verbose": 1}
         )
@@ -81,14 +81,14 @@ class VxnetCalls(Calls):
         ]
 
     def create_vxnet(self, name: str) -> str:
-        """Create a private network of the kind that can join a router; returns its id."""
+        """Create a private network of the kind that can join a router. Returns: its id."""
         reply = self._transport.change(
             "CreateVxnets", {"vxnet_name": name, "vxnet_type": MANAGED, "count": 1}
         )
         return reply.first("vxnets")
 
     def join_router(self, vxnet_id: str, router_id: str, cidr: str) -> str:
-        """Join a vxnet to a router, with DHCP in `cidr` (a /24 of the VPC's); returns the job."""
+        """Join a vxnet to a router, with DHCP in `cidr` (a /24 of the VPC). Returns: the job."""
         reply = self._transport.change(
             "JoinRouter",
             {"vxnet": vxnet_id, "router": router_id, "ip_network": cidr, "features": DHCP},
@@ -96,14 +96,14 @@ class VxnetCalls(Calls):
         return reply.text("job_id")
 
     def leave_router(self, router_id: str, vxnet_ids: Sequence[str]) -> str:
-        """Take vxnets off their router; returns the job."""
+        """Detach vxnets from their router. Returns: the job."""
         reply = self._transport.change(
             "LeaveRouter", {"router": router_id, "vxnets": some(vxnet_ids)}
         )
         return reply.text("job_id")
 
     def delete_vxnets(self, vxnet_ids: Sequence[str]) -> None:
-        """Delete vxnets that are empty and have left their router."""
+        """Delete vxnets that are empty and not joined to a router."""
         self._transport.change("DeleteVxnets", {"vxnets": some(vxnet_ids)})
 
 
@@ -121,7 +121,7 @@ class PortForwardCalls(Calls):
     def add_port_forwards(self, router_id: str, specs: Sequence[PortForwardSpec]) -> None:
         """Store port forwards; inert until an update of the router.
 
-        The documents ask for the parameter `vxnet` on a VPC; the clients that are in use do
+        The documents require the parameter `vxnet` on a VPC; the clients that are in use do
         without it for this kind, and so does this one.
         """
         statics = [_static(spec) for spec in specs]

@@ -1,4 +1,4 @@
-"""Reading whole lists: the cloud shows 20 items unless asked, and at most 100 a page."""
+"""Reading whole lists: the cloud returns 20 items by default, and at most 100 per page."""
 
 from collections.abc import Sequence
 
@@ -14,8 +14,8 @@ READINGS = 3
 def read_all(transport: Transport, action: str, set_name: str, params: Params) -> list[Item]:
     """Read all pages of a list.
 
-    Pages shift when something is created or deleted in between, and an item can fall into the
-    gap. A list whose total changes on the way is therefore read again.
+    Pages shift when an item is created or deleted in between, and another one may be missed. A list
+    whose total changes meanwhile is therefore read again.
 
     Raises:
         TemporaryError: the total kept changing.
@@ -30,7 +30,7 @@ def read_all(transport: Transport, action: str, set_name: str, params: Params) -
 def _read_pages(
     transport: Transport, action: str, set_name: str, params: Params
 ) -> list[Item] | None:
-    """Read all pages once; None when the total has changed on the way."""
+    """Read all pages once. Returns: None when the total has changed meanwhile."""
     items: list[Item] = []
     total: int | None = None
     for number in range(MOST_PAGES):
@@ -52,7 +52,7 @@ def read_by_ids(
 ) -> list[Item]:
     """Read the items with these ids, without those that do not exist.
 
-    Nothing is asked for an empty list, which the cloud would take for "all".
+    An empty list makes no call: to the cloud it would mean all items.
     """
     unique = list(dict.fromkeys(ids))
     items: list[Item] = []
@@ -70,9 +70,9 @@ def _read_existing(
     ids: Sequence[str],
     more: dict[str, int],
 ) -> list[Item]:
-    """Ask for all ids at once, and by halves where an unknown one spoils the whole call.
+    """Read all ids at once; in halves where an unknown one makes the whole call fail.
 
-    The documents do not agree whether an unknown id gives an empty set or `ret_code` 2100.
+    The documents contradict each other about unknown ids: an empty set, or `ret_code` 2100.
     """
     if not ids:
         return []

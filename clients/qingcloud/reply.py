@@ -1,4 +1,4 @@
-"""Reading a reply field by field, so that nothing unexpected gets further than this package."""
+"""Validation of replies, field by field, so that unexpected values do not leave this package."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ from domain.kernel.errors import ClusterError, FinalError
 class Item:
     """A JSON object of a reply.
 
-    What a getter without `optional_` finds missing, null or of another type is an error that
-    names action and field, and never the content: replies may hold passwords and keys.
+    A field that is missing, null or of another type is an error, except for the `optional_`
+    getters. The error names action and field, never the content: replies may hold passwords.
 
     Attributes:
         where: action and place, for messages.
@@ -59,7 +59,7 @@ class Item:
         return self.flag(name) if self.data.get(name) is not None else default
 
     def moment(self, name: str) -> datetime:
-        """Read a moment such as `2013-08-30T05:13:32Z`; it knows its time zone."""
+        """Read a moment such as `2013-08-30T05:13:32Z`, with its time zone."""
         try:
             moment = datetime.fromisoformat(self.text(name))
         except ValueError as error:
@@ -79,14 +79,14 @@ class Item:
         return self.texts(name) if self.data.get(name) is not None else ()
 
     def first(self, name: str) -> str:
-        """Read the first text of a list, such as the id of the one thing that was created."""
+        """Read the first text of a list, such as the id of the created resource."""
         texts = self.texts(name)
         if not texts or not texts[0]:
             raise self._wrong(name, "a list with an id")
         return texts[0]
 
     def items(self, name: str) -> list["Item"]:
-        """Read a list of objects. An absent list is no empty one: it proves nothing."""
+        """Read a list of objects. An absent list is an error: it does not mean an empty one."""
         value = self.data.get(name)
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise self._wrong(name, "a list of objects")
@@ -99,14 +99,14 @@ class Item:
         return self.items(name) if self.data.get(name) is not None else []
 
     def optional_item(self, name: str) -> "Item":
-        """Read an object inside; absent or null it is one without fields."""
+        """Read a nested object; one without fields where it is absent or null."""
         value = self.data.get(name)
         if value is not None and not isinstance(value, dict):
             raise self._wrong(name, "an object")
         return Item(f"{self.where} {name}", value or {}, self.error)
 
     def wrong_word(self, name: str) -> ClusterError:
-        """Give the error for a word that is not in the documented list."""
+        """The error for a word that is not in the documented list."""
         return self.error(
             f"{self.where}: {name} is {self.data.get(name)!r}, a word that this version does not "
             "know."

@@ -1,4 +1,4 @@
-"""Tags, for people who look at the console."""
+"""Tags, which are for users of the console."""
 
 from collections.abc import Sequence
 
@@ -20,12 +20,12 @@ class TagCalls(Calls):
         """Create a tag (at most 14 characters) and return its id.
 
         Raises:
-            AlreadyExists: this account has one of that name.
+            AlreadyExists: the account has a tag of that name.
         """
         return self._transport.change("CreateTag", {"tag_name": name}).text("tag_id")
 
     def attach_tag(self, tag_id: str, resources: Sequence[tuple[str, str]]) -> None:
-        """Attach a tag to resources given as pairs of kind and id; repeating it does no harm.
+        """Attach a tag to resources given as pairs of kind and id. Safe to repeat.
 
         Args:
             resources: kinds are `instance`, `router`, `vxnet`, `eip`, `loadbalancer`,

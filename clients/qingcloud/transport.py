@@ -1,7 +1,7 @@
-"""Signing and sending, by the SDK; judging what comes back, by us.
+"""Sending of calls: the SDK signs and sends, this module checks the replies.
 
-Nothing is sent twice here. Who may repeat a call is decided by its caller, from the class of
-the error: a read is repeatable, a change whose reply was lost is an `UnknownOutcome`.
+Nothing is sent twice here. The caller decides about retries, by the class of the error: a read may
+be retried, a change whose reply was lost is an `UnknownOutcome`.
 """
 
 import ssl
@@ -21,11 +21,11 @@ from domain.kernel.errors import FinalError, TemporaryError, UnknownOutcome
 
 Scalar = str | int | None
 Params = Mapping[str, Scalar | Sequence[str] | Sequence[Mapping[str, Scalar]]]
-"""Parameters of an action; what is None is not sent, an empty text is."""
+"""Parameters of an action. None is not sent, an empty text is."""
 
 LONGEST_QUERY = 4000
-"""Bytes of parameters that still travel in the URL. Both verbs are allowed for every action; the
-documents offer POST as the way around limits of the URL's length, which they do not state."""
+"""Bytes of parameters up to which GET is used. Every action accepts both verbs; the documents
+recommend POST for long requests, without naming the limit of a URL."""
 
 
 class Transport:
@@ -43,26 +43,26 @@ class Transport:
         return self._keys.access_key_id
 
     def read(self, action: str, params: Params) -> Item:
-        """Ask for something; the caller may repeat it.
+        """Send a read, which the caller may retry.
 
         Raises:
-            TemporaryError: no usable reply came, or the cloud is busy.
-            ClusterError: another one by `ret_code`; see `errors.MEANINGS`.
+            TemporaryError: no usable reply, or the cloud is busy.
+            ClusterError: by `ret_code`; see `errors.MEANINGS`.
         """
         return self._send(action, params, lost=TemporaryError, garbled=FinalError)
 
     def change(self, action: str, params: Params) -> Item:
-        """Ask once for a change.
+        """Send a change once.
 
         Raises:
-            UnknownOutcome: the reply was lost or cannot be used; look before repeating.
+            UnknownOutcome: the reply was lost or cannot be used; read before a retry.
             Unreachable: there was no connection, so nothing was sent.
-            ClusterError: another one by `ret_code`; see `errors.MEANINGS`.
+            ClusterError: by `ret_code`; see `errors.MEANINGS`.
         """
         return self._send(action, params, lost=UnknownOutcome, garbled=UnknownOutcome)
 
     def upload(self, action: str, params: Params) -> Item:
-        """Send something large that costs nothing and cannot be looked up; it may be repeated."""
+        """Send a large change that is free and cannot be read back; it may be retried."""
         return self._send(action, params, lost=TemporaryError, garbled=TemporaryError, verb="POST")
 
     def _send(
@@ -97,7 +97,7 @@ class Transport:
             reason = type(error).__name__
             raise lost(f"{call}: no reply ({reason}). {advice_on_lost(lost)}") from error
         except (AttributeError, UnicodeDecodeError) as error:
-            # So the SDK (1.2.16) fails on a body that is not a JSON object.
+            # The SDK (1.2.16) fails in this way on a body that is not a JSON object.
             raise lost(f"{call}: the reply is not JSON. {advice_on_lost(lost)}") from error
         finally:
             connection.close()
@@ -117,21 +117,21 @@ class Transport:
 
 
 class Calls:
-    """Base of the classes that each know the calls of one kind of resource."""
+    """Base of the classes with the calls of one kind of resource."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
 
 def some(ids: Sequence[str]) -> list[str]:
-    """Return the ids for a change, refusing an empty list: it would not be sent at all."""
+    """Check that the ids of a change are not empty: an empty list would not be sent."""
     if not ids or not all(ids):
         raise ValueError("a change needs at least one id, and no empty ones")
     return list(ids)
 
 
 def _encodable(value: Any) -> Any:
-    """Make of a value what the SDK encodes correctly: it indexes lists only, and sends None."""
+    """Convert a value to a form that the SDK encodes correctly: it indexes lists only."""
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_encodable(item) for item in value]
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""How a connection comes about: socket or tunnel, handshake, host key, login; each with a limit."""
+"""Opening a connection: socket or tunnel, handshake, host key, login; each with a time limit."""
 
 import io
 import logging
@@ -25,12 +25,12 @@ CHANNEL_TIMEOUT = 15.0
 """Seconds that a machine may take to open one more channel; paramiko's default is an hour."""
 
 KEEPALIVE = 15
-"""Seconds between keep-alives. They hold NAT entries open but notice no dead peer themselves."""
+"""Seconds between keep-alives, which keep NAT entries open but do not detect a lost peer."""
 
 UNANSWERED_LIMIT = 60_000
-"""Milliseconds after which the kernel gives up a connection whose bytes nobody acknowledges."""
+"""Milliseconds after which the kernel closes a connection whose bytes are not acknowledged."""
 
-# Still offered by paramiko 5.1; sshd of every image that we accept knows better ones.
+# Still offered by paramiko 5.1; the sshd of every accepted image supports stronger ones.
 WEAK_ALGORITHMS = {
     "macs": ["hmac-sha1", "hmac-md5", "hmac-sha1-96", "hmac-md5-96"],
     "ciphers": ["aes128-cbc", "aes192-cbc", "aes256-cbc", "3des-cbc"],
@@ -45,10 +45,10 @@ MSG_CHANNEL_EOF, MSG_CHANNEL_CLOSE = 96, 97
 
 @dataclass(frozen=True, slots=True)
 class SshTarget:
-    """Where to log in, as whom, and which host keys (`ssh-ed25519 AAAA…`) the machine may have.
+    """Address, user and key of a login, and the accepted host keys (`ssh-ed25519 AAAA…`).
 
-    More than one host key is allowed because a machine that makes its own key answers with the
-    old one until it has taken the new one up.
+    More than one host key is accepted because a machine that makes its own key answers with the
+    old one until its server has loaded the new one.
     """
 
     address: str
@@ -69,9 +69,11 @@ def open_transport(
     *,
     accept_new_host_key: bool,
 ) -> tuple[paramiko.Transport, str]:
-    """Connect and log in within `deadline` seconds; also returns the host key that was seen.
+    """Connect and log in within `deadline` seconds.
 
-    Raises: what `SshMachine.connect` says.
+    Returns: the transport, and the host key of the machine.
+
+    Raises: as `SshMachine.connect`.
     """
     if not target.host_keys and not accept_new_host_key:
         raise CredentialsMissing(
@@ -92,11 +94,11 @@ def open_transport(
 
 
 class OrderlyTransport(paramiko.Transport):
-    """A transport that says nothing more on a channel which it has closed.
+    """A transport that sends nothing on a channel after closing it.
 
-    paramiko looks whether a channel is open, lets go of the lock, and then sends; so a tunnel's
-    data may follow its end, and servers close the *whole* connection for that: many machines
-    would be lost because one was closed. User messages are serialised where this looks again.
+    paramiko checks whether a channel is open, releases the lock, and then sends; so a tunnel's
+    data may follow its end, and servers close the *whole* connection for that: all machines behind
+    it would be lost because one was closed. This class checks again where messages are serialised.
     Needed as of paramiko 5.1; a test reaches many machines through one connection.
     """
 
@@ -125,16 +127,16 @@ class OrderlyTransport(paramiko.Transport):
 
 @contextmanager
 def mapped_errors(where: str) -> Iterator[None]:
-    """Turn all that paramiko and sockets raise into our errors, by what to do next."""
+    """Map all errors of paramiko and sockets to ours."""
     try:
         yield
     except IncompatiblePeer as error:
         if "host key" in str(error):
             raise HostKeyMismatch(f"{where} has no host key of the pinned kind") from error
-        raise FinalError(f"{where} speaks no SSH that is safe enough: {error}") from error
+        raise FinalError(f"{where} offers no secure SSH algorithm: {error}") from error
     except paramiko.AuthenticationException as error:
         raise TemporaryError(
-            f"{where} does not accept our key ({error}); just after boot it may not be there yet"
+            f"{where} does not accept our key ({error}); just after boot it may still be missing"
         ) from error
     except ChannelException as error:
         if error.code == ADMINISTRATIVELY_PROHIBITED:
@@ -159,7 +161,7 @@ def _open_socket(
     if jump is not None:
         return open_tunnel(jump, target.address, target.port, timeout)
     connection = socket.create_connection((target.address, target.port), timeout)
-    # Without it every small packet waits for the acknowledgement of the one before.
+    # Otherwise every small packet waits for the acknowledgement of the one before.
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux only
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNANSWERED_LIMIT)
@@ -182,7 +184,7 @@ def _shake_hands(transport: paramiko.Transport, target: SshTarget, ends: float) 
 
 
 def _algorithms(host_keys: tuple[str, ...]) -> list[str]:
-    """Name the signature algorithms of the pinned kinds, so that no other key is offered to us."""
+    """The signature algorithms of the pinned kinds, so that the server offers no other key."""
     kinds = dict.fromkeys(key.split(" ")[0] for key in host_keys)
     rsa = ["rsa-sha2-512", "rsa-sha2-256"]
     return [name for kind in kinds for name in (rsa if kind == "ssh-rsa" else [kind])]
@@ -195,7 +197,7 @@ def _check_host_key(transport: paramiko.Transport, target: SshTarget) -> str:
         pinned = " or ".join(fingerprint(host_key) for host_key in target.host_keys)
         raise HostKeyMismatch(
             f"{target.where} answers with the host key {fingerprint(seen)} instead of {pinned}: "
-            "it is another machine, or somebody stands in between; nothing was sent to it"
+            "it is another machine, or the connection is intercepted; nothing was sent"
         )
     return seen
 
@@ -209,7 +211,7 @@ def _log_in(
 ) -> None:
     transport.auth_timeout = max(ends - time.monotonic(), 0.1)
     if transport.auth_publickey(target.user, key):
-        raise paramiko.AuthenticationException("it wants a second proof of identity")
+        raise paramiko.AuthenticationException("it requires a second factor")
     transport.set_keepalive(KEEPALIVE)
 
 
@@ -218,4 +220,4 @@ def _load_key(private_key: str) -> paramiko.PKey:
         return paramiko.Ed25519Key.from_private_key(io.StringIO(private_key))
     except (paramiko.SSHException, ValueError):
         # The cause is left out: its text could quote the key.
-        raise FinalError("the saved SSH key is no ed25519 key in OpenSSH form") from None
+        raise FinalError("the saved SSH key is not an ed25519 key in OpenSSH form") from None

@@ -49,7 +49,7 @@ class SshMachine:
     """
 
     def __init__(self, transport: paramiko.Transport, target: SshTarget, host_key: str) -> None:
-        """Take over a transport that is logged in; `connect` is the usual way here."""
+        """Wrap a transport that is logged in; use `connect` to open one."""
         self.host_key = host_key
         self._transport = transport
         self._target = target
@@ -69,11 +69,11 @@ class SshMachine:
         """Log in within `deadline` seconds, through another machine where one is given.
 
         `accept_new_host_key` matters only where the target names no host key: then any is
-        accepted, and `host_key` tells which, to be pinned.
+        accepted, and the caller pins `host_key`.
 
         Raises:
-            TemporaryError: refused, timed out, or our key is not there yet: it may be booting.
-            HostKeyMismatch: it is not the machine that was pinned; nothing was sent to it.
+            TemporaryError: refused, timed out, or our key is not installed yet: it may be booting.
+            HostKeyMismatch: the host key is not a pinned one; nothing was sent.
             CredentialsMissing: no host key is pinned.
         """
         transport, host_key = open_transport(
@@ -97,8 +97,8 @@ class SshMachine:
     ) -> Output:
         """Run one command to its end, as root; see `Shell.run`.
 
-        There is no terminal. After the deadline the channel is closed, which ends what writes to
-        it or reads from it; a command that does neither may run on, so installers hold a lock.
+        There is no terminal. After the deadline the channel is closed, which ends a command that
+        writes to it or reads from it. Another one may go on, so installers hold a lock.
         """
         ends = time.monotonic() + deadline
         command = argv if self._is_root else ["sudo", "-n", "--", *argv]
@@ -108,13 +108,13 @@ class SshMachine:
             return follow(channel, stdin, ends, on_line, what)
 
     def write_file(self, path: str, content: bytes, mode: int) -> None:
-        """Write a file so that it never exists with the content and a wider mode.
+        """Write a file atomically; its content is never readable with a wider mode.
 
-        It appears at once and whole; folders that are missing are made.
+        Missing folders are created.
 
         Raises:
-            TemporaryError: the connection broke; the old file, if any, is still there.
-            FinalError: the machine refuses it: no space, or a folder in the way.
+            TemporaryError: the connection broke; an old file is unchanged.
+            FinalError: the machine refuses it: no space, or the path is a folder.
         """
         if not self._is_root:
             self._as_root(WRITE_AS_ROOT, path, f"{mode:o}", stdin=content)
@@ -137,7 +137,7 @@ class SshMachine:
         """Read a file.
 
         Raises:
-            NotFound: there is none.
+            NotFound: it does not exist.
             TemporaryError: the connection broke.
         """
         if not self._is_root:
@@ -146,12 +146,12 @@ class SshMachine:
             return file.read()
 
     def close(self) -> None:
-        """Close the connections that lead through this one, then this one; may be repeated."""
+        """Close the connections through this one, then this one; may be repeated."""
         with self._lock:
             inner, self._inner = self._inner, set()
         for machine in inner:
             machine.close()
-        with suppress(EOFError, OSError, paramiko.SSHException):  # the jump host is gone already
+        with suppress(EOFError, OSError, paramiko.SSHException):  # the jump host may be lost
             self._transport.close()
         if self._outer:
             self._outer._forget(self)
@@ -182,13 +182,13 @@ class SshMachine:
 
     @contextmanager
     def _session(self, ends: float) -> Iterator[paramiko.Channel]:
-        """Open a channel that closes itself at the deadline.
+        """Open a channel that is closed at the deadline.
 
-        paramiko waits without a limit for the reply to `exec_command`, and for each one of
-        SFTP; only a closed channel ends such a wait.
+        paramiko waits without a limit for the replies to `exec_command` and SFTP; only closing the
+        channel ends such a wait.
         """
         channel = self._transport.open_session()
-        # A little late, so that a command that is merely slow gets the sentence of `follow`.
+        # A little later, so that a slow command gets the error of `follow`.
         guard = threading.Timer(max(ends - time.monotonic(), 0.0) + 1.0, channel.close)
         guard.daemon = True
         guard.start()
@@ -227,7 +227,7 @@ class SshMachine:
 
 
 def _is_answer(error: OSError) -> bool:
-    """Whether the SFTP server said no, rather than the connection: its errors carry no number."""
+    """Whether the error is an answer of the SFTP server: those have no errno."""
     return error.errno is None and not isinstance(error, TimeoutError)
 
 
@@ -244,4 +244,4 @@ def _make_folders(sftp: paramiko.SFTPClient, folder: str) -> None:
         try:
             sftp.mkdir(name, 0o755)
         except OSError:
-            sftp.stat(name)  # somebody else has just made it; otherwise this says what is wrong
+            sftp.stat(name)  # another process may have created it; otherwise this raises

@@ -1,7 +1,7 @@
-"""Follow a running command: feed its input, drain both outputs, know when it has ended.
+"""Following a running command: send its input, read both outputs, detect its end.
 
-Nobody may wait for the exit status before the outputs are drained: a command that fills the
-window would wait for us, and we for it.
+The exit status is awaited only after the outputs are read: a command that has filled the window
+waits for us, so waiting for it would be a deadlock.
 """
 
 import codecs
@@ -16,7 +16,7 @@ from domain.kernel.errors import TemporaryError, WaitTimedOut
 from domain.node.shell import Output
 
 CHUNK = 64 * 1024
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.001, 0.05  # seconds between two looks at a silent command
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.001, 0.05  # seconds between two polls without output
 
 # A progress bar ends its lines with a bare carriage return.
 LINE_END = re.compile(r"\r\n|\n|\r")
@@ -26,7 +26,7 @@ OnLine = Callable[[str], None]
 
 @dataclass(slots=True)
 class Stream:
-    """One output of a command: decoded as it comes, whole lines handed on."""
+    """One output of a command: decodes chunks and passes whole lines on."""
 
     on_line: OnLine | None
     parts: list[str] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Stream:
     )
 
     def feed(self, chunk: bytes, *, final: bool = False) -> None:
-        """Take some bytes, which may end within a character or a line end."""
+        """Add bytes, which may end within a character or a line end."""
         text = self._decoder.decode(chunk, final)
         self.parts.append(text)
         if self.on_line is None:
@@ -62,8 +62,8 @@ def follow(
     """Follow a started command to its end, at most until `ends` on the monotonic clock.
 
     Raises:
-        TemporaryError: no exit code came.
-        WaitTimedOut: the time is up.
+        TemporaryError: it ended without an exit code.
+        WaitTimedOut: the deadline has passed.
     """
     stdout, stderr = Stream(on_line), Stream(on_line)
     unsent = memoryview(stdin)
@@ -71,7 +71,7 @@ def follow(
     if not stdin:
         channel.shutdown_write()
     while True:
-        # Asked before draining, so that what came before the end is not lost.
+        # Checked before draining, so that no output before the end is lost.
         ended = channel.exit_status_ready()
         busy = _drain(channel, stdout, stderr)
         if unsent and not ended and channel.send_ready():
@@ -103,18 +103,18 @@ def _drain(channel: paramiko.Channel, stdout: Stream, stderr: Stream) -> bool:
 
 
 def _feed(channel: paramiko.Channel, unsent: memoryview) -> memoryview:
-    """Send the next piece of the input, then its end; returns what is left."""
+    """Send the next chunk of the input, and its end. Returns: the rest."""
     try:
         left = unsent[channel.send(bytes(unsent[:CHUNK])) :]
         if not left:
             channel.shutdown_write()
-    except OSError:  # the command has ended without reading it all, which is its right
+    except OSError:  # the command has ended without reading all of it, which is allowed
         return unsent[:0]
     return left
 
 
 def _rest(channel: paramiko.Channel, ended: bool, pause: float) -> None:
-    if ended:  # the status has come, the end of the output not yet
+    if ended:  # the status has arrived, the end of the output not yet
         time.sleep(pause)
     else:
         channel.status_event.wait(pause)

@@ -7,7 +7,11 @@ from domain.kernel.texts import count_machines
 
 
 class Reason(StrEnum):
-    """Why the group changes, why it does not, or why a machine may not leave."""
+    """Why the group changes or does not, or why a machine may not be removed.
+
+    The texts are stored in the cluster's memory: a memory with a text that is not in this list
+    cannot be read, and is dropped.
+    """
 
     # It grows.
     BELOW_MINIMUM = "the group is below its minimum"
@@ -32,7 +36,7 @@ class Reason(StrEnum):
     CAME_BACK_BEFORE = "at this size and load, machines had to come back before"
     RULE_UNREADABLE = "it is not known whether a rule would add again"
     RULE_WOULD_ADD = "a rule would add again"
-    # This machine may not leave.
+    # This machine may not be removed.
     HAND_MADE = "made by hand"
     EXEMPT = "exempt by the policy"
     REMOVAL_DISABLED = "annotated against scale-down"
@@ -66,13 +70,13 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a rule saw.
+    """The reading of one rule.
 
     Args:
         rule: its title.
-        value: what the samples came to; None where that cannot be said.
-        fires: whether the rule asks for its step.
-        obstacle: why it could not be read, or was not.
+        value: the statistic over the samples; None where it is unknown.
+        fires: whether the rule wants its step.
+        obstacle: why the rule could not be evaluated, or was not due.
     """
 
     rule: str
@@ -103,11 +107,11 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What every decision rests on.
+    """The facts behind a decision.
 
     Args:
-        size: machines of the group that are there or promised, without those that leave.
-        booting: how many of them have no node yet, and are still expected to get one.
+        size: existing and launched machines of the group, without those being removed.
+        booting: how many of them have no node yet and are still expected to join.
         detail: the number that decided, in words.
     """
 
@@ -180,4 +184,4 @@ class Hold:
 Decision = ScaleOut | ScaleIn | Hold
 
 KINDS: dict[type[Decision], str] = {ScaleOut: "out", ScaleIn: "in", Hold: "hold"}
-"""One word for each, in what is remembered and printed."""
+"""One word for each kind of decision, in the memory and in output."""

@@ -1,4 +1,4 @@
-"""What one evaluation came to: for a person, a program, an Event and an artifact."""
+"""The report of one evaluation, for terminals, programs, Events and artifacts."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,11 +11,11 @@ class Evaluation:
     """One evaluation of a group.
 
     Args:
-        kind: `out`, `in`, `hold`, or `skipped` where nobody looked; `sentence` says why.
+        kind: `out`, `in`, `hold`, or `skipped` without an evaluation; `sentence` gives the reason.
         size: machines before.
         target: machines wanted afterwards.
-        details: what the rules saw, and what else was noticed.
-        acted: whether the change was carried out, to its end.
+        details: readings of the rules, and notes.
+        acted: whether the change was carried out completely.
         failure: why it was not.
     """
 

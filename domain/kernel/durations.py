@@ -1,7 +1,7 @@
 """Durations in words, the same in the terminal, in drawings and in reports."""
 
 
-def say_seconds(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """Say a duration with the precision that a person cares about.
 
     Examples: `0.04 s`, `4.2 s`, `83 s`, `3 min 05 s`, `1 h 02 min`. Less than zero counts as zero:

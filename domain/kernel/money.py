@@ -53,16 +53,16 @@ def from_micro(micro: int) -> Decimal:
     return Decimal(micro).scaleb(-6)
 
 
-def say_yuan(yuan: Decimal) -> str:
+def format_yuan(yuan: Decimal) -> str:
     """Say an amount: `0.042 yuan`, `1.26 yuan`, `1,840 yuan`."""
     size = abs(yuan)
     places = "0.001" if 0 < size < 1 else "0.01" if size < 1000 else "1"
     return f"{yuan.quantize(Decimal(places), ROUND_HALF_UP):,} yuan"
 
 
-def say_rate(rate: Rate) -> str:
+def format_rate(rate: Rate) -> str:
     """Say a rate with its doubts: `1.26 yuan an hour, 919.80 yuan a month (…)`."""
-    words = f"{say_yuan(rate.per_hour)} an hour, {say_yuan(rate.per_month)} a month"
+    words = f"{format_yuan(rate.per_hour)} an hour, {format_yuan(rate.per_month)} a month"
     doubts = []
     if rate.unknown:
         words = f"at least {words}"
@@ -72,8 +72,8 @@ def say_rate(rate: Rate) -> str:
     return f"{words} ({'; '.join(doubts)})" if doubts else words
 
 
-def say_plan_cost(cost: PlanCost) -> str:
+def format_plan_cost(cost: PlanCost) -> str:
     """Say what a plan does to the bill."""
     if cost.then == cost.now:
-        return f"Cost: {say_rate(cost.then)}, as now"
-    return f"Cost: {say_rate(cost.then)}; now {say_yuan(cost.now.per_hour)} an hour"
+        return f"Cost: {format_rate(cost.then)}, as now"
+    return f"Cost: {format_rate(cost.then)}; now {format_yuan(cost.now.per_hour)} an hour"

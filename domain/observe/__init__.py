@@ -1,1 +1,1 @@
-"""What is measured of a cluster: metrics, alarms, cost."""
+"""Metrics, alarms and cost of a cluster."""

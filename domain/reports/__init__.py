@@ -1,1 +1,1 @@
-"""What people look at: reports, drawings, dashboard."""
+"""Reports, drawings and the dashboard."""

@@ -1,4 +1,4 @@
-"""What is told about a cluster: to a person, to a program, to the Prefect UI."""
+"""The report of a cluster, for terminals, programs and the Prefect UI."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,8 +23,7 @@ class MachineLine:
 class NodeLine:
     """A node; `pods` and `pods_allocatable` count workload pods, as the article does.
 
-    `metrics` holds the youngest number of each metric, `podsNum` among them; it is empty where
-    nobody has asked.
+    `metrics` holds the latest value of each metric, `podsNum` included; empty where not requested.
     """
 
     name: str
@@ -39,7 +38,7 @@ class NodeLine:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Something with an address; `url` is empty while there is none."""
+    """A published endpoint; `url` is empty while it has no address."""
 
     url: str
     ready: bool
@@ -47,9 +46,9 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class ClusterReport:
-    """The cluster as it is now. Lists are sorted by group, then name.
+    """The current state of a cluster. Lists are sorted by group, then name.
 
-    `trouble` says why its API was not asked at all, and what to do; else it is empty.
+    `trouble` is why its API was not read, and what to do; empty where it was.
     """
 
     cluster: str
@@ -63,7 +62,7 @@ class ClusterReport:
     vpc_cidr: str = ""
     vxnets: tuple[str, ...] = ()  # "192.168.1.0/24" …
     balancer_ip: str = ""
-    cost: Rate | None = None  # None where nobody has asked
+    cost: Rate | None = None  # None where not requested
     trouble: str = ""
 
 
@@ -74,7 +73,7 @@ class Step:
     name: str
     started: datetime
     ended: datetime
-    outcome: str = ""  # what it did, in a few words: "created rtr-1a2b3c4d", "kept", "failed: …"
+    outcome: str = ""  # in a few words: "created rtr-1a2b3c4d", "kept", "failed: …"
     failed: bool = False
 
 

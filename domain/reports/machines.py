@@ -1,4 +1,4 @@
-"""What became of each machine as a node, and which machines to show when there are too many."""
+"""Machines with their nodes, and the choice of those to show when there are too many."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -34,20 +34,20 @@ class MachineView:
 
     @property
     def state_text(self) -> str:
-        """The state, with the cloud's word for the machine where it is not simply running."""
+        """The state, with the cloud's word for a machine that is not running."""
         if self.machine.status == "running":
             return self.state.value
         return f"{self.state} ({self.machine.status or 'unknown'})"
 
 
 def match_machines(report: ClusterReport) -> tuple[MachineView, ...]:
-    """Put each machine beside the node of its name, in the report's order."""
+    """Match each machine with the node of its name, in the report's order."""
     nodes = {node.name: node for node in report.nodes}
     return tuple(MachineView(machine, nodes.get(machine.name)) for machine in report.machines)
 
 
 def find_lone_nodes(report: ClusterReport) -> tuple[NodeLine, ...]:
-    """Nodes whose machine is gone (or was never ours)."""
+    """Nodes whose machine was deleted or was never ours."""
     names = {machine.name for machine in report.machines}
     return tuple(node for node in report.nodes if node.name not in names)
 
@@ -64,9 +64,9 @@ def tally(views: Iterable[MachineView]) -> str:
 def choose_shown(
     views: Sequence[MachineView], limit: int
 ) -> tuple[Sequence[MachineView], Sequence[MachineView]]:
-    """Split into those that are shown and those that are only counted.
+    """Split into machines that are shown and machines that are only counted.
 
-    Where not all fit, what is not Ready comes first: trouble must not hide behind "and 40 more".
+    Where not all fit, those that are not Ready come first, so that no failure is hidden.
     """
     if len(views) <= limit:
         return views, ()

@@ -1,4 +1,4 @@
-"""A cluster's report, put together from what the cloud and the cluster's own API say."""
+"""The report of a cluster, built from the inventory and from the cluster's API."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -25,7 +25,7 @@ def report_cluster(
     api_ready: bool,
     ui_ready: bool,
 ) -> ClusterReport:
-    """Put the report together.
+    """Build the report.
 
     Args:
         pods: workload pods by node name, as `ClusterApi.count_workload_pods` gives them.
@@ -75,7 +75,7 @@ def report_cluster(
 
 
 def with_metrics(report: ClusterReport, samples: Iterable[Sample]) -> ClusterReport:
-    """Give each node of a cluster's report its metrics; pods are counted as the report does."""
+    """Add metrics to the nodes of a report; `podsNum` is the report's own count."""
     known = {machine.name: machine.metrics for machine in machine_metrics(samples)}
     nodes = (
         replace(line, metrics={**known.get(line.name, {}), "podsNum": float(line.pods)})

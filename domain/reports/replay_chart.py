@@ -20,7 +20,7 @@ _GAP = 56.0
 
 
 def draw_replay(replay: Replay) -> str:
-    """Draw a replay as an SVG document: above machines, below pods that are wanted and wait."""
+    """Draw a replay as an SVG document: machines above, wanted and pending pods below."""
     machines = max(moment.machines for moment in replay.moments)
     pods = max(moment.wanted for moment in replay.moments)
     below = _TOP + _HIGH + _GAP
@@ -43,7 +43,7 @@ def _title(replay: Replay) -> str:
 
 
 def _summary(replay: Replay) -> str:
-    rest = f"rests at {replay.resting_size}" if replay.settles else "never comes to rest"
+    rest = f"settles at {replay.resting_size}" if replay.settles else "never settles"
     return (
         f"{replay.additions} additions, {replay.removals} removals in "
         f"{replay.scenario.hours:g} hours; {rest}; {replay.machine_hours:.1f} machine-hours; "
@@ -94,7 +94,7 @@ def _written(points: Sequence[tuple[float, float]]) -> str:
 
 
 def _marks(replay: Replay) -> list[str]:
-    """A triangle for each change, up or down; with too many there is only the line."""
+    """A triangle for each change, up or down; none where there are too many."""
     if len(replay.changes) > MOST_MARKS:
         return []
     seconds = replay.scenario.hours * HOUR

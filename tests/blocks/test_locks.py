@@ -1,4 +1,4 @@
-"""Locks of this machine: who waits, who is refused, and what a folder that is no folder says."""
+"""Locks of this machine: waiting, refusal, and a folder that cannot be written."""
 
 from pathlib import Path
 from threading import Event, Thread
@@ -9,7 +9,7 @@ from blocks.locks import alone, alone_if_free
 from domain.kernel.errors import BadRequest
 
 
-def test_the_second_one_waits_for_the_first(tmp_path: Path) -> None:
+def test_second_process_waits_for_the_lock(tmp_path: Path) -> None:
     file, order, inside = tmp_path / "new folder" / "lock", list[str](), Event()
 
     def second() -> None:
@@ -27,7 +27,7 @@ def test_the_second_one_waits_for_the_first(tmp_path: Path) -> None:
     assert order == ["first", "second"]
 
 
-def test_who_does_not_wait_is_told_until_the_first_has_left(tmp_path: Path) -> None:
+def test_lock_without_waiting_is_refused_until_it_is_free(tmp_path: Path) -> None:
     file = tmp_path / "lock"
     with alone_if_free(file) as first, alone_if_free(file) as second:
         assert (first, second) == (True, False)
@@ -35,7 +35,7 @@ def test_who_does_not_wait_is_told_until_the_first_has_left(tmp_path: Path) -> N
         assert third
 
 
-def test_a_place_that_cannot_be_written_is_named_with_the_way_out(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_written_is_named_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(BadRequest, match="XDG_DATA_HOME"), alone(tmp_path / "taken" / "lock"):
         raise AssertionError("no lock was taken")

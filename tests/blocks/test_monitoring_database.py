@@ -15,13 +15,13 @@ def test_the_environment_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         assert samples.where == f"sqlite:///{tmp_path}/here.db"
 
 
-def test_a_wrong_url_in_the_environment_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_url_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLES_URL", "here.db")
-    with pytest.raises(InvalidSpec, match="right would be"):
+    with pytest.raises(InvalidSpec, match="is not valid"):
         open_samples()
 
 
-def test_a_saved_database_keeps_its_password_to_itself() -> None:
+def test_block_does_not_show_its_password() -> None:
     block = MonitoringDatabase(url=SecretStr("postgresql+psycopg://k8s:secret@127.0.0.1/samples"))
     assert "secret" not in repr(block)
     with block.store() as samples:

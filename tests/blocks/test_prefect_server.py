@@ -29,7 +29,7 @@ def port(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[int]:
         yield port
 
 
-def test_the_kernel_tells_whose_a_server_is(port: int) -> None:
+def test_owner_of_a_server_is_read_from_the_kernel(port: int) -> None:
     assert owners_of(port) == {os.getuid()}
 
 
@@ -56,7 +56,7 @@ def test_a_server_that_is_named_is_used_whosever_it_is(
         assert running_server() == url
 
 
-def test_a_named_server_that_does_not_answer_is_not_replaced_by_another(port: int) -> None:
+def test_configured_server_that_does_not_answer_is_not_replaced(port: int) -> None:
     named = {PREFECT_API_URL: "http://127.0.0.1:9/api"}
     with temporary_settings(named), pytest.raises(Unreachable, match="PREFECT_API_URL"):
         running_server()
@@ -69,6 +69,6 @@ def test_a_system_that_does_not_tell_owners_leaves_us_the_noted_server(
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "no JSON"])
-def test_a_spoilt_note_names_no_server(port: int, text: str) -> None:
+def test_unreadable_note_names_no_server(port: int, text: str) -> None:
     server_note().write_text(text)
     assert find_running_server() == ""

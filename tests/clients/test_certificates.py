@@ -36,19 +36,19 @@ def served(ca: CertifiedKey, folder: Path, born: datetime, validity: timedelta) 
         thread.join(5)
 
 
-def test_end_of_a_servers_certificate_is_read(tmp_path: Path) -> None:
+def test_expiry_of_a_servers_certificate_is_read(tmp_path: Path) -> None:
     ca = make_cluster_ca(NOW)
     with served(ca, tmp_path, NOW, DAY * 12) as url:
         assert abs(read_certificate_end(url, ca.certificate) - (NOW + DAY * 12)) < DAY
 
 
-def test_certificate_that_has_ended_counts_as_ended_and_not_as_unreadable(tmp_path: Path) -> None:
+def test_expired_certificate_is_read_as_expired_now(tmp_path: Path) -> None:
     ca = make_cluster_ca(NOW - DAY * 30)
     with served(ca, tmp_path, NOW - DAY * 20, DAY) as url:
         assert read_certificate_end(url, ca.certificate) <= datetime.now(UTC)
 
 
-def test_certificate_of_somebody_else_is_refused(tmp_path: Path) -> None:
+def test_certificate_of_another_authority_is_refused(tmp_path: Path) -> None:
     with (
         served(make_cluster_ca(NOW), tmp_path, NOW, DAY) as url,
         pytest.raises(Refused, match="cannot be trusted"),
@@ -56,10 +56,10 @@ def test_certificate_of_somebody_else_is_refused(tmp_path: Path) -> None:
         read_certificate_end(url, make_cluster_ca(NOW).certificate)
 
 
-def test_server_that_is_away_is_temporary() -> None:
+def test_unreachable_server_is_a_temporary_error() -> None:
     with pytest.raises(TemporaryError, match="does not answer"):
         read_certificate_end("https://127.0.0.1:9", make_cluster_ca(NOW).certificate)
 
 
-def test_end_of_a_certificate_at_hand_is_in_utc() -> None:
+def test_expiry_of_a_given_certificate_is_in_utc() -> None:
     assert read_end(make_cluster_ca(NOW).certificate) > NOW + DAY * 3000

@@ -8,7 +8,7 @@ from clients.exposed_file import check_writable, write_at_once
 from domain.kernel.errors import FinalError, InvalidSpec
 
 
-def test_file_that_can_be_written_is_neither_made_nor_changed_by_the_question(
+def test_check_of_a_writable_file_does_not_create_or_change_it(
     tmp_path: Path,
 ) -> None:
     there = tmp_path / "there.prom"
@@ -27,7 +27,7 @@ def test_file_that_cannot_be_written_is_refused(tmp_path: Path, name: str) -> No
         check_writable(tmp_path / name)
 
 
-def test_file_holds_the_last_text_and_nothing_else_stays(tmp_path: Path) -> None:
+def test_file_has_the_last_text_and_no_other_file_is_left(tmp_path: Path) -> None:
     file = tmp_path / "metrics.prom"
     write_at_once(file, "up 1\n")
     write_at_once(file, "up 0\n")

@@ -8,7 +8,7 @@ from clients.scrapes import ScrapePage
 from domain.kernel.errors import InvalidSpec
 
 
-def test_page_shows_what_the_last_collection_has_written(tmp_path: Path) -> None:
+def test_page_shows_the_file_of_the_last_collection(tmp_path: Path) -> None:
     file = tmp_path / "metrics.prom"
     with ScrapePage("127.0.0.1:0", file) as page:
         page.trouble = ""
@@ -19,7 +19,7 @@ def test_page_shows_what_the_last_collection_has_written(tmp_path: Path) -> None
             assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
 
 
-def test_numbers_of_before_are_not_shown_while_nothing_is_measured(tmp_path: Path) -> None:
+def test_old_numbers_are_not_shown_while_collections_fail(tmp_path: Path) -> None:
     file = tmp_path / "metrics.prom"
     with ScrapePage("0", file) as page:
         assert httpx.get(page.url, trust_env=False).status_code == 503
@@ -32,7 +32,7 @@ def test_numbers_of_before_are_not_shown_while_nothing_is_measured(tmp_path: Pat
         assert (reply.status_code, reply.text) == (503, "the cloud does not answer\n")
 
 
-def test_port_alone_is_loopback_and_other_paths_lead_to_the_metrics(tmp_path: Path) -> None:
+def test_port_alone_is_loopback_and_other_paths_name_the_metrics(tmp_path: Path) -> None:
     with ScrapePage("0", tmp_path / "metrics.prom") as page:
         assert page.url.startswith("http://127.0.0.1:")
         reply = httpx.get(page.url.removesuffix("/metrics"), trust_env=False)
@@ -40,8 +40,8 @@ def test_port_alone_is_loopback_and_other_paths_lead_to_the_metrics(tmp_path: Pa
 
 
 @pytest.mark.parametrize("address", ["", "here", "localhost:9108", "127.0.0.1", "127.0.0.1:x"])
-def test_address_that_is_none_is_refused(address: str, tmp_path: Path) -> None:
-    with pytest.raises(InvalidSpec, match="no address with a port"):
+def test_invalid_address_is_refused(address: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidSpec, match="not an address with a port"):
         ScrapePage(address, tmp_path / "metrics.prom")
 
 

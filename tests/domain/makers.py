@@ -27,7 +27,7 @@ from domain.kernel.names import MASTERS, NODES, Names
 from domain.spec.cluster import ClusterSpec
 from domain.spec.prices import Billing
 
-BIRTH = datetime(2026, 11, 1, tzinfo=UTC)
+CREATED = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def make_instance(
@@ -50,7 +50,7 @@ def make_instance(
         memory_mib=4096,
         security_group_id="sg-m",
         keypair_ids=("kp-a",),
-        created_at=BIRTH + timedelta(minutes=number),
+        created_at=CREATED + timedelta(minutes=number),
     )
 
 
@@ -60,7 +60,16 @@ def make_image(image_id: str, name: str, status: str = "available") -> Image:
 
 def make_vpc(cidr: str = "192.168.0.0/16", eip_id: str = "eip-a", applied: bool = True) -> Vpc:
     return Vpc(
-        "rtr-a", "k8s.demo.router", cidr, "active", "", applied, "sg-f", eip_id, "127.64.0.1", BIRTH
+        "rtr-a",
+        "k8s.demo.router",
+        cidr,
+        "active",
+        "",
+        applied,
+        "sg-f",
+        eip_id,
+        "127.64.0.1",
+        CREATED,
     )
 
 
@@ -84,7 +93,7 @@ def make_view(spec: ClusterSpec, nodes: int = 2) -> Inventory:
     return Inventory(
         name=spec.name,
         vpc=make_vpc(),
-        vxnets=(Vxnet("vxnet-a", names.vxnet(1), "rtr-a", "192.168.1.0/24", BIRTH),),
+        vxnets=(Vxnet("vxnet-a", names.vxnet(1), "rtr-a", "192.168.1.0/24", CREATED),),
         address=Eip(
             "eip-a",
             names.address,
@@ -94,10 +103,10 @@ def make_view(spec: ClusterSpec, nodes: int = 2) -> Inventory:
             "associated",
             "",
             "rtr-a",
-            BIRTH,
+            CREATED,
         ),
         balancer=LoadBalancer(
-            "lb-a", names.balancer, "vxnet-a", "192.168.1.200", "active", "", True, "sg-f", BIRTH
+            "lb-a", names.balancer, "vxnet-a", "192.168.1.200", "active", "", True, "sg-f", CREATED
         ),
         listeners=listeners,
         backends=backends,

@@ -64,7 +64,7 @@ def test_many_gaps_and_machines_are_counted() -> None:
 def test_samples_that_were_not_kept_and_blind_alarms_are_said() -> None:
     text = shown(make_report(database="", alarms=AlarmReport("demo", blind="no database")))
     assert "NOT KEPT" in text
-    assert "alarms: not looked at: no database" in text
+    assert "alarms: not evaluated: no database" in text
 
 
 def test_alarms_are_named_and_too_many_counted() -> None:

@@ -14,10 +14,11 @@ from blocks.notifications import DingTalkRobot, FeishuRobot, Webhook, open_servi
 from clients.alarm_history import AlarmHistory
 from clients.lives import LifeHistory
 from clients.samples import SampleStore
+from clients.schema import VERSION_TABLE
 from domain.cloud.inventory import Machines
-from domain.kernel.errors import InvalidSpec
+from domain.kernel.errors import BadRequest, InvalidSpec
 from domain.kernel.names import NODES, node_name
-from domain.observe.alarms.deliveries import Outcome, say_test
+from domain.observe.alarms.deliveries import Outcome, format_test_results
 from domain.observe.alarms.report import AlarmReport
 from domain.observe.alarms.states import Phase
 from domain.observe.metrics.records import Sample
@@ -169,7 +170,7 @@ def test_test_message_reaches_every_service_and_each_answer_is_told(
     assert "sign not match" in told[0].reason
     assert "no wecom-robot block named 'nobody'" in told[1].reason
     assert titles(hook) == ["[TEST] demo: this is what an alarm looks like"]
-    assert "1 of 3 took it" in say_test(told)
+    assert "1 of 3 took it" in format_test_results(told)
     with pytest.raises(InvalidSpec, match="nobody is told"):
         send_test(SPEC, NOON)
 
@@ -181,7 +182,7 @@ def test_services_that_nobody_could_be_told_through_are_refused_when_they_are_as
     spec = changed(SPEC, {"notifications": {"services": services}})
     with pytest.raises(InvalidSpec) as caught:
         check_services(spec, SPEC)
-    assert "'foo' is no kind of notification; known are dingtalk-robot, wecom-robot" in str(
+    assert "'foo' is not a kind of notification; known are dingtalk-robot, wecom-robot" in str(
         caught.value
     )
     assert "no dingtalk-robot block named 'none'" in str(caught.value)
@@ -255,7 +256,7 @@ def test_database_that_is_gone_is_told_once_and_so_is_its_return(
     run(3)
     with pytest.raises(InvalidSpec, match="no dingtalk-robot block named 'nobody'"):
         open_service("dingtalk-robot/nobody")
-    with pytest.raises(InvalidSpec, match="'pigeon' is no kind of notification"):
+    with pytest.raises(InvalidSpec, match="'pigeon' is not a kind of notification"):
         open_service("pigeon/oncall")
     assert all("does not answer" in report.blind for report in blind)
     assert seeing.blind == ""
@@ -282,7 +283,19 @@ def test_file_that_is_no_database_is_told_and_ends_nothing(
 @pytest.mark.usefixtures("prefect_server")
 def test_address_that_is_no_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLES_URL", "nonsense")
-    with pytest.raises(InvalidSpec, match="URL is not one"):
+    with pytest.raises(InvalidSpec, match="is not valid"):
+        look_at_alarms(make_cluster(SPEC), VIEW, NOON)
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_database_of_a_newer_release_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/samples.db"
+    monkeypatch.setenv("SAMPLES_URL", url)
+    with SampleStore(url) as samples, samples.database.transaction() as connection:
+        connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
+    with pytest.raises(BadRequest, match="has schema version 9999"):
         look_at_alarms(make_cluster(SPEC), VIEW, NOON)
 
 

@@ -20,10 +20,10 @@ from domain.reports.dashboard.records import Dashboard
 from domain.spec.cluster import ClusterSpec
 from tasks.alarms import remember_lives
 from tasks.dashboard import publish_dashboard, read_dashboard
-from tests.domain.makers import BIRTH, make_view
+from tests.domain.makers import CREATED, make_view
 
 SPEC = ClusterSpec()
-NOW = BIRTH + timedelta(hours=2)
+NOW = CREATED + timedelta(hours=2)
 DAY = timedelta(hours=24)
 
 

@@ -1,1 +1,1 @@
-"""The decision itself, and the reasons for it."""
+"""The decision, and the reasons for it."""

@@ -1,4 +1,4 @@
-"""Between which sizes a group may be at a moment: its own bounds, the policy's, the schedule's."""
+"""The bounds of a group's size at a moment: the group's, the policy's and the schedule's."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ class Bounds:
 
 
 def bounds_at(policy: ScalingPolicy, group: Bounds, moment: datetime) -> Bounds:
-    """The bounds in force; nothing leads out of those of the group itself."""
+    """The bounds in force, always within those of the group itself."""
     minimum = group.minimum if policy.minimum is None else policy.minimum
     maximum = group.maximum if policy.maximum is None else policy.maximum
     active = [window for window in policy.schedule if is_active(window, moment)]

@@ -1,4 +1,4 @@
-"""What is doubtful about a policy, in sentences, before it is switched on."""
+"""Warnings about a policy, in sentences, before it is switched on."""
 
 from collections.abc import Collection, Iterator
 from itertools import pairwise
@@ -15,14 +15,14 @@ def find_doubts(
     custom_metrics: Collection[str] = (),
     pods_per_node: int = 40,
 ) -> tuple[str, ...]:
-    """Say what cannot work, or can never come to rest; nothing where all is well.
+    """List what cannot work in a policy, or can never settle; empty where nothing was found.
 
-    A policy with doubts is still safe to run: what keeps removals calm does not rest on it.
+    A policy with doubts is still safe to run: the guards of removals do not depend on it.
 
     Args:
         group: the bounds of the group's description.
-        custom_metrics: names of the monitors that the cluster has beside the built-in metrics.
-        pods_per_node: workload pods that a node of the group takes at most.
+        custom_metrics: names of the cluster's custom monitors.
+        pods_per_node: the largest number of workload pods on a node of the group.
     """
     places = min(policy.pods_per_node or pods_per_node, pods_per_node)
     return (
@@ -69,7 +69,7 @@ def _metrics(policy: ScalingPolicy, custom: Collection[str]) -> Iterator[str]:
         known = BUILT_IN.get(metric)
         if known is None and metric not in custom:
             yield (
-                f"nobody measures {metric!r}, so its rules never hold and those that add keep "
+                f"no monitor measures {metric!r}, so its rules never hold and those that add keep "
                 "all machines; add a custom monitor of that name, or correct it"
             )
         elif known and known.per is not Per.MACHINE:
@@ -90,7 +90,7 @@ def _one_way(policy: ScalingPolicy) -> Iterator[str]:
 
 
 def _thresholds(policy: ScalingPolicy, metric: str, places: int) -> Iterator[str]:
-    """Look at loads that are spread evenly, where average, smallest and largest are the same."""
+    """Try loads that are spread evenly, where average, smallest and largest are the same."""
     rules = [rule for rule in policy.rules if rule.metric == metric]
     most = float(places) if metric == PODS else None
     probes = _probes(rules, most)
@@ -113,7 +113,7 @@ def _thresholds(policy: ScalingPolicy, metric: str, places: int) -> Iterator[str
 
 
 def _ping_pong(policy: ScalingPolicy, group: Bounds) -> Iterator[str]:
-    """Name rules that undo each other at every size, not only at small ones."""
+    """Yield pairs of rules that undo each other at every size, not only at small ones."""
     maximum = min(group.maximum, policy.maximum or group.maximum)
     for up in policy.rules:
         before = maximum - up.step

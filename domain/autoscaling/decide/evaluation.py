@@ -1,4 +1,4 @@
-"""The decision itself: what the group needs now, and why."""
+"""The decision: what the group needs now, and why."""
 
 from dataclasses import replace
 
@@ -13,14 +13,13 @@ from domain.spec.scaling import ScalingPolicy
 
 
 def decide(snapshot: Snapshot, policy: ScalingPolicy, memory: Memory) -> tuple[Decision, Memory]:
-    """Say what the group needs and why, and what to remember; change nothing.
+    """Decide what the group needs. Pure: changes nothing.
 
-    The order is the policy: pods that wait and rules that add come before money that is wasted,
-    and the largest size that anything asks for counts. One machine leaves at a time, and only
-    when nothing would bring it back.
+    The order is the policy: pending pods and rules that add come before cost, and the largest
+    wanted size counts. One machine is removed at a time, and only when nothing would add it again.
 
-    The memory counts the decision as carried out; whoever does so says what came of it, with the
-    functions of `remembering`.
+    Returns: the decision with its reason, and the next memory, which counts the decision as carried
+    out. The caller reports the outcome with the functions of `remembering`.
     """
     jumped = memory.went_backwards(snapshot.time)
     memory = notice(memory, snapshot, policy)
@@ -44,15 +43,15 @@ def decide(snapshot: Snapshot, policy: ScalingPolicy, memory: Memory) -> tuple[D
 
 
 def _rest(scene: Scene) -> Hold:
-    """Say why there is nothing to do; what could not be seen comes before that all is well."""
+    """Hold with the reason; an unknown value comes before `ALL_WELL`."""
     obstacles = [r.obstacle for r in scene.readings.values() if r.obstacle]
-    if scene.hopeless:
-        pod, misfit = scene.hopeless[0]
-        return _hold(scene, Reason.NO_MACHINE_HOLDS, f"{len(scene.hopeless)}; {pod}: {misfit}")
-    if scene.hopeful and scene.booting:
-        return _hold(scene, Reason.MACHINES_BOOT, f"{scene.booting} for {scene.hopeful} pods")
-    if scene.hopeful and scene.packed and not scene.packed.machines:
-        return _hold(scene, Reason.ROOM_IS_THERE, scene.waiting_words)
+    if scene.unfit:
+        pod, misfit = scene.unfit[0]
+        return _hold(scene, Reason.NO_MACHINE_HOLDS, f"{len(scene.unfit)}; {pod}: {misfit}")
+    if scene.placeable and scene.booting:
+        return _hold(scene, Reason.MACHINES_BOOT, f"{scene.booting} for {scene.placeable} pods")
+    if scene.placeable and scene.packed and not scene.packed.machines:
+        return _hold(scene, Reason.ROOM_IS_THERE, scene.waiting_text)
     for obstacle in (Reason.UNKNOWN_METRIC, Reason.SAMPLES_MISSING, Reason.NO_NODES):
         if obstacle in obstacles:
             words = next(r.words for r in scene.readings.values() if r.obstacle is obstacle)

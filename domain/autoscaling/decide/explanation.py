@@ -1,4 +1,4 @@
-"""Why it did, or did not, act at a moment, and what a person can do about it."""
+"""Why the autoscaler acted or did not act at a moment, and what a user can do about it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,21 +13,21 @@ ADVICE: Mapping[Reason, str] = MappingProxyType(
     {
         Reason.AT_MAXIMUM: "raise nodes.maximum (flows.provision --file), and the policy's "
         "own maximum if it has one",
-        Reason.MACHINES_BOOT: "wait; `python -m flows.status` shows how far the machines are",
+        Reason.MACHINES_BOOT: "wait; `python -m flows.status` shows the state of the machines",
         Reason.LAUNCHES_BACK_OFF: "name other types in the policy's instance_types, or wait",
         Reason.NO_TEMPLATE: "check instance_types in the policy against what the zone offers",
         Reason.MANY_NOT_READY: "find out why: kubectl describe node, python -m flows.status",
         Reason.RULE_UNREADABLE: "see that `python -m flows.monitor` runs and measures the metric",
         Reason.SAMPLES_MISSING: "see that `python -m flows.monitor` runs and measures the metric",
         Reason.UNKNOWN_METRIC: "correct the metric's name, or add a custom monitor of that name",
-        Reason.HAND_MADE: "remove that machine yourself, if nobody needs it",
+        Reason.HAND_MADE: "remove that machine by hand, if it is not needed",
         Reason.REMOVAL_DISABLED: "take the annotation scale-down-disabled off the node",
-        Reason.CORDONED: "kubectl uncordon the node, if nobody works on it",
-        Reason.NOT_READY: "repair or remove the machine yourself; it is billed all the while",
+        Reason.CORDONED: "kubectl uncordon the node, if its maintenance is over",
+        Reason.NOT_READY: "repair or remove the machine by hand; it is billed meanwhile",
         Reason.DRAIN_FAILED: "look at the pods' disruption budgets: kubectl get pdb -A",
         Reason.MACHINE_WITHOUT_NODE: "it is billed and runs nothing: let `python -m flows.scale` "
         "finish it, or remove it",
-        Reason.POD_HAS_NO_PLACE: "wait, or ask for less: requests, selectors and affinity decide",
+        Reason.POD_HAS_NO_PLACE: "wait, or reduce requests, selectors or affinity of the pods",
         Reason.POD_UNSAFE: "take the annotation safe-to-evict=false off the pod, or wait for it",
         Reason.POD_ALONE: "delete the pod, or annotate it with "
         "cluster-autoscaler.kubernetes.io/safe-to-evict=true",
@@ -36,29 +36,29 @@ ADVICE: Mapping[Reason, str] = MappingProxyType(
         Reason.POD_OF_SYSTEM: "give the pod a disruption budget",
         Reason.BUDGET_USED_UP: "see what the budget waits for: kubectl get pdb,pods -A",
         Reason.BUDGETS_OVERLAP: "let one budget cover the pod: kubectl get pdb -A",
-        Reason.NO_MACHINE_HOLDS: "let the pod ask for less, or give the group a larger type",
-        Reason.ROOM_IS_THERE: "kubectl describe pod says what the scheduler waits for",
+        Reason.NO_MACHINE_HOLDS: "reduce the requests of the pod, or give the group a larger type",
+        Reason.ROOM_IS_THERE: "kubectl describe pod shows what the scheduler waits for",
         Reason.NODE_WITHOUT_MACHINE: "kubectl delete node, if its machine is gone for good",
         Reason.BOUNDS_CONTRADICT: "correct minimum and maximum of policy, schedule and group",
         Reason.ANOTHER_AUTOSCALER: "scale it to no replicas, or end this one",
     }
 )
-"""What helps, where something is to be done; all else is as it should be, or passes."""
+"""Advice by reason. Other reasons need no action."""
 
-AFTER_LAUNCH = "the next look tries again; `python -m flows.status` shows what is there"
+AFTER_LAUNCH = "the next evaluation retries; `python -m flows.status` shows the machines"
 
 _PATIENCE = timedelta(seconds=LONGEST_GAP)
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The decision that stood at a moment.
+    """The decision in force at a moment.
 
     Args:
-        decision: None before the oldest that is remembered.
-        outcome: what came of it, where it was a change.
-        unwatched_since: when the last look before the moment was, if that is too long ago.
-        advice: what a person can do; empty where nothing is needed.
+        decision: None before the oldest one in the memory.
+        outcome: of a change; empty for a hold.
+        unwatched_since: time of the last evaluation before the moment, if that is too long ago.
+        advice: what a user can do; empty where nothing is needed.
     """
 
     moment: datetime
@@ -69,7 +69,7 @@ class Explanation:
 
 
 def explain(memory: Memory, moment: datetime) -> Explanation:
-    """Say what was decided last before a moment, and whether anybody looked at that time."""
+    """Find the last decision before a moment, and whether evaluations ran at that time."""
     known = [entry for entry in memory.recent if entry.first <= moment]
     if not known:
         return Explanation(moment)
@@ -92,5 +92,5 @@ def _outcome(entry: Remembered, memory: Memory) -> str:
     if entry.outcome:
         return entry.outcome if entry.outcome == DONE else f"failed: {entry.outcome}"
     if entry is memory.recent[-1]:
-        return "under way, or the evaluator has ended in the middle of it"
-    return "the evaluator has ended in the middle of it; the next one took over"
+        return "under way, or the evaluator ended before it was finished"
+    return "the evaluator ended before it was finished; the next one took over"

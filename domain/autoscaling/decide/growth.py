@@ -1,4 +1,4 @@
-"""Whether the group must grow: its minimum, pods that wait, rules that add."""
+"""Whether the group must grow: its minimum, pending pods, rules that add."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from domain.kernel.texts import count_machines
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """A size that one signal asks for."""
+    """The size that one signal wants."""
 
     target: int
     reason: Reason
@@ -19,9 +19,9 @@ class Want:
 
 
 def decide_growth(scene: Scene) -> ScaleOut | Hold | None:
-    """Grow to the largest size that any signal asks for, never to their sum.
+    """Grow to the largest size that any signal wants, never to their sum.
 
-    Returns: a hold where more is needed and cannot be had now; None where no more is needed.
+    Returns: a hold where more is needed but not possible now; None where no more is needed.
     """
     wants = list(_wants(scene))
     if not wants:
@@ -30,7 +30,7 @@ def decide_growth(scene: Scene) -> ScaleOut | Hold | None:
     target = min(want.target, scene.bounds.maximum)
     if target <= scene.size:
         if scene.size > scene.bounds.maximum and want.reason is not Reason.PODS_WAIT:
-            return None  # who lowers the maximum below a running group wants it smaller
+            return None  # a maximum below the current size is a wish for a smaller group
         return _hold(scene, Reason.AT_MAXIMUM, f"{scene.bounds.maximum}; {want.detail}")
     cooling = _cooling(scene)
     if cooling > 0:
@@ -47,7 +47,7 @@ def _wants(scene: Scene) -> Iterator[Want]:
         yield Want(minimum, Reason.BELOW_MINIMUM, str(minimum))
     packed = scene.packed
     if scene.policy.pending_pods and packed and packed.machines:
-        words = f"{scene.hopeful} wait, {count_machines(packed.machines)} more would hold them"
+        words = f"{scene.placeable} wait, {count_machines(packed.machines)} more would hold them"
         yield Want(scene.size + packed.machines, Reason.PODS_WAIT, words)
     for rule, reading in scene.readings.items():
         values = scene.values[rule]
@@ -56,7 +56,7 @@ def _wants(scene: Scene) -> Iterator[Want]:
 
 
 def _cooling(scene: Scene) -> float:
-    """Seconds until the next addition may come."""
+    """Seconds until the next addition is allowed."""
     out = scene.memory.last_out
     if out is None:
         return 0.0

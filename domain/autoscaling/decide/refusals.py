@@ -1,4 +1,4 @@
-"""Why one machine may not leave: whose it is, how its node is, and which pods it runs."""
+"""Why a machine may not be removed: its origin, the state of its node, its pods."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -13,10 +13,12 @@ SYSTEM = "kube-system"
 
 
 def find_refusal(scene: Scene, member: Member, *, forced: bool) -> Note | None:
-    """Say why a machine may not leave, wherever its pods could go; None where nothing is known.
+    """Find a reason against removing a machine, apart from the places of its pods.
 
     Args:
-        forced: it leaves even if a rule would add one again.
+        forced: remove it even if a rule would add one again.
+
+    Returns: None where there is no reason.
     """
     machine, node = member.machine, member.node
     if node is None:
@@ -38,7 +40,7 @@ def find_refusal(scene: Scene, member: Member, *, forced: bool) -> Note | None:
 
 
 def _find_stuck_pod(node: SeenNode, budgets: Sequence[Budget]) -> Note | None:
-    """A pod that must not, or cannot, be evicted, by cluster-autoscaler's rules."""
+    """Find a pod that must not or cannot be evicted, by cluster-autoscaler's rules."""
     for pod in moving_pods(node):
         covering = [budget for budget in budgets if budget.covers(pod)]
         reason = _why_stuck(pod, covering)
@@ -48,7 +50,7 @@ def _find_stuck_pod(node: SeenNode, budgets: Sequence[Budget]) -> Note | None:
 
 
 def _why_stuck(pod: SeenPod, covering: Sequence[Budget]) -> Reason | None:
-    # Whatever the annotations say, the API server refuses these evictions.
+    # The API server refuses these evictions, whatever the annotations allow.
     if len(covering) > 1:
         return Reason.BUDGETS_OVERLAP
     if any(budget.allowed < 1 for budget in covering):
@@ -74,5 +76,5 @@ def _find_rule_that_would_add(scene: Scene, node: SeenNode) -> Note | None:
 
 
 def moving_pods(node: SeenNode) -> list[SeenPod]:
-    """What has to find another place when the node leaves."""
+    """The pods that need another node when this one is removed."""
     return [pod for pod in node.pods if pod.is_workload]

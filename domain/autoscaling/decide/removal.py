@@ -1,4 +1,4 @@
-"""Whether one machine may leave, which, and if none may, why not."""
+"""Whether a machine is removed and which one; if none, why not."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from domain.spec.scaling import Choice, MetricRule
 
 FIRST_CHOICES = 10
 MOST_LOOKS = 50
-"""Machines that one evaluation looks at: the first choices, and of the rest some in turn."""
+"""Machines that one evaluation checks: the first choices, and a part of the others in turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What asks for less; `rules` are those that remove, if it is rules."""
+    """What wants a smaller group; `rules` are the firing rules that remove, if any."""
 
     reason: Reason
     detail: str
@@ -25,12 +25,12 @@ class Trigger:
 
 
 def decide_removal(scene: Scene, idle_since: dict[str, datetime]) -> ScaleIn | Hold | None:
-    """Remove one machine, if something asks for less and nothing speaks against it.
+    """Remove one machine, if something wants a smaller group and nothing forbids it.
 
     Args:
-        idle_since: by node, since when little has been asked of it.
+        idle_since: by node, since when its use has been low.
 
-    Returns: None where nothing asks for less.
+    Returns: a hold where the removal is forbidden; None where nothing wants a smaller group.
     """
     trigger = _trigger(scene, idle_since)
     if trigger is None:
@@ -52,7 +52,7 @@ def decide_removal(scene: Scene, idle_since: dict[str, datetime]) -> ScaleIn | H
 
 
 def find_idle(scene: Scene) -> dict[str, datetime]:
-    """Since when little has been asked of nodes, those of which it is true now."""
+    """By node whose use is low now, since when it has been low."""
     low = scene.policy.low_use
     if low is None:
         return {}
@@ -111,7 +111,7 @@ def _idle_long_enough(scene: Scene, idle_since: dict[str, datetime]) -> set[str]
 
 
 def _vetoes(scene: Scene, trigger: Trigger) -> Iterator[Note]:
-    """Reasons of the whole group against any removal, the plainest first."""
+    """Yield the reasons against any removal from the group, the most basic first."""
     forced = trigger.reason is Reason.ABOVE_MAXIMUM
     if not forced and scene.size <= scene.bounds.minimum:
         yield Note(Reason.AT_MINIMUM, str(scene.bounds.minimum))
@@ -119,9 +119,9 @@ def _vetoes(scene: Scene, trigger: Trigger) -> Iterator[Note]:
         yield Note(Reason.MACHINES_BOOT, str(scene.booting))
     if scene.leaving:
         yield Note(Reason.REMOVAL_UNDER_WAY, ", ".join(m.node for m in scene.leaving[:5]))
-    if scene.packed is None or scene.hopeful:
+    if scene.packed is None or scene.placeable:
         room = scene.packed is not None and not scene.packed.machines
-        words = scene.waiting_words
+        words = scene.waiting_text
         yield Note(Reason.ROOM_IS_THERE if room else Reason.PODS_WAIT, words)
     share = len(scene.not_ready) / max(1, len(scene.settled))
     if share > scene.policy.most_not_ready:
@@ -169,24 +169,24 @@ def _lesson(scene: Scene) -> Iterator[Note]:
 def _choose(
     scene: Scene, trigger: Trigger, idle_since: dict[str, datetime]
 ) -> tuple[Member | None, list[Note]]:
-    """Take the first machine, in the policy's order, that nothing speaks against.
+    """Choose the first machine, in the policy's order, that may be removed.
 
-    Returns: the machine, or None; and why each one before it may not leave.
+    Returns: the machine or None, and the refusal of each one before it.
     """
     candidates = scene.members
     if trigger.reason is Reason.LOW_USE:
         idle = _idle_long_enough(scene, idle_since)
         candidates = [m for m in candidates if m.node and m.node.name in idle]
     refusals: list[Note] = []
-    orphan = _find_orphan_without_place(scene)
+    displaced = _find_displaced(scene)
     in_order = _in_order(candidates, scene.policy.remove_first)
     for member in _some_in_turn(in_order, scene.snapshot.time):
         refusal = find_refusal(scene, member, forced=trigger.reason is Reason.ABOVE_MAXIMUM)
         if refusal is None and member.node:
-            homeless = orphan or scene.room.find_homeless(member.node.name)
-            if homeless is None:
+            infeasible = displaced or scene.room.find_infeasible(member.node.name)
+            if infeasible is None:
                 return member, refusals
-            refusal = Note(Reason.POD_HAS_NO_PLACE, member.node.name, homeless.title)
+            refusal = Note(Reason.POD_HAS_NO_PLACE, member.node.name, infeasible.title)
         if refusal and len(refusals) < 20:
             refusals.append(refusal)
     return None, refusals
@@ -203,7 +203,7 @@ def _in_order(members: Sequence[Member], choice: Choice) -> list[Member]:
 
 
 def _some_in_turn(members: Sequence[Member], now: datetime) -> Sequence[Member]:
-    """All of a small group; of a large one so many that each is looked at within the hour or so."""
+    """All of a small group; of a large one a part, so that each is checked within about an hour."""
     if len(members) <= MOST_LOOKS:
         return members
     rest, others = members[FIRST_CHOICES:], MOST_LOOKS - FIRST_CHOICES
@@ -211,11 +211,14 @@ def _some_in_turn(members: Sequence[Member], now: datetime) -> Sequence[Member]:
     return [*members[:FIRST_CHOICES], *[*rest, *rest][start : start + others]]
 
 
-def _find_orphan_without_place(scene: Scene) -> SeenPod | None:
-    """Give the pods of NotReady nodes places first: they may need them any moment."""
+def _find_displaced(scene: Scene) -> SeenPod | None:
+    """Put the pods of failed nodes first, which may need the room at any moment.
+
+    Returns: one that finds no node, or None.
+    """
     down = set(scene.not_ready)
-    orphans = [p for n in scene.snapshot.nodes if n.name in down for p in moving_pods(n)]
-    left = scene.room.put(orphans)
+    displaced = [p for n in scene.snapshot.nodes if n.name in down for p in moving_pods(n)]
+    left = scene.room.put(displaced)
     return left[0] if left else None
 
 

@@ -1,4 +1,4 @@
-"""The group as a decision sees it: machines matched with nodes, those that boot, the bounds."""
+"""The group as a decision uses it: machines matched with nodes, booting machines, bounds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,10 +22,10 @@ from domain.autoscaling.see.snapshot import SeenMachine, SeenNode, Snapshot, Tem
 from domain.spec.scaling import MetricRule, ScalingPolicy
 
 LAUNCH_SECONDS = 120.0
-"""A machine that was ordered need not show in the cloud's list at once; so long it counts."""
+"""How long a launched machine counts before it appears in the cloud's list."""
 
 SLACK_SECONDS = 5.0
-"""A scheduler is never punctual: an evaluation this much too early is not too early."""
+"""Schedulers are not exact: an evaluation that is early by less than this counts as due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Member:
 
 @dataclass
 class Scene:
-    """Everything that follows from a snapshot, a policy and a memory; nothing here decides."""
+    """Values derived from a snapshot, a policy and a memory. Makes no decision."""
 
     snapshot: Snapshot
     policy: ScalingPolicy
@@ -61,13 +61,13 @@ class Scene:
 
     @property
     def pods_per_node(self) -> int:
-        """Places for workload pods on a node; kubelet takes no more, whatever the policy says."""
+        """Places for workload pods on a node; the kubelet's limit bounds that of the policy."""
         most = self.snapshot.pods_per_node
         return min(self.policy.pods_per_node or most, most)
 
     @cached_property
     def members(self) -> list[Member]:
-        """Machines that stay, with their nodes."""
+        """Machines that are not being removed, with their nodes."""
         nodes = {node.name: node for node in self.snapshot.nodes}
         return [
             Member(machine, nodes.get(machine.node))
@@ -81,7 +81,7 @@ class Scene:
 
     @cached_property
     def booting(self) -> int:
-        """Machines that will be nodes soon, those included that were ordered a moment ago."""
+        """Number of machines that will be nodes soon, including those just launched."""
         return len(self.booting_machines) + self.promised
 
     @cached_property
@@ -108,7 +108,7 @@ class Scene:
 
     @cached_property
     def settled(self) -> list[Member]:
-        """Members that are past their boot and have a node, Ready or not."""
+        """Members that have booted and have a node, Ready or not."""
         booting = {machine.id for machine in self.booting_machines}
         return [m for m in self.members if m.node and m.machine.id not in booting]
 
@@ -123,7 +123,7 @@ class Scene:
 
     @cached_property
     def pods(self) -> int:
-        """Workload pods that run or wait, in the whole cluster."""
+        """Number of running and pending workload pods in the cluster."""
         return sum(1 for _ in self.snapshot.workload())
 
     @cached_property
@@ -132,7 +132,7 @@ class Scene:
 
     @cached_property
     def readings(self) -> dict[MetricRule, Reading]:
-        """What each rule says; before their interval is over rules are read but not heard."""
+        """The reading of each rule; before the interval is over no rule fires."""
         found = {rule: read_rule(rule, values) for rule, values in self.values.items()}
         if self.rules_due:
             return found
@@ -149,9 +149,10 @@ class Scene:
 
     @cached_property
     def room(self) -> Room:
-        """What nodes that take pods still have.
+        """The free resources of schedulable nodes.
 
-        Pods on other nodes may be minded too, unless these leave, or count as empty machines.
+        Pods of other nodes still count for affinity and spreading, unless their node is being
+        removed or counts as an empty machine.
         """
         leaving = {machine.node for machine in self.leaving}
         booting = {machine.node for machine in self.booting_machines}
@@ -166,7 +167,7 @@ class Scene:
 
     @cached_property
     def template(self) -> Template | None:
-        """The first instance type whose launches do not fail just now."""
+        """The first instance type that is not backing off after failed launches."""
         return next((t for t in self.snapshot.templates if not self._troubled(t)), None)
 
     def _troubled(self, template: Template) -> bool:
@@ -175,9 +176,9 @@ class Scene:
 
     @cached_property
     def packed(self) -> Packed | None:
-        """Pods that wait, on nodes, on machines that boot, and then on new ones.
+        """The pending pods packed onto nodes, then booting machines, then new ones.
 
-        None where nobody knows what a machine looks like.
+        None where no template of a machine is known.
         """
         if not self.snapshot.pending:
             return Packed(0)
@@ -192,29 +193,29 @@ class Scene:
         return pack(pods, self.room, template, self.pods_per_node)
 
     @property
-    def hopeless(self) -> Sequence[tuple[str, Misfit]]:
-        """Pods that no machine of the group can hold, and why."""
-        return [(pod.title, misfit) for pod, misfit in self.packed.hopeless] if self.packed else []
+    def unfit(self) -> Sequence[tuple[str, Misfit]]:
+        """Pending pods that no template of the group can hold, and why."""
+        return [(pod.title, misfit) for pod, misfit in self.packed.unfit] if self.packed else []
 
     @property
-    def hopeful(self) -> int:
-        """How many pods wait that have, or could have, a place."""
-        return len(self.snapshot.pending) - len(self.hopeless)
+    def placeable(self) -> int:
+        """Number of pending pods that some machine can hold."""
+        return len(self.snapshot.pending) - len(self.unfit)
 
     @property
-    def waiting_words(self) -> str:
-        """How many that is, and which, as far as a sentence holds them."""
-        hopeless = {title for title, _ in self.hopeless}
-        titles = [pod.title for pod in self.snapshot.pending if pod.title not in hopeless]
+    def waiting_text(self) -> str:
+        """The number of these pods and the first names, for a sentence."""
+        unfit = {title for title, _ in self.unfit}
+        titles = [pod.title for pod in self.snapshot.pending if pod.title not in unfit]
         more = f" and {len(titles) - 3} more" if len(titles) > 3 else ""
         return f"{len(titles)}; {', '.join(titles[:3])}{more}"
 
     @cached_property
     def notes(self) -> list[Note]:
-        """What is odd about the group, whatever is decided."""
+        """Irregularities of the group, independent of the decision."""
         notes = [
             Note(Reason.NO_MACHINE_HOLDS, f"pod {pod}", str(misfit))
-            for pod, misfit in self.hopeless[:5]
+            for pod, misfit in self.unfit[:5]
         ]
         booting = {machine.id for machine in self.booting_machines}
         for member in self.members:

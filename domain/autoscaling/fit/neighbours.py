@@ -1,4 +1,4 @@
-"""Which pods are where, as far as pods mind each other: required affinity and anti-affinity."""
+"""Required affinity and anti-affinity between pods, counted by topology domain."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,8 +7,8 @@ from typing import Protocol
 from domain.autoscaling.see.placement import HOSTNAME, PodTerm, Taint
 from domain.autoscaling.see.snapshot import SeenPod
 
-Asked = tuple[PodTerm, str]
-"""A term, and the namespace of the pod that asks."""
+ScopedTerm = tuple[PodTerm, str]
+"""A term, and the namespace of the pod that requires it."""
 
 
 class Spot(Protocol):
@@ -25,12 +25,12 @@ class Spot(Protocol):
 
 
 class Neighbours:
-    """Counts pods by term and domain; a term costs one look at all pods when it first appears."""
+    """Counts pods by term and domain; a new term takes one pass over all pods."""
 
     def __init__(self, spots: Iterable[Spot]) -> None:
         self._spots = list(spots)
-        self._matching: dict[Asked, Counter[str]] = {}
-        self._keeping_apart: dict[Asked, Counter[str]] = {}
+        self._matching: dict[ScopedTerm, Counter[str]] = {}
+        self._keeping_apart: dict[ScopedTerm, Counter[str]] = {}
         for spot in self._spots:
             for pod in spot.residents:
                 if pod.placement.apart:
@@ -38,8 +38,8 @@ class Neighbours:
 
     def concern(self, pod: SeenPod) -> bool:
         """Whether other pods decide where this one can run."""
-        return pod.placement.minds_others or any(
-            _matches(asked, pod) for asked, domains in self._keeping_apart.items() if domains
+        return pod.placement.depends_on_pods or any(
+            _matches(scoped, pod) for scoped, domains in self._keeping_apart.items() if domains
         )
 
     def allow(self, pod: SeenPod, spot: Spot) -> bool:
@@ -48,20 +48,20 @@ class Neighbours:
             all(self._is_met(pod, term, spot) for term in pod.placement.together)
             and all(self._is_kept(pod, term, spot) for term in pod.placement.apart)
             and not any(
-                domains[domain_of(spot, asked[0].topology) or ""] and _matches(asked, pod)
-                for asked, domains in self._keeping_apart.items()
+                domains[domain_of(spot, scoped[0].topology) or ""] and _matches(scoped, pod)
+                for scoped, domains in self._keeping_apart.items()
             )
         )
 
     def open(self, spot: Spot) -> None:
-        """Know one more, empty, spot."""
+        """Add an empty spot."""
         self._spots.append(spot)
 
     def count(self, pod: SeenPod, spot: Spot, change: int) -> None:
         """Count a pod in (1) or out (-1)."""
-        for asked, domains in self._matching.items():
-            domain = domain_of(spot, asked[0].topology)
-            if domain is not None and _matches(asked, pod):
+        for scoped, domains in self._matching.items():
+            domain = domain_of(spot, scoped[0].topology)
+            if domain is not None and _matches(scoped, pod):
                 domains[domain] += change
         if pod.placement.apart:
             self._count_own(pod, spot, change)
@@ -77,7 +77,7 @@ class Neighbours:
         if domain is None:
             return False
         domains = self._domains((term, pod.namespace))
-        # The first of pods that want to be together starts wherever it likes.
+        # The first pod of a set that requires itself may start in any domain.
         return domains[domain] > 0 or (
             not any(domains.values()) and _matches((term, pod.namespace), pod)
         )
@@ -86,15 +86,15 @@ class Neighbours:
         domain = domain_of(spot, term.topology)
         return domain is None or not self._domains((term, pod.namespace))[domain]
 
-    def _domains(self, asked: Asked) -> Counter[str]:
-        if asked not in self._matching:
+    def _domains(self, scoped: ScopedTerm) -> Counter[str]:
+        if scoped not in self._matching:
             domains: Counter[str] = Counter()
             for spot in self._spots:
-                domain = domain_of(spot, asked[0].topology)
+                domain = domain_of(spot, scoped[0].topology)
                 if domain is not None:
-                    domains[domain] += sum(1 for pod in spot.residents if _matches(asked, pod))
-            self._matching[asked] = domains
-        return self._matching[asked]
+                    domains[domain] += sum(1 for pod in spot.residents if _matches(scoped, pod))
+            self._matching[scoped] = domains
+        return self._matching[scoped]
 
 
 def domain_of(spot: Spot, topology: str) -> str | None:
@@ -103,8 +103,8 @@ def domain_of(spot: Spot, topology: str) -> str | None:
     return spot.name if topology == HOSTNAME else spot.labels.get(topology)
 
 
-def _matches(asked: Asked, pod: SeenPod) -> bool:
-    term, namespace = asked
+def _matches(scoped: ScopedTerm, pod: SeenPod) -> bool:
+    term, namespace = scoped
     if term.selector is None or not term.means(pod.namespace, namespace):
         return False
     return all(requirement.holds(pod.labels) for requirement in term.selector)

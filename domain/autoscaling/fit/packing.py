@@ -1,4 +1,4 @@
-"""Room for pods: which fit where, how many machines they need, and which fit nowhere."""
+"""Packing of pods: which fit where, how many machines they need, and which fit nowhere."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from domain.autoscaling.see.placement import Taint
 from domain.autoscaling.see.snapshot import Resources, SeenNode, SeenPod, Template
 
 CORDONED = Taint("node.kubernetes.io/unschedulable")
-"""What the API says of a node that `kubectl cordon` closed."""
+"""The taint of a node that was closed by `kubectl cordon`."""
 
 
 class Misfit(StrEnum):
@@ -22,17 +22,17 @@ class Misfit(StrEnum):
     MEMORY = "not enough memory"
     OTHER = "not enough of another resource"
     PORT = "its host port is taken"
-    LABELS = "its node selector or affinity asks for other labels"
+    LABELS = "its node selector or affinity requires other labels"
     TAINTS = "it does not tolerate the node's taints"
     NEIGHBOURS = "its affinity to other pods does not allow it"
-    SPREAD = "it and its like would be spread less evenly than it allows"
+    SPREAD = "its spread constraints do not allow it"
 
 
 @dataclass(slots=True, eq=False)  # two empty machines are not the same
 class Place:
-    """A node, or an empty machine, and what it still has for pods.
+    """A node or an empty machine, with its free resources.
 
-    That may be less than nothing; a pod that asks for nothing fits all the same.
+    These may be negative; a pod without requests fits all the same.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Place:
             self.residents.remove(pod)
 
     def admits(self, pod: SeenPod) -> Misfit | None:
-        """Whether labels and taints, which no pod changes, keep a pod out."""
+        """Why labels or taints exclude a pod, whatever pods run here; None where they admit it."""
         if not pod.placement.accepts_labels(self.labels):
             return Misfit.LABELS
         if self.taints and not pod.placement.tolerates(self.taints):
@@ -69,7 +69,7 @@ class Place:
         return None
 
     def lacks(self, pod: SeenPod) -> Misfit | None:
-        """Which resource is not left for a pod."""
+        """The resource that is missing for a pod, or None."""
         wanted = pod.requests
         if self.places < 1:
             return Misfit.PLACES
@@ -82,7 +82,7 @@ class Place:
         return Misfit.PORT if not self.ports.isdisjoint(pod.placement.host_ports) else None
 
     def count_that_fit(self, pod: SeenPod) -> int:
-        """How many pods that are all like this one, and mind nobody, find what they need."""
+        """How many pods like this one fit, by resources alone."""
         room = self.places
         if pod.requests.cpu_millis:
             room = min(room, self.cpu // pod.requests.cpu_millis)
@@ -95,7 +95,7 @@ class Place:
 
 
 def place_of_node(node: SeenNode) -> Place:
-    """What a node still has beside the pods that it runs."""
+    """The free resources of a node beside its pods."""
     cpu = node.allocatable.cpu_millis - sum(pod.requests.cpu_millis for pod in node.pods)
     memory = node.allocatable.memory_bytes - sum(pod.requests.memory_bytes for pod in node.pods)
     others = Counter(dict(node.allocatable.others))
@@ -119,7 +119,7 @@ def place_of_node(node: SeenNode) -> Place:
 
 
 def place_of_template(template: Template, places: int, name: str) -> Place:
-    """An empty machine that may be bought, with so many places for workload pods."""
+    """An empty machine of a template, with a number of places for workload pods."""
     has = template.allocatable
     return Place(
         name,
@@ -133,10 +133,10 @@ def place_of_template(template: Template, places: int, name: str) -> Place:
 
 
 class Room:
-    """All places together; pods are put where they fit, first the large ones, first place first.
+    """All places together; pods are put on the first place that fits, the large ones first.
 
     Args:
-        closed: nodes that take no pod, but whose pods others may mind.
+        closed: nodes that take no pod, but whose pods count for affinity and spreading.
     """
 
     def __init__(self, places: Iterable[Place], closed: Iterable[Place] = ()) -> None:
@@ -162,7 +162,7 @@ class Room:
         return found
 
     def floors(self, pod: SeenPod) -> tuple[int, ...]:
-        """How many pods like this one the domains have at least that it must be spread over."""
+        """By spread constraint of a pod, the smallest number of its pods in a domain."""
         return self._spreading.floors(pod)
 
     def put(self, pods: Iterable[SeenPod]) -> list[SeenPod]:
@@ -170,13 +170,15 @@ class Room:
         return [pod for alike in group_alike(pods) for pod in self.put_alike(alike)]
 
     def put_alike(self, alike: Sequence[SeenPod], place: Place | None = None) -> list[SeenPod]:
-        """The same for pods of which one is as good as the other, on one place if it is named."""
+        """The same for interchangeable pods, on one place only if it is given."""
         return self._put_alike(alike, [], self.places if place is None else [place])
 
-    def find_homeless(self, name: str) -> SeenPod | None:
-        """Try to move all workload pods off a place, and return one that finds no other.
+    def find_infeasible(self, name: str) -> SeenPod | None:
+        """Try to move all workload pods off a place, then undo it.
 
-        Those that were only put there count, too. Afterwards everything is where it was.
+        Pods that were only put there count, too.
+
+        Returns: a pod that fits no other place, or None.
         """
         origin = self._by_name[name]
         pods = [pod for pod in origin.residents if pod.is_workload]
@@ -185,11 +187,11 @@ class Room:
             self._change(pod, origin, -1)
         self._spreading.close(origin)
         moved: list[tuple[SeenPod, Place]] = []
-        homeless = None
+        infeasible = None
         for alike in group_alike(pods):
             left = self._put_alike(alike, moved, self.places)
             if left:
-                homeless = left[0]
+                infeasible = left[0]
                 break
         for pod, place in moved:
             self._change(pod, place, -1)
@@ -197,7 +199,7 @@ class Room:
         for pod in pods:
             self._change(pod, origin, 1)
         origin.is_open = True
-        return homeless
+        return infeasible
 
     def _put_alike(
         self,
@@ -229,9 +231,9 @@ class Room:
     def _put_one_by_one(
         self, left: list[SeenPod], log: list[tuple[SeenPod, Place]], places: Sequence[Place]
     ) -> list[SeenPod]:
-        """Put pods that mind others: a place that refuses one refuses all like it.
+        """Put pods that depend on others: a place that refuses one refuses all like it.
 
-        Only when each domain has got one more may places of pods that are spread open again.
+        For spread pods a refused place is tried again once every domain has one more.
         """
         one, before = left[0], None
         while left and before != (floors := self.floors(one)):
@@ -250,7 +252,7 @@ class Room:
 
 
 def group_alike(pods: Iterable[SeenPod]) -> list[list[SeenPod]]:
-    """Group pods of which one is as good as the other, the most demanding groups first."""
+    """Group interchangeable pods, those with the largest requests first."""
     groups: dict[object, list[SeenPod]] = {}
     for pod in pods:
         labels = tuple(sorted(pod.labels.items()))
@@ -266,33 +268,33 @@ def _demand(wanted: Resources) -> tuple[int, float]:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Pods on empty machines.
+    """The result of packing.
 
     Args:
-        machines: how many are needed at once.
-        hopeless: pods that no such machine can hold, each with why.
+        machines: number of empty machines that are needed at once.
+        unfit: pods that no such machine can hold, each with the reason.
     """
 
     machines: int
-    hopeless: tuple[tuple[SeenPod, Misfit], ...] = ()
+    unfit: tuple[tuple[SeenPod, Misfit], ...] = ()
 
 
 def pack(pods: Sequence[SeenPod], room: Room, template: Template, places: int) -> Packed:
-    """Count the empty machines that the pods need which find no room where there is some.
+    """Count the empty machines for the pods that fit no existing or booting machine.
 
     Args:
-        room: what is there, and what boots; it is filled as pods are put into it.
+        room: existing and booting machines; pods are put into it.
         places: for workload pods on an empty machine.
     """
     machines = 0
-    hopeless: list[tuple[SeenPod, Misfit]] = []
+    unfit: list[tuple[SeenPod, Misfit]] = []
     for alike in group_alike(pods):
         left = room.put_alike(alike)
         while left:
             fresh = place_of_template(template, places, f"new machine {machines + 1}")
             misfit = room.misfit(left[0], fresh)
             if misfit is not None:
-                hopeless += [(pod, misfit) for pod in left]
+                unfit += [(pod, misfit) for pod in left]
                 break
             floors = room.floors(left[0])
             room.add(fresh)
@@ -300,4 +302,4 @@ def pack(pods: Sequence[SeenPod], room: Room, template: Template, places: int) -
             left = room.put_alike(left, fresh)
             if left and room.floors(left[0]) != floors:
                 left = room.put_alike(left)
-    return Packed(machines, tuple(hopeless))
+    return Packed(machines, tuple(unfit))

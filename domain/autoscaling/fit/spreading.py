@@ -1,4 +1,4 @@
-"""How evenly pods are spread over domains, as kube-scheduler's PodTopologySpread counts it."""
+"""Topology spread constraints, counted as kube-scheduler's PodTopologySpread does."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -7,31 +7,31 @@ from domain.autoscaling.fit.neighbours import Spot, domain_of
 from domain.autoscaling.see.placement import Placement, Spread
 from domain.autoscaling.see.snapshot import SeenPod
 
-Asked = tuple[Placement, str]
-"""What pods ask for, and their namespace."""
+ScopedPlacement = tuple[Placement, str]
+"""The placement of pods, and their namespace."""
 
 
 class _Domains:
-    """The domains of one spread: their nodes, and the pods on these that count."""
+    """The domains of one spread constraint: their nodes, and the matching pods on these."""
 
     def __init__(self) -> None:
         self._spots: Counter[str] = Counter()
         self._pods: Counter[str] = Counter()
-        self._sizes: Counter[int] = Counter()  # how many domains have so many pods
+        self._sizes: Counter[int] = Counter()  # number of domains by number of pods
 
     def excess(self, domain: str, least_domains: int) -> int:
-        """How many more pods a domain has than the one with the fewest."""
+        """The pods of a domain minus those of the domain with the fewest."""
         if not self._spots[domain]:
-            return 0  # a machine that may be bought brings a domain without pods
+            return 0  # a new machine may bring a new domain, without pods
         return self._pods[domain] - self.fewest(least_domains)
 
     def fewest(self, least_domains: int) -> int:
-        """The pods of the domain that has the fewest."""
+        """The smallest number of pods in a domain."""
         enough = self._sizes.total() >= least_domains
         return min(self._sizes, default=0) if enough else 0
 
     def change(self, domain: str, spots: int, pods: int) -> None:
-        """Count nodes and pods in, or out where they are negative."""
+        """Add nodes and pods; negative numbers remove them."""
         if self._spots[domain]:
             self._sizes[self._pods[domain]] -= 1
         self._spots[domain] += spots
@@ -42,14 +42,14 @@ class _Domains:
 
 
 class Spreading:
-    """Counts pods by domain; what one kind of pods asks costs a look at all pods, once."""
+    """Counts pods by domain; a new placement takes one pass over all pods."""
 
     def __init__(self, spots: Iterable[Spot]) -> None:
         self._spots = list(spots)
-        self._known: dict[Asked, tuple[_Domains, ...]] = {}
+        self._known: dict[ScopedPlacement, tuple[_Domains, ...]] = {}
 
     def allow(self, pod: SeenPod, spot: Spot) -> bool:
-        """Whether no domain of the spot would stand out with one more pod."""
+        """Whether one more pod on the spot keeps every constraint of the pod."""
         spreads = pod.placement.spread
         if not spreads:
             return True
@@ -63,7 +63,7 @@ class Spreading:
         return True
 
     def floors(self, pod: SeenPod) -> tuple[int, ...]:
-        """How many pods each domain has at least, for each spread of a pod."""
+        """By spread constraint of a pod, the smallest number of pods in a domain."""
         spreads = pod.placement.spread
         if not spreads:
             return ()
@@ -78,29 +78,31 @@ class Spreading:
                     domains.change(domain, 0, change)
 
     def open(self, spot: Spot) -> None:
-        """Count a node in, with the pods on it."""
+        """Add a node with its pods."""
         self._spots.append(spot)
-        for asked, known in self._known.items():
-            _count_spot(spot, asked, known, 1)
+        for scoped, known in self._known.items():
+            _count_spot(spot, scoped, known, 1)
 
     def close(self, spot: Spot) -> None:
-        """Count a node out, with the pods on it."""
+        """Remove a node with its pods."""
         self._spots.remove(spot)
-        for asked, known in self._known.items():
-            _count_spot(spot, asked, known, -1)
+        for scoped, known in self._known.items():
+            _count_spot(spot, scoped, known, -1)
 
     def _domains_of(self, pod: SeenPod) -> tuple[_Domains, ...]:
-        asked = (pod.placement, pod.namespace)
-        if asked not in self._known:
+        scoped = (pod.placement, pod.namespace)
+        if scoped not in self._known:
             known = tuple(_Domains() for _ in pod.placement.spread)
             for spot in self._spots:
-                _count_spot(spot, asked, known, 1)
-            self._known[asked] = known
-        return self._known[asked]
+                _count_spot(spot, scoped, known, 1)
+            self._known[scoped] = known
+        return self._known[scoped]
 
 
-def _count_spot(spot: Spot, asked: Asked, known: tuple[_Domains, ...], change: int) -> None:
-    placement, namespace = asked
+def _count_spot(
+    spot: Spot, scoped: ScopedPlacement, known: tuple[_Domains, ...], change: int
+) -> None:
+    placement, namespace = scoped
     for spread, domains, domain in _domains_at(spot, placement, known):
         pods = sum(_counts(spread, namespace, pod) for pod in spot.residents)
         domains.change(domain, change, change * pods)
@@ -109,14 +111,14 @@ def _count_spot(spot: Spot, asked: Asked, known: tuple[_Domains, ...], change: i
 def _domains_at(
     spot: Spot, placement: Placement, known: tuple[_Domains, ...]
 ) -> Iterator[tuple[Spread, _Domains, str]]:
-    """The domains that a node is in; it is in none if one of the labels is missing."""
+    """Yield the domains of a node; none if one of the topology labels is missing."""
     names = [domain_of(spot, spread.topology) for spread in placement.spread]
     if None in names:
         return
     for spread, domains, name in zip(placement.spread, known, names, strict=True):
-        if spread.minds_labels and not placement.accepts_labels(spot.labels):
+        if spread.honors_labels and not placement.accepts_labels(spot.labels):
             continue
-        if spread.minds_taints and not placement.tolerates(spot.taints):
+        if spread.honors_taints and not placement.tolerates(spot.taints):
             continue
         yield spread, domains, name or ""
 

@@ -1,1 +1,1 @@
-"""What one decision keeps for the next."""
+"""The memory of decisions."""

@@ -1,4 +1,4 @@
-"""Where the memory lives: a ConfigMap of the cluster, and an Event for each change of the size."""
+"""Storage of the memory: a ConfigMap of the cluster, and an Event for each change of the size."""
 
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -18,13 +18,13 @@ def memory_name(group: str) -> str:
 
 
 def read_memory(api: ClusterApi, group: str) -> Memory:
-    """Read what is remembered; nothing where there is no memory, or none that can be read."""
+    """Read the memory; an empty one where there is none, or where it cannot be read."""
     found = api.read("ConfigMap", memory_name(group), SYSTEM)
     return parse_memory((found.get("data") or {}).get("memory.json", "")) if found else Memory()
 
 
 def keep_memory(api: ClusterApi, group: str, memory: Memory) -> None:
-    """Remember; the last decision stands beside it in words, for whoever looks with kubectl."""
+    """Store the memory, with the last decision in words beside it for `kubectl describe`."""
     data = {"memory.json": memory.to_json()}
     if memory.recent:
         data["last-decision"] = f"{memory.recent[-1].last:%Y-%m-%dT%H:%M:%SZ} " + (
@@ -41,7 +41,7 @@ def keep_memory(api: ClusterApi, group: str, memory: Memory) -> None:
 
 
 def record_event(api: ClusterApi, group: str, reason: str, words: str) -> None:
-    """Tell the cluster's own log; `reason` is one word such as `ScalingOut`."""
+    """Create an Event in the cluster; `reason` is one word such as `ScalingOut`."""
     api.create(_event(memory_name(group), reason, words, datetime.now(UTC)))
 
 

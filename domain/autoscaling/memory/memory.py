@@ -1,4 +1,4 @@
-"""What the next decision must know of the earlier ones; small enough for a ConfigMap."""
+"""The state that decisions pass on to the next ones; small enough for a ConfigMap."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,24 +12,24 @@ from domain.autoscaling.see.snapshot import Snapshot
 from domain.spec.scaling import ScalingPolicy
 
 MOST_WATCHED = 200
-"""Nodes of which it is remembered since when little is asked of them."""
+"""Nodes of which it is stored since when their use has been low."""
 
 LONGEST_GAP = 600.0
-"""Seconds between two evaluations, beyond which nobody can say what happened in between."""
+"""Seconds between two evaluations, beyond which the time between them counts as unobserved."""
 
 LESSON = timedelta(hours=24)
-"""So long it is remembered that a size did not hold a load."""
+"""How long it is remembered that a size was too small for a load."""
 
 RETRY = timedelta(seconds=50)
-"""Between two tries to finish what was left unfinished: a little less than a minute's schedule."""
+"""Time between two attempts to finish an addition: a little less than a schedule of a minute."""
 
 STUCK = timedelta(minutes=15)
-"""A node that could not be emptied is not tried again for so long."""
+"""How long a node is skipped after its drain failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One change of the size, and how many pods users wanted to run at that moment."""
+    """One change of the size, and the number of workload pods at that moment."""
 
     at: datetime
     size: int
@@ -39,7 +39,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """So many machines did not hold so many pods: one had to come back right after it had left."""
+    """A size that was too small for a number of pods: a machine was added right after a removal."""
 
     size: int
     pods: int
@@ -48,7 +48,7 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Launches of an instance type that failed in a row."""
+    """Consecutive failed launches of an instance type."""
 
     failures: int
     until: datetime
@@ -57,22 +57,22 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """One that is not known to have ended, and when somebody failed to finish it."""
+    """An addition that is not known to have ended, and the last failed attempt to finish it."""
 
     began: datetime
     tried: datetime | None = None
 
     def is_due(self, now: datetime) -> bool:
-        """Whether it is time to try again."""
+        """Whether the next attempt is due."""
         return self.tried is None or now - self.tried >= RETRY
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A decision, from when to when it was the same, and what was said the last time.
+    """A decision, the first and the last time of its repetitions, and its last text.
 
     Args:
-        outcome: of a change: `done`, why it failed, or nothing while nobody knows.
+        outcome: of a change: `done`, why it failed, or empty while it is unknown.
     """
 
     first: datetime
@@ -89,18 +89,18 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """All that is remembered of one group.
+    """The memory of one group.
 
     Args:
-        evaluated_at: when the last decision was made.
-        watching_since: since when evaluations follow each other without a gap.
-        rules_at: when the metric rules were last looked at.
+        evaluated_at: time of the last decision.
+        watching_since: begin of the current evaluations without a gap.
+        rules_at: time of the last evaluation of the metric rules.
         nodes: a fingerprint of the names of the group's nodes.
-        nodes_since: since when they are the same.
-        idle_since: by node, since when little has been asked of it.
+        nodes_since: since when these have been the same.
+        idle_since: by node, since when its use has been low.
         troubles: by instance type.
-        stuck: nodes that could not be emptied, and until when they are left alone.
-        adding: what was begun to be added, until it has ended.
+        stuck: nodes whose drain failed, and until when they are skipped.
+        adding: the addition that was begun and has not ended.
     """
 
     evaluated_at: datetime | None = None
@@ -128,7 +128,7 @@ _ADAPTER = TypeAdapter(Memory)
 
 
 def parse_memory(text: str) -> Memory:
-    """Read a memory; one that cannot be read is an empty one, which starts all cooldowns anew."""
+    """Parse a memory. Returns: an empty one for invalid text, which restarts all cooldowns."""
     try:
         return _ADAPTER.validate_json(text)
     except ValidationError:
@@ -136,10 +136,10 @@ def parse_memory(text: str) -> Memory:
 
 
 def notice(memory: Memory, snapshot: Snapshot, policy: ScalingPolicy) -> Memory:
-    """Bring a memory to the moment of a snapshot, before it is used for a decision.
+    """Update a memory to the moment of a snapshot, before it is used for a decision.
 
-    A clock that went backwards, or evaluations that were missed, start what is counted in time
-    anew: nothing may be removed because of time that nobody has seen pass.
+    A clock that went backwards, or missed evaluations, restart all durations: unobserved time must
+    not lead to a removal.
     """
     now = snapshot.time
     memory = _without_future(memory, now)

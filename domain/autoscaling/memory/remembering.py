@@ -1,4 +1,4 @@
-"""What is written into the memory: each decision, and what came of it when it was carried out."""
+"""Changes of the memory: each decision, and the outcome of carrying it out."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from domain.autoscaling.memory.memory import (
 from domain.spec.scaling import BackOff
 
 MOST_REMEMBERED = 60
-"""Decisions kept; holds for the same reason count as one, so they reach back for hours."""
+"""Decisions kept; repeated holds for the same reason count as one, so they cover hours."""
 
 MOST_DETAILS = 8
 LONGEST_OUTCOME = 500
@@ -26,9 +26,9 @@ DONE = "done"
 
 
 def learn(memory: Memory, decision: Decision, now: datetime, pods: int) -> Memory:
-    """Remember a decision, and that it is about to be carried out.
+    """Record a decision that is about to be carried out.
 
-    Whoever carries it out says with one of the functions below what came of it.
+    The caller reports the outcome with one of the functions below.
     """
     match decision:
         case ScaleOut():
@@ -39,12 +39,12 @@ def learn(memory: Memory, decision: Decision, now: datetime, pods: int) -> Memor
             memory = replace(memory, last_in=act)
         case Hold():
             pass
-    anew = memory.watching_since == now  # what was the same before a gap was not so all the time
+    anew = memory.watching_since == now  # after a gap a repeated hold is a new entry
     return replace(memory, recent=_with(memory.recent, decision, now, anew=anew))
 
 
 def _lesson(memory: Memory, out: Act) -> Lesson | None:
-    """Learn from a machine that had to come back although no pod came with it."""
+    """Record that a machine was added again after a removal, without more pods."""
     gone = memory.last_in
     came_back = gone and gone.target <= out.size and out.pods <= gone.pods
     if not gone or not came_back or out.at - gone.at > LESSON:
@@ -60,7 +60,7 @@ def _with(
     entry = _entry(decision, now)
     last = recent[-1] if recent and not anew else None
     if last and last.kind == entry.kind == "hold" and last.size == entry.size:
-        if entry.reason is Reason.NOT_DUE:  # says nothing new
+        if entry.reason is Reason.NOT_DUE:  # no new information
             return (*recent[:-1], replace(last, last=now))
         if last.reason == entry.reason:
             entry = replace(entry, first=last.first, count=last.count + 1)
@@ -84,22 +84,22 @@ def _entry(decision: Decision, now: datetime) -> Remembered:
 
 
 def addition_began(memory: Memory, now: datetime) -> Memory:
-    """Remember that machines are being ordered: who ends before they are nodes leaves them so."""
+    """Record that machines are being launched, in case this process ends before they join."""
     return replace(memory, adding=Addition(now))
 
 
 def addition_tried(memory: Memory, now: datetime) -> Memory:
-    """Remember that an addition could not be finished this time either."""
+    """Record a failed attempt to finish an addition."""
     return replace(memory, adding=memory.adding and replace(memory.adding, tried=now))
 
 
 def addition_ended(memory: Memory) -> Memory:
-    """Forget an addition that needs nothing more, whatever became of it."""
+    """Drop an addition that has ended, whatever its outcome."""
     return replace(memory, adding=None)
 
 
 def act_done(memory: Memory, decision: Decision) -> Memory:
-    """Remember that a change was carried out; the type that was launched has no failures now."""
+    """Record a finished change; a successful launch clears the failures of its type."""
     if isinstance(decision, ScaleOut):
         troubles = dict(memory.troubles)
         troubles.pop(decision.instance_type, None)
@@ -108,14 +108,14 @@ def act_done(memory: Memory, decision: Decision) -> Memory:
 
 
 def act_failed(memory: Memory, why: str) -> Memory:
-    """Remember that a change was begun and not finished; what is there of it stays."""
+    """Record a change that was begun and not finished; its resources stay."""
     return _with_outcome(memory, why[:LONGEST_OUTCOME])
 
 
 def launch_failed(
     memory: Memory, now: datetime, instance_type: str, why: str, back_off: BackOff
 ) -> Memory:
-    """Remember that machines of a type could not be started: the next type has its turn."""
+    """Record a failed launch of an instance type, so that the next type is tried."""
     before = memory.troubles.get(instance_type)
     failures = before.failures + 1 if before else 1
     until = now + timedelta(seconds=back_off.after(failures))
@@ -126,9 +126,9 @@ def launch_failed(
 
 
 def removal_failed(memory: Memory, now: datetime, node: str, why: str) -> Memory:
-    """Remember that a node could not be emptied: after the cooldown another one has its turn."""
+    """Record a failed drain, so that another node is chosen after the cooldown."""
     stuck = {**memory.stuck, node: now + STUCK}
-    # Nothing has left, so nothing can come back; but the attempt moved pods.
+    # Nothing was removed, so there is no lesson to learn; but the attempt has moved pods.
     memory = replace(memory, last_in=None, watching_since=now, stuck=stuck)
     return act_failed(memory, why)
 

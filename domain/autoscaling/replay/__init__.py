@@ -1,1 +1,1 @@
-"""Hours of simulated time, to try a policy before it is switched on."""
+"""Simulation of a policy over hours of load, before it is switched on."""

@@ -1,4 +1,4 @@
-"""A policy taken at its word, without what keeps it calm; for comparison in a replay only."""
+"""A policy without the guards, for comparison in a replay only."""
 
 from dataclasses import replace
 
@@ -12,10 +12,10 @@ from domain.spec.scaling import ScalingPolicy
 def decide_literally(
     snapshot: Snapshot, policy: ScalingPolicy, memory: Memory
 ) -> tuple[Decision, Memory]:
-    """Do what the rules say, one change after the other; only the bounds hold.
+    """Follow the rules, one change at a time, within the bounds and without other guards.
 
-    A rule that removes takes the emptiest node and asks neither where its pods go nor what the
-    other rules will say then.
+    A rule that removes takes the emptiest node, and checks neither the places for its pods nor the
+    other rules.
     """
     memory = notice(memory, snapshot, policy)
     scene = Scene(snapshot, policy, memory)

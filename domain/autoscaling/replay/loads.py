@@ -1,4 +1,4 @@
-"""How many pods users want over time: the loads that a policy is tried on."""
+"""Loads of a replay: the number of wanted pods over time."""
 
 import csv
 from bisect import bisect_right
@@ -18,9 +18,9 @@ MOST_PODS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A load by name; `pods` gives the number wanted so many seconds after the start.
+    """A load by name; `pods` gives the wanted number at a time in seconds after the start.
 
-    `hours` is how long one needs to look at it to see it whole.
+    `hours` is the length of one period.
     """
 
     name: str
@@ -29,18 +29,18 @@ class Load:
 
 
 def constant(pods: int) -> Load:
-    """The same all the time."""
+    """The same number all the time."""
     return Load(f"constant:{pods}", lambda seconds: pods)
 
 
 def burst(pods: int) -> Load:
-    """A fifth of it, after 20 minutes all of it, after 2 hours a fifth again."""
+    """A fifth of the number, after 20 minutes all of it, after 2 hours a fifth again."""
     low = pods // 5
     return Load(f"burst:{pods}", lambda seconds: pods if 1200 <= seconds < 2 * HOUR else low)
 
 
 def daily(pods: int) -> Load:
-    """A day with its lowest hour, a fifth of it, at four, and its highest at sixteen."""
+    """A wave of a day: a fifth of the number at 04:00, all of it at 16:00."""
     low = pods / 5
 
     def wanted(seconds: float) -> int:
@@ -51,7 +51,7 @@ def daily(pods: int) -> Load:
 
 
 def sawtooth(pods: int) -> Load:
-    """Climbs from a fifth of it for an hour, then falls at once, again and again."""
+    """Rises from a fifth to the whole number in an hour, then falls at once, repeatedly."""
     low = pods / 5
     return Load(
         f"sawtooth:{pods}", lambda seconds: round(low + (pods - low) * (seconds % HOUR / HOUR))
@@ -67,12 +67,12 @@ _PRESETS: dict[str, Callable[[int], Load]] = {
 
 
 def parse_load(words: str) -> Load | None:
-    """Read `constant:150`, or `burst`, `daily`, `sawtooth` with or without a number (150).
+    """Parse `constant:150`, or `burst`, `daily`, `sawtooth` with or without a number (150).
 
-    Returns: None where the word is none of these, so that it may be a file's name.
+    Returns: None for another word, which may be the name of a file.
 
     Raises:
-        InvalidSpec: the number is none, or too large.
+        InvalidSpec: the number is invalid or too large.
     """
     name, _, number = words.partition(":")
     if name not in _PRESETS:
@@ -87,13 +87,13 @@ def load_names() -> str:
 
 
 def recorded(text: str, name: str) -> Load:
-    """Read samples: CSV with the columns `time` and `pods`, or the tidy frame of the metrics.
+    """Parse recorded samples: CSV with the columns `time` and `pods`, or the metrics' tidy frame.
 
-    Times are seconds or ISO 8601; between two samples the earlier one holds. Of a tidy frame the
-    samples of `podsNum` at the same time are summed.
+    Times are seconds or ISO 8601; a sample holds until the next one. Of a tidy frame the samples
+    of `podsNum` at the same time are summed.
 
     Raises:
-        InvalidSpec: names the line that cannot be read.
+        InvalidSpec: a line cannot be read; the message names it.
     """
     sums: dict[float, float] = defaultdict(float)
     rows = csv.DictReader(StringIO(text))

@@ -1,4 +1,4 @@
-"""Replay a policy over hours of load: what it would do, what that costs, whether it rests."""
+"""Replay of a policy over hours of load: its changes, its cost, and whether it settles."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from domain.autoscaling.see.snapshot import Resources, SeenPod, Snapshot
 from domain.spec.scaling import ScalingPolicy
 
 TICK = 20.0
-"""Seconds between two moments of the replay; it evaluates and samples each third one."""
+"""Seconds between two moments of the replay; each third one is sampled and evaluated."""
 
 MINUTE = 60.0
 QUIET = HOUR
-"""So long without a change is rest."""
+"""Seconds without a change after which a group counts as settled."""
 
 LONGEST_TAIL = 8 * HOUR
-"""So long the last load is held, to see whether the group comes to rest."""
+"""Seconds for which the last load is held, to see whether the group settles."""
 
 MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
 
@@ -30,14 +30,14 @@ Decide = Callable[[Snapshot, ScalingPolicy, Memory], tuple[Decision, Memory]]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is replayed.
+    """The input of a replay.
 
     Args:
-        minimum: of the group, as its description says.
-        maximum: the same.
-        machines: that are there and Ready when it starts.
-        guarded: False takes the policy at its word.
-        kinds: pods are of these, in turn.
+        minimum: of the group's description.
+        maximum: of the group's description.
+        machines: number of Ready machines at the start.
+        guarded: False replays the policy without the guards.
+        kinds: templates of the pods, used in turn.
     """
 
     policy: ScalingPolicy
@@ -56,7 +56,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The cluster at one moment; `nodes` take pods, `machines` are billed."""
+    """The cluster at one moment; `machines` are billed, `nodes` run pods."""
 
     seconds: float
     machines: int
@@ -81,13 +81,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What came of a scenario.
+    """The result of a replay.
 
     Args:
-        changes: within the hours asked for.
-        settles: whether an hour passed without a change once the load was held.
-        resting_size: machines at the end, where it settles.
-        pod_minutes: that pods waited, all together.
+        changes: within the hours of the scenario.
+        settles: whether an hour passed without a change while the last load was held.
+        resting_size: machines at the end; None where it does not settle.
+        pod_minutes: sum of the time that pods were pending.
     """
 
     scenario: Scenario
@@ -113,7 +113,7 @@ class Replay:
 
 
 def replay(scenario: Scenario) -> Replay:
-    """Run a scenario through, from its first machines to its rest; changes nothing real."""
+    """Run a scenario from its first machines until it settles. Changes nothing real."""
     world = World(
         scenario.policy,
         start=scenario.start,
@@ -142,7 +142,7 @@ def replay(scenario: Scenario) -> Replay:
 
 
 class _Run:
-    """A replay under way."""
+    """The state of a running replay."""
 
     def __init__(self, scenario: Scenario, world: World) -> None:
         self.scenario = scenario

@@ -1,4 +1,4 @@
-"""A cluster that exists only in a replay: machines boot, pods find nodes, nodes are emptied."""
+"""The simulated cluster of a replay: machines boot, pods are scheduled, nodes are drained."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,10 +19,10 @@ from domain.spec.metrics import PODS, unit_of
 from domain.spec.scaling import ScalingPolicy
 
 PLENTY = Resources(cpu_millis=1_000_000, memory_bytes=2**50)
-"""Of a machine on which only the number of pods counts."""
+"""Capacity of a machine on which only the number of pods counts."""
 
 PLACES = 40
-"""For workload pods on a node, as in the article."""
+"""Places for workload pods on a node, as in the article."""
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class Machine:
     """A machine of the replay; times are seconds since its start."""
 
     id: str
-    born: float
+    started_at: float
     ready_at: float
     place: Place
     gone_at: float | None = None
@@ -42,10 +42,10 @@ class Machine:
 
 
 class World:
-    """The cluster at one moment after the other.
+    """The simulated cluster; `advance` moves its time.
 
     Args:
-        kinds: pods are of these, in turn.
+        kinds: templates of the pods, used in turn.
         capacity: of a machine, for workload pods.
     """
 
@@ -95,7 +95,7 @@ class World:
             self.machines.append(Machine(f"i-{number:04}", self.now, ready_at, place))
 
     def remove(self, machine_id: str) -> None:
-        """Empty a machine, so that its pods go elsewhere; it is gone when its drain is over."""
+        """Move a machine's pods to other nodes; the machine is deleted when its drain ends."""
         machine = next(m for m in self.machines if m.id == machine_id)
         machine.gone_at = self.now + self._drain_seconds
         for pod in list(machine.place.residents):
@@ -104,7 +104,7 @@ class World:
         self._schedule()
 
     def advance(self, now: float, wanted: int) -> None:
-        """Go to a moment at which users want so many pods."""
+        """Advance to a moment with a number of wanted pods."""
         self.now = now
         self.machines = [m for m in self.machines if m.gone_at is None or m.gone_at > now]
         surplus = len(self.waiting) + self.running - wanted
@@ -115,7 +115,7 @@ class World:
         self._schedule()
 
     def sample(self) -> None:
-        """Measure each node, as the monitor does each minute; what no rule asks for is dropped."""
+        """Sample each node, as `monitor` does each minute. Keeps only what the rules read."""
         oldest = self.now - max(self.policy.windows, default=0)
         for machine in self.nodes:
             machine.history.append((self.now, len(machine.place.residents)))
@@ -132,7 +132,7 @@ class World:
                 SeenMachine(
                     m.id,
                     m.place.name,
-                    self.start + timedelta(seconds=m.born),
+                    self.start + timedelta(seconds=m.started_at),
                     leaving=m.gone_at is not None,
                 )
                 for m in self.machines
@@ -176,7 +176,7 @@ class World:
         return lines
 
     def _delete_one(self) -> None:
-        """Pods that wait go first, then those of the fullest node, as a controller does it."""
+        """Delete a pending pod or else one of the fullest node, as a controller does."""
         if self.waiting:
             self.waiting.pop()
             return
@@ -184,7 +184,7 @@ class World:
         fullest.place.change(fullest.place.residents[-1], -1)
 
     def _schedule(self) -> None:
-        """Give pods that wait the emptiest node that holds them."""
+        """Put pending pods on the emptiest node that fits them."""
         nodes, left, full = self.nodes, [], set[int]()
         for pod in self.waiting:
             fitting = [] if id(pod) in full else [m for m in nodes if not m.place.lacks(pod)]

@@ -1,4 +1,4 @@
-"""What a pod asks of the node that it runs on, and whether a node's labels and taints answer it."""
+"""The requirements of a pod for its node, and whether a node's labels and taints meet them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
 class Operator(StrEnum):
-    """The words of `matchExpressions`."""
+    """The operators of `matchExpressions`."""
 
     IN = "In"
     NOT_IN = "NotIn"
@@ -55,7 +55,7 @@ class Taint:
 
 @dataclass(frozen=True, slots=True)
 class Toleration:
-    """A pod's toleration; an empty key with `Exists` tolerates all, an empty effect each one."""
+    """A pod's toleration; an empty key with `Exists` matches every taint, an empty effect any."""
 
     key: str = ""
     operator: str = "Equal"
@@ -75,10 +75,10 @@ class PodTerm:
     """A required (anti-)affinity to other pods, within nodes that share the `topology` label.
 
     Args:
-        selector: None means no pod at all, an empty one every pod.
-        namespaces: by name; the asking pod's own where nothing is said of namespaces.
-        namespaces_like: further ones, by their labels. Of those only the name is known here, which
-            the API server gives to each.
+        selector: None matches no pod, an empty one every pod.
+        namespaces: by name; the pod's own where neither names nor labels are given.
+        namespaces_like: further ones, by their labels. Only the label with the name is known here,
+            which the API server gives to each namespace.
     """
 
     topology: str
@@ -87,7 +87,7 @@ class PodTerm:
     namespaces_like: tuple[Requirement, ...] | None = None
 
     def means(self, namespace: str, own: str) -> bool:
-        """Whether pods of a namespace count for a pod whose own one is `own`."""
+        """Whether pods of a namespace count for a pod of the namespace `own`."""
         if namespace in self.namespaces:
             return True
         if self.namespaces_like is None:
@@ -103,25 +103,25 @@ class Spread:
     Args:
         topology: label of nodes; each of its values is a domain.
         most_skew: how many more pods a domain may have than the one with the fewest.
-        selector: which pods of the asking pod's namespace count; an empty one means none here.
-        least_domains: while there are fewer, one more is thought of, with no pod in it.
-        minds_labels: nodes that the pod does not select are in no domain.
-        minds_taints: neither are nodes whose taints it does not tolerate.
+        selector: which pods of the pod's namespace count; an empty one matches none here.
+        least_domains: while there are fewer, an empty domain counts in addition.
+        honors_labels: nodes that the pod does not select are in no domain.
+        honors_taints: nodes whose taints the pod does not tolerate are in no domain.
     """
 
     topology: str
     most_skew: int
     selector: tuple[Requirement, ...]
     least_domains: int = 1
-    minds_labels: bool = True
-    minds_taints: bool = False
+    honors_labels: bool = True
+    honors_taints: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """All that a pod requires of its node, beside resources.
+    """All requirements of a pod for its node, beside resources.
 
-    Pods of one controller ask the same: whoever reads 150,000 pods makes each such record once.
+    Pods of one controller share the record, which keeps a reading of 150,000 pods small.
 
     Args:
         all_of: node selector.
@@ -129,7 +129,7 @@ class Placement:
         together: required pod affinity.
         apart: required pod anti-affinity.
         spread: required even spread.
-        host_ports: such as `TCP/443`; one pod a node can have each.
+        host_ports: such as `TCP/443`; each can be used once per node.
     """
 
     all_of: tuple[Requirement, ...] = ()
@@ -141,8 +141,8 @@ class Placement:
     host_ports: tuple[str, ...] = ()
 
     @property
-    def minds_others(self) -> bool:
-        """Whether which pods are there already decides where it can run."""
+    def depends_on_pods(self) -> bool:
+        """Whether other pods decide where this one can run."""
         return bool(self.together or self.apart or self.spread or self.host_ports)
 
     def accepts_labels(self, labels: Mapping[str, str]) -> bool:
@@ -164,7 +164,7 @@ ANYWHERE = Placement()
 
 
 def _difference(value: str | None, limits: Sequence[str]) -> int:
-    """A label minus the one limit; nothing where either is no whole number, as the API allows."""
+    """A label minus the one limit; 0 where either is not a whole number, which the API allows."""
     try:
         (limit,) = limits
         return int(value or "") - int(limit)

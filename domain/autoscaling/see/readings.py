@@ -1,4 +1,4 @@
-"""What the metric rules see: one number for each, over the nodes of the group."""
+"""Readings of the metric rules: one number for each, over the nodes of the group."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from domain.spec.metrics import PODS
 from domain.spec.scaling import MetricRule, RuleStatistic
 
 CLOCK_SLACK = timedelta(seconds=60)
-"""Samples from further in the future are from a clock that is wrong."""
+"""Samples from further in the future come from a wrong clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class Values:
 
 
 def read_values(snapshot: Snapshot, rule: MetricRule, nodes: Sequence[SeenNode]) -> Values:
-    """Gather what is known of a rule's metric over its window.
+    """Collect the values of a rule's metric over its window.
 
-    Workload pods are counted in the snapshot itself, too, so they are never missing, and a node
-    that joined a moment ago counts.
+    Workload pods are counted in the snapshot as well, so that they are never missing and new nodes
+    count at once.
     """
     wanted = {node.name for node in nodes}
     found = {
@@ -67,10 +67,10 @@ def _with(before: NodeValue | None, now: float, weight: int) -> NodeValue:
 
 
 def read_rule(rule: MetricRule, values: Values) -> Reading:
-    """Say whether a rule holds.
+    """Evaluate a rule.
 
-    Where samples are missing, a rule that removes says nothing. One that adds still speaks if it
-    would for any value of the missing ones that is not negative.
+    Where samples are missing, a rule that removes does not fire. One that adds fires if it would
+    for every possible, non-negative value of the missing samples.
     """
     known = list(values.by_node.values())
     if not known and not values.missing:
@@ -85,7 +85,7 @@ def read_rule(rule: MetricRule, values: Values) -> Reading:
 
 
 def combine(statistic: RuleStatistic, known: Sequence[NodeValue]) -> float:
-    """One number of many nodes; every node counts the same, however many samples it has."""
+    """Combine the values of nodes; each node has the same weight, whatever its samples."""
     match statistic:
         case Statistic.AVERAGE:
             return sum(value.average for value in known) / len(known)
@@ -107,11 +107,11 @@ def _holds_for_any(rule: MetricRule, known: Sequence[NodeValue], values: Values)
 
 
 def would_still_add(rule: MetricRule, values: Values, booting: int) -> bool:
-    """Whether a rule that adds would speak if the machines that boot were here, still empty."""
+    """Whether a rule that adds would fire if the booting machines had joined, still empty."""
     if not booting:
         return True
     if not rule.comparator.is_upward:
-        return False  # of what there should be more, a new machine may bring any amount
+        return False  # a new machine may raise the value by any amount
     known = list(values.by_node.values())
     match rule.statistic:
         case Statistic.AVERAGE:
@@ -120,17 +120,17 @@ def would_still_add(rule: MetricRule, values: Values, booting: int) -> bool:
         case Statistic.MINIMUM:
             return rule.holds(min(0.0, combine(rule.statistic, known)))
         case Statistic.MAXIMUM:
-            # A new machine takes nothing off the fullest; wait what its arrival changes.
+            # A new machine does not relieve the fullest one; wait for its effect.
             return False
 
 
 def values_after_removal(
     rule: MetricRule, values: Values, leaving: str, most_on_a_node: float | None
 ) -> Iterator[float]:
-    """The least and the most that a rule can read when a node has left and its load is elsewhere.
+    """Yield the lowest and highest possible value after a removal, wherever the node's load goes.
 
     Args:
-        most_on_a_node: a node cannot have more of it; None where that is not known.
+        most_on_a_node: the metric's limit on a node; None where it is unknown.
     """
     others = [value for name, value in values.by_node.items() if name != leaving]
     if not others:

@@ -1,4 +1,4 @@
-"""What a decision looks at: one moment of a group, its nodes, machines and pods."""
+"""The input of a decision: nodes, machines and pods of a group at one moment."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class SeenPod:
         owner: the kind that controls it; empty for a pod without a controller.
         requests: of all its containers together, as the scheduler counts them.
         safe_to_evict: cluster-autoscaler's annotation; None where it is absent.
-        leaving: it was deleted and has not ended yet; it still takes its place.
+        leaving: it was deleted and has not ended yet; it still uses its place.
         local_storage: hostPath or an emptyDir on disk, unless annotated as safe to lose.
     """
 
@@ -44,7 +44,7 @@ class SeenPod:
 
     @property
     def is_workload(self) -> bool:
-        """Whether it takes one of the places for what users run."""
+        """Whether it uses one of the places for workload pods."""
         return not self.is_mirror and self.owner != "DaemonSet"
 
     @property
@@ -54,7 +54,7 @@ class SeenPod:
 
 @dataclass(frozen=True, slots=True)
 class SeenNode:
-    """A node of the cluster, of whichever group; `group` is empty where its label is missing.
+    """A node of the cluster, of any group; `group` is empty where its label is missing.
 
     Args:
         places: for pods of all kinds (`status.allocatable.pods`).
@@ -78,11 +78,11 @@ class SeenNode:
 
 @dataclass(frozen=True, slots=True)
 class SeenMachine:
-    """A machine of the group that the cloud bills.
+    """A billed machine of the group.
 
     Args:
-        node: the name that its node has, or will have.
-        ours: False for one that somebody made by hand; it counts, and is never removed.
+        node: the name of its node, also before it joins.
+        ours: False for one that was created by hand; it counts, and is never removed.
         leaving: its drain or removal is under way.
     """
 
@@ -95,11 +95,11 @@ class SeenMachine:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """An empty machine of an instance type, as pods would find it beside the daemons.
+    """An empty machine of an instance type, without the resources of DaemonSets.
 
     Args:
         instance_type: such as `s1.large.r2`.
-        allocatable: what is left for workload pods.
+        allocatable: the resources for workload pods.
     """
 
     instance_type: str
@@ -125,17 +125,16 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One moment of a cluster, as far as a decision about one group needs it.
+    """The cluster at one moment, as far as a decision about one group needs it.
 
     Args:
-        time: when it was taken; knows its time zone.
-        minimum: what the group's description allows; the policy may be narrower.
-        maximum: the same.
-        pods_per_node: workload pods that a node of the group takes at most.
-        machines: of the group, those without a node too.
+        time: of the readings; with a time zone.
+        minimum: of the group's description; the policy may be narrower.
+        maximum: of the group's description; the policy may be narrower.
+        pods_per_node: the largest number of workload pods on a node of the group.
+        machines: of the group, including those without a node.
         templates: the group's instance types, the preferred one first.
-        pending: pods that the scheduler calls unschedulable; without those that are gated,
-            deleted, or a DaemonSet's.
+        pending: unschedulable pods, without gated and deleted ones and those of DaemonSets.
         statistics: by window in seconds, a line for each machine and metric.
         rivals: pods of other autoscalers.
     """
@@ -153,6 +152,6 @@ class Snapshot:
     rivals: tuple[str, ...] = ()
 
     def workload(self) -> Iterator[SeenPod]:
-        """All pods that users run or want to run."""
+        """All workload pods, running and pending."""
         running = (pod for node in self.nodes for pod in node.pods if pod.is_workload)
         return chain(running, self.pending)

@@ -1,4 +1,4 @@
-"""From what the cluster and the cloud say to the snapshot that a decision looks at."""
+"""The states of cluster and group, and the snapshot that is built from them."""
 
 import re
 from collections import Counter
@@ -24,21 +24,21 @@ from domain.spec.cluster import ClusterSpec
 from domain.spec.scaling import ScalingPolicy
 
 LEAVING = "k8s-qingcloud/leaving"
-"""Annotation of a node that an evaluator is emptying; its value says which evaluator."""
+"""Annotation of a node that an evaluator drains; its value names the evaluator."""
 
 RIVAL = re.compile(r"(^|-)(cluster-autoscaler|karpenter)(-[a-z0-9]+){1,2}$")
-"""Names of pods whose controller adds and removes machines as we do; two would fight."""
+"""Names of the pods of other autoscalers, which would undo our changes."""
 
 KUBELET_KEEPS = 100 * 2**20
-"""Bytes of a machine's memory that kubelet gives to no pod (its eviction threshold)."""
+"""Bytes of memory that the kubelet reserves (its eviction threshold)."""
 
 DISK_FOR_PODS = 0.85
-"""Share of the system disk for pods: kubelet keeps a tenth free, and the file system takes some."""
+"""Share of the system disk for pods; the rest is the kubelet's reserve and the file system's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A node that an evaluator has begun to empty."""
+    """A node that an evaluator has begun to drain."""
 
     node: str
     holder: str
@@ -46,10 +46,10 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class ClusterState:
-    """What a cluster's API says at one moment.
+    """The state of a cluster at one moment, from its API server.
 
     Args:
-        pending: pods that the scheduler calls unschedulable.
+        pending: pods that the scheduler has marked unschedulable.
     """
 
     nodes: tuple[SeenNode, ...]
@@ -59,13 +59,13 @@ class ClusterState:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """What is known of a group beside its nodes.
+class GroupState:
+    """The state of a group's machines, from the cloud.
 
     Args:
-        machines: that are alive.
+        machines: those that exist.
         known: ids of the machines whose host keys we pinned, which are those that we installed.
-        types: what the zone offers; may be empty where a node of each type is there to look at.
+        types: instance types of the zone; may be empty where each wanted type has a node.
     """
 
     machines: Sequence[Instance]
@@ -75,13 +75,13 @@ class Group:
 
 def take_snapshot(
     cluster: ClusterState,
-    group: Group,
+    group: GroupState,
     spec: ClusterSpec,
     policy: ScalingPolicy,
     statistics: Mapping[int, Sequence[WindowStatistics]],
     now: datetime,
 ) -> Snapshot:
-    """Put together what was read; what leaves is no place for pods any more."""
+    """Build the snapshot; a node that is being removed counts as not Ready."""
     machines = see_machines(cluster, group, policy.group)
     leaving = {machine.node for machine in machines if machine.leaving}
     return Snapshot(
@@ -102,7 +102,7 @@ def take_snapshot(
 
 
 def find_rivals(nodes: Sequence[SeenNode]) -> tuple[str, ...]:
-    """Running pods of cluster-autoscaler or Karpenter, by the names that their charts give."""
+    """Running pods of cluster-autoscaler or Karpenter, by the names of their charts."""
     return tuple(
         pod.title
         for node in nodes
@@ -111,8 +111,8 @@ def find_rivals(nodes: Sequence[SeenNode]) -> tuple[str, ...]:
     )
 
 
-def see_machines(cluster: ClusterState, group: Group, name: str) -> tuple[SeenMachine, ...]:
-    """The group's machines; one that has a node, and that we never logged in to, is not ours."""
+def see_machines(cluster: ClusterState, group: GroupState, name: str) -> tuple[SeenMachine, ...]:
+    """The group's machines. One that has a node but no pinned host key is not ours."""
     nodes = {node.name for node in cluster.nodes}
     marked = {mark.node for mark in cluster.marked}
     return tuple(
@@ -136,15 +136,15 @@ def wanted_types(spec: ClusterSpec, policy: ScalingPolicy) -> tuple[str, ...]:
 def unseen_types(
     cluster: ClusterState, machines: Sequence[Instance], spec: ClusterSpec, policy: ScalingPolicy
 ) -> tuple[str, ...]:
-    """Types of which no node is there to look at; what they offer, only the cloud can say."""
+    """Wanted types without a node as an example; their resources must be read from the cloud."""
     seen = _examples(cluster, machines, policy.group)
     return tuple(one for one in wanted_types(spec, policy) if one not in seen)
 
 
 def find_templates(
-    cluster: ClusterState, group: Group, spec: ClusterSpec, policy: ScalingPolicy
+    cluster: ClusterState, group: GroupState, spec: ClusterSpec, policy: ScalingPolicy
 ) -> tuple[Template, ...]:
-    """What empty machines would offer, as their nodes tell, or else as the cloud's list does."""
+    """The templates of new machines, from a node of the same type or else from the cloud's list."""
     examples = _examples(cluster, group.machines, policy.group)
     offered = {one.id: one for one in group.types}
     siblings = [node for node in cluster.nodes if node.group == policy.group]
@@ -165,15 +165,16 @@ def _examples(
     types = {node_name(group, machine.id): machine.type_id for machine in machines}
     return {
         types[node.name]: node
-        for node in sorted(cluster.nodes, key=lambda node: node.ready)  # one that has its daemons
+        for node in sorted(cluster.nodes, key=lambda node: node.ready)  # Ready ones have daemons
         if node.name in types and node.allocatable.cpu_millis
     }
 
 
 def _shared_labels(nodes: Sequence[SeenNode]) -> dict[str, str]:
-    """What each node of the group carries; a label of one machine alone is not promised.
+    """The labels that all nodes of the group share.
 
-    Who promises it buys machines for pods that ask for it, none of which helps them.
+    A label of one machine alone is left out: machines bought for pods that require it would not
+    have it.
     """
     if not nodes:
         return {}
@@ -185,9 +186,9 @@ def _shared_labels(nodes: Sequence[SeenNode]) -> dict[str, str]:
 def _template(
     name: str, allocatable: Resources, labels: Mapping[str, str], like: SeenNode | None
 ) -> Template:
-    """An empty machine beside its daemons.
+    """An empty machine without the resources of its DaemonSet pods.
 
-    Taints are left out: those of a node that boots or fails go, and we give none.
+    Taints are left out: a node's are temporary, while it boots or fails, and we set none.
     """
     daemons = [pod.requests for pod in like.pods if not pod.is_workload] if like else []
     taken = Counter[str]()

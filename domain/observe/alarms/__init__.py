@@ -1,1 +1,1 @@
-"""Alarms: rules over the samples, their life from ok to resolved, and what people are told."""
+"""Alarms: rules over samples, their states from ok to resolved, and the notifications."""

@@ -1,4 +1,4 @@
-"""Who has been told what: each message goes to each service exactly once."""
+"""Deliveries of notifications: each message goes to each service exactly once."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from domain.observe.alarms.messages import Message
 from domain.observe.alarms.notifier import Notifier
 
 PATIENCE = timedelta(hours=6)
-"""How long a message is offered to a service that does not take it; older news is none."""
+"""How long a failed delivery is retried; a message that is older than this expires."""
 
 
 class Outcome(StrEnum):
@@ -18,7 +18,7 @@ class Outcome(StrEnum):
     SENT = "sent"
     FAILED = "failed"  # will be tried again
     REFUSED = "refused"
-    UNKNOWN = "unknown"  # went out without an answer; sending again could tell people twice
+    UNKNOWN = "unknown"  # went out without an answer; a retry could notify twice
     EXPIRED = "expired"
 
 
@@ -27,7 +27,7 @@ DUE = (Outcome.WAITING, Outcome.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message to one service. `number` orders messages; `reason` says why it did not go."""
+    """One message to one service. `number` orders messages; `reason` is why it was not sent."""
 
     number: int
     service: str
@@ -45,15 +45,17 @@ def deliver(
     after: Callable[[Delivery], None],
     now: datetime,
 ) -> tuple[Delivery, ...]:
-    """Send what is due, oldest first; a service that fails keeps no other from its messages.
+    """Send the due deliveries, oldest first. A failing service does not delay the others.
 
-    A service that fails once is not asked again in the same round, so that its messages keep their
-    order and its silence costs one time-out.
+    A service that fails once is skipped for the rest of the round, so that its messages keep their
+    order and a service that does not answer costs one time-out.
 
     Args:
-        services: by name, what opens them.
-        before: notes that a message is about to go; False when somebody else has taken it.
-        after: notes what became of it.
+        services: by name, a function that opens each.
+        before: records that a message is about to be sent; False when another run has taken it.
+        after: records the outcome.
+
+    Returns: the deliveries that were attempted or expired, with their outcomes.
     """
     done: list[Delivery] = []
     failing: dict[str, str] = {}
@@ -76,26 +78,27 @@ def deliver(
 def send_once(
     message: Message, services: Mapping[str, Callable[[], Notifier]], now: datetime
 ) -> tuple[Delivery, ...]:
-    """Send a message to every service, whatever the others answer; nothing is remembered."""
+    """Send a message to every service, whatever the others answer. Nothing is recorded."""
     return tuple(
         _send(Delivery(0, service, now, message), opening) for service, opening in services.items()
     )
 
 
-def say_test(told: Sequence[Delivery]) -> str:
-    """Say what became of a test message, a line for each service."""
+def format_test_results(deliveries: Sequence[Delivery]) -> str:
+    """Format the outcome of a test message, one line per service."""
     lines = [
-        f"{one.service}: {one.outcome}" + (f", {one.reason}" if one.reason else "") for one in told
+        f"{one.service}: {one.outcome}" + (f", {one.reason}" if one.reason else "")
+        for one in deliveries
     ]
-    taken = sum(one.outcome is Outcome.SENT for one in told)
-    return "\n".join([*lines, f"{taken} of {len(told)} took it"])
+    sent = sum(one.outcome is Outcome.SENT for one in deliveries)
+    return "\n".join([*lines, f"{sent} of {len(deliveries)} took it"])
 
 
 def _send(delivery: Delivery, open_service: Callable[[], Notifier] | None) -> Delivery:
     tried = replace(delivery, attempts=delivery.attempts + 1)
     try:
         if open_service is None:
-            raise FinalError("it is not among the cluster's services any more")
+            raise FinalError("it is no longer among the cluster's services")
         open_service().send(delivery.message)
     except UnknownOutcome as error:
         return replace(tried, outcome=Outcome.UNKNOWN, reason=str(error))

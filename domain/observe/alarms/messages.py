@@ -1,10 +1,10 @@
-"""What people read when an alarm fires, gets worse, or is over: in English and in Chinese."""
+"""The text of notifications when an alarm fires, gets worse or resolves, in English and Chinese."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from domain.kernel.durations import say_seconds
+from domain.kernel.durations import format_seconds
 from domain.observe.alarms.states import Change, Phase, Subject
 from domain.spec.alarms import AlarmRule, Level
 from domain.spec.conditions import Comparator, Statistic
@@ -14,14 +14,14 @@ from domain.spec.notifications import Language
 BEIJING = timezone(timedelta(hours=8))
 
 MOST_APART = 3
-"""Changes by one rule at one look that are told one by one; more of them are told together."""
+"""Changes by one rule in one evaluation that get a message each; more of them share one."""
 
 MOST_LISTED = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`level` is None when an alarm is over, and when there is none."""
+    """One notification. `level` is None for a resolved alarm and for a test."""
 
     title: str
     body: str
@@ -56,10 +56,10 @@ _COMPARATORS_ZH = {
 def write_messages(
     cluster: str, changes: Iterable[Change], now: datetime, language: Language
 ) -> tuple[Message, ...]:
-    """Write what has changed; the number, its limit and the time stand in every message.
+    """Write the messages about changes, each with the value, its limit and the time.
 
-    What happened to many at once by one rule is one message, because a hundred of them would bury
-    the one that matters, and chats refuse more than twenty a minute.
+    Many changes by one rule at the same time share one message: a hundred messages would hide the
+    important one, and chat services refuse more than twenty a minute.
     """
     alike: dict[tuple[str, Phase, Level | None], list[Change]] = {}
     for change in changes:
@@ -75,7 +75,7 @@ def write_messages(
 
 
 def _write(cluster: str, changes: Sequence[Change], now: datetime, language: Language) -> Message:
-    """Write one message about changes that are alike."""
+    """Write one message about changes of the same rule, phase and level."""
     state = changes[0].state
     level = state.level if state.phase is Phase.FIRING else None
     texts = _english(cluster, changes, now, level), _chinese(cluster, changes, now, level)
@@ -93,7 +93,7 @@ def _english(
     where = (
         _place(state.subject, "the whole cluster") if not more else f"{len(changes)} {rule.per}s"
     )
-    span = say_seconds(rule.window_seconds).removesuffix(" 00 s")
+    span = format_seconds(rule.window_seconds).removesuffix(" 00 s")
     seen = f"{_STATISTICS[rule.statistic]} of {rule.metric} over {span}"
     lines = [f"Rule {rule.name}, {now:%Y-%m-%d %H:%M:%S %Z}"]
     if more:
@@ -102,9 +102,9 @@ def _english(
         if state.value is not None:
             lines.append(f"{seen}: {_number(state.value, rule)}; limit {limit}")
         if first.gone:
-            lines.append("It does not exist any more.")
+            lines.append("It no longer exists.")
         if not level:
-            lines.append(f"Fired for {say_seconds(first.lasted)}.")
+            lines.append(f"Fired for {format_seconds(first.lasted)}.")
     if level:
         lines.append(f"See: {_LOOK} {cluster}")
     return f"[{sign}] {cluster}: {what}: {where}", "\n".join(lines)
@@ -142,7 +142,7 @@ def _chinese(
 def _listed(
     changes: Sequence[Change], unknown: str, rest: str, units: Mapping[str, str] = _UNITS
 ) -> list[str]:
-    """A line for each of the first, and how many are left."""
+    """One line for each of the first `MOST_LISTED` changes, then the number of the others."""
     lines = []
     for change in changes[:MOST_LISTED]:
         value = change.state.value
@@ -177,7 +177,7 @@ def _minutes(seconds: float) -> str:
 
 
 def write_blindness(cluster: str, reason: str, now: datetime, language: Language) -> Message:
-    """Write that alarms cannot be evaluated, or, without a reason, that they are again."""
+    """Write that alarms cannot be evaluated or, without a reason, that they are evaluated again."""
     if reason:
         level = Level.ERROR
         english = f"[ERROR] {cluster}: alarms are blind", f"{now:%Y-%m-%d %H:%M:%S %Z}: {reason}"
@@ -193,10 +193,10 @@ def write_blindness(cluster: str, reason: str, now: datetime, language: Language
 
 
 def write_test(cluster: str, now: datetime, language: Language) -> Message:
-    """Write a message that says nothing but that messages arrive."""
+    """Write a message that only tests the delivery."""
     english = (
         f"[TEST] {cluster}: this is what an alarm looks like",
-        f"{now:%Y-%m-%d %H:%M:%S %Z}: somebody tries whether messages arrive. Nothing is wrong.",
+        f"{now:%Y-%m-%d %H:%M:%S %Z}: this message only tests the delivery. Nothing is wrong.",
     )
     chinese = f"【测试】{cluster}：告警消息示例", f"{_beijing(now)}：测试消息，无需处理。"
     return Message(*_in_language(english, chinese, language), None)

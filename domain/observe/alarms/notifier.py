@@ -1,4 +1,4 @@
-"""How alarms reach people: what the house asks of a notification service."""
+"""The interface of notification services."""
 
 from typing import Protocol
 
@@ -6,14 +6,14 @@ from domain.observe.alarms.messages import Message
 
 
 class Notifier(Protocol):
-    """One way to reach people, such as a robot in a chat."""
+    """One notification service, such as a chat robot."""
 
     def send(self, message: Message) -> None:
-        """Send once, without retries of its own.
+        """Send once, without retries.
 
         Raises:
-            UnknownOutcome: the request went out and no answer came; people may have read it.
-            TemporaryError: it was not delivered, and may be later.
-            FinalError: the service refuses it; sending it again would not help.
+            UnknownOutcome: the request was sent and no answer came; it may have been delivered.
+            TemporaryError: it was not delivered; a retry may succeed.
+            FinalError: the service refuses it; a retry would not help.
         """
         ...

@@ -1,4 +1,4 @@
-"""What one look at the alarms has found, for people, programs and the Prefect UI."""
+"""The report of one evaluation of the alarms, for terminals, programs and the Prefect UI."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ _FATES = {
 
 @dataclass(frozen=True, slots=True)
 class AlarmReport:
-    """One look.
+    """One evaluation of a cluster's alarms.
 
     Attributes:
-        active: what is pending or firing now, errors first.
-        messages: how many new messages were written; each goes to every service.
-        deliveries: what became of the messages that were due, old ones included.
-        blind: why the alarms could not be looked at; empty where they were.
+        active: pending and firing alarms, errors first.
+        messages: number of new messages; each goes to every service.
+        deliveries: outcomes of all messages that were due, old ones included.
+        blind: why the alarms could not be evaluated; empty where they were.
     """
 
     cluster: str
@@ -32,10 +32,10 @@ class AlarmReport:
     blind: str = ""
 
 
-def say_alarms(report: AlarmReport) -> str:
-    """Say in a few words how it stands: `1 firing, 2 pending; 1 of 2 messages delivered`."""
+def format_alarms(report: AlarmReport) -> str:
+    """Format a summary such as `1 firing, 2 pending; 1 of 2 messages delivered`."""
     if report.blind:
-        return f"not looked at: {report.blind}"
+        return f"not evaluated: {report.blind}"
     phases = [str(state.phase) for state in report.active]
     words = ", ".join(f"{phases.count(p)} {p}" for p in ("firing", "pending") if p in phases)
     words = words or "all well"
@@ -48,8 +48,8 @@ def say_alarms(report: AlarmReport) -> str:
     return words
 
 
-def say_undelivered(report: AlarmReport) -> list[str]:
-    """Name each service that was not told, and why, in a line for each reason."""
+def format_undelivered(report: AlarmReport) -> list[str]:
+    """Name each service that was not notified and the reason, one line per reason."""
     counts = Counter((one.service, one.outcome, one.reason) for one in _undelivered(report))
     return [
         f"{service}: {count} message{'s' if count > 1 else ''} {_FATES.get(outcome, outcome)}"

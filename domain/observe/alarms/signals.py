@@ -1,4 +1,4 @@
-"""What alarms need to know beside the metrics of machines, as samples like all others."""
+"""Samples for alarms that no machine measures: missing machines, quota, certificates."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -12,11 +12,11 @@ from domain.spec.cluster import ClusterSpec
 from domain.spec.metrics import AT_MAXIMUM, CERTIFICATE_DAYS, MACHINES_MISSING, QUOTA_NODES, Metric
 
 QUOTAS = ("instance", "cpu")
-"""What is asked of GetQuotaLeft, in the cloud's words."""
+"""The kinds that GetQuotaLeft is called with, in the cloud's words."""
 
 
 def signal_machines(spec: ClusterSpec, machines: Machines, now: datetime) -> Iterator[Sample]:
-    """By group: how many machines are missing, and whether scaling could add more."""
+    """Yield by group how many machines are missing, and whether the nodes are at their maximum."""
     for group in GROUPS:
         running = [m for m in machines.group(group) if m.status is InstanceStatus.RUNNING]
         missing = max(0, spec.count(group) - len(running))
@@ -28,7 +28,7 @@ def signal_machines(spec: ClusterSpec, machines: Machines, now: datetime) -> Ite
 def signal_quota(
     spec: ClusterSpec, machines: Machines, left: Mapping[str, int], now: datetime
 ) -> Iterator[Sample]:
-    """How many more nodes the account may make; none where the cloud does not say.
+    """Yield how many more nodes the quota allows; nothing where the cloud reports no quota.
 
     Args:
         left: by the kinds of `QUOTAS`, as `Cloud.read_quota_left` gives them.
@@ -44,7 +44,7 @@ def signal_quota(
 def signal_certificates(
     spec: ClusterSpec, ends: Sequence[datetime], now: datetime
 ) -> Iterator[Sample]:
-    """Days until the first of the cluster's certificates ends."""
+    """Yield the days until the first of the cluster's certificates expires."""
     if ends:
         days = (min(ends) - now) / timedelta(days=1)
         yield _sample(spec, CERTIFICATE_DAYS, "", days, now)
@@ -55,9 +55,9 @@ def _sample(spec: ClusterSpec, metric: Metric, group: str, value: float, now: da
 
 
 def subjects_of(spec: ClusterSpec, machines: Machines) -> frozenset[Subject]:
-    """What can have an alarm: the cluster, its groups, its machines.
+    """The possible subjects of alarms: the cluster, its groups and its machines.
 
-    A group whose machines are all gone is still wanted, and so still there.
+    A group that has lost all machines stays a subject as long as the description wants machines.
     """
     groups = {group for group in GROUPS if machines.group(group) or spec.count(group)}
     single = {

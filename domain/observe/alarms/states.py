@@ -1,4 +1,4 @@
-"""An alarm's life: ok → pending → firing → resolved, so that nobody is told twice."""
+"""The states of an alarm: ok → pending → firing → resolved. Each change is notified once."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from domain.spec.metrics import Per
 
 
 class Phase(StrEnum):
-    """`RESOLVED` is `OK` with a past: the next look that finds all well makes it `OK`."""
+    """`RESOLVED` is `OK` right after `FIRING`; the next evaluation turns it into `OK`."""
 
     OK = "ok"
     PENDING = "pending"
@@ -22,7 +22,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What an alarm is about: a machine (by hostname), a group, or the cluster, all empty."""
+    """The subject of an alarm: a machine (by hostname), a group, or the cluster (both empty)."""
 
     group: str = ""
     machine: str = ""
@@ -30,12 +30,12 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class AlarmState:
-    """Where one rule stands for one subject.
+    """The state of one rule for one subject.
 
     Attributes:
         level: the highest level since it began; None while ok.
         since: when the phase began.
-        value: what was seen last; None where nothing was.
+        value: the last value; None where there was no sample.
     """
 
     rule: str
@@ -48,11 +48,11 @@ class AlarmState:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A step that people are told of: an alarm fires, gets worse, or is over.
+    """A change that is notified: an alarm fires, gets worse or resolves.
 
     Attributes:
-        gone: its subject does not exist any more, and so it is over.
-        lasted: seconds that it fired; 0 while it does.
+        gone: it resolved because its subject no longer exists.
+        lasted: seconds that it fired; 0 while it fires.
     """
 
     rule: AlarmRule
@@ -63,7 +63,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """`states` are those that are new or different; `changes` is what people are told."""
+    """`states` are those that are new or different; `changes` are those to notify."""
 
     states: tuple[AlarmState, ...]
     changes: tuple[Change, ...]
@@ -71,7 +71,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """How far back statistics look, in seconds, and what they are put together by."""
+    """A window of statistics in seconds, and what they are grouped by."""
 
     seconds: int
     per: Per
@@ -81,7 +81,7 @@ Readings = Mapping[Span, Sequence[WindowStatistics]]
 
 
 def spans_of(rules: Iterable[AlarmRule]) -> frozenset[Span]:
-    """The statistics that these rules need; each is one question to the samples."""
+    """The statistics that these rules need; each is one query."""
     return frozenset(Span(rule.window_seconds, rule.per) for rule in rules)
 
 
@@ -92,14 +92,14 @@ def evaluate(
     states: Iterable[AlarmState],
     now: datetime,
 ) -> Evaluation:
-    """Take each rule one step further; change nothing.
+    """Evaluate each rule. Pure: neither stores nor sends anything.
 
-    Without a sample nobody knows, so an alarm stays as it is; only `count` takes nothing for 0.
-    What does not exist any more cannot be ill: its alarms are over.
+    Without a sample an alarm keeps its state; only the statistic `count` reads no sample as 0. The
+    alarms of a subject that no longer exists resolve.
 
     Args:
-        existing: the machines, groups and cluster that there are.
-        states: as the last evaluation left them.
+        existing: the existing machines and groups, and the cluster.
+        states: the results of the last evaluation.
     """
     there = frozenset(existing)
     known = {(state.rule, state.subject): state for state in states}
@@ -123,7 +123,7 @@ def evaluate(
 
 
 def active_states(states: Iterable[AlarmState]) -> tuple[AlarmState, ...]:
-    """What is pending or firing: the firing first, errors before warnings.
+    """The pending and firing alarms: firing ones first, errors before warnings.
 
     Of several states of one alarm the last one counts.
     """
@@ -137,7 +137,7 @@ def active_states(states: Iterable[AlarmState]) -> tuple[AlarmState, ...]:
 def _values(
     rule: AlarmRule, statistics: Iterable[WindowStatistics], there: frozenset[Subject]
 ) -> dict[Subject, float]:
-    """What the rule sees of each subject that exists; unseen ones have a count of 0."""
+    """The rule's value of each existing subject; one without samples has a count of 0."""
     concerned = {subject for subject in there if _concerns(rule, subject)}
     values = dict.fromkeys(concerned, 0.0) if rule.statistic is Statistic.COUNT else {}
     for seen in statistics:
@@ -159,7 +159,7 @@ def _concerns(rule: AlarmRule, subject: Subject) -> bool:
 
 
 def _step(rule: AlarmRule, before: AlarmState, value: float | None, now: datetime) -> AlarmState:
-    """The state after one more look; the very same where nobody knows or nothing has changed."""
+    """The state after one more evaluation; the same object where nothing changed or is known."""
     if value is None:
         return before
     level = rule.level_of(value)
@@ -178,7 +178,7 @@ def _step(rule: AlarmRule, before: AlarmState, value: float | None, now: datetim
 
 
 def _end(before: AlarmState, now: datetime, value: float | None = None) -> AlarmState:
-    """All is well, or there is nothing left that could be ill."""
+    """The state after the cause has ended, or the subject has."""
     match before.phase:
         case Phase.OK:
             return before
@@ -197,7 +197,7 @@ def _is_news(before: AlarmState, state: AlarmState) -> bool:
 def _forgotten(
     rules: Iterable[AlarmRule], states: Iterable[AlarmState], now: datetime
 ) -> Iterable[AlarmState]:
-    """Alarms whose rule is not in force any more end without a word: somebody wanted that."""
+    """End alarms whose rule was deleted. No notification: the deletion was intended."""
     names = {rule.name for rule in rules}
     return [
         replace(state, phase=Phase.OK, level=None, since=now, value=None)

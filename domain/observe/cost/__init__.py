@@ -1,4 +1,4 @@
-"""What a cluster costs: an hour of it, and what it has cost so far."""
+"""The cost of a cluster: its hourly rate, and its total up to now."""
 
 from domain.observe.cost.accrual import DailyCost, accrue, total
 from domain.observe.cost.lives import BILLED, NETWORK, Life, follow_lives, lives_of

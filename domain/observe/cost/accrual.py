@@ -1,4 +1,4 @@
-"""What a cluster has cost, second by second, by group and day."""
+"""The cost of a cluster up to now, by the second, per group and day."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -11,18 +11,18 @@ from domain.observe.cost.lives import Life
 from domain.spec.prices import Prices
 
 BEIJING = timezone(timedelta(hours=8), "Beijing")
-"""Whose midnight ends a day on QingCloud's bill."""
+"""The time zone of the days on QingCloud's bill."""
 
 
 @dataclass(frozen=True, slots=True)
 class DailyCost:
-    """What a group has cost on a day.
+    """The cost of a group on one day.
 
     Attributes:
         group: of machines, or `NETWORK`.
-        yuan: of what has a price.
-        seconds: how long resources have existed in sum, with a price or not.
-        unknown: the instance types without a price among them; sorted.
+        yuan: of the resources with a known price.
+        seconds: sum of the resources' lifetimes, with and without a known price.
+        unknown: instance types without a known price; sorted.
     """
 
     day: date
@@ -33,10 +33,10 @@ class DailyCost:
 
 
 def accrue(lives: Iterable[Life], prices: Prices, now: datetime) -> tuple[DailyCost, ...]:
-    """Add up what lives have cost until now, by day and group, both in order.
+    """Add up the cost until now, by day and group, both in order.
 
-    Billing is by the second without a minimum. Each day gets what the whole life has cost by its
-    end less what it had cost at its beginning, so that days add up to the life exactly.
+    Billing is by the second without a minimum. A day's cost is the accrued cost at its end minus
+    that at its begin, so that the days of a resource add up to its total exactly.
     """
     micro: defaultdict[tuple[date, str], int] = defaultdict(int)
     seconds: defaultdict[tuple[date, str], int] = defaultdict(int)
@@ -58,10 +58,10 @@ def accrue(lives: Iterable[Life], prices: Prices, now: datetime) -> tuple[DailyC
 
 
 def cost_of(price: Decimal, seconds: int) -> int:
-    """What so many seconds cost, in whole micro-yuan, rounded down.
+    """The cost of a number of seconds, in whole micro-yuan, rounded down.
 
     Args:
-        price: yuan an hour.
+        price: yuan per hour.
     """
     return to_micro(price) * seconds // 3600
 
@@ -71,7 +71,7 @@ def total(costs: Iterable[DailyCost]) -> Decimal:
 
 
 def _days(life: Life, now: datetime) -> Iterator[tuple[date, int, int]]:
-    """The days of a life, each with its begin and end in seconds since the life's begin."""
+    """The days of a lifetime, each with begin and end in seconds since the creation."""
     start = life.created_at.astimezone(BEIJING)
     end = (life.ended_at or now).astimezone(BEIJING)
     at = start

@@ -1,4 +1,4 @@
-"""From when to when what costs money has existed, as far as somebody has looked."""
+"""The lifetimes of billed resources, as far as collections have observed them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from domain.kernel.names import GROUPS
 from domain.spec.prices import Billing, Prices
 
 NETWORK = "network"
-"""The group of what machines share: router, load balancer, public address."""
+"""The group of shared resources: router, load balancer, public address."""
 
 BILLED = (*GROUPS, NETWORK)
 
@@ -21,15 +21,15 @@ _ADDRESS, _BANDWIDTH = "public address", "public address by bandwidth"
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One resource's life; `ended_at` is None while it lives.
+    """The lifetime of one resource; `ended_at` is None while it exists.
 
-    The cloud forgets resources some time after their end, so their lives are kept by us. One that
-    was changed counts as if it had always been what it is now.
+    The cloud drops deleted resources from its lists after some time, so we keep the lifetimes. A
+    resource that was changed counts as if it had always been what it is now.
 
     Attributes:
         group: a group of machines, or `NETWORK`.
-        kind: an instance type, or what else it is, such as `router`.
-        units: how many times its kind's price it costs: the Mbit/s of an address, otherwise 1.
+        kind: an instance type, or another kind such as `router`.
+        units: multiplies the kind's price: the Mbit/s of an address, otherwise 1.
     """
 
     resource: str
@@ -40,7 +40,7 @@ class Life:
     units: int = 1
 
     def price(self, prices: Prices) -> Decimal | None:
-        """Yuan an hour; None where nobody has said it."""
+        """Yuan per hour; None where the price is unknown."""
         shared = {
             _ROUTER: prices.router,
             _BALANCER: prices.load_balancer,
@@ -74,8 +74,8 @@ def _life_of_address(address: Eip) -> Life:
 def follow_lives(known: Sequence[Life], seen: Machines, now: datetime) -> tuple[Life, ...]:
     """The lives that are new or have ended since the last look; empty when none has.
 
-    The cloud does not say when a resource has ended: the moment at which it is missed counts, which
-    is late by the pace of looking, and never too early. One that is seen again lives on.
+    The cloud does not report when a resource was deleted, so its end is the first reading without
+    it: late by up to the interval of readings, never early. A resource that appears again goes on.
 
     Args:
         seen: the machines, or the whole inventory; what machines share is only in the latter.

@@ -1,4 +1,4 @@
-"""What exists, and what a plan makes of it, in yuan an hour."""
+"""The hourly rate of an inventory, and of the inventory after a plan."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,15 +16,15 @@ Line = tuple[str, Decimal | None]
 
 
 def rate_of_cluster(inventory: Inventory, prices: Prices) -> Rate:
-    """What the cluster costs as it is; everything that the cloud bills while it exists."""
+    """The current rate of all billed resources of a cluster."""
     return add_up(_lines(inventory, prices), guessed=not prices.confirmed)
 
 
 def price_plan(plan: Plan, inventory: Inventory, spec: ClusterSpec) -> Plan:
-    """The same plan with what the cluster costs before and after it.
+    """Add the rates before and after it to a plan.
 
     Args:
-        spec: tells the types of new machines, the new address' bandwidth, and the prices.
+        spec: gives the types of new machines, the bandwidth of a new address, and the prices.
     """
     prices = spec.prices
     now = _lines(inventory, prices)

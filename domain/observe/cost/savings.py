@@ -1,4 +1,4 @@
-"""What a group would have cost at its largest size, against what it has cost."""
+"""The cost of a group compared with its cost at its largest size."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from domain.spec.prices import Prices
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """What a group has cost since its first machine, and what its maximum would have cost.
+    """The cost of a group since its first machine, and the cost of its maximum over that time.
 
-    `yuan` is None where a type has no price: then nobody knows.
+    `yuan` is None where a type has no known price.
     """
 
     group: str
@@ -40,15 +40,17 @@ def save_by_scaling(
     prices: Prices,
     now: datetime,
 ) -> Saving | None:
-    """Compare a group with itself at its maximum; None for a group that never had a machine.
+    """Compare a group's cost with that of its maximum.
 
-    Only the time counts in which the cluster had a machine: one that was taken down and made again
-    did not save anything in between.
+    Only times at which the cluster had a machine count: a cluster that was deleted and created
+    again did not save anything in between.
 
     Args:
         lives: of all groups.
-        maximum: the group's largest size as it is set now; where it was larger once, that counts.
-        type_id: what its machines would be, from the group's template.
+        maximum: the group's current maximum; a larger size that it once had counts instead.
+        type_id: instance type of the group's template.
+
+    Returns: None for a group that never had a machine.
     """
     mine = [life for life in lives if life.group == group]
     if not mine:
@@ -64,14 +66,14 @@ def save_by_scaling(
 
 
 def _most_at_once(lives: Sequence[Life]) -> int:
-    """How many lived at the same time at most."""
+    """The largest number of machines at the same time."""
     ends = [(life.ended_at, -1) for life in lives if life.ended_at]
     changes = sorted([*ends, *((life.created_at, 1) for life in lives)])
     return max(accumulate(change for _, change in changes), default=0)
 
 
 def _existed(lives: Iterable[Life], now: datetime) -> int:
-    """For how many seconds there was a machine at all."""
+    """The number of seconds with at least one machine."""
     seconds, until = 0.0, datetime.min.replace(tzinfo=UTC)
     for begin, end in sorted((life.created_at, life.ended_at or now) for life in lives):
         seconds += max((end - max(begin, until)).total_seconds(), 0.0)

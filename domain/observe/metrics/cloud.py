@@ -1,4 +1,4 @@
-"""What the cloud's own monitoring says about machines."""
+"""Samples from the cloud's monitoring of machines."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from domain.observe.metrics.records import Sample
 from domain.spec.metrics import BUILT_IN
 
 STEP = timedelta(minutes=5)
-"""The cloud has no finer data, so it is not asked more often."""
+"""The interval of the cloud's data; reading it more often would give nothing new."""
 
 LOOK_BACK = 3 * STEP
-"""How far back each reading goes: a value may come late, and one that is known stays as it is."""
+"""How far back each reading goes: values may appear late, and stored samples are kept."""
 
 ASKED = "cloudReadings"
-"""A metric of our own: how many values the cloud's monitoring gave, and so when it was asked."""
+"""A metric of our own: number of values in a reading. Its time is that of the reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,10 @@ class Reading:
 def cloud_samples(
     readings: Sequence[Reading], cluster: str, places: Mapping[str, tuple[str, str]]
 ) -> list[Sample]:
-    """Turn readings into samples; `places` holds group and name of each machine by its id.
+    """Convert readings into samples. Readings of other machines than those in `places` are dropped.
 
-    What was read of a machine without a place is left out: nobody has asked for it.
+    Args:
+        places: group and name of each machine by its id.
     """
     return [
         Sample(one.time, cluster, *places[one.instance_id], one.metric, one.value, unit)

@@ -1,4 +1,4 @@
-"""What a cluster's own API says about its load, as samples."""
+"""Samples of a cluster's load, from its API server."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ CONDITIONS = {
     "DiskPressure": "diskPressure",
     "PIDPressure": "pidPressure",
 }
-"""The metric of each condition that a node reports."""
+"""The metric of each node condition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """What pods have asked for: cores and bytes."""
+    """Requests of pods, in cores and bytes."""
 
     cpu: float = 0.0
     memory: float = 0.0
@@ -26,10 +26,10 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class NodeLoad:
-    """One node. `containers` are those of the workload pods; a condition may be unknown: None.
+    """The load of one node. `containers` are those of workload pods.
 
-    `requested` counts all pods that are not finished, daemons too, because all of them use up
-    what is allocatable; it is None when nobody has asked for it.
+    `requested` sums all pods that are not finished, DaemonSets' included, because all of them use
+    allocatable resources; None when it was not read. A condition that is unknown is None.
     """
 
     name: str
@@ -44,7 +44,7 @@ class NodeLoad:
 
 @dataclass(frozen=True, slots=True)
 class ClusterLoad:
-    """All nodes, and the workload pods that wait; `unschedulable` ones are among the pending."""
+    """The nodes, and the number of pending workload pods; `unschedulable` is a part of it."""
 
     nodes: tuple[NodeLoad, ...]
     pending: int
@@ -52,10 +52,10 @@ class ClusterLoad:
 
 
 def load_samples(load: ClusterLoad, cluster: str, time: datetime, daemons: int) -> list[Sample]:
-    """Turn a reading into samples; what the API does not know has none.
+    """Convert a reading into samples; an unknown value gives none.
 
     Args:
-        daemons: pods of DaemonSets on each node, which take places that users' pods cannot have.
+        daemons: pods of DaemonSets on each node, which use places of workload pods.
     """
     numbers = [("", "", "podsPending", float(load.pending))]
     numbers.append(("", "", "podsUnschedulable", float(load.unschedulable)))
@@ -73,15 +73,15 @@ def _of_node(node: NodeLoad, daemons: int) -> Iterator[tuple[str, float]]:
     yield "podsRoom", float(max(0, node.pods_allocatable - daemons))
     yield "containersNum", float(node.containers)
     if node.requested is not None:
-        for metric, asked, there in (
+        for metric, requested, allocatable in (
             ("cpuRequested", node.requested.cpu, node.allocatable.cpu),
             ("memoryRequested", node.requested.memory, node.allocatable.memory),
         ):
-            if there > 0:
-                yield metric, round(100.0 * asked / there, 2)
+            if allocatable > 0:
+                yield metric, round(100.0 * requested / allocatable, 2)
     for condition, metric in CONDITIONS.items():
         known = node.conditions.get(condition)
-        # A node that has fallen silent is `Unknown`, which for Ready means no.
+        # A node whose kubelet stopped reporting is `Unknown`, which counts as not Ready.
         if condition == "Ready":
             yield metric, float(known is True)
         elif known is not None:

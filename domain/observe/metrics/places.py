@@ -1,4 +1,4 @@
-"""Whose samples they are: group and name of each machine that is there."""
+"""Group and name of each existing machine, for its samples."""
 
 from collections.abc import Iterable
 
@@ -17,6 +17,6 @@ def places_of(machines: Machines) -> dict[str, tuple[str, str]]:
 
 
 def of_living_machines(machines: Machines, samples: Iterable[Sample]) -> list[Sample]:
-    """Leave out what was measured on machines that are not there any more."""
-    there = {"", *(name for _, name in places_of(machines).values())}
-    return [sample for sample in samples if sample.machine in there]
+    """Drop the samples of machines that no longer exist."""
+    existing = {"", *(name for _, name in places_of(machines).values())}
+    return [sample for sample in samples if sample.machine in existing]

@@ -1,4 +1,4 @@
-"""Samples as everybody reads them: one number, of one machine or group, at one moment."""
+"""Samples: one number, of one machine or group, at one moment."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ COLUMNS = ("time", "cluster", "group", "machine", "metric", "value", "unit")
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A sample that should be there and is not, and why. `machine` is empty where all are."""
+    """A missing sample and the reason. `machine` is empty where all machines are concerned."""
 
     time: datetime
     cluster: str
@@ -43,7 +43,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """The same gap again and again: `count` times from `first` to `last`."""
+    """A repeated gap: `count` times from `first` to `last`."""
 
     group: str
     machine: str
@@ -56,7 +56,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What one collection brought."""
+    """The samples and gaps of one collection."""
 
     samples: tuple[Sample, ...] = ()
     gaps: tuple[Gap, ...] = ()
@@ -67,7 +67,7 @@ class Collected:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which samples are meant: `since` ≤ time < `until`; what is empty does not choose."""
+    """A selection of samples: `since` ≤ time < `until`. An empty field does not restrict it."""
 
     cluster: str
     since: datetime
@@ -79,10 +79,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class WindowStatistics:
-    """All samples of one metric in a window, of a machine, a group or the cluster.
+    """Statistics of one metric in a window, of a machine, a group or the cluster.
 
-    `machine` is empty where a group is meant, and `group` too where the cluster is. `latest` is
-    the time of the youngest sample: a caller decides whether that is too old to act upon.
+    `machine` is empty for a group, and `group` too for the cluster. `latest` is the time of the
+    latest sample: the caller decides whether that is too old.
     """
 
     group: str
@@ -97,19 +97,19 @@ class WindowStatistics:
 
 
 class SampleReader(Protocol):
-    """What decisions ask of the samples; the store in `clients/samples.py` answers.
+    """Read access to samples, implemented by `clients/samples.py`.
 
-    Every call raises `TemporaryError` when the database is locked or gone.
+    Every call raises `TemporaryError` when the database is locked or unreachable.
     """
 
     def statistics(self, window: Window, per: Per = Per.GROUP) -> Sequence[WindowStatistics]:
-        """Average, minimum and maximum by metric; nothing for what has no sample."""
+        """Average, minimum and maximum by metric; no row for a metric without samples."""
         ...
 
     def latest(self, window: Window) -> Sequence[Sample]:
-        """The youngest sample of each machine (or group) and metric inside the window."""
+        """The latest sample of each machine (or group) and metric inside the window."""
         ...
 
     def troubles(self, window: Window) -> Sequence[Trouble]:
-        """What could not be measured in the window, each once; what happened last comes first."""
+        """The gaps in the window, each once, the most recent one first."""
         ...

@@ -1,4 +1,4 @@
-"""What one collection is reported as: to a person, to a program."""
+"""The report of one collection, for terminals and programs."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from domain.observe.metrics.records import Gap, Sample
 
 @dataclass(frozen=True, slots=True)
 class MachineMetrics:
-    """The youngest number of each metric of one machine."""
+    """The latest value of each metric of one machine."""
 
     name: str
     group: str
@@ -21,10 +21,10 @@ class MachineMetrics:
 
 @dataclass(frozen=True, slots=True)
 class MetricsReport:
-    """A collection: what was measured now, and what could not be.
+    """One collection: its samples and gaps.
 
-    `database` is where the samples went; it is empty when they could not be kept, and one of the
-    gaps says why.
+    `database` is where the samples were stored; it is empty when they could not be, and one of the
+    gaps gives the reason.
     """
 
     cluster: str
@@ -37,10 +37,10 @@ class MetricsReport:
 
 
 class Incomplete(TemporaryError):
-    """A collection measured, but its samples were not kept or its alarms not looked at.
+    """A collection whose samples were not stored, or whose alarms were not evaluated.
 
     Attributes:
-        report: what was measured all the same.
+        report: what was measured.
     """
 
     def __init__(self, message: str, report: MetricsReport) -> None:
@@ -55,19 +55,19 @@ MEND_DATABASE = (
 
 
 def check_complete(report: MetricsReport, lost: str) -> None:
-    """Make sure that nothing was lost for want of the samples' database.
+    """Check that the samples were stored and the alarms evaluated.
 
     Args:
-        lost: why the samples were not kept; empty where they were.
+        lost: why the samples were not stored; empty where they were.
 
     Raises:
-        Incomplete: something was; it carries the report.
+        Incomplete: one of both is missing; it carries the report.
     """
     blind = report.alarms.blind if report.alarms else ""
     if not (lost or blind):
         return
-    what = "samples are not kept" if lost else "alarms are not looked at"
-    both = " and its alarms not looked at" if lost and blind else ""
+    what = "samples are not kept" if lost else "alarms are not evaluated"
+    both = " and its alarms not evaluated" if lost and blind else ""
     raise Incomplete(
         f"cluster {report.cluster} was measured, but its {what}{both}, because {lost or blind}. "
         f"{MEND_DATABASE}",
@@ -76,7 +76,7 @@ def check_complete(report: MetricsReport, lost: str) -> None:
 
 
 def machine_metrics(samples: Iterable[Sample]) -> tuple[MachineMetrics, ...]:
-    """Gather samples by machine, sorted by group and name; of two of one metric the younger."""
+    """Group samples by machine, sorted by group and name; of each metric the latest counts."""
     values: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for sample in sorted(samples, key=lambda sample: sample.time):
         if sample.machine:
@@ -90,7 +90,7 @@ def machine_metrics(samples: Iterable[Sample]) -> tuple[MachineMetrics, ...]:
 def report_metrics(
     cluster: str, time: datetime, samples: Iterable[Sample], gaps: Iterable[Gap], database: str
 ) -> MetricsReport:
-    """Put the report of a collection together."""
+    """Build the report of a collection."""
     samples = tuple(samples)
     return MetricsReport(
         cluster=cluster,

@@ -1,4 +1,4 @@
-"""Numbers that scripts make on machines, after FIT2CLOUD's contract: one number, or nothing."""
+"""Custom monitors: scripts that print one number on a machine, after FIT2CLOUD's contract."""
 
 import math
 import re
@@ -15,19 +15,19 @@ from domain.spec.metrics import BUILT_IN
 from domain.spec.monitoring import Monitor
 
 MOST_OUTPUT = 4096
-"""Bytes that a script may write to either stream: more is no number, and is cut off."""
+"""Bytes that a script may write to either stream; the rest is cut off and voids the sample."""
 
 GRACE = 10.0
-"""Seconds that the connection may take beside the script's own time."""
+"""Seconds for the connection, in addition to the script's own timeout."""
 
 LONGEST_VISIT = 45.0
-"""Seconds after which no further script starts on a machine: the next minute is near."""
+"""Seconds after which no further script starts on a machine, because the next run is near."""
 
 TIMED_OUT = 124
 """Exit code of `timeout` when it has ended a script; 137 when it had to kill it."""
 
-# The script is the first argument. `timeout` ends all that it has started; `head` ends what
-# writes without end, because its next write fails.
+# The script is the first argument. `timeout` ends all processes that it has started; `head` ends
+# endless output, because the next write fails.
 RUN = f"""\
 set -o pipefail
 export LC_ALL=C PATH="$PATH:${{SYSROOT:-}}/usr/local/bin"
@@ -46,7 +46,7 @@ DISK = r"""df -P / | awk 'NR == 2 { sub("%", "", $5); print $5 }'"""
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What runs on a machine, and the metric that its number is of."""
+    """A script, and the metric that it measures."""
 
     metric: str
     text: str
@@ -67,7 +67,7 @@ WITHOUT_AGENT = (
     Script("memory", MEMORY, unit=BUILT_IN["memory"].unit),
     Script("diskUsed", DISK, unit=BUILT_IN["diskUsed"].unit),
 )
-"""What the cloud does not know of a machine in which its guest agent does not run."""
+"""Metrics that the cloud cannot measure on a machine without its guest agent."""
 
 
 def scripts_for(group: str, monitors: Sequence[Monitor]) -> tuple[Script, ...]:
@@ -86,7 +86,7 @@ def measure(
     moment: datetime,
     clock: Clock = time,
 ) -> Collected:
-    """Run scripts one after the other; each gives a sample or a gap, whatever the others do."""
+    """Run scripts one after the other; each gives a sample or a gap, independent of the others."""
     ends = clock.monotonic() + LONGEST_VISIT
     collected = Collected()
     for script in scripts:
@@ -99,24 +99,25 @@ def measure(
 
 
 def no_sample(place: Place, script: Script, moment: datetime, reason: str) -> Gap:
-    """The gap that a script leaves."""
+    """The gap of a script without a result."""
     return Gap(moment, place.cluster, place.group, place.machine, script.metric, reason)
 
 
 def read_number(output: Output) -> float | str:
-    """Take the number from a finished script, or the sentence why there is none."""
+    """Parse the output of a finished script. Returns: the number, or the reason for the gap."""
     if output.exit_code in (TIMED_OUT, 137):
         return "the script did not end in time and was ended"
     if len(output.stdout.encode()) > MOST_OUTPUT:
         return f"the script printed more than {MOST_OUTPUT} bytes instead of one number"
     if output.exit_code:
-        said = " ".join(output.stderr.split())[:200]
-        return f"the script ended with exit code {output.exit_code}" + (f": {said}" if said else "")
+        error = " ".join(output.stderr.split())[:200]
+        reason = f"the script ended with exit code {output.exit_code}"
+        return f"{reason}: {error}" if error else reason
     words = output.stdout.split()
     if len(words) != 1:
         return f"the script printed {len(words)} words instead of one number"
     if not NUMBER.fullmatch(words[0]) or not math.isfinite(float(words[0])):
-        return f"the script printed {words[0][:40]!r}, which is no number"
+        return f"the script printed {words[0][:40]!r}, which is not a number"
     return float(words[0])
 
 

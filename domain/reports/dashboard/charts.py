@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 
-from domain.kernel.money import say_yuan
+from domain.kernel.money import format_yuan
 from domain.kernel.names import MASTERS, NODES
 from domain.observe.cost import total
 from domain.reports.dashboard.records import AlarmSpan, Dashboard, NodePods, ScaleEvent, Series
 from domain.reports.drawing import svg
-from domain.reports.drawing.plot import Plot, round_up, say_number
+from domain.reports.drawing.plot import Plot, format_number, round_up
 from domain.spec.alarms import Level
 
 WIDTH = 560.0
@@ -28,13 +28,13 @@ _OTHERS = "#0d7f7a"
 _MARK = "#d9bf93"
 _APART = 22.0
 LegendEntry = tuple[str, str, str]
-"""Colour, name, and what it says now."""
+"""Colour, name and current value."""
 
 _LEVELS = {Level.WARNING: "#e0a100", Level.ERROR: "#d33a3a"}
 
 
 def draw_metric(board: Dashboard, series: Sequence[Series], zone: tzinfo) -> str:
-    """One metric: each group's average as a line, least to most as a band, scalings as marks."""
+    """Draw a metric: each group's average as a line, its range as a band, scalings as marks."""
     first = series[0]
     most = max(point.maximum for one in series for point in one.points if point)
     least = min(point.minimum for one in series for point in one.points if point)
@@ -65,7 +65,7 @@ def draw_metric(board: Dashboard, series: Sequence[Series], zone: tzinfo) -> str
 
 
 def draw_sizes(board: Dashboard, zone: tzinfo) -> str:
-    """How many machines each group had, with every scaling in words."""
+    """Draw the number of machines of each group, with the change of each scaling."""
     most = max((size for steps in board.sizes.values() for _, size in steps), default=0)
     plot = _plot(board, zone, 0, round_up(max(1.25 * most, 4)))  # words stand above the lines
     parts = [plot.number_axis("machines"), plot.time_axis()]
@@ -79,7 +79,7 @@ def draw_sizes(board: Dashboard, zone: tzinfo) -> str:
 
 
 def draw_pods(pods: Sequence[NodePods]) -> str:
-    """How full each node is; of too many the fullest, the rest counted."""
+    """Draw the workload pods of each node; of too many nodes the fullest, the others counted."""
     shown = pods[:MOST_NODES]
     most = max((max(line.pods, line.room) for line in shown), default=0) or 1
     left, lane = 170.0, 20.0
@@ -110,7 +110,7 @@ def draw_pods(pods: Sequence[NodePods]) -> str:
 
 
 def draw_alarms(board: Dashboard, zone: tzinfo) -> str:
-    """What fired when: one lane for each rule and what it was about, newest lanes first."""
+    """Draw when alarms fired: one lane for each rule and subject, newest lanes first."""
     lanes: dict[tuple[str, str], list[AlarmSpan]] = defaultdict(list)
     for span in sorted(board.alarms, key=lambda span: span.begin, reverse=True):
         lanes[span.rule, span.subject].append(span)
@@ -135,9 +135,9 @@ def draw_alarms(board: Dashboard, zone: tzinfo) -> str:
                 fill=_LEVELS[span.level],
                 stroke="none",
             )
-            parts.append(svg.element("g", _tooltip(_say_span(span, zone)) + bar))
+            parts.append(svg.element("g", _tooltip(_format_span(span, zone)) + bar))
     if not shown:
-        parts.append(_nothing("nothing has fired"))
+        parts.append(_nothing("no alarm has fired"))
     if len(lanes) > len(shown):
         words = f"… and {len(lanes) - len(shown)} more alarms"
         parts.append(svg.text(MARGIN, 52 + height + 16, words, size=12, colour=svg.MUTED))
@@ -145,7 +145,7 @@ def draw_alarms(board: Dashboard, zone: tzinfo) -> str:
 
 
 def draw_costs(board: Dashboard) -> str:
-    """What the cluster has cost each day, by group."""
+    """Draw the cost of each day by group."""
     days = sorted({cost.day for cost in board.costs})[-MOST_DAYS:]
     groups = sorted({cost.group for cost in board.costs})
     amounts: dict[tuple[date, str], Decimal] = {(c.day, c.group): c.yuan for c in board.costs}
@@ -161,7 +161,7 @@ def draw_costs(board: Dashboard) -> str:
             yuan = amounts.get((day, group), Decimal(0))
             bar = plot.height * float(yuan) / most
             base -= bar
-            words = _tooltip(f"{day}: {group} {say_yuan(yuan)}")
+            words = _tooltip(f"{day}: {group} {format_yuan(yuan)}")
             shape = svg.rectangle(
                 x, base, slot * 0.7, bar, radius=0, fill=_colour(group), stroke="none"
             )
@@ -177,11 +177,11 @@ def draw_costs(board: Dashboard) -> str:
         (
             _colour(group),
             group,
-            say_yuan(total(c for c in board.costs if c.group == group and c.day in sums)),
+            format_yuan(total(c for c in board.costs if c.group == group and c.day in sums)),
         )
         for group in groups
     ]
-    body = "".join(parts) if days else _nothing("nothing has existed yet")
+    body = "".join(parts) if days else _nothing("no cost yet")
     return _card("Cost of each day (yuan)", HEIGHT, _legend(legend) + body)
 
 
@@ -209,13 +209,13 @@ def _legend(entries: Sequence[LegendEntry]) -> str:
 
 
 def _end_of_legend(entries: Sequence[LegendEntry]) -> float:
-    """Where the last of these entries ends."""
+    """The x of the end of the last entry."""
     widths = [22 + svg.width_of(name, 12) + svg.width_of(words, 12) for _, name, words in entries]
     return MARGIN + sum(widths) + _APART * max(len(widths) - 1, 0)
 
 
 def _legend_of(series: Sequence[Series]) -> str:
-    """What each group's line says now, without the unit where that would be too long."""
+    """The current value of each group, without the unit where that would be too long."""
     for with_unit in (True, False):
         entries = [
             (_colour(one.group), one.group or "whole cluster", _last(one, with_unit=with_unit))
@@ -227,16 +227,16 @@ def _legend_of(series: Sequence[Series]) -> str:
 
 
 def _marks(plot: Plot, events: Sequence[ScaleEvent]) -> list[str]:
-    """A mark for each scaling; none where so many would hide what they explain."""
+    """A mark for each scaling; none where they would hide the lines."""
     if len(events) > MOST_MARKS:
         return []
     return [plot.mark(event.time, _MARK) for event in events]
 
 
 def _event_words(plot: Plot, events: Sequence[ScaleEvent]) -> list[str]:
-    """What each scaling changed, where the words do not run into those before.
+    """The change of each scaling, where the text does not overlap the one before.
 
-    Each group has a row of words of its own, because groups begin at the same moment.
+    Each group has its own row, because groups are created at the same moment.
     """
     parts = []
     free: dict[str, float] = {}
@@ -248,7 +248,7 @@ def _event_words(plot: Plot, events: Sequence[ScaleEvent]) -> list[str]:
             continue
         y = plot.y + 12 + 14 * list(free).index(event.group)
         shown = svg.text(x, y, words, size=12, bold=True, colour=_colour(event.group))
-        parts.append(svg.element("g", _tooltip(_say_event(event)) + shown))
+        parts.append(svg.element("g", _tooltip(_format_event(event)) + shown))
         free[event.group] = x + width + 8
     return parts
 
@@ -263,21 +263,21 @@ def _stairs(steps: Sequence[tuple[datetime, int]]) -> list[tuple[datetime, float
 
 
 def _last(series: Series, *, with_unit: bool) -> str:
-    """The youngest average, with least and most where they differ."""
+    """The latest average, with minimum and maximum where they differ."""
     point = next(point for point in reversed(series.points) if point)
-    words = say_number(point.average, series.unit, with_unit=with_unit)
+    words = format_number(point.average, series.unit, with_unit=with_unit)
     if point.minimum == point.maximum:
         return words
-    least = say_number(point.minimum, series.unit, with_unit=False)
-    most = say_number(point.maximum, series.unit, with_unit=False)
+    least = format_number(point.minimum, series.unit, with_unit=False)
+    most = format_number(point.maximum, series.unit, with_unit=False)
     return f"{words} ({least} to {most})"
 
 
-def _say_event(event: ScaleEvent) -> str:
+def _format_event(event: ScaleEvent) -> str:
     return f"{event.group}: {event.change:+d}, then {event.size} machines"
 
 
-def _say_span(span: AlarmSpan, zone: tzinfo) -> str:
+def _format_span(span: AlarmSpan, zone: tzinfo) -> str:
     begin = f"{span.begin.astimezone(zone):%m-%d %H:%M}"
     end = f"{span.end.astimezone(zone):%m-%d %H:%M}" if span.end else "now"
     return f"{span.level}: {span.rule}, {span.subject}, {begin} to {end}"

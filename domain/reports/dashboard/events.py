@@ -1,4 +1,4 @@
-"""What happened: machines that came and went, and alarms from their begin to their end."""
+"""Events of the dashboard: changes of groups' sizes, and alarms from begin to end."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -9,13 +9,13 @@ from domain.reports.dashboard.records import AlarmSpan, ScaleEvent
 from domain.spec.alarms import Level
 
 TOGETHER = timedelta(minutes=3)
-"""Machines of one scaling come and go one after the other."""
+"""Machines of one scaling are created and deleted within this time."""
 
 
 def sizes_of(
     lives: Sequence[Life], since: datetime, until: datetime
 ) -> dict[str, tuple[tuple[datetime, int], ...]]:
-    """How many machines each group had, from `since` on: steps of (moment, size)."""
+    """The sizes of each group from `since` on, as steps of (moment, size)."""
     sizes: dict[str, tuple[tuple[datetime, int], ...]] = {}
     for group in sorted({life.group for life in lives}):
         size = sum(_lived(life, since) for life in lives if life.group == group)
@@ -29,7 +29,7 @@ def sizes_of(
 
 
 def scale_events(lives: Sequence[Life], since: datetime, until: datetime) -> tuple[ScaleEvent, ...]:
-    """Machines that came or went, those of one scaling as one event; oldest first."""
+    """The changes of groups' sizes, those of one scaling as one event; oldest first."""
     events: list[ScaleEvent] = []
     for group in sorted({life.group for life in lives}):
         size = sum(_lived(life, since) for life in lives if life.group == group)
@@ -50,11 +50,11 @@ def scale_events(lives: Sequence[Life], since: datetime, until: datetime) -> tup
 def alarm_spans(
     steps: Iterable[AlarmState], active: Iterable[AlarmState], since: datetime
 ) -> tuple[AlarmSpan, ...]:
-    """When what fired, worst level each, in the order of begins.
+    """The spans in which alarms fired, with their highest level, in the order of begins.
 
     Args:
         steps: phases entered, oldest first.
-        active: what is pending or firing now; it may have begun before the first step.
+        active: alarms that are pending or firing now; they may have begun before the first step.
     """
     open_spans: dict[tuple[str, Subject], AlarmSpan] = {}
     done: list[AlarmSpan] = []
@@ -89,5 +89,5 @@ def _lived(life: Life, moment: datetime) -> bool:
 
 def _changes(lives: Sequence[Life], group: str) -> list[tuple[datetime, int]]:
     mine = [life for life in lives if life.group == group]
-    births = [(life.created_at, 1) for life in mine]
-    return sorted([*births, *((life.ended_at, -1) for life in mine if life.ended_at)])
+    created = [(life.created_at, 1) for life in mine]
+    return sorted([*created, *((life.ended_at, -1) for life in mine if life.ended_at)])

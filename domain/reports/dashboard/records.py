@@ -1,4 +1,4 @@
-"""What the dashboard shows of a cluster over a span of time."""
+"""The data of the dashboard: a cluster over a span of time."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,7 +34,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class ScaleEvent:
-    """Machines came or went; `change` is how many, `size` how many there were afterwards."""
+    """A change of a group's size by `change` machines, to `size`."""
 
     time: datetime
     group: str
@@ -44,7 +44,7 @@ class ScaleEvent:
 
 @dataclass(frozen=True, slots=True)
 class AlarmSpan:
-    """Something fired from `begin` to `end`, which is None while it does; worst level."""
+    """An alarm that fired from `begin` to `end` (None while it fires), with its highest level."""
 
     rule: str
     subject: str
@@ -55,7 +55,7 @@ class AlarmSpan:
 
 @dataclass(frozen=True, slots=True)
 class NodePods:
-    """Workload pods of a node, and its places for them; `room` is 0 where nobody knows."""
+    """Workload pods of a node, and its places for them; `room` is 0 where it is unknown."""
 
     node: str
     group: str
@@ -65,7 +65,12 @@ class NodePods:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """Everything on the page. `since` is the first sample shown, `until` the moment of looking."""
+    """Everything on the page, from `since` to `until`, which is the time of the report.
+
+    Attributes:
+        undelivered: messages without a confirmed delivery.
+        lost: why the database could not be read; empty where it was.
+    """
 
     cluster: str
     zone: str
@@ -77,12 +82,12 @@ class Dashboard:
     events: tuple[ScaleEvent, ...] = ()
     alarms: tuple[AlarmSpan, ...] = ()
     active: tuple[AlarmState, ...] = ()
-    untold: tuple[Delivery, ...] = ()
+    undelivered: tuple[Delivery, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     costs: tuple[DailyCost, ...] = ()
     rate: Rate | None = None
     saving: Saving | None = None
-    lost: str = ""  # why there is no more to show, such as a database that does not answer
+    lost: str = ""
 
     @property
     def machines(self) -> int:

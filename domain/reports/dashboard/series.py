@@ -1,4 +1,4 @@
-"""Samples as lines: one metric of one group, put together in slices of time."""
+"""Samples as lines: one metric of one group, aggregated in slices of time."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,13 +13,13 @@ from domain.reports.dashboard.records import NodePods, Point, Series
 from domain.spec.metrics import BUILT_IN, PODS
 
 SLICES = 96
-"""Points of a line at most: a quarter of an hour each over a day."""
+"""Largest number of points in a line: a quarter of an hour each over a day."""
 
 FINEST = timedelta(minutes=1)
-"""No slice is shorter: that is how often `monitor` measures."""
+"""The shortest slice, which is the interval of `monitor`."""
 
 BREAK = 2.0
-"""A line breaks where samples stay away for so many times their usual distance."""
+"""A line breaks where samples are missing for this many times their usual interval."""
 
 LEAST = timedelta(minutes=10)
 """A shorter span would only show noise."""
@@ -47,9 +47,9 @@ Slices = list[tuple[datetime, Sequence[WindowStatistics]]]
 def read_series(
     reader: SampleReader, cluster: str, custom: Sequence[str], since: datetime, until: datetime
 ) -> tuple[datetime, tuple[Series, ...]]:
-    """Read the lines of a span, and where it really begins: at its first sample.
+    """Read the lines of a span. Returns: the time of the first sample, and the lines.
 
-    The database adds up, slice by slice, so the size of the answer does not grow with the cluster.
+    The database aggregates each slice, so the size of the answer does not grow with the cluster.
 
     Args:
         custom: names of the custom monitors.
@@ -64,7 +64,7 @@ def read_series(
 
 
 def read_pods(reader: SampleReader, inventory: Inventory, until: datetime) -> tuple[NodePods, ...]:
-    """How full each node that is there is now, the fullest first."""
+    """The workload pods and places of each existing node, the fullest first."""
     window = Window(inventory.name, until - RECENT, until + timedelta(seconds=1), (PODS, ROOM))
     values: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     for sample in of_living_machines(inventory, reader.latest(window)):
@@ -116,9 +116,9 @@ def _point(middle: datetime, seen: WindowStatistics | None) -> Point | None:
 
 
 def _bridged(points: list[Point | None]) -> Iterator[Point | None]:
-    """Points with breaks only where samples are really missing.
+    """Points, with breaks only where samples are missing.
 
-    The cloud is asked every five minutes, scripts each minute: slices between two samples of a
+    The cloud is read every five minutes, scripts each minute: slices between two samples of a
     metric are no gap.
     """
     places = [place for place, point in enumerate(points) if point]

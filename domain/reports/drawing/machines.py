@@ -46,7 +46,7 @@ def draw_networks(views: Sequence[MachineView], vxnets: Sequence[str], width: fl
 
 
 def _find_network(address: str, networks: Mapping[str, IPv4Network]) -> str:
-    """The CIDR that holds an address; empty where none does, or there is no address yet."""
+    """The CIDR that contains an address; empty where none does, or without an address."""
     try:
         wanted = IPv4Address(address)
     except ValueError:
@@ -95,7 +95,7 @@ def _group(name: str, views: Sequence[MachineView], width: float, most: int) -> 
 
 
 def _card(view: MachineView, width: float) -> str:
-    """Name, address, type and state of one machine, and how full its node is."""
+    """Name, address, type and state of one machine, and the pods of its node."""
     sign, colour = _SIGNS[view.state]
     machine = view.machine
     room = width - 24

@@ -1,4 +1,4 @@
-"""A plot over time: where moments and numbers lie, its axes, and lines in it."""
+"""A plot over time: the positions of moments and numbers, axes and lines."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _BYTES = ("", "k", "M", "G", "T")
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A rectangle of the page with a time axis below and numbers at its left.
+    """A rectangle of the page with a time axis below and a number axis at its left.
 
     `least` and `most` are the numbers at its lower and upper edge.
     """
@@ -36,12 +36,12 @@ class Plot:
     most: float = 1.0
 
     def at(self, moment: datetime) -> float:
-        """Where a moment lies; what is outside lies on the edge."""
+        """The x of a moment; moments outside are on the edge."""
         share = (moment - self.since) / max(self.until - self.since, timedelta(seconds=1))
         return self.x + self.width * min(max(share, 0.0), 1.0)
 
     def level(self, value: float) -> float:
-        """Where a number lies."""
+        """The y of a number."""
         share = (value - self.least) / ((self.most - self.least) or 1.0)
         return self.y + self.height * (1 - min(max(share, 0.0), 1.0))
 
@@ -70,7 +70,7 @@ class Plot:
         parts = []
         for value in (number * step for number in range(first, last + 1)):
             y = self.level(value)
-            words = say_number(value, unit, with_unit=False)
+            words = format_number(value, unit, with_unit=False)
             parts.append(svg.line(self.x, y, self.x + self.width, y, colour=GRID))
             parts.append(
                 svg.text(self.x - 8, y + 4, words, size=11, colour=svg.MUTED, anchor="end")
@@ -80,7 +80,7 @@ class Plot:
     def line(
         self, points: Iterable[tuple[datetime, float] | None], colour: str, width: float = 2
     ) -> str:
-        """A line through points, broken at each None; a lonely point is a dot."""
+        """A line through points, broken at each None; a single point is a dot."""
         parts = []
         for run in _runs(points):
             places = [(self.at(moment), self.level(value)) for moment, value in run]
@@ -114,7 +114,7 @@ class Plot:
         return "".join(parts)
 
     def mark(self, moment: datetime, colour: str) -> str:
-        """A dashed upright line."""
+        """A dashed vertical line."""
         x = self.at(moment)
         return svg.element(
             "line",
@@ -136,14 +136,14 @@ def round_up(value: float) -> float:
 
 
 def number_step(span: float) -> float:
-    """The distance of level lines: 1, 2 or 5 times a power of ten, four to five of them."""
+    """The distance of level lines, 1, 2 or 5 times a power of ten, so that there are about four."""
     raw = max(span, 1e-9) / 4
     decade = 10.0 ** floor(log10(raw))
     return next(decade * factor for factor in (1, 2, 5, 10) if decade * factor >= raw * (1 - 1e-9))
 
 
 def time_ticks(since: datetime, until: datetime, zone: tzinfo) -> list[datetime]:
-    """Round clock times inside a span, in the zone, at most `MOST_TIME_TICKS` and one."""
+    """Round clock times of the zone inside a span, at most `MOST_TIME_TICKS` + 1."""
     minutes = (until - since) / timedelta(minutes=1)
     step = next(
         (tick for tick in _TIME_TICKS if minutes / tick <= MOST_TIME_TICKS),
@@ -160,8 +160,8 @@ def time_ticks(since: datetime, until: datetime, zone: tzinfo) -> list[datetime]
     return ticks
 
 
-def say_number(value: float, unit: str, *, with_unit: bool = True) -> str:
-    """Say a measured number shortly: `12.5 %`, `3.2 MB/s`, `31 pods`."""
+def format_number(value: float, unit: str, *, with_unit: bool = True) -> str:
+    """Format a measured number with three digits: `12.5 %`, `3.2 MB/s`, `31 pods`."""
     prefix = ""
     if unit == "B/s":
         size = 0

@@ -1,7 +1,7 @@
-"""The few SVG elements that our drawings are made of; every text and attribute is escaped here.
+"""The SVG elements of our drawings. Every text and attribute is escaped here.
 
-Lengths are SVG user units, which are pixels where the picture is shown at its own size. Fonts are
-the reader's own, so widths of text are estimated, on the generous side.
+Lengths are SVG user units, which are pixels where the picture is shown at its own size. The font
+depends on the viewer, so widths of text are estimated, rather too large.
 """
 
 import re
@@ -36,7 +36,7 @@ class Block:
 
 
 def stack(blocks: Iterable[Block], gap: float) -> Block:
-    """Put blocks below each other; no blocks have no height."""
+    """Put blocks below each other; without blocks the height is 0."""
     parts: list[str] = []
     y = 0.0
     for block in blocks:
@@ -116,7 +116,7 @@ def line(x1: float, y1: float, x2: float, y2: float, *, colour: str = LINE) -> s
 
 
 def arrow(x1: float, y1: float, x2: float, y2: float, *, colour: str = MUTED) -> str:
-    """A straight arrow, level or upright; its head ends at the second point."""
+    """A horizontal or vertical arrow; its head ends at the second point."""
     if y1 == y2:
         head = f"{_value(x2)},{_value(y2)} {_value(x2 - 9)},{_value(y2 - 5)}"
         points = f"{head} {_value(x2 - 9)},{_value(y2 + 5)}"
@@ -129,7 +129,7 @@ def arrow(x1: float, y1: float, x2: float, y2: float, *, colour: str = MUTED) ->
 
 
 def check(x: float, y: float, colour: str = GREEN) -> str:
-    """A disc with a tick, 14 wide, with its centre at the point; drawn, as fonts lack signs."""
+    """A disc with a tick, 14 wide, centred at the point; drawn, because fonts may lack the sign."""
     return _disc(x, y, colour) + _stroke(f"M{x - 3.4:g} {y + 0.2:g}l2.4 2.5l4.4 -5.2")
 
 
@@ -160,12 +160,12 @@ def hollow(x: float, y: float, colour: str = GREY) -> str:
 
 
 def width_of(words: str, size: float) -> float:
-    """Estimate how wide words become in an unknown sans-serif font, rather too wide."""
+    """Estimate the width of words in an unknown sans-serif font, rather too large."""
     return size * sum(_advance(character) for character in words)
 
 
 def fit(words: str, room: float, size: float) -> str:
-    """Cut words that are too wide for the room, and say so with an ellipsis."""
+    """Cut words that are too wide for the room, and end them with an ellipsis."""
     if width_of(words, size) <= room:
         return words
     left = room - width_of("…", size)

@@ -1,10 +1,10 @@
-"""The time line of a run: which step ran when, and for how long."""
+"""The time line of a run: begin and duration of each step."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil, floor, log10
 
-from domain.kernel.durations import say_seconds
+from domain.kernel.durations import format_seconds
 from domain.reports.cluster import Step, Timeline
 from domain.reports.drawing import svg
 from domain.reports.drawing.svg import Block, stack
@@ -25,7 +25,7 @@ _ROUND_TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 1
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """Where a moment lies on the page."""
+    """The positions of moments on the page."""
 
     start: datetime
     seconds: float
@@ -37,7 +37,7 @@ class _Scale:
 def draw_timeline(timeline: Timeline) -> str:
     """Draw the steps as bars, one lane each in the order of their start, as an SVG document.
 
-    Of more than `MOST_LANES` steps the shortest that went well are counted instead of drawn.
+    Of more than `MOST_LANES` steps the shortest successful ones are counted instead of drawn.
     """
     steps = _choose_lanes(timeline)
     left_out = len(timeline.steps) - len(steps)
@@ -75,8 +75,8 @@ def choose_tick(seconds: float) -> float:
 def _choose_lanes(timeline: Timeline) -> list[Step]:
     if len(timeline.steps) <= MOST_LANES:
         return sorted(timeline.steps, key=lambda step: step.started)
-    telling = sorted(timeline.steps, key=lambda step: (not step.failed, -_seconds(step)))
-    return sorted(telling[:MOST_LANES], key=lambda step: step.started)
+    ranked = sorted(timeline.steps, key=lambda step: (not step.failed, -_seconds(step)))
+    return sorted(ranked[:MOST_LANES], key=lambda step: step.started)
 
 
 def _seconds(step: Step) -> float:
@@ -84,7 +84,7 @@ def _seconds(step: Step) -> float:
 
 
 def _title(timeline: Timeline) -> str:
-    return f"{timeline.title}: {say_seconds(timeline.seconds)}"
+    return f"{timeline.title}: {format_seconds(timeline.seconds)}"
 
 
 def _heading(timeline: Timeline) -> str:
@@ -93,7 +93,7 @@ def _heading(timeline: Timeline) -> str:
     words = "1 step" if count == 1 else f"{count} steps"
     busy = sum(_seconds(step) for step in timeline.steps)
     if count > 1:
-        words += f", {say_seconds(busy)} of work"
+        words += f", {format_seconds(busy)} of work"
     heading = svg.text(MARGIN, 38, _title(timeline), size=20, bold=True, room=WIDTH - 2 * MARGIN)
     heading += svg.text(MARGIN, 60, words, colour=svg.MUTED)
     if failed:
@@ -155,7 +155,7 @@ def _bar(x: float, width: float, failed: bool) -> str:
 
 def _bar_words(step: Step, x: float, width: float) -> str:
     """Duration and outcome, after the bar, else before it, else on it."""
-    words = say_seconds(_seconds(step))
+    words = format_seconds(_seconds(step))
     if step.outcome:
         words += f" · {step.outcome}"
     after = _PLOT_X + _PLOT - (x + width) - 6

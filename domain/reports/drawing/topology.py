@@ -1,4 +1,4 @@
-"""The way from the internet to the machines of a cluster, as a picture."""
+"""The path from the internet to the machines of a cluster, as a picture."""
 
 from urllib.parse import urlsplit
 
@@ -24,8 +24,8 @@ _MIDDLE_HEIGHT = 104.0
 def draw_topology(report: ClusterReport) -> str:
     """Draw internet, public address, router, load balancer and machines as an SVG document.
 
-    What does not exist (yet) is drawn with a dashed frame and says so, so that a report of half
-    a cluster is still a picture.
+    A missing part is drawn as a dashed frame with its name, so that an incomplete cluster has a
+    picture too.
     """
     views = match_machines(report)
     middle_y = 88 + _DOOR_HEIGHT + 40
@@ -48,7 +48,7 @@ def draw_topology(report: ClusterReport) -> str:
 
 
 def find_port(url: str) -> int | None:
-    """The port of a URL, or None where it names none that could be one."""
+    """The port of a URL, or None where it names no valid one."""
     try:
         return urlsplit(url).port
     except ValueError:
@@ -63,7 +63,7 @@ def _heading(report: ClusterReport, summary: str) -> str:
 
 
 def _entrance(report: ClusterReport) -> str:
-    """The internet, and the public address with what it publishes."""
+    """The internet, and the public address with its published ports."""
     middle = _DOOR_HEIGHT / 2
     internet = svg.rectangle(
         MARGIN, middle - 24, 132, 48, radius=24, fill="#e8effc", stroke=svg.BLUE
@@ -79,7 +79,7 @@ def _entrance(report: ClusterReport) -> str:
 
 
 def _published(report: ClusterReport) -> str:
-    """One chip for each published port: what answers there, and whether it does."""
+    """One chip for each published port: its service, and whether it is ready."""
     chips: list[str] = []
     x = 0.0
     for name, endpoint in (("API", report.api), ("UI", report.ui)):
@@ -157,7 +157,7 @@ def _balancer(report: ClusterReport) -> str:
 
 
 def _ways_down(report: ClusterReport) -> str:
-    """The arrows from router and balancer to the machines, where there are any."""
+    """The arrows from router and balancer to the machines, if any exist."""
     if not report.machines:
         return ""
     parts = []
@@ -204,7 +204,7 @@ def _missing(x: float, width: float, height: float, words: str) -> str:
 
 
 def _footnote(report: ClusterReport) -> Block:
-    """Nodes that no machine of ours stands behind: they would otherwise not be drawn at all."""
+    """Nodes without a machine of ours, which no network box shows."""
     lone = find_lone_nodes(report)
     if not lone:
         return Block("", 0)

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from domain.observe.alarms.report import AlarmReport, say_alarms, say_undelivered
+from domain.observe.alarms.report import AlarmReport, format_alarms, format_undelivered
 from domain.observe.alarms.states import Phase
 from domain.observe.metrics.records import Gap
 from domain.observe.metrics.report import MachineMetrics, MetricsReport
@@ -144,7 +144,7 @@ def _alarms(report: AlarmReport) -> list[Text]:
     """How the alarms stand, then the weightiest of them by name, and who could not be told."""
     firing = any(state.phase is Phase.FIRING for state in report.active)
     style = "bold red" if firing or report.blind else "yellow" if report.active else "green"
-    lines = [Text.assemble("alarms: ", (to_line(say_alarms(report)), style))]
+    lines = [Text.assemble("alarms: ", (to_line(format_alarms(report)), style))]
     for state in report.active[:MOST_ALARMS]:
         place = state.subject.machine or state.subject.group or "the cluster"
         value = "" if state.value is None else f", {state.value:.4g}"
@@ -153,7 +153,7 @@ def _alarms(report: AlarmReport) -> list[Text]:
         lines.append(Text(to_line(words), "red" if state.level is Level.ERROR else "yellow"))
     if len(report.active) > MOST_ALARMS:
         lines.append(Text(f"  … and {len(report.active) - MOST_ALARMS} more alarms", "yellow"))
-    lines += [Text(f"✗ {to_line(words)}", "red") for words in say_undelivered(report)]
+    lines += [Text(f"✗ {to_line(words)}", "red") for words in format_undelivered(report)]
     return lines
 
 

@@ -13,7 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from domain.kernel.durations import say_seconds
+from domain.kernel.durations import format_seconds
 from domain.reports.cluster import Timeline
 from flows._cli.terminal.console import last_line, open_console, to_line
 from tasks.steps import Recorder
@@ -35,7 +35,7 @@ class _Running:
     @property
     def elapsed(self) -> str:
         seconds = int(time.monotonic() - self.began)
-        return f"{seconds} s" if seconds < 10 else say_seconds(seconds)
+        return f"{seconds} s" if seconds < 10 else format_seconds(seconds)
 
 
 class Steps:
@@ -126,7 +126,7 @@ class Steps:
             self._spoke = time.monotonic()
 
     def _print_line(self, sign: Text, name: str, outcome: Text, seconds: float) -> None:
-        took = say_seconds(seconds)
+        took = format_seconds(seconds)
         if not self._console.is_interactive:
             line = f"{sign} {name:<{NAME_WIDTH}}  {outcome.plain:<{OUTCOME_WIDTH}}  {took:>12}"
             self._console.print(Text(line), soft_wrap=True)

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.cloud.plan import Action, Plan, PlanItem
-from domain.kernel.money import say_plan_cost, say_rate
+from domain.kernel.money import format_plan_cost, format_rate
 from domain.reports.cluster import ClusterReport, Endpoint
 from domain.reports.machines import (
     MachineState,
@@ -53,7 +53,7 @@ def show_plan(plan: Plan, console: Console | None = None) -> None:
         console.print(Padding(table, (0, 0, 1, 2), expand=False))
     console.print(Text(summarise(plan)))
     if plan.cost:
-        console.print(Text(say_plan_cost(plan.cost)))
+        console.print(Text(format_plan_cost(plan.cost)))
 
 
 def summarise(plan: Plan) -> str:
@@ -88,7 +88,7 @@ def show_report(
         console.print(Text(f"  Nodes without a machine: {names}", "yellow"))
     console.print(Text(f"  {tally(views) or 'no machine'}"))
     if report.cost:
-        console.print(Text(f"  It costs {say_rate(report.cost)}"))
+        console.print(Text(f"  It costs {format_rate(report.cost)}"))
     if next_commands:
         console.print(Text("\nNext, try", "bold"))
     for command in next_commands:

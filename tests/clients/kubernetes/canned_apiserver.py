@@ -1,4 +1,4 @@
-"""A real HTTPS server on loopback that asks for client certificates and gives canned answers."""
+"""A real HTTPS server on loopback that requires client certificates and gives canned answers."""
 
 import json
 import ssl
@@ -35,7 +35,7 @@ class Answer:
 
 
 class Apiserver(ThreadingHTTPServer):
-    """Answers by method and path, each answer once until the last; remembers what it was asked."""
+    """Answers by method and path, each answer once until the last; records the requests."""
 
     daemon_threads = True
 

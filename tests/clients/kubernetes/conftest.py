@@ -1,4 +1,4 @@
-"""One canned API server a test, and a client that it knows."""
+"""One canned API server per test, and a client that it accepts."""
 
 import threading
 from collections.abc import Iterator

@@ -206,7 +206,7 @@ def running(cluster: ClusterClient, count: int) -> Callable[[], bool]:
     return holds
 
 
-def test_the_server_says_what_it_is(cluster: ClusterClient) -> None:
+def test_server_version_is_read(cluster: ClusterClient) -> None:
     assert cluster.is_ready()
     assert cluster.read_version() == "v1.36.4"
 
@@ -275,7 +275,7 @@ def test_a_budget_holds_a_pod_until_it_is_gone(cluster: ClusterClient) -> None:
     cluster.delete("PodDisruptionBudget", "nginx")
     assert cluster.evict(pod)
     eventually(lambda: pod.uid not in {p.uid for p in cluster.list_pods(selector="app=nginx")})
-    assert cluster.evict(pod)  # gone already
+    assert cluster.evict(pod)  # deleted already
 
 
 def test_labels_and_cordons_show_on_the_node(cluster: ClusterClient) -> None:
@@ -309,7 +309,7 @@ def test_objects_are_written_once_and_read_back(cluster: ClusterClient, manifest
     assert cluster.read(manifest["kind"], "kept", "kube-system") is None
 
 
-def test_a_token_lets_its_account_in(cluster: ClusterClient) -> None:
+def test_token_authenticates_its_account(cluster: ClusterClient) -> None:
     account = {"name": "viewer", "namespace": "kube-system"}
     cluster.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
     assert cluster.create_token("kube-system", "viewer", 3600).count(".") == 2

@@ -41,20 +41,20 @@ def make_answer(status: int, body: Any = None, **headers: str) -> Answer:
     return Answer(status, body or {}, headers=named)
 
 
-def test_what_is_absent_is_created(apiserver: Apiserver, cluster: ClusterClient) -> None:
+def test_absent_object_is_created(apiserver: Apiserver, cluster: ClusterClient) -> None:
     apiserver.answer("POST", RCS, make_answer(201))
     assert cluster.apply(RC)
     (change,) = apiserver.changes
     assert change.body == RC
 
 
-def test_what_is_there_is_left_alone(apiserver: Apiserver, cluster: ClusterClient) -> None:
+def test_equal_object_is_not_changed(apiserver: Apiserver, cluster: ClusterClient) -> None:
     apiserver.recorded("GET", RCS + "/nginx", "replicationcontroller")
     assert not cluster.apply(RC)
     assert apiserver.changes == []
 
 
-def test_what_differs_is_merged(apiserver: Apiserver, cluster: ClusterClient) -> None:
+def test_different_object_is_merged(apiserver: Apiserver, cluster: ClusterClient) -> None:
     apiserver.recorded("GET", RCS + "/nginx", "replicationcontroller")
     apiserver.answer("PATCH", RCS + "/nginx", make_answer(200))
     wanted = json.loads(json.dumps(RC))
@@ -65,7 +65,7 @@ def test_what_differs_is_merged(apiserver: Apiserver, cluster: ClusterClient) ->
     assert change.body == wanted
 
 
-def test_what_somebody_else_creates_meanwhile_is_compared(
+def test_object_that_another_client_creates_meanwhile_is_compared(
     apiserver: Apiserver, cluster: ClusterClient
 ) -> None:
     apiserver.recorded("GET", RCS + "/nginx", "pod-not-found", "replicationcontroller")
@@ -73,7 +73,7 @@ def test_what_somebody_else_creates_meanwhile_is_compared(
     assert not cluster.apply(RC)
 
 
-def test_what_is_being_deleted_is_worth_another_try(
+def test_object_that_is_being_deleted_is_a_temporary_error(
     apiserver: Apiserver, cluster: ClusterClient
 ) -> None:
     leaving = {"metadata": {"name": "nginx", "deletionTimestamp": "2026-11-23T03:05:15Z"}}
@@ -82,7 +82,9 @@ def test_what_is_being_deleted_is_worth_another_try(
         cluster.apply(RC)
 
 
-def test_a_manifest_that_is_refused_says_why(apiserver: Apiserver, cluster: ClusterClient) -> None:
+def test_refused_manifest_is_an_error_with_the_reason(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
     apiserver.recorded("POST", RCS, "invalid-pod")
     with pytest.raises(ApiRejected, match="is invalid") as caught:
         cluster.apply(RC)
@@ -105,7 +107,7 @@ def test_an_unknown_kind_is_named(cluster: ClusterClient) -> None:
         ("ClusterRoleBinding", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/x"),
     ],
 )
-def test_kinds_are_found_where_the_api_keeps_them(
+def test_kinds_have_the_paths_of_the_api(
     apiserver: Apiserver, cluster: ClusterClient, kind: str, path: str
 ) -> None:
     cluster.read(kind, "x", "ns")
@@ -122,7 +124,7 @@ def test_the_text_of_a_secret_is_compared_as_data(
     assert not cluster.apply(wanted)
 
 
-def test_normalising_leaves_the_callers_manifest_alone() -> None:
+def test_normalising_does_not_change_the_given_manifest() -> None:
     manifest = {"kind": "Secret", "stringData": {"a": "b"}}
     normalised(manifest)
     assert manifest == {"kind": "Secret", "stringData": {"a": "b"}}
@@ -146,7 +148,7 @@ def test_normalising_leaves_the_callers_manifest_alone() -> None:
         pytest.param({"a": "text"}, {"a": {"b": 1}}, False, id="another-shape"),
     ],
 )
-def test_only_what_is_mentioned_is_compared(live: Any, wanted: Any, same: bool) -> None:
+def test_only_fields_of_the_manifest_are_compared(live: Any, wanted: Any, same: bool) -> None:
     assert covers(live, wanted) is same
 
 
@@ -158,12 +160,14 @@ DOCUMENTS = st.recursive(
 
 
 @given(DOCUMENTS)
-@settings(deadline=None)  # a busy machine is no failure
+@settings(deadline=None)  # a slow machine is not a failure
 def test_every_document_covers_itself(document: Any) -> None:
     assert covers(document, document)
 
 
-def test_deleting_says_whether_it_was_there(apiserver: Apiserver, cluster: ClusterClient) -> None:
+def test_delete_returns_whether_the_object_existed(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
     base = "/api/v1/namespaces/kube-system/configmaps/"
     apiserver.recorded("DELETE", base + "here", "configmap-deleted")
     assert cluster.delete("ConfigMap", "here", "kube-system")
@@ -181,7 +185,7 @@ def test_deleting_says_whether_it_was_there(apiserver: Apiserver, cluster: Clust
     ],
     ids=["cordon", "cordoned-already", "uncordon", "schedulable-already"],
 )
-def test_a_node_is_cordoned_only_when_it_is_not_so_already(
+def test_cordoned_node_is_not_cordoned_again(
     apiserver: Apiserver, cluster: ClusterClient, spec: Any, schedulable: bool, sent: Any
 ) -> None:
     apiserver.answer("GET", "/api/v1/nodes/n", make_answer(200, {"spec": spec}))
@@ -207,7 +211,7 @@ def test_exactly_this_pod_is_evicted(apiserver: Apiserver, cluster: ClusterClien
     assert apiserver.changes[0].body["deleteOptions"] == {"preconditions": {"uid": "uid-1"}}
 
 
-def test_a_disruption_budget_says_not_now(apiserver: Apiserver, cluster: ClusterClient) -> None:
+def test_disruption_budget_delays_an_eviction(apiserver: Apiserver, cluster: ClusterClient) -> None:
     apiserver.recorded("POST", EVICTION, "evict-forbidden")
     assert not cluster.evict(POD)
 
@@ -223,14 +227,14 @@ def test_a_busy_server_is_not_a_disruption_budget(
 
 
 @pytest.mark.parametrize("status", [404, 409], ids=["gone", "namesake"])
-def test_a_pod_that_is_gone_needs_no_eviction(
+def test_eviction_of_a_deleted_pod_succeeds(
     apiserver: Apiserver, cluster: ClusterClient, status: int
 ) -> None:
     apiserver.answer("POST", EVICTION, make_answer(status))
     assert cluster.evict(POD)
 
 
-def test_a_pod_under_two_budgets_is_not_tried_for_ever(
+def test_pod_under_two_budgets_is_a_final_error(
     apiserver: Apiserver, cluster: ClusterClient
 ) -> None:
     message = "This pod has more than one PodDisruptionBudget, which is not supported."
@@ -239,7 +243,7 @@ def test_a_pod_under_two_budgets_is_not_tried_for_ever(
         cluster.evict(POD)
 
 
-def test_a_token_is_made_for_an_account(apiserver: Apiserver, cluster: ClusterClient) -> None:
+def test_token_of_an_account_is_created(apiserver: Apiserver, cluster: ClusterClient) -> None:
     path = "/api/v1/namespaces/kube-system/serviceaccounts/viewer/token"
     apiserver.answer("POST", path, make_answer(201, {"status": {"token": "t0ken"}}))
     assert cluster.create_token("kube-system", "viewer", 28800) == "t0ken"
@@ -270,7 +274,7 @@ def test_an_account_that_is_absent_is_not_found(cluster: ClusterClient) -> None:
         pytest.param({"flag": True}, {"flag": None}, False, id="what must go is there"),
     ],
 )
-def test_what_is_there_covers_what_is_wanted(
+def test_live_object_covers_the_wanted_fields(
     live: dict[str, object], wanted: dict[str, object], covered: bool
 ) -> None:
     assert covers(live, wanted) is covered

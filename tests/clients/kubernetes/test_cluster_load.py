@@ -12,8 +12,8 @@ MIB = 2**20
 
 
 def container(cpu: str = "", memory: str = "", **more: Any) -> dict[str, Any]:
-    asked = {name: value for name, value in (("cpu", cpu), ("memory", memory)) if value}
-    return {"name": "c", "resources": {"requests": asked} if asked else {}, **more}
+    requests = {name: value for name, value in (("cpu", cpu), ("memory", memory)) if value}
+    return {"name": "c", "resources": {"requests": requests} if requests else {}, **more}
 
 
 def pod(node: str = "n1", phase: str = "Running", **spec: Any) -> dict[str, Any]:
@@ -29,11 +29,11 @@ def pod(node: str = "n1", phase: str = "Running", **spec: Any) -> dict[str, Any]
     ("spec", "cpu"),
     [
         pytest.param({"containers": [container("100m"), container("0.2")]}, 0.3, id="a sum"),
-        pytest.param({"containers": [container()]}, 0.0, id="nothing asked"),
+        pytest.param({"containers": [container()]}, 0.0, id="no requests"),
         pytest.param(
             {"containers": [container("100m")], "initContainers": [container("1")]},
             1.0,
-            id="an init container that asks for more",
+            id="an init container that requests more",
         ),
         pytest.param(
             {
@@ -59,7 +59,7 @@ def pod(node: str = "n1", phase: str = "Running", **spec: Any) -> dict[str, Any]
         pytest.param(
             {"containers": [container("100m")], "resources": {"requests": {"cpu": "2"}}},
             2.0,
-            id="said for the whole pod",
+            id="given for the whole pod",
         ),
     ],
 )
@@ -68,7 +68,7 @@ def test_a_pod_requests_what_the_scheduler_counts(spec: dict[str, Any], cpu: flo
     assert found["n1"].cpu == pytest.approx(cpu)
 
 
-def test_pods_without_a_node_or_finished_ones_take_up_nothing() -> None:
+def test_pods_without_a_node_and_finished_ones_request_nothing() -> None:
     asking: dict[str, Any] = {"containers": [container("1", "64Mi")]}
     pods = [pod(**asking), pod(node="", **asking), pod(phase="Succeeded", **asking)]
     assert add_requests(pods) == {"n1": Requests(1.0, 64.0 * MIB)}
@@ -110,7 +110,7 @@ def test_pods_and_their_containers_are_counted_by_node() -> None:
     assert (first.conditions, second.conditions) == ({"Ready": True}, {"Ready": None})
 
 
-def test_a_node_whose_pods_ask_for_nothing_is_not_unknown() -> None:
+def test_requests_of_a_node_without_requests_are_zero() -> None:
     load = load_from(table(), [node("n1")], [], {})
     assert load.nodes[0].requested == Requests()
 
@@ -147,7 +147,7 @@ def waiting(reason: str = "", **changes: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_only_pods_that_the_cluster_could_help_count_as_waiting(
+def test_only_pods_that_wait_for_room_count_as_waiting(
     one: dict[str, Any], counts: tuple[int, int]
 ) -> None:
     load = load_from(table(), [], [one], None)

@@ -25,7 +25,7 @@ def test_nodes_come_as_records(apiserver: Apiserver, cluster: ClusterClient) -> 
     assert first.labels["kubernetes.io/os"] == "linux"
 
 
-def test_a_node_that_has_just_registered_is_no_trouble(
+def test_node_that_has_just_registered_is_read(
     apiserver: Apiserver, cluster: ClusterClient
 ) -> None:
     item = {"metadata": {"name": "new"}, "spec": {"unschedulable": True}}
@@ -62,7 +62,7 @@ def test_pods_come_as_records(apiserver: Apiserver, cluster: ClusterClient) -> N
     assert query["fieldSelector"] == f"spec.nodeName={NODE}"
 
 
-def test_a_mirror_pod_and_a_daemon_sets_pod_are_no_workload(
+def test_mirror_pods_and_daemon_set_pods_are_not_workload(
     apiserver: Apiserver, cluster: ClusterClient
 ) -> None:
     mirror: Any = json.loads(json.dumps(POD))
@@ -90,7 +90,7 @@ def test_a_list_that_expired_between_pages_can_be_read_again(
 ) -> None:
     expired = Answer(410, {"kind": "Status", "reason": "Expired", "message": "too old"})
     apiserver.answer("GET", "/api/v1/pods", make_list([POD], "t1"), expired)
-    with pytest.raises(TemporaryError, match="read again"):
+    with pytest.raises(TemporaryError, match="expired while it was read"):
         cluster.list_pods()
 
 
@@ -128,7 +128,7 @@ def test_an_empty_cluster_has_a_table_without_rows() -> None:
     assert count_by_node({"kind": "Table", "columnDefinitions": columns, "rows": None}) == {}
 
 
-def test_a_server_that_gives_no_table_is_not_counted_as_empty() -> None:
+def test_server_without_tables_is_an_error_and_not_an_empty_cluster() -> None:
     with pytest.raises(ApiRejected, match="Table"):
         count_by_node({"kind": "PodList", "items": []})
 
@@ -159,7 +159,7 @@ def test_a_page_is_fetched_through_the_service_proxy(
     assert apiserver.requests[1].query == {"v": "1"}
 
 
-def test_a_service_without_pods_is_worth_another_try(
+def test_service_without_pods_is_a_temporary_error(
     apiserver: Apiserver, cluster: ClusterClient
 ) -> None:
     status = {"kind": "Status", "message": 'no endpoints available for service "web"'}

@@ -58,28 +58,28 @@ def read(
 
 
 def test_nodes_come_with_their_pods(apiserver: Apiserver, cluster: ClusterClient) -> None:
-    sight = read(apiserver, cluster, [make_node()], [make_pod(node="n"), make_pod("q", "other")])
-    (node,) = sight.nodes
+    state = read(apiserver, cluster, [make_node()], [make_pod(node="n"), make_pod("q", "other")])
+    (node,) = state.nodes
     assert (node.group, node.ready, node.schedulable, node.places) == ("k8s-node", True, False, 42)
     assert node.allocatable == Resources(1900, 3 * GIB, (("nvidia.com/gpu", 1),))
-    assert node.taints == (Taint("db", "", "NoExecute"),)  # a cordon is told once
+    assert node.taints == (Taint("db", "", "NoExecute"),)  # a cordon is not repeated as a taint
     (pod,) = node.pods
     assert (pod.title, pod.owner, pod.requests) == ("shop/p", "ReplicaSet", Resources(250, GIB))
-    assert sight.pending == ()
+    assert state.pending == ()
 
 
-def test_pods_wait_only_when_the_scheduler_found_no_place(
+def test_pods_are_pending_only_when_marked_unschedulable(
     apiserver: Apiserver, cluster: ClusterClient
 ) -> None:
     young = make_pod("young") | {"status": {"phase": "Pending"}}
     gated = make_pod("gated", schedulingGates=[{"name": "later"}])
     daemon = make_pod("daemon")
     daemon["metadata"]["ownerReferences"][0]["kind"] = "DaemonSet"
-    sight = read(apiserver, cluster, [], [make_pod("waits"), young, gated, daemon])
-    assert [pod.name for pod in sight.pending] == ["waits"]
+    state = read(apiserver, cluster, [], [make_pod("waits"), young, gated, daemon])
+    assert [pod.name for pod in state.pending] == ["waits"]
 
 
-def test_what_a_pod_asks_of_its_node_is_read(apiserver: Apiserver, cluster: ClusterClient) -> None:
+def test_placement_of_a_pod_is_read(apiserver: Apiserver, cluster: ClusterClient) -> None:
     term = {"matchExpressions": [{"key": "disk", "operator": "Exists"}]}
     required = "requiredDuringSchedulingIgnoredDuringExecution"
     apart = {"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "db"}}}
@@ -102,7 +102,7 @@ def test_what_a_pod_asks_of_its_node_is_read(apiserver: Apiserver, cluster: Clus
     assert placement.host_ports == ("TCP/8080",)
 
 
-def test_terms_of_affinity_mean_what_the_scheduler_takes_them_for(
+def test_terms_of_affinity_are_read_as_the_scheduler_does(
     apiserver: Apiserver, cluster: ClusterClient
 ) -> None:
     required = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -125,9 +125,7 @@ def test_terms_of_affinity_mean_what_the_scheduler_takes_them_for(
     assert apart.means("another", own="default")
 
 
-def test_how_evenly_a_pod_must_be_spread_is_read(
-    apiserver: Apiserver, cluster: ClusterClient
-) -> None:
+def test_spread_constraints_are_read(apiserver: Apiserver, cluster: ClusterClient) -> None:
     selector = {"matchLabels": {"app": "web"}}
     hard = {"maxSkew": 2, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
     choosy = {"minDomains": 3, "nodeAffinityPolicy": "Ignore", "nodeTaintsPolicy": "Honor"}
@@ -140,16 +138,14 @@ def test_how_evenly_a_pod_must_be_spread_is_read(
     assert seen.placement.spread == (Spread("zone", 2, ()), Spread("zone", 2, web, 3, False, True))
 
 
-def test_pods_that_were_deleted_are_known_as_such(
-    apiserver: Apiserver, cluster: ClusterClient
-) -> None:
+def test_deleted_pods_are_marked_as_leaving(apiserver: Apiserver, cluster: ClusterClient) -> None:
     deleted, stays = make_pod("deleted", "n"), make_pod("stays", "n")
     deleted["metadata"]["deletionTimestamp"] = "2026-11-02T12:00:00Z"
     (node,) = read(apiserver, cluster, [make_node()], [deleted, stays]).nodes
     assert {pod.name: pod.leaving for pod in node.pods} == {"deleted": True, "stays": False}
 
 
-def test_disk_that_a_pod_asks_for_counts(apiserver: Apiserver, cluster: ClusterClient) -> None:
+def test_requested_disk_counts(apiserver: Apiserver, cluster: ClusterClient) -> None:
     pod = make_pod()
     pod["spec"]["containers"][0]["resources"] = {"requests": {"ephemeral-storage": "2Gi"}}
     (seen,) = read(apiserver, cluster, [], [pod]).pending
@@ -165,9 +161,9 @@ def test_disk_that_a_pod_asks_for_counts(apiserver: Apiserver, cluster: ClusterC
         ({"secret": {"secretName": "s"}}, {}, False),
         ({"emptyDir": {}}, {"safe-to-evict-local-volumes": "other,v"}, False),
     ],
-    ids=["disk", "host", "memory", "secret", "said to be safe"],
+    ids=["disk", "host", "memory", "secret", "annotated as safe"],
 )
-def test_data_that_is_lost_with_the_node_is_noticed(
+def test_local_data_of_a_pod_is_detected(
     apiserver: Apiserver,
     cluster: ClusterClient,
     volume: dict[str, Any],
@@ -200,10 +196,10 @@ def test_budgets_and_marks_are_read(apiserver: Apiserver, cluster: ClusterClient
         "status": {"disruptionsAllowed": 2},
     }
     node = make_node(annotations={"k8s-qingcloud/leaving": "host-1"})
-    sight = read(apiserver, cluster, [node], [], [budget])
+    state = read(apiserver, cluster, [node], [], [budget])
     selector = (Requirement("app", Operator.IN, ("web",)),)
-    assert sight.budgets == (Budget("shop", "b", selector, 2),)
-    assert sight.marked == (Marked("n", "host-1"),)
+    assert state.budgets == (Budget("shop", "b", selector, 2),)
+    assert state.marked == (Marked("n", "host-1"),)
 
 
 def test_a_budget_without_a_selector_covers_no_pod_and_an_empty_one_covers_all(
@@ -213,11 +209,11 @@ def test_a_budget_without_a_selector_covers_no_pod_and_an_empty_one_covers_all(
         return {"metadata": {"name": name, "namespace": "shop"}, "spec": spec}
 
     budgets = [budget("none", {}), budget("all", {"selector": {}})]
-    sight = read(apiserver, cluster, [], [], budgets)
-    assert sight.budgets == (Budget("shop", "all", (), 0),)
+    state = read(apiserver, cluster, [], [], budgets)
+    assert state.budgets == (Budget("shop", "all", (), 0),)
 
 
-def test_a_watch_names_the_pods_that_wait(apiserver: Apiserver, cluster: ClusterClient) -> None:
+def test_watch_yields_pending_pods(apiserver: Apiserver, cluster: ClusterClient) -> None:
     young = make_pod("young") | {"status": {"phase": "Pending"}}
     events = [("ADDED", young), ("MODIFIED", make_pod("waits")), ("DELETED", make_pod("gone"))]
     apiserver.answer("GET", PODS, make_stream(events))
@@ -225,9 +221,9 @@ def test_a_watch_names_the_pods_that_wait(apiserver: Apiserver, cluster: Cluster
     assert apiserver.requests[-1].query["watch"] == "1"
 
 
-def test_a_watch_that_is_too_old_begins_anew(apiserver: Apiserver, cluster: ClusterClient) -> None:
+def test_expired_watch_is_a_temporary_error(apiserver: Apiserver, cluster: ClusterClient) -> None:
     apiserver.answer("GET", "/api/v1/nodes", make_stream([("ERROR", {"code": 410})]))
-    with pytest.raises(TemporaryError, match="begin anew"):
+    with pytest.raises(TemporaryError, match="must be restarted"):
         exhaust(cluster.watch_nodes(5))
     apiserver.answer("GET", "/api/v1/nodes", Answer(500, {"kind": "Status", "message": "busy"}))
     with pytest.raises(TemporaryError, match="busy"):
@@ -244,7 +240,7 @@ def exhaust(names: Iterator[str]) -> None:
         pass
 
 
-def test_an_object_that_somebody_else_changed_is_not_replaced(
+def test_object_that_another_client_changed_is_not_replaced(
     apiserver: Apiserver, cluster: ClusterClient
 ) -> None:
     leases = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"

@@ -18,12 +18,14 @@ def make_answer(status: int, body: Any, content_type: str = "application/json") 
     return Answer(status, body, content_type)
 
 
-def test_our_certificate_says_who_we_are(apiserver: Apiserver, cluster: ClusterClient) -> None:
+def test_client_certificate_identifies_the_user(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
     cluster.is_ready()
     assert apiserver.requests[0].user == "kubernetes-admin of kubeadm:cluster-admins"
 
 
-def test_another_clusters_certificate_is_refused_for_good(access: ClusterAccess) -> None:
+def test_certificate_of_another_cluster_is_a_final_error(access: ClusterAccess) -> None:
     other = make_cluster_ca(datetime.now(UTC))
     with ClusterClient(replace(access, ca=other.certificate)) as cluster:
         with pytest.raises(ApiRejected, match="not this cluster's") as caught:
@@ -39,13 +41,13 @@ def test_a_certificate_for_another_address_is_refused(access: ClusterAccess) -> 
         cluster.read_version()
 
 
-def test_certificates_that_are_none_are_an_invalid_spec(access: ClusterAccess) -> None:
-    with pytest.raises(InvalidSpec, match="no use") as caught:
+def test_invalid_certificates_are_an_invalid_spec(access: ClusterAccess) -> None:
+    with pytest.raises(InvalidSpec, match="cannot be used") as caught:
         ClusterClient(replace(access, key="-----BEGIN SECRET-----"))
     assert "SECRET" not in str(caught.value)
 
 
-def test_a_proxy_of_the_environment_does_not_catch_loopback(
+def test_proxy_of_the_environment_is_not_used_for_loopback(
     access: ClusterAccess, apiserver: Apiserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
@@ -65,19 +67,19 @@ def test_a_proxy_of_the_environment_does_not_catch_loopback(
         pytest.param(404, "", False, id="something-else-answers"),
     ],
 )
-def test_ready_is_what_readyz_says(
+def test_readiness_is_that_of_readyz(
     apiserver: Apiserver, cluster: ClusterClient, status: int, body: Any, ready: bool
 ) -> None:
     apiserver.answer("GET", "/readyz", make_answer(status, body))
     assert cluster.is_ready() is ready
 
 
-def test_nothing_that_answers_is_not_ready(access: ClusterAccess) -> None:
+def test_server_that_does_not_answer_is_not_ready(access: ClusterAccess) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with ClusterClient(replace(access, server=f"https://127.0.0.1:{port}")) as cluster:
         assert not cluster.is_ready()
-        with pytest.raises(TemporaryError, match="nothing answers"):
+        with pytest.raises(TemporaryError, match="does not answer yet"):
             cluster.list_nodes()
 
 
@@ -86,7 +88,7 @@ def test_a_server_that_hangs_up_is_not_ready(apiserver: Apiserver, cluster: Clus
     assert not cluster.is_ready()
 
 
-def test_a_certificate_that_is_not_accepted_is_no_reason_to_wait(
+def test_refused_client_certificate_is_a_final_error(
     apiserver: Apiserver, cluster: ClusterClient
 ) -> None:
     unauthorised = {"kind": "Status", "reason": "Unauthorized", "message": "Unauthorized"}
@@ -111,7 +113,7 @@ def test_a_certificate_that_is_not_accepted_is_no_reason_to_wait(
         (504, TemporaryError),
     ],
 )
-def test_every_status_says_whether_another_try_helps(
+def test_every_status_is_temporary_or_final(
     apiserver: Apiserver, cluster: ClusterClient, status: int, error: type[ClusterError]
 ) -> None:
     body = {"kind": "Status", "reason": "Word", "message": "a sentence"}
@@ -121,11 +123,9 @@ def test_every_status_says_whether_another_try_helps(
     assert type(caught.value) is error
 
 
-def test_an_answer_that_is_no_json_is_temporary(
-    apiserver: Apiserver, cluster: ClusterClient
-) -> None:
+def test_answer_that_is_not_json_is_temporary(apiserver: Apiserver, cluster: ClusterClient) -> None:
     apiserver.answer("GET", "/version", make_answer(200, "<html>log in first</html>", "text/html"))
-    with pytest.raises(TemporaryError, match="no JSON"):
+    with pytest.raises(TemporaryError, match="is not JSON"):
         cluster.read_version()
 
 

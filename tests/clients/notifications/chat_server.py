@@ -1,4 +1,4 @@
-"""A chat service on loopback that receives, checks signatures, and answers as it is told."""
+"""A chat service on loopback that checks signatures and gives canned answers."""
 
 import base64
 import hashlib
@@ -53,7 +53,7 @@ def chat_server() -> Iterator[ChatServer]:
             self.wfile.write(reply)
 
         def log_message(self, *words: object) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

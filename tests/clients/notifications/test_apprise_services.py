@@ -69,7 +69,7 @@ def test_webhook_that_answers_500_is_a_failure_with_a_reason(chat: ChatServer) -
 
 
 @pytest.mark.parametrize("url", ["", "alarms", "ftp://127.0.0.1/"])
-def test_webhook_that_is_no_url_is_refused(url: str) -> None:
+def test_webhook_that_is_not_a_url_is_refused(url: str) -> None:
     with pytest.raises(InvalidSpec):
         Webhook(url=SecretStr(url)).client()
 
@@ -93,7 +93,7 @@ def test_mail_arrives_in_its_box(post: PostOffice) -> None:
     }
 
 
-def test_mail_server_that_is_away_is_a_failure_with_a_reason() -> None:
+def test_unreachable_mail_server_is_a_failure_with_a_reason() -> None:
     box = Mailbox(
         server="127.0.0.1",
         port=9,
@@ -108,7 +108,7 @@ def test_mail_server_that_is_away_is_a_failure_with_a_reason() -> None:
     assert "topsecret" not in str(caught.value)
 
 
-def test_mail_address_that_is_none_is_refused_without_a_letter_of_the_password() -> None:
+def test_invalid_mail_address_is_refused_without_a_letter_of_the_password() -> None:
     box = Mailbox(
         server="127.0.0.1",
         user="me",
@@ -121,7 +121,7 @@ def test_mail_address_that_is_none_is_refused_without_a_letter_of_the_password()
     assert "://" not in str(info.value)
 
 
-def test_robots_of_blocks_speak_to_their_webhook(chat: ChatServer) -> None:
+def test_robots_of_blocks_post_to_their_webhook(chat: ChatServer) -> None:
     hook, secret = SecretStr(f"{chat.url}/hook"), SecretStr("SEC123")
     DingTalkRobot(webhook=hook, secret=secret).client().send(MESSAGE)
     WeComRobot(webhook=hook).client().send(MESSAGE)
@@ -132,7 +132,7 @@ def test_robots_of_blocks_speak_to_their_webhook(chat: ChatServer) -> None:
 
 
 @pytest.mark.parametrize("kind", SERVICES, ids=lambda kind: kind.__name__)
-def test_block_shows_no_secret_and_says_what_it_is(kind: type[Block]) -> None:
+def test_block_shows_no_secret_and_has_a_description(kind: type[Block]) -> None:
     fields = kind.model_fields
     secret = {name for name in fields if name in ("webhook", "secret", "url", "password")}
     assert secret <= set(kind._to_block_schema().fields["secret_fields"])

@@ -86,7 +86,7 @@ def test_too_many_messages_can_be_sent_later(
 
 
 @pytest.mark.parametrize("status", [500, 502, 429])
-def test_server_error_can_be_tried_later(chat: ChatServer, status: int) -> None:
+def test_server_error_is_temporary(chat: ChatServer, status: int) -> None:
     chat.status = status
     with pytest.raises(TemporaryError, match=f"DingTalk answers {status}") as caught:
         DingTalk(f"{chat.url}/hook?access_token=topsecret", SECRET).send(MESSAGE)
@@ -94,7 +94,9 @@ def test_server_error_can_be_tried_later(chat: ChatServer, status: int) -> None:
 
 
 @pytest.mark.parametrize(("status", "answer"), [(404, {"errcode": 0}), (200, ["?"]), (200, {})])
-def test_answer_that_is_none_is_a_refusal(chat: ChatServer, status: int, answer: object) -> None:
+def test_answer_without_a_result_is_a_refusal(
+    chat: ChatServer, status: int, answer: object
+) -> None:
     chat.status, chat.answer = status, answer
     with pytest.raises(Refused):
         WeCom(f"{chat.url}/hook").send(MESSAGE)
@@ -126,6 +128,6 @@ def test_connection_that_breaks_before_the_answer_leaves_it_unknown() -> None:
 
 
 @pytest.mark.parametrize("webhook", ["", "oapi.dingtalk.com/robot", "ftp://x/y", "https://"])
-def test_webhook_that_is_no_url_is_refused_without_being_repeated(webhook: str) -> None:
-    with pytest.raises(InvalidSpec, match="the webhook of the DingTalk robot is no https URL"):
+def test_invalid_webhook_is_refused_and_not_quoted(webhook: str) -> None:
+    with pytest.raises(InvalidSpec, match="the webhook of the DingTalk robot is not an https URL"):
         DingTalk(webhook)

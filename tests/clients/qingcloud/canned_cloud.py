@@ -1,4 +1,4 @@
-"""An HTTP server that plays canned replies and remembers what it was asked."""
+"""An HTTP server that gives canned replies and records the requests."""
 
 import base64
 import hashlib
@@ -51,7 +51,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A reply, or the way in which none comes."""
+    """A reply, or a failure instead of one."""
 
     body: bytes = b""
     status: int = 200
@@ -86,7 +86,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients that hang up are part of the tests."""
+        """Log nothing: clients that close connections are part of the tests."""
 
 
 class CannedCloud:

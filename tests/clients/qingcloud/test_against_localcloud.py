@@ -34,9 +34,7 @@ def cloud(daemon: IaasDaemon) -> QingCloud:
     return QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
 
 
-def test_the_user_of_a_key_is_the_owner_of_what_is_made_with_it(
-    cloud: QingCloud, daemon: IaasDaemon
-) -> None:
+def test_user_of_a_key_owns_its_resources(cloud: QingCloud, daemon: IaasDaemon) -> None:
     assert cloud.read_user() == ACCOUNT.user_id
     cloud.create_tag("mine")
     (tag,) = cloud._transport.read("DescribeTags", {}).items("tag_set")
@@ -82,7 +80,7 @@ def test_a_vpc_is_created_found_and_deleted(cloud: QingCloud, daemon: IaasDaemon
     assert daemon.iaas.count_resources() == before
 
 
-def test_what_there_is_to_choose_from_is_read(cloud: QingCloud) -> None:
+def test_offers_of_the_zone_are_read(cloud: QingCloud) -> None:
     assert [zone.id for zone in cloud.list_zones()] == [ZONE]
     image = cloud.list_system_images()[0]
     assert cloud.find_image(image.id) == image
@@ -91,7 +89,7 @@ def test_what_there_is_to_choose_from_is_read(cloud: QingCloud) -> None:
     assert cloud.read_quota_left(["instance", "eip"]).keys() == {"instance", "eip"}
 
 
-def test_a_whole_network_is_made_and_unmade(cloud: QingCloud, daemon: IaasDaemon) -> None:
+def test_whole_network_is_created_and_deleted(cloud: QingCloud, daemon: IaasDaemon) -> None:
     before = daemon.iaas.count_resources()
 
     group_id = cloud.create_security_group("k8s.demo.firewall")
@@ -151,7 +149,7 @@ def test_a_whole_network_is_made_and_unmade(cloud: QingCloud, daemon: IaasDaemon
     assert daemon.iaas.count_resources() == before
 
 
-def test_machines_are_started_served_and_destroyed(cloud: QingCloud, daemon: IaasDaemon) -> None:
+def test_machines_are_started_served_and_deleted(cloud: QingCloud, daemon: IaasDaemon) -> None:
     before = daemon.iaas.count_resources()
     vpc = make_vpc(cloud)
     vxnet_id = cloud.create_vxnet("k8s.demo.vxnet-1")
@@ -220,6 +218,6 @@ def test_a_wrong_secret_and_a_wrong_zone_are_refused(daemon: IaasDaemon) -> None
         elsewhere.find_vpcs("k8s.demo.router")
 
 
-def test_what_does_not_exist_is_not_found(cloud: QingCloud) -> None:
+def test_absent_resource_is_not_found(cloud: QingCloud) -> None:
     with pytest.raises(NotFound):
         cloud.delete_vpc("rtr-00000000")

@@ -429,7 +429,7 @@ def test_userdata_is_posted_as_base64_text(canned: CannedCloud, client: QingClou
     assert base64.b64decode(request.params["attachment_content"]) == archive
 
 
-def test_machines_without_userdata_are_asked_for_without_it(
+def test_machines_without_userdata_are_requested_without_it(
     canned: CannedCloud, client: QingCloud
 ) -> None:
     canned.play(ok(instances=["i-1"], job_id="j-1"))
@@ -439,11 +439,11 @@ def test_machines_without_userdata_are_asked_for_without_it(
     assert "need_userdata" not in canned.requests[0].params
 
 
-def test_fewer_machines_than_asked_for_must_be_looked_at(
+def test_fewer_machines_than_requested_are_an_unknown_outcome(
     canned: CannedCloud, client: QingCloud
 ) -> None:
     canned.play(ok(instances=["i-1"], job_id="j-1"))
-    with pytest.raises(UnknownOutcome, match="2 machines were asked for and 1 are promised"):
+    with pytest.raises(UnknownOutcome, match="2 machines were requested and 1 are reported"):
         client.run_instances(MACHINES)
 
 

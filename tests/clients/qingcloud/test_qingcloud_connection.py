@@ -69,7 +69,7 @@ def test_the_path_of_the_endpoint_is_requested_and_signed(canned: CannedCloud, p
         "https://api qingcloud.com/iaas/",
     ],
 )
-def test_an_endpoint_that_is_none_is_refused_with_an_example(endpoint: str) -> None:
+def test_invalid_endpoint_is_refused_with_an_example(endpoint: str) -> None:
     with pytest.raises(InvalidSpec, match=r"https://api\.qingcloud\.com:443/iaas/"):
         QingCloud("pek3a", KEY, SECRET, endpoint)
 

@@ -76,7 +76,7 @@ def failure_of(call: Callable[[QingCloud], object], client: QingCloud) -> Cluste
         (987654, "something new", FinalError, FinalError),
     ],
 )
-def test_a_ret_code_becomes_the_error_that_says_what_to_do_next(
+def test_ret_code_is_mapped_to_an_error_with_advice(
     canned: CannedCloud,
     client: QingCloud,
     ret_code: int,
@@ -98,7 +98,7 @@ def test_every_row_of_the_table_has_an_advice() -> None:
     assert all(meaning.advice.endswith(".") for meaning in MEANINGS.values())
 
 
-def test_an_old_request_points_to_the_clock(canned: CannedCloud, client: QingCloud) -> None:
+def test_error_of_an_old_request_names_the_clock(canned: CannedCloud, client: QingCloud) -> None:
     canned.play(refused(1300, "RequestHasExpired"))
     assert "clock of this machine" in str(failure_of(read, client))
 
@@ -143,7 +143,7 @@ def test_a_lost_reply_is_temporary_for_a_read_and_of_unknown_outcome_for_a_chang
     assert len(canned.requests) == 2, "each call is sent once"
 
 
-def test_a_silent_cloud_is_given_up_after_the_reply_timeout(canned: CannedCloud) -> None:
+def test_call_without_an_answer_ends_after_the_reply_timeout(canned: CannedCloud) -> None:
     client = QingCloud("pek3a", KEY, SECRET, canned.endpoint, reply_timeout=0.05)
     canned.script = lambda request: Answer(fate="never")
 
@@ -159,7 +159,7 @@ def test_an_upload_with_a_lost_reply_may_be_repeated(
     assert type(error) is TemporaryError
 
 
-def test_the_pause_that_a_gateway_asks_for_is_kept(canned: CannedCloud, client: QingCloud) -> None:
+def test_retry_after_of_a_gateway_is_kept(canned: CannedCloud, client: QingCloud) -> None:
     canned.play(Answer(status=429, headers={"Retry-After": "7"}))
     error = failure_of(read, client)
     assert isinstance(error, TemporaryError)

@@ -83,7 +83,9 @@ def read(client: QingCloud, *machines: Instance) -> list[Reading]:
     return client.read_machine_metrics(machines, START, START + timedelta(minutes=15))
 
 
-def test_meters_become_our_metrics_in_our_units(canned: CannedCloud, client: QingCloud) -> None:
+def test_meters_are_converted_to_our_metrics_and_units(
+    canned: CannedCloud, client: QingCloud
+) -> None:
     meters = [
         meter("cpu", [EPOCH, 215]),
         meter("memory", [EPOCH, 1000]),
@@ -108,7 +110,7 @@ def test_meters_become_our_metrics_in_our_units(canned: CannedCloud, client: Qin
     ("meter_id", "value"),
     [("cpu", "high"), ("cpu", True), ("disk-os", 7), ("disk-us-os", "/"), ("disk-us-os", "/|x|1")],
 )
-def test_a_value_of_another_shape_says_nothing(
+def test_value_of_another_shape_is_ignored(
     canned: CannedCloud, client: QingCloud, meter_id: str, value: Any
 ) -> None:
     canned.script = lambda _: ok(
@@ -117,9 +119,7 @@ def test_a_value_of_another_shape_says_nothing(
     assert [one.value for one in read(client, machine("i-one"))] == [0.5]
 
 
-def test_one_machine_is_asked_for_with_all_its_meters(
-    canned: CannedCloud, client: QingCloud
-) -> None:
+def test_one_machine_is_read_with_all_its_meters(canned: CannedCloud, client: QingCloud) -> None:
     canned.script = lambda _: ok(resource_id="i-one", meter_set=[])
     read(client, machine("i-one", MAC.upper()))
     (request,) = canned.requests
@@ -140,7 +140,7 @@ def test_one_machine_is_asked_for_with_all_its_meters(
 
 
 def many(request: Request) -> list[str]:
-    """The machines that a GetMonitors asks for, its meters checked."""
+    """The machines of a GetMonitors request, after a check of its meters."""
     pairs = [name for name in request.own_params if name.endswith(".resource")]
     for name in pairs:
         meters = json.loads(request.own_params[name.replace(".resource", ".meters")])
@@ -161,9 +161,7 @@ def test_250_machines_take_three_calls(canned: CannedCloud, client: QingCloud) -
     assert {request.action for request in canned.requests} == {"GetMonitors"}
 
 
-def test_a_machine_that_is_gone_does_not_spoil_the_others(
-    canned: CannedCloud, client: QingCloud
-) -> None:
+def test_deleted_machine_does_not_hide_the_others(canned: CannedCloud, client: QingCloud) -> None:
     def script(request: Request) -> Any:
         if "i-gone" in request.own_params.values():
             return refused(2100, "resource [i-gone] not found")
@@ -177,6 +175,6 @@ def test_a_machine_that_is_gone_does_not_spoil_the_others(
     assert {one.instance_id for one in found} == {"i-a", "i-b", "i-c", "i-d"}
 
 
-def test_nothing_is_asked_without_machines(canned: CannedCloud, client: QingCloud) -> None:
+def test_no_call_is_made_without_machines(canned: CannedCloud, client: QingCloud) -> None:
     assert read(client) == []
     assert canned.requests == []

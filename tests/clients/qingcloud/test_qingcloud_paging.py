@@ -16,7 +16,7 @@ def tag(number: int) -> dict[str, object]:
 
 
 def tags_in_pages(count: int, **fields: object) -> Script:
-    """A script that shows `count` tags, at most 100 a page, whatever is asked for."""
+    """A script that returns `count` tags, at most 100 per page, for every request."""
 
     def show(request: Request) -> Answer:
         start = int(request.params["offset"])
@@ -50,7 +50,7 @@ def test_a_list_that_changes_between_its_pages_is_read_again(
     canned: CannedCloud, client: QingCloud
 ) -> None:
     before = ok(tag_set=[tag(number) for number in range(100)], total_count=150)
-    # Item 0 has gone: what was item 100 is now on the first page, and this page misses it.
+    # Item 0 was deleted: the old item 100 is now on the first page, and this page misses it.
     after = ok(tag_set=[tag(number) for number in range(101, 150)], total_count=149)
     first = ok(tag_set=[tag(number) for number in range(1, 101)], total_count=149)
     canned.play(before, after, first, after)
@@ -59,7 +59,7 @@ def test_a_list_that_changes_between_its_pages_is_read_again(
     assert [found_tag.id for found_tag in found] == [f"tag-{number}" for number in range(1, 150)]
 
 
-def test_a_list_that_never_rests_is_a_temporary_error(
+def test_list_that_keeps_changing_is_a_temporary_error(
     canned: CannedCloud, client: QingCloud
 ) -> None:
     def grow(request: Request) -> Answer:
@@ -70,7 +70,7 @@ def test_a_list_that_never_rests_is_a_temporary_error(
         client.find_tags("demo")
 
 
-def test_ids_are_asked_for_by_the_hundred(canned: CannedCloud, client: QingCloud) -> None:
+def test_ids_are_read_a_hundred_per_call(canned: CannedCloud, client: QingCloud) -> None:
     def answer(request: Request) -> Answer:
         ids = [value for name, value in request.params.items() if name.startswith("jobs.")]
         return ok(job_set=[job(int(one.removeprefix("j-"))) for one in ids], total_count=len(ids))

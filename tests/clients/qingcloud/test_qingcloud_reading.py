@@ -1,4 +1,4 @@
-"""What the client makes of the cloud's replies."""
+"""The records that the client builds from the cloud's replies."""
 
 import json
 from collections.abc import Callable
@@ -340,7 +340,7 @@ def test_zones_are_listed_also_when_the_own_zone_is_unknown(
     assert "zone" not in canned.requests[0].params
 
 
-def test_everything_else_is_asked_of_the_zone(canned: CannedCloud, client: QingCloud) -> None:
+def test_all_other_calls_name_the_zone(canned: CannedCloud, client: QingCloud) -> None:
     canned.play(ok(**case("DescribeTags")))
     client.find_tags("demo")
     assert canned.requests[0].params["zone"] == "pek3a" == client.zone
@@ -371,7 +371,7 @@ def test_terminated_machines_are_read_by_id(canned: CannedCloud, client: QingClo
     assert "status.1" not in canned.requests[0].params
 
 
-def test_nothing_is_asked_for_no_ids(canned: CannedCloud, client: QingCloud) -> None:
+def test_no_call_is_made_without_ids(canned: CannedCloud, client: QingCloud) -> None:
     assert client.read_instances([]) == []
     assert client.read_jobs([]) == []
     assert client.read_quota_left([]) == {}
@@ -410,7 +410,7 @@ def test_an_unknown_status_is_an_error_at_once(
         ("eip", "eip-1"),
     ],
 )
-def test_a_field_that_cannot_be_read_is_named_and_not_shown(
+def test_invalid_field_is_named_and_its_value_not_shown(
     canned: CannedCloud, client: QingCloud, field: str, value: object
 ) -> None:
     item = {**case("DescribeRouters")["router_set"][0], field: value}

@@ -21,7 +21,7 @@ def find_programs() -> Path | None:
 
 
 def servant() -> str | None:
-    """Whom the server runs as: PostgreSQL refuses root. None stands for this process's user."""
+    """The user that the server runs as: PostgreSQL refuses root. None: this process's user."""
     if os.geteuid() != 0:
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}

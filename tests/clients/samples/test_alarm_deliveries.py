@@ -29,19 +29,19 @@ class Fate(Enum):
 
 
 class RunEnds(Exception):
-    """The process is gone; nothing after it happens."""
+    """The process has ended; nothing after it runs."""
 
 
 class Chat:
-    """People who read; each attempt meets its fate, and after the last one all is well."""
+    """A service with a given outcome per attempt; attempts after the last one succeed."""
 
     def __init__(self, fates: list[Fate]) -> None:
         self.read: Counter[str] = Counter()
-        self.asked = 0
+        self.attempts = 0
         self._fates = fates
 
     def send(self, message: Message) -> None:
-        self.asked += 1
+        self.attempts += 1
         fate = self._fates.pop(0) if self._fates else Fate.TAKEN
         if fate is Fate.DOWN:
             raise TemporaryError("it answers 500")
@@ -69,7 +69,7 @@ def write(history: AlarmHistory, number: int) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(fates=st.lists(st.sampled_from(Fate), max_size=12), number=st.integers(1, 4))
-def test_nobody_reads_a_message_twice_and_what_did_not_arrive_can_be_seen(
+def test_no_message_is_delivered_twice_and_failures_are_listed(
     fates: list[Fate], number: int
 ) -> None:
     with Database("sqlite://") as database:
@@ -85,7 +85,7 @@ def test_nobody_reads_a_message_twice_and_what_did_not_arrive_can_be_seen(
 
 @settings(max_examples=15, deadline=None)
 @given(downs=st.integers(0, 20), number=st.integers(1, 4))
-def test_service_that_comes_back_gets_every_message_once(downs: int, number: int) -> None:
+def test_service_that_recovers_gets_every_message_once(downs: int, number: int) -> None:
     with Database("sqlite://") as database:
         history, chat = AlarmHistory(database, "demo"), Chat([Fate.DOWN] * downs)
         write(history, number)
@@ -95,7 +95,7 @@ def test_service_that_comes_back_gets_every_message_once(downs: int, number: int
     assert chat.read == Counter(f"message {one}" for one in range(number))
 
 
-def test_service_that_stays_away_is_asked_once_a_run_and_not_for_ever() -> None:
+def test_failing_service_is_tried_once_a_run_until_messages_expire() -> None:
     with Database("sqlite://") as database:
         history = AlarmHistory(database, "demo")
         chat = Chat([Fate.DOWN] * 10_000)
@@ -103,7 +103,7 @@ def test_service_that_stays_away_is_asked_once_a_run_and_not_for_ever() -> None:
         minutes = int(PATIENCE / timedelta(minutes=1))
         for minute in (*range(0, minutes + 1, 30), minutes + 1, minutes + 2):
             run(history, chat, minute)
-        assert chat.asked == minutes // 30 + 1
+        assert chat.attempts == minutes // 30 + 1
         assert history.read_due() == []
         ends: list[Delivery] = history.read_failures(NOON)
     assert [one.outcome for one in ends] == [Outcome.EXPIRED] * 3

@@ -26,7 +26,7 @@ def fire(history: AlarmHistory, *services: str) -> bool:
     return history.step([], [make_state(Phase.FIRING)], [MESSAGE], services, NOON)
 
 
-def test_states_come_back_as_they_were(history: AlarmHistory) -> None:
+def test_stored_states_are_read_unchanged(history: AlarmHistory) -> None:
     states = [make_state(Phase.FIRING), make_state(Phase.OK, rule="x", level=None, value=None)]
     assert history.step([], states, [], (), NOON)
     assert sorted(history.read_states(), key=lambda state: state.rule) == states
@@ -47,7 +47,7 @@ def test_each_message_waits_for_each_service(history: AlarmHistory) -> None:
     ]
 
 
-def test_two_looks_from_the_same_state_tell_once(history: AlarmHistory) -> None:
+def test_two_evaluations_from_the_same_state_notify_once(history: AlarmHistory) -> None:
     pending = make_state(Phase.PENDING)
     history.step([], [pending], [], (), NOON)
     firing = make_state(Phase.FIRING, since=at(1))
@@ -56,7 +56,7 @@ def test_two_looks_from_the_same_state_tell_once(history: AlarmHistory) -> None:
     assert len(history.read_due()) == 1
 
 
-def test_two_first_looks_tell_once(history: AlarmHistory) -> None:
+def test_two_first_evaluations_notify_once(history: AlarmHistory) -> None:
     assert fire(history, "a/one")
     assert not fire(history, "a/one")
     assert len(history.read_due()) == 1
@@ -69,7 +69,7 @@ def test_step_that_is_overtaken_in_one_alarm_changes_no_other(history: AlarmHist
     assert [state.rule for state in history.read_states()] == ["cpu-high"]
 
 
-def test_taken_message_is_not_due_for_anybody_else(history: AlarmHistory) -> None:
+def test_taken_message_is_not_due_for_another_run(history: AlarmHistory) -> None:
     fire(history, "a/one")
     [due] = history.read_due()
     assert history.take(due)
@@ -77,7 +77,7 @@ def test_taken_message_is_not_due_for_anybody_else(history: AlarmHistory) -> Non
     assert history.read_due() == []
 
 
-def test_message_of_a_run_that_was_cut_off_stays_a_visible_gap(history: AlarmHistory) -> None:
+def test_message_of_an_interrupted_run_has_an_unknown_outcome(history: AlarmHistory) -> None:
     fire(history, "a/one")
     history.take(history.read_due()[0])
     [gap] = history.read_failures(NOON)
@@ -93,7 +93,7 @@ def test_failed_message_is_due_again_and_a_sent_one_is_not(history: AlarmHistory
     assert [failed.service for failed in history.read_failures(NOON)] == ["a/one"]
 
 
-def test_steps_tell_the_past_of_an_alarm(history: AlarmHistory) -> None:
+def test_steps_are_the_history_of_an_alarm(history: AlarmHistory) -> None:
     firing, busier = make_state(Phase.FIRING), make_state(Phase.FIRING, value=90.0)
     history.step([], [firing], [], (), NOON)
     history.step([firing], [busier], [], (), at(1))
@@ -111,13 +111,13 @@ def test_clusters_share_a_database_and_nothing_else(
     assert fire(other, "a/one")
 
 
-def test_pruning_forgets_messages_and_steps(history: AlarmHistory) -> None:
+def test_pruning_deletes_messages_and_steps(history: AlarmHistory) -> None:
     fire(history, "a/one")
     history.prune(NOON + timedelta(days=1))
     assert (history.read_steps(NOON), history.read_due()) == ([], [])
 
 
-def test_pruning_forgets_alarms_that_have_been_well_since(history: AlarmHistory) -> None:
+def test_pruning_deletes_states_that_have_been_ok_for_long(history: AlarmHistory) -> None:
     well = make_state(Phase.OK, subject=Subject("k8s-node", "gone"), level=None)
     firing = make_state(Phase.FIRING)
     history.step([], [well, firing], [], (), NOON)

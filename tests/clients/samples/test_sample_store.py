@@ -30,7 +30,7 @@ def gap(minute: int = 0, reason: str = "it printed two numbers") -> Gap:
     return Gap(NOON + timedelta(minutes=minute), "demo", "k8s-node", "n1", "custom", reason)
 
 
-def test_what_is_kept_comes_back_as_a_tidy_frame(store: SampleStore) -> None:
+def test_samples_are_read_as_a_tidy_frame(store: SampleStore) -> None:
     store.add([sample(2.0, minute=1), sample(1.0)])
     frame = store.frame(HOUR)
     assert tuple(frame.columns) == COLUMNS
@@ -47,7 +47,7 @@ def test_an_empty_window_is_an_empty_frame_of_the_same_shape(store: SampleStore)
     assert store.latest(HOUR) == []
 
 
-def test_a_sample_that_is_there_stays_as_it_is(store: SampleStore) -> None:
+def test_existing_sample_is_kept(store: SampleStore) -> None:
     store.add([sample(1.0)])
     store.add([sample(9.0), sample(2.0, minute=1)])
     assert [
@@ -100,7 +100,7 @@ def test_statistics_of_a_window_by_cluster_group_or_machine(
     assert {(one.metric, one.unit) for one in found} == {("podsNum", "pods")}
 
 
-def test_statistics_know_the_youngest_sample(store: SampleStore) -> None:
+def test_statistics_have_the_time_of_the_latest_sample(store: SampleStore) -> None:
     store.add([sample(1.0), sample(3.0, minute=2)])
     latest = NOON + timedelta(minutes=2)
     assert store.statistics(HOUR) == [
@@ -127,7 +127,7 @@ def test_a_window_chooses_metrics_group_and_machines(store: SampleStore) -> None
     assert [one.value for one in store.latest(window)] == [2.0]
 
 
-def test_the_latest_are_the_youngest_of_each_series(store: SampleStore) -> None:
+def test_latest_sample_of_each_series_is_read(store: SampleStore) -> None:
     store.add([sample(1.0), sample(2.0, minute=1), sample(3.0, machine="n2")])
     store.add([sample(4.0, minute=1, metric="cpu", unit="%")])
     assert {(one.metric, one.machine): one.value for one in store.latest(HOUR)} == {
@@ -137,7 +137,7 @@ def test_the_latest_are_the_youngest_of_each_series(store: SampleStore) -> None:
     }
 
 
-def test_gap_of_each_minute_is_one_trouble_with_its_reason(store: SampleStore) -> None:
+def test_repeated_gap_is_one_trouble_with_its_reason(store: SampleStore) -> None:
     store.add([], [gap(1, "it hung"), gap(3, "it hung"), gap(2), gap(-90)])
     one = gap()
     where = (one.group, one.machine, one.metric)
@@ -148,7 +148,7 @@ def test_gap_of_each_minute_is_one_trouble_with_its_reason(store: SampleStore) -
     ]
 
 
-def test_what_is_older_than_its_time_is_deleted(store: SampleStore) -> None:
+def test_older_samples_and_gaps_are_deleted(store: SampleStore) -> None:
     store.add([sample(), sample(minute=-90), sample(minute=-90, cluster="other")], [gap(-90)])
     assert store.prune("demo", NOON - timedelta(hours=1)) == 1
     day = Window("demo", NOON - timedelta(days=1), NOON + timedelta(days=1))
@@ -157,7 +157,7 @@ def test_what_is_older_than_its_time_is_deleted(store: SampleStore) -> None:
     assert len(store.latest(replace(day, cluster="other"))) == 1
 
 
-def test_thousands_of_samples_go_in_at_once(store: SampleStore) -> None:
+def test_thousands_of_samples_are_written_at_once(store: SampleStore) -> None:
     store.add([sample(float(n), machine=f"n{n}") for n in range(5000)])
     (found,) = store.statistics(HOUR)
     assert (found.count, found.maximum) == (5000, 4999.0)
@@ -176,7 +176,7 @@ def test_the_tables_have_an_index_for_deleting_by_time(store: SampleStore, url: 
     engine.dispose()
 
 
-def test_two_stores_make_the_tables_at_the_same_time(url: str) -> None:
+def test_two_stores_create_the_tables_at_the_same_time(url: str) -> None:
     with SampleStore(url) as one, SampleStore(url) as other:
         one.add([sample()])
         other.add([sample(minute=1)])
@@ -191,18 +191,18 @@ def locked(file: Path) -> Iterator[None]:
         connection.rollback()
 
 
-def test_what_is_asked_each_minute_does_not_read_the_whole_history(tmp_path: Path) -> None:
+def test_queries_of_each_minute_do_not_read_the_whole_history(tmp_path: Path) -> None:
     file = tmp_path / "samples.db"
     with SampleStore(f"sqlite:///{file}") as store:
         store.add([sample()], [gap()])
-        asked = statements_of(store)
+        statements = statements_of(store)
         store.latest(replace(HOUR, metrics=()))
         store.statistics(replace(HOUR, metrics=("podsNum",)), Per.MACHINE)
         store.prune("demo", NOON)
     with closing(sqlite3.connect(file)) as connection:
         plans = [
             str(step)
-            for statement, values in asked
+            for statement, values in statements
             for (*_, step) in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
         ]
     reads = [step for step in plans if "SEARCH" in step or "SCAN" in step]
@@ -211,17 +211,17 @@ def test_what_is_asked_each_minute_does_not_read_the_whole_history(tmp_path: Pat
 
 
 def statements_of(store: SampleStore) -> list[tuple[str, Any]]:
-    """Gathers from now on what the store asks its database, with the values."""
-    asked: list[tuple[str, Any]] = []
+    """Record the statements of the store from now on, with their values."""
+    statements: list[tuple[str, Any]] = []
 
     def note(
         connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool
     ) -> None:
         if not many:
-            asked.append((statement, values))
+            statements.append((statement, values))
 
     event.listen(store.database.engine, "before_cursor_execute", note)
-    return asked
+    return statements
 
 
 def test_a_locked_file_is_a_temporary_error_and_works_again_later(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_a_locked_table_of_postgresql_is_a_temporary_error(postgres: str) -> Non
         ("//127.0.0.1:9/name?user=me&password=a-secret", "127.0.0.1:9/name?user=me does not"),
     ],
 )
-def test_a_database_that_is_gone_is_a_temporary_error_without_its_password(
+def test_unreachable_database_is_a_temporary_error_without_its_password(
     url: str, shown: str
 ) -> None:
     gone = SampleStore(f"postgresql+psycopg:{url}")
@@ -264,7 +264,7 @@ def test_a_database_that_is_gone_is_a_temporary_error_without_its_password(
     assert str(info.value).endswith("Connection refused")  # and no question whether it runs
 
 
-def test_a_file_that_was_deleted_is_made_anew(tmp_path: Path) -> None:
+def test_deleted_file_is_created_again(tmp_path: Path) -> None:
     file = tmp_path / "samples.db"
     with SampleStore(f"sqlite:///{file}") as store:
         store.add([sample()])
@@ -274,7 +274,7 @@ def test_a_file_that_was_deleted_is_made_anew(tmp_path: Path) -> None:
         assert len(store.frame(HOUR)) == 1
 
 
-def test_a_file_that_is_no_database_is_final(tmp_path: Path) -> None:
+def test_file_that_is_not_a_database_is_a_final_error(tmp_path: Path) -> None:
     file = tmp_path / "samples.db"
     file.write_text("This is a text, and a long one, so that nobody takes it for a database. " * 9)
     with SampleStore(f"sqlite:///{file}") as store, pytest.raises(FinalError, match="not a datab"):
@@ -284,11 +284,11 @@ def test_a_file_that_is_no_database_is_final(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("samples.db", "right would be sqlite:////path"),
+        ("samples.db", "valid are sqlite:////path"),
         ("mysql://host/name", "in SQLite or PostgreSQL, not in mysql"),
-        ("postgresql+nodriver://host/name", "is not one"),
+        ("postgresql+nodriver://host/name", "is not valid"),
     ],
 )
-def test_a_url_that_is_none_is_refused_with_what_would_be_right(url: str, sentence: str) -> None:
+def test_invalid_url_is_refused_with_valid_examples(url: str, sentence: str) -> None:
     with pytest.raises(InvalidSpec, match=sentence):
         SampleStore(url)

@@ -47,12 +47,12 @@ def test_megabytes_on_both_streams_do_not_block(server: Server) -> None:
     assert output.stderr == "b" * 6_000_000
 
 
-def test_lines_are_told_as_they_come(server: Server, loop: Loop) -> None:
+def test_lines_are_passed_on_as_they_arrive(server: Server, loop: Loop) -> None:
     go_on = asyncio.Event()
 
     async def speak(process: Process) -> None:
         process.stdout.write(b"first\n")
-        await go_on.wait()  # set only once the first line was told
+        await go_on.wait()  # set only after the first line was passed on
         process.stderr.write(b"second\n")
         process.stdout.write(b"third, without an end")
         process.exit(0)
@@ -137,7 +137,7 @@ def test_a_command_ended_by_a_signal_has_no_exit_code(server: Server) -> None:
         machine.run(["be-killed"], deadline=30)
 
 
-def test_another_user_becomes_root_without_being_asked(server: Server) -> None:
+def test_commands_of_another_user_run_as_root(server: Server) -> None:
     async def sudo(process: Process) -> None:
         process.exit(0)
 

@@ -1,4 +1,4 @@
-"""Who is let in, what is refused, and which errors are worth another try."""
+"""Logins: what is accepted, what is refused, and which errors are temporary."""
 
 import socket
 import threading
@@ -28,7 +28,7 @@ def test_another_host_key_ends_the_connection_before_the_login(server: Server) -
     assert server.commands == []
 
 
-def test_any_of_several_pinned_keys_is_accepted_and_told(server: Server) -> None:
+def test_any_of_several_pinned_keys_is_accepted_and_returned(server: Server) -> None:
     keys = (make_ssh_keypair().public_key, server.host_key.public_key)
     with SshMachine.connect(server.target(host_keys=keys)) as machine:
         assert machine.host_key == server.host_key.public_key
@@ -44,13 +44,13 @@ def test_a_machine_without_a_key_of_the_pinned_kind_is_a_mismatch(server: Server
         SshMachine.connect(server.target(host_keys=("ecdsa-sha2-nistp256 AAAA",)))
 
 
-def test_nothing_is_trusted_on_first_use(server: Server) -> None:
+def test_unpinned_host_key_is_refused(server: Server) -> None:
     with pytest.raises(CredentialsMissing, match="accept-new-host-keys"):
         SshMachine.connect(server.target(host_keys=()))
     assert server.connections == []
 
 
-def test_a_new_host_key_is_accepted_on_request_and_told_for_pinning(server: Server) -> None:
+def test_new_host_key_is_accepted_on_request_and_returned_for_pinning(server: Server) -> None:
     target = server.target(host_keys=())
     with SshMachine.connect(target, accept_new_host_key=True) as machine:
         assert machine.host_key == server.host_key.public_key
@@ -62,13 +62,13 @@ def test_a_pin_stays_strict_although_new_keys_may_be_accepted(server: Server) ->
         SshMachine.connect(target, accept_new_host_key=True)
 
 
-def test_a_login_key_that_is_not_there_yet_is_worth_another_try(server: Server) -> None:
+def test_login_key_that_is_not_installed_yet_is_a_temporary_error(server: Server) -> None:
     with pytest.raises(TemporaryError, match="does not accept our key"):
         SshMachine.connect(server.target(private_key=make_ssh_keypair().private_key))
 
 
 def test_a_broken_login_key_is_final_and_not_quoted(server: Server) -> None:
-    with pytest.raises(FinalError, match="no ed25519 key") as caught:
+    with pytest.raises(FinalError, match="not an ed25519 key") as caught:
         SshMachine.connect(server.target(private_key="-----BEGIN SECRET-----"))
     assert "SECRET" not in str(caught.value)
 
@@ -79,14 +79,14 @@ def test_the_private_key_never_shows_in_the_target(server: Server) -> None:
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port that accepts connections and never says a word."""
+    """A port that accepts connections and never sends anything."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
 
 @pytest.fixture
 def rude_port() -> Iterator[int]:
-    """A port that hangs up at once, as a forward does whose target is not there."""
+    """A port that closes connections at once, as a forward without a target does."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def hang_up() -> None:
@@ -100,7 +100,7 @@ def rude_port() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("port", ["free_port", "silent_port", "rude_port"])
-def test_a_machine_that_still_boots_is_worth_another_try(
+def test_machine_that_boots_is_a_temporary_error(
     server: Server, port: str, request: pytest.FixtureRequest
 ) -> None:
     server.port = request.getfixturevalue(port)
@@ -149,7 +149,7 @@ def test_many_machines_are_reached_through_one_connection_at_the_same_time(
     assert len(outside.connections) == 1
 
 
-def test_a_node_behind_the_jump_host_that_still_boots_is_worth_another_try(
+def test_node_that_boots_behind_the_jump_host_is_a_temporary_error(
     server: Server, free_port: int
 ) -> None:
     target = server.target()

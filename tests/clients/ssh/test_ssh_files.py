@@ -1,4 +1,4 @@
-"""Files on machines: modes, whole or not at all, as root and through sudo."""
+"""Files on machines: modes, atomic writes, as root and through sudo."""
 
 import stat
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def test_an_absent_file_is_not_found(server: Server, user: str) -> None:
         machine.read_file("/no/such/file")
 
 
-def test_a_folder_in_the_way_is_final_and_leaves_nothing(server: Server, user: str) -> None:
+def test_folder_at_the_path_is_a_final_error_and_no_file_is_left(server: Server, user: str) -> None:
     (server.folder / "opt/a/b").mkdir(parents=True)
     with SshMachine.connect(server.target(user)) as machine, pytest.raises(FinalError):
         machine.write_file("/opt/a/b/../../a", b"x", 0o600)

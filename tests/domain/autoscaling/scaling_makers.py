@@ -45,7 +45,7 @@ def make_machine(number: int, **fields: object) -> SeenMachine:
 
 
 def make_snapshot(*pods: int, **fields: object) -> Snapshot:
-    """A group whose nodes run so many pods each."""
+    """A group whose nodes run these numbers of pods."""
     nodes = tuple(make_node(number, count) for number, count in enumerate(pods, 1))
     machines = tuple(make_machine(number) for number, _ in enumerate(pods, 1))
     snapshot = Snapshot(NOON, 0, 10, nodes, machines, (TEMPLATE,))
@@ -70,7 +70,7 @@ def make_line(node: str, value: float, metric: str = PODS) -> WindowStatistics:
 
 
 def quiet(snapshot: Snapshot, policy: ScalingPolicy = POLICY, **fields: object) -> Memory:
-    """The memory of somebody who has looked at this group for hours without doing anything."""
+    """A memory of hours of evaluations without a change."""
     _, memory = decide(snapshot, policy, Memory())
     long_ago = NOON - timedelta(hours=5)
     calm = Memory(
@@ -83,6 +83,6 @@ def quiet(snapshot: Snapshot, policy: ScalingPolicy = POLICY, **fields: object) 
 
 
 def decide_calmly(snapshot: Snapshot, policy: ScalingPolicy = POLICY) -> Decision:
-    """What is decided when nothing of the past stands in the way."""
+    """The decision when no earlier change prevents it."""
     decision, _ = decide(snapshot, policy, quiet(snapshot, policy))
     return decision

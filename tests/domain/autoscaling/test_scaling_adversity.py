@@ -1,4 +1,4 @@
-"""Hours in which everything goes wrong: no removal is wrong, and it ends in rest."""
+"""Hours of random failures: no removal is wrong, and the group settles."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -25,7 +25,7 @@ SPEAKS_FOR_ITSELF = {Reason.ALL_WELL, Reason.CLOCK_JUMPED, Reason.NO_NODES, Reas
 
 @dataclass
 class Trouble:
-    """What is wrong just now; machines are named by their place in the list."""
+    """The current failures; machines are named by their place in the list."""
 
     clock: float = 0.0
     blind: bool = False
@@ -91,7 +91,7 @@ EVENTS = st.lists(
 
 
 def check(decision: Decision, seen: Snapshot, policy: ScalingPolicy) -> None:
-    """What holds for every decision, and more for one that removes."""
+    """Check the properties of every decision, and those of removals."""
     basis = decision.basis
     assert isinstance(basis.reason, Reason)
     assert basis.detail or basis.reason in SPEAKS_FOR_ITSELF
@@ -124,7 +124,7 @@ def check(decision: Decision, seen: Snapshot, policy: ScalingPolicy) -> None:
 
 @settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(preset=st.sampled_from(list(PRESETS)), events=EVENTS, last=st.integers(0, 300))
-def test_whatever_goes_wrong_nothing_wrong_is_removed_and_it_ends_in_rest(
+def test_group_settles_without_a_wrong_removal_after_any_failures(
     preset: str, events: list[tuple[str, int]], last: int
 ) -> None:
     policy = PRESETS[preset].model_copy(update={"minimum": MINIMUM, "maximum": MAXIMUM})
@@ -139,7 +139,7 @@ def test_whatever_goes_wrong_nothing_wrong_is_removed_and_it_ends_in_rest(
     trouble, memory, load, changed_at = Trouble(), Memory(), 90, 0.0
     quiet = [("nothing", 0)] * (5 * 60)
     for minute, (what, number) in enumerate([*events, *quiet]):
-        if minute == len(events):  # from here on nothing new happens
+        if minute == len(events):  # no further events
             trouble, load = Trouble(clock=trouble.clock), last
         elif what == "load":
             load = max(0, load + 10 * number)

@@ -106,7 +106,7 @@ def test_a_group_grows_to_the_largest_size_asked_for(
     assert decision.instance_type == TEMPLATE.instance_type
 
 
-def test_the_numbers_behind_a_decision_are_told() -> None:
+def test_decision_carries_its_readings() -> None:
     decision = decide_calmly(make_snapshot(40, 35))
     adds, removes = decision.basis.readings
     assert (adds.value, adds.threshold, adds.fires) == (37.5, 32, True)
@@ -138,7 +138,7 @@ def test_only_what_booting_machines_cannot_hold_is_bought() -> None:
     assert (decision.add, decision.target) == (2, 4)
 
 
-def test_a_rule_is_not_heard_while_what_boots_would_satisfy_it() -> None:
+def test_rule_does_not_add_while_booting_machines_would_satisfy_it() -> None:
     assert isinstance(decide_calmly(booting(make_snapshot(40, 40, 40), 1)), Hold)
     full = booting(make_snapshot(40, 40, 40, 40, 40), 1)
     decision = decide_calmly(full)
@@ -146,7 +146,7 @@ def test_a_rule_is_not_heard_while_what_boots_would_satisfy_it() -> None:
     assert decision.target == 7
 
 
-def test_a_machine_that_never_became_a_node_is_no_room_and_is_named() -> None:
+def test_machine_that_never_joined_is_noted_and_is_not_room() -> None:
     lost = make_snapshot(40, pending=make_pods(30))
     lost = replace(lost, machines=(*lost.machines, make_machine(9)))
     decision = decide_calmly(lost)
@@ -157,7 +157,7 @@ def test_a_machine_that_never_became_a_node_is_no_room_and_is_named() -> None:
     ]
 
 
-def test_machines_ordered_a_moment_ago_count_before_the_cloud_lists_them() -> None:
+def test_launched_machines_count_before_the_cloud_lists_them() -> None:
     snapshot = make_snapshot(40, 40, 40, pending=make_pods(30))
     policy = ScalingPolicy(cooldown_out_seconds=0)
     ordered = Act(NOON - timedelta(seconds=60), 3, 4, 150)
@@ -176,14 +176,14 @@ def test_the_next_addition_waits_for_its_cooldown() -> None:
     assert decision.basis.detail.startswith("40 s left; 90 wait")
 
 
-def test_at_the_maximum_it_is_said_what_is_lacking() -> None:
+def test_hold_at_the_maximum_names_what_is_needed() -> None:
     decision = decide_calmly(make_snapshot(40, 40, maximum=2, pending=make_pods(5)))
     assert isinstance(decision, Hold)
     assert decision.basis.reason is Reason.AT_MAXIMUM
     assert "5 wait" in decision.basis.detail
 
 
-def test_a_machine_on_its_way_out_is_no_room_and_no_member() -> None:
+def test_machine_being_removed_is_neither_room_nor_member() -> None:
     snapshot = make_snapshot(40, 40, 40, pending=make_pods(60))
     leaving = with_machine(with_node(snapshot, 3, schedulable=False), 3, leaving=True)
     decision = decide_calmly(leaving)
@@ -216,7 +216,7 @@ def test_without_a_template_nothing_is_bought() -> None:
     assert decision.basis.reason is Reason.NO_TEMPLATE
 
 
-def test_pods_that_no_machine_can_hold_are_named_and_not_bought_for() -> None:
+def test_pods_that_no_template_holds_are_named_and_buy_nothing() -> None:
     giants = make_pods(2, requests=Resources(cpu_millis=4000))
     decision = decide_calmly(make_snapshot(30, 30, pending=giants))
     assert isinstance(decision, Hold)
@@ -227,17 +227,17 @@ def test_pods_that_no_machine_can_hold_are_named_and_not_bought_for() -> None:
     ]
 
 
-def test_pods_that_have_room_already_are_not_bought_for() -> None:
+def test_pods_with_room_on_nodes_buy_nothing() -> None:
     decision = decide_calmly(make_snapshot(30, 30, pending=make_pods(5)))
     assert decision.basis.reason is Reason.ROOM_IS_THERE
 
 
-def test_pods_that_wait_without_need_are_named() -> None:
+def test_pods_that_wait_although_there_is_room_are_named() -> None:
     decision = decide_calmly(make_snapshot(30, 30, pending=make_pods(5)))
     assert decision.basis.detail == "5; default/web-0, default/web-1, default/web-2 and 2 more"
 
 
-def test_beside_another_autoscaler_nothing_is_changed() -> None:
+def test_another_autoscaler_prevents_all_changes() -> None:
     rivals = ("kube-system/cluster-autoscaler-6d4c-x2x4z",)
     decision = decide_calmly(make_snapshot(40, 40, pending=make_pods(50), rivals=rivals))
     assert isinstance(decision, Hold)
@@ -297,7 +297,7 @@ def test_with_samples_missing_a_rule_adds_only_when_it_would_anyway(
         assert decision.basis.reason is Reason.SAMPLES_MISSING
 
 
-def test_a_metric_that_nobody_measures_is_the_reason_to_do_nothing() -> None:
+def test_unknown_metric_is_a_reason_to_hold() -> None:
     decision = decide_calmly(make_snapshot(5, 5), ScalingPolicy(rules=(CPU,)))
     assert decision.basis.reason is Reason.UNKNOWN_METRIC
 

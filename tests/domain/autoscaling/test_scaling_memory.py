@@ -1,4 +1,4 @@
-"""What is remembered from one decision to the next, and how it is told."""
+"""The memory of decisions, and their explanation."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -42,7 +42,7 @@ def test_a_memory_survives_its_config_map() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "no json", "[]", '{"evaluated_at": "yesterday"}'])
-def test_a_memory_that_cannot_be_read_starts_anew(text: str) -> None:
+def test_unreadable_memory_is_an_empty_one(text: str) -> None:
     assert parse_memory(text) == Memory()
 
 
@@ -68,7 +68,7 @@ def test_evaluations_between_the_rules_intervals_do_not_fill_the_memory() -> Non
     assert (entry.reason, entry.last) == (Reason.ALL_WELL, NOON + 59 * MINUTE)
 
 
-def test_it_is_told_what_was_decided_at_a_moment() -> None:
+def test_explanation_gives_the_decision_at_a_moment() -> None:
     _, memory = decide(make_snapshot(30, 30), POLICY, Memory())
     _, memory = decide(make_snapshot(40, 40, time=NOON + 5 * MINUTE), POLICY, memory)
     before, at, after = (explain(memory, NOON + n * MINUTE).decision for n in (-1, 3, 9))
@@ -82,7 +82,7 @@ def test_it_is_told_what_was_decided_at_a_moment() -> None:
     assert (after.kind, after.target) == ("out", 3)
 
 
-def test_it_is_told_when_nobody_looked() -> None:
+def test_explanation_names_a_time_without_evaluations() -> None:
     _, memory = decide(make_snapshot(30, 30), POLICY, Memory())
     found = explain(memory, NOON + timedelta(hours=3))
     assert found.unwatched_since == NOON
@@ -94,7 +94,7 @@ def test_it_is_told_when_nobody_looked() -> None:
     assert now.decision.count == 1
 
 
-def test_what_came_of_a_change_is_told() -> None:
+def test_explanation_gives_the_outcome_of_a_change() -> None:
     growing = make_snapshot(40, 40)
     decision, memory = decide(growing, POLICY, quiet(growing))
     assert "under way" in explain(memory, NOON).outcome
@@ -102,10 +102,10 @@ def test_what_came_of_a_change_is_told() -> None:
     failed = launch_failed(memory, NOON, "s1.large.r2", "sold out", POLICY.back_off)
     assert explain(failed, NOON).outcome == "failed: sold out"
     _, taken_over = decide(make_snapshot(40, 40, time=NOON + MINUTE), POLICY, memory)
-    assert "ended in the middle of it" in explain(taken_over, NOON).outcome
+    assert "ended before it was finished" in explain(taken_over, NOON).outcome
 
 
-def test_a_reason_that_somebody_can_do_something_about_comes_with_advice() -> None:
+def test_reason_that_a_user_can_remove_has_advice() -> None:
     full = make_snapshot(40, 40, maximum=2, pending=make_pods(5))
     _, memory = decide(full, POLICY, quiet(full))
     assert explain(memory, NOON).advice == ADVICE[Reason.AT_MAXIMUM]
@@ -128,7 +128,7 @@ def test_removals_wait_after_a_launch_that_failed() -> None:
     assert decision.basis.reason is Reason.COOLING_IN
 
 
-def test_an_addition_that_was_left_is_finished_at_once_and_then_tried_each_minute() -> None:
+def test_unfinished_addition_is_retried_at_once_and_then_each_minute() -> None:
     snapshot = make_snapshot(30, 30)
     _, memory = decide(snapshot, POLICY, addition_began(quiet(snapshot), NOON))
     assert memory.adding is not None
@@ -139,7 +139,7 @@ def test_an_addition_that_was_left_is_finished_at_once_and_then_tried_each_minut
     assert memory.adding.is_due(NOON + MINUTE)
 
 
-def test_a_lesson_of_a_clock_that_was_wrong_ends_within_a_day() -> None:
+def test_lesson_of_a_wrong_clock_ends_within_a_day() -> None:
     lesson = Lesson(1, 0, NOON + timedelta(days=400))
     snapshot = make_snapshot(30, 30)
     _, memory = decide(snapshot, POLICY, quiet(snapshot, lesson=lesson))
@@ -162,8 +162,8 @@ def test_a_memory_stays_small() -> None:
     assert len(memory.to_json()) < 100_000
 
 
-def test_a_machine_that_had_to_come_back_is_a_lesson() -> None:
-    """The metric does not follow the pods, so nothing could be known beforehand."""
+def test_addition_right_after_a_removal_is_a_lesson() -> None:
+    """The metric does not follow the pods, so the effect cannot be predicted."""
     rules = (
         MetricRule.model_validate({"metric": "cpu", "comparator": ">", "threshold": 70, "step": 1}),
         MetricRule.model_validate(
@@ -190,7 +190,7 @@ def test_a_machine_that_had_to_come_back_is_a_lesson() -> None:
     assert memory.recent[-1].reason is Reason.CAME_BACK_BEFORE
 
 
-def test_more_pods_than_at_the_removal_teach_nothing() -> None:
+def test_addition_for_more_pods_is_not_a_lesson() -> None:
     _, memory = decide(make_snapshot(25, 10, 25), POLICY, quiet(make_snapshot(25, 10, 25)))
     assert memory.last_in is not None
     rising = make_snapshot(35, 40, time=NOON + 10 * MINUTE)

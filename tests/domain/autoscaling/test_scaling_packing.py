@@ -41,7 +41,7 @@ def together(topology: str = HOSTNAME) -> Placement:
 @pytest.mark.parametrize(
     ("pods", "machines"),
     [
-        pytest.param((), 0, id="nobody waits"),
+        pytest.param((), 0, id="no pending pods"),
         pytest.param(make_pods(40), 1, id="places"),
         pytest.param(make_pods(41), 2, id="one place too few"),
         pytest.param(make_pods(9, requests=Resources(cpu_millis=500)), 3, id="cpu"),
@@ -87,7 +87,7 @@ LABELLED = Template("t", SIZE, labels={"disk": "fast", ZONE: "a"})
             Misfit.LABELS,
             id="other label",
         ),
-        pytest.param({"placement": together()}, TEMPLATE, Misfit.NEIGHBOURS, id="nobody to join"),
+        pytest.param({"placement": together()}, TEMPLATE, Misfit.NEIGHBOURS, id="no pod to join"),
         pytest.param(
             {"placement": together("rack"), "labels": LABELS},
             TEMPLATE,
@@ -96,15 +96,13 @@ LABELLED = Template("t", SIZE, labels={"disk": "fast", ZONE: "a"})
         ),
     ],
 )
-def test_a_pod_that_no_machine_can_hold_is_named_with_its_reason(
+def test_pod_that_no_template_holds_is_named_with_its_reason(
     pod: dict[str, object], template: Template, misfit: Misfit
 ) -> None:
     pods = make_pods(2, **pod)
     packed = pack_pods(pods, template=template)
     assert packed.machines == 0
-    assert {(pod.title, why) for pod, why in packed.hopeless} == {
-        (pod.title, misfit) for pod in pods
-    }
+    assert {(pod.title, why) for pod, why in packed.unfit} == {(pod.title, misfit) for pod in pods}
 
 
 @pytest.mark.parametrize(
@@ -147,7 +145,7 @@ def test_tolerations_cover_taints_as_the_scheduler_says(
     assert Placement().tolerates((Taint("gpu", "yes", "PreferNoSchedule"),))
 
 
-def test_room_that_is_there_is_used_first() -> None:
+def test_existing_room_is_used_first() -> None:
     assert pack_pods(make_pods(30), make_node(1, 20)) == Packed(1)
     assert pack_pods(make_pods(20), make_node(1, 20)) == Packed(0)
 
@@ -159,13 +157,13 @@ def test_one_of_several_affinity_terms_is_enough() -> None:
     assert pack_pods(either, template=LABELLED) == Packed(1)
 
 
-def test_pods_that_others_keep_away_from_do_not_join_them() -> None:
+def test_anti_affinity_of_other_pods_counts() -> None:
     hermit = make_pods(1, placement=apart())
     assert pack_pods(make_pods(1, labels=LABELS), make_node(1, hermit)) == Packed(1)
     assert pack_pods(make_pods(1), make_node(1, hermit)) == Packed(0)
 
 
-def test_pods_that_want_company_join_it_where_it_is() -> None:
+def test_pods_with_affinity_join_the_domain_of_the_others() -> None:
     company = make_node(1, make_pods(1, labels=LABELS), labels={ZONE: "a"})
     assert pack_pods(make_pods(5, placement=together()), company) == Packed(0)
     crowd = make_node(1, make_pods(40, labels=LABELS), labels={ZONE: "a"})
@@ -175,13 +173,13 @@ def test_pods_that_want_company_join_it_where_it_is() -> None:
     assert pack_pods(in_zone, elsewhere, template=LABELLED).machines == 0
 
 
-def test_thousands_of_pods_that_keep_apart_are_packed_in_one_pass() -> None:
+def test_thousands_of_pods_with_anti_affinity_are_packed_in_one_pass() -> None:
     hermits = make_pods(4000, placement=apart(), labels=LABELS)
     there = [make_node(number, make_pods(1, labels=LABELS)) for number in range(100)]
     assert pack_pods(hermits, *there, make_node(100, 0)) == Packed(3999)
 
 
-def test_terms_look_only_into_their_namespaces() -> None:
+def test_terms_match_only_their_namespaces() -> None:
     others = make_pods(1, namespace="other", labels=LABELS)
     assert pack_pods(make_pods(1, placement=apart()), make_node(1, others)) == Packed(0)
     both = Placement(apart=(PodTerm(HOSTNAME, WEB, ("default", "other")),))
@@ -202,20 +200,20 @@ OTHER_NAMESPACE = (Requirement("kubernetes.io/metadata.name", Operator.IN, ("oth
         pytest.param(PodTerm(HOSTNAME, None, (), ANY_NAMESPACE), 0, id="no pod at all"),
     ],
 )
-def test_pods_keep_apart_from_those_that_their_term_means(term: PodTerm, machines: int) -> None:
+def test_anti_affinity_counts_pods_of_its_namespaces(term: PodTerm, machines: int) -> None:
     there = make_node(1, make_pods(1, namespace="other", labels=LABELS))
     alone = make_pods(1, placement=Placement(apart=(term,)))
     assert pack_pods(alone, there) == Packed(machines)
 
 
-def test_a_node_that_promised_too_much_still_takes_pods_that_ask_for_nothing() -> None:
+def test_overcommitted_node_takes_pods_without_requests() -> None:
     crowded = make_node(1, make_pods(2, requests=Resources(2000, 2**32)))
     assert pack_pods(make_pods(1, requests=Resources()), crowded) == Packed(0)
     assert pack_pods(make_pods(1, requests=Resources(cpu_millis=1)), crowded) == Packed(1)
     assert pack_pods(make_pods(1, placement=apart()), crowded) == Packed(0)
 
 
-def test_a_pod_that_wants_to_be_with_no_pod_at_all_is_hopeless() -> None:
+def test_pod_whose_affinity_matches_no_pod_is_unfit() -> None:
     (lost,) = make_pods(1, placement=Placement(together=(PodTerm(HOSTNAME, None),)), labels=LABELS)
     assert pack_pods([lost], make_node(1, 1)) == Packed(0, ((lost, Misfit.NEIGHBOURS),))
 
@@ -237,7 +235,7 @@ def test_every_pod_that_fits_an_empty_machine_gets_a_place(
         if pod.requests.cpu_millis <= SIZE.cpu_millis
         and pod.requests.memory_bytes <= SIZE.memory_bytes
     ]
-    assert len(packed.hopeless) == len(pods) - len(fitting)
+    assert len(packed.unfit) == len(pods) - len(fitting)
     assert packed.machines <= len(fitting)
     assert packed.machines * places >= len(fitting)
     assert packed.machines * SIZE.cpu_millis >= sum(wanted.cpu_millis for wanted in fitting)

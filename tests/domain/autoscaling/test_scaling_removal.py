@@ -1,4 +1,4 @@
-"""When one machine leaves, which, and everything that speaks against it."""
+"""When a machine is removed, which one, and all reasons against it."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -38,7 +38,7 @@ LOW_USE = ScalingPolicy(low_use=LowUse(share=0.5, seconds=600))
 ALL_WEB = (Requirement("app", Operator.IN, ("web",)),)
 
 
-def test_the_emptiest_machine_leaves() -> None:
+def test_emptiest_machine_is_removed() -> None:
     decision = decide_calmly(ROOMY)
     assert isinstance(decision, ScaleIn)
     assert (decision.machine, decision.node, decision.target) == ("i-2", "k8s-node-2", 2)
@@ -50,7 +50,7 @@ def test_the_emptiest_machine_leaves() -> None:
     ("choice", "machine"),
     [(Choice.EMPTIEST, "i-2"), (Choice.NEWEST, "i-3"), (Choice.OLDEST, "i-1")],
 )
-def test_the_policy_says_which_machine_leaves_first(choice: Choice, machine: str) -> None:
+def test_policy_orders_the_machines_to_remove(choice: Choice, machine: str) -> None:
     decision = decide_calmly(ROOMY, POLICY.model_copy(update={"remove_first": choice}))
     assert isinstance(decision, ScaleIn)
     assert decision.machine == machine
@@ -116,14 +116,14 @@ def test_a_removal_is_refused_with_its_reason(snapshot: Snapshot, reason: Reason
     assert reason in reasons
 
 
-def test_another_machine_leaves_when_the_first_choice_may_not() -> None:
+def test_next_machine_is_removed_when_the_first_choice_is_refused() -> None:
     decision = decide_calmly(with_node(make_snapshot(15, 10, 25), 2, removal_disabled=True))
     assert isinstance(decision, ScaleIn)
     assert decision.machine == "i-1"
     assert decision.basis.notes[0].reason is Reason.REMOVAL_DISABLED
 
 
-def test_a_machine_whose_node_is_not_ready_is_left_to_those_who_repair_it() -> None:
+def test_machine_with_a_node_that_is_not_ready_is_not_removed() -> None:
     dead = with_node(make_snapshot(5, 10, 20, 25), 1, ready=False)
     decision = decide_calmly(dead, POLICY.model_copy(update={"remove_first": Choice.OLDEST}))
     assert isinstance(decision, ScaleIn)
@@ -131,7 +131,7 @@ def test_a_machine_whose_node_is_not_ready_is_left_to_those_who_repair_it() -> N
     assert decision.basis.notes[0].reason is Reason.NOT_READY
 
 
-def test_everybody_exempt_means_nobody_leaves() -> None:
+def test_no_machine_is_removed_when_all_are_exempt() -> None:
     policy = POLICY.model_copy(update={"exempt": ("k8s-node-*",)})
     assert decide_calmly(ROOMY, policy).basis.reason is Reason.EXEMPT
 
@@ -145,7 +145,7 @@ def test_everybody_exempt_means_nobody_leaves() -> None:
         pytest.param({"local_storage": True, "safe_to_evict": True}, id="data that may go"),
     ],
 )
-def test_pods_that_do_not_stand_in_the_way(fields: dict[str, object]) -> None:
+def test_pods_that_do_not_prevent_a_removal(fields: dict[str, object]) -> None:
     crowded = make_snapshot(30, 0, 30)
     snapshot = with_node(crowded, 2, pods=make_pods(4, **fields))
     decision = decide_calmly(snapshot)
@@ -153,11 +153,11 @@ def test_pods_that_do_not_stand_in_the_way(fields: dict[str, object]) -> None:
     assert decision.node == "k8s-node-2"
 
 
-def test_a_budget_with_room_lets_the_machine_go() -> None:
+def test_budget_that_allows_an_eviction_permits_the_removal() -> None:
     assert isinstance(decide_calmly(with_budgets(1)), ScaleIn)
 
 
-def test_the_pods_of_a_dead_node_need_places_too() -> None:
+def test_pods_of_a_failed_node_need_places_too() -> None:
     dead = with_node(make_snapshot(30, 10, 30, 15), 4, ready=False)
     decision = decide_calmly(dead, POLICY.model_copy(update={"rules": (REMOVE,)}))
     assert decision.basis.reason is Reason.POD_HAS_NO_PLACE
@@ -165,7 +165,7 @@ def test_the_pods_of_a_dead_node_need_places_too() -> None:
     assert isinstance(alive, ScaleIn)
 
 
-def test_many_dead_nodes_stop_removals() -> None:
+def test_many_failed_nodes_stop_removals() -> None:
     snapshot = make_snapshot(5, 5, 5, 5, 5, 5)
     for number in (1, 2):
         snapshot = with_node(snapshot, number, ready=False)
@@ -189,12 +189,12 @@ def test_a_rule_that_removes_waits_until_its_window_knows_only_these_nodes() -> 
     assert decision.basis.reason is Reason.NODES_CHANGED
 
 
-def test_the_first_look_removes_nothing() -> None:
+def test_first_evaluation_removes_nothing() -> None:
     decision, _ = decide(ROOMY, POLICY, Memory())
     assert decision.basis.reason is Reason.COOLING_IN
 
 
-def test_after_missed_evaluations_cooldowns_start_anew() -> None:
+def test_missed_evaluations_restart_the_cooldowns() -> None:
     memory = quiet(ROOMY, evaluated_at=NOON - timedelta(hours=1))
     decision, _ = decide(ROOMY, POLICY, memory)
     assert decision.basis.reason is Reason.COOLING_IN
@@ -214,7 +214,7 @@ CPU_ADDS = MetricRule.model_validate(
 )
 
 
-def test_nothing_leaves_while_it_is_unknown_whether_a_rule_would_add() -> None:
+def test_nothing_is_removed_while_a_rule_that_adds_is_unreadable() -> None:
     policy = ScalingPolicy(rules=(CPU_ADDS, REMOVE))
     lines = [make_line(f"k8s-node-{n}", 20, "cpu") for n in (1, 2)]
     decision = decide_calmly(replace(ROOMY, statistics={60: lines}), policy)
@@ -237,7 +237,7 @@ def test_samples_from_the_future_do_not_count() -> None:
     assert decision.basis.reason is Reason.UNKNOWN_METRIC
 
 
-def test_above_the_maximum_one_leaves_even_if_a_rule_would_like_it_back() -> None:
+def test_above_the_maximum_a_machine_is_removed_even_if_a_rule_would_add_it_again() -> None:
     decision = decide_calmly(make_snapshot(35, 35, 5, maximum=2))
     assert isinstance(decision, ScaleIn)
     assert decision.basis.reason is Reason.ABOVE_MAXIMUM
@@ -248,7 +248,7 @@ def test_above_the_maximum_pods_keep_their_places() -> None:
     assert decision.basis.reason is Reason.POD_HAS_NO_PLACE
 
 
-def test_above_the_maximum_one_leaves_even_if_a_rule_adds_now() -> None:
+def test_above_the_maximum_a_machine_is_removed_even_if_a_rule_adds_now() -> None:
     crowded = make_snapshot(*[33] * 10, maximum=9)
     decision = decide_calmly(crowded)
     assert isinstance(decision, ScaleIn)
@@ -257,8 +257,8 @@ def test_above_the_maximum_one_leaves_even_if_a_rule_adds_now() -> None:
     assert waiting.basis.reason is Reason.AT_MAXIMUM
 
 
-def test_in_a_large_group_each_machine_is_looked_at_in_turn() -> None:
-    """All but the last run pods that ask for a label which no node has any more."""
+def test_large_group_is_checked_in_turns() -> None:
+    """All but the last run pods that require a label which no node has."""
     group = make_snapshot(*[10] * 130, maximum=200)
     tied = [replace(node, pods=make_pods(10, placement=HERE_ONLY)) for node in group.nodes[:-1]]
     snapshot = replace(group, nodes=(*tied, make_node(130, 11)))
@@ -271,7 +271,7 @@ def test_in_a_large_group_each_machine_is_looked_at_in_turn() -> None:
     assert found == {Reason.POD_HAS_NO_PLACE, "k8s-node-130"}
 
 
-def test_low_use_says_how_low_of_the_node_that_leaves() -> None:
+def test_low_use_gives_the_share_of_the_removed_node() -> None:
     snapshot = make_snapshot(10, 5, 25)
     hour, day = NOON - timedelta(hours=1), NOON - timedelta(days=1)
     memory = quiet(snapshot, LOW_USE, idle_since={"k8s-node-1": day, "k8s-node-2": hour})
@@ -293,21 +293,21 @@ def test_low_use_must_last() -> None:
         assert memory.idle_since == idle
 
 
-def test_low_use_is_forgotten_when_pods_come() -> None:
+def test_low_use_ends_when_pods_arrive() -> None:
     busy = make_snapshot(25, 25, 25)
     idle = {"k8s-node-2": NOON - timedelta(hours=1)}
     _, memory = decide(busy, LOW_USE, quiet(busy, LOW_USE, idle_since=idle))
     assert memory.idle_since == {}
 
 
-def test_low_use_looks_at_requests_too() -> None:
+def test_low_use_counts_requests_too() -> None:
     thirsty = with_node(ROOMY, 2, pods=make_pods(5, requests=Resources(cpu_millis=250)))
     idle = {"k8s-node-2": NOON - timedelta(hours=1)}
     decision, _ = decide(thirsty, LOW_USE, quiet(thirsty, LOW_USE, idle_since=idle))
     assert decision.basis.reason is Reason.ALL_WELL
 
 
-def test_a_size_that_did_not_hold_the_load_is_not_tried_again() -> None:
+def test_size_that_was_too_small_is_not_tried_again() -> None:
     lesson = Lesson(size=2, pods=60, until=NOON + timedelta(hours=1))
     decision, _ = decide(ROOMY, POLICY, quiet(ROOMY, lesson=lesson))
     assert decision.basis.reason is Reason.CAME_BACK_BEFORE
@@ -316,7 +316,7 @@ def test_a_size_that_did_not_hold_the_load_is_not_tried_again() -> None:
     assert isinstance(decision, ScaleIn)
 
 
-def test_a_node_that_could_not_be_emptied_is_left_alone_for_a_while() -> None:
+def test_node_whose_drain_failed_is_skipped_for_a_while() -> None:
     snapshot = make_snapshot(15, 10, 25)
     decision, memory = decide(snapshot, POLICY, quiet(snapshot))
     assert isinstance(decision, ScaleIn)
@@ -343,7 +343,7 @@ def test_a_node_without_a_machine_is_named_and_neither_measured_nor_removed() ->
     assert [note.reason for note in decision.basis.notes] == [Reason.NODE_WITHOUT_MACHINE]
 
 
-def test_a_tainted_node_takes_no_pods_of_the_one_that_leaves() -> None:
+def test_tainted_node_takes_no_pods_of_the_removed_one() -> None:
     tainted = with_node(
         with_node(ROOMY, 1, taints=(Taint("dedicated"),)), 3, taints=(Taint("dedicated"),)
     )
@@ -365,7 +365,7 @@ NODES = st.lists(
 
 
 @given(nodes=NODES, foreign=st.sets(st.integers(1, 7)), choice=st.sampled_from(Choice))
-def test_whoever_leaves_may_and_its_pods_have_places(
+def test_removed_machine_has_no_refusal_and_its_pods_have_places(
     nodes: list[tuple[int, bool, bool]], foreign: set[int], choice: Choice
 ) -> None:
     policy = ScalingPolicy(rules=(REMOVE,), remove_first=choice, most_not_ready=1)
@@ -395,7 +395,7 @@ def test_whoever_leaves_may_and_its_pods_have_places(
         pytest.param("max", 36, True, id="not even then"),
     ],
 )
-def test_rules_that_add_are_asked_what_they_would_say_then(
+def test_rules_that_add_are_evaluated_as_after_the_removal(
     statistic: str, threshold: float, leaves: bool
 ) -> None:
     adds = ADD.model_copy(update={"statistic": statistic, "threshold": threshold})

@@ -23,7 +23,7 @@ def test_loads_have_the_shape_of_their_name() -> None:
 
 
 @pytest.mark.parametrize("words", ["constant:many", "burst:-3", "daily:1e9", "constant:999999999"])
-def test_a_load_needs_a_sensible_number(words: str) -> None:
+def test_load_needs_a_valid_number(words: str) -> None:
     with pytest.raises(InvalidSpec, match="write a number of pods"):
         parse_load(words)
 
@@ -58,11 +58,11 @@ def test_samples_that_cannot_be_read_are_refused_with_their_line(text: str, word
 
 
 @pytest.mark.parametrize("guarded", [True, False])
-def test_the_picture_is_svg_that_says_the_outcome(guarded: bool) -> None:
+def test_picture_is_svg_with_the_outcome(guarded: bool) -> None:
     picture = draw_replay(replay(Scenario(PRESETS["pending"], burst(150), guarded=guarded)))
     words = " ".join(ElementTree.fromstring(picture).itertext())
     assert "Replay of burst:150" in words
-    assert "rests at" in words
+    assert "settles at" in words
 
 
 def test_a_replay_of_nothing_has_a_picture_too() -> None:
@@ -110,7 +110,7 @@ def test_the_command_reads_a_policy_and_a_load_from_files(
         (("--replay", "pending", "--chart", "/nowhere/at/all.svg"), "chart cannot be written"),
     ],
 )
-def test_the_command_refuses_what_makes_no_sense(arguments: tuple[str, ...], words: str) -> None:
+def test_command_refuses_contradicting_arguments(arguments: tuple[str, ...], words: str) -> None:
     with pytest.raises(InvalidSpec, match=words):
         run_command(*arguments)
 

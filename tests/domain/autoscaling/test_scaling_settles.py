@@ -1,4 +1,4 @@
-"""Whatever the policy, the load and the machines: a constant load ends in rest."""
+"""With any policy and machines, a group settles under a constant load."""
 
 from itertools import pairwise
 from typing import get_args
@@ -25,7 +25,7 @@ from tests.domain.autoscaling.scaling_makers import SIZE
     ("preset", "additions", "size"),
     [("article-text", 2, 5), ("article-screen", 2, 5), ("pending", 1, 4)],
 )
-def test_the_presets_rest_over_150_pods(
+def test_presets_settle_with_150_pods(
     preset: str, additions: int, size: int, boot_minutes: int
 ) -> None:
     result = replay(Scenario(PRESETS[preset], constant(150), boot_minutes=boot_minutes))
@@ -35,14 +35,14 @@ def test_the_presets_rest_over_150_pods(
 
 
 @pytest.mark.parametrize("preset", ["article-text", "article-screen"])
-def test_taken_literally_the_article_never_rests(preset: str) -> None:
+def test_article_without_guards_never_settles(preset: str) -> None:
     result = replay(Scenario(PRESETS[preset], constant(150), guarded=False))
     assert len(result.changes) >= 48
     assert not result.settles
 
 
 @pytest.mark.parametrize(("preset", "least"), [("article-text", 1), ("article-screen", 3)])
-def test_after_a_burst_machines_leave_one_by_one(preset: str, least: int) -> None:
+def test_machines_are_removed_one_by_one_after_a_burst(preset: str, least: int) -> None:
     result = replay(Scenario(PRESETS[preset], burst(150), hours=6))
     down = [change for change in result.changes if not change.adds]
     assert all(change.target == change.size - 1 for change in down)
@@ -56,7 +56,7 @@ def test_after_a_burst_machines_leave_one_by_one(preset: str, least: int) -> Non
 def test_after_the_articles_burst_thirty_evaluations_beyond_all_cooldowns_do_nothing(
     preset: str,
 ) -> None:
-    """Each of them is free to act: intervals and cooldowns ended before it."""
+    """Each evaluation is free to act: intervals and cooldowns have ended."""
     policy = PRESETS[preset]
     apart = max(policy.cooldown_in_seconds, policy.cooldown_out_seconds, policy.interval_seconds)
     world = World(
@@ -118,7 +118,7 @@ KINDS = st.lists(
 
 
 def find_stranded(result: Replay, kinds: list[Resources]) -> int:
-    """Pods that wait at the end and would fit an empty machine that may still be bought."""
+    """Pods pending at the end that would fit a new machine within the bounds."""
     if result.moments[-1].machines >= result.scenario.maximum:
         return 0
     giants = [k for k in kinds if k.cpu_millis > SIZE.cpu_millis]
@@ -135,7 +135,7 @@ def find_stranded(result: Replay, kinds: list[Resources]) -> int:
 )
 @example(policy=PRESETS["article-text"], pods=150, kinds=[Resources()], boot_minutes=5, machines=3)
 @example(policy=PRESETS["article-screen"], pods=60, kinds=[Resources()], boot_minutes=1, machines=9)
-def test_a_constant_load_ends_in_rest_within_bounds_and_with_room_for_all(
+def test_constant_load_settles_within_bounds_and_with_room_for_all(
     policy: ScalingPolicy, pods: int, kinds: list[Resources], boot_minutes: int, machines: int
 ) -> None:
     scenario = Scenario(
@@ -164,7 +164,7 @@ def test_a_constant_load_ends_in_rest_within_bounds_and_with_room_for_all(
 @settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(first=st.integers(0, 200), then=st.integers(0, 200), boot_minutes=st.sampled_from([1, 5]))
 @pytest.mark.parametrize("preset", list(PRESETS))
-def test_a_load_that_changes_once_ends_in_rest_too(
+def test_load_that_changes_once_settles_too(
     preset: str, first: int, then: int, boot_minutes: int
 ) -> None:
     load = Load("step", lambda seconds: first if seconds < 2 * HOUR else then)

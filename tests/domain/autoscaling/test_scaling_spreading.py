@@ -1,4 +1,4 @@
-"""Pods that must be spread evenly: where there is room, and how many machines they need."""
+"""Topology spread constraints: where pods fit, and how many machines they need."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -76,7 +76,7 @@ def misfit(pod: SeenPod, node: SeenNode, *closed: SeenNode) -> Misfit | None:
         pytest.param(replace(EVENLY, least_domains=2), web(1), web(1), None, id="enough of them"),
     ],
 )
-def test_a_node_takes_a_pod_unless_it_would_stand_out(
+def test_node_takes_a_pod_within_the_allowed_skew(
     spread: Spread,
     here: tuple[SeenPod, ...],
     there: tuple[SeenPod, ...],
@@ -86,7 +86,7 @@ def test_a_node_takes_a_pod_unless_it_would_stand_out(
     assert misfit(pod, make_node(1, here), make_node(2, there)) is expected
 
 
-def test_a_pod_that_does_not_count_itself_may_go_where_it_is_even() -> None:
+def test_pod_that_does_not_match_its_own_selector_needs_no_lower_domain() -> None:
     (pod,) = web(1, labels={"app": "other"})
     assert misfit(pod, make_node(1, web(1)), make_node(2, ())) is None
     assert misfit(pod, make_node(1, web(2)), make_node(2, ())) is Misfit.SPREAD
@@ -110,14 +110,14 @@ SPOT = (Taint("spot"),)
     [
         pytest.param(EVENLY, {"labels": {}}, None, id="one that it does not select"),
         pytest.param(
-            replace(EVENLY, minds_labels=False), {"labels": {}}, Misfit.SPREAD, id="it counts all"
+            replace(EVENLY, honors_labels=False), {"labels": {}}, Misfit.SPREAD, id="it counts all"
         ),
         pytest.param(EVENLY, {"taints": SPOT}, Misfit.SPREAD, id="one that it does not tolerate"),
         pytest.param(
-            replace(EVENLY, minds_taints=True), {"taints": SPOT}, None, id="it counts tolerated"
+            replace(EVENLY, honors_taints=True), {"taints": SPOT}, None, id="it counts tolerated"
         ),
         pytest.param(
-            replace(EVENLY, minds_taints=True), {"schedulable": False}, None, id="a cordoned one"
+            replace(EVENLY, honors_taints=True), {"schedulable": False}, None, id="a cordoned one"
         ),
         pytest.param(EVENLY, {"schedulable": False}, Misfit.SPREAD, id="cordoned is a taint"),
     ],
@@ -148,13 +148,13 @@ def test_which_empty_node_makes_one_pod_too_many(
         ),
     ],
 )
-def test_machines_come_for_those_that_find_no_even_place(
+def test_spread_pods_without_a_place_need_machines(
     pods: tuple[SeenPod, ...], nodes: tuple[SeenNode, ...], machines: int
 ) -> None:
     assert packed(pods, *nodes) == Packed(machines)
 
 
-def test_a_zone_that_no_new_machine_is_in_makes_pods_hopeless() -> None:
+def test_zone_without_a_template_makes_pods_unfit() -> None:
     a = make_node(1, web(1), labels=IN_ZONE["a"])
     b = make_node(2, FULL, labels=IN_ZONE["b"])
     (pod,) = web(1, Spread(ZONE, 1, WEB))
@@ -163,7 +163,7 @@ def test_a_zone_that_no_new_machine_is_in_makes_pods_hopeless() -> None:
     assert pack([pod], room, template, 40) == Packed(0, ((pod, Misfit.SPREAD),))
 
 
-def test_a_machine_in_one_zone_opens_the_room_of_another() -> None:
+def test_new_machine_in_one_zone_makes_room_usable_in_another() -> None:
     a = make_node(1, web(1), labels=IN_ZONE["a"])
     b = make_node(2, FULL, labels=IN_ZONE["b"])
     room = Room([place_of_node(a), place_of_node(b)])
@@ -171,14 +171,14 @@ def test_a_machine_in_one_zone_opens_the_room_of_another() -> None:
     assert pack(web(5, Spread(ZONE, 1, WEB)), room, template, 40) == Packed(1)
 
 
-def test_a_full_node_brings_a_machine_although_others_have_room() -> None:
+def test_full_domain_needs_a_machine_although_others_have_room() -> None:
     decision = decide_calmly(
         replace(with_node(make_snapshot(5, 5), 1, pods=FULL), pending=web(3, requests=HUGE))
     )
     assert isinstance(decision, ScaleOut)
 
 
-def test_nodes_that_boot_or_leave_are_no_empty_domain() -> None:
+def test_nodes_that_boot_or_are_removed_are_not_empty_domains() -> None:
     snapshot = replace(make_snapshot(0, 0, 0), pending=web(2))
     snapshot = with_node(snapshot, 1, pods=web(1))
     snapshot = with_machine(snapshot, 2, leaving=True)
@@ -189,7 +189,7 @@ def test_nodes_that_boot_or_leave_are_no_empty_domain() -> None:
     assert not isinstance(decision, ScaleOut), decision.sentence
 
 
-def test_a_node_leaves_when_its_pod_may_join_the_others() -> None:
+def test_node_is_removed_when_its_pod_may_join_the_others() -> None:
     snapshot = make_snapshot(25, 1, 25)
     for number in (1, 2, 3):
         snapshot = with_node(snapshot, number, pods=(*make_pods(24 * (number != 2)), *web(1)))
@@ -209,7 +209,7 @@ SPREADS = st.builds(
     most_skew=st.integers(1, 3),
     selector=st.just(WEB),
     least_domains=st.integers(1, 4),
-    minds_taints=st.booleans(),
+    honors_taints=st.booleans(),
 )
 
 
@@ -218,7 +218,7 @@ SPREADS = st.builds(
     spreads=st.lists(SPREADS, min_size=1, max_size=2, unique_by=lambda one: one.topology),
     moves=st.lists(st.tuples(st.sampled_from(["put", "take", "leave"]), st.integers(0, 5))),
 )
-def test_counting_on_says_what_counting_anew_says(
+def test_incremental_counts_equal_a_new_count(
     nodes: list[tuple[str, int, tuple[Taint, ...]]],
     spreads: list[Spread],
     moves: list[tuple[str, int]],

@@ -1,4 +1,4 @@
-"""From what cluster and cloud say to the snapshot: whose machines, what new ones would offer."""
+"""The snapshot from the states of cluster and group: our machines, templates of new ones."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from domain.autoscaling.see.state import (
     DISK_FOR_PODS,
     KUBELET_KEEPS,
     ClusterState,
-    Group,
+    GroupState,
     Marked,
     find_templates,
     take_snapshot,
@@ -54,7 +54,7 @@ def make_machine(letter: str = "a", transition: str = "") -> Instance:
 
 
 def snapshot_of(cluster: ClusterState, *machines: Instance) -> Snapshot:
-    group = Group(machines, known={"i-a"})
+    group = GroupState(machines, known={"i-a"})
     return take_snapshot(cluster, group, ClusterSpec(), ScalingPolicy(), {}, NOON)
 
 
@@ -66,7 +66,7 @@ def test_a_machine_that_we_installed_is_ours_and_one_that_boots_may_be() -> None
     assert [machine.node for machine in seen.machines][2] == "k8s-node-c"
 
 
-def test_what_leaves_is_no_place_for_pods_any_more() -> None:
+def test_node_being_removed_takes_no_pods() -> None:
     marked = ClusterState((NODE,), marked=(Marked("k8s-node-a", "host-1"),))
     for seen in (
         snapshot_of(ClusterState((NODE,)), make_machine(transition="terminating")),
@@ -76,9 +76,9 @@ def test_what_leaves_is_no_place_for_pods_any_more() -> None:
         assert [node.ready for node in seen.nodes] == [False]
 
 
-def test_a_new_machine_offers_what_a_node_of_its_type_does() -> None:
+def test_template_has_the_resources_of_a_node_of_its_type() -> None:
     cluster, machines = ClusterState((NODE,)), [make_machine()]
-    (template,) = find_templates(cluster, Group(machines, ()), ClusterSpec(), ScalingPolicy())
+    (template,) = find_templates(cluster, GroupState(machines, ()), ClusterSpec(), ScalingPolicy())
     assert template.instance_type == "s1.large.r2"
     assert template.allocatable == Resources(1900, 2 * GIB - GIB // 4, ((DISK, 29 * GIB),))
     assert template.labels == {
@@ -87,11 +87,11 @@ def test_a_new_machine_offers_what_a_node_of_its_type_does() -> None:
     }
 
 
-def test_a_type_without_a_node_offers_what_the_cloud_says_less_the_daemons() -> None:
+def test_template_without_a_node_has_the_clouds_resources_minus_daemons() -> None:
     policy = ScalingPolicy(instance_types=("c4", "s1.large.r2"))
     cluster, machines = ClusterState((NODE,)), [make_machine()]
     assert unseen_types(cluster, machines, ClusterSpec(), policy) == ("c4",)
-    group = Group(machines, (), [OTHER])
+    group = GroupState(machines, (), [OTHER])
     first, second = find_templates(cluster, group, ClusterSpec(), policy)
     memory, disk = 8 * GIB - KUBELET_KEEPS - GIB // 4, int(40 * GIB * DISK_FOR_PODS) - GIB
     assert first.allocatable == Resources(3900, memory, ((DISK, disk),))
@@ -100,29 +100,31 @@ def test_a_type_without_a_node_offers_what_the_cloud_says_less_the_daemons() -> 
 
 def test_the_first_machine_of_a_group_is_known_from_the_cloud_alone() -> None:
     policy = ScalingPolicy(instance_types=("c4",))
-    (template,) = find_templates(ClusterState(()), Group((), (), [OTHER]), ClusterSpec(), policy)
+    (template,) = find_templates(
+        ClusterState(()), GroupState((), (), [OTHER]), ClusterSpec(), policy
+    )
     disk = int(40 * GIB * DISK_FOR_PODS)
     assert template.allocatable == Resources(4000, 8 * GIB - KUBELET_KEEPS, ((DISK, disk),))
     assert template.labels == {"k8s-qingcloud/group": "k8s-node"}
-    nothing = find_templates(ClusterState(()), Group((), ()), ClusterSpec(), policy)
+    nothing = find_templates(ClusterState(()), GroupState((), ()), ClusterSpec(), policy)
     assert nothing == ()
 
 
-def test_a_label_of_one_node_alone_is_not_promised() -> None:
-    """A pod that asks for it would be bought machine after machine, none of which has it."""
+def test_label_of_one_node_alone_is_not_in_the_template() -> None:
+    """Machines bought for a pod that requires the label would not have it."""
     special = replace(NODE, name="k8s-node-b", labels=LABELS | {"disk": "ssd"})
     for nodes in ((NODE, special), (special, NODE)):
         cluster, machines = ClusterState(nodes), [make_machine("a"), make_machine("b")]
-        group = Group(machines, ())
+        group = GroupState(machines, ())
         (template,) = find_templates(cluster, group, ClusterSpec(), ScalingPolicy())
         assert "disk" not in template.labels
         assert template.labels["kubernetes.io/arch"] == "amd64"
 
 
-def test_what_a_new_machine_offers_is_read_off_a_node_that_has_its_daemons() -> None:
+def test_template_is_read_from_a_node_with_its_daemons() -> None:
     fresh = replace(NODE, name="k8s-node-b", ready=False, pods=())
     cluster, machines = ClusterState((NODE, fresh)), [make_machine("a"), make_machine("b")]
-    (template,) = find_templates(cluster, Group(machines, ()), ClusterSpec(), ScalingPolicy())
+    (template,) = find_templates(cluster, GroupState(machines, ()), ClusterSpec(), ScalingPolicy())
     assert template.allocatable.cpu_millis == 1900
 
 
@@ -136,7 +138,7 @@ def test_what_a_new_machine_offers_is_read_off_a_node_that_has_its_daemons() -> 
         ("cluster-proportional-autoscaler-7c9f8b6d5-abcde", False),
     ],
 )
-def test_other_autoscalers_are_known_by_their_pods(name: str, rival: bool) -> None:
+def test_other_autoscalers_are_found_by_their_pods(name: str, rival: bool) -> None:
     node = replace(NODE, pods=(DAEMON, SeenPod("tools", name)))
     seen = snapshot_of(ClusterState((node,)), make_machine())
     assert seen.rivals == ((f"tools/{name}",) if rival else ())

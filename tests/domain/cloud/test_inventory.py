@@ -9,10 +9,10 @@ from domain.cloud.records import Vxnet
 from domain.kernel.errors import NameTaken
 from domain.kernel.names import MASTERS, NODES
 from domain.spec.cluster import ClusterSpec
-from tests.domain.makers import BIRTH, make_instance, make_view
+from tests.domain.makers import CREATED, make_instance, make_view
 
 VIEW = make_view(ClusterSpec())
-FOREIGN = Vxnet("vxnet-z", "k8s.demo.vxnet-2", "rtr-other", "192.168.2.0/24", BIRTH)
+FOREIGN = Vxnet("vxnet-z", "k8s.demo.vxnet-2", "rtr-other", "192.168.2.0/24", CREATED)
 
 
 def test_a_whole_cluster_fits() -> None:

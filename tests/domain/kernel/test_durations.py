@@ -1,6 +1,6 @@
 import pytest
 
-from domain.kernel.durations import say_seconds
+from domain.kernel.durations import format_seconds
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from domain.kernel.durations import say_seconds
     ],
 )
 def test_duration_is_said_as_precisely_as_a_person_cares(seconds: float, words: str) -> None:
-    assert say_seconds(seconds) == words
+    assert format_seconds(seconds) == words

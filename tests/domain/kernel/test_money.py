@@ -5,10 +5,10 @@ import pytest
 from domain.kernel.money import (
     PlanCost,
     add_up,
+    format_plan_cost,
+    format_rate,
+    format_yuan,
     from_micro,
-    say_plan_cost,
-    say_rate,
-    say_yuan,
     to_micro,
 )
 
@@ -23,31 +23,31 @@ from domain.kernel.money import (
         ("-2", "-2.00 yuan"),
     ],
 )
-def test_amount_has_the_digits_that_matter(yuan: str, words: str) -> None:
-    assert say_yuan(Decimal(yuan)) == words
+def test_amount_has_the_significant_digits(yuan: str, words: str) -> None:
+    assert format_yuan(Decimal(yuan)) == words
 
 
 def test_micro_yuan_are_exact() -> None:
     assert from_micro(to_micro(Decimal("0.123456"))) == Decimal("0.123456")
 
 
-def test_rate_says_what_it_does_not_know() -> None:
+def test_rate_names_unknown_prices() -> None:
     rate = add_up([("router", Decimal("0.5")), ("x9", None), ("x9", None)], guessed=True)
-    assert say_rate(rate) == (
+    assert format_rate(rate) == (
         "at least 0.500 yuan an hour, 365.00 yuan a month "
         "(price unknown: x9; prices are guesses; set yours under `prices`)"
     )
 
 
-def test_rate_without_doubts_has_no_brackets() -> None:
+def test_exact_rate_has_no_brackets() -> None:
     rate = add_up([("router", Decimal(1))], guessed=False)
-    assert say_rate(rate) == "1.00 yuan an hour, 730.00 yuan a month"
+    assert format_rate(rate) == "1.00 yuan an hour, 730.00 yuan a month"
 
 
-def test_cost_of_a_plan_names_what_it_is_now() -> None:
+def test_cost_of_a_plan_names_the_current_rate() -> None:
     one = add_up([("a", Decimal(1))], guessed=False)
     two = add_up([("a", Decimal(2))], guessed=False)
-    assert say_plan_cost(PlanCost(one, two)) == (
+    assert format_plan_cost(PlanCost(one, two)) == (
         "Cost: 2.00 yuan an hour, 1,460 yuan a month; now 1.00 yuan an hour"
     )
-    assert say_plan_cost(PlanCost(one, one)).endswith("a month, as now")
+    assert format_plan_cost(PlanCost(one, one)).endswith("a month, as now")

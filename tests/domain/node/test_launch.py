@@ -20,7 +20,7 @@ from domain.node.launch import GroupWish, launch_missing, place
 from domain.node.remove import check_count, choose_leaving
 from domain.spec.cluster import MACHINES_PER_VXNET, MachineTemplate, Nodes
 from tests.domain.clocks import JumpingClock
-from tests.domain.makers import BIRTH, make_image, make_instance
+from tests.domain.makers import CREATED, make_image, make_instance
 
 IMAGES = [
     make_image("noble1x64", "Ubuntu Server 24.04 LTS 64bit"),
@@ -28,7 +28,7 @@ IMAGES = [
     make_image("noble3x64", "Ubuntu Server 24.04.2 LTS 64bit", status="deprecated"),
     make_image("jammyx64", "Ubuntu Server 22.04 LTS 64bit"),
 ]
-VXNETS = [Vxnet(f"vxnet-{n}", f"k8s.demo.vxnet-{n}", "rtr-a", "", BIRTH) for n in range(3)]
+VXNETS = [Vxnet(f"vxnet-{n}", f"k8s.demo.vxnet-{n}", "rtr-a", "", CREATED) for n in range(3)]
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_sixty_nodes_are_twenty_cards_and_a_count() -> None:
     assert "… and 40 more: 40 Ready" in texts
 
 
-def test_hidden_nodes_are_never_those_in_trouble() -> None:
+def test_nodes_that_are_not_ready_are_shown_first() -> None:
     report = make_many(60)
     nodes = (*report.nodes[:-1], make_node("k8s-node-059", ready=False))
     texts = read_texts(draw_topology(replace(report, nodes=nodes)))
@@ -120,7 +120,7 @@ def test_node_whose_machine_is_gone_is_named() -> None:
     assert "Nodes without a machine: k8s-node-gone" in texts
 
 
-def test_topology_of_nothing_says_what_is_missing() -> None:
+def test_empty_topology_names_the_missing_parts() -> None:
     nothing = ClusterReport("demo", "", Endpoint("", ready=False), Endpoint("", ready=False))
     texts = read_texts(draw_topology(nothing))
     for words in ("no public address", "no router", "no load balancer", "no private network"):

@@ -21,7 +21,7 @@ def test_every_issue_has_a_built_in_rule() -> None:
     }
 
 
-def test_built_in_rules_speak_both_languages() -> None:
+def test_built_in_rules_have_titles_in_both_languages() -> None:
     assert all(rule.title and rule.title_zh for rule in BUILT_IN)
 
 
@@ -106,7 +106,7 @@ def test_rule_of_a_custom_monitor_is_accepted() -> None:
     ("metric", "per"),
     [("cpu", Per.MACHINE), ("quotaNodes", Per.GROUP), ("podsPending", Per.CLUSTER)],
 )
-def test_rule_that_does_not_say_per_what_is_as_fine_as_its_metric(metric: str, per: Per) -> None:
+def test_rule_without_per_is_grouped_as_its_metric(metric: str, per: Per) -> None:
     [rule] = parse_spec({"alarms": [{"name": "mine", "metric": metric, "warning": 1}]}).alarms
     assert rule.per is per
 

@@ -9,7 +9,7 @@ from domain.spec.monitoring import Monitor
 GOOD = {"name": "nginxPods", "script": "docker ps | grep -v pause | wc -l"}
 
 
-def test_a_description_from_before_has_no_custom_monitors() -> None:
+def test_description_of_an_older_release_has_no_custom_monitors() -> None:
     stored = ClusterSpec().model_dump(mode="json")
     del stored["monitoring"]
     assert parse_spec(stored) == ClusterSpec()

@@ -1,4 +1,4 @@
-"""What a user may write, what is refused, and what is doubtful."""
+"""Policies: what is accepted, what is refused, and what has doubts."""
 
 from datetime import datetime, time
 from typing import Any
@@ -52,14 +52,12 @@ def test_a_policy_survives_being_written() -> None:
         ),
     ],
 )
-def test_what_cannot_be_is_refused_with_what_would_be_right(
-    document: dict[str, Any], words: str
-) -> None:
+def test_invalid_policy_is_refused_with_a_correction(document: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidSpec, match=words):
         parse_policy(document)
 
 
-def test_the_presets_are_beyond_doubt() -> None:
+def test_presets_have_no_doubts() -> None:
     for name, preset in PRESETS.items():
         assert find_doubts(preset, GROUP) == (), name
 
@@ -88,7 +86,9 @@ def test_the_presets_are_beyond_doubt() -> None:
         pytest.param({"rules": [{**UP, "threshold": 40}, DOWN]}, "can never hold", id="too high"),
         pytest.param({"rules": [UP, {**DOWN, "threshold": 0}]}, "can never hold", id="too low"),
         pytest.param(
-            {"rules": [{**UP, "metric": "podsnum"}, DOWN]}, "nobody measures 'podsnum'", id="typo"
+            {"rules": [{**UP, "metric": "podsnum"}, DOWN]},
+            "no monitor measures 'podsnum'",
+            id="typo",
         ),
         pytest.param(
             {"rules": [{**UP, "metric": "podsPending"}, DOWN]}, "whole cluster", id="no node's"
@@ -111,13 +111,11 @@ def test_the_presets_are_beyond_doubt() -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_cannot_work_is_said_before_it_is_switched_on(
-    document: dict[str, Any], words: str
-) -> None:
+def test_policy_that_cannot_work_has_a_doubt(document: dict[str, Any], words: str) -> None:
     assert any(words in doubt for doubt in find_doubts(parse_policy(document), GROUP))
 
 
-def test_more_pods_than_a_node_takes_are_doubtful() -> None:
+def test_more_pods_than_a_node_takes_are_a_doubt() -> None:
     policy = parse_policy({"preset": "article-text", "pods_per_node": 60})
     assert "pods_per_node 60 is more than the 40" in find_doubts(policy, GROUP)[0]
     assert "can never hold" in find_doubts(PRESETS[DEFAULT], GROUP, pods_per_node=30)[0]
@@ -141,7 +139,7 @@ NIGHT = ScheduleWindow(days=("fri",), start=time(22), end=time(6), time_zone="UT
         pytest.param("2026-11-06T05:00+00:00", False, id="friday morning is thursday's night"),
     ],
 )
-def test_a_night_belongs_to_the_day_on_which_it_starts(moment: str, active: bool) -> None:
+def test_window_across_midnight_belongs_to_the_day_of_its_start(moment: str, active: bool) -> None:
     assert is_active(NIGHT, datetime.fromisoformat(moment)) is active
 
 
@@ -159,5 +157,5 @@ def test_back_off_doubles_up_to_its_longest() -> None:
     assert waits == [60, 120, 240, 1800]
 
 
-def test_the_windows_of_a_policy_say_what_must_be_read() -> None:
+def test_windows_of_a_policy_are_those_of_its_rules() -> None:
     assert PRESETS["article-screen"].windows == {180: ("podsNum",)}

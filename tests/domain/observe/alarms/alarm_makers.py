@@ -18,7 +18,7 @@ def at(minutes: float) -> datetime:
 
 
 def make_rule(**changes: Any) -> AlarmRule:
-    """CPU on average above 80 warns, above 95 is an error; at once."""
+    """CPU on average above 80 is a warning, above 95 an error, without a hold."""
     values: dict[str, Any] = {
         "name": "cpu-high",
         "metric": "cpu",

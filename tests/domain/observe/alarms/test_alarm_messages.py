@@ -15,7 +15,7 @@ def write_message(cluster: str, change: Change, now: datetime, language: Languag
     return message
 
 
-def test_firing_alarm_says_where_what_how_much_and_when() -> None:
+def test_firing_alarm_names_place_rule_value_and_time() -> None:
     change = Change(make_rule(), make_state(Phase.FIRING))
     message = write_message("demo", change, at(1), Language.ENGLISH)
     assert message.title == "[WARNING] demo: CPU is busy: k8s-node-a"
@@ -46,7 +46,7 @@ def test_both_languages_stand_in_one_message() -> None:
     assert "[WARNING] demo" in message.title
 
 
-def test_resolved_alarm_says_how_long_it_has_fired() -> None:
+def test_resolved_alarm_gives_the_time_that_it_fired() -> None:
     change = Change(make_rule(), make_state(Phase.RESOLVED), lasted=300)
     english = write_message("demo", change, at(5), Language.ENGLISH)
     chinese = write_message("demo", change, at(5), Language.CHINESE)
@@ -57,9 +57,9 @@ def test_resolved_alarm_says_how_long_it_has_fired() -> None:
     assert "告警持续 5 分钟。" in chinese.body
 
 
-def test_alarm_of_what_is_gone_says_so() -> None:
+def test_alarm_of_a_deleted_machine_names_the_reason() -> None:
     change = Change(make_rule(), make_state(Phase.RESOLVED), gone=True, lasted=60)
-    assert "does not exist any more" in write_message("demo", change, at(1), Language.ENGLISH).body
+    assert "It no longer exists." in write_message("demo", change, at(1), Language.ENGLISH).body
 
 
 def test_count_of_samples_has_no_unit() -> None:
@@ -69,7 +69,7 @@ def test_count_of_samples_has_no_unit() -> None:
     assert "count of cpu over 5 min: 0; limit < 1" in message.body
 
 
-def test_firing_alarm_says_where_to_look_and_one_that_is_over_does_not() -> None:
+def test_firing_alarm_names_a_command_and_a_resolved_one_does_not() -> None:
     firing = Change(make_rule(), make_state(Phase.FIRING))
     over = Change(make_rule(), make_state(Phase.RESOLVED), lasted=60)
     command = "python -m flows.status --name demo"
@@ -84,7 +84,7 @@ def changes_of(number: int) -> list[Change]:
     ]
 
 
-def test_few_alarms_are_told_one_by_one() -> None:
+def test_few_alarms_get_a_message_each() -> None:
     messages = write_messages("demo", changes_of(3), at(0), Language.ENGLISH)
     assert [message.title for message in messages] == [
         f"[WARNING] demo: CPU is busy: n{number}" for number in range(3)
@@ -107,7 +107,7 @@ def test_many_alarms_are_one_message_in_chinese_too() -> None:
 
 
 def test_message_fits_into_the_smallest_chat() -> None:
-    """WeCom takes 2,048 bytes of text, which Chinese characters use up three at a time."""
+    """WeCom accepts 2,048 bytes of text; a Chinese character takes three."""
     rule = make_rule(name="r" * 40, metric="m" * 40, title="t" * 80, title_zh="字" * 80)
     subjects = [Subject("k8s-master", f"k8s-master-{number:08}") for number in range(5000)]
     changes = [Change(rule, make_state(Phase.FIRING, subject=subject)) for subject in subjects]
@@ -117,14 +117,14 @@ def test_message_fits_into_the_smallest_chat() -> None:
 
 @pytest.mark.parametrize("rule", BUILT_IN, ids=lambda rule: rule.name)
 @pytest.mark.parametrize("language", Language)
-def test_every_built_in_rule_can_be_told(rule: object, language: Language) -> None:
+def test_every_built_in_rule_has_a_message(rule: object, language: Language) -> None:
     state = make_state(Phase.FIRING, level=Level.ERROR, subject=Subject())
     message = write_message("demo", Change(rule, state), at(0), language)  # type: ignore[arg-type]
     assert message.title
     assert message.body
 
 
-def test_blindness_is_told_with_its_reason() -> None:
+def test_blindness_is_notified_with_its_reason() -> None:
     message = write_blindness("demo", "the database is gone", at(0), Language.BOTH)
     assert message.level is Level.ERROR
     assert message.body.count("the database is gone") == 2

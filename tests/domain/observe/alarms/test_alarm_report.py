@@ -1,6 +1,6 @@
 from domain.observe.alarms.deliveries import Delivery, Outcome
 from domain.observe.alarms.messages import Message
-from domain.observe.alarms.report import AlarmReport, say_alarms, say_undelivered
+from domain.observe.alarms.report import AlarmReport, format_alarms, format_undelivered
 from tests.domain.observe.alarms.alarm_makers import NOON
 
 
@@ -15,25 +15,25 @@ REPORT = AlarmReport(
 )
 
 
-def test_services_that_were_not_told_are_named_in_a_few_words() -> None:
-    assert say_alarms(REPORT) == (
+def test_failed_services_are_named_in_the_summary() -> None:
+    assert format_alarms(REPORT) == (
         "all well; 1 of 4 messages delivered, not all to dingtalk-robot/oncall, wecom-robot/none"
     )
 
 
-def test_each_service_that_was_not_told_has_its_reason_once() -> None:
-    assert say_undelivered(REPORT) == [
+def test_failed_service_is_listed_once_per_reason() -> None:
+    assert format_undelivered(REPORT) == [
         "dingtalk-robot/oncall: 2 messages to be sent again: DingTalk answers 500",
         "wecom-robot/none: 1 message refused: there is no such block",
     ]
 
 
-def test_a_message_without_a_reason_is_named_all_the_same() -> None:
+def test_failed_message_without_a_reason_is_listed() -> None:
     report = AlarmReport("demo", deliveries=(make_delivery("mailbox/us", Outcome.EXPIRED),))
-    assert say_undelivered(report) == ["mailbox/us: 1 message given up"]
+    assert format_undelivered(report) == ["mailbox/us: 1 message given up"]
 
 
-def test_where_all_were_told_nobody_is_named() -> None:
+def test_no_service_is_listed_when_all_messages_arrived() -> None:
     report = AlarmReport("demo", deliveries=(make_delivery("mailbox/us", Outcome.SENT),))
-    assert say_alarms(report) == "all well; 1 of 1 messages delivered"
-    assert say_undelivered(report) == []
+    assert format_alarms(report) == "all well; 1 of 1 messages delivered"
+    assert format_undelivered(report) == []

@@ -32,7 +32,7 @@ def look(
     rule: AlarmRule | None = None,
     minutes: float = 1,
 ) -> Evaluation:
-    """One look at one machine; None is a look without samples."""
+    """Evaluate one machine once; None stands for no samples."""
     statistics = [] if value is None else [seen(value)]
     states = [before] if before else []
     rules = [rule or make_rule()]
@@ -42,41 +42,41 @@ def look(
 def follow(
     rule: AlarmRule, values: list[float | None]
 ) -> tuple[list[Phase], list[tuple[Change, int]]]:
-    """The phases after one look a minute, and what was told at which minute."""
+    """The phases after one evaluation a minute, and the changes by minute."""
     state: AlarmState | None = None
-    phases, told = [], []
+    phases, notified = [], []
     for minute, value in enumerate(values):
         found = look(value, state, rule, minute)
         [state] = found.states or [state]
         phases.append(state.phase if state else Phase.OK)
-        told += [(change, minute) for change in found.changes]
-    return phases, told
+        notified += [(change, minute) for change in found.changes]
+    return phases, notified
 
 
-def test_alarm_goes_through_its_states_and_tells_once_each_way() -> None:
-    phases, told = follow(make_rule(hold_seconds=120), [50, 85, 85, 85, 85, 50, 50])
+def test_alarm_goes_through_its_states_and_notifies_once_each_way() -> None:
+    phases, notified = follow(make_rule(hold_seconds=120), [50, 85, 85, 85, 85, 50, 50])
     ok, pending, firing = Phase.OK, Phase.PENDING, Phase.FIRING
     assert phases == [ok, pending, pending, firing, firing, Phase.RESOLVED, ok]
-    assert [(change.state.phase, minute) for change, minute in told] == [
+    assert [(change.state.phase, minute) for change, minute in notified] == [
         (Phase.FIRING, 3),
         (Phase.RESOLVED, 5),
     ]
 
 
-def test_alarm_without_hold_fires_at_the_first_look() -> None:
+def test_alarm_without_hold_fires_at_the_first_evaluation() -> None:
     [change] = look(85).changes
     assert change.state.phase is Phase.FIRING
 
 
-def test_spike_shorter_than_the_hold_tells_nobody() -> None:
-    phases, told = follow(make_rule(hold_seconds=300), [85, 85, 50, 85, 50])
+def test_spike_shorter_than_the_hold_is_not_notified() -> None:
+    phases, notified = follow(make_rule(hold_seconds=300), [85, 85, 50, 85, 50])
     assert Phase.FIRING not in phases
-    assert told == []
+    assert notified == []
 
 
-def test_worse_alarm_is_told_once_more() -> None:
-    _, told = follow(make_rule(), [85, 97, 97, 85, 97, 50])
-    assert [(c.state.phase, c.state.level) for c, _ in told] == [
+def test_worse_alarm_is_notified_once_more() -> None:
+    _, notified = follow(make_rule(), [85, 97, 97, 85, 97, 50])
+    assert [(c.state.phase, c.state.level) for c, _ in notified] == [
         (Phase.FIRING, Level.WARNING),
         (Phase.FIRING, Level.ERROR),
         (Phase.RESOLVED, Level.ERROR),
@@ -94,7 +94,7 @@ def test_pending_alarm_fires_at_its_present_level() -> None:
     assert (state.phase, state.level) == (Phase.FIRING, Level.WARNING)
 
 
-def test_alarm_of_a_removed_machine_is_over_and_says_why() -> None:
+def test_alarm_of_a_removed_machine_resolves_with_the_reason() -> None:
     found = evaluate([make_rule()], reading(seen(99)), set(), [make_state(Phase.FIRING)], at(7))
     [change] = found.changes
     assert change.state.phase is Phase.RESOLVED
@@ -106,13 +106,13 @@ def test_samples_of_a_removed_machine_raise_no_alarm() -> None:
     assert evaluate([make_rule()], reading(seen(99)), set(), [], at(0)) == Evaluation((), ())
 
 
-def test_alarm_whose_rule_was_taken_away_ends_without_a_word() -> None:
+def test_alarm_whose_rule_was_deleted_ends_without_a_notification() -> None:
     found = evaluate([], {}, {MACHINE}, [make_state(Phase.FIRING)], at(1))
     assert [state.phase for state in found.states] == [Phase.OK]
     assert found.changes == ()
 
 
-def test_no_samples_count_as_zero_where_a_count_is_asked() -> None:
+def test_no_samples_are_zero_for_the_statistic_count() -> None:
     rule = make_rule(
         name="no-samples", statistic=Statistic.COUNT, comparator="<", warning=None, error=1
     )
@@ -121,14 +121,14 @@ def test_no_samples_count_as_zero_where_a_count_is_asked() -> None:
     assert change.state.value == 0
 
 
-def test_rule_of_a_group_leaves_the_others_alone() -> None:
+def test_rule_of_a_group_does_not_concern_other_groups() -> None:
     master = Subject("k8s-master", "k8s-master-m")
     statistics = reading(seen(99), seen(99, master))
     found = evaluate([make_rule(group="k8s-node")], statistics, {MACHINE, master}, [], at(0))
     assert [state.subject for state in found.states] == [MACHINE]
 
 
-def test_rule_looks_at_its_own_metric_statistic_and_window() -> None:
+def test_rule_reads_its_own_metric_statistic_and_window() -> None:
     rule = make_rule(statistic=Statistic.MAXIMUM, per=Per.GROUP, window_seconds=600)
     group = Subject("k8s-node")
     statistics = reading(
@@ -142,7 +142,7 @@ def test_rule_looks_at_its_own_metric_statistic_and_window() -> None:
     assert (state.subject, state.value) == (group, 90.0)
 
 
-def test_active_alarms_are_in_the_order_of_their_weight() -> None:
+def test_active_alarms_are_sorted_by_phase_and_level() -> None:
     pending = make_state(Phase.PENDING, rule="a", level=Level.ERROR)
     warning = make_state(Phase.FIRING, rule="b")
     error = make_state(Phase.FIRING, rule="c", level=Level.ERROR)
@@ -154,16 +154,16 @@ def test_active_alarms_are_in_the_order_of_their_weight() -> None:
     values=st.lists(st.one_of(st.none(), st.floats(0, 100)), max_size=40),
     hold_seconds=st.integers(0, 300),
 )
-def test_nobody_is_told_the_same_thing_twice(values: list[float | None], hold_seconds: int) -> None:
-    _, told = follow(make_rule(hold_seconds=hold_seconds), values)
+def test_no_notification_is_repeated(values: list[float | None], hold_seconds: int) -> None:
+    _, notified = follow(make_rule(hold_seconds=hold_seconds), values)
     news = [
         (change.state.phase, change.state.level if change.state.phase is Phase.FIRING else None)
-        for change, _ in told
+        for change, _ in notified
     ]
     assert all(one != following for one, following in pairwise(news))
     fired = [phase for phase, _ in news]
     assert not fired or fired[0] is Phase.FIRING
-    assert timedelta(0) <= timedelta(seconds=sum(change.lasted for change, _ in told))
+    assert timedelta(0) <= timedelta(seconds=sum(change.lasted for change, _ in notified))
 
 
 @given(
@@ -172,34 +172,34 @@ def test_nobody_is_told_the_same_thing_twice(values: list[float | None], hold_se
     ),
     hold=st.sampled_from([0, 60, 180]),
 )
-def test_flapping_and_runs_that_are_cut_off_tell_exactly_once_each_way(
+def test_flapping_and_interrupted_runs_notify_exactly_once_each_way(
     looks: list[tuple[float | None, bool]], hold: int
 ) -> None:
     rule = make_rule(error=None, hold_seconds=hold)
     state: AlarmState | None = None
-    told = []
+    notified = []
     for minute, (value, is_cut_off) in enumerate(looks):
         found = look(value, state, rule, minute)
-        if is_cut_off:  # before anything was kept, and so before anybody was told
+        if is_cut_off:  # before anything was stored, and so before any notification
             continue
         [state] = found.states or [state]
-        told += [(minute, change.state.phase) for change in found.changes]
+        notified += [(minute, change.state.phase) for change in found.changes]
     kept = [(minute, value) for minute, (value, is_cut_off) in enumerate(looks) if not is_cut_off]
-    assert told == expected(kept, hold)
+    assert notified == expected(kept, hold)
 
 
 def expected(looks: list[tuple[int, float | None]], hold: int) -> list[tuple[int, Phase]]:
-    """What should be told at which minute: it was ill at every look for as long as the hold."""
-    told: list[tuple[int, Phase]] = []
+    """The expected notifications by minute: the cause lasted for the whole hold."""
+    notified: list[tuple[int, Phase]] = []
     ill_since: int | None = None
     for minute, value in looks:
-        fires = bool(told) and told[-1][1] is Phase.FIRING
+        fires = bool(notified) and notified[-1][1] is Phase.FIRING
         if value == 50:
             ill_since = None
             if fires:
-                told.append((minute, Phase.RESOLVED))
+                notified.append((minute, Phase.RESOLVED))
         elif value == 85:
             ill_since = minute if ill_since is None else ill_since
             if not fires and 60 * (minute - ill_since) >= hold:
-                told.append((minute, Phase.FIRING))
-    return told
+                notified.append((minute, Phase.FIRING))
+    return notified

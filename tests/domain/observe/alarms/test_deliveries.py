@@ -7,15 +7,15 @@ from tests.domain.observe.alarms.alarm_makers import NOON
 
 
 class Chat:
-    """People who read, or a service that fails each time."""
+    """A service that records messages, or one that always fails."""
 
     def __init__(self, error: ClusterError | None = None) -> None:
         self.read: list[str] = []
-        self.asked = 0
+        self.attempts = 0
         self._error = error
 
     def send(self, message: Message) -> None:
-        self.asked += 1
+        self.attempts += 1
         if self._error:
             raise self._error
         self.read.append(message.title)
@@ -38,29 +38,29 @@ def send(due: list[Delivery], **chats: Chat) -> dict[int, Delivery]:
     return noted
 
 
-def test_messages_go_in_their_order() -> None:
+def test_messages_are_sent_in_order() -> None:
     chat = Chat()
     send([make_delivery(2), make_delivery(1)], chat=chat)
     assert chat.read == ["message 1", "message 2"]
 
 
-def test_failing_service_keeps_no_other_from_its_messages() -> None:
-    well, ill = Chat(), Chat(TemporaryError("it answers 500"))
-    done = send([make_delivery(1, "ill"), make_delivery(2, "well")], well=well, ill=ill)
+def test_failing_service_does_not_delay_the_others() -> None:
+    well, failing = Chat(), Chat(TemporaryError("it answers 500"))
+    done = send([make_delivery(1, "failing"), make_delivery(2, "well")], well=well, failing=failing)
     assert well.read == ["message 2"]
     assert (done[1].outcome, done[1].reason) == (Outcome.FAILED, "it answers 500")
     assert done[2].outcome is Outcome.SENT
 
 
-def test_failing_service_is_asked_once_a_round_and_keeps_its_order() -> None:
-    ill = Chat(TemporaryError("refused"))
-    done = send([make_delivery(1, "ill"), make_delivery(2, "ill")], ill=ill)
-    assert ill.asked == 1
+def test_failing_service_is_tried_once_a_round_and_keeps_its_order() -> None:
+    failing = Chat(TemporaryError("refused"))
+    done = send([make_delivery(1, "failing"), make_delivery(2, "failing")], failing=failing)
+    assert failing.attempts == 1
     assert [done[number].outcome for number in (1, 2)] == [Outcome.FAILED, Outcome.FAILED]
     assert [done[number].attempts for number in (1, 2)] == [1, 0]
 
 
-def test_lost_answer_is_not_sent_again() -> None:
+def test_message_with_a_lost_answer_is_not_sent_again() -> None:
     done = send([make_delivery(1)], chat=Chat(UnknownOutcome("no answer")))
     assert done[1].outcome is Outcome.UNKNOWN
 
@@ -80,18 +80,18 @@ def test_service_that_cannot_be_opened_is_a_visible_gap() -> None:
     ]
 
 
-def test_message_to_a_service_that_was_taken_away_ends() -> None:
+def test_message_to_a_removed_service_is_refused() -> None:
     assert send([make_delivery(1, "old")])[1].outcome is Outcome.REFUSED
 
 
-def test_old_news_is_not_told() -> None:
+def test_old_message_expires() -> None:
     chat = Chat()
     old = replace(make_delivery(1), written_at=NOON - PATIENCE * 2)
     assert send([old], chat=chat)[1].outcome is Outcome.EXPIRED
     assert chat.read == []
 
 
-def test_message_that_another_run_has_taken_is_left_to_it() -> None:
+def test_message_that_another_run_has_taken_is_not_sent() -> None:
     chat = Chat()
     done = deliver([make_delivery(1)], {"chat": lambda: chat}, lambda _: False, print, NOON)
     assert (done, chat.read) == ((), [])

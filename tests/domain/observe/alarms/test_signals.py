@@ -34,7 +34,7 @@ def test_machine_that_does_not_run_is_missing() -> None:
     assert found["machinesMissing", MASTERS] == 0
 
 
-def test_group_at_its_maximum_is_said_only_where_scaling_could_move() -> None:
+def test_group_at_its_maximum_is_signalled_only_where_scaling_is_possible() -> None:
     view = make_view(SPEC, nodes=3)
     moving = changed(SPEC, {"nodes": {"count": 3, "maximum": 3}})
     fixed = changed(SPEC, {"nodes": {"count": 3, "maximum": 3, "minimum": 3}})
@@ -48,18 +48,18 @@ def test_quota_is_counted_in_nodes() -> None:
     assert sample.value == 2
 
 
-def test_quota_that_the_cloud_does_not_tell_has_no_sample() -> None:
+def test_quota_that_the_cloud_does_not_report_has_no_sample() -> None:
     assert list(signal_quota(SPEC, make_view(SPEC), {}, NOON)) == []
 
 
-def test_first_certificate_to_end_counts() -> None:
+def test_first_certificate_to_expire_counts() -> None:
     ends = [NOON + timedelta(days=90), NOON + timedelta(days=12)]
     [sample] = signal_certificates(SPEC, ends, NOON)
     assert sample.value == 12
     assert list(signal_certificates(SPEC, [], NOON)) == []
 
 
-def test_group_whose_machines_are_all_gone_still_has_alarms() -> None:
+def test_group_without_machines_still_has_alarms() -> None:
     assert subjects_of(SPEC, Inventory("demo")) == {
         Subject(),
         Subject(MASTERS),

@@ -24,7 +24,7 @@ from domain.spec.cluster import ClusterSpec, parse_spec
 from domain.spec.prices import Billing, Prices
 from tests.domain.makers import make_view
 
-BIRTH = datetime(2026, 11, 1, 4, 0, tzinfo=UTC)  # noon in Beijing
+CREATED = datetime(2026, 11, 1, 4, 0, tzinfo=UTC)  # noon in Beijing
 PRICES = Prices(
     confirmed=True,
     instance_types={"s1.large.r2": Decimal("0.36")},
@@ -38,15 +38,15 @@ SPEC = ClusterSpec(prices=PRICES)
 
 def make_life(hours: float | None = None, **changes: object) -> Life:
     values: dict[str, object] = {"resource": "i-1", "group": NODES, "kind": "s1.large.r2"}
-    ended = None if hours is None else BIRTH + timedelta(hours=hours)
-    return Life(**values | {"created_at": BIRTH, "ended_at": ended} | changes)  # type: ignore[arg-type]
+    ended = None if hours is None else CREATED + timedelta(hours=hours)
+    return Life(**values | {"created_at": CREATED, "ended_at": ended} | changes)  # type: ignore[arg-type]
 
 
 def after(hours: float) -> datetime:
-    return BIRTH + timedelta(hours=hours)
+    return CREATED + timedelta(hours=hours)
 
 
-# What exists, and plans.
+# Rates of inventories and plans.
 
 
 def test_cluster_costs_its_machines_router_balancer_and_address() -> None:
@@ -80,7 +80,7 @@ def test_plan_of_a_new_cluster_costs_what_the_cluster_will_cost() -> None:
     assert cost.then == rate_of_cluster(make_view(SPEC), PRICES)
 
 
-def test_plan_that_changes_nothing_costs_what_is_there() -> None:
+def test_plan_that_changes_nothing_costs_the_current_rate() -> None:
     view = make_view(SPEC)
     cost = price_plan(plan_cluster(SPEC, view), view, SPEC).cost
     assert cost
@@ -97,7 +97,7 @@ def test_plan_to_grow_and_to_shrink_counts_the_machines() -> None:
     assert shrink.now.per_hour - shrink.then.per_hour == Decimal("0.36")
 
 
-def test_nothing_is_left_to_pay_after_a_teardown() -> None:
+def test_rate_after_a_teardown_is_zero() -> None:
     view = make_view(SPEC)
     cost = price_plan(plan_teardown(view), view, SPEC).cost
     assert cost
@@ -117,15 +117,15 @@ def test_prices_survive_being_stored_to_the_last_digit() -> None:
 
 
 @pytest.mark.parametrize("price", [-1, "free", "0.0000001"])
-def test_price_that_is_none_is_refused(price: object) -> None:
+def test_invalid_price_is_refused(price: object) -> None:
     with pytest.raises(InvalidSpec, match=r"prices\.router"):
         parse_spec({"prices": {"router": price}})
 
 
-# Lives.
+# Lifetimes.
 
 
-def test_all_that_is_billed_begins_a_life_at_its_creation() -> None:
+def test_lifetime_of_a_billed_resource_begins_at_its_creation() -> None:
     view = make_view(SPEC, nodes=1)
     lives = follow_lives((), view, after(0))
     assert view.vpc
@@ -142,25 +142,25 @@ def test_all_that_is_billed_begins_a_life_at_its_creation() -> None:
     assert lives[0].created_at == view.masters[0].created_at
 
 
-def test_machine_that_is_missed_has_ended() -> None:
+def test_lifetime_ends_when_the_machine_is_missing() -> None:
     known = follow_lives((), make_view(SPEC, nodes=2), after(0))
     [ended] = follow_lives(known, make_view(SPEC, nodes=1), after(1))
     assert (ended.resource, ended.ended_at) == (make_view(SPEC, nodes=2).nodes[1].id, after(1))
 
 
-def test_nothing_new_changes_no_life() -> None:
+def test_unchanged_inventory_changes_no_lifetime() -> None:
     view = make_view(SPEC)
     assert follow_lives(follow_lives((), view, after(0)), view, after(1)) == ()
 
 
-def test_machine_that_is_seen_again_lives_on() -> None:
+def test_lifetime_of_a_machine_that_reappears_goes_on() -> None:
     view = make_view(SPEC, nodes=1)
     known = follow_lives((), view, after(0))
     ended = follow_lives(known, Inventory("demo"), after(1))
     assert set(follow_lives(ended, view, after(2))) == set(known)
 
 
-def test_look_at_machines_alone_ends_nothing_else() -> None:
+def test_reading_of_machines_alone_ends_no_other_lifetime() -> None:
     whole = make_view(SPEC, nodes=1)
     known = follow_lives((), whole, after(0))
     assert follow_lives(known, Machines("demo", whole.instances), after(1)) == ()
@@ -168,7 +168,7 @@ def test_look_at_machines_alone_ends_nothing_else() -> None:
     assert {(life.group, life.ended_at) for life in ended} == {(NETWORK, after(1))}
 
 
-# What it has cost.
+# Accrued cost.
 
 
 @pytest.mark.parametrize(
@@ -178,13 +178,13 @@ def test_hour_of_a_cluster_costs_what_its_rate_says(billing: Billing, network: s
     view = make_view(SPEC)
     assert view.address
     view = replace(view, address=replace(view.address, billing=billing, bandwidth_mbps=10))
-    lives = [replace(life, created_at=BIRTH) for life in follow_lives((), view, after(1))]
+    lives = [replace(life, created_at=CREATED) for life in follow_lives((), view, after(1))]
     costs = accrue(lives, PRICES, after(1))
     assert total(costs) == rate_of_cluster(view, PRICES).per_hour
     assert [cost.yuan for cost in costs if cost.group == NETWORK] == [Decimal(network)]
 
 
-def test_what_is_free_costs_nothing_and_is_not_unknown() -> None:
+def test_price_of_zero_is_known() -> None:
     free = Prices(router=Decimal(0))
     [cost] = accrue([make_life(1, group=NETWORK, kind="router")], free, after(1))
     assert (cost.yuan, cost.unknown) == (Decimal(0), ())
@@ -195,7 +195,7 @@ def test_hour_costs_the_hourly_price() -> None:
     assert (cost.yuan, cost.seconds) == (Decimal("0.36"), 3600)
 
 
-def test_living_machine_costs_until_now() -> None:
+def test_existing_machine_costs_until_now() -> None:
     assert total(accrue([make_life()], PRICES, after(2.5))) == Decimal("0.9")
 
 
@@ -222,7 +222,7 @@ def test_machine_without_a_price_is_named_and_its_time_counted() -> None:
     assert (cost.yuan, cost.seconds) == (Decimal(0), 3600)
 
 
-def test_life_in_the_future_costs_nothing() -> None:
+def test_lifetime_in_the_future_costs_nothing() -> None:
     assert accrue([make_life()], PRICES, after(-1)) == ()
 
 
@@ -230,16 +230,16 @@ def test_life_in_the_future_costs_nothing() -> None:
     seconds=st.integers(0, 40 * 86400),
     price=st.decimals(0, 100, places=6, allow_nan=False),
 )
-def test_days_add_up_to_the_life_exactly(seconds: int, price: Decimal) -> None:
+def test_days_add_up_to_the_total_exactly(seconds: int, price: Decimal) -> None:
     prices = Prices(instance_types={"t": price})
     life = make_life(kind="t")
-    costs = accrue([life], prices, BIRTH + timedelta(seconds=seconds))
+    costs = accrue([life], prices, CREATED + timedelta(seconds=seconds))
     assert sum(cost.seconds for cost in costs) == seconds
     exact = price * seconds / 3600
     assert 0 <= exact - total(costs) < Decimal("0.000001")
 
 
-# What scaling has saved.
+# Savings by scaling.
 
 
 def test_saving_is_the_maximum_all_the_time_less_what_was_spent() -> None:
@@ -259,7 +259,7 @@ def test_maximum_that_was_lowered_does_not_make_scaling_a_loss() -> None:
     assert (saving.maximum, saving.yuan) == (7, 7 * 10 * Decimal("0.36") - saving.spent)
 
 
-def test_cluster_that_was_down_for_a_while_did_not_save_then() -> None:
+def test_time_without_machines_saves_nothing() -> None:
     first = make_life(2)
     second = make_life(resource="i-2", created_at=after(50))
     saving = save_by_scaling(NODES, [first, second], 5, "s1.large.r2", PRICES, after(51))
@@ -274,7 +274,7 @@ def test_router_that_outlives_the_machines_saves_nothing() -> None:
     assert saving.yuan == Decimal("0.36")
 
 
-def test_group_of_no_nodes_saves_while_its_masters_live() -> None:
+def test_group_without_nodes_saves_while_its_masters_exist() -> None:
     lives = [make_life(1), make_life(resource="i-m", group=MASTERS)]
     saving = save_by_scaling(NODES, lives, 2, "s1.large.r2", PRICES, after(4))
     assert saving

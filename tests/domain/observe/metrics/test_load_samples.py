@@ -1,4 +1,4 @@
-"""What the cluster's API says becomes samples; what it does not say becomes none."""
+"""Samples from the cluster's API; an unknown value gives none."""
 
 from datetime import UTC, datetime
 
@@ -49,7 +49,7 @@ def test_requests_that_were_not_read_are_not_zero() -> None:
     assert not {"cpuRequested", "memoryRequested"} & {metric for _, metric in found}
 
 
-def test_a_silent_node_is_not_ready_and_of_its_pressures_nothing_is_known() -> None:
+def test_node_that_stopped_reporting_is_not_ready_and_its_pressures_are_unknown() -> None:
     conditions = {"Ready": None, "MemoryPressure": None, "DiskPressure": True, "PIDPressure": False}
     found = values(ClusterLoad((make_node(conditions=conditions),), 0, 0))
     assert found["n1", "ready"] == 0.0

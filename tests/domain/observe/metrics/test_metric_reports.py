@@ -19,7 +19,7 @@ def sample(metric: str, value: float, minute: int = 0, machine: str = "n1") -> S
     return Sample(time, "demo", "k8s-node" if machine else "", machine, metric, value, "")
 
 
-def test_of_two_samples_of_a_metric_the_younger_is_reported() -> None:
+def test_of_two_samples_of_a_metric_the_later_is_reported() -> None:
     samples = [
         sample("cpu", 9.0, minute=1),
         sample("cpu", 5.0),
@@ -38,7 +38,7 @@ def make_node(name: str, pods: int) -> NodeLine:
     return NodeLine(name, "k8s-node", True, True, pods, 40, "v1.36.4")
 
 
-def test_a_status_counts_pods_now_and_knows_the_rest_from_the_samples() -> None:
+def test_status_counts_pods_itself_and_takes_other_metrics_from_samples() -> None:
     down = Endpoint("", False)
     nodes = (make_node("n1", 27), make_node("n2", 0))
     report = with_metrics(
@@ -54,12 +54,12 @@ def test_a_status_counts_pods_now_and_knows_the_rest_from_the_samples() -> None:
 @pytest.mark.parametrize(
     ("lost", "blind", "words"),
     [
-        ("it is locked", "it is locked", "samples are not kept and its alarms not looked at"),
+        ("it is locked", "it is locked", "samples are not kept and its alarms not evaluated"),
         ("it is locked", "", "samples are not kept, because it is locked. "),
-        ("", "it is locked", "alarms are not looked at, because it is locked. "),
+        ("", "it is locked", "alarms are not evaluated, because it is locked. "),
     ],
 )
-def test_what_could_not_be_kept_or_looked_at_is_an_error_that_carries_the_rest(
+def test_incomplete_collection_is_an_error_that_carries_the_report(
     lost: str, blind: str, words: str
 ) -> None:
     report = report_metrics("demo", NOON, [sample("cpu", 5.0)], (), "" if lost else "sqlite://")

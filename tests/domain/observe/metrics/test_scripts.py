@@ -1,4 +1,4 @@
-"""FIT2CLOUD's contract: one number or nothing, and always a word on why."""
+"""FIT2CLOUD's contract: one number, or a gap with its reason."""
 
 import re
 import subprocess
@@ -30,7 +30,7 @@ PLACE = Place("demo", "k8s-node", "k8s-node-one")
 
 
 class Bash:
-    """A shell on this machine; like SSH, it has the command's end only with all of its output."""
+    """A shell on this machine; like SSH, it returns only when the output has ended."""
 
     def __init__(self) -> None:
         self.ran: list[str] = []
@@ -46,7 +46,7 @@ class Bash:
 
 
 class Broken(Bash):
-    """A shell whose connection has trouble."""
+    """A shell whose connection fails."""
 
     def __init__(self, error: ClusterError) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Broken(Bash):
 
 
 def found(text: str, timeout: int = 5) -> float | str:
-    """The number of a script, or why it has none."""
+    """The number of a script, or the reason for the gap."""
     collected = measure(Bash(), PLACE, [Script("custom", text, timeout)], NOON)
     assert len(collected.samples) + len(collected.gaps) == 1
     return collected.samples[0].value if collected.samples else collected.gaps[0].reason
@@ -87,11 +87,11 @@ def test_one_number_is_a_sample(text: str, value: float) -> None:
         ("echo 3 4", "printed 2 words instead of one number"),
         ("echo 3; echo 4", "printed 2 words instead of one number"),
         ("true", "printed 0 words instead of one number"),
-        ("echo many", "printed 'many', which is no number"),
-        ("echo nan", "printed 'nan', which is no number"),
-        ("echo 1e999", "printed '1e999', which is no number"),
-        ("echo 0x10", "printed '0x10', which is no number"),
-        ("echo 1_000", "printed '1_000', which is no number"),
+        ("echo many", "printed 'many', which is not a number"),
+        ("echo nan", "printed 'nan', which is not a number"),
+        ("echo 1e999", "printed '1e999', which is not a number"),
+        ("echo 0x10", "printed '0x10', which is not a number"),
+        ("echo 1_000", "printed '1_000', which is not a number"),
         ("echo 5; exit 3", "ended with exit code 3"),
         ("echo the disk is gone >&2; exit 4", "ended with exit code 4: the disk is gone"),
         ("no-such-tool", "ended with exit code 127: .*command not found"),
@@ -99,10 +99,10 @@ def test_one_number_is_a_sample(text: str, value: float) -> None:
         ("head -c 9000000 /dev/zero", f"printed more than {MOST_OUTPUT} bytes"),
     ],
 )
-def test_anything_else_voids_the_sample_and_says_so(text: str, reason: str) -> None:
-    said = found(text)
-    assert isinstance(said, str)
-    assert re.search(reason, said)
+def test_other_output_voids_the_sample_with_a_reason(text: str, reason: str) -> None:
+    result = found(text)
+    assert isinstance(result, str)
+    assert re.search(reason, result)
 
 
 def test_a_script_that_hangs_is_ended_on_its_machine() -> None:
@@ -127,13 +127,13 @@ def test_the_scripts_after_a_bad_one_still_run() -> None:
         (TemporaryError("the connection broke"), "the connection broke"),
     ],
 )
-def test_a_connection_that_breaks_is_a_gap(error: ClusterError, reason: str) -> None:
+def test_broken_connection_is_a_gap(error: ClusterError, reason: str) -> None:
     collected = measure(Broken(error), PLACE, [Script("custom", "echo 1")], NOON)
     (gap,) = collected.gaps
     assert reason in gap.reason
 
 
-def test_a_machine_whose_scripts_take_too_long_is_left_before_the_next_minute() -> None:
+def test_scripts_that_take_too_long_do_not_run_into_the_next_minute() -> None:
     clock = JumpingClock()
 
     class Slow(Bash):
@@ -167,5 +167,5 @@ def test_memory_and_disk_of_this_machine_are_shares() -> None:
         assert unit == "%"
 
 
-def test_an_exit_code_counts_more_than_what_was_printed() -> None:
+def test_exit_code_counts_more_than_output() -> None:
     assert read_number(Output("5\n", "", 1)) == "the script ended with exit code 1"

@@ -18,14 +18,14 @@ def at(hours: float) -> datetime:
 
 
 def make_life(machine: str, begin: float, end: float | None = None, **changes: Any) -> Life:
-    """A node's life, in hours after the begin."""
+    """The lifetime of a node, in hours after the begin."""
     values: dict[str, Any] = {"group": NODES, "kind": "s1.large.r2"} | changes
     ended = None if end is None else at(end)
     return Life(machine, created_at=at(begin), ended_at=ended, **values)
 
 
 def make_series(*averages: float | None, **changes: Any) -> Series:
-    """A line with one point an hour, a tenth of its height up and down."""
+    """A line with one point per hour; minimum and maximum differ by a tenth."""
     points = tuple(
         None if value is None else Point(at(hour), value, value * 0.9, value * 1.1)
         for hour, value in enumerate(averages)

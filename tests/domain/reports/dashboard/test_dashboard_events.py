@@ -8,7 +8,7 @@ from tests.domain.observe.alarms.alarm_makers import make_state
 from tests.domain.reports.dashboard.board_makers import BEGIN, END, at, make_life
 
 
-def test_machines_of_one_scaling_are_one_event() -> None:
+def test_machines_of_one_scaling_share_an_event() -> None:
     lives = [make_life("a", -5), make_life("b", 3), make_life("c", 3.02), make_life("d", 9)]
     events = scale_events(lives, BEGIN, END)
     assert [(event.time, event.change, event.size) for event in events] == [
@@ -17,17 +17,17 @@ def test_machines_of_one_scaling_are_one_event() -> None:
     ]
 
 
-def test_machine_that_went_is_a_scaling_down() -> None:
+def test_removed_machine_is_a_negative_change() -> None:
     [event] = scale_events([make_life("a", -5), make_life("b", -5, 7)], BEGIN, END)
     assert (event.time, event.change, event.size) == (at(7), -1, 1)
 
 
-def test_coming_and_going_at_once_are_two_events() -> None:
+def test_addition_and_removal_at_once_are_two_events() -> None:
     lives = [make_life("a", -5, 3), make_life("b", 3.01)]
     assert [event.change for event in scale_events(lives, BEGIN, END)] == [-1, 1]
 
 
-def test_what_happened_before_is_size_and_no_event() -> None:
+def test_earlier_change_is_a_size_and_not_an_event() -> None:
     lives = [make_life("a", -5), make_life("b", -4, -1)]
     assert scale_events(lives, BEGIN, END) == ()
     assert sizes_of(lives, BEGIN, END) == {NODES: ((BEGIN, 1), (END, 1))}
@@ -40,7 +40,7 @@ def test_sizes_are_steps_by_group() -> None:
     assert [size for _, size in sizes[NODES]] == [0, 1, 2, 1, 1]
 
 
-def test_alarm_spans_from_its_firing_to_its_end_at_its_worst() -> None:
+def test_alarm_span_lasts_from_firing_to_end_with_the_highest_level() -> None:
     steps = [
         make_state(Phase.PENDING, since=at(1)),
         make_state(Phase.FIRING, since=at(2)),
@@ -53,7 +53,7 @@ def test_alarm_spans_from_its_firing_to_its_end_at_its_worst() -> None:
     assert span.subject == "k8s-node-a"
 
 
-def test_alarm_that_ended_without_a_word_has_an_end() -> None:
+def test_alarm_that_ended_without_a_notification_has_an_end() -> None:
     steps = [
         make_state(Phase.FIRING, since=at(1)),
         make_state(Phase.OK, since=at(3), level=None),

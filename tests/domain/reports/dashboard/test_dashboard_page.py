@@ -9,7 +9,7 @@ from domain.kernel.money import add_up
 from domain.kernel.names import MASTERS, NODES
 from domain.observe.alarms.deliveries import Delivery, Outcome
 from domain.observe.alarms.messages import Message
-from domain.observe.alarms.states import Phase
+from domain.observe.alarms.states import Phase, Subject
 from domain.observe.cost import DailyCost, Saving
 from domain.observe.metrics.records import Trouble
 from domain.reports.dashboard.charts import (
@@ -39,7 +39,7 @@ def count(picture: str, tag: str) -> int:
 
 
 class Words(HTMLParser):
-    """The words of a page, and every address that it would fetch."""
+    """The text of a page, and every address that it would fetch."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ def test_metric_has_a_band_and_a_line_for_each_unbroken_stretch() -> None:
     assert (count(broken, "polygon"), count(broken, "polyline")) == (2, 6)
 
 
-def test_lonely_sample_is_a_dot() -> None:
+def test_single_sample_is_a_dot() -> None:
     assert count(draw_metric(make_board(), [make_series(None, 5)], UTC), "circle") == 3
 
 
@@ -119,13 +119,13 @@ def test_axis_of_many_days_shows_dates_only() -> None:
     assert not [word for word in texts(draw_sizes(board, UTC)) if ":" in word]
 
 
-def test_page_names_its_zone_by_the_distance_to_utc() -> None:
+def test_page_names_its_time_zone_by_the_offset_from_utc() -> None:
     china = timezone(timedelta(hours=8), "CST")  # which is also Chicago's and Havana's
     assert "(UTC+08:00)" in write_page(make_board(), china)
     assert "(UTC)" in write_page(make_board(), UTC)
 
 
-def test_page_without_samples_says_how_to_take_some() -> None:
+def test_page_without_samples_names_the_command_that_takes_some() -> None:
     assert "python -m flows.monitor" in write_page(make_board(series=()), UTC)
     assert "python -m flows.monitor" not in write_page(make_board(), UTC)
 
@@ -138,7 +138,7 @@ def test_negative_numbers_stay_inside_the_plot() -> None:
     assert {"-5", "0", "5"} <= set(texts(picture))
 
 
-def test_clock_is_the_readers() -> None:
+def test_times_are_in_the_zone_of_the_page() -> None:
     beijing = timezone(timedelta(hours=8))
     board = make_board(since=at(0), until=at(6))
     assert "09:00" in texts(draw_metric(board, [make_series(1, 2)], beijing))
@@ -177,7 +177,7 @@ def test_empty_dashboard_is_drawn_too() -> None:
     board = make_board(series=(), pods=(), sizes={}, rate=None)
     for picture in draw_charts(board, UTC):
         ElementTree.fromstring(picture)
-    assert "nothing has fired" in write_page(board, UTC)
+    assert "no alarm has fired" in write_page(board, UTC)
 
 
 # The page.
@@ -204,21 +204,21 @@ def test_unknown_saving_is_unknown_and_not_zero() -> None:
     assert "unknown saved by scaling" in " ".join(Words(write_page(board, UTC)).words)
 
 
-def test_unknown_price_makes_the_rate_a_least_one() -> None:
+def test_unknown_price_makes_the_rate_a_minimum() -> None:
     board = make_board(rate=add_up([("x9", None), ("router", Decimal(1))], guessed=False))
     words = " ".join(Words(write_page(board, UTC)).words)
     assert "≥ 1.00 yuan" in words
     assert "price unknown: x9" in words
 
 
-def test_page_lists_alarms_gaps_and_what_was_not_delivered() -> None:
+def test_page_lists_alarms_gaps_and_undelivered_messages() -> None:
     message = Message("[ERROR] demo", "", Level.ERROR)
-    untold = Delivery(
+    undelivered = Delivery(
         1, "dingtalk-robot/a", END, message, Outcome.FAILED, 3, "DingTalk answers 500"
     )
     board = make_board(
         active=(make_state(Phase.FIRING),),
-        untold=(untold,),
+        undelivered=(undelivered,),
         troubles=(Trouble(NODES, "k8s-node-a", "nginxConns", "two numbers", 1234, BEGIN, END),),
     )
     words = " ".join(Words(write_page(board, UTC)).words)
@@ -226,18 +226,28 @@ def test_page_lists_alarms_gaps_and_what_was_not_delivered() -> None:
         assert wanted in words
 
 
-def test_markup_in_foreign_words_is_escaped() -> None:
+def test_markup_in_all_texts_of_a_page_is_escaped() -> None:
     evil = "<script>alert(1)</script>"
+    undelivered = Delivery(1, evil, END, Message(evil, evil, None), Outcome.FAILED, 3, evil)
     board = make_board(
+        cluster=evil,
+        zone=evil,
+        active=(make_state(Phase.FIRING, rule=evil, subject=Subject(NODES, evil)),),
+        events=(ScaleEvent(at(6), evil, 2, 4),),
+        undelivered=(undelivered,),
+        sizes={evil: ((BEGIN, 2),)},
+        costs=(DailyCost(BEGIN.date(), evil, Decimal(3), 3600, (evil,)),),
         troubles=(Trouble(NODES, evil, evil, evil, 1, BEGIN, END),),
         pods=(NodePods(evil, NODES, 1, 2),),
         series=(make_series(1, metric=evil, title=evil, unit="%"),),
         alarms=(AlarmSpan(evil, evil, Level.ERROR, at(1), None),),
         lost=evil,
     )
-    assert "<script" not in write_page(board, UTC)
+    page = write_page(board, UTC)
+    assert "<script" not in page
+    assert "&lt;svg" not in page
 
 
-def test_database_that_is_gone_is_said_on_the_page() -> None:
+def test_unreachable_database_is_named_on_the_page() -> None:
     board = make_board(series=(), lost="the samples' database does not answer")
     assert "does not answer" in write_page(board, UTC)

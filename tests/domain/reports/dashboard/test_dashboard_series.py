@@ -47,7 +47,7 @@ def test_slices_between_two_samples_are_no_break(store: SampleStore) -> None:
     assert None not in series.points
 
 
-def test_young_cluster_is_shown_from_its_first_sample(store: SampleStore) -> None:
+def test_new_cluster_is_shown_from_its_first_sample(store: SampleStore) -> None:
     store.add([make_sample(at(20) + timedelta(minutes=n), 1) for n in range(240)])
     since, [series] = read_series(store, "demo", (), BEGIN, END)
     assert at(19) < since < at(20)
@@ -82,7 +82,7 @@ def test_fullest_nodes_come_first_with_their_places(store: SampleStore) -> None:
     assert found == [(second, 31, 0), (first, 12, 40)]
 
 
-def test_pods_of_long_ago_and_of_machines_that_are_gone_do_not_count(store: SampleStore) -> None:
+def test_old_samples_and_those_of_deleted_machines_do_not_count(store: SampleStore) -> None:
     view = make_view(ClusterSpec(), 2)
     there, old = (node_name(NODES, machine.id) for machine in view.nodes)
     store.add(

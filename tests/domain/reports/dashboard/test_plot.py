@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from domain.reports.drawing.plot import (
     MOST_TIME_TICKS,
     Plot,
+    format_number,
     number_step,
     round_up,
-    say_number,
     time_ticks,
 )
 from tests.domain.reports.dashboard.board_makers import BEGIN, END, at
@@ -39,7 +39,7 @@ def test_ticks_are_round_clock_times() -> None:
     assert [f"{tick:%H:%M}" for tick in ticks] == ["01:00", "02:00", "03:00", "04:00"]
 
 
-def test_what_is_outside_lies_on_the_edge() -> None:
+def test_moment_outside_the_plot_is_on_its_edge() -> None:
     plot = Plot(10, 20, 100, 50, BEGIN, END, UTC, 0, 10)
     assert (plot.at(BEGIN - timedelta(days=1)), plot.at(END + timedelta(days=1))) == (10, 110)
     assert (plot.level(-1), plot.level(5), plot.level(99)) == (70, 45, 20)
@@ -55,5 +55,5 @@ def test_what_is_outside_lies_on_the_edge() -> None:
         (12345, "", "12,345"),
     ],
 )
-def test_numbers_are_said_shortly(value: float, unit: str, words: str) -> None:
-    assert say_number(value, unit) == words
+def test_numbers_are_formatted_with_three_digits(value: float, unit: str, words: str) -> None:
+    assert format_number(value, unit) == words
