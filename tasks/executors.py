@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
+from prefect import Task
 from prefect.futures import PrefectFuture
 
 from domain.kernel.waiting import Clock
@@ -43,18 +44,27 @@ class Steps(Protocol):
 class PrefectSteps:
     """Each step is a task run of the present flow run; its task runner says how many at once."""
 
+    def __init__(self, pauses: Sequence[float] = RETRY_PAUSES) -> None:
+        """Take the seconds before each further attempt of a step."""
+        self._pauses = pauses
+
+    def _task(self, step: Step[P, T]) -> Task[P, T]:
+        if self._pauses == RETRY_PAUSES:
+            return step.task
+        return step.task.with_options(retry_delay_seconds=list(self._pauses))
+
     def run(self, step: Step[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return step.task(*args, **kwargs)
+        return self._task(step)(*args, **kwargs)
 
     def start(self, step: Step[P, T], /, *args: P.args, **kwargs: P.kwargs) -> PrefectFuture[T]:
-        return step.task.submit(*args, **kwargs)
+        return self._task(step).submit(*args, **kwargs)
 
     def start_after(
         self, earlier: Running[object], step: Step[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> PrefectFuture[T]:
         assert isinstance(earlier, PrefectFuture)
         after: Any = {"wait_for": [earlier]}  # beside the step's own arguments
-        return step.task.submit(*args, **kwargs, **after)
+        return self._task(step).submit(*args, **kwargs, **after)
 
 
 class _Ended(Generic[T]):

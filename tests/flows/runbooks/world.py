@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
+from threading import Lock
 from typing import Any, cast
 
 from pydantic import SecretStr
@@ -38,7 +39,7 @@ from flows.runbooks.teardown import teardown
 from flows.scale import leaving_machines
 from tasks.cluster import Cluster
 from tasks.control_plane import find_spec, store_spec
-from tasks.executors import PlainSteps
+from tasks.executors import PlainSteps, Steps
 from tests.iaas_daemon import ACCOUNT, ZONE, IaasDaemon
 from tests.memory_vault import MemoryVault
 
@@ -76,10 +77,17 @@ class Strike:
         self.at, self.way = at, way
         self.changes: list[str] = []
         self.calls: list[str] = []
+        self._lock = Lock()
+
+    def is_meant(self, number: int, name: str) -> bool:
+        return number == self.at
 
     def change(self, name: str, act: Callable[[], Any], lost: type[TemporaryError]) -> Any:
-        self.changes.append(name)
-        if len(self.changes) != self.at:
+        with self._lock:
+            self.changes.append(name)
+            number = len(self.changes)
+            struck = self.is_meant(number, name)
+        if not struck:
             return act()
         match self.way:
             case Way.REQUEST_LOST:
@@ -253,15 +261,24 @@ class World:
 
     # Runs, as the flows make them.
 
-    def provision(self, strike: Strike | None = None, spec: ClusterSpec = SPEC) -> None:
+    def provision(
+        self,
+        strike: Strike | None = None,
+        spec: ClusterSpec = SPEC,
+        steps: Steps | None = None,
+    ) -> None:
         cluster = self.open(strike)
         stored = find_spec(cluster)
-        wanting = cluster.wanting(spec)
-        steps = PlainSteps(self.clock)
-        provision(steps, wanting, is_stored=stored is not None, demo=False, ui=False)
+        provision(
+            steps or PlainSteps(self.clock),
+            cluster.wanting(spec),
+            is_stored=stored is not None,
+            demo=False,
+            ui=False,
+        )
 
-    def scale(self, count: int, strike: Strike | None = None) -> None:
-        cluster, steps = self.open(strike), PlainSteps(self.clock)
+    def scale(self, count: int, strike: Strike | None = None, steps: Steps | None = None) -> None:
+        cluster, steps = self.open(strike), steps or PlainSteps(self.clock)
         stored = find_spec(cluster)
         assert stored is not None
         wanting = cluster.wanting(stored.with_nodes(count))
@@ -271,8 +288,8 @@ class World:
             scale_out(steps, wanting)
         steps.run(store_spec, wanting)
 
-    def teardown(self, strike: Strike | None = None) -> None:
-        teardown(PlainSteps(self.clock), self.open(strike))
+    def teardown(self, strike: Strike | None = None, steps: Steps | None = None) -> None:
+        teardown(steps or PlainSteps(self.clock), self.open(strike))
         self._forget_what_machines_held()
 
     def _forget_what_machines_held(self) -> None:
