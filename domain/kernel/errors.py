@@ -2,6 +2,7 @@
 
     ClusterError
     ├── TemporaryError        the same call may succeed later
+    │   ├── TooManyCalls      the account's calls are used up for now
     │   └── UnknownOutcome    it may already have succeeded: look before doing it again
     └── FinalError            the same call will fail again
         ├── BadRequest        what was asked cannot be done: exit code 2, nothing was created
@@ -27,6 +28,10 @@ class TemporaryError(ClusterError):
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class TooManyCalls(TemporaryError):
+    """The account has used up its calls for now; nothing was done."""
 
 
 class UnknownOutcome(TemporaryError):
