@@ -27,7 +27,8 @@ Roster = Sequence[tuple[str, Instance]]
 
 @step("key pair of {cluster.name}")
 def ensure_keypair(cluster: Cluster) -> Ensured[KeyPair]:
-    return ensure_uploaded(cluster.cloud, cluster.name, cluster.credentials().ssh.public_key)
+    public_key = cluster.credentials().ssh.public_key
+    return ensure_uploaded(cluster.cloud, cluster.name, public_key, cluster.clock)
 
 
 @step("machines {group} of {cluster.name}")
@@ -60,7 +61,7 @@ def launch(
         cluster.update_credentials(lambda now: now.with_first(first.public_key))
         return build_userdata(first)
 
-    return launch_missing(cluster.cloud, wish, userdata)
+    return launch_missing(cluster.cloud, wish, userdata, cluster.clock)
 
 
 @step("boot of {machine.id}")

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.cloud.api import Cloud
+from domain.cloud.creating import create_once
 from domain.cloud.firewall import APISERVER_PORT
-from domain.cloud.inventory import the_one
+from domain.cloud.inventory import id_of, the_one
 from domain.cloud.jobs import wait_for_jobs
 from domain.cloud.records import Backend, Instance, Listener, ListenerSpec, LoadBalancer
 from domain.kernel.ensured import Ensured
@@ -42,8 +43,18 @@ def ensure_balancer(
     name = Names(cluster).balancer
     found = the_one("load balancer", name, cloud.known.find_loadbalancers(name))
     if found is None:
-        _, job = cloud.create_loadbalancer(name, vxnet_id, firewall_id)
-        wait_for_jobs(cloud, [job], clock=clock)
+
+        def create() -> str:
+            balancer_id, job = cloud.create_loadbalancer(name, vxnet_id, firewall_id)
+            wait_for_jobs(cloud, [job], clock=clock)
+            return balancer_id
+
+        create_once(
+            create,
+            lambda: id_of(the_one("load balancer", name, cloud.find_loadbalancers(name))),
+            what=f"load balancer {name}",
+            clock=clock,
+        )
     balancer = _settled(cloud, name, clock)
     return Ensured(balancer, f"{'kept' if found else 'created'} {balancer.id}")
 

@@ -4,7 +4,8 @@ import time
 from collections.abc import Sequence
 
 from domain.cloud.api import Cloud
-from domain.cloud.inventory import the_one
+from domain.cloud.creating import create_once
+from domain.cloud.inventory import id_of, the_one
 from domain.cloud.jobs import wait_for_jobs
 from domain.cloud.records import Rule, RuleSpec, SecurityGroup
 from domain.kernel.ensured import Ensured
@@ -68,7 +69,7 @@ def _meaning(rule: RuleSpec) -> tuple[object, ...]:
 
 
 def ensure_security_group(
-    cloud: Cloud, name: str, wanted: Sequence[RuleSpec]
+    cloud: Cloud, name: str, wanted: Sequence[RuleSpec], clock: Clock = time
 ) -> Ensured[SecurityGroup]:
     """Make the group and exactly these rules; they take effect with `ensure_applied`.
 
@@ -76,7 +77,7 @@ def ensure_security_group(
         NameTaken: several groups carry the name.
     """
     found = the_one("security group", name, cloud.known.find_security_groups(name))
-    group_id = found.id if found else cloud.create_security_group(name)
+    group_id = found.id if found else _create(cloud, name, clock)
     seen = cloud.known.list_rules(group_id) if found else ()
     missing, stale = rules_to_add(wanted, seen), rules_to_delete(wanted, seen)
     if missing:
@@ -89,6 +90,14 @@ def ensure_security_group(
         did = f"changed {group_id}: {len(missing)} rules added, {len(stale)} deleted"
         return Ensured(SecurityGroup(group_id, name, is_applied=False), did)
     return Ensured(found, f"kept {group_id}")
+
+
+def _create(cloud: Cloud, name: str, clock: Clock) -> str:
+    def look() -> str | None:
+        return id_of(the_one("security group", name, cloud.find_security_groups(name)))
+
+    what = f"security group {name}"
+    return create_once(lambda: cloud.create_security_group(name), look, what=what, clock=clock)
 
 
 def ensure_applied(

@@ -7,7 +7,7 @@ are somebody else's: reading them is `NameTaken`, and nothing of them is ever to
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from domain.cloud.api import Cloud
 from domain.cloud.records import (
@@ -111,6 +111,17 @@ def the_one(kind: str, name: str, found: Sequence[T]) -> T | None:
             "or choose another cluster name"
         )
     return found[0] if found else None
+
+
+class Identified(Protocol):
+    """What every resource has."""
+
+    @property
+    def id(self) -> str: ...
+
+
+def id_of(resource: Identified | None) -> str | None:
+    return resource.id if resource else None
 
 
 def read_inventory(cloud: Cloud, name: str) -> Inventory:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from domain.cloud.api import Cloud
-from domain.cloud.inventory import the_one
+from domain.cloud.creating import create_once
+from domain.cloud.inventory import id_of, the_one
 from domain.cloud.jobs import wait_for_jobs
 from domain.cloud.records import Eip, PortForward, PortForwardSpec, Vpc, Vxnet
 from domain.kernel.ensured import Ensured
@@ -32,8 +33,16 @@ def ensure_vpc(
         check_vpc(found, spec)
         settled = found if found.is_settled else _settled(cloud, found.id, clock)
         return Ensured(settled, f"kept {found.id}")
-    router_id, job = cloud.create_vpc(name, spec.network.vpc_cidr, firewall_id)
-    wait_for_jobs(cloud, [job], clock=clock)
+
+    def create() -> str:
+        router_id, job = cloud.create_vpc(name, spec.network.vpc_cidr, firewall_id)
+        wait_for_jobs(cloud, [job], clock=clock)
+        return router_id
+
+    def look() -> str | None:
+        return id_of(the_one("router", name, cloud.find_vpcs(name)))
+
+    router_id = create_once(create, look, what=f"router {name}", clock=clock)
     return Ensured(_settled(cloud, router_id, clock), f"created {router_id}")
 
 
@@ -75,7 +84,7 @@ def ensure_vxnets(
         vxnet = found.get(name)
         if vxnet:
             check_vxnet(vxnet, cidr)
-        vxnet_id = vxnet.id if vxnet else cloud.create_vxnet(name)
+        vxnet_id = vxnet.id if vxnet else _create_vxnet(cloud, names, name, clock)
         if not (vxnet and vxnet.router_id):
             job = when_free(
                 partial(_join, cloud, names, vxnet_id, vpc.id, cidr),
@@ -99,6 +108,14 @@ def ensure_vxnets(
     return Ensured(vxnets, did)
 
 
+def _create_vxnet(cloud: Cloud, names: Names, name: str, clock: Clock) -> str:
+    def look() -> str | None:
+        found = [one for one in cloud.find_vxnets(names.vxnets) if one.name == name]
+        return id_of(the_one("vxnet", name, found))
+
+    return create_once(lambda: cloud.create_vxnet(name), look, what=f"vxnet {name}", clock=clock)
+
+
 def _join(cloud: Cloud, names: Names, vxnet_id: str, router_id: str, cidr: str) -> str:
     """Ask the cloud at each attempt: what an earlier one has begun may be done by now."""
     joined = {vxnet.id for vxnet in cloud.find_vxnets(names.vxnets) if vxnet.router_id}
@@ -119,7 +136,12 @@ def ensure_address(
 
     found = the_one("public address", name, cloud.known.find_eips(name))
     if found is None:
-        cloud.allocate_eip(name, wanted.bandwidth_mbps, wanted.billing)
+        create_once(
+            lambda: cloud.allocate_eip(name, wanted.bandwidth_mbps, wanted.billing),
+            lambda: id_of(the_one("public address", name, cloud.find_eips(name))),
+            what=f"public address {name}",
+            clock=clock,
+        )
     eip = usable(cloud.known) or wait_for(
         lambda: usable(cloud), what=f"public address {name}", clock=clock
     )

@@ -1,15 +1,18 @@
 """Machines that a group lacks: how many, in which vxnet, started in as few calls as possible."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.cloud.api import Cloud
+from domain.cloud.creating import create_once
 from domain.cloud.inventory import read_machines
 from domain.cloud.records import Instance, InstanceSpec, Vxnet
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import InvalidSpec
 from domain.kernel.names import Names
+from domain.kernel.waiting import Clock
 from domain.spec.cluster import MACHINES_PER_VXNET, MachineTemplate
 
 
@@ -48,7 +51,7 @@ def place(missing: int, vxnets: Sequence[Vxnet], used: Mapping[str, int]) -> dic
 
 
 def launch_missing(
-    cloud: Cloud, wish: GroupWish, make_userdata: Callable[[], bytes]
+    cloud: Cloud, wish: GroupWish, make_userdata: Callable[[], bytes], clock: Clock = time
 ) -> Ensured[tuple[Instance, ...]]:
     """Start the machines that the group lacks, in one call a vxnet; they boot by themselves.
 
@@ -66,12 +69,31 @@ def launch_missing(
     used = Counter(machine.vxnet_id for machine in machines.instances)
     placed = place(missing, wish.vxnets, used)
     attachment = cloud.upload_userdata(make_userdata())
+    expected = len(existing)
     for vxnet_id, count in placed.items():
-        cloud.run_instances(_request(wish, vxnet_id, count, attachment))
+        expected += count
+        _start(cloud, wish, _request(wish, vxnet_id, count, attachment), expected, clock)
     group = read_machines(cloud, wish.cluster).group(wish.group)
     known = {machine.id for machine in existing}
     new = [machine.id for machine in group if machine.id not in known]
     return Ensured(group, f"created {' '.join(new)}")
+
+
+def _start(
+    cloud: Cloud, wish: GroupWish, request: InstanceSpec, expected: int, clock: Clock
+) -> None:
+    """Start machines once; after a lost reply wait for the size that the group would have."""
+
+    def look() -> int | None:
+        size = len(read_machines(cloud, wish.cluster).group(wish.group))
+        return size if size >= expected else None
+
+    create_once(
+        lambda: len(cloud.run_instances(request).instance_ids),
+        look,
+        what=f"{request.count} machines {request.name}",
+        clock=clock,
+    )
 
 
 def _request(wish: GroupWish, vxnet_id: str, count: int, attachment: str) -> InstanceSpec:
