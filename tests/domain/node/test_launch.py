@@ -45,7 +45,7 @@ def test_an_image_is_chosen_by_id_or_by_words(wanted: str, chosen: str) -> None:
 
 @pytest.mark.parametrize("wanted", ["ubuntu 20.04", "noble3x64", "windows"])
 def test_an_unknown_image_is_refused_with_what_there_is(wanted: str) -> None:
-    with pytest.raises(InvalidSpec, match=r"there are: Ubuntu Server 22\.04"):
+    with pytest.raises(InvalidSpec, match=r"available are: Ubuntu Server 22\.04"):
         choose_image(IMAGES, wanted)
 
 

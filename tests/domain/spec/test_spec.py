@@ -35,7 +35,7 @@ def test_an_empty_description_gives_the_article_s_cluster() -> None:
         pytest.param({"network": {"pod_cidr": "10.244.0.0/28"}}, "no room for 11", id="too small"),
         pytest.param({"network": {"vpc_cidr": "10.0.0.0/16"}}, "QingCloud accepts", id="vpc"),
         pytest.param({"network": {"first_vxnet": "172.16.1.0/24"}}, "inside", id="vxnet outside"),
-        pytest.param({"network": {"service_cidr": "x"}}, "no network such as", id="no network"),
+        pytest.param({"network": {"service_cidr": "x"}}, "not a network such as", id="no network"),
         pytest.param({"access": {"ui_port": 8080}}, "taken by api_port", id="port twice"),
         pytest.param({"access": {"api_port": 6443}}, "the nodes' own listener", id="port 6443"),
         pytest.param({"access": {"ssh_port": 22}}, "1024", id="low port"),
