@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     Column,
@@ -29,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from clients.closing import Closable
 from clients.database import PATIENCE, TABLES, Database, UtcTime
 from domain.observe.metrics.records import (
     COLUMNS,
@@ -67,7 +67,7 @@ _SAMPLES = _table(
 _GAPS = _table("gaps", Column("reason", String, nullable=False))
 
 
-class SampleStore:
+class SampleStore(Closable):
     """One database of samples; threads may share it. Satisfies `SampleReader`."""
 
     def __init__(self, url: str, patience: float = PATIENCE) -> None:
@@ -206,19 +206,7 @@ class SampleStore:
         return counts[0]
 
     def close(self) -> None:
-        """Close all connections; may be repeated."""
         self.database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _insert_new(

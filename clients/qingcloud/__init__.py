@@ -1,7 +1,6 @@
 """QingCloud's IaaS API: one zone of one account, as the domain's `Cloud`."""
 
 from collections.abc import Callable
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from clients.qingcloud.accesskeys import AccessKeyCalls
@@ -79,12 +78,7 @@ class QingCloud(
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Do nothing: between calls no connection is open."""
 
 

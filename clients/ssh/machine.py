@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from types import TracebackType
 from typing import Self
 
 import paramiko
 
+from clients.closing import Closable
 from clients.ssh.connection import SshTarget, mapped_errors, open_transport
 from clients.ssh.streams import OnLine, follow
 from domain.kernel.errors import FinalError, NotFound
@@ -41,8 +41,8 @@ exec base64 "$path"
 ABSENT = 44
 
 
-class SshMachine:
-    """A logged-in connection; satisfies `domain.machine_api.Shell`.
+class SshMachine(Closable):
+    """A logged-in connection; satisfies `domain.node.shell.Shell`.
 
     Several threads may use it at once, and others may be reached through it; those are closed
     with it, and before it.
@@ -155,17 +155,6 @@ class SshMachine:
             self._transport.close()
         if self._outer:
             self._outer._forget(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def _is_root(self) -> bool:
