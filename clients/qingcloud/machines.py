@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Sequence
 
-from clients.qingcloud.paging import read_all, read_by_ids
+from clients.qingcloud.paging import read_all
 from clients.qingcloud.reply import Item
 from clients.qingcloud.transport import Calls, Params, some
 from domain.cloud.records import Instance, InstanceSpec, InstanceStatus, Launch
@@ -40,21 +40,6 @@ class MachineCalls(Calls):
             for item in items
             if item.optional_text("instance_name").startswith(prefix)
         ]
-
-    def read_instances(self, instance_ids: Sequence[str]) -> list[Instance]:
-        """Read machines, many in one call.
-
-        Terminated and ceased ones are included while the cloud lists them.
-        """
-        items = read_by_ids(
-            self._transport,
-            "DescribeInstances",
-            "instance_set",
-            "instances",
-            instance_ids,
-            verbose=1,
-        )
-        return [_instance(item) for item in items]
 
     def run_instances(self, spec: InstanceSpec) -> Launch:
         """Start `spec.count` machines that share name, image, type and userdata.

@@ -48,7 +48,7 @@ def _read_pages(
 
 
 def read_by_ids(
-    transport: Transport, action: str, set_name: str, id_name: str, ids: Sequence[str], **more: int
+    transport: Transport, action: str, set_name: str, id_name: str, ids: Sequence[str]
 ) -> list[Item]:
     """Read the items with these ids, without those that do not exist.
 
@@ -58,7 +58,7 @@ def read_by_ids(
     items: list[Item] = []
     for start in range(0, len(unique), PAGE_SIZE):
         chunk = unique[start : start + PAGE_SIZE]
-        items += _read_existing(transport, action, set_name, id_name, chunk, more)
+        items += _read_existing(transport, action, set_name, id_name, chunk)
     return items
 
 
@@ -68,7 +68,6 @@ def _read_existing(
     set_name: str,
     id_name: str,
     ids: Sequence[str],
-    more: dict[str, int],
 ) -> list[Item]:
     """Read all ids at once; in halves where an unknown one makes the whole call fail.
 
@@ -77,7 +76,7 @@ def _read_existing(
     if not ids:
         return []
     try:
-        return read_all(transport, action, set_name, {id_name: ids, **more})
+        return read_all(transport, action, set_name, {id_name: ids})
     except NotFound:
         if len(ids) == 1:
             return []
@@ -85,5 +84,5 @@ def _read_existing(
     return [
         item
         for half in (ids[:middle], ids[middle:])
-        for item in _read_existing(transport, action, set_name, id_name, half, more)
+        for item in _read_existing(transport, action, set_name, id_name, half)
     ]
