@@ -1,7 +1,7 @@
 """API keys: the owner of the client's key."""
 
+from clients.qingcloud.calls import Calls
 from clients.qingcloud.paging import read_by_ids
-from clients.qingcloud.transport import Calls
 from domain.kernel.errors import FinalError
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from clients.qingcloud.calls import Calls
 from clients.qingcloud.paging import read_by_ids
 from clients.qingcloud.reply import Item
-from clients.qingcloud.transport import Calls
 from domain.cloud.records import Job, JobStatus
 
 
@@ -16,14 +16,10 @@ class JobCalls(Calls):
 
 
 def _job(item: Item) -> Job:
-    try:
-        status = JobStatus(item.text("status"))
-    except ValueError as error:
-        raise item.wrong_word("status") from error
     return Job(
         id=item.text("job_id"),
         action=item.optional_text("job_action"),
-        status=status,
+        status=item.word("status", JobStatus),
         resource_ids=tuple(item.optional_text("resource_ids").split()),
         error_codes=item.optional_text("error_codes"),
     )

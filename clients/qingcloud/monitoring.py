@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from clients.qingcloud.calls import Calls
 from clients.qingcloud.reply import Item
-from clients.qingcloud.transport import Calls, Params, Scalar
+from clients.qingcloud.transport import Params, Scalar
 from domain.cloud.records import Instance
 from domain.kernel.errors import NotFound
 from domain.observe.metrics.cloud import STEP, Reading

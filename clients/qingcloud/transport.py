@@ -8,7 +8,7 @@ import ssl
 import uuid
 from collections.abc import Mapping, Sequence
 from http.client import HTTPException
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from qingcloud.iaas.connection import APIConnection
@@ -19,8 +19,10 @@ from clients.qingcloud.errors import advice_on_lost, error_of_code, error_of_sta
 from clients.qingcloud.reply import Item
 from domain.kernel.errors import FinalError, TemporaryError, UnknownOutcome
 
+T = TypeVar("T")
 Scalar = str | int | None
-Params = Mapping[str, Scalar | Sequence[str] | Sequence[Mapping[str, Scalar]]]
+Value = Scalar | Sequence[str] | Sequence[Mapping[str, Scalar]]
+Params = Mapping[str, Value]
 """Parameters of an action. None is not sent, an empty text is."""
 
 LONGEST_QUERY = 4000
@@ -116,18 +118,11 @@ class Transport:
         )
 
 
-class Calls:
-    """Base of the classes with the calls of one kind of resource."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-
-def some(ids: Sequence[str]) -> list[str]:
-    """Check that the ids of a change are not empty: an empty list would not be sent."""
-    if not ids or not all(ids):
-        raise ValueError("a change needs at least one id, and no empty ones")
-    return list(ids)
+def some(items: Sequence[T]) -> list[T]:
+    """Check that a change is about something: an empty list would not be sent."""
+    if not items or not all(items):
+        raise ValueError("a change needs at least one item, and no empty ones")
+    return list(items)
 
 
 def _encodable(value: Any) -> Any:
