@@ -1,6 +1,8 @@
 """The base of the classes with the calls of one kind of resource."""
 
-from clients.qingcloud.paging import read_all
+from collections.abc import Sequence
+
+from clients.qingcloud.paging import read_all, read_existing
 from clients.qingcloud.reply import Item
 from clients.qingcloud.transport import Transport, Value
 
@@ -12,6 +14,11 @@ class Calls:
     def _list(self, action: str, set_name: str, **wanted: Value) -> list[Item]:
         """Read all pages of a list."""
         return read_all(self._transport, action, set_name, wanted)
+
+    def _read(self, action: str, set_name: str, ids_name: str, ids: Sequence[str]) -> list[Item]:
+        """Read the items with these ids, without those that do not exist."""
+        unique = list(dict.fromkeys(ids))
+        return read_existing(unique, lambda some: self._list(action, set_name, **{ids_name: some}))
 
     def _search(self, action: str, kind: str, prefix: str, **wanted: Value) -> list[Item]:
         """Read the items whose names begin with `prefix`; the cloud's search finds any part."""

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from clients.qingcloud.calls import Calls
-from clients.qingcloud.paging import read_by_ids
 from clients.qingcloud.reply import Item
 from domain.cloud.records import Image, InstanceType, Zone
 
@@ -29,7 +28,7 @@ class ImageCalls(Calls):
         """Read one image, of any provider and status."""
         if not image_id:
             return None
-        items = read_by_ids(self._transport, "DescribeImages", "image_set", "images", [image_id])
+        items = self._read("DescribeImages", "image_set", "images", [image_id])
         return next((_image(item) for item in items), None)
 
     def list_instance_types(self) -> list[InstanceType]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from clients.qingcloud.calls import Calls
-from clients.qingcloud.paging import read_by_ids
 from clients.qingcloud.reply import Item
 from domain.cloud.records import Job, JobStatus
 
@@ -11,8 +10,7 @@ from domain.cloud.records import Job, JobStatus
 class JobCalls(Calls):
     def read_jobs(self, job_ids: Sequence[str]) -> list[Job]:
         """Read jobs, many in one call; jobs that the cloud no longer lists are left out."""
-        items = read_by_ids(self._transport, "DescribeJobs", "job_set", "jobs", job_ids)
-        return [_job(item) for item in items]
+        return [_job(item) for item in self._read("DescribeJobs", "job_set", "jobs", job_ids)]
 
 
 def _job(item: Item) -> Job:
