@@ -1,12 +1,12 @@
 """The group as a decision uses it: machines matched with nodes, booting machines, bounds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 
 from domain.autoscaling.decide.bounds import Bounds, bounds_at
-from domain.autoscaling.decision import Note, Reading, Reason
+from domain.autoscaling.decision import Basis, Hold, Note, Reading, Reason
 from domain.autoscaling.fit.packing import (
     Misfit,
     Packed,
@@ -43,12 +43,12 @@ class Scene:
     snapshot: Snapshot
     policy: ScalingPolicy
     memory: Memory
-    rules_due: bool = field(init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def rules_due(self) -> bool:
         since = self.seconds_since_rules()
         slack = min(SLACK_SECONDS, self.policy.interval_seconds / 4)
-        self.rules_due = since is None or since >= self.policy.interval_seconds - slack
+        return since is None or since >= self.policy.interval_seconds - slack
 
     def seconds_since_rules(self) -> float | None:
         at = self.memory.rules_at
@@ -137,13 +137,7 @@ class Scene:
         if self.rules_due:
             return found
         return {
-            rule: Reading(
-                reading.rule,
-                reading.value,
-                reading.threshold,
-                False,
-                reading.obstacle or Reason.NOT_DUE,
-            )
+            rule: replace(reading, fires=False, obstacle=reading.obstacle or Reason.NOT_DUE)
             for rule, reading in found.items()
         }
 
@@ -230,3 +224,11 @@ class Scene:
             if node.group == self.policy.group and node.name not in known
         ]
         return notes[:20]
+
+    def basis(self, reason: Reason, detail: str, refusals: Sequence[Note] = ()) -> Basis:
+        """The facts behind a decision for this reason."""
+        readings, notes = tuple(self.readings.values()), (*refusals, *self.notes)
+        return Basis(reason, self.size, self.booting, detail, readings, notes)
+
+    def hold(self, reason: Reason, detail: str, refusals: Sequence[Note] = ()) -> Hold:
+        return Hold(self.basis(reason, detail, refusals))
