@@ -7,15 +7,8 @@ from functools import cached_property
 
 from domain.autoscaling.decide.bounds import Bounds, bounds_at
 from domain.autoscaling.decision import Basis, Hold, Note, Reading, Reason
-from domain.autoscaling.fit.packing import (
-    Misfit,
-    Packed,
-    Place,
-    Room,
-    pack,
-    place_of_node,
-    place_of_template,
-)
+from domain.autoscaling.fit.packing import Packed, Room, pack
+from domain.autoscaling.fit.place import Misfit, Place, place_of_node, place_of_template
 from domain.autoscaling.memory.memory import Memory
 from domain.autoscaling.see.readings import Values, read_rule, read_values
 from domain.autoscaling.see.snapshot import SeenMachine, SeenNode, Snapshot, Template
