@@ -1,12 +1,11 @@
 """A node or an empty machine with its free resources, and why a pod does not fit on it."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from domain.autoscaling.see.placement import HOSTNAME, Taint
-from domain.autoscaling.see.snapshot import SeenNode, SeenPod, Template
+from domain.autoscaling.see.snapshot import Resources, SeenNode, SeenPod, Template
 
 CORDONED = Taint("node.kubernetes.io/unschedulable")
 """The taint of a node that was closed by `kubectl cordon`."""
@@ -99,37 +98,20 @@ class Place:
 
 def place_of_node(node: SeenNode) -> Place:
     """The free resources of a node beside its pods."""
-    cpu = node.allocatable.cpu_millis - sum(pod.requests.cpu_millis for pod in node.pods)
-    memory = node.allocatable.memory_bytes - sum(pod.requests.memory_bytes for pod in node.pods)
-    others = Counter(dict(node.allocatable.others))
-    ports: set[str] = set()
+    taints = node.taints if node.schedulable else (*node.taints, CORDONED)
+    place = _empty(node.name, node.labels, taints, node.allocatable, node.places)
     for pod in node.pods:
-        for name, amount in pod.requests.others:
-            others[name] -= amount
-        if pod.placement.host_ports:
-            ports.update(pod.placement.host_ports)
-    return Place(
-        node.name,
-        node.labels,
-        node.taints if node.schedulable else (*node.taints, CORDONED),
-        cpu,
-        memory,
-        node.places - len(node.pods),
-        dict(others),
-        ports,
-        list(node.pods),
-    )
+        place.change(pod, 1)
+    return place
 
 
 def place_of_template(template: Template, places: int, name: str) -> Place:
     """An empty machine of a template, with a number of places for workload pods."""
-    has = template.allocatable
-    return Place(
-        name,
-        template.labels,
-        template.taints,
-        has.cpu_millis,
-        has.memory_bytes,
-        places,
-        dict(has.others),
-    )
+    return _empty(name, template.labels, template.taints, template.allocatable, places)
+
+
+def _empty(
+    name: str, labels: Mapping[str, str], taints: tuple[Taint, ...], has: Resources, places: int
+) -> Place:
+    cpu, memory = has.cpu_millis, has.memory_bytes
+    return Place(name, labels, taints, cpu, memory, places, dict(has.others))
