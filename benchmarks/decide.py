@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from domain.autoscaling.decide.evaluation import decide
-from domain.autoscaling.fit.packing import Room, pack, place_of_node
+from domain.autoscaling.fit.packing import Room, pack
+from domain.autoscaling.fit.place import place_of_node
 from domain.autoscaling.memory.memory import Memory
 from domain.autoscaling.see.placement import (
     HOSTNAME,

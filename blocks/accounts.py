@@ -3,18 +3,19 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from prefect.blocks.core import Block
-from prefect.exceptions import ObjectNotFound
 from pydantic import Field, SecretStr
 
-from blocks.settings import PUBLIC_ENDPOINT, account_from_environment, environment_with
-from clients.qingcloud import QingCloud
+from blocks.loading import load_block
+from blocks.settings import environment_with
+from clients.qingcloud import DEFAULT_ENDPOINT, QingCloud
 from domain.kernel.errors import BadRequest, InvalidSpec
 
 LOCAL = "local"
+VARIABLES = ("QINGCLOUD_ACCESS_KEY_ID", "QINGCLOUD_SECRET_ACCESS_KEY", "QINGCLOUD_ZONE")
 
 
 class QingCloudAccount(Block):
@@ -40,7 +41,7 @@ class QingCloudAccount(Block):
         description="API secret key", json_schema_extra={"position": 2}
     )
     endpoint: str = Field(
-        PUBLIC_ENDPOINT, description="URL of the IaaS API", json_schema_extra={"position": 3}
+        DEFAULT_ENDPOINT, description="URL of the IaaS API", json_schema_extra={"position": 3}
     )
     bills: bool = Field(
         True,
@@ -86,59 +87,60 @@ def choose_account(wish: str | None) -> ChosenAccount:
         InvalidSpec: no such block, or an incomplete account in the environment.
         BadRequest: the local cloud cannot start.
     """
-    if wish is None:
-        settings = account_from_environment()
-        if settings is not None:
-            account = QingCloudAccount(
-                zone=settings.zone,
-                access_key_id=settings.access_key_id,
-                secret_access_key=SecretStr(settings.secret_access_key),
-                endpoint=settings.endpoint,
-                bills=settings.bills,
-            )
-            return ChosenAccount(account, f"the environment's, {settings.endpoint} {settings.zone}")
+    variables = environment_with({})
+    if wish is None and any(variables.get(name) for name in VARIABLES):
+        account = _account_of(variables)
+        return ChosenAccount(account, f"the environment's, {account.endpoint} {account.zone}")
     if wish is None or wish == LOCAL:
         return ChosenAccount(
             _local_account(), "the local cloud on this machine", _check_local_ports, LOCAL
         )
-    try:
-        # Outside an event loop, as here, `load` returns the block and not a coroutine.
-        account = cast(QingCloudAccount, QingCloudAccount.load(wish))
-        return ChosenAccount(account, f"block {wish}", block=wish)
-    except (ValueError, ObjectNotFound) as error:
+    saved = load_block(QingCloudAccount, wish)
+    if saved is None:
         raise InvalidSpec(
             f"there is no account block named {wish!r}; save one in the Prefect UI under "
             "Blocks, QingCloud Account, or use --account local"
-        ) from error
+        )
+    return ChosenAccount(saved, f"block {wish}", block=wish)
+
+
+def _account_of(variables: Mapping[str, str]) -> QingCloudAccount:
+    """The account in the variables `QINGCLOUD_…`.
+
+    `QINGCLOUD_ENDPOINT` is optional; `QINGCLOUD_BILLS=0` means that resources cost nothing.
+
+    Raises:
+        InvalidSpec: some of the variables are not set; the message names them.
+    """
+    missing = [name for name in VARIABLES if not variables.get(name)]
+    if missing:
+        raise InvalidSpec(
+            f"the environment sets some of an account but not {' and '.join(missing)}; "
+            "set all, or none and use --account"
+        )
+    key_id, secret, zone = (variables[name] for name in VARIABLES)
+    return QingCloudAccount(
+        zone=zone,
+        access_key_id=key_id,
+        secret_access_key=SecretStr(secret),
+        endpoint=variables.get("QINGCLOUD_ENDPOINT") or DEFAULT_ENDPOINT,
+        bills=variables.get("QINGCLOUD_BILLS", "1") not in ("0", "false", "no"),
+    )
 
 
 def _local_account() -> QingCloudAccount:
     """Start the local cloud if it is not running, and save its account for the Prefect UI."""
     try:
-        found = json.loads(_localcloud("env", "--json"))
+        variables = _localcloud("env", "--json")
     except BadRequest:  # it is not running
         _localcloud("up")
-        found = json.loads(_localcloud("env", "--json"))
-    account = QingCloudAccount(
-        zone=found["QINGCLOUD_ZONE"],
-        access_key_id=found["QINGCLOUD_ACCESS_KEY_ID"],
-        secret_access_key=SecretStr(found["QINGCLOUD_SECRET_ACCESS_KEY"]),
-        endpoint=found["QINGCLOUD_ENDPOINT"],
-        bills=False,
-    )
-    if not _is_saved(account):
+        variables = _localcloud("env", "--json")
+    account = _account_of(json.loads(variables))
+    # Reading the block takes one call, saving it five.
+    saved, names = load_block(QingCloudAccount, LOCAL), QingCloudAccount.model_fields
+    if not saved or any(getattr(saved, name) != getattr(account, name) for name in names):
         account.save(LOCAL, overwrite=True)
     return account
-
-
-def _is_saved(account: QingCloudAccount) -> bool:
-    """Whether the block is up to date: reading it takes one call, saving it five."""
-    try:
-        saved = cast(QingCloudAccount, QingCloudAccount.load(LOCAL))
-    except (ValueError, ObjectNotFound):
-        return False
-    names = QingCloudAccount.model_fields
-    return all(getattr(saved, name) == getattr(account, name) for name in names)
 
 
 def _check_local_ports(ports: Sequence[int]) -> None:

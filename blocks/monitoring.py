@@ -1,11 +1,11 @@
 """The samples' database: a file on this machine, or a PostgreSQL that a team shares."""
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from prefect.blocks.core import Block
-from prefect.exceptions import ObjectNotFound
 from pydantic import Field, SecretStr
 
+from blocks.loading import load_block
 from blocks.settings import samples_file, samples_url
 
 if TYPE_CHECKING:
@@ -50,13 +50,11 @@ def open_samples() -> "SampleStore":
     """
     if url := samples_url():
         return _open(url)
-    try:
-        # Outside an event loop, as here, `load` returns the block and not a coroutine.
-        return cast(MonitoringDatabase, MonitoringDatabase.load(DEFAULT)).store()
-    except (ValueError, ObjectNotFound):
-        file = samples_file()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        return _open(f"sqlite:///{file}")
+    if block := load_block(MonitoringDatabase, DEFAULT):
+        return block.store()
+    file = samples_file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return _open(f"sqlite:///{file}")
 
 
 def _open(url: str) -> "SampleStore":

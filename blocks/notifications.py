@@ -1,11 +1,12 @@
 """Notification services of alarms as Prefect blocks, each with one client."""
 
-from typing import Literal, cast
+from typing import Literal
 from urllib.parse import quote, urlencode
 
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
+from blocks.loading import load_block
 from clients.notifications import AppriseService, DingTalk, Feishu, WeCom
 from domain.kernel.errors import InvalidSpec
 from domain.observe.alarms.notifier import Notifier
@@ -163,12 +164,10 @@ def open_service(reference: str) -> Notifier:
     if slug not in kinds:
         known = ", ".join(str(kind) for kind in kinds)
         raise InvalidSpec(f"{slug!r} is not a kind of notification; known are {known}")
-    try:
-        # Outside an event loop, as here, `load` returns the block and not a coroutine.
-        block = cast(DingTalkRobot, kinds[slug].load(name))
-    except ValueError as error:
+    block = load_block(kinds[slug], name)
+    if block is None:
         raise InvalidSpec(
             f"there is no {slug} block named {name!r} on this Prefect server; save one in its UI "
             "under Blocks"
-        ) from error
+        )
     return block.client()

@@ -2,53 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from platformdirs import user_data_path
-
-from domain.kernel.errors import InvalidSpec
-
-ACCOUNT_VARIABLES = ("QINGCLOUD_ACCESS_KEY_ID", "QINGCLOUD_SECRET_ACCESS_KEY", "QINGCLOUD_ZONE")
-PUBLIC_ENDPOINT = "https://api.qingcloud.com:443/iaas/"
-
-
-@dataclass(frozen=True, slots=True)
-class AccountSettings:
-    """An account as the environment describes it."""
-
-    zone: str
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    endpoint: str
-    bills: bool
-
-
-def account_from_environment() -> AccountSettings | None:
-    """Read the account from `QINGCLOUD_…`, or None when none of its variables is set.
-
-    `QINGCLOUD_ENDPOINT` is optional; `QINGCLOUD_BILLS=0` means that resources cost nothing.
-
-    Raises:
-        InvalidSpec: only some of the variables are set; the message names the missing ones.
-    """
-    values = {name: os.environ.get(name, "") for name in ACCOUNT_VARIABLES}
-    missing = [name for name, value in values.items() if not value]
-    if len(missing) == len(values):
-        return None
-    if missing:
-        raise InvalidSpec(
-            f"the environment sets some of an account but not {' and '.join(missing)}; "
-            "set all, or none and use --account"
-        )
-    key_id, secret, zone = values.values()
-    return AccountSettings(
-        zone=zone,
-        access_key_id=key_id,
-        secret_access_key=secret,
-        endpoint=os.environ.get("QINGCLOUD_ENDPOINT") or PUBLIC_ENDPOINT,
-        bills=os.environ.get("QINGCLOUD_BILLS", "1") not in ("0", "false", "no"),
-    )
 
 
 def lock_file(what: str) -> Path:

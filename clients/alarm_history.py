@@ -62,13 +62,7 @@ _STEPS = Table(
     TABLES,
     Column("number", Integer, primary_key=True),
     Column("cluster", String(14), nullable=False, index=True),
-    Column("rule", String(40), nullable=False),
-    Column("group", String(32), nullable=False),
-    Column("machine", String(64), nullable=False),
-    Column("phase", String(8), nullable=False),
-    Column("level", String(8), nullable=False),
-    Column("since", UtcTime, nullable=False),
-    Column("value", Double),
+    *(Column(one.name, one.type, nullable=one.nullable) for one in list(_STATES.c)[1:]),
 )
 
 

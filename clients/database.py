@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy import Connection, DateTime, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.types import TypeDecorator
 
+from clients.closing import Closable
 from clients.schema import NEWEST, Schema
 from domain.kernel.errors import FinalError, InvalidSpec, TemporaryError
 
@@ -39,7 +39,7 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class Database:
+class Database(Closable):
     """One database; threads may share it. Close it, or use it as a context manager."""
 
     def __init__(self, url: str, schema: Schema = NEWEST, patience: float = PATIENCE) -> None:
@@ -90,19 +90,7 @@ class Database:
         self._is_current = True
 
     def close(self) -> None:
-        """Close all connections; may be repeated."""
         self.engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _engine(url: str, patience: float) -> Engine:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     Column,
@@ -29,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from clients.closing import Closable
 from clients.database import PATIENCE, TABLES, Database, UtcTime
 from domain.observe.metrics.records import (
     COLUMNS,
@@ -67,8 +67,12 @@ _SAMPLES = _table(
 _GAPS = _table("gaps", Column("reason", String, nullable=False))
 
 
-class SampleStore:
-    """One database of samples; threads may share it. Satisfies `SampleReader`."""
+class SampleStore(Closable):
+    """One database of samples; threads may share it. Satisfies `SampleReader`.
+
+    Every call raises `TemporaryError` when the database is locked or unreachable; then nothing of
+    the call was written.
+    """
 
     def __init__(self, url: str, patience: float = PATIENCE) -> None:
         """Prepare the store; the database is opened, and migrated, by the first call.
@@ -87,11 +91,7 @@ class SampleStore:
         return self.database.where
 
     def add(self, samples: Sequence[Sample], gaps: Sequence[Gap] = ()) -> None:
-        """Write samples and gaps in one transaction; existing ones are kept.
-
-        Raises:
-            TemporaryError: the database is locked or unreachable; nothing was written.
-        """
+        """Write samples and gaps in one transaction; existing ones are kept."""
         import pandas as pd  # here: the import takes a second, and most commands need none of it
 
         with self.database.transaction() as connection:
@@ -108,11 +108,7 @@ class SampleStore:
                     )
 
     def frame(self, window: Window) -> pd.DataFrame:
-        """The samples of a window as a tidy frame, oldest first; `time` is in UTC.
-
-        Raises:
-            TemporaryError: the database is locked or unreachable.
-        """
+        """The samples of a window as a tidy frame, oldest first; `time` is in UTC."""
         import pandas as pd
 
         columns = [_SAMPLES.c[name] for name in COLUMNS]
@@ -125,11 +121,7 @@ class SampleStore:
         return frame
 
     def statistics(self, window: Window, per: Per = Per.GROUP) -> list[WindowStatistics]:
-        """Average, minimum and maximum by metric; no row for a metric without samples.
-
-        Raises:
-            TemporaryError: the database is locked or unreachable.
-        """
+        """Average, minimum and maximum by metric; no row for a metric without samples."""
         samples = _SAMPLES.c
         nothing = literal("")
         group = nothing if per is Per.CLUSTER else samples.group
@@ -156,11 +148,7 @@ class SampleStore:
         return [WindowStatistics(**row._mapping) for row in rows]
 
     def latest(self, window: Window) -> list[Sample]:
-        """The latest sample of each machine (or group) and metric inside the window.
-
-        Raises:
-            TemporaryError: the database is locked or unreachable.
-        """
+        """The latest sample of each machine (or group) and metric inside the window."""
         samples = _SAMPLES.c
         series = (samples.metric, samples.group, samples.machine)
         newest = _chosen(
@@ -176,11 +164,7 @@ class SampleStore:
             return [Sample(**row._mapping) for row in connection.execute(query)]
 
     def troubles(self, window: Window) -> list[Trouble]:
-        """The gaps in the window, each once, the most recent one first.
-
-        Raises:
-            TemporaryError: the database is locked or unreachable.
-        """
+        """The gaps in the window, each once, the most recent one first."""
         gaps = _GAPS.c
         keys = (gaps.group, gaps.machine, gaps.metric, gaps.reason)
         last = func.max(gaps.time, type_=UtcTime).label("last")
@@ -191,11 +175,7 @@ class SampleStore:
             return [Trouble(**row._mapping) for row in rows]
 
     def prune(self, cluster: str, before: datetime) -> int:
-        """Delete a cluster's older samples and gaps. Returns: the number of deleted samples.
-
-        Raises:
-            TemporaryError: the database is locked or unreachable.
-        """
+        """Delete a cluster's older samples and gaps. Returns: the number of deleted samples."""
         with self.database.transaction() as connection:
             counts = [
                 connection.execute(
@@ -206,19 +186,7 @@ class SampleStore:
         return counts[0]
 
     def close(self) -> None:
-        """Close all connections; may be repeated."""
         self.database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _insert_new(

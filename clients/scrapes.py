@@ -7,7 +7,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from socket import AF_INET, AF_INET6
 from threading import Thread
-from types import TracebackType
 from typing import Self
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -54,12 +53,7 @@ class ScrapePage:
         Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
 

@@ -1,10 +1,10 @@
 """The calls to a cluster's API server."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
+from clients.closing import Closable
 from clients.kubernetes.kinds import KINDS, find_kind
 from clients.kubernetes.load import add_requests, is_unschedulable, load_from, waits
 from clients.kubernetes.manifests import covers, normalised
@@ -32,8 +32,8 @@ WATCH_GRACE = 15.0
 FORBIDDEN, CONFLICT, GONE = 403, 409, 410
 
 
-class ClusterClient:
-    """One cluster's API server; satisfies `domain.cluster_api.ClusterApi`, which names the errors.
+class ClusterClient(Closable):
+    """One cluster's API server; satisfies `domain.cluster.api.ClusterApi`, which names the errors.
 
     Several threads may use it at once.
     """
@@ -42,19 +42,7 @@ class ClusterClient:
         self._wire = Wire(access)
 
     def close(self) -> None:
-        """Close all connections; may be repeated."""
         self._wire.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def is_ready(self) -> bool:
         """Whether `/readyz` answers ok; False also while the server does not answer.

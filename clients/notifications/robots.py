@@ -51,7 +51,7 @@ class Robot(ABC):
         self._clock = clock
 
     def send(self, message: Message) -> None:
-        """Post one message; satisfies `domain.alarms.notifier.Notifier`, which names the errors."""
+        """Post one message; the errors are those of `Notifier.send`."""
         url, body = self._request(f"{message.title}\n{message.body}")
         try:
             reply = httpx.post(url, json=body, timeout=TIMEOUT, follow_redirects=False)

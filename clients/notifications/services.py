@@ -35,7 +35,7 @@ class AppriseService:
             raise InvalidSpec(f"Apprise cannot use this {scheme} address: {words}")
 
     def send(self, message: Message) -> None:
-        """Send once; satisfies `domain.alarms.notifier.Notifier`, which names the errors.
+        """Send once; the errors are those of `Notifier.send`.
 
         Apprise returns only whether it succeeded; the reason is in its log.
         """

@@ -1,7 +1,6 @@
 """API keys: the owner of the client's key."""
 
-from clients.qingcloud.paging import read_by_ids
-from clients.qingcloud.transport import Calls
+from clients.qingcloud.calls import Calls
 from domain.kernel.errors import FinalError
 
 
@@ -13,7 +12,7 @@ class AccessKeyCalls(Calls):
             FinalError: the cloud does not list the key.
         """
         action, key = "DescribeAccessKeys", self._transport.key_id
-        for item in read_by_ids(self._transport, action, "access_key_set", "access_keys", [key]):
+        for item in self._read(action, "access_key_set", "access_keys", [key]):
             if item.text("access_key_id") == key:
                 return item.text("owner")
         raise FinalError(f"{action}: the cloud does not list the API key in use")

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from clients.qingcloud.paging import read_all
+from clients.qingcloud.calls import Calls
 from clients.qingcloud.reply import Item
-from clients.qingcloud.transport import Calls, some
+from clients.qingcloud.transport import some
 from domain.cloud.records import Eip
 from domain.spec.prices import Billing
 
@@ -14,9 +14,7 @@ LIVING = ("pending", "available", "associated", "suspended")
 class AddressCalls(Calls):
     def find_eips(self, name: str) -> list[Eip]:
         """Find the public addresses of exactly this name."""
-        wanted = {"search_word": name, "status": LIVING}
-        items = read_all(self._transport, "DescribeEips", "eip_set", wanted)
-        return [_eip(item) for item in items if item.optional_text("eip_name") == name]
+        return [_eip(item) for item in self._find("DescribeEips", "eip", name, status=LIVING)]
 
     def allocate_eip(self, name: str, bandwidth_mbps: int, billing: Billing) -> str:
         """Allocate a public address (bandwidth in Mbit/s), billed from now on. Returns: its id."""
@@ -33,21 +31,16 @@ class AddressCalls(Calls):
 
     def release_eips(self, eip_ids: Sequence[str]) -> str:
         """Release unused addresses. Returns: the job."""
-        reply = self._transport.change("ReleaseEips", {"eips": some(eip_ids)})
-        return reply.text("job_id")
+        return self._start("ReleaseEips", eips=some(eip_ids))
 
 
 def _eip(item: Item) -> Eip:
-    try:
-        billing = Billing(item.text("billing_mode"))
-    except ValueError as error:
-        raise item.wrong_word("billing_mode") from error
     return Eip(
         id=item.text("eip_id"),
         name=item.optional_text("eip_name"),
         address=item.optional_text("eip_addr"),
         bandwidth_mbps=item.number("bandwidth"),
-        billing=billing,
+        billing=item.word("billing_mode", Billing),
         status=item.text("status"),
         transition=item.optional_text("transition_status"),
         bound_to=item.optional_item("resource").optional_text("resource_id"),

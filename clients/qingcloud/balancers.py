@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from clients.qingcloud.paging import read_all
+from clients.qingcloud.calls import Calls
 from clients.qingcloud.reply import Item
-from clients.qingcloud.transport import Calls, some
+from clients.qingcloud.transport import some
 from domain.cloud.records import Backend, Listener, ListenerSpec, LoadBalancer
 
 LIVING = ("pending", "active", "stopped", "suspended")
@@ -15,15 +15,8 @@ SMALLEST = 0
 class BalancerCalls(Calls):
     def find_loadbalancers(self, name: str) -> list[LoadBalancer]:
         """Find the load balancers of exactly this name."""
-        items = read_all(
-            self._transport,
-            "DescribeLoadBalancers",
-            "loadbalancer_set",
-            {"search_word": name, "status": LIVING},
-        )
-        return [
-            _loadbalancer(item) for item in items if item.optional_text("loadbalancer_name") == name
-        ]
+        items = self._find("DescribeLoadBalancers", "loadbalancer", name, status=LIVING)
+        return [_loadbalancer(item) for item in items]
 
     def create_loadbalancer(
         self, name: str, vxnet_id: str, security_group_id: str
@@ -47,35 +40,26 @@ class BalancerCalls(Calls):
 
     def update_loadbalancer(self, loadbalancer_id: str) -> str:
         """Put the stored listeners and backends into effect. Returns: the job."""
-        reply = self._transport.change(
-            "UpdateLoadBalancers", {"loadbalancers": some([loadbalancer_id])}
-        )
-        return reply.text("job_id")
+        return self._start("UpdateLoadBalancers", loadbalancers=some([loadbalancer_id]))
 
     def delete_loadbalancers(self, loadbalancer_ids: Sequence[str]) -> str:
         """Delete load balancers with listeners and backends. Returns: the job."""
-        reply = self._transport.change(
-            "DeleteLoadBalancers", {"loadbalancers": some(loadbalancer_ids)}
-        )
-        return reply.text("job_id")
+        return self._start("DeleteLoadBalancers", loadbalancers=some(loadbalancer_ids))
 
 
 class ListenerCalls(Calls):
     def list_listeners(self, loadbalancer_id: str) -> list[Listener]:
         """Read the listeners, stored or in effect."""
-        items = read_all(
-            self._transport,
+        items = self._list(
             "DescribeLoadBalancerListeners",
             "loadbalancer_listener_set",
-            {"loadbalancer": loadbalancer_id},
+            loadbalancer=loadbalancer_id,
         )
         return [_listener(item) for item in items]
 
     def add_listeners(self, loadbalancer_id: str, specs: Sequence[ListenerSpec]) -> None:
         """Store TCP listeners; inert until an update of the load balancer."""
-        listeners = [_listener_params(spec) for spec in specs]
-        if not listeners:
-            raise ValueError("no listeners to add")
+        listeners = some([_listener_params(spec) for spec in specs])
         self._transport.change(
             "AddLoadBalancerListeners", {"loadbalancer": loadbalancer_id, "listeners": listeners}
         )
@@ -88,11 +72,8 @@ class ListenerCalls(Calls):
 
     def list_backends(self, loadbalancer_id: str) -> list[Backend]:
         """Read the backends of all listeners, stored or in effect."""
-        items = read_all(
-            self._transport,
-            "DescribeLoadBalancerBackends",
-            "loadbalancer_backend_set",
-            {"loadbalancer": loadbalancer_id},
+        items = self._list(
+            "DescribeLoadBalancerBackends", "loadbalancer_backend_set", loadbalancer=loadbalancer_id
         )
         return [_backend(item) for item in items]
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from clients.qingcloud.paging import read_all
+from clients.qingcloud.calls import Calls
 from clients.qingcloud.reply import Item
-from clients.qingcloud.transport import Calls, some
+from clients.qingcloud.transport import some
 from domain.cloud.records import Rule, RuleSpec, SecurityGroup
 
 INBOUND = 0
@@ -14,9 +14,8 @@ WITH_PORTS = ("tcp", "udp")
 class FirewallCalls(Calls):
     def find_security_groups(self, name: str) -> list[SecurityGroup]:
         """Find the security groups of exactly this name."""
-        wanted = {"search_word": name}
-        items = read_all(self._transport, "DescribeSecurityGroups", "security_group_set", wanted)
-        return [_group(item) for item in items if item.optional_text("security_group_name") == name]
+        items = self._find("DescribeSecurityGroups", "security_group", name)
+        return [_group(item) for item in items]
 
     def create_security_group(self, name: str) -> str:
         """Create a group without rules, which admits no traffic. Returns: its id."""
@@ -29,19 +28,17 @@ class FirewallCalls(Calls):
         Rules that are disabled, drop, or are about the way out are left out. A rule for one
         port has it as first and as last.
         """
-        items = read_all(
-            self._transport,
+        items = self._list(
             "DescribeSecurityGroupRules",
             "security_group_rule_set",
-            {"security_group": group_id, "direction": INBOUND},
+            security_group=group_id,
+            direction=INBOUND,
         )
         return [_rule(item, group_id) for item in items if _lets_in(item)]
 
     def add_rules(self, group_id: str, specs: Sequence[RuleSpec]) -> None:
         """Store rules; inert until the group is applied."""
-        rules = [_rule_params(spec) for spec in specs]
-        if not rules:
-            raise ValueError("no rules to add")
+        rules = some([_rule_params(spec) for spec in specs])
         self._transport.change(
             "AddSecurityGroupRules", {"security_group": group_id, "rules": rules}
         )
@@ -52,8 +49,7 @@ class FirewallCalls(Calls):
 
     def apply_security_group(self, group_id: str) -> str:
         """Put the stored rules into effect. Returns: the job."""
-        reply = self._transport.change("ApplySecurityGroup", {"security_group": group_id})
-        return reply.text("job_id")
+        return self._start("ApplySecurityGroup", security_group=group_id)
 
     def delete_security_groups(self, group_ids: Sequence[str]) -> None:
         """Delete groups that no machine, router or load balancer uses."""

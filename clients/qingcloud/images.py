@@ -2,34 +2,38 @@
 
 from collections.abc import Sequence
 
-from clients.qingcloud.paging import read_all, read_by_ids
+from clients.qingcloud.calls import Calls
 from clients.qingcloud.reply import Item
-from clients.qingcloud.transport import Calls
 from domain.cloud.records import Image, InstanceType, Zone
 
 
 class ImageCalls(Calls):
     def list_zones(self) -> list[Zone]:
         """Read all zones of the cloud, also when the client's zone does not exist."""
-        items = read_all(self._transport, "DescribeZones", "zone_set", {"zone": None})
+        items = self._list("DescribeZones", "zone_set", zone=None)
         return [Zone(item.text("zone_id"), item.text("status")) for item in items]
 
     def list_system_images(self) -> list[Image]:
         """Read the cloud's own 64-bit images that are available."""
-        wanted = {"provider": "system", "processor_type": "64bit", "status": ["available"]}
-        items = read_all(self._transport, "DescribeImages", "image_set", wanted)
+        items = self._list(
+            "DescribeImages",
+            "image_set",
+            provider="system",
+            processor_type="64bit",
+            status=["available"],
+        )
         return [_image(item) for item in items]
 
     def find_image(self, image_id: str) -> Image | None:
         """Read one image, of any provider and status."""
         if not image_id:
             return None
-        items = read_by_ids(self._transport, "DescribeImages", "image_set", "images", [image_id])
+        items = self._read("DescribeImages", "image_set", "images", [image_id])
         return next((_image(item) for item in items), None)
 
     def list_instance_types(self) -> list[InstanceType]:
         """Read the instance types of the zone, deprecated ones included."""
-        items = read_all(self._transport, "DescribeInstanceTypes", "instance_type_set", {})
+        items = self._list("DescribeInstanceTypes", "instance_type_set")
         return [_instance_type(item) for item in items]
 
     def read_quota_left(self, kinds: Sequence[str]) -> dict[str, int]:

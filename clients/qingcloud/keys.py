@@ -2,19 +2,17 @@
 
 from collections.abc import Sequence
 
-from clients.qingcloud.paging import read_all
+from clients.qingcloud.calls import Calls
 from clients.qingcloud.reply import Item
-from clients.qingcloud.transport import Calls, some
+from clients.qingcloud.transport import some
 from domain.cloud.records import KeyPair
 
 
 class KeyCalls(Calls):
     def find_keypairs(self, name: str) -> list[KeyPair]:
         """Find the key pairs of exactly this name."""
-        items = read_all(
-            self._transport, "DescribeKeyPairs", "keypair_set", {"search_word": name, "verbose": 1}
-        )
-        return [_keypair(item) for item in items if item.optional_text("keypair_name") == name]
+        items = self._find("DescribeKeyPairs", "keypair", name, verbose=1)
+        return [_keypair(item) for item in items]
 
     def create_keypair(self, name: str, public_key: str) -> str:
         """Register a public key of ours. Returns: the id.

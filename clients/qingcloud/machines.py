@@ -3,9 +3,9 @@
 import base64
 from collections.abc import Sequence
 
-from clients.qingcloud.paging import read_all, read_by_ids
+from clients.qingcloud.calls import Calls
 from clients.qingcloud.reply import Item
-from clients.qingcloud.transport import Calls, Params, some
+from clients.qingcloud.transport import Params, some
 from domain.cloud.records import Instance, InstanceSpec, InstanceStatus, Launch
 
 LIVING = ("pending", "running", "stopped", "suspended")
@@ -29,31 +29,7 @@ class MachineCalls(Calls):
 
     def find_instances(self, prefix: str) -> list[Instance]:
         """Find the machines whose names have a prefix; terminated ones are left out."""
-        items = read_all(
-            self._transport,
-            "DescribeInstances",
-            "instance_set",
-            {"search_word": prefix, "status": LIVING, "verbose": 1},
-        )
-        return [
-            _instance(item)
-            for item in items
-            if item.optional_text("instance_name").startswith(prefix)
-        ]
-
-    def read_instances(self, instance_ids: Sequence[str]) -> list[Instance]:
-        """Read machines, many in one call.
-
-        Terminated and ceased ones are included while the cloud lists them.
-        """
-        items = read_by_ids(
-            self._transport,
-            "DescribeInstances",
-            "instance_set",
-            "instances",
-            instance_ids,
-            verbose=1,
-        )
+        items = self._search("DescribeInstances", "instance", prefix, status=LIVING, verbose=1)
         return [_instance(item) for item in items]
 
     def run_instances(self, spec: InstanceSpec) -> Launch:
@@ -72,10 +48,7 @@ class MachineCalls(Calls):
 
     def terminate_instances(self, instance_ids: Sequence[str]) -> str:
         """Delete machines without the two hours in the recycle bin. Returns: the job."""
-        reply = self._transport.change(
-            "TerminateInstances", {"instances": some(instance_ids), "direct_cease": 1}
-        )
-        return reply.text("job_id")
+        return self._start("TerminateInstances", instances=some(instance_ids), direct_cease=1)
 
 
 def _machine_params(spec: InstanceSpec) -> Params:
@@ -100,15 +73,11 @@ def _machine_params(spec: InstanceSpec) -> Params:
 
 
 def _instance(item: Item) -> Instance:
-    try:
-        status = InstanceStatus(item.text("status"))
-    except ValueError as error:
-        raise item.wrong_word("status") from error
     vxnet = _private_vxnet(item)
     return Instance(
         id=item.text("instance_id"),
         name=item.optional_text("instance_name"),
-        status=status,
+        status=item.word("status", InstanceStatus),
         transition=item.optional_text("transition_status"),
         vxnet_id=vxnet.optional_text("vxnet_id"),
         private_ip=vxnet.optional_text("private_ip"),

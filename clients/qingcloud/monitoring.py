@@ -8,14 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from clients.qingcloud.calls import Calls
+from clients.qingcloud.paging import read_existing
 from clients.qingcloud.reply import Item
-from clients.qingcloud.transport import Calls, Params, Scalar
+from clients.qingcloud.transport import Params, Scalar
 from domain.cloud.records import Instance
-from domain.kernel.errors import NotFound
 from domain.observe.metrics.cloud import STEP, Reading
-
-MOST_AT_ONCE = 100
-"""Largest number of machines in one GetMonitors."""
 
 NO_VALUE = "NA"
 LONG_AGO = 1_000_000_000
@@ -36,39 +34,19 @@ class MonitoringCalls(Calls):
         Machines and values that are unknown to the cloud are left out: memory and disk space need
         the cloud's agent in the machine.
         """
-        readings: list[Reading] = []
-        for start in range(0, len(machines), MOST_AT_ONCE):
-            for sets in self._monitor_sets(machines[start : start + MOST_AT_ONCE], since, until):
-                readings += _readings(sets)
-        return readings
+        span = _span(since, until)
+        found = read_existing(machines, lambda some: self._monitors(some, span))
+        return [reading for monitor in found for reading in _readings(monitor)]
 
-    def _monitor_sets(
-        self, machines: Sequence[Instance], since: datetime, until: datetime
-    ) -> list[Item]:
-        """Read all at once; in halves where an unknown machine makes the whole call fail."""
-        try:
-            if len(machines) == 1:
-                return [self._one(machines[0], since, until)]
-            return self._many(machines, since, until)
-        except NotFound:
-            if len(machines) == 1:
-                return []
-        middle = len(machines) // 2
-        return [
-            found
-            for half in (machines[:middle], machines[middle:])
-            for found in self._monitor_sets(half, since, until)
-        ]
-
-    def _one(self, machine: Instance, since: datetime, until: datetime) -> Item:
-        params = {"resource": machine.id, "meters": _meters(machine), **_span(since, until)}
-        return self._transport.read("GetMonitor", params)
-
-    def _many(self, machines: Sequence[Instance], since: datetime, until: datetime) -> list[Item]:
+    def _monitors(self, machines: Sequence[Instance], span: Mapping[str, str]) -> list[Item]:
+        if len(machines) == 1:
+            [machine] = machines
+            params: Params = {"resource": machine.id, "meters": _meters(machine), **span}
+            return [self._transport.read("GetMonitor", params)]
         pairs: list[Mapping[str, Scalar]] = [
             {"resource": machine.id, "meters": json.dumps(_meters(machine))} for machine in machines
         ]
-        params: Params = {"resource_meters_pairs": pairs, **_span(since, until)}
+        params = {"resource_meters_pairs": pairs, **span}
         reply = self._transport.read("GetMonitors", params)
         # The documents show no answer of this call, so the list of sets is found by its content.
         lists = [name for name, value in reply.data.items() if _holds_meters(value)]

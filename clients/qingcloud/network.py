@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from clients.qingcloud.paging import read_all
+from clients.qingcloud.calls import Calls
 from clients.qingcloud.reply import Item
-from clients.qingcloud.transport import Calls, some
+from clients.qingcloud.transport import some
 from domain.cloud.records import PortForward, PortForwardSpec, Vpc, Vxnet
 from domain.kernel.errors import NotFound
 
@@ -17,21 +17,13 @@ PORT_FORWARD = 1
 class VpcCalls(Calls):
     def find_vpcs(self, name: str) -> list[Vpc]:
         """Find the VPCs of exactly this name."""
-        items = read_all(
-            self._transport,
-            "DescribeRouters",
-            "router_set",
-            {"search_word": name, "status": LIVING, "verbose": 1},
-        )
-        return [_vpc(item) for item in items if item.optional_text("router_name") == name]
+        items = self._find("DescribeRouters", "router", name, status=LIVING, verbose=1)
+        return [_vpc(item) for item in items]
 
     def read_vpc(self, router_id: str) -> Vpc:
         """Read one VPC. Raises `NotFound` also when it is deleted but still listed."""
-        items = read_all(
-            self._transport,
-            "DescribeRouters",
-            "router_set",
-            {"routers": some([router_id]), "status": LIVING, "verbose": 1},
+        items = self._list(
+            "DescribeRouters", "router_set", routers=some([router_id]), status=LIVING, verbose=1
         )
         if not items:
             raise NotFound(f"The VPC {router_id} does not exist, or no longer.")
@@ -61,24 +53,18 @@ class VpcCalls(Calls):
 
     def update_router(self, router_id: str) -> str:
         """Put the stored address and port forwards into effect. Returns: the job."""
-        reply = self._transport.change("UpdateRouters", {"routers": some([router_id])})
-        return reply.text("job_id")
+        return self._start("UpdateRouters", routers=some([router_id]))
 
     def delete_vpc(self, router_id: str) -> str:
         """Delete the VPC, which must not have vxnets. Returns: the job."""
-        reply = self._transport.change("DeleteRouters", {"routers": some([router_id])})
-        return reply.text("job_id")
+        return self._start("DeleteRouters", routers=some([router_id]))
 
 
 class VxnetCalls(Calls):
     def find_vxnets(self, prefix: str) -> list[Vxnet]:
         """Find the private networks whose names have a prefix."""
-        items = read_all(
-            self._transport, "DescribeVxnets", "vxnet_set", {"search_word": prefix, "verbose": 1}
-        )
-        return [
-            _vxnet(item) for item in items if item.optional_text("vxnet_name").startswith(prefix)
-        ]
+        items = self._search("DescribeVxnets", "vxnet", prefix, verbose=1)
+        return [_vxnet(item) for item in items]
 
     def create_vxnet(self, name: str) -> str:
         """Create a private network of the kind that can join a router. Returns: its id."""
@@ -89,18 +75,13 @@ class VxnetCalls(Calls):
 
     def join_router(self, vxnet_id: str, router_id: str, cidr: str) -> str:
         """Join a vxnet to a router, with DHCP in `cidr` (a /24 of the VPC). Returns: the job."""
-        reply = self._transport.change(
-            "JoinRouter",
-            {"vxnet": vxnet_id, "router": router_id, "ip_network": cidr, "features": DHCP},
+        return self._start(
+            "JoinRouter", vxnet=vxnet_id, router=router_id, ip_network=cidr, features=DHCP
         )
-        return reply.text("job_id")
 
     def leave_router(self, router_id: str, vxnet_ids: Sequence[str]) -> str:
         """Detach vxnets from their router. Returns: the job."""
-        reply = self._transport.change(
-            "LeaveRouter", {"router": router_id, "vxnets": some(vxnet_ids)}
-        )
-        return reply.text("job_id")
+        return self._start("LeaveRouter", router=router_id, vxnets=some(vxnet_ids))
 
     def delete_vxnets(self, vxnet_ids: Sequence[str]) -> None:
         """Delete vxnets that are empty and not joined to a router."""
@@ -110,11 +91,11 @@ class VxnetCalls(Calls):
 class PortForwardCalls(Calls):
     def list_port_forwards(self, router_id: str) -> list[PortForward]:
         """Read the router's TCP port forwards, stored or in effect; disabled ones are left out."""
-        items = read_all(
-            self._transport,
+        items = self._list(
             "DescribeRouterStatics",
             "router_static_set",
-            {"router": router_id, "static_type": PORT_FORWARD},
+            router=router_id,
+            static_type=PORT_FORWARD,
         )
         return [_port_forward(item) for item in items if _is_tcp_forward(item)]
 
@@ -124,9 +105,7 @@ class PortForwardCalls(Calls):
         The documents require the parameter `vxnet` on a VPC; the clients that are in use do
         without it for this kind, and so does this one.
         """
-        statics = [_static(spec) for spec in specs]
-        if not statics:
-            raise ValueError("no port forwards to add")
+        statics = some([_static(spec) for spec in specs])
         self._transport.change("AddRouterStatics", {"router": router_id, "statics": statics})
 
     def delete_port_forwards(self, forward_ids: Sequence[str]) -> None:

@@ -1,10 +1,13 @@
 """Reading whole lists: the cloud returns 20 items by default, and at most 100 per page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from clients.qingcloud.reply import Item
 from clients.qingcloud.transport import Params, Transport
 from domain.kernel.errors import FinalError, NotFound, TemporaryError
+
+T = TypeVar("T")
 
 PAGE_SIZE = 100
 MOST_PAGES = 500
@@ -47,43 +50,22 @@ def _read_pages(
     raise FinalError(f"{action}: more than {MOST_PAGES * PAGE_SIZE:,} items; this cannot be right.")
 
 
-def read_by_ids(
-    transport: Transport, action: str, set_name: str, id_name: str, ids: Sequence[str], **more: int
-) -> list[Item]:
-    """Read the items with these ids, without those that do not exist.
+def read_existing(ids: Sequence[T], read: Callable[[Sequence[T]], list[Item]]) -> list[Item]:
+    """Read items by id, a hundred per call; unknown ids are left out.
 
-    An empty list makes no call: to the cloud it would mean all items.
+    An empty list makes no call: to the cloud it would mean all items. The documents contradict
+    each other about unknown ids (an empty set, or `ret_code` 2100), so a call that fails because
+    of one is made again for each half of its ids.
     """
-    unique = list(dict.fromkeys(ids))
-    items: list[Item] = []
-    for start in range(0, len(unique), PAGE_SIZE):
-        chunk = unique[start : start + PAGE_SIZE]
-        items += _read_existing(transport, action, set_name, id_name, chunk, more)
-    return items
+    chunks = (ids[start : start + PAGE_SIZE] for start in range(0, len(ids), PAGE_SIZE))
+    return [item for chunk in chunks for item in _read_in_halves(chunk, read)]
 
 
-def _read_existing(
-    transport: Transport,
-    action: str,
-    set_name: str,
-    id_name: str,
-    ids: Sequence[str],
-    more: dict[str, int],
-) -> list[Item]:
-    """Read all ids at once; in halves where an unknown one makes the whole call fail.
-
-    The documents contradict each other about unknown ids: an empty set, or `ret_code` 2100.
-    """
-    if not ids:
-        return []
+def _read_in_halves(ids: Sequence[T], read: Callable[[Sequence[T]], list[Item]]) -> list[Item]:
     try:
-        return read_all(transport, action, set_name, {id_name: ids, **more})
+        return read(ids)
     except NotFound:
         if len(ids) == 1:
             return []
     middle = len(ids) // 2
-    return [
-        item
-        for half in (ids[:middle], ids[middle:])
-        for item in _read_existing(transport, action, set_name, id_name, half, more)
-    ]
+    return _read_in_halves(ids[:middle], read) + _read_in_halves(ids[middle:], read)

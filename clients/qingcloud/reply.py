@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from domain.kernel.errors import ClusterError, FinalError
+
+Word = TypeVar("Word", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,8 @@ class Item:
             return bool(value)
         raise self._wrong(name, "0 or 1")
 
-    def optional_flag(self, name: str, default: bool = False) -> bool:
-        return self.flag(name) if self.data.get(name) is not None else default
+    def optional_flag(self, name: str) -> bool:
+        return self.data.get(name) is not None and self.flag(name)
 
     def moment(self, name: str) -> datetime:
         """Read a moment such as `2013-08-30T05:13:32Z`, with its time zone."""
@@ -105,12 +108,15 @@ class Item:
             raise self._wrong(name, "an object")
         return Item(f"{self.where} {name}", value or {}, self.error)
 
-    def wrong_word(self, name: str) -> ClusterError:
-        """The error for a word that is not in the documented list."""
-        return self.error(
-            f"{self.where}: {name} is {self.data.get(name)!r}, a word that this version does not "
-            "know."
-        )
+    def word(self, name: str, words: type[Word]) -> Word:
+        """Read a word of a documented list."""
+        text = self.text(name)
+        try:
+            return words(text)
+        except ValueError as error:
+            raise self.error(
+                f"{self.where}: {name} is {text!r}, a word that this version does not know."
+            ) from error
 
     def _wrong(self, name: str, wanted: str) -> ClusterError:
         return self.error(f"{self.where}: {name} should be {wanted}; the reply cannot be used.")

@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 
-from clients.qingcloud.paging import read_all
+from clients.qingcloud.calls import Calls
 from clients.qingcloud.reply import Item
-from clients.qingcloud.transport import Calls, some
+from clients.qingcloud.transport import some
 from domain.cloud.records import Tag
 
 
 class TagCalls(Calls):
     def find_tags(self, name: str) -> list[Tag]:
         """Find the tag of exactly this name; there is at most one."""
-        items = read_all(
-            self._transport, "DescribeTags", "tag_set", {"search_word": name, "verbose": 1}
-        )
-        return [_tag(item) for item in items if item.optional_text("tag_name") == name]
+        return [_tag(item) for item in self._find("DescribeTags", "tag", name, verbose=1)]
 
     def create_tag(self, name: str) -> str:
         """Create a tag (at most 14 characters) and return its id.
@@ -35,9 +32,7 @@ class TagCalls(Calls):
             {"tag_id": tag_id, "resource_type": kind, "resource_id": resource_id}
             for kind, resource_id in resources
         ]
-        if not pairs:
-            raise ValueError("no resources to attach the tag to")
-        self._transport.change("AttachTags", {"resource_tag_pairs": pairs})
+        self._transport.change("AttachTags", {"resource_tag_pairs": some(pairs)})
 
     def delete_tags(self, tag_ids: Sequence[str]) -> None:
         """Delete tags, whatever they are attached to."""

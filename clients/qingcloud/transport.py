@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from http.client import HTTPException
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from qingcloud.iaas.connection import APIConnection
@@ -21,8 +21,10 @@ from clients.qingcloud.reply import Item
 from domain.kernel.errors import FinalError, TemporaryError, TooManyCalls, UnknownOutcome
 from domain.kernel.waiting import Clock
 
+T = TypeVar("T")
 Scalar = str | int | None
-Params = Mapping[str, Scalar | Sequence[str] | Sequence[Mapping[str, Scalar]]]
+Value = Scalar | Sequence[str] | Sequence[Mapping[str, Scalar]]
+Params = Mapping[str, Value]
 """Parameters of an action. None is not sent, an empty text is."""
 
 LONGEST_QUERY = 4000
@@ -159,18 +161,11 @@ class Transport:
         )
 
 
-class Calls:
-    """Base of the classes with the calls of one kind of resource."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-
-def some(ids: Sequence[str]) -> list[str]:
-    """Check that the ids of a change are not empty: an empty list would not be sent."""
-    if not ids or not all(ids):
-        raise ValueError("a change needs at least one id, and no empty ones")
-    return list(ids)
+def some(items: Sequence[T]) -> list[T]:
+    """Check that a change is about something: an empty list would not be sent."""
+    if not items or not all(items):
+        raise ValueError("a change needs at least one item, and no empty ones")
+    return list(items)
 
 
 def _encodable(value: Any) -> Any:

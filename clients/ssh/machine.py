@@ -1,6 +1,5 @@
 """One machine over SSH: commands and files, as root."""
 
-import base64
 import posixpath
 import secrets
 import shlex
@@ -8,20 +7,20 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from types import TracebackType
 from typing import Self
 
 import paramiko
 
+from clients.closing import Closable
 from clients.ssh.connection import SshTarget, mapped_errors, open_transport
 from clients.ssh.streams import OnLine, follow
-from domain.kernel.errors import FinalError, NotFound
+from domain.kernel.errors import FinalError
 from domain.node.shell import Output
 
 FILE_DEADLINE = 120.0
-"""Seconds that reading or writing one file may take."""
+"""Seconds that writing one file may take."""
 
-# SFTP acts as the login user, so another user than root writes and reads through sudo.
+# SFTP acts as the login user, so another user than root writes through sudo.
 WRITE_AS_ROOT = """\
 set -euo pipefail
 path="${SYSROOT:-}$1"
@@ -33,16 +32,10 @@ cat > "$part"
 mv -fT "$part" "$path"
 trap - EXIT
 """
-READ_AS_ROOT = """\
-path="${SYSROOT:-}$1"
-[[ -e "$path" ]] || exit 44
-exec base64 "$path"
-"""
-ABSENT = 44
 
 
-class SshMachine:
-    """A logged-in connection; satisfies `domain.machine_api.Shell`.
+class SshMachine(Closable):
+    """A logged-in connection; satisfies `domain.node.shell.Shell`.
 
     Several threads may use it at once, and others may be reached through it; those are closed
     with it, and before it.
@@ -117,7 +110,10 @@ class SshMachine:
             FinalError: the machine refuses it: no space, or the path is a folder.
         """
         if not self._is_root:
-            self._as_root(WRITE_AS_ROOT, path, f"{mode:o}", stdin=content)
+            argv = ["bash", "-c", WRITE_AS_ROOT, "file", path, f"{mode:o}"]
+            output = self.run(argv, deadline=FILE_DEADLINE, stdin=content)
+            if output.exit_code:
+                raise FinalError(f"{path} on {self._target.where}: {output.stderr.strip()}")
             return
         part = f"{path}.{secrets.token_hex(4)}.part"
         with self._sftp(path) as sftp:
@@ -133,18 +129,6 @@ class SshMachine:
                     sftp.remove(part)
                 raise
 
-    def read_file(self, path: str) -> bytes:
-        """Read a file.
-
-        Raises:
-            NotFound: it does not exist.
-            TemporaryError: the connection broke.
-        """
-        if not self._is_root:
-            return base64.b64decode(self._as_root(READ_AS_ROOT, path).stdout)
-        with self._sftp(path) as sftp, sftp.open(path, "rb") as file:
-            return file.read()
-
     def close(self) -> None:
         """Close the connections through this one, then this one; may be repeated."""
         with self._lock:
@@ -155,17 +139,6 @@ class SshMachine:
             self._transport.close()
         if self._outer:
             self._outer._forget(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def _is_root(self) -> bool:
@@ -206,29 +179,14 @@ class SshMachine:
             channel.invoke_subsystem("sftp")
             try:
                 yield paramiko.SFTPClient(channel)
-            except FileNotFoundError as error:
-                raise NotFound(f"{where} does not exist") from error
-            except PermissionError as error:
-                raise FinalError(f"{where}: permission denied") from error
+            except (FileNotFoundError, PermissionError) as error:
+                raise FinalError(f"{where}: {error.strerror}") from error
             except OSError as error:
-                if _is_answer(error) and not channel.closed:
+                # Other answers of the SFTP server have no errno.
+                is_answer = error.errno is None and not isinstance(error, TimeoutError)
+                if is_answer and not channel.closed:
                     raise FinalError(f"{where}: {error}") from error
                 raise
-
-    def _as_root(self, script: str, path: str, *rest: str, stdin: bytes = b"") -> Output:
-        argv = ["bash", "-c", script, "file", path, *rest]
-        output = self.run(argv, deadline=FILE_DEADLINE, stdin=stdin)
-        where = f"{path} on {self._target.where}"
-        if output.exit_code == ABSENT:
-            raise NotFound(f"{where} does not exist")
-        if output.exit_code:
-            raise FinalError(f"{where}: {output.stderr.strip()}")
-        return output
-
-
-def _is_answer(error: OSError) -> bool:
-    """Whether the error is an answer of the SFTP server: those have no errno."""
-    return error.errno is None and not isinstance(error, TimeoutError)
 
 
 def _make_folders(sftp: paramiko.SFTPClient, folder: str) -> None:

@@ -126,6 +126,12 @@ class Basis:
     def why(self) -> str:
         return str(self.reason) + (f": {self.detail}" if self.detail else "")
 
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The readings and the notes in words."""
+        facts: tuple[Reading | Note, ...] = (*self.readings, *self.notes)
+        return tuple(fact.words for fact in facts)
+
 
 @dataclass(frozen=True, slots=True)
 class ScaleOut:

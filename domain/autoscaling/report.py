@@ -44,7 +44,6 @@ class Evaluation:
 
 def evaluation_of(decision: Decision, cluster: str, group: str, now: datetime) -> Evaluation:
     basis = decision.basis
-    readings = [reading.words for reading in basis.readings]
     return Evaluation(
         cluster=cluster,
         group=group,
@@ -54,7 +53,7 @@ def evaluation_of(decision: Decision, cluster: str, group: str, now: datetime) -
         reason=str(basis.reason),
         size=basis.size,
         target=decision.target,
-        details=(*readings, *(note.words for note in basis.notes)),
+        details=basis.facts,
     )
 
 

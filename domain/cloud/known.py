@@ -37,7 +37,6 @@ KINDS: Mapping[str, str] = {
 ALWAYS_ASKED = (
     "read_jobs",
     "read_vpc",
-    "read_instances",
     "upload_userdata",
     "read_machine_metrics",
 )

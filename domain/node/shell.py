@@ -38,7 +38,3 @@ class Shell(Protocol):
     def write_file(self, path: str, content: bytes, mode: int) -> None:
         """Write a file so that it never exists with the content and a wider mode."""
         ...
-
-    def read_file(self, path: str) -> bytes:
-        """Read a file. Raises `NotFound` when it is absent."""
-        ...

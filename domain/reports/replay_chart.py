@@ -1,6 +1,6 @@
 """The picture of a replay: machines and pods over time, with a mark at each change."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import ceil
 
 from domain.autoscaling.replay.loads import HOUR
@@ -57,7 +57,7 @@ def _frame(title: str, most: int) -> list[str]:
     for value in sorted({0, ceil(top / 2), top}):
         y = _HIGH - value / top * _HIGH
         parts.append(svg.line(0, y, _PLOT, y, colour="#dfe5ea"))
-        parts.append(svg.text(-8, y + 4, str(value), size=11, colour=svg.MUTED, anchor="end"))
+        parts.append(svg.caption(-8, y + 4, str(value), size=11, anchor="end"))
     return parts
 
 
@@ -71,7 +71,7 @@ def _hours(replay: Replay, *, marked: bool) -> list[str]:
         if marked:
             minutes = round(index * tick / 60)
             words = f"{minutes // 60}:{minutes % 60:02}"
-            parts.append(svg.text(x, _HIGH + 18, words, size=11, colour=svg.MUTED, anchor="middle"))
+            parts.append(svg.caption(x, _HIGH + 18, words, size=11, anchor="middle"))
     return parts
 
 
@@ -85,12 +85,8 @@ def _area(replay: Replay, most: int, value: Callable[[Moment], int], colour: str
             points += [(x, points[-1][1]), (x, y)]
     points += [(_PLOT, points[-1][1]), (_PLOT, _HIGH)]
     return svg.element(
-        "polygon", points=_written(points), fill=colour, fill_opacity=0.25, stroke=colour
+        "polygon", points=svg.points(points), fill=colour, fill_opacity=0.25, stroke=colour
     )
-
-
-def _written(points: Sequence[tuple[float, float]]) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
 def _marks(replay: Replay) -> list[str]:
@@ -104,5 +100,5 @@ def _marks(replay: Replay) -> list[str]:
         tip, foot = (_HIGH - 12, _HIGH - 3) if up else (_HIGH - 3, _HIGH - 12)
         points = [(x, tip), (x - 5, foot), (x + 5, foot)]
         colour = svg.GREEN if up else svg.RED
-        parts.append(svg.element("polygon", points=_written(points), fill=colour))
+        parts.append(svg.element("polygon", points=svg.points(points), fill=colour))
     return parts

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from clients.kubernetes.seen import state_from
-from domain.autoscaling.fit.packing import Room, place_of_node
+from domain.autoscaling.fit.packing import Room
+from domain.autoscaling.fit.place import place_of_node
 from localcloud.kubernetes.client import ApiFailure
 from tests.localcloud.kubernetes.sample_cluster import SampleCluster, until
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from domain.autoscaling.decide.growth import decide_growth
 from domain.autoscaling.decide.removal import decide_removal, find_idle
 from domain.autoscaling.decide.scene import Scene
-from domain.autoscaling.decision import Basis, Decision, Hold, Reason
+from domain.autoscaling.decision import Decision, Hold, Reason
 from domain.autoscaling.memory.memory import MOST_WATCHED, Memory, notice
 from domain.autoscaling.memory.remembering import learn
 from domain.autoscaling.see.snapshot import Snapshot
@@ -26,12 +26,12 @@ def decide(snapshot: Snapshot, policy: ScalingPolicy, memory: Memory) -> tuple[D
     scene = Scene(snapshot, policy, memory)
     if snapshot.rivals:
         rivals = ", ".join(snapshot.rivals[:3])
-        decision: Decision = _hold(scene, Reason.ANOTHER_AUTOSCALER, rivals)
+        decision: Decision = scene.hold(Reason.ANOTHER_AUTOSCALER, rivals)
     elif scene.bounds.contradict:
         words = f"{scene.bounds.minimum} to {scene.bounds.maximum}"
-        decision = _hold(scene, Reason.BOUNDS_CONTRADICT, words)
+        decision = scene.hold(Reason.BOUNDS_CONTRADICT, words)
     elif jumped:
-        decision = _hold(scene, Reason.CLOCK_JUMPED, "")
+        decision = scene.hold(Reason.CLOCK_JUMPED, "")
     else:
         idle = find_idle(scene)
         longest = sorted(idle, key=lambda name: idle[name])[:MOST_WATCHED]
@@ -47,22 +47,17 @@ def _rest(scene: Scene) -> Hold:
     obstacles = [r.obstacle for r in scene.readings.values() if r.obstacle]
     if scene.unfit:
         pod, misfit = scene.unfit[0]
-        return _hold(scene, Reason.NO_MACHINE_HOLDS, f"{len(scene.unfit)}; {pod}: {misfit}")
+        return scene.hold(Reason.NO_MACHINE_HOLDS, f"{len(scene.unfit)}; {pod}: {misfit}")
     if scene.placeable and scene.booting:
-        return _hold(scene, Reason.MACHINES_BOOT, f"{scene.booting} for {scene.placeable} pods")
+        return scene.hold(Reason.MACHINES_BOOT, f"{scene.booting} for {scene.placeable} pods")
     if scene.placeable and scene.packed and not scene.packed.machines:
-        return _hold(scene, Reason.ROOM_IS_THERE, scene.waiting_text)
+        return scene.hold(Reason.ROOM_IS_THERE, scene.waiting_text)
     for obstacle in (Reason.UNKNOWN_METRIC, Reason.SAMPLES_MISSING, Reason.NO_NODES):
         if obstacle in obstacles:
             words = next(r.words for r in scene.readings.values() if r.obstacle is obstacle)
-            return _hold(scene, obstacle, words)
+            return scene.hold(obstacle, words)
     if Reason.NOT_DUE in obstacles:
         every = scene.policy.interval_seconds
         left = every - (scene.seconds_since_rules() or 0)
-        return _hold(scene, Reason.NOT_DUE, f"in {left:.0f} s, as every {every} s")
-    return _hold(scene, Reason.ALL_WELL, "")
-
-
-def _hold(scene: Scene, reason: Reason, detail: str) -> Hold:
-    readings = tuple(scene.readings.values())
-    return Hold(Basis(reason, scene.size, scene.booting, detail, readings, tuple(scene.notes)))
+        return scene.hold(Reason.NOT_DUE, f"in {left:.0f} s, as every {every} s")
+    return scene.hold(Reason.ALL_WELL, "")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from domain.autoscaling.decide.scene import Scene
-from domain.autoscaling.decision import Basis, Hold, Reason, ScaleOut
+from domain.autoscaling.decision import Hold, Reason, ScaleOut
 from domain.autoscaling.see.readings import would_still_add
 from domain.kernel.texts import count_machines
 
@@ -31,13 +31,13 @@ def decide_growth(scene: Scene) -> ScaleOut | Hold | None:
     if target <= scene.size:
         if scene.size > scene.bounds.maximum and want.reason is not Reason.PODS_WAIT:
             return None  # a maximum below the current size is a wish for a smaller group
-        return _hold(scene, Reason.AT_MAXIMUM, f"{scene.bounds.maximum}; {want.detail}")
+        return scene.hold(Reason.AT_MAXIMUM, f"{scene.bounds.maximum}; {want.detail}")
     cooling = _cooling(scene)
     if cooling > 0:
-        return _hold(scene, Reason.COOLING_OUT, f"{cooling:.0f} s left; {want.detail}")
+        return scene.hold(Reason.COOLING_OUT, f"{cooling:.0f} s left; {want.detail}")
     if scene.template is None:
         return _without_template(scene)
-    basis = _basis(scene, want.reason, want.detail)
+    basis = scene.basis(want.reason, want.detail)
     return ScaleOut(basis, target, target - scene.size, scene.template.instance_type)
 
 
@@ -72,14 +72,5 @@ def _without_template(scene: Scene) -> Hold:
         if template.instance_type in troubles
     ]
     if not words:
-        return _hold(scene, Reason.NO_TEMPLATE, ", ".join(scene.policy.instance_types))
-    return _hold(scene, Reason.LAUNCHES_BACK_OFF, "; ".join(words))
-
-
-def _hold(scene: Scene, reason: Reason, detail: str) -> Hold:
-    return Hold(_basis(scene, reason, detail))
-
-
-def _basis(scene: Scene, reason: Reason, detail: str) -> Basis:
-    readings = tuple(scene.readings.values())
-    return Basis(reason, scene.size, scene.booting, detail, readings, tuple(scene.notes))
+        return scene.hold(Reason.NO_TEMPLATE, ", ".join(scene.policy.instance_types))
+    return scene.hold(Reason.LAUNCHES_BACK_OFF, "; ".join(words))

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from domain.autoscaling.decide.refusals import find_refusal, moving_pods
 from domain.autoscaling.decide.scene import Member, Scene
-from domain.autoscaling.decision import Basis, Hold, Note, Reason, ScaleIn
+from domain.autoscaling.decision import Hold, Note, Reason, ScaleIn
 from domain.autoscaling.see.snapshot import SeenNode, SeenPod
 from domain.spec.scaling import Choice, MetricRule
 
@@ -37,17 +37,17 @@ def decide_removal(scene: Scene, idle_since: dict[str, datetime]) -> ScaleIn | H
         return None
     veto = next(_vetoes(scene, trigger), None)
     if veto:
-        return _hold(scene, Note(veto.reason, f"{veto.about}; {trigger.detail}"), ())
+        return scene.hold(veto.reason, f"{veto.about}; {trigger.detail}")
     chosen, refusals = _choose(scene, trigger, idle_since)
     if chosen is None:
         first, more = refusals[0], len(refusals) - 1
         words = f"{first.about} ({first.detail})" if first.detail else first.about
         words += f", and {more} more may not leave either" if more else ""
-        return _hold(scene, Note(first.reason, words), refusals)
+        return scene.hold(first.reason, words, refusals)
     detail = trigger.detail
     if trigger.reason is Reason.LOW_USE:
         detail = _idle_words(scene, chosen.machine.node, idle_since)
-    basis = _basis(scene, trigger.reason, detail, refusals)
+    basis = scene.basis(trigger.reason, detail, refusals)
     return ScaleIn(basis, chosen.machine.id, chosen.machine.node)
 
 
@@ -220,13 +220,3 @@ def _find_displaced(scene: Scene) -> SeenPod | None:
     displaced = [p for n in scene.snapshot.nodes if n.name in down for p in moving_pods(n)]
     left = scene.room.put(displaced)
     return left[0] if left else None
-
-
-def _hold(scene: Scene, veto: Note, refusals: Sequence[Note]) -> Hold:
-    return Hold(_basis(scene, veto.reason, veto.about, refusals))
-
-
-def _basis(scene: Scene, reason: Reason, detail: str, refusals: Sequence[Note]) -> Basis:
-    readings = tuple(scene.readings.values())
-    notes = (*refusals, *scene.notes)
-    return Basis(reason, scene.size, scene.booting, detail, readings, notes)

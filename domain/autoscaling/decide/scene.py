@@ -1,21 +1,14 @@
 """The group as a decision uses it: machines matched with nodes, booting machines, bounds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 
 from domain.autoscaling.decide.bounds import Bounds, bounds_at
-from domain.autoscaling.decision import Note, Reading, Reason
-from domain.autoscaling.fit.packing import (
-    Misfit,
-    Packed,
-    Place,
-    Room,
-    pack,
-    place_of_node,
-    place_of_template,
-)
+from domain.autoscaling.decision import Basis, Hold, Note, Reading, Reason
+from domain.autoscaling.fit.packing import Packed, Room, pack
+from domain.autoscaling.fit.place import Misfit, Place, place_of_node, place_of_template
 from domain.autoscaling.memory.memory import Memory
 from domain.autoscaling.see.readings import Values, read_rule, read_values
 from domain.autoscaling.see.snapshot import SeenMachine, SeenNode, Snapshot, Template
@@ -43,12 +36,12 @@ class Scene:
     snapshot: Snapshot
     policy: ScalingPolicy
     memory: Memory
-    rules_due: bool = field(init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def rules_due(self) -> bool:
         since = self.seconds_since_rules()
         slack = min(SLACK_SECONDS, self.policy.interval_seconds / 4)
-        self.rules_due = since is None or since >= self.policy.interval_seconds - slack
+        return since is None or since >= self.policy.interval_seconds - slack
 
     def seconds_since_rules(self) -> float | None:
         at = self.memory.rules_at
@@ -137,13 +130,7 @@ class Scene:
         if self.rules_due:
             return found
         return {
-            rule: Reading(
-                reading.rule,
-                reading.value,
-                reading.threshold,
-                False,
-                reading.obstacle or Reason.NOT_DUE,
-            )
+            rule: replace(reading, fires=False, obstacle=reading.obstacle or Reason.NOT_DUE)
             for rule, reading in found.items()
         }
 
@@ -230,3 +217,11 @@ class Scene:
             if node.group == self.policy.group and node.name not in known
         ]
         return notes[:20]
+
+    def basis(self, reason: Reason, detail: str, refusals: Sequence[Note] = ()) -> Basis:
+        """The facts behind a decision for this reason."""
+        readings, notes = tuple(self.readings.values()), (*refusals, *self.notes)
+        return Basis(reason, self.size, self.booting, detail, readings, notes)
+
+    def hold(self, reason: Reason, detail: str, refusals: Sequence[Note] = ()) -> Hold:
+        return Hold(self.basis(reason, detail, refusals))

@@ -1,40 +1,27 @@
 """Required affinity and anti-affinity between pods, counted by topology domain."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable
 
-from domain.autoscaling.see.placement import HOSTNAME, PodTerm, Taint
+from domain.autoscaling.fit.place import Place
+from domain.autoscaling.see.placement import PodTerm
 from domain.autoscaling.see.snapshot import SeenPod
 
 ScopedTerm = tuple[PodTerm, str]
 """A term, and the namespace of the pod that requires it."""
 
 
-class Spot(Protocol):
-    """A node with the pods on it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def labels(self) -> Mapping[str, str]: ...
-    @property
-    def taints(self) -> Sequence[Taint]: ...
-    @property
-    def residents(self) -> Sequence[SeenPod]: ...
-
-
 class Neighbours:
     """Counts pods by term and domain; a new term takes one pass over all pods."""
 
-    def __init__(self, spots: Iterable[Spot]) -> None:
-        self._spots = list(spots)
+    def __init__(self, places: Iterable[Place]) -> None:
+        self._places = list(places)
         self._matching: dict[ScopedTerm, Counter[str]] = {}
         self._keeping_apart: dict[ScopedTerm, Counter[str]] = {}
-        for spot in self._spots:
-            for pod in spot.residents:
+        for place in self._places:
+            for pod in place.residents:
                 if pod.placement.apart:
-                    self._count_own(pod, spot, 1)
+                    self._count_own(pod, place, 1)
 
     def concern(self, pod: SeenPod) -> bool:
         """Whether other pods decide where this one can run."""
@@ -42,38 +29,38 @@ class Neighbours:
             _matches(scoped, pod) for scoped, domains in self._keeping_apart.items() if domains
         )
 
-    def allow(self, pod: SeenPod, spot: Spot) -> bool:
-        """Whether a pod may join those in the spot's domains."""
+    def allow(self, pod: SeenPod, place: Place) -> bool:
+        """Whether a pod may join those in the place's domains."""
         return (
-            all(self._is_met(pod, term, spot) for term in pod.placement.together)
-            and all(self._is_kept(pod, term, spot) for term in pod.placement.apart)
+            all(self._is_met(pod, term, place) for term in pod.placement.together)
+            and all(self._is_kept(pod, term, place) for term in pod.placement.apart)
             and not any(
-                domains[domain_of(spot, scoped[0].topology) or ""] and _matches(scoped, pod)
+                domains[place.domain(scoped[0].topology) or ""] and _matches(scoped, pod)
                 for scoped, domains in self._keeping_apart.items()
             )
         )
 
-    def open(self, spot: Spot) -> None:
-        """Add an empty spot."""
-        self._spots.append(spot)
+    def open(self, place: Place) -> None:
+        """Add an empty place."""
+        self._places.append(place)
 
-    def count(self, pod: SeenPod, spot: Spot, change: int) -> None:
+    def count(self, pod: SeenPod, place: Place, change: int) -> None:
         """Count a pod in (1) or out (-1)."""
         for scoped, domains in self._matching.items():
-            domain = domain_of(spot, scoped[0].topology)
+            domain = place.domain(scoped[0].topology)
             if domain is not None and _matches(scoped, pod):
                 domains[domain] += change
         if pod.placement.apart:
-            self._count_own(pod, spot, change)
+            self._count_own(pod, place, change)
 
-    def _count_own(self, pod: SeenPod, spot: Spot, change: int) -> None:
+    def _count_own(self, pod: SeenPod, place: Place, change: int) -> None:
         for term in pod.placement.apart:
-            domain = domain_of(spot, term.topology)
+            domain = place.domain(term.topology)
             if domain is not None:
                 self._keeping_apart.setdefault((term, pod.namespace), Counter())[domain] += change
 
-    def _is_met(self, pod: SeenPod, term: PodTerm, spot: Spot) -> bool:
-        domain = domain_of(spot, term.topology)
+    def _is_met(self, pod: SeenPod, term: PodTerm, place: Place) -> bool:
+        domain = place.domain(term.topology)
         if domain is None:
             return False
         domains = self._domains((term, pod.namespace))
@@ -82,25 +69,19 @@ class Neighbours:
             not any(domains.values()) and _matches((term, pod.namespace), pod)
         )
 
-    def _is_kept(self, pod: SeenPod, term: PodTerm, spot: Spot) -> bool:
-        domain = domain_of(spot, term.topology)
+    def _is_kept(self, pod: SeenPod, term: PodTerm, place: Place) -> bool:
+        domain = place.domain(term.topology)
         return domain is None or not self._domains((term, pod.namespace))[domain]
 
     def _domains(self, scoped: ScopedTerm) -> Counter[str]:
         if scoped not in self._matching:
             domains: Counter[str] = Counter()
-            for spot in self._spots:
-                domain = domain_of(spot, scoped[0].topology)
+            for place in self._places:
+                domain = place.domain(scoped[0].topology)
                 if domain is not None:
-                    domains[domain] += sum(1 for pod in spot.residents if _matches(scoped, pod))
+                    domains[domain] += sum(1 for pod in place.residents if _matches(scoped, pod))
             self._matching[scoped] = domains
         return self._matching[scoped]
-
-
-def domain_of(spot: Spot, topology: str) -> str | None:
-    """The value of a node's label, or None where it has none."""
-    # A machine that does not exist yet will carry its own name as label.
-    return spot.name if topology == HOSTNAME else spot.labels.get(topology)
 
 
 def _matches(scoped: ScopedTerm, pod: SeenPod) -> bool:

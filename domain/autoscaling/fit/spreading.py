@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from domain.autoscaling.fit.neighbours import Spot, domain_of
+from domain.autoscaling.fit.place import Place
 from domain.autoscaling.see.placement import Placement, Spread
 from domain.autoscaling.see.snapshot import SeenPod
 
@@ -15,13 +15,13 @@ class _Domains:
     """The domains of one spread constraint: their nodes, and the matching pods on these."""
 
     def __init__(self) -> None:
-        self._spots: Counter[str] = Counter()
+        self._places: Counter[str] = Counter()
         self._pods: Counter[str] = Counter()
         self._sizes: Counter[int] = Counter()  # number of domains by number of pods
 
     def excess(self, domain: str, least_domains: int) -> int:
         """The pods of a domain minus those of the domain with the fewest."""
-        if not self._spots[domain]:
+        if not self._places[domain]:
             return 0  # a new machine may bring a new domain, without pods
         return self._pods[domain] - self.fewest(least_domains)
 
@@ -30,13 +30,13 @@ class _Domains:
         enough = self._sizes.total() >= least_domains
         return min(self._sizes, default=0) if enough else 0
 
-    def change(self, domain: str, spots: int, pods: int) -> None:
+    def change(self, domain: str, places: int, pods: int) -> None:
         """Add nodes and pods; negative numbers remove them."""
-        if self._spots[domain]:
+        if self._places[domain]:
             self._sizes[self._pods[domain]] -= 1
-        self._spots[domain] += spots
+        self._places[domain] += places
         self._pods[domain] += pods
-        if self._spots[domain]:
+        if self._places[domain]:
             self._sizes[self._pods[domain]] += 1
         self._sizes = +self._sizes
 
@@ -44,17 +44,17 @@ class _Domains:
 class Spreading:
     """Counts pods by domain; a new placement takes one pass over all pods."""
 
-    def __init__(self, spots: Iterable[Spot]) -> None:
-        self._spots = list(spots)
+    def __init__(self, places: Iterable[Place]) -> None:
+        self._places = list(places)
         self._known: dict[ScopedPlacement, tuple[_Domains, ...]] = {}
 
-    def allow(self, pod: SeenPod, spot: Spot) -> bool:
-        """Whether one more pod on the spot keeps every constraint of the pod."""
+    def allow(self, pod: SeenPod, place: Place) -> bool:
+        """Whether one more pod on the place keeps every constraint of the pod."""
         spreads = pod.placement.spread
         if not spreads:
             return True
         for spread, domains in zip(spreads, self._domains_of(pod), strict=True):
-            domain = domain_of(spot, spread.topology)
+            domain = place.domain(spread.topology)
             if domain is None:
                 return False
             excess = domains.excess(domain, spread.least_domains)
@@ -70,55 +70,55 @@ class Spreading:
         known = zip(spreads, self._domains_of(pod), strict=True)
         return tuple(domains.fewest(spread.least_domains) for spread, domains in known)
 
-    def count(self, pod: SeenPod, spot: Spot, change: int) -> None:
+    def count(self, pod: SeenPod, place: Place, change: int) -> None:
         """Count a pod in (1) or out (-1)."""
         for (placement, namespace), known in self._known.items():
-            for spread, domains, domain in _domains_at(spot, placement, known):
+            for spread, domains, domain in _domains_at(place, placement, known):
                 if _counts(spread, namespace, pod):
                     domains.change(domain, 0, change)
 
-    def open(self, spot: Spot) -> None:
+    def open(self, place: Place) -> None:
         """Add a node with its pods."""
-        self._spots.append(spot)
+        self._places.append(place)
         for scoped, known in self._known.items():
-            _count_spot(spot, scoped, known, 1)
+            _count_place(place, scoped, known, 1)
 
-    def close(self, spot: Spot) -> None:
+    def close(self, place: Place) -> None:
         """Remove a node with its pods."""
-        self._spots.remove(spot)
+        self._places.remove(place)
         for scoped, known in self._known.items():
-            _count_spot(spot, scoped, known, -1)
+            _count_place(place, scoped, known, -1)
 
     def _domains_of(self, pod: SeenPod) -> tuple[_Domains, ...]:
         scoped = (pod.placement, pod.namespace)
         if scoped not in self._known:
             known = tuple(_Domains() for _ in pod.placement.spread)
-            for spot in self._spots:
-                _count_spot(spot, scoped, known, 1)
+            for place in self._places:
+                _count_place(place, scoped, known, 1)
             self._known[scoped] = known
         return self._known[scoped]
 
 
-def _count_spot(
-    spot: Spot, scoped: ScopedPlacement, known: tuple[_Domains, ...], change: int
+def _count_place(
+    place: Place, scoped: ScopedPlacement, known: tuple[_Domains, ...], change: int
 ) -> None:
     placement, namespace = scoped
-    for spread, domains, domain in _domains_at(spot, placement, known):
-        pods = sum(_counts(spread, namespace, pod) for pod in spot.residents)
+    for spread, domains, domain in _domains_at(place, placement, known):
+        pods = sum(_counts(spread, namespace, pod) for pod in place.residents)
         domains.change(domain, change, change * pods)
 
 
 def _domains_at(
-    spot: Spot, placement: Placement, known: tuple[_Domains, ...]
+    place: Place, placement: Placement, known: tuple[_Domains, ...]
 ) -> Iterator[tuple[Spread, _Domains, str]]:
     """Yield the domains of a node; none if one of the topology labels is missing."""
-    names = [domain_of(spot, spread.topology) for spread in placement.spread]
+    names = [place.domain(spread.topology) for spread in placement.spread]
     if None in names:
         return
     for spread, domains, name in zip(placement.spread, known, names, strict=True):
-        if spread.honors_labels and not placement.accepts_labels(spot.labels):
+        if spread.honors_labels and not placement.accepts_labels(place.labels):
             continue
-        if spread.honors_taints and not placement.tolerates(spot.taints):
+        if spread.honors_taints and not placement.tolerates(place.taints):
             continue
         yield spread, domains, name or ""
 

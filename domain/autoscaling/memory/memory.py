@@ -155,9 +155,10 @@ def notice(memory: Memory, snapshot: Snapshot, policy: ScalingPolicy) -> Memory:
 
 def _without_future(memory: Memory, now: datetime) -> Memory:
     def past(act: Act | None) -> Act | None:
-        return replace(act, at=min(act.at, now)) if act else None
+        return act and replace(act, at=min(act.at, now))
 
     longest = timedelta(hours=1)
+    adding, lesson = memory.adding, memory.lesson
     return replace(
         memory,
         watching_since=min(memory.watching_since or now, now),
@@ -165,8 +166,8 @@ def _without_future(memory: Memory, now: datetime) -> Memory:
         nodes_since=min(memory.nodes_since or now, now),
         last_out=past(memory.last_out),
         last_in=past(memory.last_in),
-        adding=_began(memory.adding, now),
-        lesson=_shortened(memory.lesson, now),
+        adding=adding and Addition(min(adding.began, now), adding.tried and min(adding.tried, now)),
+        lesson=lesson and replace(lesson, until=min(lesson.until, now + LESSON)),
         troubles={
             name: replace(trouble, until=min(trouble.until, now + longest))
             for name, trouble in memory.troubles.items()
@@ -175,12 +176,3 @@ def _without_future(memory: Memory, now: datetime) -> Memory:
             name: min(until, now + STUCK) for name, until in memory.stuck.items() if until > now
         },
     )
-
-
-def _began(adding: Addition | None, now: datetime) -> Addition | None:
-    tried = min(adding.tried, now) if adding and adding.tried else None
-    return Addition(min(adding.began, now), tried) if adding else None
-
-
-def _shortened(lesson: Lesson | None, now: datetime) -> Lesson | None:
-    return replace(lesson, until=min(lesson.until, now + LESSON)) if lesson else None

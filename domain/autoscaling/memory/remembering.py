@@ -70,7 +70,6 @@ def _with(
 
 def _entry(decision: Decision, now: datetime) -> Remembered:
     basis = decision.basis
-    details = [reading.words for reading in basis.readings] + [note.words for note in basis.notes]
     return Remembered(
         now,
         now,
@@ -79,7 +78,7 @@ def _entry(decision: Decision, now: datetime) -> Remembered:
         basis.size,
         decision.target,
         decision.sentence,
-        tuple(details[:MOST_DETAILS]),
+        basis.facts[:MOST_DETAILS],
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from domain.autoscaling.decide.scene import Scene
-from domain.autoscaling.decision import Basis, Decision, Hold, Reason, ScaleIn, ScaleOut
+from domain.autoscaling.decision import Decision, Reason, ScaleIn, ScaleOut
 from domain.autoscaling.memory.memory import Memory, notice
 from domain.autoscaling.see.snapshot import Snapshot
 from domain.spec.scaling import ScalingPolicy
@@ -20,7 +20,7 @@ def decide_literally(
     memory = notice(memory, snapshot, policy)
     scene = Scene(snapshot, policy, memory)
     if scene.booting or scene.leaving:
-        return Hold(_basis(scene, Reason.MACHINES_BOOT, "one change at a time")), memory
+        return scene.hold(Reason.MACHINES_BOOT, "one change at a time"), memory
     firing = [(rule, reading) for rule, reading in scene.readings.items() if reading.fires]
     if scene.rules_due:
         memory = replace(memory, rules_at=snapshot.time)
@@ -34,14 +34,10 @@ def decide_literally(
     if target > scene.size:
         reason = Reason.RULE_ADDS if words else Reason.PODS_WAIT
         add = target - scene.size
-        return ScaleOut(_basis(scene, reason, words), target, add, ""), memory
+        return ScaleOut(scene.basis(reason, words), target, add, ""), memory
     nodes = [m for m in scene.settled if m.node]
     if target < scene.size and nodes:
         chosen = min(nodes, key=lambda m: m.node.count_workload() if m.node else 0)
-        basis = _basis(scene, Reason.RULE_REMOVES, words)
+        basis = scene.basis(Reason.RULE_REMOVES, words)
         return ScaleIn(basis, chosen.machine.id, chosen.machine.node), memory
-    return Hold(_basis(scene, Reason.ALL_WELL, words)), memory
-
-
-def _basis(scene: Scene, reason: Reason, detail: str) -> Basis:
-    return Basis(reason, scene.size, scene.booting, detail, tuple(scene.readings.values()))
+    return scene.hold(Reason.ALL_WELL, words), memory

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 
-from domain.autoscaling.fit.packing import Place
+from domain.autoscaling.fit.place import Place, place_of_template
 from domain.autoscaling.see.snapshot import (
     Resources,
     SeenMachine,
@@ -35,10 +35,6 @@ class Machine:
     place: Place
     gone_at: float | None = None
     history: list[tuple[float, int]] = field(default_factory=list)
-
-    @property
-    def node(self) -> str:
-        return f"k8s-node-{self.id.removeprefix('i-')}"
 
 
 class World:
@@ -89,8 +85,7 @@ class World:
         for _ in range(machines):
             number = next(self._ids)
             name = f"k8s-node-{number:04}"
-            has = self._template.allocatable
-            place = Place(name, {}, (), has.cpu_millis, has.memory_bytes, self._places)
+            place = place_of_template(self._template, self._places, name)
             ready_at = self.now + (0 if booted else self._boot_seconds)
             self.machines.append(Machine(f"i-{number:04}", self.now, ready_at, place))
 

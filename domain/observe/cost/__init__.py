@@ -1,7 +1,7 @@
 """The cost of a cluster: its hourly rate, and its total up to now."""
 
 from domain.observe.cost.accrual import DailyCost, accrue, total
-from domain.observe.cost.lives import BILLED, NETWORK, Life, follow_lives, lives_of
+from domain.observe.cost.lives import BILLED, NETWORK, Life, follow_lives, lives_of, size_changes
 from domain.observe.cost.rates import price_plan, rate_of_cluster
 from domain.observe.cost.savings import Saving, save_by_scaling
 
@@ -17,5 +17,6 @@ __all__ = [
     "price_plan",
     "rate_of_cluster",
     "save_by_scaling",
+    "size_changes",
     "total",
 ]

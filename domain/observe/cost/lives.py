@@ -71,6 +71,12 @@ def _life_of_address(address: Eip) -> Life:
     return Life(address.id, NETWORK, _ADDRESS, address.created_at)
 
 
+def size_changes(lives: Sequence[Life]) -> list[tuple[datetime, int]]:
+    """The begins (+1) and ends (-1) of lifetimes, in order; of one moment the ends come first."""
+    ends = [(life.ended_at, -1) for life in lives if life.ended_at]
+    return sorted([*ends, *((life.created_at, 1) for life in lives)])
+
+
 def follow_lives(known: Sequence[Life], seen: Machines, now: datetime) -> tuple[Life, ...]:
     """The lives that are new or have ended since the last look; empty when none has.
 

@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from domain.kernel.money import from_micro
 from domain.observe.cost.accrual import accrue, cost_of, total
-from domain.observe.cost.lives import NETWORK, Life
+from domain.observe.cost.lives import NETWORK, Life, size_changes
 from domain.spec.prices import Prices
 
 
@@ -67,9 +67,7 @@ def save_by_scaling(
 
 def _most_at_once(lives: Sequence[Life]) -> int:
     """The largest number of machines at the same time."""
-    ends = [(life.ended_at, -1) for life in lives if life.ended_at]
-    changes = sorted([*ends, *((life.created_at, 1) for life in lives)])
-    return max(accumulate(change for _, change in changes), default=0)
+    return max(accumulate(change for _, change in size_changes(lives)), default=0)
 
 
 def _existed(lives: Iterable[Life], now: datetime) -> int:

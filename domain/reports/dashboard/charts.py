@@ -1,14 +1,21 @@
 """The dashboard's charts, each a complete SVG document of the same width."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 
 from domain.kernel.money import format_yuan
 from domain.kernel.names import MASTERS, NODES
 from domain.observe.cost import total
-from domain.reports.dashboard.records import AlarmSpan, Dashboard, NodePods, ScaleEvent, Series
+from domain.reports.dashboard.records import (
+    AlarmSpan,
+    Dashboard,
+    NodePods,
+    Point,
+    ScaleEvent,
+    Series,
+)
 from domain.reports.drawing import svg
 from domain.reports.drawing.plot import Plot, format_number, round_up
 from domain.spec.alarms import Level
@@ -27,6 +34,12 @@ _COLOURS = {NODES: "#2f6fde", MASTERS: "#8250c4"}
 _OTHERS = "#0d7f7a"
 _MARK = "#d9bf93"
 _APART = 22.0
+_LINES: tuple[tuple[Callable[[Point], float], float], ...] = (
+    (lambda point: point.maximum, 0.8),
+    (lambda point: point.minimum, 0.8),
+    (lambda point: point.average, 2.2),
+)
+"""The lines of a metric, each with its width."""
 LegendEntry = tuple[str, str, str]
 """Colour, name and current value."""
 
@@ -50,15 +63,9 @@ def draw_metric(board: Dashboard, series: Sequence[Series], zone: tzinfo) -> str
         parts.append(
             plot.band([(p.time, p.minimum, p.maximum) if p else None for p in one.points], colour)
         )
-        parts.append(
-            plot.line([(p.time, p.maximum) if p else None for p in one.points], colour, 0.8)
-        )
-        parts.append(
-            plot.line([(p.time, p.minimum) if p else None for p in one.points], colour, 0.8)
-        )
-        parts.append(
-            plot.line([(p.time, p.average) if p else None for p in one.points], colour, 2.2)
-        )
+        for value, width in _LINES:
+            line = [(p.time, value(p)) if p else None for p in one.points]
+            parts.append(plot.line(line, colour, width))
     named = not first.unit or first.unit in first.title.lower()
     title = first.title if named else f"{first.title} ({first.unit})"
     return _card(title, HEIGHT, _legend_of(series) + "".join(parts), first.metric)
@@ -89,19 +96,18 @@ def draw_pods(pods: Sequence[NodePods]) -> str:
         y = 52 + index * lane
         parts.append(svg.text(MARGIN, y + 12, line.node, size=12, room=left - MARGIN - 10))
         track = max(width * max(line.room, line.pods) / most, 2)
-        parts.append(svg.rectangle(left, y + 2, track, 12, radius=3, fill="#e9eef4", stroke="none"))
+        parts.append(svg.bar(left, y + 2, track, 12, "#e9eef4"))
         if line.pods:
             full = line.room and line.pods >= line.room
             colour = _LEVELS[Level.ERROR] if full else _colour(line.group)
-            bar = width * line.pods / most
-            parts.append(svg.rectangle(left, y + 2, bar, 12, radius=3, fill=colour, stroke="none"))
+            parts.append(svg.bar(left, y + 2, width * line.pods / most, 12, colour))
         words = f"{line.pods} of {line.room}" if line.room else str(line.pods)
-        parts.append(svg.text(left + track + 8, y + 12, words, size=12, colour=svg.MUTED))
+        parts.append(svg.caption(left + track + 8, y + 12, words))
     height = 52 + len(shown) * lane
     rest = pods[MOST_NODES:]
     if rest:
         words = f"… and {len(rest)} more nodes with {sum(line.pods for line in rest)} pods"
-        parts.append(svg.text(MARGIN, height + 14, words, size=12, colour=svg.MUTED))
+        parts.append(svg.caption(MARGIN, height + 14, words))
         height += 18
     if not pods:
         parts.append(_nothing("no sample of the last quarter of an hour"))
@@ -126,21 +132,13 @@ def draw_alarms(board: Dashboard, zone: tzinfo) -> str:
         )
         for span in spans:
             begin, end = plot.at(span.begin), plot.at(span.end or board.until)
-            bar = svg.rectangle(
-                begin,
-                y + 6,
-                max(end - begin, 3),
-                12,
-                radius=3,
-                fill=_LEVELS[span.level],
-                stroke="none",
-            )
+            bar = svg.bar(begin, y + 6, max(end - begin, 3), 12, _LEVELS[span.level])
             parts.append(svg.element("g", _tooltip(_format_span(span, zone)) + bar))
     if not shown:
         parts.append(_nothing("no alarm has fired"))
     if len(lanes) > len(shown):
         words = f"… and {len(lanes) - len(shown)} more alarms"
-        parts.append(svg.text(MARGIN, 52 + height + 16, words, size=12, colour=svg.MUTED))
+        parts.append(svg.caption(MARGIN, 52 + height + 16, words))
     return _card("Alarms that fired", 52 + height + 30, "".join(parts))
 
 
@@ -159,18 +157,14 @@ def draw_costs(board: Dashboard) -> str:
         base = plot.y + plot.height
         for group in groups:
             yuan = amounts.get((day, group), Decimal(0))
-            bar = plot.height * float(yuan) / most
-            base -= bar
+            high = plot.height * float(yuan) / most
+            base -= high
             words = _tooltip(f"{day}: {group} {format_yuan(yuan)}")
-            shape = svg.rectangle(
-                x, base, slot * 0.7, bar, radius=0, fill=_colour(group), stroke="none"
-            )
+            shape = svg.bar(x, base, slot * 0.7, high, _colour(group), radius=0)
             parts.append(svg.element("g", words + shape))
         if index % (len(days) // 8 + 1) == 0:
             middle, foot = x + slot * 0.35, plot.y + plot.height + 16
-            parts.append(
-                svg.text(middle, foot, f"{day:%m-%d}", size=11, colour=svg.MUTED, anchor="middle")
-            )
+            parts.append(svg.caption(middle, foot, f"{day:%m-%d}", size=11, anchor="middle"))
     foot = plot.y + plot.height
     parts.append(svg.line(plot.x, foot, plot.x + plot.width, foot, colour="#8fa1b3"))
     legend = [
@@ -193,7 +187,7 @@ def _plot(board: Dashboard, zone: tzinfo, least: float, most: float) -> Plot:
 def _card(title: str, height: float, body: str, note: str = "") -> str:
     heading = svg.text(MARGIN, 27, title, size=15, bold=True, room=WIDTH - 160)
     if note:
-        heading += svg.text(WIDTH - MARGIN, 27, note, size=11, colour=svg.MUTED, anchor="end")
+        heading += svg.caption(WIDTH - MARGIN, 27, note, size=11, anchor="end")
     return svg.document(WIDTH, height, title, heading + body)
 
 
@@ -201,10 +195,10 @@ def _legend(entries: Sequence[LegendEntry]) -> str:
     parts = []
     for index, (colour, name, words) in enumerate(entries):
         x = _end_of_legend(entries[:index]) + (_APART if index else 0)
-        parts.append(svg.rectangle(x, 41, 10, 10, radius=2, fill=colour, stroke="none"))
+        parts.append(svg.bar(x, 41, 10, 10, colour, radius=2))
         parts.append(svg.text(x + 16, 50, name, size=12))
         x += 22 + svg.width_of(name, 12)
-        parts.append(svg.text(x, 50, words, size=12, colour=svg.MUTED))
+        parts.append(svg.caption(x, 50, words))
     return "".join(parts)
 
 

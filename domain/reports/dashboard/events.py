@@ -1,10 +1,11 @@
 """Events of the dashboard: changes of groups' sizes, and alarms from begin to end."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from domain.observe.alarms.states import AlarmState, Phase, Subject
-from domain.observe.cost import Life
+from domain.observe.cost import Life, size_changes
 from domain.reports.dashboard.records import AlarmSpan, ScaleEvent
 from domain.spec.alarms import Level
 
@@ -18,13 +19,8 @@ def sizes_of(
     """The sizes of each group from `since` on, as steps of (moment, size)."""
     sizes: dict[str, tuple[tuple[datetime, int], ...]] = {}
     for group in sorted({life.group for life in lives}):
-        size = sum(_lived(life, since) for life in lives if life.group == group)
-        steps = [(since, size)]
-        for moment, change in _changes(lives, group):
-            if since < moment <= until:
-                size += change
-                steps.append((moment, size))
-        sizes[group] = (*steps, (until, size))
+        steps = [(moment, size) for moment, _, size in _steps(lives, group, since, until)]
+        sizes[group] = (*steps, (until, steps[-1][1]))
     return sizes
 
 
@@ -32,12 +28,8 @@ def scale_events(lives: Sequence[Life], since: datetime, until: datetime) -> tup
     """The changes of groups' sizes, those of one scaling as one event; oldest first."""
     events: list[ScaleEvent] = []
     for group in sorted({life.group for life in lives}):
-        size = sum(_lived(life, since) for life in lives if life.group == group)
         last: ScaleEvent | None = None
-        for moment, change in _changes(lives, group):
-            if not since < moment <= until:
-                continue
-            size += change
+        for moment, change, size in [*_steps(lives, group, since, until)][1:]:
             if last and moment - last.time <= TOGETHER and (change > 0) is (last.change > 0):
                 events.remove(last)
                 last = ScaleEvent(last.time, group, last.change + change, size)
@@ -64,7 +56,7 @@ def alarm_spans(
             open_spans[key] = _span(state, open_spans.get(key))
         elif state.phase is Phase.RESOLVED or (state.phase is Phase.OK and key in open_spans):
             begun = open_spans.pop(key, None) or _span(state, None, begin=since)
-            done.append(_ended(begun, state.since))
+            done.append(replace(begun, end=state.since))
     for state in active:
         if state.phase is Phase.FIRING:
             key = state.rule, state.subject
@@ -79,15 +71,18 @@ def _span(state: AlarmState, before: AlarmSpan | None, begin: datetime | None = 
     return AlarmSpan(state.rule, where, level, start, None)
 
 
-def _ended(span: AlarmSpan, end: datetime) -> AlarmSpan:
-    return AlarmSpan(span.rule, span.subject, span.level, span.begin, end)
-
-
 def _lived(life: Life, moment: datetime) -> bool:
     return life.created_at <= moment and (life.ended_at is None or life.ended_at > moment)
 
 
-def _changes(lives: Sequence[Life], group: str) -> list[tuple[datetime, int]]:
+def _steps(
+    lives: Sequence[Life], group: str, since: datetime, until: datetime
+) -> Iterator[tuple[datetime, int, int]]:
+    """Yield moment, change and size of a group: first those at `since`, then each change."""
     mine = [life for life in lives if life.group == group]
-    created = [(life.created_at, 1) for life in mine]
-    return sorted([*created, *((life.ended_at, -1) for life in mine if life.ended_at)])
+    size = sum(_lived(life, since) for life in mine)
+    yield since, 0, size
+    for moment, change in size_changes(mine):
+        if since < moment <= until:
+            size += change
+            yield moment, change, size

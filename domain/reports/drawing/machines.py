@@ -106,15 +106,7 @@ def _card(view: MachineView, width: float) -> str:
         sign(18, 18),
         svg.text(32, 22.5, machine.name, size=13, bold=True, room=width - 40),
         svg.text(12, 43, address, size=12),
-        svg.text(
-            width - 12,
-            43,
-            machine.type_id,
-            size=12,
-            colour=svg.MUTED,
-            anchor="end",
-            room=type_room,
-        ),
+        svg.caption(width - 12, 43, machine.type_id, anchor="end", room=type_room),
         svg.text(12, 62, view.state_text, size=12, bold=True, colour=colour, room=room),
     ]
     if view.node is not None:
@@ -122,16 +114,14 @@ def _card(view: MachineView, width: float) -> str:
         pods = f"{node.pods} of {node.pods_allocatable} pods"
         left = room - svg.width_of(view.state_text, 12) - 6
         if left > svg.width_of(pods, 12):
-            parts.append(svg.text(width - 12, 62, pods, size=12, colour=svg.MUTED, anchor="end"))
+            parts.append(svg.caption(width - 12, 62, pods, anchor="end"))
         parts.append(_gauge(12, 70, room, node.pods, node.pods_allocatable))
     return "".join(parts)
 
 
 def _gauge(x: float, y: float, width: float, used: int, most: int) -> str:
     share = min(max(used / most, 0.0), 1.0) if most > 0 else 0.0
-    track = svg.rectangle(x, y, width, 4, radius=2, fill="#e4e9ee", stroke="none")
+    track = svg.bar(x, y, width, 4, "#e4e9ee", radius=2)
     if not share:
         return track
-    return track + svg.rectangle(
-        x, y, max(width * share, 4), 4, radius=2, fill="#5b8def", stroke="none"
-    )
+    return track + svg.bar(x, y, max(width * share, 4), 4, "#5b8def", radius=2)

@@ -58,9 +58,7 @@ class Plot:
             is_new = day is not None and moment.date() != day
             words = f"{moment:%m-%d}" if of_days or is_new else f"{moment:%H:%M}"
             day = moment.date()
-            parts.append(
-                svg.text(x, bottom + 16, words, size=11, colour=svg.MUTED, anchor="middle")
-            )
+            parts.append(svg.caption(x, bottom + 16, words, size=11, anchor="middle"))
         return "".join(parts)
 
     def number_axis(self, unit: str) -> str:
@@ -72,9 +70,7 @@ class Plot:
             y = self.level(value)
             words = format_number(value, unit, with_unit=False)
             parts.append(svg.line(self.x, y, self.x + self.width, y, colour=GRID))
-            parts.append(
-                svg.text(self.x - 8, y + 4, words, size=11, colour=svg.MUTED, anchor="end")
-            )
+            parts.append(svg.caption(self.x - 8, y + 4, words, size=11, anchor="end"))
         return "".join(parts)
 
     def line(
@@ -91,7 +87,7 @@ class Plot:
                 parts.append(
                     svg.element(
                         "polyline",
-                        points=_points(places),
+                        points=svg.points(places),
                         fill="none",
                         stroke=colour,
                         stroke_width=width,
@@ -107,7 +103,7 @@ class Plot:
         for run in _runs(points):
             lower = [(self.at(moment), self.level(low)) for moment, low, _ in run]
             upper = [(self.at(moment), self.level(high)) for moment, _, high in run]
-            places = _points([*lower, *reversed(upper)])
+            places = svg.points([*lower, *reversed(upper)])
             parts.append(
                 svg.element("polygon", points=places, fill=colour, fill_opacity=0.14, stroke="none")
             )
@@ -184,7 +180,3 @@ def _runs(points: Iterable[T | None]) -> list[list[T]]:
         else:
             runs[-1].append(point)
     return [run for run in runs if run]
-
-
-def _points(places: Iterable[tuple[float, float]]) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in places)

@@ -91,6 +91,11 @@ def rectangle(
     )
 
 
+def bar(x: float, y: float, width: float, height: float, fill: str, *, radius: float = 3) -> str:
+    """A filled rectangle without a frame."""
+    return rectangle(x, y, width, height, radius=radius, fill=fill, stroke="none")
+
+
 def text(
     x: float,
     y: float,
@@ -111,26 +116,42 @@ def text(
     )
 
 
+def caption(
+    x: float,
+    y: float,
+    words: str,
+    *,
+    size: float = 12,
+    anchor: str = "start",
+    room: float | None = None,
+) -> str:
+    """Write small grey words."""
+    return text(x, y, words, size=size, colour=MUTED, anchor=anchor, room=room)
+
+
 def line(x1: float, y1: float, x2: float, y2: float, *, colour: str = LINE) -> str:
     return element("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=colour)
 
 
-def arrow(x1: float, y1: float, x2: float, y2: float, *, colour: str = MUTED) -> str:
+def arrow(x1: float, y1: float, x2: float, y2: float) -> str:
     """A horizontal or vertical arrow; its head ends at the second point."""
     if y1 == y2:
-        head = f"{_value(x2)},{_value(y2)} {_value(x2 - 9)},{_value(y2 - 5)}"
-        points = f"{head} {_value(x2 - 9)},{_value(y2 + 5)}"
-        shaft = element("line", x1=x1, y1=y1, x2=x2 - 8, y2=y2, stroke=colour, stroke_width=1.5)
+        (x, y), corners = (x2 - 8, y2), [(x2 - 9, y2 - 5), (x2 - 9, y2 + 5)]
     else:
-        head = f"{_value(x2)},{_value(y2)} {_value(x2 - 5)},{_value(y2 - 9)}"
-        points = f"{head} {_value(x2 + 5)},{_value(y2 - 9)}"
-        shaft = element("line", x1=x1, y1=y1, x2=x2, y2=y2 - 8, stroke=colour, stroke_width=1.5)
-    return shaft + element("polygon", points=points, fill=colour)
+        (x, y), corners = (x2, y2 - 8), [(x2 - 5, y2 - 9), (x2 + 5, y2 - 9)]
+    shaft = element("line", x1=x1, y1=y1, x2=x, y2=y, stroke=MUTED, stroke_width=1.5)
+    head = " ".join(f"{_value(x)},{_value(y)}" for x, y in [(x2, y2), *corners])
+    return shaft + element("polygon", points=head, fill=MUTED)
 
 
-def check(x: float, y: float, colour: str = GREEN) -> str:
+def points(places: Iterable[tuple[float, float]]) -> str:
+    """Write the `points` of a polygon or a line."""
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+
+
+def check(x: float, y: float) -> str:
     """A disc with a tick, 14 wide, centred at the point; drawn, because fonts may lack the sign."""
-    return _disc(x, y, colour) + _stroke(f"M{x - 3.4:g} {y + 0.2:g}l2.4 2.5l4.4 -5.2")
+    return _disc(x, y, GREEN) + _stroke(f"M{x - 3.4:g} {y + 0.2:g}l2.4 2.5l4.4 -5.2")
 
 
 def cross(x: float, y: float, colour: str = RED) -> str:
@@ -140,12 +161,12 @@ def cross(x: float, y: float, colour: str = RED) -> str:
     )
 
 
-def pause(x: float, y: float, colour: str = AMBER) -> str:
+def pause(x: float, y: float) -> str:
     """A disc with two bars."""
-    return _disc(x, y, colour) + _stroke(f"M{x - 2:g} {y - 3:g}v6M{x + 2:g} {y - 3:g}v6")
+    return _disc(x, y, AMBER) + _stroke(f"M{x - 2:g} {y - 3:g}v6M{x + 2:g} {y - 3:g}v6")
 
 
-def hollow(x: float, y: float, colour: str = GREY) -> str:
+def hollow(x: float, y: float) -> str:
     """An empty dashed ring."""
     return element(
         "circle",
@@ -153,7 +174,7 @@ def hollow(x: float, y: float, colour: str = GREY) -> str:
         cy=y,
         r=6.2,
         fill="none",
-        stroke=colour,
+        stroke=GREY,
         stroke_width=1.6,
         stroke_dasharray="2.6 2.2",
     )

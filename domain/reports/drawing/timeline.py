@@ -57,7 +57,7 @@ def draw_timeline(timeline: Timeline) -> str:
     height = _TOP + lanes_height + MARGIN
     if left_out:
         words = f"… and {left_out} more steps"
-        body.append(svg.text(MARGIN, height, words, size=12, colour=svg.MUTED))
+        body.append(svg.caption(MARGIN, height, words))
         height += 16
     return svg.document(WIDTH, height, _title(timeline), "".join(body))
 
@@ -111,7 +111,7 @@ def _axis(seconds: float, height: float) -> str:
         parts.append(svg.line(x, -4, x, height, colour="#dfe5ea"))
         anchor = "start" if index == 0 else "end" if x > _PLOT - 20 else "middle"
         words = _tick_words(index * tick)
-        parts.append(svg.text(x, -9, words, size=11, colour=svg.MUTED, anchor=anchor))
+        parts.append(svg.caption(x, -9, words, size=11, anchor=anchor))
     return "".join(parts)
 
 
@@ -127,8 +127,7 @@ def _tick_words(seconds: float) -> str:
 def _stripes(count: int) -> str:
     width = WIDTH - 2 * MARGIN + 16
     return "".join(
-        svg.rectangle(0, index * _LANE, width, _LANE, radius=3, fill=svg.PANEL, stroke="none")
-        for index in range(1, count, 2)
+        svg.bar(0, index * _LANE, width, _LANE, svg.PANEL) for index in range(1, count, 2)
     )
 
 
@@ -150,7 +149,7 @@ def _label(step: Step) -> str:
 def _bar(x: float, width: float, failed: bool) -> str:
     if failed:
         return svg.rectangle(x, 5, width, 14, radius=3, fill="#fbdcdc", stroke=svg.RED, dashed=True)
-    return svg.rectangle(x, 5, width, 14, radius=3, fill="#5b8def", stroke="none")
+    return svg.bar(x, 5, width, 14, "#5b8def")
 
 
 def _bar_words(step: Step, x: float, width: float) -> str:
@@ -162,8 +161,8 @@ def _bar_words(step: Step, x: float, width: float) -> str:
     before = x - _PLOT_X - 6
     needed = svg.width_of(words, 11)
     if after >= needed or (after >= before and after >= width):
-        return svg.text(x + width + 6, 16, words, size=11, colour=svg.MUTED, room=after)
+        return svg.caption(x + width + 6, 16, words, size=11, room=after)
     if before >= needed or before >= width:
-        return svg.text(x - 6, 16, words, size=11, colour=svg.MUTED, anchor="end", room=before)
+        return svg.caption(x - 6, 16, words, size=11, anchor="end", room=before)
     colour = svg.RED if step.failed else svg.PAPER
     return svg.text(x + 6, 16, words, size=11, bold=True, colour=colour, room=width - 12)

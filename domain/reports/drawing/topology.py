@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from domain.kernel.texts import count_machines
-from domain.reports.cluster import ClusterReport, Endpoint
+from domain.reports.cluster import ClusterReport
 from domain.reports.drawing import svg
 from domain.reports.drawing.machines import draw_networks
 from domain.reports.drawing.svg import Block
@@ -80,15 +80,14 @@ def _entrance(report: ClusterReport) -> str:
 
 def _published(report: ClusterReport) -> str:
     """One chip for each published port: its service, and whether it is ready."""
+    ready = {"API": report.api.ready, "UI": report.ui.ready}
     chips: list[str] = []
     x = 0.0
-    for name, endpoint in (("API", report.api), ("UI", report.ui)):
-        port = find_port(endpoint.url)
-        if port is not None:
-            sign = svg.check(13, 11.5) if endpoint.ready else svg.cross(13, 11.5)
-            chip, width = _chip(f"{port} {name}", _state_colour(endpoint), sign)
-            chips.append(svg.group(x, 0, chip))
-            x += width + 8
+    for name, port in _endpoint_ports(report).items():
+        sign = svg.check(13, 11.5) if ready[name] else svg.cross(13, 11.5)
+        chip, width = _chip(f"{port} {name}", svg.GREEN if ready[name] else svg.RED, sign)
+        chips.append(svg.group(x, 0, chip))
+        x += width + 8
     if report.ssh_port:
         chips.append(svg.group(x, 0, _chip(f"{report.ssh_port} SSH", svg.LINE, "")[0]))
     return "".join(chips) or svg.text(0, 15, "nothing published", colour=svg.MUTED)
@@ -99,10 +98,6 @@ def _chip(words: str, stroke: str, sign: str) -> tuple[str, float]:
     width = left + svg.width_of(words, 12) + 10
     frame = svg.rectangle(0, 0, width, 23, radius=11.5, stroke=stroke)
     return frame + sign + svg.text(left, 16, words, size=12), width
-
-
-def _state_colour(endpoint: Endpoint) -> str:
-    return svg.GREEN if endpoint.ready else svg.RED
 
 
 def _vpc_frame(report: ClusterReport, height: float) -> str:
@@ -123,7 +118,7 @@ def _router(report: ClusterReport) -> str:
     ports = _endpoint_ports(report)
     rows: list[str] = []
     if ports and report.balancer_ip:
-        listed = ", ".join(str(port) for port in ports)
+        listed = ", ".join(map(str, ports.values()))
         rows.append(f"{listed} → load balancer")
     if report.ssh_port:
         rows.append(f"{report.ssh_port} → SSH of a master, the jump host")
@@ -135,12 +130,12 @@ def _router(report: ClusterReport) -> str:
 def _balancer(report: ClusterReport) -> str:
     if not report.balancer_ip:
         return _missing(_BALANCER_X, _BALANCER_WIDTH, _MIDDLE_HEIGHT, "no load balancer")
-    api, ui = find_port(report.api.url), find_port(report.ui.url)
+    ports = _endpoint_ports(report)
     rows = []
-    if api is not None:
-        rows.append(f"{api}, {NODES_API_PORT} → apiserver")
-    if ui is not None:
-        rows.append(f"{ui} → kube-ui")
+    if "API" in ports:
+        rows.append(f"{ports['API']}, {NODES_API_PORT} → apiserver")
+    if "UI" in ports:
+        rows.append(f"{ports['UI']} → kube-ui")
     parts = [
         _box(_BALANCER_X, _BALANCER_WIDTH, _MIDDLE_HEIGHT, "Load balancer"),
         _box_content(_BALANCER_X, _BALANCER_WIDTH, report.balancer_ip, rows),
@@ -148,11 +143,9 @@ def _balancer(report: ClusterReport) -> str:
     if report.vpc_cidr:
         y = _MIDDLE_HEIGHT / 2
         parts.append(svg.arrow(_BOX_X + _BOX_WIDTH, y, _BALANCER_X, y))
-        label = ", ".join(_endpoint_names(report))
+        label = ", ".join(ports)
         centre = (_BOX_X + _BOX_WIDTH + _BALANCER_X) / 2 - 4
-        parts.append(
-            svg.text(centre, y - 8, label, size=12, colour=svg.MUTED, anchor="middle", room=72)
-        )
+        parts.append(svg.caption(centre, y - 8, label, anchor="middle", room=72))
     return "".join(parts)
 
 
@@ -164,29 +157,22 @@ def _ways_down(report: ClusterReport) -> str:
     if report.vpc_cidr and report.ssh_port:
         x = _BOX_X + _BOX_WIDTH / 2
         parts.append(svg.arrow(x, 0, x, 44))
-        parts.append(svg.text(x + 10, 25, "SSH", size=12, colour=svg.MUTED))
-    if report.balancer_ip and _endpoint_names(report):
+        parts.append(svg.caption(x + 10, 25, "SSH"))
+    if report.balancer_ip and (ports := _endpoint_ports(report)):
         x = _BALANCER_X + _BALANCER_WIDTH / 2
         parts.append(svg.arrow(x, 0, x, 44))
-        label = ", ".join(_endpoint_names(report))
-        parts.append(svg.text(x + 10, 25, label, size=12, colour=svg.MUTED))
+        parts.append(svg.caption(x + 10, 25, ", ".join(ports)))
     return "".join(parts)
 
 
-def _endpoint_ports(report: ClusterReport) -> list[int]:
-    found = (find_port(endpoint.url) for endpoint in (report.api, report.ui))
-    return [port for port in found if port is not None]
-
-
-def _endpoint_names(report: ClusterReport) -> list[str]:
-    pairs = (("API", report.api), ("UI", report.ui))
-    return [name for name, endpoint in pairs if find_port(endpoint.url) is not None]
+def _endpoint_ports(report: ClusterReport) -> dict[str, int]:
+    """The published ports by the names of their services."""
+    found = {"API": find_port(report.api.url), "UI": find_port(report.ui.url)}
+    return {name: port for name, port in found.items() if port is not None}
 
 
 def _box(x: float, width: float, height: float, label: str) -> str:
-    return svg.rectangle(x, 0, width, height, stroke="#8fa1b3") + svg.text(
-        x + 16, 22, label, size=12, colour=svg.MUTED
-    )
+    return svg.rectangle(x, 0, width, height, stroke="#8fa1b3") + svg.caption(x + 16, 22, label)
 
 
 def _box_content(x: float, width: float, head: str, rows: list[str]) -> str:

@@ -172,7 +172,7 @@ def test_machines_are_started_served_and_deleted(cloud: QingCloud, daemon: IaasD
     launch = cloud.run_instances(spec)
     done(cloud, launch.job_id)
     machines = eventually(
-        lambda: cloud.read_instances(launch.instance_ids),
+        lambda: cloud.find_instances("k8s.demo."),
         lambda machines: all(machine.is_up for machine in machines),
     )
     assert {machine.id for machine in machines} == set(launch.instance_ids)
@@ -183,7 +183,6 @@ def test_machines_are_started_served_and_deleted(cloud: QingCloud, daemon: IaasD
         assert machine.vxnet_id == vxnet_id
         assert machine.security_group_id == group_id
         assert machine.keypair_ids == (keypair_id,)
-    assert {machine.id for machine in cloud.find_instances("k8s.demo.")} == set(launch.instance_ids)
 
     lb_id, job_id = cloud.create_loadbalancer("k8s.demo.lb", vxnet_id, "")
     done(cloud, job_id)
@@ -198,7 +197,6 @@ def test_machines_are_started_served_and_deleted(cloud: QingCloud, daemon: IaasD
 
     done(cloud, cloud.terminate_instances(launch.instance_ids))
     assert cloud.find_instances("k8s.demo.") == []
-    assert not any(machine.is_alive for machine in cloud.read_instances(launch.instance_ids))
 
     done(cloud, cloud.leave_router(vpc.id, [vxnet_id]))
     cloud.delete_vxnets([vxnet_id])

@@ -492,6 +492,6 @@ def test_text_outside_ascii_is_signed_as_it_is_sent(canned: CannedCloud, client:
 def test_a_change_of_nothing_is_refused_before_it_is_sent(
     canned: CannedCloud, client: QingCloud, call: Callable[[QingCloud], object]
 ) -> None:
-    with pytest.raises(ValueError, match=r"at least one|^no .* to (add|attach)|public key"):
+    with pytest.raises(ValueError, match=r"at least one|public key"):
         call(client)
     assert canned.requests == []

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.autoscaling.fit.packing import Misfit, Packed, Room, pack, place_of_node
+from domain.autoscaling.fit.packing import Packed, Room, pack
+from domain.autoscaling.fit.place import Misfit, place_of_node
 from domain.autoscaling.see.placement import (
     HOSTNAME,
     Operator,

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.autoscaling.decision import ScaleIn, ScaleOut
-from domain.autoscaling.fit.packing import Misfit, Packed, Place, Room, pack, place_of_node
+from domain.autoscaling.fit.packing import Packed, Room, pack
+from domain.autoscaling.fit.place import Misfit, Place, place_of_node
 from domain.autoscaling.fit.spreading import Spreading
 from domain.autoscaling.see.placement import (
     HOSTNAME,

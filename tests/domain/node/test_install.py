@@ -44,9 +44,6 @@ class Machine:
     def write_file(self, path: str, content: bytes, mode: int) -> None:
         self.files[path] = (content, mode)
 
-    def read_file(self, path: str) -> bytes:
-        return self.files[path][0]
-
 
 def install(machine: Machine, settings: dict[str, str] | None = None) -> tuple[bool, list[str]]:
     progress: list[str] = []

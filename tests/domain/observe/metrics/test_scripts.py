@@ -41,8 +41,6 @@ class Bash:
         return Output(done.stdout.decode(), done.stderr.decode(), done.returncode)
 
     def write_file(self, path: str, content: bytes, mode: int) -> None: ...
-    def read_file(self, path: str) -> bytes:
-        return b""
 
 
 class Broken(Bash):
