@@ -5,8 +5,8 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from localcloud.iaas.faults.asked import read_asked
 from localcloud.iaas.faults.fault import BadFault
+from localcloud.iaas.faults.requested import read_requested
 from localcloud.iaas.http import Asgi, Receive, Scope, Send, read_body, respond
 from localcloud.iaas.service import Iaas
 
@@ -74,7 +74,7 @@ class Control:
             raise BadFault("faults are sent as a JSON list") from None
         if not isinstance(documents, list):
             raise BadFault("faults are sent as a JSON list")
-        faults = [read_asked(document) for document in documents]
+        faults = [read_requested(document) for document in documents]
         return [await self.iaas.inject(fault) for fault in faults]
 
 

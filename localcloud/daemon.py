@@ -22,7 +22,7 @@ from localcloud.database import Database, Unreadable
 from localcloud.fabric import Fabric
 from localcloud.home import Habits, Home, LockTaken, Running
 from localcloud.iaas.http import iaas_app
-from localcloud.iaas.keeping import Keeper
+from localcloud.iaas.persistence import Persistence
 from localcloud.iaas.service import Iaas
 from localcloud.iaas.signature import Account
 from localcloud.profiles import DEFAULT_PROFILE, PROFILES, Profile
@@ -61,7 +61,7 @@ async def assembled(home: Home, nature: Nature) -> AsyncIterator[tuple[Iaas, int
     from localcloud.machines.host import Machines
 
     clock, fabric = WallClock(), Fabric()
-    profile, keeper = nature.profile, Keeper(Database(home.database))
+    profile, persistence = nature.profile, Persistence(Database(home.database))
     planes = Planes(clock, profile, nature.chance(), assets=find_assets(os.environ))
     machines = Machines(home.machines, fabric, clock, profile, planes)
     account = Account(*home.credentials())
@@ -72,11 +72,11 @@ async def assembled(home: Home, nature: Nature) -> AsyncIterator[tuple[Iaas, int
         machines,
         nature.chance(),
         account=account,
-        keeper=keeper,
+        persistence=persistence,
         name=str(home.root),
     )
     try:
-        count = await iaas.go_on()
+        count = await iaas.resume()
         machines.forget_strangers(iaas.disk_ids())
         yield iaas, count
     finally:

@@ -12,9 +12,9 @@ from cyclopts import App, Parameter
 
 from localcloud import process
 from localcloud.home import find_home
-from localcloud.iaas.faults.asked import read_asked
 from localcloud.iaas.faults.fault import BadFault, Fault
 from localcloud.iaas.faults.kinds import KINDS
+from localcloud.iaas.faults.requested import read_requested
 
 EXAMPLES = """
 Examples:
@@ -58,7 +58,7 @@ def describe(document: dict[str, Any]) -> str:
 def _command_of(kind: type[Fault]) -> Callable[..., None]:
     def command(fault: Fault) -> None:
         try:
-            add([read_asked(fault.to_document())])
+            add([read_requested(fault.to_document())])
         except BadFault as error:
             raise process.Refused(str(error)) from error
 
@@ -84,7 +84,7 @@ def load(file: Path) -> None:
         documents = yaml.safe_load(file.read_text())
         if not isinstance(documents, list):
             raise BadFault("it should hold a list of faults")
-        faults = [read_asked(document) for document in documents]
+        faults = [read_requested(document) for document in documents]
     except (OSError, UnicodeDecodeError, yaml.YAMLError, BadFault) as error:
         raise process.Refused(f"{file}: {error}") from error
     add(faults)

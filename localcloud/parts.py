@@ -23,7 +23,7 @@ class Userdata:
 
 
 @dataclass(frozen=True, slots=True)
-class Birth:
+class MachineSpec:
     """All that a new machine is born with."""
 
     instance_id: str
@@ -40,7 +40,7 @@ class Birth:
     memory_mib: int
 
 
-class Ailment(StrEnum):
+class Component(StrEnum):
     """What may fail on a machine that runs otherwise."""
 
     KUBELET = "kubelet"  # its kubelet does not run, whoever starts it
@@ -51,7 +51,7 @@ class Ailment(StrEnum):
 class MachineHost(Protocol):
     """The machines behind the IaaS API."""
 
-    async def boot(self, birth: Birth) -> None:
+    async def boot(self, spec: MachineSpec) -> None:
         """Start a machine, new or halted; returns once its SSH server answers."""
         ...
 
@@ -67,10 +67,10 @@ class MachineHost(Protocol):
         """Copy the disk of a halted machine: those born with this image begin with it."""
         ...
 
-    async def fail(self, instance_id: str, ailment: Ailment) -> None:
-        """Let a part of a machine fail, now or when it boots, until `mend`."""
+    async def fail(self, instance_id: str, component: Component) -> None:
+        """Let a part of a machine fail, now or when it boots, until `recover`."""
         ...
 
-    async def mend(self, instance_id: str, ailment: Ailment) -> None:
+    async def recover(self, instance_id: str, component: Component) -> None:
         """Let the part work again; a machine that never failed is fine."""
         ...

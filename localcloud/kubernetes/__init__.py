@@ -13,5 +13,5 @@ follow one request: `api/app` (HTTP), `api/server` (may it, and who answers), `o
     kubelet/      virtual nodes and the lives of their pods; pure clients of the API
     real/         the same door, with etcd and the Kubernetes programs behind it
 
-Imports go up this list only; `bootstrap`, `keeping` and `plane` stand beside the controllers.
+Imports go up this list only; `bootstrap`, `persistence` and `plane` stand beside the controllers.
 """

@@ -18,10 +18,10 @@ from localcloud.kubernetes.api.wire import Wire
 from localcloud.kubernetes.bootstrap import furnish
 from localcloud.kubernetes.client.in_process import Gate, InProcessClient
 from localcloud.kubernetes.client.interface import ApiClient
-from localcloud.kubernetes.keeping import Keeper
 from localcloud.kubernetes.objects.failures import ApiFailure
 from localcloud.kubernetes.objects.registry import Registry
 from localcloud.kubernetes.objects.store import Body, Store
+from localcloud.kubernetes.persistence import Persistence
 from localcloud.kubernetes.plane import PlaneConfig, hash_of_ca
 from localcloud.kubernetes.pods import images
 from localcloud.kubernetes.pods.http import Reply, Request
@@ -53,8 +53,8 @@ class EmulatedPlane:
         self._gate = Gate()
         store = Store()
         self._registry = Registry(store, clock, config.service_cidr, chance)
-        self._keeper = Keeper(config.data, store)
-        tokens = Tokens(store, clock, self._keeper.signing_key)
+        self._persistence = Persistence(config.data, store)
+        tokens = Tokens(store, clock, self._persistence.signing_key)
         proxy = PodProxy(store, self._serve, chance)
         self._tokens = tokens
         self.server = ApiServer(store, self._registry, Authorizer(store), tokens, proxy)
@@ -73,7 +73,7 @@ class EmulatedPlane:
         """Begin to serve; the first time, furnish the cluster. A second start does nothing."""
         if self._gate.is_open:
             return
-        self._keeper.open()
+        self._persistence.open()
         furnish(
             self._registry,
             address=self.config.address,
@@ -92,7 +92,7 @@ class EmulatedPlane:
             await asyncio.gather(self._controllers, return_exceptions=True)
             self._controllers = None
         await self._wire.close()
-        await self._keeper.close()
+        await self._persistence.close()
 
     def accept(self, connection: socket.socket, peer: str) -> None:
         """Serve one TLS connection until it ends; refused while the plane is stopped."""

@@ -4,7 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from localcloud.machines.body import Body
+from localcloud.machines.context import MachineContext
 from localcloud.machines.state import State
 
 DISK, STATE = "disk", "state.json"  # as in a machine's own folder
@@ -27,9 +27,9 @@ def pack(folder: Path, image: Path) -> None:
     growing.rename(image)
 
 
-def unpack(image: Path, body: Body) -> None:
+def unpack(image: Path, context: MachineContext) -> None:
     """Lay a captured disk under a machine that is about to be born; no such image is fine."""
     if not image.exists():
         return
-    shutil.copytree(image / DISK, body.disk, symlinks=True, dirs_exist_ok=True)
-    body.state = State.load(image / STATE)
+    shutil.copytree(image / DISK, context.disk, symlinks=True, dirs_exist_ok=True)
+    context.state = State.load(image / STATE)

@@ -6,7 +6,7 @@ import tarfile
 from pathlib import Path
 
 from localcloud.machines.systems import System, os_release
-from localcloud.parts import Birth, Userdata, UserdataKind
+from localcloud.parts import MachineSpec, Userdata, UserdataKind
 
 _FOLDERS = (
     "boot", "dev", "etc/apt/sources.list.d", "etc/init.d", "etc/ssh", "etc/sysctl.d",
@@ -22,7 +22,7 @@ class OutsideDisk(PermissionError):
     """A path leads out of the machine's disk."""
 
 
-def lay_out(disk: Path, birth: Birth, system: System) -> None:
+def lay_out(disk: Path, spec: MachineSpec, system: System) -> None:
     """Make the root tree of a new machine; on a disk that is there already nothing is lost."""
     for folder in _FOLDERS:
         (disk / folder).mkdir(parents=True, exist_ok=True)
@@ -30,11 +30,11 @@ def lay_out(disk: Path, birth: Birth, system: System) -> None:
     (disk / "root").chmod(0o700)
     files = {
         "etc/os-release": os_release(system),
-        "etc/hostname": f"{birth.hostname}\n",
-        "etc/hosts": f"127.0.0.1\tlocalhost\n{birth.address}\t{birth.hostname}\n",
+        "etc/hostname": f"{spec.hostname}\n",
+        "etc/hosts": f"127.0.0.1\tlocalhost\n{spec.address}\t{spec.hostname}\n",
         "etc/fstab": "/dev/vda1 / ext4 defaults 0 1\n/dev/vdb none swap sw 0 0\n",
-        "etc/qingcloud/instance-id": f"{birth.instance_id}\n",
-        "proc/meminfo": _meminfo(birth.memory_mib),
+        "etc/qingcloud/instance-id": f"{spec.instance_id}\n",
+        "proc/meminfo": _meminfo(spec.memory_mib),
         "proc/sys/net/ipv4/ip_forward": "0\n",
         "proc/swaps": f"{_SWAP_HEADER}/dev/vdb\t\t\t\tpartition\t2097148\t\t0\t\t-2\n",
     }
@@ -42,7 +42,7 @@ def lay_out(disk: Path, birth: Birth, system: System) -> None:
         path = disk / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    _authorize(disk, birth)
+    _authorize(disk, spec)
 
 
 def _meminfo(memory_mib: int) -> str:
@@ -52,13 +52,13 @@ def _meminfo(memory_mib: int) -> str:
     return "".join(f"{name + ':':<16}{size:>8} kB\n" for name, size in sizes.items())
 
 
-def _authorize(disk: Path, birth: Birth) -> None:
-    home = disk / ("root" if birth.login_user == "root" else f"home/{birth.login_user}")
+def _authorize(disk: Path, spec: MachineSpec) -> None:
+    home = disk / ("root" if spec.login_user == "root" else f"home/{spec.login_user}")
     home.mkdir(parents=True, exist_ok=True)
     folder = home / ".ssh"
     folder.mkdir(mode=0o700, exist_ok=True)
     keys = folder / "authorized_keys"
-    keys.write_text("".join(f"{line}\n" for line in birth.authorized_keys))
+    keys.write_text("".join(f"{line}\n" for line in spec.authorized_keys))
     keys.chmod(0o600)
 
 

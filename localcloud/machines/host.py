@@ -11,12 +11,12 @@ from localcloud.clock import Clock
 from localcloud.fabric import Fabric
 from localcloud.kubernetes.planes import Planes
 from localcloud.machines import captured
-from localcloud.machines.body import Body, World
+from localcloud.machines.context import MachineContext, Shared
 from localcloud.machines.landlock import find_version
 from localcloud.machines.machine import Machine
 from localcloud.machines.sandbox import link_tools
 from localcloud.machines.standins.door import Door
-from localcloud.parts import Ailment, Birth
+from localcloud.parts import Component, MachineSpec
 from localcloud.profiles import Profile
 
 log = logging.getLogger(__name__)
@@ -35,9 +35,9 @@ class Machines:
         self._root = root.resolve()
         self._door = Door()
         tools = self._root / ".tools"
-        self._world = World(fabric, clock, profile, planes, tools)
+        self._shared = Shared(fabric, clock, profile, planes, tools)
         self._machines: dict[str, Machine] = {}
-        self._ailments: defaultdict[str, set[Ailment]] = defaultdict(set)
+        self._failed: defaultdict[str, set[Component]] = defaultdict(set)
         link_tools(tools)
         if not find_version():
             log.warning("this kernel has no Landlock: nothing guards files outside the machines")
@@ -46,20 +46,20 @@ class Machines:
         """Return a machine that has booted once. Raises `KeyError` for any other."""
         return self._machines[instance_id]
 
-    async def boot(self, birth: Birth) -> None:
+    async def boot(self, spec: MachineSpec) -> None:
         """Start a machine, new or halted; one that runs is left alone."""
         await self._door.open()
-        machine = self._machines.get(birth.instance_id)
+        machine = self._machines.get(spec.instance_id)
         if machine is None:
-            body = Body(birth, self._root / birth.instance_id, self._world)
-            if body.is_new:
-                await asyncio.to_thread(captured.unpack, self._root / birth.image_id, body)
-            machine = Machine(body, self._door)
-            self._machines[birth.instance_id] = machine
+            context = MachineContext(spec, self._root / spec.instance_id, self._shared)
+            if context.is_new:
+                await asyncio.to_thread(captured.unpack, self._root / spec.image_id, context)
+            machine = Machine(context, self._door)
+            self._machines[spec.instance_id] = machine
         if machine.is_running:
             return
-        machine.body.birth = birth  # it may have another address than before it was halted
-        machine.body.ailments = self._ailments[birth.instance_id]
+        machine.context.spec = spec  # it may have another address than before it was halted
+        machine.context.failed = self._failed[spec.instance_id]
         try:
             await machine.boot()
         except BaseException:
@@ -82,22 +82,22 @@ class Machines:
         if machine is not None:
             await machine.halt()
             await machine.cluster.forget()
-        self._ailments.pop(disk_id, None)
+        self._failed.pop(disk_id, None)
         self._erase(disk_id)
 
-    async def fail(self, instance_id: str, ailment: Ailment) -> None:
-        """Let a part of a machine fail, now or when it boots, until `mend`."""
-        self._ailments[instance_id].add(ailment)
+    async def fail(self, instance_id: str, component: Component) -> None:
+        """Let a part of a machine fail, now or when it boots, until `recover`."""
+        self._failed[instance_id].add(component)
         machine = self._machines.get(instance_id)
         if machine is not None and machine.is_running:
-            await machine.fall_ill(ailment)
+            await machine.fall_ill(component)
 
-    async def mend(self, instance_id: str, ailment: Ailment) -> None:
+    async def recover(self, instance_id: str, component: Component) -> None:
         """Let the part work again; a machine that never failed is fine."""
-        self._ailments[instance_id].discard(ailment)
+        self._failed[instance_id].discard(component)
         machine = self._machines.get(instance_id)
         if machine is not None and machine.is_running:
-            await machine.recover(ailment)
+            await machine.recover(component)
 
     def forget_strangers(self, known: Collection[str]) -> None:
         """Erase the folders of machines that are not known, left by a daemon that was killed."""

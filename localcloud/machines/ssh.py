@@ -12,7 +12,7 @@ from typing import Any
 import asyncssh
 
 from localcloud.fabric import CHUNK, splice
-from localcloud.machines.body import Body
+from localcloud.machines.context import MachineContext
 from localcloud.machines.process import Process
 from localcloud.machines.sandbox import Sandbox
 from localcloud.machines.sftp import DiskFiles
@@ -31,8 +31,8 @@ Relay = Callable[[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]], Awaitab
 class SshServer:
     """Serves connections that the fabric hands over, each with the host key of its moment."""
 
-    def __init__(self, body: Body, sandbox: Sandbox) -> None:
-        self._body = body
+    def __init__(self, context: MachineContext, sandbox: Sandbox) -> None:
+        self._context = context
         self._sandbox = sandbox
         self._host_key: asyncssh.SSHKey | None = None
         self._connections: set[asyncssh.SSHServerConnection] = set()
@@ -44,7 +44,7 @@ class SshServer:
         try:
             self._host_key = asyncssh.read_private_key(file)
         except (OSError, asyncssh.KeyImportError) as error:
-            log.warning("sshd on %s: %s", self._body.birth.instance_id, error)
+            log.warning("sshd on %s: %s", self._context.spec.instance_id, error)
 
     def accept(self, connection: socket.socket, peer: str) -> None:
         """Serve one connection until it ends."""
@@ -59,7 +59,7 @@ class SshServer:
         with suppress(asyncssh.Error, OSError, TimeoutError):
             served = await asyncssh.run_server(
                 connection,
-                server_factory=lambda: _Session(self._body),
+                server_factory=lambda: _Session(self._context),
                 server_host_keys=[host_key],
                 process_factory=self._run,
                 sftp_factory=self._serve_files,
@@ -81,8 +81,8 @@ class SshServer:
 
     def _serve_files(self, channel: asyncssh.SSHServerChannel[bytes]) -> DiskFiles:
         user = str(channel.get_extra_info("username"))
-        home = self._body.home(user).relative_to(self._body.disk)
-        return DiskFiles(channel, self._body.disk, f"/{home}")
+        home = self._context.home(user).relative_to(self._context.disk)
+        return DiskFiles(channel, self._context.disk, f"/{home}")
 
     async def _run(self, session: "asyncssh.SSHServerProcess[bytes]") -> None:
         """Run the command (or standard input, as a shell would) and hand its streams through."""
@@ -98,7 +98,7 @@ class SshServer:
         try:
             session.exit(await _carry(session, process))
         except (asyncssh.Error, OSError):
-            log.debug("a client of %s went away", self._body.birth.instance_id)
+            log.debug("a client of %s went away", self._context.spec.instance_id)
         finally:
             process.kill()
             process.close()
@@ -172,8 +172,8 @@ async def _quietly(work: Awaitable[None]) -> None:
 class _Session(asyncssh.SSHServer):
     """Who may log in to one machine, and whom he may reach from there."""
 
-    def __init__(self, body: Body) -> None:
-        self._body = body
+    def __init__(self, context: MachineContext) -> None:
+        self._context = context
         self._connection: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
@@ -184,7 +184,7 @@ class _Session(asyncssh.SSHServer):
         assert self._connection is not None
         # A name is a part of a path here, so it must be one.
         is_name = _USER_NAME.fullmatch(username) is not None
-        keys = _authorized_keys(self._body.home(username)) if is_name else None
+        keys = _authorized_keys(self._context.home(username)) if is_name else None
         if keys is not None:
             self._connection.set_authorized_keys(keys)
         return True
@@ -200,14 +200,14 @@ class _Session(asyncssh.SSHServer):
         Raises:
             asyncssh.ChannelOpenError: nobody answers there, or not from here.
         """
-        body = self._body
-        address = body.birth.address if dest_host in _LOOPBACK else body.resolve(dest_host)
+        context = self._context
+        address = context.spec.address if dest_host in _LOOPBACK else context.resolve(dest_host)
         if address is None:
             raise asyncssh.ChannelOpenError(
                 asyncssh.OPEN_CONNECT_FAILED, f"{dest_host}: Name or service not known"
             )
         try:
-            far = body.dial(address, dest_port)
+            far = context.dial(address, dest_port)
         except OSError as error:
             word = (
                 "Connection refused"

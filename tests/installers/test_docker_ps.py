@@ -10,7 +10,7 @@ from domain.observe.metrics.scripts import DISK, MEMORY, RUN, read_number
 from localcloud.kubernetes.client import MASTERS
 from tests.localcloud.machines.machine_lab import (
     Lab,
-    make_birth,
+    make_machine_spec,
     master_settings,
     open_lab,
     run,
@@ -37,7 +37,7 @@ def make_pod(name: str, containers: int = 1, image: str = "nginx") -> dict[str, 
 
 async def master_with_pods(lab: Lab, *pods: dict[str, Any]) -> None:
     """A master that runs these pods beside those of its own."""
-    await lab.boot(make_birth())
+    await lab.boot(make_machine_spec())
     done = await lab.install("k8s_master_installer.sh", master_settings())
     assert done.exit_status == 0, done.stderr
     api = lab.plane().client(MASTERS)
@@ -93,7 +93,7 @@ def test_what_is_not_known_of_docker_is_refused_and_voids_a_sample(tmp_path: Pat
 def test_memory_and_disk_of_a_machine_are_measured(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             assert await measured(lab, MEMORY) == 20.0
             disk = await measured(lab, DISK)
             assert isinstance(disk, float)
@@ -105,7 +105,7 @@ def test_memory_and_disk_of_a_machine_are_measured(tmp_path: Path) -> None:
 def test_a_real_docker_stays_what_it_is(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             real = lab.disk("i-one") / "usr/bin/docker"
             real.parent.mkdir(parents=True, exist_ok=True)
             real.write_text("#!/bin/sh\n")

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from localcloud.machines.body import Body
 from localcloud.machines.cluster import ClusterPart
+from localcloud.machines.context import MachineContext
 from localcloud.machines.disk import inside
 from localcloud.machines.runtime import Runtime
 from localcloud.machines.units import Units
@@ -16,7 +16,7 @@ class Subject(Protocol):
     """What stand-ins see of the machine they act on: its body, and what runs on it."""
 
     @property
-    def body(self) -> Body: ...
+    def context(self) -> MachineContext: ...
     @property
     def units(self) -> Units: ...
     @property
@@ -55,8 +55,8 @@ class Call:
     read_stdin: Callable[[], Awaitable[str]]
 
     @property
-    def body(self) -> Body:
-        return self.machine.body
+    def context(self) -> MachineContext:
+        return self.machine.context
 
     async def out(self, text: str) -> None:
         """Write one or more whole lines to standard output."""
@@ -69,7 +69,7 @@ class Call:
     def path(self, name: str) -> Path:
         """The file that the script means. Raises `Failed` when it is not on the machine's disk."""
         try:
-            return inside(self.body.disk, name, self.folder)
+            return inside(self.context.disk, name, self.folder)
         except PermissionError as error:
             raise Failed(f"{self.name}: {error}") from error
 

@@ -51,7 +51,7 @@ def _read_sources(call: Call, unexcluded: Sequence[str]) -> set[str]:
             sources.append(url)
             if repository not in unexcluded and "all" not in unexcluded:
                 excluded.update(settings[repository].get("exclude", "").split())
-    call.body.state.sources = sources
+    call.context.state.sources = sources
     return excluded
 
 
@@ -59,7 +59,7 @@ async def _install(
     call: Call, words: Sequence[str], excluded: set[str], *, may_erase: bool
 ) -> None:
     wanted = [_split(word) for word in words]
-    packages = call.body.state.packages
+    packages = call.context.state.packages
     for name, _ in wanted:
         if name in excluded:
             raise Failed(f"Error: Unable to find a match: {name} (excluded by its repository)")
@@ -67,7 +67,7 @@ async def _install(
         if rival in packages and not may_erase:
             raise Failed(f"Error: problem with installed package {rival}: it conflicts with {name}")
     try:
-        chosen = choose(call.body, wanted)
+        chosen = choose(call.context, wanted)
     except NotServed as missing:
         text = f"{missing.name}-{missing.pattern}" if missing.pattern else missing.name
         raise Failed(f"Error: Unable to find a match: {text}") from missing
@@ -87,7 +87,7 @@ async def _rpm(call: Call) -> int:
     taken = take_apart(call, flags=("-q",), options=("--qf", "--queryformat"))
     code = 0
     for name in taken.words:
-        version = call.body.state.packages.get(name)
+        version = call.context.state.packages.get(name)
         if version is None:
             await call.out(f"package {name} is not installed")
             code = 1

@@ -93,10 +93,10 @@ class Door:
         assert self._server is not None, "the door is closed"
         secret = secrets.token_hex(16)
         self._admitted[secret] = _Admitted(machine)
-        folder = machine.body.commands
+        folder = machine.context.commands
         folder.mkdir(parents=True, exist_ok=True)
         values = {
-            "BASH": str((machine.body.world.tools / "bash").resolve()),
+            "BASH": str((machine.context.shared.tools / "bash").resolve()),
             "PORT": str(self._server.sockets[0].getsockname()[1]),
             "SECRET": secret,
             "FIXED": str(_FIXED_FIELDS),
@@ -108,8 +108,8 @@ class Door:
 
     def refresh(self, machine: Subject) -> None:
         """Let exactly the commands exist whose packages are installed."""
-        body = machine.body
-        _link(body.commands, command_names(body.system.packager, body.state.packages))
+        context = machine.context
+        _link(context.commands, command_names(context.system.packager, context.state.packages))
 
     async def dismiss(self, machine: Subject) -> None:
         """Let a machine's scripts in no more, and end the calls of those that run."""
@@ -153,7 +153,7 @@ class Door:
         try:
             code = await script.live_for(_run(call))
         finally:
-            call.body.save()
+            call.context.save()
         await script.end(code)
 
 
@@ -170,7 +170,7 @@ async def _run(call: Call) -> int:
     except ConnectionError:
         raise  # the script went away
     except Exception:
-        log.exception("%s %s on %s", call.name, call.arguments, call.body.birth.instance_id)
+        log.exception("%s %s on %s", call.name, call.arguments, call.context.spec.instance_id)
         await call.err(f"{call.name}: the local cloud's stand-in failed; its log says why")
         return 70
 

@@ -15,7 +15,7 @@ async def _ssh_keygen(call: Call) -> int:
     if taken.words:
         raise call.unknown(" ".join(taken.words))
     if "-A" in taken:
-        ensure_host_key(call.body.disk, comment=call.body.birth.hostname)
+        ensure_host_key(call.context.disk, comment=call.context.spec.hostname)
         return 0
     file = call.path(taken.value("-f") or "/root/.ssh/id_ed25519")
     if "-l" in taken or "-y" in taken:

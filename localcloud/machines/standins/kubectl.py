@@ -68,7 +68,7 @@ async def _kubectl(call: Call) -> int:
     taken = take_apart(call, flags=_FLAGS, options=_OPTIONS)
     verb, *words = taken.words or ["help"]
     if verb == "version":
-        version = call.body.state.packages["kubectl"].partition("-")[0]
+        version = call.context.state.packages["kubectl"].partition("-")[0]
         await call.out(f"Client Version: v{version}")
         return 0
     if verb not in _VERBS:
@@ -90,7 +90,7 @@ def _connect(call: Call, taken: Arguments) -> ApiClient:
     config = _read_kubeconfig(call, taken)
     cluster = config["clusters"][0]["cluster"]
     certificate = base64.b64decode(cluster["certificate-authority-data"])
-    plane = call.body.world.planes.find_by_ca_hash(hash_of_ca(certificate))
+    plane = call.context.shared.planes.find_by_ca_hash(hash_of_ca(certificate))
     if plane is None or not plane.is_running:
         host = cluster["server"].removeprefix("https://")
         raise Failed(
@@ -105,13 +105,12 @@ async def _fetch(call: Call, taken: Arguments, path: str) -> str:
     cluster = _read_kubeconfig(call, taken)["clusters"][0]["cluster"]
     host, _, port = cluster["server"].removeprefix("https://").rpartition(":")
     certificate = base64.b64decode(cluster["certificate-authority-data"]).decode()
-    body = call.body
-    address = body.resolve(host)
+    address = call.context.resolve(host)
     if address is None:
         raise Failed(f"Unable to connect to the server: dial tcp: lookup {host}: no such host")
     try:
         context = ssl.create_default_context(cadata=certificate)
-        connection = body.dial(address, int(port))
+        connection = call.context.dial(address, int(port))
         reply = await get(connection, context, host, path)
     except ssl.SSLError as error:
         text = f"Unable to connect to the server: tls: failed to verify certificate: {error}"
@@ -127,7 +126,7 @@ async def _fetch(call: Call, taken: Arguments, path: str) -> str:
 
 
 def _read_kubeconfig(call: Call, taken: Arguments) -> dict[str, Any]:
-    home = call.body.home(call.user) / ".kube/config"
+    home = call.context.home(call.user) / ".kube/config"
     name = taken.value("--kubeconfig") or call.environment["KUBECONFIG"]
     file: Path = call.path(name) if name else home
     if not file.is_file():

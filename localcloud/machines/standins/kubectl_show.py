@@ -68,7 +68,7 @@ async def _print_table(target: Target, kind: Kind, items: list[dict[str, Any]]) 
         where = f" in {target.namespace} namespace" if kind.namespaced else ""
         await target.call.err(f"No resources found{where}.")
         return
-    now = target.call.body.world.clock.now()
+    now = target.call.context.shared.clock.now()
     made = table(kind, [Stored(item, 0) for item in items], now, metadata={}, include="None")
     shown = [
         number
@@ -118,7 +118,7 @@ async def rollout(target: Target) -> int:
     api, [(kind, name)] = target.connect(), target.named()
     if kind not in (DEPLOYMENT, DAEMON_SET):
         raise Failed(f"error: no status viewer has been implemented for {kind.kind}")
-    deadline = target.call.body.world.clock.now() + _timeout(target, timedelta(days=1))
+    deadline = target.call.context.shared.clock.now() + _timeout(target, timedelta(days=1))
     told = ""
     while True:
         found = await api.request("GET", target.path(kind, name))
@@ -159,7 +159,7 @@ async def wait(target: Target) -> int:
         raise target.call.unknown(f"--for {condition}")
     wanted = condition.removeprefix("condition=").lower()
     api = target.connect()
-    deadline = target.call.body.world.clock.now() + _timeout(target, _DEFAULT_TIMEOUT)
+    deadline = target.call.context.shared.clock.now() + _timeout(target, _DEFAULT_TIMEOUT)
     for kind, name in target.named():
         while True:
             found = await api.request("GET", target.path(kind, name))
@@ -183,7 +183,7 @@ def _timeout(target: Target, default: timedelta) -> timedelta:
 
 
 async def _pause(target: Target, deadline: Any, text: str) -> None:
-    clock = target.call.body.world.clock
+    clock = target.call.context.shared.clock
     if clock.now() >= deadline:
         raise Failed(text)
     await clock.sleep(_PAUSE)

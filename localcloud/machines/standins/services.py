@@ -22,7 +22,7 @@ async def _systemctl(call: Call) -> int:
             call.need_root()
         case "list-units":
             if taken.value("--type", "-t") == "swap":
-                if swap_is_on(call.body.disk):
+                if swap_is_on(call.context.disk):
                     await call.out(f"{SWAP_UNIT} loaded active active Swap")
                 return 0
             for name in sorted(units.known()):

@@ -36,9 +36,9 @@ async def _curl(call: Call) -> int:
 
 async def _ask_neighbour(call: Call, url: str, *, insecure: bool) -> repositories.Page | None:
     """Fetch a page by HTTPS from the machine's own network, as far as its rules allow."""
-    parts, body = urlsplit(url), call.body
+    parts = urlsplit(url)
     host = parts.hostname or ""
-    address = body.resolve(host)
+    address = call.context.resolve(host)
     if address is None or parts.scheme != "https":
         raise Failed(f"curl: (6) Could not resolve host: {host}", 6)
     context = ssl.create_default_context()
@@ -46,7 +46,7 @@ async def _ask_neighbour(call: Call, url: str, *, insecure: bool) -> repositorie
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     port = parts.port or 443
     try:
-        connection = body.dial(address, port)
+        connection = call.context.dial(address, port)
         path = parts._replace(scheme="", netloc="", path=parts.path or "/", fragment="").geturl()
         reply = await get(connection, context, host, path)
     except TimeoutError as error:

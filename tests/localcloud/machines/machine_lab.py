@@ -14,7 +14,7 @@ from localcloud.fabric import Fabric
 from localcloud.kubernetes.planes import Plane, Planes, hash_of_ca
 from localcloud.machines.host import Machines
 from localcloud.machines.machine import Machine
-from localcloud.parts import Birth, Userdata
+from localcloud.parts import MachineSpec, Userdata
 from localcloud.profiles import PROFILES
 
 VPC = "rtr-lab"
@@ -35,7 +35,7 @@ def run(story: Coroutine[Any, Any, Result]) -> Result:
     return asyncio.run(asyncio.wait_for(story, PATIENCE))
 
 
-def make_birth(
+def make_machine_spec(
     instance_id: str = "i-one",
     address: str = MASTER,
     *,
@@ -44,9 +44,9 @@ def make_birth(
     userdata: Userdata | None = None,
     vcpus: int = 2,
     memory_mib: int = 4096,
-) -> Birth:
+) -> MachineSpec:
     os_id, os_version = system.split()
-    return Birth(
+    return MachineSpec(
         instance_id=instance_id,
         hostname=instance_id,
         vpc=VPC,
@@ -72,9 +72,9 @@ class Lab:
         self.machines = Machines(root, self.fabric, clock, PROFILES["instant"], self.planes)
         self._connections: list[asyncssh.SSHClientConnection] = []
 
-    async def boot(self, birth: Birth) -> Machine:
-        await self.machines.boot(birth)
-        return self.machines.find(birth.instance_id)
+    async def boot(self, spec: MachineSpec) -> Machine:
+        await self.machines.boot(spec)
+        return self.machines.find(spec.instance_id)
 
     def disk(self, instance_id: str) -> Path:
         return self.root / instance_id / "disk"

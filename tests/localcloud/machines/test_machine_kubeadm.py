@@ -13,7 +13,7 @@ from tests.localcloud.machines.machine_lab import (
     TOKEN,
     VPC,
     Lab,
-    make_birth,
+    make_machine_spec,
     master_settings,
     node_settings,
     open_lab,
@@ -34,9 +34,9 @@ networking: {podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/16}
 ADMIN = 'export KUBECONFIG="$SYSROOT/etc/kubernetes/admin.conf";'
 
 
-async def installed(lab: Lab, **birth: int) -> None:
+async def installed(lab: Lab, **spec: int) -> None:
     """A machine with everything that kubeadm wants, and an init file."""
-    await lab.boot(make_birth(**birth))  # type: ignore[arg-type]
+    await lab.boot(make_machine_spec(**spec))  # type: ignore[arg-type]
     settings = node_settings(NODE_IP=MASTER)
     done = await lab.install("k8s_node_installer.sh", settings, "install")
     assert done.exit_status == 0, done.stderr
@@ -44,7 +44,7 @@ async def installed(lab: Lab, **birth: int) -> None:
 
 
 async def master(lab: Lab) -> None:
-    await lab.boot(make_birth())
+    await lab.boot(make_machine_spec())
     done = await lab.install("k8s_master_installer.sh", master_settings())
     assert done.exit_status == 0, done.stderr
 
@@ -133,7 +133,7 @@ def test_a_cluster_goes_on_after_a_power_cut(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await master(lab)
-            await lab.boot(make_birth("i-two", NODE))
+            await lab.boot(make_machine_spec("i-two", NODE))
             settings = node_settings(JOIN_TOKEN=TOKEN, CA_HASH=lab.plane().ca_hash)
             place = {"instance_id": "i-two", "address": NODE}
             joined = await lab.install("k8s_node_installer.sh", settings, **place)
@@ -145,8 +145,8 @@ def test_a_cluster_goes_on_after_a_power_cut(tmp_path: Path) -> None:
             with pytest.raises(ConnectionRefusedError):
                 lab.fabric.dial("rtr-lab", NODE, MASTER, 6443)
             await lab.machines.halt("i-two")
-            await lab.boot(make_birth("i-two", NODE))
-            await lab.boot(make_birth("i-one", MASTER))
+            await lab.boot(make_machine_spec("i-two", NODE))
+            await lab.boot(make_machine_spec("i-one", MASTER))
 
             assert (await lab.run(f"{ADMIN} kubectl get namespace kept")).exit_status == 0
             ready = "kubectl wait --for=condition=Ready nodes k8s-master-one k8s-node-two"
@@ -181,7 +181,7 @@ def test_a_kubelet_that_cannot_start_is_told_and_does_not_keep_its_machine_on(
             assert done.exit_status == 70
             assert "its log says why" in str(done.stderr)
             await lab.machines.halt("i-one")
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             assert (await lab.run("true")).exit_status == 0
 
     run(story())
@@ -240,7 +240,7 @@ def test_coredns_stays_on_the_masters(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await master(lab)
-            await lab.boot(make_birth("i-two", NODE))
+            await lab.boot(make_machine_spec("i-two", NODE))
             settings = node_settings(JOIN_TOKEN=TOKEN, CA_HASH=lab.plane().ca_hash)
             place = {"instance_id": "i-two", "address": NODE}
             await lab.install("k8s_node_installer.sh", settings, **place)

@@ -16,9 +16,9 @@ from localcloud.clock import WallClock
 from localcloud.database import WINDOW, Unreadable
 from localcloud.kubernetes.client import MASTERS, ApiFailure
 from localcloud.kubernetes.controllers.revisions import same_template
-from localcloud.kubernetes.keeping import Keeper
 from localcloud.kubernetes.objects.kinds import CONFIG_MAP
 from localcloud.kubernetes.objects.store import Store, TooOld
+from localcloud.kubernetes.persistence import Persistence
 from localcloud.kubernetes.planes import Plane, PlaneConfig, Planes
 from localcloud.profiles import PROFILES
 
@@ -92,7 +92,7 @@ def test_watch_from_before_has_to_list_again(tmp_path: Path, plane_config: Plane
         before = version_of(await put(first, "one"))
         await first.stop()
         store = Store()
-        Keeper(tmp_path / "cluster.db", store)
+        Persistence(tmp_path / "cluster.db", store)
         with pytest.raises(TooOld):  # which the API tells as 410
             store.since(CONFIG_MAP, before)
         assert store.since(CONFIG_MAP, store.version) == []

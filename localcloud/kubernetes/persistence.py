@@ -27,7 +27,7 @@ Clients may have seen the lost versions, so none of them is given a second time.
 log = logging.getLogger(__name__)
 
 
-class Keeper:
+class Persistence:
     """Fills a store from a file, and writes every later change there shortly after it.
 
     Args:
