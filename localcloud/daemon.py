@@ -77,7 +77,7 @@ async def assembled(home: Home, nature: Nature) -> AsyncIterator[tuple[Iaas, int
     )
     try:
         count = await iaas.resume()
-        machines.forget_strangers(iaas.disk_ids())
+        machines.erase_unknown(iaas.disk_ids())
         yield iaas, count
     finally:
         await iaas.close()

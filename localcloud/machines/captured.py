@@ -1,4 +1,4 @@
-"""Captured disks: what a machine leaves behind as an image, and another one begins with."""
+"""Captured disks: the disk of a machine as an image for others."""
 
 import shutil
 from dataclasses import replace
@@ -9,11 +9,11 @@ from localcloud.machines.state import State
 
 DISK, STATE = "disk", "state.json"  # as in a machine's own folder
 OF_ONE_MACHINE = ("etc/ssh/ssh_host_*",)
-"""What the cloud makes anew on every machine, so that no two answer as the same."""
+"""Created by the cloud on every machine, so that no two have the same identity."""
 
 
 def pack(folder: Path, image: Path) -> None:
-    """Copy what is on the disk of a machine that is off; one that never was on has none."""
+    """Copy the disk of a machine that is off; one that never booted has none."""
     if not (folder / STATE).exists():
         return
     growing = image.with_name(f"{image.name}.part")
@@ -28,7 +28,7 @@ def pack(folder: Path, image: Path) -> None:
 
 
 def unpack(image: Path, context: MachineContext) -> None:
-    """Lay a captured disk under a machine that is about to be born; no such image is fine."""
+    """Copy a captured disk to a new machine; an unknown image is accepted."""
     if not image.exists():
         return
     shutil.copytree(image / DISK, context.disk, symlinks=True, dirs_exist_ok=True)

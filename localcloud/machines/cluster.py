@@ -19,7 +19,7 @@ KUBERNETES = "etc/kubernetes"
 
 
 class ClusterPart:
-    """Starts and stops what kubeadm has set up; what that was stands in the machine's state."""
+    """Starts and stops what kubeadm has set up, by its record in the machine's state."""
 
     def __init__(self, context: MachineContext) -> None:
         self._context = context
@@ -28,7 +28,7 @@ class ClusterPart:
         self._starting: asyncio.Task[None] | None = None
 
     async def start_plane(self) -> Plane:
-        """Serve the API on the machine's address; a plane that stopped goes on where it was."""
+        """Serve the API on the machine's address; a stopped plane is resumed."""
         shared, spec = self._context.shared, self._context.spec
         if self.plane is None:
             self.plane = shared.planes.create(self._plane_config())
@@ -64,7 +64,7 @@ class ClusterPart:
         )
 
     async def start_kubelet(self) -> None:
-        """Start what the kubelet service runs; before init or join it has nothing to run."""
+        """Start the kubelet; before init or join there is none."""
         if self._context.state.node is None or self._starting is not None:
             return
         if Component.KUBELET not in self._context.failed:
@@ -72,7 +72,7 @@ class ClusterPart:
         self._starting = asyncio.create_task(self._keep_trying())
 
     async def _start_static_pods(self) -> None:
-        """Do what a master's kubelet does first; the control plane is a static pod of it."""
+        """Start the control plane, which is a static pod of a master's kubelet."""
         if self._context.state.control_plane is not None:
             await self.start_plane()
 
@@ -82,7 +82,7 @@ class ClusterPart:
         await asyncio.shield(self._starting)
 
     async def _keep_trying(self) -> None:
-        """Wait until the cluster's control plane is on this cloud again, as after its restart."""
+        """Retry until the cluster's control plane runs on this cloud again, as after a restart."""
         clock = self._context.shared.clock
         if Component.KUBELET in self._context.failed:
             while Component.KUBELET in self._context.failed:
@@ -109,7 +109,7 @@ class ClusterPart:
         return True
 
     def _kubelets_client(self, plane: Plane) -> ApiClient:
-        """One client for all kubelets of a cluster: those that share one share their watches."""
+        """Return the one client of all kubelets of a cluster, so that they share its watches."""
         clients = self._context.shared.kubelet_clients
         if plane not in clients:
             clients[plane] = plane.client(MASTERS)
@@ -136,15 +136,15 @@ class ClusterPart:
         return [yaml.safe_load(file.read_text()) for file in sorted(folder.glob("*.yaml"))]
 
     def running_pods(self) -> list[dict[str, Any]]:
-        """The pods whose containers run here, as the API had them last."""
+        """Return the pods whose containers run here, in their last known state."""
         pods = [] if self._kubelet is None else self._kubelet.pods()
         return [pod for pod in pods if pod.get("status", {}).get("phase") == "Running"]
 
     async def stop_kubelet(self) -> None:
-        """Stop the kubelet; as on a real machine its containers, the API server too, run on."""
+        """Stop the kubelet; as on a real machine, its containers keep running."""
         if self._starting is not None:
             self._starting.cancel()
-            # Why it failed, kubeadm has told, which waited for it.
+            # kubeadm, which waited for it, has reported why it failed.
             await asyncio.gather(self._starting, return_exceptions=True)
             self._starting = None
         if self._kubelet is not None:
@@ -152,7 +152,7 @@ class ClusterPart:
             self._kubelet = None
 
     async def power_off(self) -> None:
-        """Stop all; the plane keeps its objects for the next boot."""
+        """Stop everything; the plane keeps its objects for the next boot."""
         await self.stop_kubelet()
         await self._stop_plane()
 
@@ -162,22 +162,22 @@ class ClusterPart:
             self._context.shared.fabric.close(spec.vpc, spec.address, API_PORT)
             await self.plane.stop()
 
-    async def fall_ill(self, component: Component) -> None:
-        """Stop what an component of the machine hits."""
+    async def fail(self, component: Component) -> None:
+        """Stop a failed component."""
         if component is Component.KUBELET:
             await self.stop_kubelet()
         elif component is Component.API_SERVER:
             await self._stop_plane()
 
     async def recover(self, component: Component) -> None:
-        """Start what an component had stopped."""
+        """Start a recovered component."""
         if component is Component.API_SERVER:
             await self._start_static_pods()
         elif component is Component.KUBELET:
             await self.start_kubelet()
 
     async def forget(self) -> None:
-        """Stop all for good, as `kubeadm reset` does."""
+        """Stop everything and delete the cluster's data, as `kubeadm reset` does."""
         await self.power_off()
         if self.plane is not None:
             self._context.shared.kubelet_clients.pop(self.plane, None)

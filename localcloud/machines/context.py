@@ -1,4 +1,4 @@
-"""What a machine is, apart from what runs on it: its spec, its disk, its memory, its network."""
+"""The state of a machine apart from its programs: its spec, its disk, its facts, its network."""
 
 import socket
 from dataclasses import dataclass, field
@@ -29,12 +29,12 @@ class Shared:
 
 
 class MachineContext:
-    """One machine as all that runs on it sees it; it is there whether the machine runs or not.
+    """The state of one machine, running or not, as its programs use it.
 
     Attributes:
-        spec: with the address of now; a halted machine may come back with another one.
-        is_new: never born to the end. One that was killed while it was born is born again.
-        ailments: what fails on it now.
+        spec: with the current address; a halted machine may restart with another one.
+        is_new: whether its first boot has not been completed yet.
+        failed: the components that fail now.
     """
 
     def __init__(self, spec: MachineSpec, folder: Path, shared: Shared) -> None:
@@ -50,7 +50,7 @@ class MachineContext:
         self.failed: set[Component] = set()
 
     def save(self) -> None:
-        """Write what the machine remembers; of one that is gone nothing is written."""
+        """Write the facts to disk, unless the machine has been destroyed."""
         if self._state_file.parent.exists():
             self.state.save(self._state_file)
 
@@ -61,7 +61,7 @@ class MachineContext:
         return (self.disk / "etc/hostname").read_text().strip()
 
     def resolve(self, name: str) -> str | None:
-        """Find the address of a name as the machine does; an address is its own name."""
+        """Find the address of a name by /etc/hosts; an address resolves to itself."""
         if name.replace(".", "").isdigit():
             return name
         return read_hosts(self.disk).get(name)

@@ -1,4 +1,4 @@
-"""A machine's disk: the small root tree it is born with, and what userdata means to it."""
+"""A machine's disk: the initial root tree, and the effect of userdata."""
 
 import io
 import os
@@ -23,7 +23,7 @@ class OutsideDisk(PermissionError):
 
 
 def lay_out(disk: Path, spec: MachineSpec, system: System) -> None:
-    """Make the root tree of a new machine; on a disk that is there already nothing is lost."""
+    """Create the root tree of a new machine; existing files stay."""
     for folder in _FOLDERS:
         (disk / folder).mkdir(parents=True, exist_ok=True)
     (disk / "tmp").mkdir(mode=0o1777, exist_ok=True)
@@ -46,7 +46,7 @@ def lay_out(disk: Path, spec: MachineSpec, system: System) -> None:
 
 
 def _meminfo(memory_mib: int) -> str:
-    """A fifth is in use, as `free` says too; what runs here uses no memory of the machine's."""
+    """Render /proc/meminfo with a fifth in use, as `free` reports; nothing is measured."""
     total = memory_mib * 1024
     sizes = {"MemTotal": total, "MemFree": total * 6 // 10, "MemAvailable": total * 8 // 10}
     return "".join(f"{name + ':':<16}{size:>8} kB\n" for name, size in sizes.items())
@@ -63,7 +63,7 @@ def _authorize(disk: Path, spec: MachineSpec) -> None:
 
 
 def apply_userdata(disk: Path, userdata: Userdata) -> None:
-    """Do with userdata what the cloud does before a machine's first boot.
+    """Apply userdata as the cloud does before a machine's first boot.
 
     Raises:
         tarfile.TarError: the archive cannot be read, or a member leads out of the disk.
@@ -72,7 +72,7 @@ def apply_userdata(disk: Path, userdata: Userdata) -> None:
         case UserdataKind.TAR:
             with tarfile.open(fileobj=io.BytesIO(userdata.content)) as archive:
                 for member in archive.getmembers():
-                    # "/" of the archive is the machine's; owners of the host mean nothing here.
+                    # "/" of the archive is the machine's; owners of the host are ignored.
                     member.name = member.name.lstrip("/")
                     member.uid, member.gid = os.getuid(), os.getgid()
                     archive.extract(member, disk, filter="tar")
@@ -88,7 +88,7 @@ def apply_userdata(disk: Path, userdata: Userdata) -> None:
 
 
 def inside(disk: Path, path: str | Path, folder: Path | None = None) -> Path:
-    """Turn a path that a script named into the file on the disk, links followed.
+    """Map a path of a script to the file on the disk, following links.
 
     A script writes `${SYSROOT}/etc/…`, userdata `/etc/…`; both mean the same file. A relative
     path starts in `folder`.
@@ -109,7 +109,7 @@ def inside(disk: Path, path: str | Path, folder: Path | None = None) -> Path:
 
 
 def read_hosts(disk: Path) -> dict[str, str]:
-    """Read which address each name has in /etc/hosts; the first line of a name counts."""
+    """Read the addresses in /etc/hosts by name; the first line of a name counts."""
     addresses: dict[str, str] = {}
     hosts = disk / "etc/hosts"
     for line in hosts.read_text().splitlines() if hosts.exists() else ():
@@ -120,13 +120,13 @@ def read_hosts(disk: Path) -> dict[str, str]:
 
 
 def swap_is_on(disk: Path) -> bool:
-    """Say whether /proc/swaps names anything."""
+    """Return whether /proc/swaps has an entry."""
     swaps = disk / "proc/swaps"
     return swaps.exists() and len(swaps.read_text().splitlines()) > 1
 
 
 def turn_swap(disk: Path, *, on: bool) -> None:
-    """Make /proc/swaps say what `swapon -a` or `swapoff -a` would have done."""
+    """Write /proc/swaps as `swapon -a` or `swapoff -a` would."""
     line = "/dev/vdb\t\t\t\tpartition\t2097148\t\t0\t\t-2\n" if on and _swap_in_fstab(disk) else ""
     (disk / "proc/swaps").write_text(_SWAP_HEADER + line)
 

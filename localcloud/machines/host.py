@@ -1,4 +1,4 @@
-"""All machines of the local cloud, as the IaaS side sees them."""
+"""All machines of the local cloud: the implementation of `MachineHost`."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from localcloud.machines.context import MachineContext, Shared
 from localcloud.machines.landlock import find_version
 from localcloud.machines.machine import Machine
 from localcloud.machines.sandbox import link_tools
-from localcloud.machines.standins.door import Door
+from localcloud.machines.standins.command_server import CommandServer
 from localcloud.parts import Component, MachineSpec
 from localcloud.profiles import Profile
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class Machines:
-    """Boots, halts and destroys machines; each lives in a folder of `root` named by its id.
+    """Boots, halts and destroys machines, each in a folder of `root` named by its id.
 
     Raises:
         FileNotFoundError: this system has no bash.
@@ -33,7 +33,7 @@ class Machines:
         self, root: Path, fabric: Fabric, clock: Clock, profile: Profile, planes: Planes
     ) -> None:
         self._root = root.resolve()
-        self._door = Door()
+        self._command_server = CommandServer()
         tools = self._root / ".tools"
         self._shared = Shared(fabric, clock, profile, planes, tools)
         self._machines: dict[str, Machine] = {}
@@ -47,18 +47,18 @@ class Machines:
         return self._machines[instance_id]
 
     async def boot(self, spec: MachineSpec) -> None:
-        """Start a machine, new or halted; one that runs is left alone."""
-        await self._door.open()
+        """Start a machine, new or halted; a running one is left alone."""
+        await self._command_server.open()
         machine = self._machines.get(spec.instance_id)
         if machine is None:
             context = MachineContext(spec, self._root / spec.instance_id, self._shared)
             if context.is_new:
                 await asyncio.to_thread(captured.unpack, self._root / spec.image_id, context)
-            machine = Machine(context, self._door)
+            machine = Machine(context, self._command_server)
             self._machines[spec.instance_id] = machine
         if machine.is_running:
             return
-        machine.context.spec = spec  # it may have another address than before it was halted
+        machine.context.spec = spec  # a halted machine may have a new address
         machine.context.failed = self._failed[spec.instance_id]
         try:
             await machine.boot()
@@ -67,17 +67,17 @@ class Machines:
             raise
 
     async def halt(self, instance_id: str) -> None:
-        """Power off; an unknown or halted machine is fine."""
+        """Power off; an unknown or halted machine is accepted."""
         machine = self._machines.get(instance_id)
         if machine is not None:
             await machine.halt()
 
     async def capture(self, instance_id: str, image_id: str) -> None:
-        """Copy the disk of a halted machine: those born with this image begin with it."""
+        """Copy the disk of a halted machine to an image for new machines."""
         await asyncio.to_thread(captured.pack, self._root / instance_id, self._root / image_id)
 
     async def destroy(self, disk_id: str) -> None:
-        """Forget a machine, powered off first, or an image; an unknown one is fine."""
+        """Delete a machine, powered off first, or an image; an unknown id is accepted."""
         machine = self._machines.pop(disk_id, None)
         if machine is not None:
             await machine.halt()
@@ -86,21 +86,21 @@ class Machines:
         self._erase(disk_id)
 
     async def fail(self, instance_id: str, component: Component) -> None:
-        """Let a part of a machine fail, now or when it boots, until `recover`."""
+        """Let a component of a machine fail, now or at its boot, until `recover`."""
         self._failed[instance_id].add(component)
         machine = self._machines.get(instance_id)
         if machine is not None and machine.is_running:
-            await machine.fall_ill(component)
+            await machine.fail(component)
 
     async def recover(self, instance_id: str, component: Component) -> None:
-        """Let the part work again; a machine that never failed is fine."""
+        """Let the component work again; one that has not failed is accepted."""
         self._failed[instance_id].discard(component)
         machine = self._machines.get(instance_id)
         if machine is not None and machine.is_running:
             await machine.recover(component)
 
-    def forget_strangers(self, known: Collection[str]) -> None:
-        """Erase the folders of machines that are not known, left by a daemon that was killed."""
+    def erase_unknown(self, known: Collection[str]) -> None:
+        """Erase the folders of unknown machines, left by a daemon that was killed."""
         for folder in self._root.glob("[!.]*"):
             if folder.name not in known:
                 self._erase(folder.name)
@@ -109,7 +109,7 @@ class Machines:
         shutil.rmtree(self._root / instance_id, ignore_errors=True)
 
     async def close(self) -> None:
-        """Suspend all machines and shut the door for stand-ins; the disks stay."""
+        """Suspend all machines and close the command server; the disks stay."""
         for machine in list(self._machines.values()):
             await machine.suspend()
-        await self._door.close()
+        await self._command_server.close()

@@ -1,4 +1,4 @@
-"""One machine: what it is, what runs on it, and how that starts and ends with its power."""
+"""One machine: its services, and how they start and stop with its power."""
 
 from collections.abc import Iterable, Mapping
 from typing import Protocol
@@ -16,18 +16,18 @@ from localcloud.parts import Component
 
 
 class Commands(Protocol):
-    """Gives machines the commands that act on them; the host brings it."""
+    """Provides machines with the commands that act on them."""
 
     def admit(self, machine: "Machine") -> None:
-        """Let a machine have its commands, and let them act, until `dismiss`."""
+        """Install the commands of a machine and serve them, until `dismiss`."""
         ...
 
     def refresh(self, machine: "Machine") -> None:
-        """Let exactly the commands exist whose packages are installed."""
+        """Make exactly the commands of the installed packages exist."""
         ...
 
     async def dismiss(self, machine: "Machine") -> None:
-        """Let its commands act no more, and end those under way."""
+        """Stop serving a machine's commands, and end running ones."""
         ...
 
 
@@ -67,23 +67,23 @@ class Machine:
     # --- power ---------------------------------------------------------------------------------
 
     async def boot(self) -> None:
-        """Start the machine; returns once its SSH server answers.
+        """Start the machine; return once its SSH server answers.
 
-        Where only the daemon was away, the machine has been up all the time, and goes on.
+        After a restart of the daemon alone, the machine counts as running all the time.
         """
         context, shared = self.context, self.context.shared
         self.is_running = True
-        goes_on = context.state.runs
+        resumes = context.state.runs
         if context.is_new:
-            self._be_born()
+            self._first_boot()
         self._commands.admit(self)
-        if not goes_on:
+        if not resumes:
             await shared.clock.sleep(shared.profile.boot)
             disk.turn_swap(context.disk, on=True)  # fstab decides
             kernel.start(context.disk)
         ensure_host_key(context.disk, comment=context.spec.hostname)
         await self.units.start_enabled()
-        if not goes_on:
+        if not resumes:
             await self._rc_local.run()
         await self._load_host_key()
         if context.spec.vpc:
@@ -91,7 +91,7 @@ class Machine:
         context.state.runs = True
         context.save()
 
-    def _be_born(self) -> None:
+    def _first_boot(self) -> None:
         context = self.context
         disk.lay_out(context.disk, context.spec, context.system)
         for package in repositories.PREINSTALLED.get(context.system.id, ()):
@@ -106,7 +106,7 @@ class Machine:
         self.ssh.load_host_key(self.context.disk / HOST_KEY)
 
     async def halt(self) -> None:
-        """Power off: connections break, processes die, the disk stays."""
+        """Power off: connections break, processes end, the disk stays."""
         if not self.is_running:
             return
         self.is_running = False
@@ -120,27 +120,27 @@ class Machine:
         self.context.save()
 
     async def suspend(self) -> None:
-        """Halt because the daemon ends; the next one lets the machine go on."""
+        """Halt because the daemon ends; the next daemon resumes the machine."""
         runs = self.context.state.runs
         await self.halt()
         self.context.state.runs = runs
         self.context.save()
 
-    # --- what fails on it ----------------------------------------------------------------------
+    # --- components that fail ------------------------------------------------------------------
 
-    async def fall_ill(self, component: Component) -> None:
-        """Stop what an component of the body hits."""
-        await self.cluster.fall_ill(component)
+    async def fail(self, component: Component) -> None:
+        """Stop a failed component."""
+        await self.cluster.fail(component)
 
     async def recover(self, component: Component) -> None:
-        """Start what an component had stopped, unless it is meant to stand still."""
+        """Start a recovered component, unless its service is stopped."""
         if component is not Component.KUBELET or self.units.is_active("kubelet"):
             await self.cluster.recover(component)
 
     # --- what package managers change ----------------------------------------------------------
 
     async def add_packages(self, packages: Mapping[str, str]) -> None:
-        """Install versions of packages: their commands exist now; Debian starts the services."""
+        """Install versions of packages with their commands; Debian starts the services."""
         self.context.state.packages.update(packages)
         self._commands.refresh(self)
         if "containerd.io" in packages:
@@ -155,7 +155,7 @@ class Machine:
                     await self.units.start(unit)
 
     def remove_packages(self, names: Iterable[str]) -> None:
-        """Remove packages and their commands; those that are not installed are fine."""
+        """Remove packages and their commands; missing ones are accepted."""
         for name in names:
             self.context.state.packages.pop(name, None)
         self._commands.refresh(self)

@@ -1,8 +1,8 @@
 """Real bash in a machine's folder: its own environment, its own commands, a guard on writes.
 
-The folder is no jail against a hostile script: it can read the host's files. It keeps honest
-scripts from touching the host by mistake: commands are found among the stand-ins and a short list
-of harmless tools, targets are written `${SYSROOT}/…`, and Landlock refuses writes elsewhere.
+This is no isolation from hostile scripts: they can read the host's files. It protects the host from
+mistakes: commands are the stand-ins and a short list of harmless tools, targets are written
+`${SYSROOT}/…`, and Landlock refuses writes elsewhere.
 """
 
 import shutil
@@ -13,7 +13,7 @@ from localcloud.machines.context import MachineContext
 from localcloud.machines.landlock import WriteGuard, find_version
 from localcloud.machines.process import Process
 
-# What scripts may use of the host. Everything that acts on a machine is a stand-in instead.
+# Tools of the host that scripts may use. Everything that acts on a machine is a stand-in.
 TOOLS = (
     "awk", "base64", "basename", "bash", "cat", "chmod", "cksum", "cmp", "comm", "cp", "cut",
     "date", "diff", "dirname", "du", "echo", "env", "expr", "false", "find", "flock", "fold",
@@ -26,7 +26,7 @@ TOOLS = (
 
 
 def link_tools(folder: Path) -> None:
-    """Make a folder of links to the host's tools; what the host lacks, machines lack too.
+    """Create a folder of links to the host's tools, except those that it lacks.
 
     Raises:
         FileNotFoundError: the host has no bash.
@@ -51,7 +51,7 @@ class Sandbox:
         return self._context.disk
 
     def environment(self, user: str) -> dict[str, str]:
-        """All that a command sees of its surroundings."""
+        """Return all environment variables of a command."""
         context, tools = self._context, self._context.shared.tools
         local = [context.disk / "usr/local/sbin", context.disk / "usr/local/bin"]
         return {

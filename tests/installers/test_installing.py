@@ -34,13 +34,13 @@ NODE_PHASES = ("host", "packages", "runtime", "images")
 
 
 def words(output: object) -> dict[str, str]:
-    """The last word on each phase."""
+    """Return the last outcome of each phase."""
     lines = [line.split() for line in str(output).splitlines() if line.startswith("PHASE ")]
     return {name: word for _, name, word in lines}
 
 
 async def master_of(lab: Lab) -> str:
-    """Set up a master; returns the hash of its CA."""
+    """Set up a master, and return the hash of its CA."""
     await lab.boot(make_machine_spec("i-one", MASTER))
     done = await lab.install(MASTER_SCRIPT, master_settings())
     assert done.exit_status == 0, done.stderr
@@ -118,7 +118,7 @@ def test_master_and_node_install_at_the_same_time_and_the_node_joins(tmp_path: P
     run(story())
 
 
-def test_the_ca_that_lies_there_is_the_clusters_ca(tmp_path: Path) -> None:
+def test_an_existing_ca_becomes_the_clusters_ca(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             machine = await lab.boot(make_machine_spec())
@@ -134,7 +134,7 @@ def test_the_ca_that_lies_there_is_the_clusters_ca(tmp_path: Path) -> None:
     run(story())
 
 
-def test_an_init_that_broke_off_is_cleaned_up_and_keeps_the_ca(tmp_path: Path) -> None:
+def test_an_interrupted_init_is_cleaned_up_and_keeps_the_ca(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             machine = await lab.boot(make_machine_spec())
@@ -159,7 +159,7 @@ def test_a_finished_control_plane_that_does_not_answer_is_never_reset(tmp_path: 
             await master_of(lab)
             lab.place_installers("i-one")
             await lab.plane().stop()
-            # The wait is long by default; here a shorter one in the script's own words will do.
+            # The wait is long by default, and shortened here by the script's own setting.
             script = lab.disk("i-one") / "opt/installers" / MASTER_SCRIPT
             text = script.read_text().replace("wait_until 180", "wait_until 1")
             script.write_text(text)
@@ -206,11 +206,11 @@ def test_a_finished_control_plane_that_does_not_answer_is_never_reset(tmp_path: 
         pytest.param("ubuntu 24.04", {"CLUSTER": ""}, 2, "CLUSTER is missing", id="no cluster"),
         pytest.param(
             "ubuntu 24.04", {"KUBERNETES_SIGNER": "0" * 40}, 21, "not to be trusted",
-            id="packages signed by somebody else",
+            id="packages with an unknown signature",
         ),
     ],
 )  # fmt: skip
-def test_what_cannot_work_ends_with_one_sentence_and_its_code(
+def test_bad_input_ends_with_one_sentence_and_its_code(
     tmp_path: Path, system: str, settings: dict[str, str], code: int, sentence: str
 ) -> None:
     async def story() -> None:
@@ -252,7 +252,7 @@ def test_a_machine_too_small_for_a_master_is_refused_before_anything_is_touched(
             await lab.boot(make_machine_spec(vcpus=vcpus, memory_mib=memory_mib))
             done = await lab.install(MASTER_SCRIPT, master_settings())
             assert done.exit_status == 10
-            assert "A master wants 2 processors" in str(done.stderr)
+            assert "A master needs 2 processors" in str(done.stderr)
             assert not (lab.disk("i-one") / "etc/modules-load.d/k8s.conf").exists()
 
     run(story())
@@ -299,7 +299,7 @@ def test_a_settings_file_that_others_can_read_is_refused(tmp_path: Path) -> None
         ),
     ],
 )
-def test_a_node_that_may_not_join_says_why(
+def test_a_node_that_may_not_join_reports_why(
     tmp_path: Path, change: dict[str, str], code: int, sentence: str
 ) -> None:
     async def story() -> None:
@@ -390,7 +390,7 @@ def test_dry_run_shows_what_it_would_do_and_does_nothing(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("noted", [True, False], ids=["noted", "not noted"])
-def test_a_run_that_was_cut_off_before_containerd_took_its_file_up_goes_on(
+def test_a_run_killed_before_the_restart_of_containerd_is_continued(
     tmp_path: Path, noted: bool
 ) -> None:
     async def story() -> None:
@@ -497,7 +497,7 @@ def test_the_ui_is_installed_once_and_follows_a_new_certificate(tmp_path: Path) 
     run(story())
 
 
-def test_the_ui_wants_a_master(tmp_path: Path) -> None:
+def test_the_ui_needs_a_master(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await lab.boot(make_machine_spec())

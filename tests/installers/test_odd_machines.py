@@ -1,4 +1,4 @@
-"""Installers on machines whose images bring more than a bare system."""
+"""Installers on machines with uncommon images."""
 
 import asyncio
 from pathlib import Path
@@ -21,7 +21,7 @@ async def install(lab: Lab) -> None:
     assert done.exit_status == 0, done.stderr
 
 
-def test_a_setting_of_the_image_that_the_kernel_does_not_know_does_no_harm(tmp_path: Path) -> None:
+def test_an_image_setting_unknown_to_the_kernel_is_harmless(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await lab.boot(make_machine_spec())
@@ -32,7 +32,7 @@ def test_a_setting_of_the_image_that_the_kernel_does_not_know_does_no_harm(tmp_p
     run(story())
 
 
-def test_forwarding_stays_on_over_a_reboot_whatever_the_image_says(tmp_path: Path) -> None:
+def test_forwarding_stays_on_over_a_reboot_whatever_the_image_sets(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await lab.boot(make_machine_spec())

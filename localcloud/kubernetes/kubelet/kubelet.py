@@ -18,7 +18,6 @@ from localcloud.kubernetes.client.events import EventRecorder
 from localcloud.kubernetes.client.informer import Obj
 from localcloud.kubernetes.client.interface import ApiClient
 from localcloud.kubernetes.client.writes import MERGE, STRATEGIC
-from localcloud.kubernetes.kubelet.door import PORT, KubeletDoor
 from localcloud.kubernetes.kubelet.hub import Hub, hub_of, leave_hub
 from localcloud.kubernetes.kubelet.in_cluster import InClusterReader
 from localcloud.kubernetes.kubelet.node_status import (
@@ -30,6 +29,7 @@ from localcloud.kubernetes.kubelet.node_status import (
 )
 from localcloud.kubernetes.kubelet.pod_addresses import PodAddresses
 from localcloud.kubernetes.kubelet.pod_life import Host, PodLives
+from localcloud.kubernetes.kubelet.server import PORT, KubeletServer
 from localcloud.kubernetes.kubelet.static_pods import create_mirror_pods
 from localcloud.kubernetes.objects.failures import ApiFailure
 from localcloud.kubernetes.objects.kinds import LEASE, NODE
@@ -73,7 +73,7 @@ class Kubelet:
             network_came_up=self._network_came_up,
         )
         self._lives = PodLives(self._host)
-        self._door = KubeletDoor(self.pods)
+        self._door = KubeletServer(self.pods)
 
     @property
     def name(self) -> str:

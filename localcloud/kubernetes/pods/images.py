@@ -19,7 +19,7 @@ MISSING_TAG = "does-not-exist"
 """An image with this tag cannot be pulled, so that people can see what that looks like."""
 
 
-class NobodyAnswers(ConnectionRefusedError):
+class NothingListens(ConnectionRefusedError):
     """No container of this pod listens on this port."""
 
 
@@ -112,9 +112,9 @@ async def serve(pod: Pod, port: int, request: Request, read: ReadApi | None = No
             show its login page.
 
     Raises:
-        NobodyAnswers: nothing in the catalogue listens on that port of this pod.
+        NothingListens: nothing in the catalogue listens on that port of this pod.
     """
     found = programs_of(pod).get(port)
     if found is None:
-        raise NobodyAnswers(f"pod {pod['metadata']['name']}: nothing listens on port {port}")
+        raise NothingListens(f"pod {pod['metadata']['name']}: nothing listens on port {port}")
     return await found[0].answer(pod, request, read)

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from localcloud.machines import repositories
-from localcloud.machines.standins.call import Call, Failed, Handler, take_apart
+from localcloud.machines.standins.call import Call, Failed, Handler, parse_arguments
 from localcloud.machines.standins.installing import NotServed, choose, install
 from localcloud.parts import Component
 
-_LOOK_AT_LOCK = 0.1  # seconds between two looks
+_LOOK_AT_LOCK = 0.1  # seconds between two checks
 _HOLDER = "It is held by process 871 (unattended-upgr)"
-_JOURNAL = "var/lib/dpkg/updates/0001"  # is there while dpkg works, and after it was killed
+_JOURNAL = "var/lib/dpkg/updates/0001"  # exists while dpkg works, and after it was killed
 _FAILED = 100  # apt-get's exit code for everything
 
 _FLAGS = (
@@ -22,7 +22,7 @@ _DEB_LINE = re.compile(r"^deb\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<url>\S+)\s")
 
 
 async def _apt_get(call: Call) -> int:
-    taken = take_apart(call, flags=_FLAGS, options=("-o",))
+    taken = parse_arguments(call, flags=_FLAGS, options=("-o",))
     verb, *words = taken.words or [""]
     call.need_root()
     match verb:
@@ -42,10 +42,10 @@ async def _apt_get(call: Call) -> int:
 
 
 async def _wait_for_lock(call: Call, settings: Sequence[str]) -> None:
-    """Wait for the lock as long as `DPkg::Lock::Timeout` says; without it not at all."""
+    """Wait for the lock for `DPkg::Lock::Timeout` seconds; without it, do not wait."""
     context = call.context
-    told = [text.partition("=")[2] for text in settings if text.startswith("DPkg::Lock::Timeout=")]
-    left = float(told[-1]) if told else 0.0
+    given = [text.partition("=")[2] for text in settings if text.startswith("DPkg::Lock::Timeout=")]
+    left = float(given[-1]) if given else 0.0
     lock = f"Could not get lock /var/lib/dpkg/lock-frontend. {_HOLDER}"
     if left and Component.PACKAGES in context.failed:
         await call.err(f"Waiting for cache lock: {lock}...")
@@ -62,10 +62,10 @@ async def _wait_for_lock(call: Call, settings: Sequence[str]) -> None:
 
 @contextmanager
 def _working(call: Call) -> Iterator[None]:
-    """Let a journal stand while dpkg works; who finds one knows that another was killed.
+    """Keep a journal while dpkg works; an existing one means that a dpkg was killed.
 
     Raises:
-        Failed: there is one already.
+        Failed: a journal exists already.
     """
     journal = call.context.disk / _JOURNAL
     if journal.exists():
@@ -85,7 +85,7 @@ def _working(call: Call) -> Iterator[None]:
 
 
 async def _update(call: Call) -> None:
-    """Read the sources. The lists have a lock of their own, for which apt-get never waits."""
+    """Read the sources. The lists have their own lock, for which apt-get never waits."""
     if Component.PACKAGES in call.context.failed:
         raise Failed(
             f"E: Could not get lock /var/lib/apt/lists/lock. {_HOLDER}\n"
@@ -165,7 +165,7 @@ async def _apt_mark(call: Call) -> int:
 
 
 async def _dpkg(call: Call) -> int:
-    taken = take_apart(call, flags=("-a", "--configure", "--force-confold", "--force-confdef"))
+    taken = parse_arguments(call, flags=("-a", "--configure", "--force-confold", "--force-confdef"))
     if "--configure" not in taken or "-a" not in taken or taken.words:
         raise call.unknown(" ".join(call.arguments))
     call.need_root()
@@ -178,7 +178,7 @@ async def _dpkg(call: Call) -> int:
 
 
 async def _dpkg_query(call: Call) -> int:
-    taken = take_apart(call, flags=("-W", "-s"), options=("-f", "--showformat"))
+    taken = parse_arguments(call, flags=("-W", "-s"), options=("-f", "--showformat"))
     pattern = taken.value("-f", "--showformat", default="${Package}\t${Version}\n")
     code = 0
     for name in taken.words:

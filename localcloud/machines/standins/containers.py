@@ -1,17 +1,17 @@
-"""Stand-ins for containerd's clients: crictl, ctr, and containerd's own version."""
+"""Stand-ins for containerd's clients crictl and ctr, and for `containerd --version`."""
 
 import json
 import tomllib
 
 from localcloud.machines.repositories import is_pullable
-from localcloud.machines.standins.call import Call, Failed, Handler, take_apart
+from localcloud.machines.standins.call import Call, Failed, Handler, parse_arguments
 from localcloud.machines.standins.container_lists import list_containers, list_sandboxes
 
-_PULLS_IN_ONE_GO = 6  # images that share the time a profile gives to pulling
+_PULLS_IN_ONE_GO = 6  # images that share the profile's time for pulling
 
 
 def need_cri(call: Call) -> None:
-    """Raise `Failed` in the words of a CRI client when nothing answers on the socket."""
+    """Raise `Failed`, with the message of a CRI client, when nothing answers on the socket."""
     machine = call.machine
     if not machine.units.is_active("containerd"):
         raise Failed(
@@ -29,7 +29,7 @@ def need_cri(call: Call) -> None:
 
 
 async def pull(call: Call, image: str) -> None:
-    """Pull one image into the machine; one that is there costs nothing."""
+    """Pull one image; an existing one takes no time."""
     context = call.context
     if image in context.state.images:
         return
@@ -44,7 +44,7 @@ async def pull(call: Call, image: str) -> None:
 
 
 async def _crictl(call: Call) -> int:
-    taken = take_apart(
+    taken = parse_arguments(
         call,
         flags=("-q", "--quiet", "-a", "--all", "--resolve-image-path"),
         options=("--runtime-endpoint", "-o", "-r", "--state"),

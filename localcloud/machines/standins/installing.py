@@ -1,4 +1,4 @@
-"""What apt-get and dnf share: which versions are meant, and what installing them does."""
+"""Shared by apt-get and dnf: choosing versions, and installing them."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from localcloud.machines.standins.call import Call
 
 
 class NotServed(LookupError):
-    """No source has the package, or not in that version; `pattern` is empty where any would do."""
+    """No source has the package in a version of the pattern; an empty pattern fits all."""
 
     def __init__(self, name: str, pattern: str, *, is_known: bool) -> None:
         super().__init__(name)
@@ -18,10 +18,10 @@ class NotServed(LookupError):
 
 
 def choose(context: MachineContext, wanted: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Find the newest versions that fit the patterns, and those of what they depend on.
+    """Return the newest versions that fit the patterns, with their dependencies.
 
     Raises:
-        NotServed: the sources, as they were read last, have none.
+        NotServed: the sources, as last read, have none.
     """
     chosen: dict[str, str] = {}
     for name, pattern in wanted:
@@ -37,7 +37,7 @@ def choose(context: MachineContext, wanted: Iterable[tuple[str, str]]) -> dict[s
 
 
 async def install(call: Call, chosen: dict[str, str]) -> None:
-    """Install what is not there in its version yet."""
+    """Install packages that are missing in these versions."""
     context = call.context
     fresh = {
         n: version for n, version in chosen.items() if context.state.packages.get(n) != version

@@ -1,10 +1,10 @@
-"""Stand-in for kubeadm: the commands around init and join, which have modules of their own."""
+"""Stand-in for kubeadm: all commands except init and join, which have their own modules."""
 
 import shutil
 
 from localcloud.machines.cluster import KUBERNETES
 from localcloud.machines.standins import kubeadm_init, kubeadm_join
-from localcloud.machines.standins.call import Arguments, Call, Failed, Handler, take_apart
+from localcloud.machines.standins.call import Arguments, Call, Failed, Handler, parse_arguments
 from localcloud.machines.standins.containers import pull
 from localcloud.machines.standins.kubeadm_config import (
     DEFAULT_REPOSITORY,
@@ -30,7 +30,7 @@ def images_of(version: str, repository: str) -> list[str]:
 
 
 async def _kubeadm(call: Call) -> int:
-    taken = take_apart(
+    taken = parse_arguments(
         call,
         flags=("-f", "--force", "--skip-token-print"),
         options=(

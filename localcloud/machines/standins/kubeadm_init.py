@@ -35,7 +35,7 @@ async def run(
     """Do what `kubeadm init` does.
 
     Raises:
-        Failed: in kubeadm's words; files of the finished phases stay behind, as they do there.
+        Failed: with kubeadm's message; files of finished phases stay, as with kubeadm.
     """
     context = call.context
     settings = read_init(documents, context.read_hostname(), context.spec.address)
@@ -114,7 +114,7 @@ async def _write_certificates(call: Call, settings: InitSettings) -> None:
 
 
 def _check_halves(folder: Path) -> None:
-    """A certificate without its key is what an init leaves that was killed between the two."""
+    """Refuse a certificate without its key, left by an init that was killed between the two."""
     halves = [(folder / "apiserver").with_suffix(end) for end in (".crt", ".key")]
     if halves[0].exists() != halves[1].exists():
         raise Failed(
@@ -200,7 +200,7 @@ def _remember(call: Call, settings: InitSettings) -> None:
 
 
 def _duration(text: str) -> timedelta:
-    """Read a duration such as `2h0m0s`; zero means without end."""
+    """Read a duration such as `2h0m0s`; zero means no end."""
     parts: dict[str, Any] = {_UNITS[unit]: int(n) for n, unit in _DURATION.findall(text)}
     return timedelta(**parts)
 
@@ -222,7 +222,7 @@ async def _start(call: Call, settings: InitSettings) -> None:
 
 
 def _check_endpoint(call: Call, settings: InitSettings) -> None:
-    """kubeadm talks to the API by its endpoint's name, so the name must lead back here."""
+    """Refuse an endpoint name that does not resolve: kubeadm calls the API by that name."""
     host, _, port = settings.cluster.endpoint.rpartition(":")
     if host and call.context.resolve(host) is None:
         raise Failed(

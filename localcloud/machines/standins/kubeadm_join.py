@@ -1,4 +1,4 @@
-"""`kubeadm join`: find the cluster over the network, trust it by its CA's hash, be its node."""
+"""`kubeadm join`: discover the cluster, verify the hash of its CA, register the node."""
 
 import base64
 import hashlib
@@ -29,7 +29,7 @@ _PREFIX = "error execution phase preflight: couldn't validate the identity of th
 
 
 class _NotYet(Exception):
-    """Discovery may succeed when it is tried again."""
+    """Discovery failed, and may succeed when retried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ async def run(call: Call, documents: Mapping[str, Document]) -> None:
     """Do what `kubeadm join` does for a node.
 
     Raises:
-        Failed: in kubeadm's words.
+        Failed: with kubeadm's message.
     """
     machine, context = call.machine, call.context
     settings = read_join(documents, context.read_hostname())
@@ -81,7 +81,7 @@ async def run(call: Call, documents: Mapping[str, Document]) -> None:
 
 
 async def _discover(call: Call, settings: JoinSettings) -> _Trusted:
-    """Ask until the answer can be trusted or the time is up; a wrong hash ends it at once."""
+    """Retry until the answer is verified or the time is up; a wrong hash fails at once."""
     shared = call.context.shared
     patience = max(_SHORTEST_DISCOVERY, timedelta(seconds=20 * shared.profile.kubeadm_join))
     deadline = shared.clock.now() + min(_DISCOVERY, patience)
@@ -121,7 +121,7 @@ async def _look(call: Call, settings: JoinSettings) -> _Trusted:
 
 
 def _check_signature(data: Mapping[str, str], token: str) -> None:
-    """Check that whoever wrote cluster-info knows the token."""
+    """Check that cluster-info is signed with the token."""
     key, _, secret = token.partition(".")
     signature = data.get(f"jws-kubeconfig-{key}")
     if signature is None:
@@ -147,7 +147,7 @@ def _b64(content: bytes) -> str:
 async def _get(
     call: Call, settings: JoinSettings, context: ssl.SSLContext, path: str, bearer: str = ""
 ) -> Reply:
-    """Reach the endpoint as the machine does: by its /etc/hosts, through the private network."""
+    """Send a GET from the machine: by its /etc/hosts, through the private network."""
     host, _, port = settings.endpoint.rpartition(":")
     url = f'Get "https://{settings.endpoint}{path}"'
     address = call.context.resolve(host)

@@ -1,4 +1,4 @@
-"""The checks that kubeadm makes before it touches a machine, in its words."""
+"""kubeadm's preflight checks, with its messages."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ JOIN_FILES = ("kubelet.conf", "bootstrap-kubelet.conf", "pki/ca.crt")
 
 
 async def check(call: Call, *, master: bool) -> None:
-    """Look at everything, warn, and say all that is wrong at once.
+    """Run all checks, print warnings, and report all errors at once.
 
     Raises:
         Failed: with every fatal error, as kubeadm lists them.
@@ -103,7 +103,7 @@ def _size(call: Call) -> list[str]:
 
 
 def check_kubelet_can_run(call: Call) -> None:
-    """Raise `Failed` as kubeadm does when the kubelet will not come up: swap, cgroup drivers."""
+    """Raise `Failed`, with kubeadm's message, when swap or cgroup drivers stop the kubelet."""
     machine, context = call.machine, call.context
     why = ""
     if swap_is_on(context.disk):

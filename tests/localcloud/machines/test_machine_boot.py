@@ -1,4 +1,4 @@
-"""MachineSpec, userdata, power, and what survives it."""
+"""First boot, userdata, power, and what survives it."""
 
 import asyncio
 import io
@@ -26,7 +26,7 @@ def make_tar(files: dict[str, tuple[str, int]]) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_machine_is_the_system_of_its_image(tmp_path: Path) -> None:
+def test_a_machine_has_the_system_of_its_image(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await lab.boot(make_machine_spec(system="rocky 9"))
@@ -175,7 +175,7 @@ def test_a_destroyed_machine_leaves_nothing(tmp_path: Path) -> None:
     run(story())
 
 
-def test_a_machine_outside_a_vpc_is_reached_by_nobody(tmp_path: Path) -> None:
+def test_a_machine_outside_a_vpc_is_unreachable(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             spec = make_machine_spec()

@@ -1,4 +1,4 @@
-"""A machine made from a captured one has what was installed there, and an identity of its own."""
+"""A machine of a captured image has its packages, and an identity of its own."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.localcloud.machines.machine_lab import NODE, make_machine_spec, open_
 
 
 @pytest.mark.parametrize("daemon_restarts", [False, True])
-def test_machine_of_a_captured_image_begins_where_the_other_stopped(
+def test_machine_of_a_captured_image_has_its_files_and_packages(
     tmp_path: Path, daemon_restarts: bool
 ) -> None:
     key = "etc/ssh/ssh_host_ed25519_key"

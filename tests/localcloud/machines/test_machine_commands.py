@@ -1,4 +1,4 @@
-"""Commands of a machine that end before their time: killed, or with the machine."""
+"""Commands of a machine that are interrupted: killed, or ended with the machine."""
 
 import asyncio
 from pathlib import Path
@@ -14,16 +14,16 @@ WAITS_FOR_LOCK = "apt-get -q -y -o DPkg::Lock::Timeout=3000 install conntrack"
 
 
 class HeldClock(WallClock):
-    """A hurried clock that can stand still for whoever sleeps, and says when somebody does."""
+    """A fast clock that can hold its sleepers, and signals when there is one."""
 
     def __init__(self) -> None:
         self.is_held = False
-        self.somebody_sleeps = asyncio.Event()
+        self.has_sleeper = asyncio.Event()
         self.sleep_was_broken = asyncio.Event()
 
     async def sleep(self, seconds: float, /) -> None:
         if self.is_held:
-            self.somebody_sleeps.set()
+            self.has_sleeper.set()
             try:
                 await asyncio.Event().wait()
             finally:
@@ -41,7 +41,7 @@ async def start_waiting(lab: Lab) -> asyncssh.SSHClientConnection:
 
 
 async def is_installed(lab: Lab, package: str) -> bool:
-    """Ask after a second installation: had the first gone on, it would be through before."""
+    """Run a second installation: if the first had continued, it would be done before."""
     await lab.machines.recover("i-one", Component.PACKAGES)
     second = await lab.run("apt-get -q -y install ethtool")
     assert second.exit_status == 0, second.stderr
@@ -74,7 +74,7 @@ def test_a_command_ends_with_its_machine(tmp_path: Path) -> None:
     run(story())
 
 
-def test_apt_get_that_was_killed_at_work_leaves_dpkg_to_be_mended(tmp_path: Path) -> None:
+def test_apt_get_killed_at_work_leaves_dpkg_to_be_repaired(tmp_path: Path) -> None:
     async def story() -> None:
         clock = HeldClock()
         async with open_lab(tmp_path, clock) as lab:
@@ -82,7 +82,7 @@ def test_apt_get_that_was_killed_at_work_leaves_dpkg_to_be_mended(tmp_path: Path
             connection = await lab.connect()
             clock.is_held = True
             await connection.create_process("apt-get -q -y install conntrack")
-            await clock.somebody_sleeps.wait()
+            await clock.has_sleeper.wait()
             connection.abort()
             await clock.sleep_was_broken.wait()
             clock.is_held = False
@@ -120,7 +120,7 @@ def test_a_long_argument_arrives(tmp_path: Path) -> None:
         pytest.param("ssh-keygen -t rsa -f x", id="a value"),
     ],
 )
-def test_what_a_stand_in_does_not_know_it_refuses(tmp_path: Path, command: str) -> None:
+def test_a_stand_in_refuses_unknown_arguments_over_ssh(tmp_path: Path, command: str) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             machine = await lab.boot(make_machine_spec())

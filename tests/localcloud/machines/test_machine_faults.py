@@ -1,4 +1,4 @@
-"""Machines that fail on purpose, as those see it who use the cluster on them."""
+"""Injected failures of machines, as users of their cluster see them."""
 
 import asyncio
 import time
@@ -58,7 +58,7 @@ async def join(lab: Lab) -> asyncssh.SSHCompletedProcess:
 
 
 async def is_ready(lab: Lab, name: str) -> str:
-    """Return the word of the node's Ready condition."""
+    """Return the status of the node's Ready condition."""
     node = await lab.plane().client(MASTERS).request("GET", f"/api/v1/nodes/{name}")
     (condition,) = [c for c in node["status"]["conditions"] if c["type"] == "Ready"]
     return str(condition["status"])
@@ -69,7 +69,7 @@ async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
         await asyncio.sleep(0.02)
 
 
-def test_node_without_its_kubelet_becomes_not_ready_and_comes_back(tmp_path: Path) -> None:
+def test_node_without_its_kubelet_becomes_not_ready_and_recovers(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path, HurriedClock()) as lab:
             await make_cluster(lab)
@@ -89,7 +89,7 @@ def test_node_without_its_kubelet_becomes_not_ready_and_comes_back(tmp_path: Pat
     run(story())
 
 
-def test_api_server_goes_away_and_knows_its_objects_when_it_is_back(tmp_path: Path) -> None:
+def test_api_server_stops_and_keeps_its_objects_when_it_recovers(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await make_cluster(lab)
@@ -121,7 +121,7 @@ def test_machine_without_a_kubelet_boots_and_never_joins(tmp_path: Path) -> None
     run(story())
 
 
-def test_machine_stays_ill_through_a_restart(tmp_path: Path) -> None:
+def test_component_stays_failed_through_a_restart(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await make_cluster(lab)
@@ -137,7 +137,7 @@ def test_machine_stays_ill_through_a_restart(tmp_path: Path) -> None:
     run(story())
 
 
-def test_installer_waits_for_whoever_holds_the_package_lock(tmp_path: Path) -> None:
+def test_installer_waits_for_the_package_lock(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await lab.machines.fail("i-one", Component.PACKAGES)
@@ -149,7 +149,7 @@ def test_installer_waits_for_whoever_holds_the_package_lock(tmp_path: Path) -> N
             installing = asyncio.ensure_future(
                 lab.install("k8s_node_installer.sh", settings, "install")
             )
-            # It cannot get past its packages while the lock is held.
+            # It cannot install packages while the lock is held.
             done, _ = await asyncio.wait({installing}, timeout=1.5)
             assert not done
             await lab.machines.recover("i-one", Component.PACKAGES)

@@ -1,4 +1,4 @@
-"""Machines whose daemon ends: the next one lets them go on as if nothing had been."""
+"""Machines whose daemon ends: the next one resumes them without a boot."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.localcloud.machines.machine_lab import make_machine_spec, master_sett
 EACH_BOOT = Userdata(UserdataKind.EXEC, b'#!/bin/bash\necho up >> "$SYSROOT/root/boots"\n', "")
 
 
-def test_machine_goes_on_without_another_boot(tmp_path: Path) -> None:
+def test_machine_is_resumed_without_another_boot(tmp_path: Path) -> None:
     async def story() -> None:
         spec = make_machine_spec(userdata=EACH_BOOT)
         async with open_lab(tmp_path) as lab:
@@ -29,28 +29,28 @@ def test_machine_goes_on_without_another_boot(tmp_path: Path) -> None:
     run(story())
 
 
-def test_machine_that_was_killed_while_it_was_born_is_born_again(tmp_path: Path) -> None:
+def test_first_boot_that_was_killed_is_repeated(tmp_path: Path) -> None:
     async def story() -> None:
         (tmp_path / "i-one/disk/etc").mkdir(parents=True)
         async with open_lab(tmp_path) as lab:
             await lab.boot(make_machine_spec())
-            assert (await lab.run("cat /dev/null && echo born")).stdout == "born\n"
+            assert (await lab.run("cat /dev/null && echo booted")).stdout == "booted\n"
 
     run(story())
 
 
-def test_folders_of_machines_that_nobody_knows_are_erased(tmp_path: Path) -> None:
+def test_folders_of_unknown_machines_are_erased(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await lab.boot(make_machine_spec())
             (tmp_path / "i-stale/disk").mkdir(parents=True)
-            lab.machines.forget_strangers({"i-one"})
+            lab.machines.erase_unknown({"i-one"})
 
     run(story())
     assert sorted(one.name for one in tmp_path.iterdir()) == [".tools", "i-one"]
 
 
-def test_cluster_goes_on_with_its_objects_and_its_share_of_the_pod_network(tmp_path: Path) -> None:
+def test_cluster_resumes_with_its_objects_and_its_node_pod_networks(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await lab.boot(make_machine_spec())

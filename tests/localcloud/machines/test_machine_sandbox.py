@@ -1,4 +1,4 @@
-"""What a script on a machine can and cannot touch."""
+"""What scripts on a machine can and cannot access."""
 
 import asyncio
 import os
@@ -67,7 +67,7 @@ def test_only_stand_ins_and_harmless_tools_are_found_by_name(tmp_path: Path) -> 
     run(story())
 
 
-def test_the_environment_of_the_daemon_is_not_seen(
+def test_the_environment_of_the_daemon_is_hidden(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAEMON_SECRET", "hidden")
@@ -95,7 +95,7 @@ def test_a_stand_in_refuses_what_it_does_not_know(tmp_path: Path) -> None:
     run(story())
 
 
-def test_a_stand_in_does_not_eat_the_input_of_a_loop(tmp_path: Path) -> None:
+def test_a_stand_in_leaves_the_input_of_a_loop(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await lab.boot(make_machine_spec())
@@ -106,7 +106,7 @@ def test_a_stand_in_does_not_eat_the_input_of_a_loop(tmp_path: Path) -> None:
     run(story())
 
 
-def test_another_machines_secret_opens_no_door(tmp_path: Path) -> None:
+def test_the_secret_of_another_machine_is_refused(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             machine = await lab.boot(make_machine_spec())
@@ -126,7 +126,7 @@ def test_another_machines_secret_opens_no_door(tmp_path: Path) -> None:
     run(story())
 
 
-def test_what_a_halted_machine_ran_is_dead(tmp_path: Path) -> None:
+def test_processes_of_a_halted_machine_have_ended(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             machine = await lab.boot(make_machine_spec())

@@ -1,4 +1,4 @@
-"""The SSH server of a machine, spoken to by real clients."""
+"""The SSH server of a machine, used by real clients."""
 
 import asyncio
 import os
@@ -157,7 +157,7 @@ def test_links_out_of_the_disk_show_nothing_over_sftp(tmp_path: Path) -> None:
     run(story())
 
 
-def test_a_command_that_no_process_can_have_is_refused(tmp_path: Path) -> None:
+def test_a_command_with_a_zero_byte_is_refused(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await lab.boot(make_machine_spec())
@@ -168,7 +168,7 @@ def test_a_command_that_no_process_can_have_is_refused(tmp_path: Path) -> None:
     run(story())
 
 
-def test_a_machine_is_the_way_to_its_neighbour(tmp_path: Path) -> None:
+def test_a_machine_forwards_to_its_private_network(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await lab.boot(make_machine_spec("i-one", MASTER))
@@ -209,7 +209,7 @@ def test_a_rule_that_drops_packets_counts_for_the_jump_too(tmp_path: Path) -> No
     run(story())
 
 
-def test_a_client_that_leaves_takes_its_command_with_it(tmp_path: Path) -> None:
+def test_a_disconnect_ends_the_command(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             machine = await lab.boot(make_machine_spec())
@@ -259,7 +259,7 @@ def test_there_is_no_terminal_and_no_password(tmp_path: Path) -> None:
 
 
 def test_paramiko_finds_what_openssh_would_offer(tmp_path: Path) -> None:
-    def speak(sock: object, answers: list[str]) -> None:
+    def send_command(sock: object, answers: list[str]) -> None:
         transport = paramiko.Transport(sock)  # type: ignore[arg-type]
         try:
             transport.start_client(timeout=20)
@@ -285,7 +285,7 @@ def test_paramiko_finds_what_openssh_would_offer(tmp_path: Path) -> None:
             sock = lab.fabric.dial(VPC, OUTSIDE, MASTER, 22)
             sock.setblocking(True)
             answers: list[str] = []
-            thread = threading.Thread(target=speak, args=(sock, answers))
+            thread = threading.Thread(target=send_command, args=(sock, answers))
             thread.start()
             while thread.is_alive():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

@@ -425,7 +425,7 @@ def test_known_images_answer_on_their_port(image: str, port: int) -> None:
 
 def test_unknown_images_and_other_ports_answer_nobody() -> None:
     for image, port in (("redis", 6379), ("nginx", 8080), ("my-nginx-exporter", 80)):
-        with pytest.raises(images.NobodyAnswers):
+        with pytest.raises(images.NothingListens):
             asyncio.run(images.serve(plain_pod("one", image), port, Request("GET", "/")))
 
 

@@ -21,7 +21,7 @@ Pods = Callable[[], list[dict[str, Any]]]
 """The pods of a node, as the API had them last."""
 
 
-class KubeletDoor:
+class KubeletServer:
     """Takes over connections to a kubelet, and answers what its pods can answer."""
 
     def __init__(self, pods: Pods) -> None:
