@@ -1,4 +1,4 @@
-"""The daemon's own door, for `python -m localcloud`: guarded by a token, beside the API."""
+"""The daemon's control API for `python -m localcloud`, beside the cloud's API; it needs a token."""
 
 import hmac
 import json
@@ -15,14 +15,14 @@ PREFIX = "/control/"
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What may be asked of a running daemon."""
+    """The requests to a running daemon."""
 
     iaas: Iaas
     token: str
     endpoint: str
     profile: str
     seed: int
-    gone_on: int  # machines that an earlier daemon has left
+    resumed: int  # machines resumed from an earlier daemon
     stop: Callable[[], None]
 
     def status(self) -> dict[str, object]:
@@ -35,17 +35,17 @@ class Control:
         }
 
     async def answer(self, verb: str, path: str, body: bytes = b"") -> dict[str, object] | None:
-        """Do what a request asks; None when there is no such thing.
+        """Handle a request; return None for an unknown path.
 
         Raises:
-            BadFault: what was sent as a fault is none; nothing has changed.
+            BadFault: a fault is invalid; nothing has changed.
         """
         match verb, path.removeprefix(PREFIX):
             case "GET", "health":
                 return {
                     "profile": self.profile,
                     "seed": self.seed,
-                    "gone_on": self.gone_on,
+                    "gone_on": self.resumed,
                     "booting": self.iaas.booting,
                 }
             case "GET", "status":
@@ -79,7 +79,7 @@ class Control:
 
 
 def with_control(app: Asgi, control: Control) -> Asgi:
-    """Put the control door before an application."""
+    """Add the control API to an application."""
     expected = f"Bearer {control.token}".encode()
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:

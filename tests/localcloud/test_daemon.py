@@ -132,7 +132,7 @@ def test_killed_daemon_is_noticed_and_the_next_one_resumes(folder: Folder) -> No
     assert folder.status()["running"] is False
     code, _, stderr = folder.run("up")
     assert code == 0
-    assert "goes on where it was" in stderr
+    assert "continues where it was" in stderr
     assert folder.pid() != killed
     assert not (folder.home.machines / "i-stale").exists()
     assert folder.ok("env", "--json") == variables
