@@ -103,7 +103,7 @@ def list_faults(*, as_json: Json = False) -> None:
 
 @app.command
 def clear(fault_id: str = "", /) -> None:
-    """Clear one fault, or all; what can recover does.
+    """Clear one fault, or all; failed components recover.
 
     Args:
         fault_id: As `list` shows it; all faults when not given.

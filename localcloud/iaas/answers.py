@@ -64,7 +64,7 @@ def describe(
 
 
 def common(cloud: Cloud, resource: Resource, noun: str) -> Document:
-    """Show what all kinds have: id, name, description, owner, times, tags."""
+    """Show the fields of all kinds: id, name, description, owner, times, tags."""
     return {
         f"{noun}_id": resource.id,
         f"{noun}_name": resource.name,

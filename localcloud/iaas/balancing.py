@@ -13,12 +13,7 @@ from localcloud.fabric import Fabric
 from localcloud.iaas.balancer_records import Backend, Listener, ListenerInForce, LoadBalancer
 from localcloud.iaas.health import HealthChecks
 from localcloud.iaas.http_routing import BAD_REQUEST, NO_BACKEND, BadHead, choose, read_head
-from localcloud.iaas.idle_connections import (
-    Watched,
-    accept_watched,
-    open_watched,
-    splice_while_busy,
-)
+from localcloud.iaas.idle import Watched, accept_watched, open_watched, splice_while_busy
 from localcloud.iaas.state import State
 from localcloud.iaas.stickiness import read_stickiness
 from localcloud.iaas.tls import backend_side, server_side

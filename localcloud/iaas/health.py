@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from localcloud.clock import Clock
 from localcloud.iaas.balancer_records import Backend, ListenerInForce
 from localcloud.iaas.errors import BadParameter
-from localcloud.iaas.idle_connections import Watched
+from localcloud.iaas.idle import Watched
 from localcloud.iaas.parameters import INTEGER
 
 log = logging.getLogger(__name__)

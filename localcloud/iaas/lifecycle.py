@@ -50,7 +50,7 @@ class Step:
 
     Attributes:
         allowed: the statuses from which the call is accepted; empty means any.
-        transition: what `transition_status` shows until the job is done.
+        transition: `transition_status` until the job is done.
         final: the status afterwards; empty means unchanged.
         duration: the field of the profile with the seconds it takes.
         refusal: the end of `PermissionDenied, <kind> [<id>] …` for any other status.

@@ -12,7 +12,7 @@ from typing import Self
 
 from localcloud.iaas.errors import BadParameter, MissingParameter
 
-# Stricter than int(), which takes bars and the digits of all scripts. The length bounds the work.
+# Stricter than int(), which accepts underscores and all scripts. The length bounds the work.
 INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 

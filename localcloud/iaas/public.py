@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -119,9 +119,7 @@ class PublicPorts:
         ports, self._ports = list(self._ports.values()), {}
         await self._close(ports)
 
-    async def _open(
-        self, forwards: Mapping[Place, Forward], leniently: bool
-    ) -> dict[Place, PublicPort]:
+    async def _open(self, forwards: dict[Place, Forward], lenient: bool) -> dict[Place, PublicPort]:
         opened: dict[Place, PublicPort] = {}
         for place, forward in forwards.items():
             port = PublicPort(forward, self._fabric, self._admits)
@@ -129,7 +127,7 @@ class PublicPorts:
                 await port.open()
             except OSError as error:
                 reason = f"{why_not(error, forward.port)} ({forward.address})"
-                if leniently:
+                if lenient:
                     log.warning("%s is not published on a port: %s", forward.owner_id, reason)
                     continue
                 await self._close(opened.values())

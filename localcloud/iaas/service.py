@@ -181,7 +181,7 @@ class Iaas:
         return [entry.to_document() for entry in self.faults.entries()]
 
     def count_resources(self) -> dict[str, int]:
-        """Count what exists now, by kind."""
+        """Return the number of existing resources by kind."""
         return self._cloud.state.count()
 
     async def reset(self) -> None:

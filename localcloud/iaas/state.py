@@ -116,7 +116,7 @@ class State:
         return {one.id for one in owners if one.status != "ceased"}
 
     def count(self) -> dict[str, int]:
-        """Count existing resources of the account by kind, without zero counts."""
+        """Return the account's number of existing resources by kind, without zeros."""
         tables = (
             *self._taggable().values(),
             self.statics,

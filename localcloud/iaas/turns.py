@@ -28,7 +28,7 @@ class Turns:
         first_come = dict.fromkeys(one.id for one in (*round_[first:], *round_[:first]))
         by_id = {backend.id: backend for backend in usable}
         in_turn = [by_id[backend_id] for backend_id in first_come]
-        if listener.balance_mode == "leastconn":  # equal ones take turns
+        if listener.balance_mode == "leastconn":  # equal ones in turn
             in_turn.sort(key=lambda one: self._connections[one.id] / one.weight)
         return in_turn
 

@@ -21,7 +21,7 @@ class Planes:
 
     Args:
         chance: for uids, name suffixes and addresses; a seeded one makes them repeatable.
-        controllers: what runs beside each API server; a test may run less.
+        controllers: run beside each API server; fewer in some tests.
         assets: the programs that run the planes to come; without them those are emulated.
     """
 

@@ -137,7 +137,7 @@ class Machine:
         if component is not Component.KUBELET or self.units.is_active("kubelet"):
             await self.cluster.recover(component)
 
-    # --- what package managers change ----------------------------------------------------------
+    # --- packages ------------------------------------------------------------------------------
 
     async def add_packages(self, packages: Mapping[str, str]) -> None:
         """Install versions of packages with their commands; Debian starts the services."""

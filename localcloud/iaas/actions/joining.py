@@ -58,10 +58,7 @@ def join_router(cloud: Cloud, parameters: Parameters) -> Document:
     first_ip = parameters.text("dyn_ip_start", str(network[2]))
     last_ip = parameters.text("dyn_ip_end", str(network[-2]))
     require(cloud, router, CHANGE)
-    vxnet.cidr, vxnet.features = (
-        str(network),
-        features,
-    )  # reserves the network
+    vxnet.cidr, vxnet.features = str(network), features  # reserved from now on
     vxnet.manager_ip, vxnet.first_ip, vxnet.last_ip = manager_ip, first_ip, last_ip
     return {"router_id": router.id, "vxnet_id": vxnet.id, "job_id": _connect(cloud, router, vxnet)}
 

@@ -106,7 +106,7 @@ class Quota(Fault):
 
     Attributes:
         resource: As in GetQuotaLeft: instance, cpu, memory, eip, router, vxnet, loadbalancer …
-        most: The limit; what exists already counts.
+        most: The limit, including existing resources.
     """
 
     kind: ClassVar[str] = "quota"

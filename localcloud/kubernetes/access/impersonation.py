@@ -25,16 +25,14 @@ def acting_user(user: User, headers: Iterable[tuple[bytes, bytes]], authorizer: 
     groups = tuple(value for key, value in given if key == _GROUP)
     if not name:
         raise bad_request(f"requested {list(groups)} without impersonating a user")
-    for access in (
-        _impersonation_of(name),
-        *(Access("impersonate", "", "groups", "", g) for g in groups),
-    ):
+    as_groups = (Access("impersonate", "", "groups", "", group) for group in groups)
+    for access in (_of_user(name), *as_groups):
         if authorizer.reason(user, access) is None:
             raise refusal(user, access)
     return User(name, _with_own_groups(name, groups))
 
 
-def _impersonation_of(name: str) -> Access:
+def _of_user(name: str) -> Access:
     if name.startswith(_ACCOUNT):
         namespace, _, account = name.removeprefix(_ACCOUNT).partition(":")
         return Access("impersonate", "", "serviceaccounts", namespace, account)

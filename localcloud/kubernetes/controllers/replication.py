@@ -22,7 +22,7 @@ from localcloud.kubernetes.objects.pods import (
 )
 from localcloud.kubernetes.objects.selectors import LabelTest, label_selector_test
 
-BURST = 500  # pods created or deleted in one go, as upstream; the rest follows at once
+BURST = 500  # pods created or deleted in one batch, as upstream; the next batch follows at once
 
 PAUSE_PER_POD = 0.0002  # seconds
 LONGEST_REST = 0.5

@@ -209,9 +209,8 @@ class PodWorkers:
 
     def _is_full(self) -> bool:
         """Return whether the node has its maximum of pods."""
-        taken = sum(
-            not is_finished(worker.pod) and not worker.ending for worker in self._workers.values()
-        )
+        workers = self._workers.values()
+        taken = sum(not is_finished(one.pod) and not one.ending for one in workers)
         return taken >= self._host.node.max_pods
 
     async def _refuse(self, worker: PodWorker) -> None:
@@ -220,17 +219,13 @@ class PodWorkers:
             "Pod was rejected: Node didn't have enough resource: pods, "
             f"requested: 1, used: {most}, capacity: {most}"
         )
-        await self._write(
-            worker, refused_status("OutOfpods", message, stamp(self._host.clock.now()))
-        )
+        status = refused_status("OutOfpods", message, stamp(self._host.clock.now()))
+        await self._write(worker, status)
         self._host.events.record(POD, worker.pod, "OutOfpods", message, warning=True)
 
     async def _fail_to_pull(self, worker: PodWorker) -> None:
-        image = next(
-            one["image"]
-            for one in worker.pod["spec"]["containers"]
-            if images.is_missing(one["image"])
-        )
+        names = (container["image"] for container in worker.pod["spec"]["containers"])
+        image = next(name for name in names if images.is_missing(name))
         message = f'Back-off pulling image "{image}"'
         self._record(worker, "Failed", f'Failed to pull image "{image}": not found', warning=True)
         self._record(worker, "BackOff", message, warning=True)

@@ -41,7 +41,7 @@ def _template(spec: Body) -> Iterator[Cause]:
 
 
 def check_replication_controller(body: Body) -> Iterator[Cause]:
-    """Yield the errors of  a ReplicationController."""
+    """Yield the errors of a ReplicationController."""
     spec = body["spec"]
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
     if not spec.get("selector"):
@@ -114,7 +114,7 @@ def _selects(selector: Body | None, labels: Mapping[str, str]) -> bool:
 
 
 def check_disruption_budget(body: Body) -> Iterator[Cause]:
-    """Yield the errors of  a PodDisruptionBudget."""
+    """Yield the errors of a PodDisruptionBudget."""
     spec = body["spec"]
     if "minAvailable" in spec and "maxUnavailable" in spec:
         shown = {

@@ -31,7 +31,7 @@ class Kind:
     """One kind of object.
 
     Attributes:
-        has_generation: whether metadata.generation counts the changes of what is wanted.
+        has_generation: whether metadata.generation counts changes of the spec.
         returns_deleted: DELETE answers with the object instead of a Status.
         upserts: PUT creates an object that is not there.
         fields: the field selectors beside metadata.name and metadata.namespace.

@@ -31,7 +31,7 @@ _LONGEST_ANNOTATIONS = 256 * 1024  # bytes
 
 
 def check_metadata(kind: Kind, metadata: Body, before: Body | None) -> Iterator[Cause]:
-    """Yield the errors of  metadata.
+    """Yield the errors of metadata.
 
     Args:
         before: the stored metadata on an update.
@@ -63,7 +63,7 @@ def one_of(record: Body, name: str, supported: Sequence[str], path: str) -> Iter
 
 
 def check_labels(labels: Mapping[str, str] | None, field: str) -> Iterator[Cause]:
-    """Yield the errors of  labels, or with what selects by them."""
+    """Yield the errors of labels, or of matchLabels."""
     for key, value in (labels or {}).items():
         yield from faults(field, key, label_key(key))
         yield from faults(field, value, label_value(value))

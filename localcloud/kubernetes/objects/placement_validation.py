@@ -20,7 +20,7 @@ _POSITIVE = "must be greater than zero"
 
 
 def check_placement(spec: Body, path: str) -> Iterator[Cause]:
-    """Yield the errors of  the fields that decide where a pod runs, except its resources."""
+    """Yield the errors of the fields that decide where a pod runs, except its resources."""
     yield from check_labels(spec.get("nodeSelector"), f"{path}.nodeSelector")
     affinity = spec.get("affinity") or {}
     yield from _node_affinity(affinity.get("nodeAffinity") or {}, f"{path}.affinity.nodeAffinity")

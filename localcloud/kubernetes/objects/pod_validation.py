@@ -21,7 +21,7 @@ _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
 def check_pod_spec(spec: Body, path: str) -> Iterator[Cause]:
-    """Yield the errors of  a pod's spec that has its defaults."""
+    """Yield the errors of a pod's spec that has its defaults."""
     volumes = spec.get("volumes") or ()
     yield from _volumes(volumes, f"{path}.volumes")
     if not spec.get("containers"):

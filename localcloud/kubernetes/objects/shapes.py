@@ -89,10 +89,10 @@ def _below(path: str, name: str) -> str:
 def check_fields(
     kind: Kind, body: Mapping[str, Any], before: Mapping[str, Any] | None = None
 ) -> list[Cause]:
-    """Refuse values of a wrong JSON type, and return the paths of missing required fields.
+    """Refuse values of a wrong JSON type, and return the errors of missing required fields.
 
     Args:
-        before: the stored body on an update; what was taken over from it has been checked.
+        before: the stored body on an update; unchanged parts are not checked again.
 
     Raises:
         ApiFailure: 400 that names the field.

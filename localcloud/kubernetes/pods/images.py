@@ -29,7 +29,7 @@ class Program:
 
     port: int
     answer: Answer
-    tls_flags: tuple[str, ...] = field(default=())  # with both given, it serves TLS
+    tls_flags: tuple[str, ...] = field(default=())  # with both, it serves TLS
 
 
 @dataclass(frozen=True, slots=True)

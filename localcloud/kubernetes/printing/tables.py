@@ -21,7 +21,7 @@ def table(
 
     Args:
         metadata: of the list, such as its resourceVersion and continue token.
-        include: `None`, `Metadata` or `Object`: what each row carries of its object.
+        include: `None`, `Metadata` or `Object`: the part of its object in each row.
     """
     printer = find_printer(kind)
     rows = []

@@ -16,7 +16,7 @@ GRACE = 15.0  # seconds from SIGTERM to SIGKILL; an API server takes several of 
 
 _PR_SET_PDEATHSIG = 1
 
-_libc = ctypes.CDLL(None)  # found here: between fork and exec, a lock that it needs may be held
+_libc = ctypes.CDLL(None)  # loaded here: between fork and exec, a lock that it needs may be held
 
 log = logging.getLogger(__name__)
 

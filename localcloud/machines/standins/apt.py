@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from localcloud.machines import repositories
-from localcloud.machines.standins.call import Call, Failed, Handler, parse_arguments
+from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
 from localcloud.machines.standins.installing import NotServed, choose, install
 from localcloud.parts import Component
 
@@ -22,7 +22,7 @@ _DEB_LINE = re.compile(r"^deb\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<url>\S+)\s")
 
 
 async def _apt_get(call: Call) -> int:
-    taken = parse_arguments(call, flags=_FLAGS, options=("-o",))
+    taken = parse_args(call, flags=_FLAGS, options=("-o",))
     verb, *words = taken.words or [""]
     call.need_root()
     match verb:
@@ -165,7 +165,7 @@ async def _apt_mark(call: Call) -> int:
 
 
 async def _dpkg(call: Call) -> int:
-    taken = parse_arguments(call, flags=("-a", "--configure", "--force-confold", "--force-confdef"))
+    taken = parse_args(call, flags=("-a", "--configure", "--force-confold", "--force-confdef"))
     if "--configure" not in taken or "-a" not in taken or taken.words:
         raise call.unknown(" ".join(call.arguments))
     call.need_root()
@@ -178,7 +178,7 @@ async def _dpkg(call: Call) -> int:
 
 
 async def _dpkg_query(call: Call) -> int:
-    taken = parse_arguments(call, flags=("-W", "-s"), options=("-f", "--showformat"))
+    taken = parse_args(call, flags=("-W", "-s"), options=("-f", "--showformat"))
     pattern = taken.value("-f", "--showformat", default="${Package}\t${Version}\n")
     code = 0
     for name in taken.words:

@@ -101,7 +101,7 @@ class Arguments:
         return next((self.options[name] for name in names if name in self.options), default)
 
 
-def parse_arguments(
+def parse_args(
     call: Call,
     *,
     flags: Collection[str] = (),

@@ -4,7 +4,7 @@ import json
 import tomllib
 
 from localcloud.machines.repositories import is_pullable
-from localcloud.machines.standins.call import Call, Failed, Handler, parse_arguments
+from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
 from localcloud.machines.standins.container_lists import list_containers, list_sandboxes
 
 _PULLS_IN_ONE_GO = 6  # images that share the profile's time for pulling
@@ -44,7 +44,7 @@ async def pull(call: Call, image: str) -> None:
 
 
 async def _crictl(call: Call) -> int:
-    taken = parse_arguments(
+    taken = parse_args(
         call,
         flags=("-q", "--quiet", "-a", "--all", "--resolve-image-path"),
         options=("--runtime-endpoint", "-o", "-r", "--state"),

@@ -6,7 +6,7 @@ from configparser import ConfigParser
 from configparser import Error as BadFile
 
 from localcloud.machines import repositories
-from localcloud.machines.standins.call import Call, Failed, Handler, parse_arguments
+from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
 from localcloud.machines.standins.installing import NotServed, choose, install
 
 # curl-minimal has the same command, and the two conflict.
@@ -14,7 +14,7 @@ _CONFLICTS = {"curl": "curl-minimal"}
 
 
 async def _dnf(call: Call) -> int:
-    taken = parse_arguments(
+    taken = parse_args(
         call, flags=("-q", "-y", "--allowerasing"), options=("--disableexcludes", "--setopt")
     )
     verb, *words = taken.words or [""]
@@ -84,7 +84,7 @@ def _split(word: str) -> tuple[str, str]:
 
 
 async def _rpm(call: Call) -> int:
-    taken = parse_arguments(call, flags=("-q",), options=("--qf", "--queryformat"))
+    taken = parse_args(call, flags=("-q",), options=("--qf", "--queryformat"))
     code = 0
     for name in taken.words:
         version = call.context.state.packages.get(name)

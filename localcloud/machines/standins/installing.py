@@ -39,9 +39,8 @@ def choose(context: MachineContext, wanted: Iterable[tuple[str, str]]) -> dict[s
 async def install(call: Call, chosen: dict[str, str]) -> None:
     """Install packages that are missing in these versions."""
     context = call.context
-    fresh = {
-        n: version for n, version in chosen.items() if context.state.packages.get(n) != version
-    }
+    installed = context.state.packages
+    fresh = {n: version for n, version in chosen.items() if installed.get(n) != version}
     if not fresh:
         await call.out(f"0 upgraded, 0 newly installed ({', '.join(chosen)} already there).")
         return

@@ -5,11 +5,11 @@ import re
 import asyncssh
 
 from localcloud.machines.host_keys import ensure_host_key, write_key
-from localcloud.machines.standins.call import Call, Failed, Handler, parse_arguments
+from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
 
 
 async def _ssh_keygen(call: Call) -> int:
-    taken = parse_arguments(
+    taken = parse_args(
         call, flags=("-q", "-l", "-y", "-A"), options=("-t", "-N", "-C", "-f", "-E", "-b")
     )
     if taken.words:
@@ -54,7 +54,7 @@ async def _show(call: Call, name: str, *, fingerprint: bool) -> int:
 
 
 async def _gpg(call: Call) -> int:
-    taken = parse_arguments(call, flags=("--batch", "--with-colons", "--show-keys", "--quiet"))
+    taken = parse_args(call, flags=("--batch", "--with-colons", "--show-keys", "--quiet"))
     if "--show-keys" not in taken or len(taken.words) != 1:
         raise call.unknown(" ".join(call.arguments))
     text = call.path(taken.words[0]).read_text()

@@ -4,7 +4,7 @@ import shutil
 
 from localcloud.machines.cluster import KUBERNETES
 from localcloud.machines.standins import kubeadm_init, kubeadm_join
-from localcloud.machines.standins.call import Arguments, Call, Failed, Handler, parse_arguments
+from localcloud.machines.standins.call import Arguments, Call, Failed, Handler, parse_args
 from localcloud.machines.standins.containers import pull
 from localcloud.machines.standins.kubeadm_config import (
     DEFAULT_REPOSITORY,
@@ -30,7 +30,7 @@ def images_of(version: str, repository: str) -> list[str]:
 
 
 async def _kubeadm(call: Call) -> int:
-    taken = parse_arguments(
+    taken = parse_args(
         call,
         flags=("-f", "--force", "--skip-token-print"),
         options=(

@@ -19,7 +19,7 @@ from localcloud.https import get
 from localcloud.kubernetes.client import ApiClient, ApiFailure, User
 from localcloud.kubernetes.planes import hash_of_ca
 from localcloud.machines.standins import kubectl_change, kubectl_show
-from localcloud.machines.standins.call import Arguments, Call, Failed, Handler, parse_arguments
+from localcloud.machines.standins.call import Arguments, Call, Failed, Handler, parse_args
 from localcloud.machines.standins.kubectl_target import Target
 
 _OK = 200
@@ -65,7 +65,7 @@ _VERBS = {
 
 
 async def _kubectl(call: Call) -> int:
-    taken = parse_arguments(call, flags=_FLAGS, options=_OPTIONS)
+    taken = parse_args(call, flags=_FLAGS, options=_OPTIONS)
     verb, *words = taken.words or ["help"]
     if verb == "version":
         version = call.context.state.packages["kubectl"].partition("-")[0]

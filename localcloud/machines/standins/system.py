@@ -4,11 +4,11 @@ from pathlib import Path
 
 from localcloud.clock import stamp
 from localcloud.machines import disk, kernel
-from localcloud.machines.standins.call import Call, Failed, Handler, parse_arguments
+from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
 
 
 async def _id(call: Call) -> int:
-    taken = parse_arguments(call, flags=("-u", "-n", "-g"), takes_words=False)
+    taken = parse_args(call, flags=("-u", "-n", "-g"), takes_words=False)
     number = 0 if call.user == "root" else 1000
     match sorted(taken.options):
         case ["-u"] | ["-g"]:
@@ -23,15 +23,13 @@ async def _id(call: Call) -> int:
 
 
 async def _whoami(call: Call) -> int:
-    parse_arguments(call, takes_words=False)
+    parse_args(call, takes_words=False)
     await call.out(call.user)
     return 0
 
 
 async def _uname(call: Call) -> int:
-    taken = parse_arguments(
-        call, flags=("-r", "-m", "-s", "-n", "-a", "-p", "-i"), takes_words=False
-    )
+    taken = parse_args(call, flags=("-r", "-m", "-s", "-n", "-a", "-p", "-i"), takes_words=False)
     system, name = call.context.system, call.context.read_hostname()
     parts = {"-s": "Linux", "-n": name, "-r": system.kernel, "-m": "x86_64"}
     aliases = {"-p": "-m", "-i": "-m"}
@@ -43,13 +41,13 @@ async def _uname(call: Call) -> int:
 
 
 async def _nproc(call: Call) -> int:
-    parse_arguments(call, takes_words=False)
+    parse_args(call, takes_words=False)
     await call.out(str(call.context.spec.vcpus))
     return 0
 
 
 async def _free(call: Call) -> int:
-    parse_arguments(call, flags=("-m", "-h"), takes_words=False)
+    parse_args(call, flags=("-m", "-h"), takes_words=False)
     size = call.context.spec.memory_mib
     swap = 2047 if disk.swap_is_on(call.context.disk) else 0
     await call.out(
@@ -62,7 +60,7 @@ async def _free(call: Call) -> int:
 
 async def _df(call: Call) -> int:
     """Show the system disk, which images fill; the size is a common one, as none is defined."""
-    taken = parse_arguments(call, flags=("-P", "-k", "-h"))
+    taken = parse_args(call, flags=("-P", "-k", "-h"))
     if "-h" in taken or taken.words not in ([], ["/"]):
         raise call.unknown(" ".join(call.arguments))
     size = 40 * 1024 * 1024  # KiB
@@ -75,7 +73,7 @@ async def _df(call: Call) -> int:
 
 
 async def _stat(call: Call) -> int:
-    taken = parse_arguments(call, flags=("-f", "-L"), options=("-c", "--format", "-fc"))
+    taken = parse_args(call, flags=("-f", "-L"), options=("-c", "--format", "-fc"))
     pattern = taken.value("-fc", "-c", "--format")
     if not pattern or not taken.words:
         raise call.unknown(" ".join(call.arguments))
@@ -106,7 +104,7 @@ async def _stat(call: Call) -> int:
 
 
 async def _hostname(call: Call) -> int:
-    taken = parse_arguments(call, flags=("-s", "-f", "-I", "-i"))
+    taken = parse_args(call, flags=("-s", "-f", "-I", "-i"))
     if taken.words:
         raise Failed("hostname: use hostnamectl set-hostname")
     asks_address = "-I" in taken or "-i" in taken
@@ -115,7 +113,7 @@ async def _hostname(call: Call) -> int:
 
 
 async def _hostnamectl(call: Call) -> int:
-    taken = parse_arguments(call, flags=("--static",))
+    taken = parse_args(call, flags=("--static",))
     match taken.words:
         case ["set-hostname" | "hostname", name]:
             call.need_root()
@@ -128,7 +126,7 @@ async def _hostnamectl(call: Call) -> int:
 
 
 async def _timedatectl(call: Call) -> int:
-    taken = parse_arguments(call, flags=("--value",), options=("-p", "--property"))
+    taken = parse_args(call, flags=("--value",), options=("-p", "--property"))
     match taken.words:
         case ["show"]:
             wanted = taken.value("-p", "--property", default="NTPSynchronized")
@@ -147,7 +145,7 @@ async def _timedatectl(call: Call) -> int:
 
 
 async def _swapoff(call: Call) -> int:
-    taken = parse_arguments(call, flags=("-a", "--all"))
+    taken = parse_args(call, flags=("-a", "--all"))
     call.need_root()
     if taken.words or not taken.options:
         raise call.unknown(" ".join(call.arguments))
@@ -156,7 +154,7 @@ async def _swapoff(call: Call) -> int:
 
 
 async def _modprobe(call: Call) -> int:
-    taken = parse_arguments(call, flags=("-a", "-q"))
+    taken = parse_args(call, flags=("-a", "-q"))
     call.need_root()
     for module in taken.words:
         if module not in kernel.MODULES:
@@ -169,7 +167,7 @@ async def _modprobe(call: Call) -> int:
 
 
 async def _lsmod(call: Call) -> int:
-    parse_arguments(call, takes_words=False)
+    parse_args(call, takes_words=False)
     await call.out("Module                  Size  Used by")
     for module in kernel.loaded_modules(call.context.disk):
         await call.out(f"{module:<20} 32768  0")
@@ -177,7 +175,7 @@ async def _lsmod(call: Call) -> int:
 
 
 async def _sysctl(call: Call) -> int:
-    taken = parse_arguments(call, flags=("--system", "-n", "-q", "-e"), options=("-w", "-p"))
+    taken = parse_args(call, flags=("--system", "-n", "-q", "-e"), options=("-w", "-p"))
     if "--system" in taken:
         wanted = list(kernel.configured_sysctls(call.context.disk))
     elif "-p" in taken:

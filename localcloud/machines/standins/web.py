@@ -5,13 +5,13 @@ from urllib.parse import urlsplit
 
 from localcloud.https import get
 from localcloud.machines import repositories
-from localcloud.machines.standins.call import Call, Failed, Handler, parse_arguments
+from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
 
 _REFUSALS = 400
 
 
 async def _curl(call: Call) -> int:
-    taken = parse_arguments(
+    taken = parse_args(
         call,
         flags=(
             "-f", "-s", "-S", "-L", "-k", "--fail", "--silent", "--show-error", "--location",
@@ -59,7 +59,7 @@ async def _fetch_private(call: Call, url: str, *, insecure: bool) -> repositorie
 
 
 async def _wget(call: Call) -> int:
-    taken = parse_arguments(call, flags=("-q",), options=("-O", "-T", "-t"))
+    taken = parse_args(call, flags=("-q",), options=("-O", "-T", "-t"))
     if len(taken.words) != 1:
         raise call.unknown(" ".join(taken.words))
     url = taken.words[0]

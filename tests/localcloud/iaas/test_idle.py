@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from localcloud.iaas.idle_connections import (
+from localcloud.iaas.idle import (
     Watched,
     accept_watched,
     open_watched,
