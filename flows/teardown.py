@@ -21,7 +21,7 @@ from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.teardown import teardown as tear_down
 from tasks.cluster import open_cluster
 from tasks.credentials import only_run
-from tasks.endpoints import forget_endpoints
+from tasks.endpoints import delete_endpoints
 from tasks.executors import PrefectSteps
 from tasks.overview import spec_or_guess
 from tasks.run_log import log_errors_in_one_sentence
@@ -45,7 +45,7 @@ def teardown(account: QingCloudAccount, name: str = "demo") -> Plan:
     with open_cluster(account, name) as cluster, only_run(cluster):
         planned = plan_teardown(cluster.inventory())
         tear_down(PrefectSteps(), cluster)
-        forget_endpoints(cluster)
+        delete_endpoints(cluster)
     return planned
 
 

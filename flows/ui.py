@@ -33,7 +33,7 @@ def ui(account: QingCloudAccount, name: str = "demo") -> str:
     with open_cluster(account, name) as cluster:
         inventory = need_cluster(cluster)
         cluster = cluster.wanting(with_sources(account, spec_or_guess(cluster)))
-        cluster = cluster.at(cluster.way_in())
+        cluster = cluster.at(cluster.ssh_endpoints())
         return publish_ui(PrefectSteps(), cluster, inventory.masters[0])
 
 

@@ -24,10 +24,10 @@ from tasks.autoscaling import (
     Finding,
     consider,
     keep_counts,
-    left_behind,
     log_event,
     open_case,
     publish_evaluation,
+    unfinished_removals,
 )
 from tasks.cluster import Cluster
 from tasks.control_plane import store_spec
@@ -35,7 +35,7 @@ from tasks.credentials import unless_other_run
 from tasks.executors import Steps
 from tasks.lease import HOLDER
 from tasks.metrics import need_machines
-from tasks.scaling import forget_node, uncordon
+from tasks.scaling import delete_node, uncordon
 from tasks.steps import describe_error, run_logger
 
 
@@ -167,11 +167,11 @@ class _Change:
 def _take_over(steps: Steps, case: Case, finding: Finding) -> None:
     """Take back removals that no evaluator continues, and finish the addition."""
     cluster, group = case.cluster, case.group
-    for mark, machine in left_behind(finding.marked, case.machines.group(group), group):
+    for mark, machine in unfinished_removals(finding.marked, case.machines.group(group), group):
         words = f"{mark.node} was left by {mark.holder} in the middle of its removal"
         log_event(cluster, group, "RemovalTakenOver", words)
         if machine is None:
-            steps.run(forget_node, cluster, mark.node)
+            steps.run(delete_node, cluster, mark.node)
         else:
             steps.run(uncordon, cluster, machine)
     if finding.memory.adding:

@@ -5,7 +5,7 @@ from domain.secrets.pki import make_bootstrap_token
 from flows.runbooks.nodes import distribute_roster, install_nodes, join_nodes
 from flows.runbooks.ui import publish_ui
 from tasks.cluster import Cluster
-from tasks.control_plane import ready_nodes, refuse_forgotten, store_spec, wait_for_apiserver
+from tasks.control_plane import check_nothing_stored, ready_nodes, store_spec, wait_for_apiserver
 from tasks.credentials import ensure_credentials
 from tasks.executors import Steps
 from tasks.machines import (
@@ -31,7 +31,7 @@ from tasks.network import (
     tag_resources,
 )
 from tasks.overview import check_spec
-from tasks.scaling import forget_lost_nodes
+from tasks.scaling import delete_lost_nodes
 from tasks.workloads import ensure_demo
 
 
@@ -99,7 +99,7 @@ def provision(
         control_plane.result()
     steps.run(wait_for_apiserver, cluster)
     if not is_stored:
-        refuse_forgotten(cluster)
+        check_nothing_stored(cluster)
     if control_planes:
         steps.run(delete_token, cluster, token)
     failures = join_nodes(steps, cluster, installed)
@@ -110,7 +110,7 @@ def provision(
     stored = steps.start(store_spec, cluster)
     tagged = steps.start(tag_resources, cluster) if new or not was_tagged else None
     if had_master:
-        steps.run(forget_lost_nodes, cluster)
+        steps.run(delete_lost_nodes, cluster)
     if new or new_masters:
         distribute_roster(steps, cluster, failures)
     if ui:

@@ -15,10 +15,10 @@ from tasks.machines import ensure_keypair, launch
 from tasks.network import ensure_machine_group, ensure_vxnets, tag_resources
 from tasks.overview import check_spec
 from tasks.scaling import (
+    delete_lost_nodes,
+    delete_node,
     detach_volumes,
     drain_node,
-    forget_lost_nodes,
-    forget_node,
     remove_backends,
     remove_machine,
     uncordon,
@@ -38,7 +38,7 @@ def scale_out(steps: Steps, cluster: Cluster) -> None:
     image = choices.images[NODES]
     nodes = steps.run(launch, cluster, NODES, image, vxnets, keypair, security_group)
     cluster = cluster.at(cluster.endpoints(), choices.login_users)
-    steps.run(forget_lost_nodes, cluster)
+    steps.run(delete_lost_nodes, cluster)
     ready = ready_nodes(cluster)
     new = [node for node in nodes if cluster.node_name(node) not in ready]
     if not new:
@@ -65,7 +65,7 @@ def scale_in(
         holder: the evaluator that decided it, if it was one.
         deadline: seconds for a node's pods to leave.
     """
-    cluster = cluster.at(cluster.way_in())
+    cluster = cluster.at(cluster.ssh_endpoints())
     for machine in leaving:
         node = cluster.node_name(machine)
         with _given_back(steps, cluster, machine):
@@ -73,7 +73,7 @@ def scale_in(
             steps.run(detach_volumes, cluster, machine)
             steps.run(remove_backends, cluster, machine, cluster.inventory())
             steps.run(remove_machine, cluster, machine)
-        steps.run(forget_node, cluster, node)
+        steps.run(delete_node, cluster, node)
     failures = Failures(cluster.name)
     distribute_roster(steps, cluster, failures, [machine.id for machine in leaving])
     failures.check()

@@ -7,7 +7,7 @@ from domain.cloud.inventory import Inventory
 from domain.cloud.teardown import sweep_until_gone
 from tasks.alarms import close_history
 from tasks.cluster import Cluster
-from tasks.credentials import announce_end, forget_credentials
+from tasks.credentials import delete_credentials, mark_ending
 from tasks.executors import Steps
 from tasks.teardown import (
     remove_address,
@@ -20,13 +20,13 @@ from tasks.teardown import (
 
 def teardown(steps: Steps, cluster: Cluster) -> None:
     """Delete everything that carries the cluster's names, for good; needs no credentials."""
-    steps.run(announce_end, cluster)
+    steps.run(mark_ending, cluster)
     sweep_until_gone(
         cluster.inventory(),
         sweep=partial(sweep, steps, cluster),
         look=partial(cluster.inventory, fresh=True),
     )
-    steps.run(forget_credentials, cluster)
+    steps.run(delete_credentials, cluster)
     steps.run(close_history, cluster, datetime.now(UTC))
 
 

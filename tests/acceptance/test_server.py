@@ -1,4 +1,4 @@
-"""The Prefect server that commands find: what it offers to whoever opens its UI."""
+"""The Prefect server that commands find: the kinds of blocks in its UI."""
 
 import json
 from urllib.request import Request, urlopen
