@@ -31,9 +31,9 @@ from tasks.overview import spec_or_guess
 def measure(
     steps: Steps, cluster: Cluster, now: datetime, file: Path | None = None
 ) -> MetricsReport:
-    """Measure a cluster once, keep the samples, and take its alarms one step further.
+    """Measure a cluster once, store the samples, and evaluate its alarms.
 
-    What cannot be measured leaves a gap with its reason, and everything else still arrives.
+    A value that cannot be measured leaves a gap with its reason, and the others are collected.
 
     Args:
         now: the time of the samples.
@@ -41,7 +41,7 @@ def measure(
 
     Raises:
         NotFound: there is no such cluster.
-        Incomplete: the samples were not kept, or the alarms not evaluated; it carries the report.
+        Incomplete: samples were not stored, or alarms not evaluated; it carries the report.
     """
     name, machines = cluster.name, need_machines(cluster)
     due = what_is_due(machines, now)

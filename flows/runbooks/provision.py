@@ -1,4 +1,4 @@
-"""The runbook of a new cluster, or of one that is to be finished or extended."""
+"""The runbook that creates a cluster, or finishes or extends an existing one."""
 
 from domain.kernel.names import MASTERS, NODES
 from domain.secrets.pki import make_bootstrap_token
@@ -38,27 +38,27 @@ from tasks.workloads import ensure_demo
 def provision(
     steps: Steps, cluster: Cluster, *, is_stored: bool, demo: bool = True, ui: bool = True
 ) -> None:
-    """Create what is missing of a cluster: VPC, master, API server, nodes, kube-ui, demo.
+    """Create the missing parts of a cluster: VPC, master, API server, nodes, kube-ui, demo.
 
-    The critical path is network, master, control plane, join; everything else runs beside it. A
-    node that fails holds up nothing, and is named at the end.
+    The critical path is network, master, control plane, join; everything else runs in parallel. A
+    node that fails delays nothing, and is named at the end.
 
     Args:
         cluster: the handle, with the wanted description.
-        is_stored: whether the description rests on the one that the cluster remembers.
+        is_stored: whether the description is based on the stored one.
     """
     had_master = bool(cluster.inventory().masters)
     was_tagged = cluster.inventory().tag is not None
     choices = steps.run(check_spec, cluster)
     steps.run(ensure_credentials, cluster)
 
-    # What needs nothing else.
+    # Resources that need no other.
     firewall = steps.start(ensure_firewall, cluster)
     machine_group = steps.start(ensure_machine_group, cluster)
     keypair = steps.start(ensure_keypair, cluster)
     address = steps.start(ensure_address, cluster)
 
-    # The network. A router takes one change at a time, hence the order.
+    # The network. A router accepts one change at a time, hence the order.
     vpc = steps.run(ensure_vpc, cluster, firewall.result())
     opened = steps.start(apply_firewall, cluster, firewall.result(), vpc)
     vxnets = steps.run(ensure_vxnets, cluster, vpc)
@@ -86,8 +86,8 @@ def provision(
     cluster = cluster.at(endpoints, choices.login_users)
     routes.result()
 
-    # Kubernetes: nodes install what needs no master while the master comes up.
-    # Before there was a master no node can be Ready, and asking would cost a time-out.
+    # Kubernetes: nodes install everything that needs no master while the master is installed.
+    # Without an earlier master no node can be Ready, and asking would cost a time-out.
     ready = ready_nodes(cluster) if had_master else frozenset[str]()
     new = [node for node in nodes if cluster.node_name(node) not in ready]
     new_masters = [master for master in masters if cluster.node_name(master) not in ready]
@@ -106,7 +106,7 @@ def provision(
     for master in masters:
         steps.run(wait_until_ready, cluster, master)
 
-    # What is remembered, shown and tried.
+    # Description, tag, f2cadm, kube-ui, demo.
     stored = steps.start(store_spec, cluster)
     tagged = steps.start(tag_resources, cluster) if new or not was_tagged else None
     if had_master:
@@ -115,7 +115,7 @@ def provision(
         distribute_roster(steps, cluster, failures)
     if ui:
         publish_ui(steps, cluster, masters[0])
-    if demo and failures.leave_some_of(nodes):
+    if demo and failures.spare_any_of(nodes):
         steps.run(ensure_demo, cluster)
     stored.result()
     if tagged:

@@ -1,4 +1,4 @@
-"""The runbook of a cluster's end."""
+"""The runbook that deletes a cluster."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +19,7 @@ from tasks.teardown import (
 
 
 def teardown(steps: Steps, cluster: Cluster) -> None:
-    """Delete everything that carries the cluster's names, for good; needs no credentials."""
+    """Delete every resource with the cluster's names; needs no credentials of it."""
     steps.run(mark_ending, cluster)
     sweep_until_gone(
         cluster.inventory(),
@@ -31,7 +31,7 @@ def teardown(steps: Steps, cluster: Cluster) -> None:
 
 
 def sweep(steps: Steps, cluster: Cluster, seen: Inventory) -> None:
-    """Delete all that was seen, in the order in which the cloud lets go of it."""
+    """Delete the resources of an inventory, in the order that the cloud requires."""
     machines = steps.start(remove_machines, cluster, seen)
     balancer = steps.start(remove_balancer, cluster, seen)
     machines.result()

@@ -195,7 +195,7 @@ def test_only_one_evaluator_acts_at_a_time(burst: Workplace, kubectl: Kubectl) -
     kubectl("patch", *LEASE, "--type=merge", "-p", json.dumps(lease))
 
 
-def heard(watch: subprocess.Popen[str], words: str) -> str:
+def read_until(watch: subprocess.Popen[str], words: str) -> str:
     """The next line of a watch that holds these words."""
     assert watch.stderr is not None
     seen = list[str]()
@@ -211,22 +211,22 @@ def test_a_terminated_watch_releases_its_lease_and_the_next_waits_for_that_of_a_
 ) -> None:
     words = ("flows.autoscale", "--name", "burst", "--watch", "--policy", "pending")
     with burst.start(*words) as watch:
-        assert heard(watch, "Watching")
+        assert read_until(watch, "Watching")
         watch.send_signal(signal.SIGTERM)
-        assert heard(watch, "is not watched any more")
+        assert read_until(watch, "Stopped watching cluster")
     assert watch.returncode == 0
 
     lease = {"holderIdentity": "killed-1", "leaseDurationSeconds": 10}
     lease["renewTime"] = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
     kubectl("patch", *LEASE, "--type=merge", "-p", json.dumps({"spec": lease}))
     with burst.start(*words) as watch:
-        assert "killed-1 holds the Lease" in heard(watch, "holds the Lease")
-        assert heard(watch, "Watching")
+        assert "killed-1 holds the Lease" in read_until(watch, "holds the Lease")
+        assert read_until(watch, "Watching")
         with burst.start(*words) as second:
-            assert "is at work" in heard(second, "Error: ")
+            assert "is at work" in read_until(second, "Error: ")
         assert second.returncode == 1
         watch.send_signal(signal.SIGINT)
-        assert heard(watch, "is not watched any more")
+        assert read_until(watch, "Stopped watching cluster")
     assert watch.returncode == 0
 
 

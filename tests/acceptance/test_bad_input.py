@@ -73,18 +73,18 @@ def test_a_missing_file_or_one_that_is_not_yaml_is_refused(
 
 
 def test_a_fraction_of_a_machine_is_refused(workplace: Workplace) -> None:
-    assert refused(workplace, "--nodes", "2.6") == "--nodes 2.6 is no whole number"
+    assert refused(workplace, "--nodes", "2.6") == "--nodes 2.6 is not a whole number"
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        pytest.param("scale --count 2.5", "--count 2.5 is no whole number", id="scale"),
+        pytest.param("scale --count 2.5", "--count 2.5 is not a whole number", id="scale"),
         pytest.param("autoscale --name nothere", "there is no cluster nothere", id="autoscale"),
         pytest.param("autoscale --name nothere --dry-run", "no cluster nothere", id="dry run"),
         pytest.param(
             "autoscale --load burst:9 --chart x.svg",
-            "--load and --chart only mean something with --replay",
+            "--load and --chart need --replay",
             id="flags without a partner",
         ),
         pytest.param("autoscale --replay pending --hours 0", "must be above 0", id="no hours"),

@@ -183,7 +183,7 @@ def test_a_kubeconfig_is_written_for_its_owner_alone_or_merged(
     before = mine.read_text()
     refused = cluster.run("flows.kubeconfig", "--out", str(mine))
     assert refused.code == 2
-    assert "leads to work, too" in refused.sentence
+    assert "other contexts (work)" in refused.sentence
     assert mine.read_text() == before
     assert cluster.run("flows.kubeconfig", "--out", str(alone)).code == 0
     assert cluster.run("flows.kubeconfig", "--out", str(tmp_path / "no/where")).code == 2

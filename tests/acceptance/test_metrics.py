@@ -194,7 +194,9 @@ def scraped(url: str, watch: subprocess.Popen[str]) -> str:
         pytest.param("--every 30", "--every needs --watch", id="a pace for one measurement"),
         pytest.param("--listen 0", "--listen needs --watch", id="a page of one measurement"),
         pytest.param("--watch --every 4", "not between 5 and 3600", id="too often"),
-        pytest.param("--test-notification --every 30", "stands alone", id="a test with a pace"),
+        pytest.param(
+            "--test-notification --every 30", "without other flags", id="a test with a pace"
+        ),
     ],
 )
 def test_flags_that_do_not_go_together_are_refused(

@@ -95,7 +95,7 @@ def test_an_interrupted_command_reports_that_nothing_is_lost(number: int, code: 
     done, out, err = run_command(number, "hear()\ntime.sleep(60)")
     assert (done, out) == (code, "")
     assert err == (
-        "Error: interrupted; nothing is lost, and the same command goes on where this one ended\n"
+        "Error: interrupted; nothing is lost, and the same command continues where this one ended\n"
     )
 
 

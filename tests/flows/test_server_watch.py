@@ -34,7 +34,7 @@ from flows._cli.server import _end, watched
 
 gone = partial(_end, sys.argv[1])
 with (
-    watched(sys.argv[1], gone, patience=0.0, look=0.05),
+    watched(sys.argv[1], gone, patience=0.0, every=0.05),
     reporting(lambda: print("billed: i-1", file=sys.stderr)),
 ):
     print("begun", flush=True)
@@ -52,10 +52,10 @@ def test_a_lost_server_is_reported_once() -> None:
     with healthy_server() as port:
         url = f"http://127.0.0.1:{port}/api"
         assert listens(url)
-        with watched(url, tell, patience=0.0, look=0.001):
+        with watched(url, tell, patience=0.0, every=0.001):
             assert not gone.wait(0.05)
     assert not listens(url)
-    with watched(url, tell, patience=0.0, look=0.001):
+    with watched(url, tell, patience=0.0, every=0.001):
         assert gone.wait(10)
     assert told == ["gone"]
 
@@ -75,8 +75,8 @@ def test_a_run_that_fails_without_its_server_names_the_remedy() -> None:
         assert process.stdout.readline() == "begun\n"
     _, error = process.communicate("\n", timeout=60)
     assert process.returncode == 1
-    assert error.startswith(f"Error: the Prefect server at {url} has gone away")
-    assert error.endswith("the same command then goes on where this one ended\n")
+    assert error.startswith(f"Error: the Prefect server at {url} was lost")
+    assert error.endswith("the same command then continues where this one ended\n")
     assert error.count("\n") == 1
 
 
@@ -95,7 +95,7 @@ def test_billed_resources_are_reported_when_the_server_is_lost_while_a_run_waits
     assert process.returncode == 1
     told, sentence = error.splitlines()
     assert told == "billed: i-1"
-    assert sentence.startswith(f"Error: the Prefect server at {url} has gone away")
+    assert sentence.startswith(f"Error: the Prefect server at {url} was lost")
 
 
 def test_a_command_reports_that_the_server_on_our_port_is_another_user_s(

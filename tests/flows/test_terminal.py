@@ -70,12 +70,12 @@ class Listening(StringIO):
     def __init__(self, words: str) -> None:
         super().__init__()
         self._words = words
-        self.heard = Event()
+        self.written = Event()
 
     def write(self, text: str) -> int:
         count = super().write(text)
         if self._words in self.getvalue():
-            self.heard.set()
+            self.written.set()
         return count
 
 
@@ -111,7 +111,7 @@ def test_long_silence_without_a_terminal_is_broken_by_what_is_running() -> None:
     with Steps(make_pipe(file), silence=0.01) as steps:
         steps.started("install k8s-master-m")
         steps.progress("install k8s-master-m", "Setting up kubeadm\n")
-        assert file.heard.wait(5)
+        assert file.written.wait(5)
         steps.finished("install k8s-master-m", "kubeadm 1.36.4", 1)
 
 
@@ -121,7 +121,7 @@ def test_on_a_terminal_running_steps_are_live_and_finished_ones_stay() -> None:
     with Steps(console) as steps:
         steps.started("install k8s-node-a")
         steps.progress("install k8s-node-a", "Get:1 noble\nUnpacking containerd\n")
-        assert file.heard.wait(5)
+        assert file.written.wait(5)
         steps.finished("install k8s-node-a", "packages and images", 83)
     line = next(line for line in visible(console) if "✓" in line)
     assert "install k8s-node-a packages and images 83 s" in line
@@ -145,7 +145,7 @@ def test_more_running_steps_than_lines_are_counted() -> None:
     with Steps(console) as steps:
         for number in range(30):
             steps.started(f"install k8s-node-{number}")
-        assert file.heard.wait(5)
+        assert file.written.wait(5)
         for number in range(30):
             steps.finished(f"install k8s-node-{number}", "done", 1)
 
@@ -272,7 +272,7 @@ def test_summary_counts_by_action() -> None:
 
 def test_summary_without_changes_is_nothing_to_do() -> None:
     assert summarise(Plan("demo", (make_item(Action.KEEP),))) == "Nothing to do: 1 kept"
-    assert summarise(Plan("demo", ())) == "Nothing to do: there is nothing"
+    assert summarise(Plan("demo", ())) == "Nothing to do: nothing exists"
 
 
 def test_report_shows_endpoints_machines_and_next_commands() -> None:

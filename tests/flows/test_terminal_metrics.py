@@ -94,7 +94,7 @@ def test_a_live_picture_keeps_the_last_numbers_above_an_error() -> None:
     made, stream = console()
     with Watch("demo", 60, made) as picture:
         picture.show(make_report(), {"k8s-node-0": [1.0, 27.0]})
-        picture.tell("the cloud does not answer")
+        picture.show_failure("the cloud does not answer")
     text = stream.getvalue()
     assert "27 of 40 ▁█" in text
     assert "measured every 60 s; Ctrl-C ends it" in text
