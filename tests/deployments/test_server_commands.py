@@ -74,7 +74,7 @@ def test_a_configured_server_is_used_and_not_noted(
 ) -> None:
     with temporary_settings({PREFECT_API_URL: f"http://localhost:{port}/api"}):
         assert ended("server", "status") == 0
-    assert "as PREFECT_API_URL says" in capsys.readouterr().err
+    assert "from PREFECT_API_URL" in capsys.readouterr().err
     assert noted_server() == ""
 
 
@@ -107,4 +107,4 @@ def test_a_server_that_is_not_prefect_is_reported_in_one_sentence(
         assert ended("server", "up") == 1
     first, second = capsys.readouterr().err.splitlines()[:2]
     assert first == "Error: no Prefect server answers; start one with: make server"
-    assert second.startswith("Error: the Prefect server did not do its part")
+    assert second.startswith("Error: the Prefect server failed")
