@@ -1,28 +1,56 @@
-"""How a command of this room speaks and ends."""
+"""The common part of this room's commands: output, exit codes, and Prefect's own command."""
 
+import subprocess
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 from cyclopts import App, CycloptsError
 from httpx import HTTPError
 from prefect.exceptions import PrefectException
 
+from blocks.settings import environment_with
 from domain.kernel.errors import ClusterError
 
+PREFECT_SECONDS = 180.0
+"""For one of Prefect's commands, of which `deploy` imports every flow."""
 
-def say(words: str) -> None:
-    sys.stderr.write(words + "\n")
+
+def print_line(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def run_prefect(
+    *arguments: str, variables: Mapping[str, str], folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run one of Prefect's commands to its end.
+
+    Args:
+        variables: added to the environment.
+        folder: its working directory; the present one if not given.
+    """
+    return subprocess.run(
+        [sys.executable, "-m", "prefect", *arguments],
+        cwd=folder,
+        env=environment_with(variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PREFECT_SECONDS,
+        check=False,
+    )
 
 
 def run(app: App) -> None:
     """Run a command to its exit code; errors are one sentence.
 
-    Exit codes: 0 done, 1 begun and not finished, 2 asked for something that cannot be done.
+    Exit codes: 0 done, 1 begun and not finished, 2 the request cannot be carried out.
     """
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False)
     except (CycloptsError, ClusterError) as error:
-        say(f"Error: {error}")
+        print_line(f"Error: {error}")
         sys.exit(2)
     except (HTTPError, PrefectException) as error:
-        say(f"Error: the Prefect server did not do its part: {error}")
+        print_line(f"Error: the Prefect server failed: {error}")
         sys.exit(1)

@@ -1,7 +1,7 @@
-"""What is deployed for a cluster: found by name, and taken away.
+"""The deployments of a cluster: found by name, and deleted.
 
-The deployments of a cluster carry its name (`autoscale/demo`), so that those of several stand side
-by side. Earlier versions had one set for all, named as the flows are (`autoscale/autoscale`): the
+The deployments of a cluster carry its name (`autoscale/demo`), so that several clusters have their
+own. Earlier versions had one set for all, named as the flows are (`autoscale/autoscale`): the
 cluster was then only in the parameters.
 """
 
@@ -19,7 +19,7 @@ FLOWS = {
 
 
 def find_deployed(client: SyncPrefectClient, cluster: str) -> list[DeploymentResponse]:
-    """Everything that this version or an earlier one has deployed for a cluster."""
+    """Find the deployments of a cluster, by this version or an earlier one."""
     names = DeploymentFilterName(any_=[cluster, *FLOWS.values()])
     found = client.read_deployments(deployment_filter=DeploymentFilter(name=names))
     ours = [one for one in found if one.entrypoint in FLOWS and _cluster_of(one) == cluster]
@@ -31,31 +31,33 @@ def is_of_old(deployment: DeploymentResponse) -> bool:
     return deployment.name == _flow_of(deployment) != _cluster_of(deployment)
 
 
-def take_away(client: SyncPrefectClient, deployments: Iterable[DeploymentResponse]) -> str:
-    """Delete deployments, and the runs that wait for their time; answers their names.
+def delete_deployments(client: SyncPrefectClient, deployments: Iterable[DeploymentResponse]) -> str:
+    """Delete deployments and their scheduled runs; runs under way continue to their end.
 
-    Runs under way come to their end.
+    Returns:
+        The names, separated by commas.
     """
-    gone = []
+    deleted = []
     for one in deployments:
         client.delete_deployment(one.id)
-        gone.append(_full_name(one))
-    return ", ".join(sorted(gone))
+        deleted.append(_full_name(one))
+    return ", ".join(sorted(deleted))
 
 
 def keep_paused(
     client: SyncPrefectClient, old: Iterable[DeploymentResponse], new: Iterable[DeploymentResponse]
 ) -> str:
-    """Pause what follows something that was paused; answers the names.
+    """Pause each new deployment whose predecessor was paused, such as an autoscaler.
 
-    Whoever has paused an autoscaler shall not find machines that nobody has asked for.
+    Returns:
+        The names of the paused ones, separated by commas.
     """
     paused = {_flow_of(one) for one in old if _is_paused(one)}
-    followers = [one for one in new if _flow_of(one) in paused]
-    for one in followers:
+    successors = [one for one in new if _flow_of(one) in paused]
+    for one in successors:
         for schedule in one.schedules:
             client.update_deployment_schedule(one.id, schedule.id, active=False)
-    return ", ".join(sorted(map(_full_name, followers)))
+    return ", ".join(sorted(map(_full_name, successors)))
 
 
 def _is_paused(deployment: DeploymentResponse) -> bool:

@@ -1,4 +1,4 @@
-"""How a Prefect server that was started without this package gets to know our kinds of blocks."""
+"""Registering our kinds of blocks on a Prefect server that was started without this package."""
 
 from prefect.client.orchestration import get_client
 
@@ -6,10 +6,10 @@ from blocks.kinds import KINDS
 
 
 def register_kinds(*, anew: bool = False) -> None:
-    """Let the Prefect server's UI offer our kinds of blocks; those that it knows are left as is.
+    """Register our kinds of blocks on the Prefect server; known ones are not changed.
 
     Args:
-        anew: bring those that it knows up to date, too, which takes some calls for each.
+        anew: update known ones as well, which takes some calls for each.
     """
     known = set[str]()
     if not anew:

@@ -57,7 +57,7 @@ def main() -> None:
         else:
             _run_local_cloud(name, command.module)
     except ImportError as error:
-        if error.name != "flows":  # it says which file hides a package of ours
+        if error.name != "flows":  # its message names the file that hides a package of ours
             raise
         _refuse(str(error))
     except KeyboardInterrupt:
@@ -93,7 +93,7 @@ def _app_with(name: str, module: str) -> "App":
 
 
 def _list_commands() -> None:
-    """Print the list, or the version, or refuse a command that does not exist."""
+    """Print the list or the version, or refuse an unknown command."""
     from cyclopts import CycloptsError
 
     app = _make_app()
@@ -116,7 +116,7 @@ def _make_app() -> "App":
         name=NAME,
         help="Kubernetes clusters on QingCloud, or on a local cloud, as Prefect flows.",
         version=_version,
-        suppress_keyboard_interrupt=False,  # it would end without a word
+        suppress_keyboard_interrupt=False,  # it would end without a message
     )
 
 

@@ -1,9 +1,8 @@
 """Register blocks, work pool and a cluster's deployments on the running Prefect server.
 
-Safe to run again at any time: what is there is updated. Other clusters' deployments stay as is.
+Safe to run again at any time: existing ones are updated. Those of other clusters do not change.
 """
 
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -18,17 +17,14 @@ from prefect.workers.process import ProcessWorker
 
 from blocks.accounts import QingCloudAccount, choose_account
 from blocks.prefect_server import running_server
-from blocks.settings import environment_with
-from deployments._command import run, say
-from deployments._deployed import find_deployed, is_of_old, keep_paused, take_away
+from deployments._command import print_line, run, run_prefect
+from deployments._deployed import delete_deployments, find_deployed, is_of_old, keep_paused
 from deployments._kinds import register_kinds
 from domain.spec.cluster import parse_spec
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = Path(__file__).with_name("prefect.yaml")
 POOL = "qingcloud"
-DEADLINE = 180.0
-"""Seconds for Prefect's own command, which imports every flow."""
 
 app = App(name="python -m deployments.register", help=__doc__, version_flags=())
 
@@ -41,10 +37,10 @@ def main(
         str | None, Parameter(help="`local`, or the name of a saved QingCloud Account block")
     ] = None,
     remove: Annotated[
-        bool, Parameter(negative=(), help="Take the cluster's deployments away instead")
+        bool, Parameter(negative=(), help="Delete the cluster's deployments instead")
     ] = False,
 ) -> None:
-    """Register blocks, work pool and a cluster's deployments, or take the latter away."""
+    """Register blocks, work pool and a cluster's deployments, or delete the latter."""
     cluster = parse_spec({"name": name}).name
     url = running_server()
     with temporary_settings({PREFECT_API_URL: url}):
@@ -56,41 +52,41 @@ def main(
         _ensure_pool()
         _deploy(url, cluster, block)
         _replace_old(cluster)
-    say(
+    print_line(
         f"Deployed for cluster {cluster} with account block {block}: autoscale/{cluster}, "
         f"monitor/{cluster} and more; run: make worker"
     )
 
 
 def _remove(cluster: str) -> None:
-    """Delete a cluster's deployments, and the account that was saved for them alone."""
+    """Delete a cluster's deployments, and the account block that was saved for them alone."""
     with get_client(sync_client=True) as client:
-        gone = take_away(client, find_deployed(client, cluster))
-    with suppress(ValueError):  # they had a block of their user's
+        deleted = delete_deployments(client, find_deployed(client, cluster))
+    with suppress(ValueError):  # they used a block that the user had saved
         QingCloudAccount.delete(_block_of(cluster))
-    say(f"Removed: {gone}" if gone else f"Nothing is deployed for cluster {cluster}")
+    print_line(f"Removed: {deleted}" if deleted else f"Nothing is deployed for cluster {cluster}")
 
 
 def _replace_old(cluster: str) -> None:
-    """Delete what an earlier version has deployed for the cluster: two would scale it."""
+    """Delete the deployments of an earlier version: two autoscalers would scale the cluster."""
     with get_client(sync_client=True) as client:
         found = find_deployed(client, cluster)
         old = [one for one in found if is_of_old(one)]
         if paused := keep_paused(client, old, [one for one in found if one not in old]):
-            say(f"Paused, as what it replaces was: {paused}")
-        if gone := take_away(client, old):
-            say(f"Removed: {gone}, which an earlier version has deployed for cluster {cluster}")
+            print_line(f"Paused, like the ones that they replace: {paused}")
+        if deleted := delete_deployments(client, old):
+            print_line(f"Removed: {deleted}, deployed by an earlier version for cluster {cluster}")
 
 
-def _save_account(wish: str | None, cluster: str) -> str:
-    """Save the account as a block where it is none yet; returns the block's name.
+def _save_account(name: str | None, cluster: str) -> str:
+    """Save an account of the environment as a block. Returns: the name of the account's block.
 
-    That of the environment is saved for each cluster, because the next cluster may have another.
+    The block is the cluster's own, because the next cluster may have another account.
 
     Raises:
         InvalidSpec: no such block, or half an account in the environment.
     """
-    chosen = choose_account(wish)
+    chosen = choose_account(name)
     if chosen.block:
         return chosen.block
     chosen.account.save(_block_of(cluster), overwrite=True)
@@ -112,24 +108,16 @@ def _ensure_pool() -> None:
 
 
 def _deploy(url: str, cluster: str, block: str) -> None:
-    told = {
+    variables = {
         "PREFECT_API_URL": url,
         "PROJECT_ROOT": str(ROOT),
         "CLUSTER": cluster,
         "ACCOUNT_BLOCK": block,
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", FILE],
-        cwd=ROOT,
-        env=environment_with(told),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
-    )
+    arguments = ("--no-prompt", "deploy", "--all", "--prefect-file", str(FILE))
+    done = run_prefect(*arguments, variables=variables, folder=ROOT)
     if done.returncode:
-        say(done.stdout + done.stderr)
+        print_line(done.stdout + done.stderr)
         sys.exit(1)
 
 

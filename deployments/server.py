@@ -1,12 +1,11 @@
 """The Prefect server on this machine: `python -m deployments.server up | down | status`.
 
-Prefect starts and ends its server; this finds one of yours that answers, chooses a port, waits
-until the server is healthy, and notes its address for our commands. It listens on loopback alone.
+Prefect starts and stops its server; this finds one of yours that answers, chooses a port, waits
+until the server is healthy, and notes its address for our commands. It listens on loopback only.
 """
 
 import json
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -32,8 +31,8 @@ from blocks.prefect_server import (
     refusal,
     server_note,
 )
-from blocks.settings import environment_with, lock_file
-from deployments._command import run, say
+from blocks.settings import lock_file
+from deployments._command import print_line, run, run_prefect
 from domain.kernel.errors import Unreachable
 
 START_SECONDS = 180.0
@@ -51,13 +50,15 @@ app = App(name="python -m deployments.server", help=__doc__, version_flags=())
 @app.command
 def up() -> None:
     """Start the server in the background if none of yours answers; print the address of its UI."""
-    from deployments._kinds import register_kinds  # here: `status` and `down` need not wait for it
+    from deployments._kinds import (
+        register_kinds,
+    )  # slow to import; `status` and `down` do not need it
 
-    with alone(lock_file("server")):  # two starts at once must not make two servers
+    with alone(lock_file("server")):  # two starts at once must not start two servers
         url = _find() or _launch()
         with temporary_settings({PREFECT_API_URL: url}):
             register_kinds()
-    _tell(url)
+    _print_address(url)
 
 
 @app.command
@@ -68,9 +69,9 @@ def down() -> None:
         if url and _pid_file().exists():
             _prefect("server", "stop")
             _wait(lambda: not answers(url), STOP_SECONDS, f"the server at {url} does not end")
-            say("the Prefect server has ended")
+            print_line("the Prefect server has ended")
         else:
-            say("no Prefect server of ours is running")
+            print_line("no Prefect server of ours is running")
         server_note().unlink(missing_ok=True)
 
 
@@ -80,13 +81,13 @@ def status() -> None:
     url = _find()
     if not url:
         _fail("no Prefect server of yours answers; start one with: make server")
-    _tell(url)
+    _print_address(url)
 
 
 def _find() -> str:
-    """The API of the server that our commands use, if it answers.
+    """Find the API of the server that our commands use, if it answers.
 
-    The configured one; else one that this user runs, be it noted or on Prefect's usual port.
+    The configured one; else one of this user, either noted or on Prefect's usual port.
     """
     if configured := configured_server():
         return configured if answers(configured) else ""
@@ -102,7 +103,7 @@ def _find() -> str:
 def _launch() -> str:
     port = _port_to_use()
     url = _local_url(port)
-    # Nothing answers, so a process id that Prefect has kept is of a server that was cut off.
+    # Nothing answers, so a process id that Prefect has kept is of a killed server.
     _pid_file().unlink(missing_ok=True)
     _prefect("server", "start", "--background", "--host", "127.0.0.1", "--port", str(port), url=url)
     _wait(lambda: answers(url), START_SECONDS, f"the Prefect server does not answer at {url}")
@@ -111,26 +112,18 @@ def _launch() -> str:
 
 
 def _prefect(*words: str, url: str = "") -> None:
-    # A UI on another port than the usual one must be told where its API is.
-    told = {"PREFECT_UI_API_URL": url, **SERVER_SETTINGS} if url else {}
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", *words],
-        env=environment_with(told),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=START_SECONDS,
-        check=False,
-    )
+    # A UI on another port than the usual one needs the URL of its API.
+    variables = {"PREFECT_UI_API_URL": url, **SERVER_SETTINGS} if url else {}
+    done = run_prefect(*words, variables=variables)
     if done.returncode:
         _fail(f"prefect {' '.join(words)}: {(done.stderr or done.stdout).strip()}")
 
 
 def _port_to_use() -> int:
-    """The configured port, else Prefect's usual one, else any free one.
+    """Choose the configured port, else Prefect's usual one, else any free one.
 
     Raises:
-        Unreachable: what is configured is no place on this machine.
+        Unreachable: the configured address is not on this machine.
     """
     if configured := configured_server():
         place = urlsplit(configured)
@@ -145,14 +138,14 @@ def _port_to_use() -> int:
         )
     for url in sorted({noted_server(), _local_url(_usual_port())} - {""}):
         if why := refusal(url):
-            say(f"Note: {why}")
+            print_line(f"Note: {why}")
     return _free_port()
 
 
 def _free_port() -> int:
-    """Prefect's usual port, or any free one when something else has it."""
+    """Prefect's usual port, or any free one when it is in use."""
     with socket.socket() as probe:
-        # Connections of a server that has just ended keep nobody from listening again.
+        # Without it, connections of a server that has just ended would block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", _usual_port()))
@@ -167,7 +160,7 @@ def _usual_port() -> int:
 
 
 def _pid_file() -> Path:
-    """Where `prefect server start --background` keeps its process id."""
+    """The file in which `prefect server start --background` keeps its process id."""
     return Path(PREFECT_HOME.value()) / "server.pid"
 
 
@@ -188,13 +181,13 @@ def _local_url(port: int, host: str = "127.0.0.1") -> str:
     return f"http://{host}:{port}/api"
 
 
-def _tell(url: str) -> None:
-    why = ", as PREFECT_API_URL says" if configured_server() else ""
-    say(f"Prefect UI: {url.removesuffix('/api')}{why}")
+def _print_address(url: str) -> None:
+    why = ", from PREFECT_API_URL" if configured_server() else ""
+    print_line(f"Prefect UI: {url.removesuffix('/api')}{why}")
 
 
 def _fail(words: str) -> NoReturn:
-    say(f"Error: {words}")
+    print_line(f"Error: {words}")
     sys.exit(1)
 
 

@@ -1,7 +1,7 @@
-"""Run what is deployed, until Ctrl-C: `make worker`.
+"""Run the deployments, until Ctrl-C: `make worker`.
 
-In the foreground, because it acts with your account for as long as it runs: whoever wants it for
-good gives the same command to systemd or to a container.
+In the foreground, because it acts with your account for as long as it runs; to keep it running,
+start the same command from systemd or a container.
 """
 
 import os
@@ -20,12 +20,12 @@ app = App(name="python -m deployments.worker", help=__doc__, version_flags=())
 
 @app.default
 def main() -> None:
-    """Become Prefect's own worker for our pool, at the server that answers."""
+    """Replace this process by Prefect's worker for our pool, at the server that answers."""
     url = running_server()
     words = ["-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process"]
     os.chdir(ROOT)
-    # A script's background commands inherit a deaf ear for SIGINT, to which Prefect's worker turns
-    # every SIGTERM: it could then only be killed.
+    # Background commands of a script ignore SIGINT, as which Prefect's worker handles SIGTERM: it
+    # could then only be killed.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execve(  # noqa: S606 - our own interpreter; signals must reach the worker itself
         sys.executable, [sys.executable, *words], environment_with({"PREFECT_API_URL": url})

@@ -10,14 +10,14 @@ from flows._rooms import find_obstacle, leave_current_folder
 def end_at_signals() -> None:
     """End at once on Ctrl-C and SIGTERM: a command that only imports has started nothing.
 
-    Those seconds would otherwise end in a traceback. A command handles both signals itself as soon
-    as it can (`flows/_cli/interruption.py`).
+    An interrupted import would otherwise print a traceback. A command installs its own handlers as
+    soon as it runs (`flows/_cli/interruption.py`).
     """
     for number in (SIGINT, SIGTERM):
-        signal(number, _leave)
+        signal(number, _end)
 
 
-def _leave(number: int, frame: object) -> None:
+def _end(number: int, frame: object) -> None:
     os.write(2, b"Error: interrupted; nothing was started\n")
     os._exit(128 + number)
 

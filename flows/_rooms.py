@@ -1,4 +1,4 @@
-"""The packages of this project have common names: find a file that hides one of them.
+"""Finding a file that hides a package of this project, as the packages have common names.
 
 Python searches the current folder before installed packages when it is started as `python -m`, and
 the folders of PYTHONPATH always. So a `tasks.py` there would be imported in place of ours.
@@ -14,13 +14,13 @@ ROOMS = ("flows", "tasks", "blocks", "clients", "domain")
 
 
 def leave_current_folder() -> None:
-    """Under `python -m`: no longer import from the current folder, unless it is the project's."""
+    """Under `python -m`: do not import from the current folder, unless it is the project's."""
     if not sys.flags.safe_path and Path(sys.path[0]).resolve() != HOME:
         del sys.path[0]
 
 
 def find_obstacle() -> str:
-    """Name the first file that hides one of our packages, in a sentence; empty if none does."""
+    """Describe the first file that hides one of our packages; an empty text if none does."""
     for room in ROOMS:
         place = _place(find_spec(room))
         if place.resolve() != HOME / room:

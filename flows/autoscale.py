@@ -38,15 +38,15 @@ from tasks.run_log import log_errors_in_one_sentence
 def autoscale(
     account: QingCloudAccount, name: str = "demo", policy: str = "", dry_run: bool = False
 ) -> Evaluation:
-    """Look at a cluster's load once, decide about its size, and act.
+    """Evaluate a cluster's load once, decide about its size, and act.
 
-    One evaluator at a time: a run that is late, or that meets another one, returns at once and
-    says so.
+    One evaluator at a time: a run that is late, or finds another one, returns at once with the
+    reason.
 
     Args:
         account: The account that the cluster is in.
         name: The cluster's name.
-        policy: A ready policy, or a YAML file; if not given, the cluster's own.
+        policy: A preset, or a YAML file; if not given, the cluster's own policy.
         dry_run: Decide and explain, change nothing.
     """
     now = datetime.now(UTC)
@@ -113,9 +113,9 @@ def main(
         try_policy(replay, flags, json=common.json)
         return
     if idle := used_flags(flags):
-        raise InvalidSpec(f"{' and '.join(idle)} only mean something with --replay")
+        raise InvalidSpec(f"{' and '.join(idle)} need --replay")
     if watch and common.json:
-        raise InvalidSpec("--watch and --json do not go together; --json looks once")
+        raise InvalidSpec("--watch and --json do not go together; --json evaluates once")
     name = cluster_name(common)
     with session(common, name, lasting=watch) as opened:
         if watch:
@@ -123,10 +123,12 @@ def main(
         elif why is not None:
             _explain(opened, policy, why[0] if why else "")
         else:
-            need_machines(opened.cluster)  # a name that does not exist is a mistyped one
+            need_machines(
+                opened.cluster
+            )  # a missing cluster is an error here, and not a skipped run
             found = autoscale(opened.account, name, policy, dry_run)
             show_evaluation(found)
-            opened.answer(found)
+            opened.print_result(found)
 
 
 def _watch(opened: Session, name: str, policy: str) -> None:
@@ -135,7 +137,7 @@ def _watch(opened: Session, name: str, policy: str) -> None:
         policy,
         act=lambda: autoscale(opened.account, name, policy),
         show=show_evaluation,
-        say=opened.say,
+        print_line=opened.print_line,
     )
 
 
@@ -144,7 +146,7 @@ def _explain(opened: Session, policy: str, when: str) -> None:
     case = open_case(opened.cluster, policy)
     found = explain(read_memory(case.cluster.api(), case.group), moment)
     show_explanation(found)
-    opened.answer(found)
+    opened.print_result(found)
 
 
 if __name__ == "__main__":

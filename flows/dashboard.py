@@ -1,4 +1,4 @@
-"""Draw what the samples say: `python -m flows.dashboard --out report.html`."""
+"""Draw the samples: `python -m flows.dashboard --out report.html`."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ MOST_HOURS = 24 * 31
 
 @flow(name="dashboard", flow_run_name="dashboard {name}")
 def dashboard(account: QingCloudAccount, name: str = "demo", hours: int = 24) -> Dashboard:
-    """Draw a cluster's charts, and keep them as an artifact of the run.
+    """Draw a cluster's charts, and store them as an artifact of the run.
 
     Args:
         account: The account that the cluster is in.
@@ -60,8 +60,8 @@ def main(
         out.write_text(write_page(board, zone), encoding="utf-8")
     except OSError as error:
         raise InvalidSpec(f"{out} cannot be written: {error.strerror}") from error
-    opened.say(f"{out}: open it in a browser; it needs no network")
-    opened.answer(board)
+    opened.print_line(f"{out}: open it in a browser; it needs no network")
+    opened.print_result(board)
     if board.lost:
         raise FinalError(f"{out} shows no samples, because {board.lost}. {MEND_DATABASE}")
 

@@ -16,7 +16,7 @@ PROXY_PATH = "/api/v1/namespaces/default/services/nginxservice/proxy/"
 
 @dataclass(frozen=True, slots=True)
 class DemoReport:
-    """Where nginx's page was fetched from, and what it says."""
+    """The URL of nginx's page, and its text."""
 
     cluster: str
     url: str
@@ -46,8 +46,8 @@ def main(*, common: Common = Common()) -> None:  # noqa: B008 - frozen
     name = cluster_name(common)
     with session(common, name) as opened:
         report = demo(opened.account, name)
-    opened.say(f"nginx answers at {report.url}")
-    opened.answer(report)
+    opened.print_line(f"nginx answers at {report.url}")
+    opened.print_result(report)
 
 
 if __name__ == "__main__":

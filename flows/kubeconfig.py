@@ -41,8 +41,8 @@ def kubeconfig(
         account: The account that the cluster is in.
         path: The file to write, on the machine where the flow runs; readable by its owner alone.
         name: The cluster's name.
-        merge: Put the cluster into the file beside what is there, instead of writing it anew.
-        days: How long the certificate is valid; it cannot be taken back.
+        merge: Add the cluster to an existing file, instead of replacing the file.
+        days: How long the certificate is valid; it cannot be revoked.
     """
     now, validity = datetime.now(UTC), timedelta(days=days)
     with open_cluster(account, name) as cluster:
@@ -57,8 +57,8 @@ def kubeconfig(
             text = merge_kubeconfig(existing, name, access)
         elif others := other_contexts(existing, name):
             raise InvalidSpec(
-                f"{file} leads to {', '.join(others[:5])}, too, which would be lost; keep that "
-                "with --merge, or name another file"
+                f"{file} has other contexts ({', '.join(others[:5])}), which would be lost; keep "
+                "them with --merge, or name another file"
             )
         else:
             text = render_kubeconfig(name, access)
@@ -69,7 +69,7 @@ def kubeconfig(
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else "it holds no text"
+    return (error.strerror or str(error)) if isinstance(error, OSError) else "it is not a text file"
 
 
 def _write_private(file: Path, text: str) -> None:
@@ -80,7 +80,7 @@ def _write_private(file: Path, text: str) -> None:
         with os.fdopen(descriptor, "w") as stream:
             stream.write(text)
         fresh.replace(file)
-    except BaseException:  # half a key must not stay behind on a full disk
+    except BaseException:  # half a key must not remain on a full disk
         fresh.unlink(missing_ok=True)
         raise
 
@@ -112,11 +112,11 @@ def main(
         report = kubeconfig(
             opened.account, str(path.absolute() if out else path), name, merge, days
         )
-    opened.say(
+    opened.print_line(
         f"Wrote {report.path} (context {report.context}, valid until {report.expires:%Y-%m-%d}).\n"
         f"Try: kubectl --kubeconfig {report.path} --context {report.context} get nodes"
     )
-    opened.answer(report)
+    opened.print_result(report)
 
 
 if __name__ == "__main__":

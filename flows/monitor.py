@@ -1,4 +1,4 @@
-"""Measure a cluster and look at its alarms, once or again and again: `python -m flows.monitor`."""
+"""Measure a cluster and evaluate its alarms, once or repeatedly: `python -m flows.monitor`."""
 
 import time
 from collections.abc import Iterator
@@ -27,9 +27,7 @@ from flows.runbooks.measure import measure
 from tasks.alarms import send_test
 from tasks.cluster import open_cluster
 from tasks.executors import PrefectSteps
-from tasks.metrics import (
-    read_history,
-)
+from tasks.metrics import read_history
 from tasks.overview import need_cluster, need_spec
 from tasks.run_log import log_errors_in_one_sentence
 
@@ -39,10 +37,10 @@ USUAL_PACE = 60
 
 @flow(name="monitor", flow_run_name="monitor {name}", on_running=[log_errors_in_one_sentence])
 def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "") -> MetricsReport:
-    """Measure a cluster, keep the samples, and take its alarms one step further.
+    """Measure a cluster, store the samples, and evaluate its alarms.
 
-    What cannot be measured leaves a gap with its reason, and everything else still arrives. A
-    database that does not answer ends nothing either; the run fails when all else is done.
+    A value that cannot be measured leaves a gap with its reason, and the others are collected. A
+    database that does not answer ends nothing either; the run fails after everything else is done.
 
     Args:
         account: The account that the cluster is in.
@@ -50,7 +48,7 @@ def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "")
         prometheus: A file to write in Prometheus' text format, on the machine where the flow runs.
 
     Raises:
-        Incomplete: the samples were not kept, or the alarms not evaluated; it carries the report.
+        Incomplete: samples were not stored, or alarms not evaluated; it carries the report.
     """
     file = Path(prometheus).expanduser() if prometheus else None
     if file:
@@ -83,7 +81,7 @@ def main(
     ] = None,
     test_notification: Annotated[
         bool,
-        Parameter(negative=(), help="Only send a test message to everybody who is told of alarms"),
+        Parameter(negative=(), help="Only send a test message through every notification service"),
     ] = False,
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> None:
@@ -91,18 +89,18 @@ def main(
     name = cluster_name(common)
     if test_notification:
         if watch or prometheus or every is not None or listen is not None:
-            raise InvalidSpec("--test-notification measures nothing, so it stands alone")
+            raise InvalidSpec("--test-notification measures nothing; use it without other flags")
         with session(common, name) as opened:
             _send_test(opened)
         return
     if every is not None and not watch:
-        raise InvalidSpec("--every needs --watch, which measures again and again")
+        raise InvalidSpec("--every needs --watch, which measures repeatedly")
     if every is not None and not 5 <= every <= 3600:
         raise InvalidSpec(f"--every {every} is not between 5 and 3600 seconds")
     if watch and common.json:
         raise InvalidSpec("--watch and --json do not go together; --json measures once")
     if listen is not None and not watch:
-        raise InvalidSpec("--listen needs --watch, which measures again and again")
+        raise InvalidSpec("--listen needs --watch, which measures repeatedly")
     file = prometheus.absolute() if prometheus else None
     if file:
         check_writable(file)
@@ -110,26 +108,26 @@ def main(
         opening = session(common, name, shows_steps=False, lasting=True)
         with opening as opened, _page(listen, file) as page:
             if page:
-                opened.say(f"Prometheus can read {page.url}")
+                opened.print_line(f"Prometheus can read {page.url}")
             _watch(opened, name, page.file if page else file, every or USUAL_PACE, page)
         return
-    trouble: Incomplete | None = None
+    incomplete: Incomplete | None = None
     with session(common, name) as opened:
         try:
             report = monitor(opened.account, name, str(file or ""))
         except Incomplete as error:
-            report, trouble = error.report, error
+            report, incomplete = error.report, error
     show_metrics(report)
-    opened.answer(report)
-    if trouble:
-        raise trouble
+    opened.print_result(report)
+    if incomplete:
+        raise incomplete
 
 
 def _send_test(opened: Session) -> None:
-    """Try the services of the file, where it names some, or else those the cluster remembers.
+    """Send a test message through the services of the file, or else of the stored description.
 
     Raises:
-        FinalError: one of them has not taken the message.
+        FinalError: one of them did not accept the message.
     """
     document = read_document(opened.common)
     if "notifications" in document:
@@ -137,16 +135,16 @@ def _send_test(opened: Session) -> None:
     else:
         need_cluster(opened.cluster)
         spec = need_spec(opened.cluster)
-    told = send_test(spec, datetime.now(UTC))
-    opened.say(format_test_results(told))
-    opened.answer(told)
-    if failed := [one.service for one in told if one.outcome is not Outcome.SENT]:
+    sent = send_test(spec, datetime.now(UTC))
+    opened.print_line(format_test_results(sent))
+    opened.print_result(sent)
+    if failed := [one.service for one in sent if one.outcome is not Outcome.SENT]:
         raise FinalError(f"the test message was not accepted by {', '.join(failed)}")
 
 
 @contextmanager
 def _page(address: str | None, file: Path | None) -> Iterator[ScrapePage | None]:
-    """Listen for Prometheus where that is wanted; without a file to write, one that passes."""
+    """Serve the metrics to Prometheus if wanted; without a file, from a temporary one."""
     if address is None:
         yield None
         return
@@ -160,29 +158,29 @@ def _page(address: str | None, file: Path | None) -> Iterator[ScrapePage | None]
 def _watch(
     opened: Session, name: str, file: Path | None, every: int, page: ScrapePage | None
 ) -> None:
-    """Measure until somebody ends it, which is how a watch ends well; the last picture stays."""
+    """Measure until an interruption, after which the last picture stays; that is a success."""
     with until_interrupted(), Watch(name, every) as picture:
         while not is_interrupted():
             began = time.monotonic()
-            trouble = ""
+            failure = ""
             try:
                 report = monitor(opened.account, name, str(file or ""))
-            except Incomplete as error:  # what is measured and written for Prometheus is of now
+            except Incomplete as error:  # the report itself is up to date
                 picture.show(error.report, {})
-                picture.tell(str(error))
+                picture.show_failure(str(error))
             except TemporaryError as error:
-                trouble = str(error)
-                picture.tell(trouble)
+                failure = str(error)
+                picture.show_failure(failure)
             except SERVER_ERRORS as error:
-                trouble = describe_silent(error)
-                picture.tell(trouble)
+                failure = describe_silent(error)
+                picture.show_failure(failure)
             else:
                 picture.show(report, read_history(name, report.time))
             if page:
-                page.trouble = trouble
+                page.trouble = failure
             if not is_interrupted():  # a flow run that is just ending may swallow the exception
                 time.sleep(max(0.0, every - (time.monotonic() - began)))
-    opened.say(f"Cluster {name} is not measured any more")
+    opened.print_line(f"Stopped measuring cluster {name}")
 
 
 if __name__ == "__main__":

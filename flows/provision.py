@@ -42,7 +42,7 @@ from tasks.reports import Progress
 from tasks.run_log import log_errors_in_one_sentence
 from tasks.steps import Recorder, listening, run_logger
 
-USUAL_STEPS = 28  # of a new cluster with two nodes; the progress bar needs only be about right
+USUAL_STEPS = 28  # of a new cluster with two nodes; the progress bar is an estimate
 
 
 @flow(
@@ -59,19 +59,19 @@ def provision(
     accept_new_host_keys: bool = False,
     rollback: bool = False,
 ) -> ClusterReport:
-    """Make the cloud hold the cluster that is described, and report it.
+    """Create the described cluster, or complete an existing one, and report it.
 
     Safe to run again at any time: existing resources are found by their names and kept, missing
-    ones are created. A count is never lowered. A failed run leaves what it created, and goes on
-    when it is run again.
+    ones are created. A count is never lowered. A failed run keeps the resources that it created,
+    and continues when it is run again.
 
     Args:
         account: The QingCloud account to create it in.
         spec: The wanted cluster.
         demo: Run the article's nginx and fetch its page.
         ui: Install and publish kube-ui.
-        accept_new_host_keys: Trust the first answer of machines whose image ignores userdata.
-        rollback: Tear down what a failed run has created, if the cluster did not exist before.
+        accept_new_host_keys: Trust the first host key of machines whose image ignores userdata.
+        rollback: Delete the resources of a failed run, if the cluster did not exist before.
     """
     steps, recorder = PrefectSteps(), Recorder()
     with (
@@ -79,21 +79,21 @@ def provision(
         listening(recorder),
         listening(Progress(spec.name, USUAL_STEPS)),
     ):
-        begins = False
+        is_new = False
         try:
             with only_run(cluster):
-                begins = cluster.inventory().is_empty
+                is_new = cluster.inventory().is_empty
                 stored = find_spec(cluster)
-                # What a form or a deployment leaves out is what the cluster remembers.
+                # A form or a deployment that leaves values out keeps the stored ones.
                 spec = wanted_spec(cluster, stored, spec.given)
                 for words in check_services(spec, stored):
                     run_logger().warning(words)
                 wanting = cluster.wanting(spec, accept_new_host_keys=accept_new_host_keys)
                 provision_cluster(steps, wanting, is_stored=stored is not None, demo=demo, ui=ui)
         except ClusterError:
-            if rollback and begins:
+            if rollback and is_new:
                 run_logger().warning("rolling back: nothing of %s existed before", spec.name)
-                _end_branches()
+                _wait_for_running_steps()
                 cluster.look_again()
                 with only_run(cluster):
                     tear_down(steps, cluster)
@@ -101,8 +101,8 @@ def provision(
         return finish_run(cluster, spec, recorder.timeline(f"provision {spec.name}"))
 
 
-def _end_branches() -> None:
-    """Wait for what still runs beside the step that failed: it may be creating something."""
+def _wait_for_running_steps() -> None:
+    """Wait for steps that still run beside the one that failed: they may create resources."""
     context = FlowRunContext.get()
     if context and isinstance(context.task_runner, ThreadPoolTaskRunner):
         context.task_runner.cancel_all()
@@ -123,14 +123,12 @@ def main(
         list[str] | None,
         Parameter(negative=(), help="CIDR that may reach API, UI and SSH; repeatable"),
     ] = None,
-    plan: Annotated[
-        bool, Parameter(negative=(), help="Show what would be done; change nothing")
-    ] = False,
+    plan: Annotated[bool, Parameter(negative=(), help="Show the plan; change nothing")] = False,
     demo: Annotated[bool, Parameter(help="Run the nginx demo")] = True,
     ui: Annotated[bool, Parameter(help="Install kube-ui")] = True,
     yes: YES = False,
     rollback: Annotated[
-        bool, Parameter(negative=(), help="Delete what a first run has created if it fails")
+        bool, Parameter(negative=(), help="If the first run fails, delete its resources")
     ] = False,
     accept_new_host_keys: Annotated[
         bool, Parameter(negative=(), help="Trust the first host key when an image ignores userdata")
@@ -148,28 +146,28 @@ def main(
         stored = find_spec(cluster)
         spec = wanted_spec(cluster, stored, document)
         if nodes is not None and nodes < spec.nodes.count:
-            opened.say(
+            opened.print_line(
                 f"{name} keeps its {len(cluster.inventory().nodes)} nodes; for fewer, type: "
                 f"python -m flows.scale --name {name} --count {nodes}"
             )
         for words in check_services(spec, stored):
-            opened.say(words)
+            opened.print_line(words)
         for doubt in doubts_of(spec):
-            opened.say(f"Scaling policy: {doubt}")
+            opened.print_line(f"Scaling policy: {doubt}")
         planned = price_plan(make_plan(cluster, spec), cluster.inventory(), spec)
         if plan:
             show_plan(planned)
-            opened.answer(planned)
+            opened.print_result(planned)
             return
         if planned.changes:
             access = spec.access
             opened.chosen.check_ports((access.api_port, access.ui_port, access.ssh_port))
         if account.bills and planned.changes:
-            opened.agree(planned, f"Make this in zone {account.zone}?", yes=yes)
+            opened.confirm(planned, f"Create this in zone {account.zone}?", yes=yes)
         with reporting(lambda: report_billed(opened)):
             report = provision(account, spec, demo, ui, accept_new_host_keys, rollback)
     show_report(report, next_commands(report))
-    opened.answer(report)
+    opened.print_result(report)
 
 
 def make_plan(cluster: Cluster, spec: ClusterSpec) -> Plan:
@@ -180,7 +178,7 @@ def make_plan(cluster: Cluster, spec: ClusterSpec) -> Plan:
 
 
 def doubts_of(spec: ClusterSpec) -> tuple[str, ...]:
-    """What is doubtful about the scaling policy that is about to be stored."""
+    """Doubts about the scaling policy that is about to be stored."""
     if spec.scaling is None:
         return ()
     return find_doubts(

@@ -49,12 +49,12 @@ def scale(
 ) -> ClusterReport:
     """Add or remove machines until the group has this many.
 
-    Nodes are emptied one after the other before their machines go; if one cannot be emptied it is
-    given back, and the run ends there.
+    Nodes are emptied one after the other before their machines are terminated; a node that cannot
+    be emptied is uncordoned, and the run ends there.
 
     Args:
         account: The account that the cluster is in.
-        count: How many machines the group shall have.
+        count: The wanted number of machines.
         name: The cluster's name.
         group: The group of machines.
     """
@@ -74,7 +74,7 @@ def scale(
 
 
 def leaving_machines(cluster: Cluster, group: str, count: int) -> tuple[Instance, ...]:
-    """The machines that would leave for this count: the emptiest, among equals the newest."""
+    """The machines to remove for this count: the emptiest, among equals the newest."""
     inventory = cluster.inventory()
     machines = inventory.group(group)
     if count >= len(machines):
@@ -87,10 +87,10 @@ def leaving_machines(cluster: Cluster, group: str, count: int) -> tuple[Instance
 
 
 def report_idle(opened: Session, before: Inventory) -> None:
-    """Report which machines of a failed run are billed, and no Ready nodes.
+    """Report which machines of a failed run are billed without being Ready nodes.
 
     Args:
-        before: what existed before the run: where the cluster does not answer, only machines
+        before: the inventory before the run; where the cluster does not answer, only machines
             that are new since then are named.
     """
     cluster = opened.cluster
@@ -103,9 +103,9 @@ def report_idle(opened: Session, before: Inventory) -> None:
     )
     idle = [f"machine {machine.id}" for machine in nodes if machine.id not in used]
     if idle:
-        opened.say(
-            f"What was not finished stays, and is billed: {', '.join(idle)}. Run the same "
-            f"command again to go on, or remove it with: python -m flows.scale "
+        opened.print_line(
+            f"Unfinished machines stay and are billed: {', '.join(idle)}. Run the same "
+            f"command again to continue, or remove them with: python -m flows.scale "
             f"--name {cluster.name} --count {len(nodes) - len(idle)}"
         )
 
@@ -131,11 +131,11 @@ def main(
         if account.bills and count != len(before.group(group)):
             leaving = [machine.id for machine in leaving_machines(cluster, group, count)]
             planned = price_plan(plan_scale(before, group, count, leaving), before, spec)
-            opened.agree(planned, f"Do this in zone {account.zone}?", yes=yes)
+            opened.confirm(planned, f"Do this in zone {account.zone}?", yes=yes)
         with reporting(lambda: report_idle(opened, before)):
             report = scale(account, count, name, group)
     show_report(report)
-    opened.answer(report)
+    opened.print_result(report)
 
 
 if __name__ == "__main__":

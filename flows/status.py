@@ -1,4 +1,4 @@
-"""Tell how a cluster is: `python -m flows.status`."""
+"""Show the state of a cluster: `python -m flows.status`."""
 
 from datetime import UTC, datetime
 
@@ -34,12 +34,12 @@ app = make_app("status", "Show the state of a cluster; changes nothing.")
 
 @app.default
 def main(*, common: Common = Common()) -> None:  # noqa: B008 - frozen
-    """Tell how a cluster is: its machines, its nodes, its API and its UI."""
+    """Show the state of a cluster: its machines, its nodes, its API and its UI."""
     name = cluster_name(common)
     with session(common, name) as opened:
         report = status(opened.account, name)
     show_report(report)
-    opened.answer(report)
+    opened.print_result(report)
     if report.trouble:
         raise CredentialsMissing(report.trouble)
 

@@ -21,7 +21,7 @@ from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.teardown import teardown as tear_down
 from tasks.cluster import open_cluster
 from tasks.credentials import only_run
-from tasks.endpoints import forget_endpoints
+from tasks.endpoints import delete_endpoints
 from tasks.executors import PrefectSteps
 from tasks.overview import spec_or_guess
 from tasks.run_log import log_errors_in_one_sentence
@@ -34,7 +34,7 @@ from tasks.run_log import log_errors_in_one_sentence
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def teardown(account: QingCloudAccount, name: str = "demo") -> Plan:
-    """Delete everything that carries the cluster's names, for good. Returns: what existed.
+    """Delete every resource with the cluster's names. Returns: the plan of what was deleted.
 
     It needs no credentials of the cluster, and is safe to run again after an interruption.
 
@@ -45,7 +45,7 @@ def teardown(account: QingCloudAccount, name: str = "demo") -> Plan:
     with open_cluster(account, name) as cluster, only_run(cluster):
         planned = plan_teardown(cluster.inventory())
         tear_down(PrefectSteps(), cluster)
-        forget_endpoints(cluster)
+        delete_endpoints(cluster)
     return planned
 
 
@@ -61,11 +61,11 @@ def main(*, yes: YES = False, common: Common = Common()) -> None:  # noqa: B008 
         planned = plan_teardown(seen)
         if planned.items:
             planned = price_plan(planned, seen, spec_or_guess(opened.cluster))
-            opened.agree(planned, f"Delete cluster {name} for good?", yes=yes)
+            opened.confirm(planned, f"Delete cluster {name} for good?", yes=yes)
         with reporting(lambda: report_billed(opened)):
             done = teardown(opened.account, name)
-    opened.say(f"Cluster {name}: {len(done.items)} resources deleted.")
-    opened.answer(done)
+    opened.print_line(f"Cluster {name}: {len(done.items)} resources deleted.")
+    opened.print_result(done)
 
 
 if __name__ == "__main__":

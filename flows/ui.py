@@ -15,7 +15,7 @@ from tasks.workloads import create_ui_token
 
 @dataclass(frozen=True, slots=True)
 class UiReport:
-    """Where the UI is, and the token to log in with: it may look, for eight hours."""
+    """The URL of the UI, and a read-only token for eight hours to log in with."""
 
     cluster: str
     url: str
@@ -33,7 +33,7 @@ def ui(account: QingCloudAccount, name: str = "demo") -> str:
     with open_cluster(account, name) as cluster:
         inventory = need_cluster(cluster)
         cluster = cluster.wanting(with_sources(account, spec_or_guess(cluster)))
-        cluster = cluster.at(cluster.way_in())
+        cluster = cluster.at(cluster.ssh_endpoints())
         return publish_ui(PrefectSteps(), cluster, inventory.masters[0])
 
 
@@ -42,14 +42,16 @@ app = make_app("ui", "Install and publish kube-ui (Headlamp); print a read-only 
 
 @app.default
 def main(*, common: Common = Common()) -> None:  # noqa: B008 - frozen
-    """Install the web UI, say where it is, and mint a token that may look at everything."""
+    """Install the web UI, and print its URL and a read-only token."""
     name = cluster_name(common)
     with session(common, name) as opened:
         url = ui(opened.account, name)
-        # Minted here and not in the flow: what a flow returns may be stored.
+        # Created here and not in the flow, because results of flows may be stored.
         token = create_ui_token(opened.cluster)
-    opened.say(f"kube-ui answers at {url}\nLog in with this token, valid for 8 hours:\n{token}")
-    opened.answer(UiReport(name, url, token))
+    opened.print_line(
+        f"kube-ui answers at {url}\nLog in with this token, valid for 8 hours:\n{token}"
+    )
+    opened.print_result(UiReport(name, url, token))
 
 
 if __name__ == "__main__":

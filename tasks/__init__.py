@@ -1,1 +1,1 @@
-"""Thin Prefect tasks: open a client, call one plain function, return its record."""
+"""The steps: each takes the handle, calls one function of the domain, and returns its result."""

@@ -1,4 +1,4 @@
-"""Looking at a cluster's alarms: what they need to know, their next step, and who is told."""
+"""Evaluating a cluster's alarms: their samples, their next states, and notifications."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -30,14 +30,14 @@ from tasks.cluster import Cluster
 from tasks.metrics import Due
 from tasks.steps import run_logger, step
 
-TOLD_AGAIN = timedelta(hours=1)
-"""How often people hear that alarms are blind while the database is away."""
+NOTIFY_EVERY = timedelta(hours=1)
+"""How often people are notified that alarms are not evaluated while the database is away."""
 
 Services = Mapping[str, Callable[[], Notifier]]
 
 
 def collect_signals(cluster: Cluster, machines: Machines, now: datetime, due: Due) -> Collected:
-    """Read what alarms need beside the machines' metrics; what cannot be read is a gap."""
+    """Collect the samples that only alarms need; a value that cannot be read leaves a gap."""
     spec = cluster.spec
     samples = list(signals.signal_machines(spec, machines, now))
     gaps: list[Gap] = []
@@ -63,11 +63,11 @@ def collect_signals(cluster: Cluster, machines: Machines, now: datetime, due: Du
 
 
 @step("alarms of {cluster.name}")
-def look_at_alarms(cluster: Cluster, seen: Machines, now: datetime) -> Ensured[AlarmReport]:
-    """Keep what lives, take every alarm one step further, and notify people of what is new.
+def evaluate_alarms(cluster: Cluster, seen: Machines, now: datetime) -> Ensured[AlarmReport]:
+    """Record the billed resources, evaluate every alarm once, and notify people of changes.
 
-    A database that does not answer, or is none, ends nothing: people are notified of that, and the
-    report has it.
+    A database that does not answer ends nothing: people are notified of it, and the report names
+    the reason.
 
     Args:
         seen: a fresh reading of the machines, or of the whole inventory.
@@ -77,59 +77,59 @@ def look_at_alarms(cluster: Cluster, seen: Machines, now: datetime) -> Ensured[A
     try:
         with open_samples() as samples:
             history = AlarmHistory(samples.database, spec.name)
-            remember_lives(LifeHistory(samples.database, spec.name), seen, now)
-            report = check_alarms(samples, history, spec, seen, now, services)
+            record_lives(LifeHistory(samples.database, spec.name), seen, now)
+            report = step_alarms(samples, history, spec, seen, now, services)
             history.prune(now - timedelta(days=spec.monitoring.retention_days))
     except BadRequest:
         raise
     except ClusterError as error:
-        tell_blindness(cluster.key, spec, str(error), now, services)
+        notify_outage(cluster.key, spec, str(error), now, services)
         report = AlarmReport(spec.name, blind=str(error))
     else:
-        tell_sight(cluster.key, spec, now, services)
+        notify_recovery(cluster.key, spec, now, services)
     for one in report.deliveries:
         if one.reason:
-            run_logger().warning("%s was not told (%s): %s", one.service, one.outcome, one.reason)
+            run_logger().warning("%s not notified (%s): %s", one.service, one.outcome, one.reason)
     return Ensured(report, format_alarms(report), failed=bool(report.blind))
 
 
-def note_billed(cluster: Cluster, inventory: Inventory, now: datetime) -> None:
-    """Keep from when to when what is billed lives, and that the whole inventory was read now.
+def record_billed(cluster: Cluster, inventory: Inventory, now: datetime) -> None:
+    """Record when billed resources begin and end, and that the inventory was read now.
 
-    A database that does not answer ends nothing: the next collection reads the inventory.
+    A database that does not answer ends nothing: the next collection reads the inventory again.
     """
     unit = BILLED_RESOURCES.unit
     count = float(sum(1 for _ in lives_of(inventory)))
     sample = Sample(now, cluster.name, "", "", BILLED_RESOURCES.name, count, unit)
     try:
         with open_samples() as samples:
-            remember_lives(LifeHistory(samples.database, cluster.name), inventory, now)
+            record_lives(LifeHistory(samples.database, cluster.name), inventory, now)
             samples.add([sample])
     except ClusterError as error:
-        run_logger().warning("what is billed was not noted: %s", error)
+        run_logger().warning("billed resources were not recorded: %s", error)
 
 
 @step("history of {cluster.name}")
 def close_history(cluster: Cluster, now: datetime) -> Ensured[None]:
-    """Note that a cluster is gone: all its lives end, and its alarms without a message.
+    """Record the end of a cluster: of all its resources, and of its alarms, without a message.
 
-    No later collection would notice. A database that does not answer is reported and otherwise
-    ignored: the cluster is gone all the same.
+    No later collection would notice it. A database that does not answer is reported and otherwise
+    ignored: the cluster is deleted all the same.
     """
     try:
         with open_samples() as samples:
             history = AlarmHistory(samples.database, cluster.name)
             lives = LifeHistory(samples.database, cluster.name)
-            ended = remember_lives(lives, Inventory(cluster.name), now)
+            ended = record_lives(lives, Inventory(cluster.name), now)
             states = history.read_states()
             history.step(states, evaluate([], {}, (), states, now).states, (), (), now)
     except ClusterError as error:
         return Ensured(None, f"stays open: {error}", failed=True)
-    return Ensured(None, f"{ended} lives closed")
+    return Ensured(None, f"{ended} resources closed")
 
 
-def remember_lives(lives: LifeHistory, seen: Machines, now: datetime) -> int:
-    """Keep from when to when what is billed lives. Returns: how many lives are new or over.
+def record_lives(lives: LifeHistory, seen: Machines, now: datetime) -> int:
+    """Record when billed resources begin and end. Returns: how many are new or have ended.
 
     Raises:
         TemporaryError: the database is locked or gone.
@@ -139,7 +139,7 @@ def remember_lives(lives: LifeHistory, seen: Machines, now: datetime) -> int:
     return len(changed)
 
 
-def check_alarms(
+def step_alarms(
     reader: SampleReader,
     history: AlarmHistory,
     spec: ClusterSpec,
@@ -147,12 +147,12 @@ def check_alarms(
     now: datetime,
     services: Services,
 ) -> AlarmReport:
-    """Take every alarm one step further, and tell people what is new.
+    """Evaluate every alarm once, store the new states, and notify people of changes.
 
-    A service that fails keeps nobody else from being told, and is tried again at the next look.
+    A service that fails does not stop the others, and is retried at the next evaluation.
 
     Args:
-        services: what opens each of those who are told, by name.
+        services: by name, the function that opens each notification service.
 
     Raises:
         TemporaryError: the database is locked or gone.
@@ -163,29 +163,29 @@ def check_alarms(
     found = evaluate(rules, readings, signals.subjects_of(spec, seen), before, now)
     language = spec.notifications.language
     messages = write_messages(spec.name, found.changes, now, language)
-    taken = history.step(before, found.states, messages, tuple(services), now)
-    if not taken:
-        run_logger().info("another look at the alarms of %s was faster", spec.name)
+    is_first = history.step(before, found.states, messages, tuple(services), now)
+    if not is_first:
+        run_logger().info("another evaluation of the alarms of %s was faster", spec.name)
     delivered = deliver(history.read_due(), services, history.take, history.finish, now)
     active = active_states((*before, *found.states))
-    return AlarmReport(spec.name, active, len(messages) if taken else 0, delivered)
+    return AlarmReport(spec.name, active, len(messages) if is_first else 0, delivered)
 
 
 def services_of(spec: ClusterSpec) -> Services:
-    """What opens the notification services that the description names."""
+    """By name, the functions that open the notification services of the description."""
     return {name: partial(open_service, name) for name in spec.notifications.services}
 
 
 def send_test(spec: ClusterSpec, now: datetime) -> tuple[Delivery, ...]:
-    """Send a test message through every service that the description names, and remember nothing.
+    """Send a test message through every service of the description, and store nothing.
 
     Raises:
-        InvalidSpec: it names none.
+        InvalidSpec: it names no service.
     """
     services = services_of(spec)
     if not services:
         raise InvalidSpec(
-            f"nobody is told of alarms of cluster {spec.name}; name services in its file, such as "
+            f"cluster {spec.name} has no notification service; name one in its file, such as "
             "notifications: {services: [dingtalk-robot/oncall]}"
         )
     return send_once(write_test(spec.name, now, spec.notifications.language), services, now)
@@ -194,11 +194,11 @@ def send_test(spec: ClusterSpec, now: datetime) -> tuple[Delivery, ...]:
 def read_readings(
     reader: SampleReader, cluster: str, rules: Sequence[AlarmRule], now: datetime
 ) -> Readings:
-    """Ask the samples for what these rules look at: one question for each window and grouping."""
+    """Read the statistics of these rules: one query for each window and level."""
     metrics: dict[Span, set[str]] = {span: set() for span in spans_of(rules)}
     for rule in rules:
         metrics[Span(rule.window_seconds, rule.per)].add(rule.metric)
-    until = now + timedelta(microseconds=1)  # the sample of this very moment counts
+    until = now + timedelta(microseconds=1)  # includes a sample of this very moment
     return {
         span: reader.statistics(
             Window(cluster, now - timedelta(seconds=span.seconds), until, tuple(sorted(names))),
@@ -208,47 +208,47 @@ def read_readings(
     }
 
 
-def tell_blindness(
+def notify_outage(
     key: str, spec: ClusterSpec, reason: str, now: datetime, services: Services
 ) -> None:
-    """Tell people, at most once an hour, that alarms cannot be evaluated, and why.
+    """Notify people, at most once an hour, that alarms are not evaluated, with the reason.
 
-    That they were told is kept as a Prefect variable, the database being away.
+    A Prefect variable keeps the time of the last message, because the database does not answer.
     """
-    told = Variable.get(_blind(key))
-    if told and now - datetime.fromisoformat(str(told)) < TOLD_AGAIN:
+    last = Variable.get(_outage(key))
+    if last and now - datetime.fromisoformat(str(last)) < NOTIFY_EVERY:
         return
     message = write_blindness(spec.name, reason, now, spec.notifications.language)
-    if _tell_all(message, services):
-        Variable.set(_blind(key), now.isoformat(), overwrite=True)
+    if _send_to_all(message, services):
+        Variable.set(_outage(key), now.isoformat(), overwrite=True)
 
 
-def tell_sight(key: str, spec: ClusterSpec, now: datetime, services: Services) -> None:
-    """Tell people that alarms are evaluated again, if they heard of the opposite."""
-    if Variable.get(_blind(key)) is None:
+def notify_recovery(key: str, spec: ClusterSpec, now: datetime, services: Services) -> None:
+    """Notify people that alarms are evaluated again, if they were notified of an outage."""
+    if Variable.get(_outage(key)) is None:
         return
-    _tell_all(write_blindness(spec.name, "", now, spec.notifications.language), services)
-    Variable.unset(_blind(key))
+    _send_to_all(write_blindness(spec.name, "", now, spec.notifications.language), services)
+    Variable.unset(_outage(key))
 
 
 def _certificate_ends(cluster: Cluster) -> list[datetime]:
-    """When the cluster's CA, its API server's and its UI's certificate end."""
+    """The ends of the certificates of the cluster's CA, its API server and its UI."""
     endpoints, ca = cluster.endpoints(), cluster.credentials().ca.certificate
     urls = [url for url in (endpoints.api_url, endpoints.ui_url) if url]
     return [read_end(ca), *(read_certificate_end(url, ca) for url in urls)] if urls else []
 
 
-def _tell_all(message: Message, services: Services) -> bool:
-    """Send without memory; whether at least one service took it."""
-    taken = False
-    for name, opening in services.items():
+def _send_to_all(message: Message, services: Services) -> bool:
+    """Send a message and store nothing. Returns: whether at least one service accepted it."""
+    is_sent = False
+    for name, open_notifier in services.items():
         try:
-            opening().send(message)
-            taken = True
+            open_notifier().send(message)
+            is_sent = True
         except ClusterError as error:
-            run_logger().warning("%s was not told: %s", name, error)
-    return taken
+            run_logger().warning("%s not notified: %s", name, error)
+    return is_sent
 
 
-def _blind(key: str) -> str:
+def _outage(key: str) -> str:
     return f"alarms-blind-{key}"

@@ -1,4 +1,4 @@
-"""Steps of one evaluation: look, decide, keep what was decided, publish it."""
+"""Parts of one evaluation: read, decide, store the decision, publish it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,23 +29,23 @@ from domain.spec.metrics import PODS, Per, unit_of
 from domain.spec.presets import DEFAULT, PRESETS
 from domain.spec.scaling import ScalingPolicy
 from tasks.cluster import Cluster
-from tasks.endpoints import spec_by_memory
+from tasks.endpoints import read_spec_at_kept_endpoints
 from tasks.metrics import need_machines
 from tasks.overview import with_sources
 from tasks.reports import artifact_key
 from tasks.steps import run_logger
 
 LATEST = timedelta(seconds=60)
-"""A run that starts later than this is superseded: the next one of the schedule is due."""
+"""A run that starts later than this is skipped: the next one of the schedule is due."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """What an evaluation is about, as it was read from the cloud and from the cluster.
+    """The input of an evaluation, read from the cloud and from the cluster.
 
     Attributes:
-        cluster: the handle, with the description that the cluster remembers.
-        asked: the policy that was asked for by name or file; empty for the description's own.
+        cluster: the handle, with the description that the cluster stores.
+        asked: the policy that was given by name or file; empty for the description's own.
     """
 
     cluster: Cluster
@@ -67,7 +67,7 @@ class Case:
         return len(self.machines.group(self.group))
 
     def with_machines(self, count: int, **template: str) -> Cluster:
-        """The handle that wants so many machines, even where leaving ones exceed its bounds."""
+        """The handle with a wanted count, which may exceed the bounds while machines leave."""
         most = max(count, self.spec.nodes.maximum)
         nodes = {"count": count, "maximum": most, "template": template}
         return self.cluster.wanting(changed(self.spec, {"nodes": nodes}))
@@ -75,10 +75,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Finding:
-    """A decision, what it rests on, and what to remember of it.
+    """A decision, its input, and the memory to store.
 
     Attributes:
-        marked: nodes that an evaluator which has ended began to empty.
+        marked: nodes that a previous evaluator began to empty.
     """
 
     snapshot: Snapshot
@@ -89,26 +89,26 @@ class Finding:
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether an evaluator has ended in the middle of a change."""
+        """Whether a previous evaluator was interrupted in the middle of a change."""
         adding = self.memory.adding
         return bool(self.marked) or bool(adding and adding.is_due(self.snapshot.time))
 
 
 def open_case(cluster: Cluster, policy: str = "") -> Case:
-    """Read a cluster's machines and its description: one call of the cloud.
+    """Read a cluster's machines, with one call of the cloud, and its description.
 
     Args:
-        policy: a preset or a YAML file; where it is empty, the description's own.
+        policy: a preset or a YAML file; if empty, the description's own.
 
     Raises:
-        NotFound: there is no such cluster, or it does not answer: with guessed bounds nothing may
-            be removed.
-        CredentialsMissing: this Prefect server does not have them.
+        NotFound: there is no such cluster, or it does not answer: with guessed bounds no machine
+            may be removed.
+        CredentialsMissing: this Prefect server has none of this cluster.
         InvalidSpec: there is no such policy.
     """
     machines = need_machines(cluster)
     cluster.check_not_ending()
-    cluster, stored = spec_by_memory(cluster, machines)
+    cluster, stored = read_spec_at_kept_endpoints(cluster, machines)
     if stored is None:
         raise NotFound(f"cluster {cluster.name} does not answer, or is not finished yet")
     spec = with_sources(cluster.account, stored)
@@ -117,7 +117,7 @@ def open_case(cluster: Cluster, policy: str = "") -> Case:
 
 
 def consider(case: Case) -> Finding:
-    """Look and decide; changes nothing."""
+    """Read the load and decide. Changes nothing."""
     seen = case.cluster.api().read_state()
     now = datetime.now(UTC)
     snapshot = take_snapshot(case, seen, now)
@@ -128,25 +128,25 @@ def consider(case: Case) -> Finding:
 
 
 def seconds_late(now: datetime) -> float:
-    """How long after its scheduled time the present run began; 0 for one without a schedule."""
+    """Seconds from the scheduled time to the start of the present run; 0 without a schedule."""
     due = flow_run.scheduled_start_time
     return max(0.0, (now - due).total_seconds()) if due else 0.0
 
 
-def left_behind(
+def unfinished_removals(
     marked: Sequence[Marked], machines: Sequence[Instance], group: str
 ) -> list[tuple[Marked, Instance | None]]:
-    """Nodes whose removal was begun and not ended, with their machines if they live.
+    """Nodes whose removal was begun and not finished, with their machines if they exist.
 
-    Only for the holder of the Lease, and before acting: a mark of our own then tells of an
-    earlier act that could not even be taken back.
+    Only for the holder of the Lease, and before it acts: a mark of its own is then of an earlier
+    removal that could not be reverted.
     """
     names = {node_name(group, machine.id): machine for machine in machines}
     return [(mark, names.get(mark.node)) for mark in marked]
 
 
 def take_snapshot(case: Case, seen: ClusterState, now: datetime) -> Snapshot:
-    """Put the snapshot together from what the cluster, the cloud and the samples say."""
+    """Build the snapshot from the states of cluster and cloud, and from the samples."""
     spec, policy = case.spec, case.policy
     machines = case.machines.group(case.group)
     offered: Sequence[InstanceType] = ()
@@ -161,7 +161,7 @@ def take_snapshot(case: Case, seen: ClusterState, now: datetime) -> Snapshot:
 def read_windows(
     cluster: str, policy: ScalingPolicy, now: datetime
 ) -> Mapping[int, Sequence[WindowStatistics]]:
-    """Read the windows of a policy's rules; none where the samples' database does not answer."""
+    """Read the windows of a policy's rules. Returns: nothing while the database does not answer."""
     try:
         with open_samples() as samples:
             return {
@@ -177,9 +177,9 @@ def read_windows(
 
 
 def keep_counts(cluster: str, policy: ScalingPolicy, snapshot: Snapshot) -> None:
-    """Keep how many pods each node has, for the windows of the next evaluations.
+    """Store the number of pods of each node, for the windows of the next evaluations.
 
-    Where the monitor runs, too, it is one more sample of the same thing.
+    Where the monitor also runs, these are additional samples of the same metric.
     """
     if not any(PODS in metrics for metrics in policy.windows.values()):
         return
@@ -197,16 +197,16 @@ def keep_counts(cluster: str, policy: ScalingPolicy, snapshot: Snapshot) -> None
 
 
 def log_event(cluster: Cluster, group: str, reason: str, words: str) -> None:
-    """Write an Event of the cluster, and a line of the run's log."""
+    """Create an Event in the cluster, and log a line in the run."""
     run_logger().info("%s %s: %s", cluster.name, reason, words)
     try:
         keeping.record_event(cluster.api(), group, reason, words)
-    except ClusterError as error:  # a failed report must not end the act
-        run_logger().warning("no Event of it: %s", error)
+    except ClusterError as error:  # a missing Event must not end the change
+        run_logger().warning("no Event was created: %s", error)
 
 
 def publish_evaluation(evaluation: Evaluation) -> None:
-    """Show a change of the size in the Prefect UI; its artifact keeps the history of all."""
+    """Publish a change of the size as an artifact in the Prefect UI, which keeps all versions."""
     outcome = "done" if evaluation.acted else f"failed: {evaluation.failure}"
     lines = [
         f"# {evaluation.cluster}, {evaluation.group}: {evaluation.size} → {evaluation.target}",
@@ -220,5 +220,5 @@ def publish_evaluation(evaluation: Evaluation) -> None:
             key=artifact_key("autoscale", evaluation.cluster),
             description=evaluation.sentence,
         )
-    except (HTTPError, PrefectException) as error:  # the Event tells it, too
-        run_logger().warning("no artifact of it: %s", error)
+    except (HTTPError, PrefectException) as error:  # the Event has it as well
+        run_logger().warning("no artifact was created: %s", error)

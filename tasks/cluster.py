@@ -1,4 +1,4 @@
-"""The handle of one cluster: the clients of a run, and what was read with them."""
+"""The handle of one cluster: the clients of a run, and what it has read with them."""
 
 import copy
 import time
@@ -33,7 +33,7 @@ from domain.spec.cluster import ClusterSpec
 from tasks.vault import PrefectVault, find_user
 
 CERTIFICATE_VALIDITY = timedelta(hours=12)
-"""A client certificate cannot be revoked: each run makes its own, which outlives it by little."""
+"""A client certificate cannot be revoked: each run generates its own, valid little longer."""
 
 FRESH = 20.0
 """Seconds after which a run reads the cloud anew, although its command has read it already."""
@@ -41,7 +41,7 @@ FRESH = 20.0
 
 @dataclass
 class _Opened:
-    """What all copies of a handle share."""
+    """The state that all copies of a handle share."""
 
     lock: RLock = field(default_factory=RLock)
     stack: ExitStack = field(default_factory=ExitStack)
@@ -54,12 +54,12 @@ class _Opened:
 class Cluster:
     """One cluster of one account, opened once a run; threads may share it.
 
-    Runbooks and steps get the handle first, and then only what they are about. `wanting` and `at`
-    return a copy that knows more, with the same clients.
+    Runbooks and steps take the handle first, and then only their subject. `wanting` and `at` return
+    a copy with more data and the same clients.
 
     Attributes:
-        key: the cluster's name and a digest of its account; what is kept outside the cloud has it.
-        cloud: keeps what it answers; `cloud.known` gives that again.
+        key: the cluster's name and a digest of its account; part of all names outside the cloud.
+        cloud: keeps its answers; `cloud.known` serves them again.
     """
 
     def __init__(
@@ -89,16 +89,16 @@ class Cluster:
         self._opened.stack.close()
 
     def wanting(self, spec: ClusterSpec, *, accept_new_host_keys: bool = False) -> Self:
-        """Return the handle of the same cluster with the description that a run brings about."""
+        """Return the handle of the same cluster with the description that a run applies."""
         other = copy.copy(self)
         other._spec, other.accept_new_host_keys = spec, accept_new_host_keys
         return other
 
     def at(self, endpoints: Endpoints, users: Mapping[str, str] | None = None) -> Self:
-        """Return the handle of the same cluster, reached there.
+        """Return the handle of the same cluster with these endpoints.
 
         Args:
-            users: the account that the image of each group logs in with, where that is known.
+            users: the login user of each group's image, where it is known.
         """
         other = copy.copy(self)
         other._endpoints = replace(endpoints, users=users) if users else endpoints
@@ -106,25 +106,25 @@ class Cluster:
 
     @property
     def spec(self) -> ClusterSpec:
-        """The description that this run brings about, or goes by."""
+        """The description that this run applies, or reads."""
         assert self._spec is not None, "a runbook begins with cluster.wanting(spec)"
         return self._spec
 
     @property
     def allowed_cidrs(self) -> tuple[str, ...]:
-        """The sources that may connect, as far as this run knows them."""
+        """The sources that may connect; empty without a description."""
         return self._spec.access.allowed_cidrs if self._spec else ()
 
     # The cloud.
 
     def inventory(self, *, fresh: bool = False) -> Inventory:
-        """Read everything that carries the cluster's names, once for as long as nothing changes.
+        """Read every resource with one of the cluster's names, or return what was read before.
 
         Args:
-            fresh: ask everything anew, because other processes may have changed it.
+            fresh: read everything again, because other processes may have changed it.
 
         Raises:
-            NameTaken: something carries one of the names and does not fit the rest.
+            NameTaken: a resource has one of the names and does not belong to the others.
         """
         if fresh:
             self.look_again()
@@ -133,17 +133,17 @@ class Cluster:
             return read_inventory(self.cloud, self.name)
 
     def look_again(self) -> None:
-        """Forget what was read of the cloud."""
+        """Drop what was read of the cloud, so that it is read again."""
         forget(self.cloud)
         self._opened.read_at = 0.0
 
     def look_again_unless_fresh(self) -> None:
-        """Forget what a command has read before its question was answered."""
+        """Drop what was read too long ago, such as before a question to the user."""
         if self.clock.monotonic() - self._opened.read_at > FRESH:
             self.look_again()
 
     def machines(self) -> Machines:
-        """Read the living machines: one call."""
+        """Read the machines that are not terminated: one call."""
         with self._zone_checked():
             return read_machines(self.cloud, self.name)
 
@@ -168,14 +168,14 @@ class Cluster:
         """The cloud's own monitoring of machines."""
         return cast(MonitoringApi, self.cloud)
 
-    # Where it is reached.
+    # The endpoints.
 
     def endpoints(self) -> Endpoints:
-        """Where the cluster is reached; parts are empty while it is not finished."""
+        """The endpoints of the cluster; some are empty while it is not finished."""
         return self._endpoints or endpoints_of(self.inventory())
 
-    def way_in(self) -> Endpoints:
-        """Where SSH enters, and as which user. Raises `NotFound` for a cluster without a master."""
+    def ssh_endpoints(self) -> Endpoints:
+        """The endpoints with the login users. Raises `NotFound` for a cluster without a master."""
         endpoints = self.endpoints()
         check_finished(self.name, endpoints)
         if endpoints.users:
@@ -186,7 +186,7 @@ class Cluster:
                 self._opened.users = images.login_users(self.cloud, machines)
             return replace(endpoints, users=self._opened.users)
 
-    # Credentials, and what they open.
+    # Credentials, and the cluster's API.
 
     def find_credentials(self) -> Credentials | None:
         """The cluster's credentials, or None where this Prefect server has none."""
@@ -200,7 +200,7 @@ class Cluster:
         return check_usable(self.vault, self.name, self.find_credentials())
 
     def check_not_ending(self) -> None:
-        """Read the credentials anew: another process may have begun a teardown, or pinned a key.
+        """Read the credentials again: another process may have begun a teardown, or pinned a key.
 
         Raises:
             CredentialsMissing, BeingTornDown: as `credentials` does.
@@ -217,12 +217,12 @@ class Cluster:
     def change_credentials(
         self, change: Callable[[Credentials | None], Credentials]
     ) -> Credentials:
-        """As `update_credentials`, also where there are none yet or the cluster is ending."""
+        """As `update_credentials`, also where there are none yet or a teardown has begun."""
         changed = self.vault.update(change)
         self._keep(changed)
         return changed
 
-    def forget_credentials(self) -> bool:
+    def delete_credentials(self) -> bool:
         """Delete the credentials. Returns: whether there were any."""
         self._keep(None)
         return self.vault.delete()
@@ -230,10 +230,10 @@ class Cluster:
     def access(self, user: str, validity: timedelta) -> ClusterAccess:
         """Make an administrator's client certificate for the cluster's API.
 
-        A cluster that is being torn down may be asked, too; `credentials` keeps it from growing.
+        This works during a teardown as well; `credentials` refuses then, so that nothing is added.
 
         Raises:
-            CredentialsMissing: this Prefect server does not have them.
+            CredentialsMissing: this Prefect server has none of this cluster.
         """
         found = self.find_credentials()
         if found is None:
@@ -252,7 +252,7 @@ class Cluster:
             return client
 
     def new_api(self) -> ClusterClient:
-        """A client of its own, for another thread or a long time; the caller closes it."""
+        """Open another client, for a thread or for a long time; the caller closes it."""
         return self._connect_api(self.access("qingcloud-flows", CERTIFICATE_VALIDITY))
 
     def _keep(self, credentials: Credentials | None) -> None:

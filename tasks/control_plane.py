@@ -1,4 +1,4 @@
-"""Steps and readings of a cluster's own API: whether it answers, and what it remembers."""
+"""Steps and reads of a cluster's own API: whether it answers, its description, its nodes."""
 
 from collections.abc import Mapping
 
@@ -18,15 +18,18 @@ def wait_for_apiserver(cluster: Cluster) -> Ensured[str]:
 
 @step("description of {cluster.name}")
 def store_spec(cluster: Cluster) -> Ensured[ClusterSpec]:
-    """Store in the cluster what was asked for."""
+    """Store the description in the cluster."""
     return stored_spec.store_spec(cluster.api(), cluster.spec)
 
 
 def find_spec(cluster: Cluster) -> ClusterSpec | None:
-    """Read what was asked for last; None for a cluster that does not exist or does not answer.
+    """Read the stored description.
+
+    Returns:
+        None for a cluster that does not exist or does not answer.
 
     Raises:
-        InvalidSpec: what is stored there is not understood.
+        InvalidSpec: the stored description is not valid.
     """
     if not answers(cluster):
         return None
@@ -40,7 +43,7 @@ def find_spec(cluster: Cluster) -> ClusterSpec | None:
 
 
 def answers(cluster: Cluster) -> bool:
-    """Whether the cluster's API is ready for us; False also without credentials or an address."""
+    """Whether the cluster's API is ready; False also without credentials or an address."""
     if cluster.find_credentials() is None or not cluster.endpoints().api_url:
         return False
     try:
@@ -50,32 +53,32 @@ def answers(cluster: Cluster) -> bool:
         return False
 
 
-def refuse_forgotten(cluster: Cluster) -> None:
+def check_nothing_stored(cluster: Cluster) -> None:
     """End a run that began without the cluster's description, if the cluster has one after all.
 
-    Defaults would be stored over it otherwise.
+    The run would overwrite it with defaults.
 
     Raises:
-        TemporaryError: it answers again, so the same command finds out what was asked for before.
+        TemporaryError: the cluster answers again, so the same command can read its description.
     """
     if stored_spec.read_spec(cluster.api()):
         raise TemporaryError(
-            f"cluster {cluster.name} did not answer when it was asked for its description, and "
-            "does now; run the same command again, so that what it remembers counts"
+            f"cluster {cluster.name} did not answer when its description was read, and does now; "
+            "run the same command again, so that the stored description is used"
         )
 
 
 def ready_nodes(cluster: Cluster) -> frozenset[str]:
     """The names of the nodes that are Ready; empty while the API does not answer.
 
-    What is Ready needs no installer, so a second run touches no machine.
+    A Ready node needs no installer, so a second run logs in to no machine.
     """
     if not answers(cluster):
         return frozenset()
     try:
         return frozenset(node.name for node in cluster.api().list_nodes() if node.ready)
     except ClusterError as error:
-        run_logger().info("no node can be seen yet: %s", error)
+        run_logger().info("the nodes cannot be read yet: %s", error)
         return frozenset()
 
 

@@ -1,4 +1,4 @@
-"""Steps around a cluster's secrets, and the lock that keeps its runs apart."""
+"""Steps of a cluster's secrets, and the lock that separates its runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +17,10 @@ from tasks.steps import step
 
 @contextmanager
 def only_run(cluster: Cluster) -> Iterator[None]:
-    """Let one provision, scale or teardown at a time change a cluster, among this machine's.
+    """Let one provision, scale or teardown at a time change a cluster from this machine.
 
-    Two that begin a cluster at the same moment would each find nothing, and create all twice. Runs
-    of other machines are kept apart by the deployments' concurrency limits.
+    Two runs that begin a cluster at the same moment would each find nothing, and create everything
+    twice. Runs on other machines are separated by the deployments' concurrency limits.
 
     Raises:
         OtherRun: another run is changing it.
@@ -34,7 +34,7 @@ def only_run(cluster: Cluster) -> Iterator[None]:
 
 @contextmanager
 def unless_other_run(cluster: Cluster) -> Iterator[str]:
-    """As `only_run`. Yields: words about the other run, or an empty text where there is none."""
+    """As `only_run`. Yields: a description of the other run, or an empty text without one."""
     with alone_if_free(lock_file(f"{cluster.key}.run")) as free:
         if free:
             yield ""
@@ -43,10 +43,10 @@ def unless_other_run(cluster: Cluster) -> Iterator[str]:
 
 
 def need_credentials(cluster: Cluster) -> None:
-    """Refuse a cluster whose machines cannot be reached from here; one that is ending is no such.
+    """Refuse a cluster without credentials, whose machines cannot be reached from here.
 
     Raises:
-        CredentialsMissing: the sentence says what can be done.
+        CredentialsMissing: the message names the remedies.
     """
     seen = cluster.inventory()
     if (seen.keypair or seen.instances) and cluster.find_credentials() is None:
@@ -55,42 +55,42 @@ def need_credentials(cluster: Cluster) -> None:
 
 @step("credentials of {cluster.name}")
 def ensure_credentials(cluster: Cluster) -> Ensured[Credentials]:
-    """Make and save the cluster's secrets, before anything of it exists.
+    """Generate and save the cluster's secrets, before any resource of it exists.
 
     Raises:
         CredentialsMissing: machines exist, but the secrets to reach them do not.
     """
     seen = cluster.inventory()
     if not (seen.keypair or seen.instances):
-        # No machine knows an older set, so nothing is lost by beginning anew.
+        # No machine uses an older set, so nothing is lost by generating a new one.
         made = make_credentials(cluster.name, datetime.now(UTC))
         cluster.change_credentials(lambda found: made)
-        return Ensured(made, "made and saved, before anything else exists")
+        return Ensured(made, "generated and saved, before anything else exists")
     found = cluster.find_credentials()
     if found and found.ending:
         _set_ending(cluster, ending=False)
-        return Ensured(cluster.credentials(), "kept, and the teardown that had begun is off")
+        return Ensured(cluster.credentials(), "kept; the teardown that had begun is cancelled")
     return Ensured(cluster.credentials(), "kept")
 
 
-@step("notice of the end of {cluster.name}")
-def announce_end(cluster: Cluster) -> Ensured[None]:
-    """Let no other run add to the cluster from now on, the autoscaler's least of all.
+@step("teardown mark of {cluster.name}")
+def mark_ending(cluster: Cluster) -> Ensured[None]:
+    """Mark the cluster as being torn down, so that no run adds to it, the autoscaler included.
 
-    What it has begun fails before it starts another machine; `provision` takes the notice back.
+    A run under way fails before it starts another machine; `provision` removes the mark.
     """
     found = cluster.find_credentials()
     if found is None:
-        return Ensured(None, "its credentials are not here")
+        return Ensured(None, "no credentials on this server")
     if not found.ending:
         _set_ending(cluster, ending=True)
-    return Ensured(None, "nothing is added any more")
+    return Ensured(None, "set; nothing is added any more")
 
 
 @step("credentials of {cluster.name}")
-def forget_credentials(cluster: Cluster) -> Ensured[None]:
+def delete_credentials(cluster: Cluster) -> Ensured[None]:
     """Delete the cluster's secrets, last of all: until then a run could still continue."""
-    deleted = cluster.forget_credentials()
+    deleted = cluster.delete_credentials()
     return Ensured(None, "deleted" if deleted else "none were saved")
 
 

@@ -1,4 +1,4 @@
-"""Reading what the dashboard shows, and putting its charts into the Prefect UI."""
+"""Reading the data of the dashboard, and publishing its charts in the Prefect UI."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
@@ -29,13 +29,13 @@ from tasks.reports import artifact_key, picture
 def read_dashboard(
     spec: ClusterSpec, view: Inventory, zone: str, now: datetime, span: timedelta
 ) -> Dashboard:
-    """Read what there is to show of the last while.
+    """Read the data of a cluster's dashboard.
 
-    A database that does not answer, or is none, leaves what the cloud knows, and the reason.
+    Without an answer of the database the result has the data of the cloud, and the reason.
 
     Args:
-        view: the cluster as it is now; what nobody has noted yet counts, too.
-        span: how far back to look.
+        view: the present inventory, with resources that are not recorded yet.
+        span: how far back to read.
     """
     rate = rate_of_cluster(view, spec.prices)
     board = Dashboard(spec.name, zone, now - span, now, rate=rate)
@@ -54,9 +54,9 @@ def _filled(
     history, now = AlarmHistory(samples.database, spec.name), board.until
     custom = [monitor.name for monitor in spec.monitoring.custom]
     since, series = read_series(samples, spec.name, custom, board.since, now)
-    noted = {life.resource: life for life in LifeHistory(samples.database, spec.name).read()}
-    noted |= {life.resource: life for life in follow_lives(tuple(noted.values()), view, now)}
-    lives = tuple(noted.values())
+    recorded = {life.resource: life for life in LifeHistory(samples.database, spec.name).read()}
+    recorded |= {one.resource: one for one in follow_lives(tuple(recorded.values()), view, now)}
+    lives = tuple(recorded.values())
     machines = [life for life in lives if life.group != NETWORK]
     active = active_states(history.read_states())
     nodes, prices = spec.nodes, spec.prices
@@ -78,7 +78,7 @@ def _filled(
 
 
 def publish_dashboard(board: Dashboard, zone: tzinfo) -> UUID:
-    """Store the charts as the next version of the cluster's artifact; returns its id."""
+    """Store the charts as the next version of the cluster's artifact. Returns: its id."""
     pictures = [picture("chart", chart) for chart in draw_charts(board, zone)]
     words = [f"# Dashboard of cluster {board.cluster}"]
     if board.lost:

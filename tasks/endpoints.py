@@ -1,8 +1,7 @@
-"""Where a cluster is reached, kept between runs: an idle minute must not read the whole cloud.
+"""The endpoints of a cluster, kept between runs, so that an idle minute reads little of the cloud.
 
-The endpoints change seldom: with a new master, another address, another port. So a Prefect variable
-keeps them (addresses and ports, no secret), and they are looked at again when the cluster does not
-answer there.
+Endpoints change seldom: with a new master, address or port. So a Prefect variable keeps them
+(addresses and ports, no secret), and they are read again when the cluster does not answer there.
 """
 
 from contextlib import suppress
@@ -20,35 +19,37 @@ from tasks.cluster import Cluster
 from tasks.control_plane import find_spec
 
 AGAIN = timedelta(minutes=5)
-"""A cluster that does not answer is not looked for more often: each time costs a dozen calls."""
+"""How often the endpoints of a silent cluster are read again, which costs a dozen calls."""
 
 
 def keep_endpoints(cluster: Cluster) -> Cluster:
-    """Read where the cluster is reached, keep it for the next runs, and return the handle there."""
+    """Read the endpoints and keep them for the next runs. Returns: the handle with them."""
     endpoints = cluster.endpoints()
-    with suppress(NotFound):  # not finished yet; what is known is kept all the same
-        endpoints = cluster.way_in()
+    with suppress(NotFound):  # not finished yet; what exists is kept all the same
+        endpoints = cluster.ssh_endpoints()
     kept = {**asdict(endpoints), "read_at": datetime.now(UTC).isoformat()}
     Variable.set(_variable(cluster), kept, overwrite=True)
     return cluster.at(endpoints)
 
 
-def forget_endpoints(cluster: Cluster) -> None:
-    """Keep nothing of a cluster that is gone."""
+def delete_endpoints(cluster: Cluster) -> None:
+    """Delete the kept endpoints of a cluster that does not exist any more."""
     Variable.unset(_variable(cluster))
 
 
-def spec_by_memory(cluster: Cluster, machines: Machines) -> tuple[Cluster, ClusterSpec | None]:
-    """Read the description of a cluster by the endpoints that were kept.
+def read_spec_at_kept_endpoints(
+    cluster: Cluster, machines: Machines
+) -> tuple[Cluster, ClusterSpec | None]:
+    """Read the description of a cluster through the endpoints that were kept.
 
     Args:
-        machines: as they were read now; a jump host that is gone makes the endpoints old.
+        machines: the present machines; without the jump host the endpoints are out of date.
 
     Returns:
-        The handle there, and the description; None where the cluster does not answer.
+        The handle with its endpoints, and the description or None where nothing answers.
 
     Raises:
-        InvalidSpec: the stored description is not understood.
+        InvalidSpec: the stored description is not valid.
     """
     found = cast(dict[str, Any] | None, Variable.get(_variable(cluster)))
     if found is None:

@@ -1,4 +1,4 @@
-"""The files of `installers/`: what machines are installed with, read from the package's folder."""
+"""The files of `installers/`, which install machines, read from the package's folder."""
 
 from functools import cache
 from pathlib import Path
@@ -23,14 +23,14 @@ FILES = (
     "manifests/kube-ui.yaml",
     "manifests/nginx.yaml",
 )
-"""Named one by one, so that a package in which one is missing is refused before it costs money."""
+"""All of them by name, so that an incomplete package is refused before it costs money."""
 
 DEMO = "manifests/nginx.yaml"
 
 
 @cache
 def installer_files(folder: Path = INSTALLERS) -> tuple[InstallerFile, ...]:
-    """Every file that goes to a machine, with its mode.
+    """Read every file that is uploaded to machines, with its mode.
 
     Raises:
         BadRequest: a file is missing or empty, so machines could not be installed.
@@ -39,7 +39,7 @@ def installer_files(folder: Path = INSTALLERS) -> tuple[InstallerFile, ...]:
 
 
 def demo_manifest() -> str:
-    """The manifest of the nginx demo. Raises `BadRequest` where it is missing."""
+    """Read the manifest of the nginx demo. Raises `BadRequest` where it is missing."""
     return _read(INSTALLERS / DEMO).decode()
 
 

@@ -19,7 +19,7 @@ from tasks.steps import run_logger
 P = ParamSpec("P")
 
 HOLDER = f"{socket.gethostname()}-{os.getpid()}"
-"""The name of this process in what it holds."""
+"""The name of this process as a holder."""
 
 _held: set[tuple[str, str]] = set()
 _changing = Lock()
@@ -27,15 +27,15 @@ _changing = Lock()
 
 @contextmanager
 def only_evaluator(
-    cluster: Cluster, group: str, waiting: Callable[[Held], None] | None = None
+    cluster: Cluster, group: str, on_wait: Callable[[Held], None] | None = None
 ) -> Iterator[Held | None]:
-    """Hold the group's Lease meanwhile.
+    """Hold the group's Lease inside the block.
 
-    Inside one process it may be asked for again: the first one gives it back.
+    Blocks of one process may be nested: the outermost releases the Lease.
 
     Args:
-        waiting: called with the other holder for as long as that gives no sign of life; where it
-            is not given, no other holder is waited for.
+        on_wait: called with the other holder before the wait for its Lease to expire; without it
+            there is no wait.
 
     Yields:
         The other holder, or None when the Lease was acquired.
@@ -45,8 +45,8 @@ def only_evaluator(
         yield None
         return
     claim, now = Claim(keeping.memory_name(group), HOLDER), datetime.now(UTC)
-    if waiting:
-        other = wait_for_lease(cluster.api(), claim, now, waiting)
+    if on_wait:
+        other = wait_for_lease(cluster.api(), claim, now, on_wait)
     else:
         other = acquire_lease(cluster.api(), claim, now)
     if other:
@@ -66,18 +66,18 @@ def only_evaluator(
         try:
             with cluster.new_api() as api:
                 release_lease(api, claim)
-        except ClusterError as error:  # it ends by itself
+        except ClusterError as error:  # it expires by itself
             run_logger().warning("the lease of %s stays for a minute: %s", group, error)
 
 
 def _renew(cluster: Cluster, group: str, claim: Claim, ended: Event) -> None:
-    """Renew until the end; a lease that was lost meanwhile is ours again when it is free."""
+    """Renew the lease until `ended`; a lease that was lost is acquired again when it is free."""
     key = (cluster.key, group)
     while not ended.wait(VALID.total_seconds() / 3):
         try:
             with cluster.new_api() as api:
                 other = acquire_lease(api, claim, datetime.now(UTC))
-        except ClusterError as error:  # two more attempts follow before it ends
+        except ClusterError as error:  # two more attempts follow before it expires
             run_logger().warning("the lease of %s was not renewed: %s", group, error)
             continue
         with _changing:
@@ -89,7 +89,7 @@ def _renew(cluster: Cluster, group: str, claim: Claim, ended: Event) -> None:
 
 
 def in_thread(function: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> Thread:
-    """Start a thread that ends with the process, and has the run and the settings of this one."""
+    """Start a thread that ends with the process, in the context of this one (run and settings)."""
     work = partial(copy_context().run, function, *args, **kwargs)
     thread = Thread(target=work, daemon=True)
     thread.start()

@@ -39,10 +39,13 @@ def launch(
     keypair: KeyPair,
     security_group: SecurityGroup,
 ) -> Ensured[tuple[Instance, ...]]:
-    """Start what the group lacks. The value is all its machines, those that still boot included.
+    """Start the missing machines of a group.
 
-    The key that a new machine first answers with is made here, fresh for this launch, and its
-    public half saved before the machines exist.
+    The first host key of new machines is generated for this launch, and its public half saved
+    before the machines exist.
+
+    Returns:
+        All machines of the group, those that still boot included.
     """
     wanted = WantedGroup(
         cluster=cluster.name,
@@ -81,7 +84,7 @@ def log_in_to_master(cluster: Cluster, master: Instance) -> Ensured[str]:
 
 @step("Kubernetes on master {master.id}")
 def install_master(cluster: Cluster, master: Instance, token: BootstrapToken) -> Ensured[Instance]:
-    """Give the master the CA and the installers, and run its installer."""
+    """Upload the CA and the installers to the master, and run its installer."""
     with open_shell(cluster, master) as shell:
         install.upload_installers(shell, installer_files())
         install.upload_ca(shell, cluster.credentials().ca)
@@ -94,7 +97,7 @@ def install_master(cluster: Cluster, master: Instance, token: BootstrapToken) ->
 
 @step("packages on node {node.id}")
 def install_node(cluster: Cluster, node: Instance) -> Ensured[Instance]:
-    """Wait for the machine, and install all that needs no master yet."""
+    """Wait for the machine, and install everything that needs no master yet."""
     report_progress("booting")
     node = boot.wait_until_up(node, cluster.booting, clock=cluster.clock)
     report_progress("waiting for SSH")
@@ -110,7 +113,7 @@ def install_node(cluster: Cluster, node: Instance) -> Ensured[Instance]:
 
 @step("join token of {cluster.name}")
 def publish_token(cluster: Cluster, token: BootstrapToken) -> Ensured[None]:
-    """Let the API server accept a join token for the machines of this run."""
+    """Create a join token for the machines of this run."""
     expires = datetime.now(UTC) + TOKEN_VALIDITY
     return join_tokens.publish_token(cluster.api(), token, expires, cluster.clock)
 
@@ -141,9 +144,9 @@ def delete_token(cluster: Cluster, token: BootstrapToken) -> Ensured[None]:
 
 @step("f2cadm on {machine.id}")
 def write_f2cadm(cluster: Cluster, machine: Instance, roster: Roster) -> Ensured[None]:
-    """Give a machine the table of its neighbours, in the words of the article's scripts."""
+    """Upload `f2cadm` and the table of all machines, in the format of the article's scripts."""
     servers = f2cadm.servers_table(roster)
     local = f2cadm.servers_table([(cluster.group_of(machine), machine)])
     with open_shell(cluster, machine) as shell:
         f2cadm.upload_f2cadm(shell, installer_files(), servers, local)
-    return Ensured(None, f"knows {len(roster)} machines")
+    return Ensured(None, f"lists {len(roster)} machines")

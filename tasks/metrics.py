@@ -1,4 +1,4 @@
-"""Steps of one collection: ask the cluster, the cloud and the machines, and keep the answers."""
+"""Steps of one collection: read cluster, cloud and machines, and store the samples."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -23,18 +23,18 @@ from tasks.visits import Visit, measure_machines, nothing_measured
 HOUR = timedelta(hours=1)
 
 MOST_MACHINES_FOR_REQUESTS = 500
-"""Above it what pods request is read only as often as the cloud is asked: it takes objects."""
+"""With more machines, requests of pods are read only as often as the cloud's monitoring."""
 
 RECENT = timedelta(minutes=15)
-"""How old a sample may be to stand for now: two readings of the cloud, and some delay."""
+"""How old a sample may be to count as present: two readings of the cloud, and some delay."""
 
 MEMORY = "memory"
-"""What the cloud knows only with its guest agent in the machine; without, a script measures it."""
+"""A metric that the cloud has only with its guest agent; without one, a script measures it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Where samples went, or why they could not be kept: then `database` is empty."""
+    """The database of the samples, or why they were not stored; `database` is empty then."""
 
     database: str
     reason: str = ""
@@ -55,10 +55,10 @@ def need_machines(cluster: Cluster) -> Machines:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What a collection asks the cloud for beside the machines.
+    """Which reads of the cloud a collection sends besides that of the machines.
 
-    Calls are scarce: the cloud's monitoring has a value each five minutes, the quota changes
-    seldom and is asked for in another minute, and what machines share seldom changes at all.
+    Calls are scarce: the cloud's monitoring has a value every five minutes; the quota changes
+    seldom and is read in another minute; the other resources are read once an hour.
     """
 
     monitoring: bool
@@ -67,12 +67,12 @@ class Due:
 
 
 def what_is_due(machines: Machines, now: datetime) -> Due:
-    """Decide by what was kept last, so that any process can make the next collection.
+    """Decide by the stored samples, so that any process can do the next collection.
 
-    The cloud's monitoring is asked at once about a machine that has come since, of which there is
-    neither a number nor a gap. Without the database it is each fifth minute of the hour.
+    The cloud's monitoring is read at once when there is a new machine, of which there is neither a
+    sample nor a gap. Without the database it is read in every fifth minute of the hour.
     """
-    lately = now - cloud_metrics.STEP + timedelta(seconds=10)  # a schedule is never quite on time
+    lately = now - cloud_metrics.STEP + timedelta(seconds=10)  # schedules are late by some seconds
     try:
         with open_samples() as samples:
 
@@ -101,7 +101,7 @@ def _has_unknown(machines: Machines, samples: SampleReader, now: datetime) -> bo
 def collect_load(
     cluster: Cluster, machines: Machines, now: datetime, with_requests: bool
 ) -> Ensured[Collected]:
-    """Ask the cluster's API for pods, requests and the nodes' conditions."""
+    """Read pods, requests and the nodes' conditions from the cluster's API."""
     try:
         load = cluster.api().read_load(with_requests=with_requests)
     except ClusterError as error:
@@ -109,7 +109,7 @@ def collect_load(
         return _described(Collected(gaps=(gap,)))
     nodes = {node.name for node in load.nodes}
     missing = (
-        Gap(now, cluster.name, group, name, PODS, "the machine is no node of the cluster")
+        Gap(now, cluster.name, group, name, PODS, "the machine is not a node of the cluster")
         for group, name in places_of(machines).values()
         if name not in nodes
     )
@@ -119,7 +119,7 @@ def collect_load(
 
 @step("the cloud's monitoring of {cluster.name}")
 def collect_cloud(cluster: Cluster, machines: Machines, now: datetime) -> Ensured[Collected]:
-    """Ask the cloud for CPU, memory, disk and network of all machines that run."""
+    """Read CPU, memory, disk and network of all running machines from the cloud."""
     readings: Sequence[cloud_metrics.Reading] = ()
     gaps: tuple[Gap, ...] = ()
     try:
@@ -127,7 +127,7 @@ def collect_cloud(cluster: Cluster, machines: Machines, now: datetime) -> Ensure
         readings = cluster.monitoring.read_machine_metrics(machines.running, since, now)
     except ClusterError as error:
         gaps = (Gap(now, cluster.name, "", "", "cpu", f"the cloud's monitoring: {error}"),)
-    # Noted when it failed, too: a cloud that refuses is not asked each minute.
+    # Also after a failure: a cloud that refuses is not asked every minute.
     asked = Sample(now, cluster.name, "", "", cloud_metrics.ASKED, float(len(readings)), "values")
     samples = cloud_metrics.cloud_samples(readings, cluster.name, places_of(machines))
     return _described(Collected((*samples, asked), gaps))
@@ -137,10 +137,10 @@ def collect_cloud(cluster: Cluster, machines: Machines, now: datetime) -> Ensure
 def collect_scripts(
     cluster: Cluster, machines: Machines, without_agent: Collection[str], now: datetime
 ) -> Ensured[Collected]:
-    """Run the custom monitors, and what the cloud does not know of some machines.
+    """Run the custom monitors, and scripts for the metrics that the cloud does not have.
 
     Args:
-        without_agent: ids of the machines whose memory and disk the cloud does not know.
+        without_agent: ids of the machines whose memory and disk the cloud does not measure.
     """
     visits = [
         Visit(group, machine, scripts)
@@ -172,9 +172,9 @@ def _scripts(cluster: Cluster, group: str, *, without_agent: bool) -> tuple[Scri
 def keep_samples(
     cluster: str, collected: Collected, now: datetime, retention_days: int
 ) -> Ensured[Kept]:
-    """Write samples and gaps, and delete what is too old.
+    """Store samples and gaps, and delete old ones.
 
-    A database that is locked or gone loses this minute and no more: nothing waits for it.
+    Without an answer of the database only this minute is lost: nothing waits for it.
     """
     try:
         with open_samples() as samples:
@@ -187,16 +187,16 @@ def keep_samples(
 
 
 def silent_machines(machines: Machines, collected: Collected) -> frozenset[str]:
-    """Ids of the machines of whose memory a reading of the cloud says nothing."""
+    """Ids of the machines whose memory is missing in a reading of the cloud."""
     known = {sample.machine for sample in collected.samples if sample.metric == MEMORY}
     places = places_of(machines)
     return frozenset(one.id for one in machines.running if places[one.id][1] not in known)
 
 
 def recent_samples(cluster: str, now: datetime) -> list[Sample]:
-    """The youngest sample of each series; none where the database does not answer.
+    """The latest sample of each series; none where the database does not answer.
 
-    Machines that have left in the last minutes are among them.
+    Machines that were removed in the last minutes are included.
     """
     try:
         with open_samples() as samples:

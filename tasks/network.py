@@ -33,7 +33,7 @@ def ensure_vpc(cluster: Cluster, group: SecurityGroup) -> Ensured[Vpc]:
 
 @step("open the firewall {group.name}")
 def apply_firewall(cluster: Cluster, group: SecurityGroup, vpc: Vpc) -> Ensured[SecurityGroup]:
-    """Apply the rules once the router carries the group; before, nothing would load them."""
+    """Apply the rules once the router uses the group; earlier they would have no effect."""
     return firewall.ensure_applied(cluster.cloud, group, cluster.clock)
 
 
@@ -52,7 +52,7 @@ def ensure_address(cluster: Cluster) -> Ensured[Eip]:
 
 @step("public address on {vpc.name}")
 def bind_address(cluster: Cluster, vpc: Vpc, vxnets: tuple[Vxnet, ...], eip: Eip) -> Ensured[Vpc]:
-    """Bind after the vxnets have joined: a router takes one change at a time."""
+    """Bind after the vxnets have joined: a router accepts one change at a time."""
     return network.ensure_bound(cluster.cloud, vpc, eip, cluster.clock)
 
 
@@ -76,7 +76,7 @@ def ensure_routes(
 def publish_ports(
     cluster: Cluster, vpc: Vpc, lb: LoadBalancer, masters: tuple[Instance, ...]
 ) -> Ensured[Endpoints]:
-    """Forward the public ports. The value says where the cluster is reached from now on."""
+    """Forward the public ports. Returns: the endpoints of the cluster from now on."""
     access, master = cluster.spec.access, masters[0]
     wanted = network.wanted_forwards(cluster.name, access, lb.private_ip, master.private_ip)
     done = network.ensure_forwards(cluster.cloud, vpc, wanted, cluster.clock)
@@ -86,5 +86,5 @@ def publish_ports(
 
 @step("tag {cluster.name}")
 def tag_resources(cluster: Cluster) -> Ensured[str]:
-    """Attach the cluster's tag to everything that it has; names alone are the identity."""
+    """Attach the cluster's tag to all its resources; their names alone are the identity."""
     return ensure_tagged(cluster.cloud, Names(cluster.name), cluster.inventory())

@@ -1,4 +1,4 @@
-"""Reading a cluster as a whole: what it remembers, the checks before a run, the report after it."""
+"""A cluster as a whole: its description, the checks before a run, the report after it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,15 +27,15 @@ from tasks.installers import installer_files
 from tasks.steps import run_logger, step
 from tasks.workloads import ui_answers
 
-ANYBODY = ("0.0.0.0/0",)
+ANY_SOURCE = ("0.0.0.0/0",)
 
 
 def check_account(cluster: Cluster) -> None:
-    """Make sure that the account answers for its zone, before anything else is asked of it.
+    """Check that the account works in its zone, before any other call.
 
     Raises:
         Unreachable: nothing answers at the endpoint.
-        AccessDenied: key or secret is wrong.
+        AccessDenied: key or secret is invalid.
         InvalidSpec: the zone is not active.
     """
     check_zone(cluster.cloud)
@@ -45,11 +45,11 @@ def need_cluster(cluster: Cluster) -> Inventory:
     """Read a cluster that must exist.
 
     Raises:
-        NotFound: nothing carries its names in the account's zone.
+        NotFound: no resource in the account's zone has its names.
     """
     seen = cluster.inventory()
     if seen.vpc is None and not seen.instances:
-        check_account(cluster)  # a wrong zone has no cluster either, and is the better sentence
+        check_account(cluster)  # a wrong zone has no cluster either, and its message helps more
         raise NotFound(no_such_cluster(cluster))
     return seen
 
@@ -57,14 +57,14 @@ def need_cluster(cluster: Cluster) -> Inventory:
 def no_such_cluster(cluster: Cluster) -> str:
     return (
         f"there is no cluster {cluster.name} in zone {cluster.account.zone}; "
-        f"make it with: python -m flows.provision --name {cluster.name}"
+        f"create it with: python -m flows.provision --name {cluster.name}"
     )
 
 
 def spec_or_guess(cluster: Cluster) -> ClusterSpec:
-    """What was asked for last, or, without an answer of the cluster, what names and ports tell.
+    """The stored description, or, without an answer of the cluster, one guessed from its ports.
 
-    Enough to look, and to find the way in; a run that changes the cluster must not store it.
+    A guess is enough to read and to log in; a run that changes the cluster must not store it.
     """
     try:
         if spec := find_spec(cluster):
@@ -78,12 +78,12 @@ def spec_or_guess(cluster: Cluster) -> ClusterSpec:
 
 
 def need_spec(cluster: Cluster) -> ClusterSpec:
-    """What was asked for last, of a cluster that must answer.
+    """Read the stored description of a cluster that must answer.
 
     Raises:
-        InvalidSpec: what is stored there is not understood.
-        NotFound: it does not answer, or is not finished yet.
-        CredentialsMissing, BeingTornDown: why it cannot be asked.
+        InvalidSpec: the stored description is not valid.
+        NotFound: the cluster does not answer, or is not finished yet.
+        CredentialsMissing, BeingTornDown: its API cannot be used.
     """
     if spec := find_spec(cluster):
         cluster.credentials()
@@ -96,25 +96,25 @@ def need_spec(cluster: Cluster) -> ClusterSpec:
 
 
 def with_sources(account: QingCloudAccount, spec: ClusterSpec) -> ClusterSpec:
-    """Open a cluster that costs nothing to any source, where the description names none."""
+    """Allow any source where the description names none and the account costs nothing."""
     if spec.access.allowed_cidrs or account.bills:
         return spec
-    return changed(spec, {"access": {"allowed_cidrs": ANYBODY}})
+    return changed(spec, {"access": {"allowed_cidrs": ANY_SOURCE}})
 
 
 def wanted_spec(
     cluster: Cluster, stored: ClusterSpec | None, document: Mapping[str, Any]
 ) -> ClusterSpec:
-    """What was asked for now, over what was asked for before, over the defaults.
+    """The wanted description: given values over stored values over defaults.
 
-    A cluster that exists but does not answer keeps the size that it has, and no count is lowered.
+    An existing cluster that does not answer keeps its size, and no count is lowered.
 
     Args:
-        stored: what was asked for before; None where the cluster does not answer.
+        stored: the stored description; None where the cluster does not answer.
         document: keys as in the YAML file.
 
     Raises:
-        InvalidSpec: a value is wrong, or cannot be changed on a cluster that exists.
+        InvalidSpec: a value is invalid, or cannot be changed on an existing cluster.
         CredentialsMissing: machines exist, and cannot be reached from here.
     """
     nodes = len(cluster.inventory().nodes)
@@ -133,7 +133,7 @@ def wanted_spec(
 
 
 def check_changes(cluster: Cluster, before: ClusterSpec, wanted: ClusterSpec) -> None:
-    """Refuse what cannot be changed on a cluster that exists. Raises `InvalidSpec`."""
+    """Refuse changes that an existing cluster does not accept. Raises `InvalidSpec`."""
     running: frozenset[str] = frozenset()
     if before.kubernetes.version != wanted.kubernetes.version:
         running = node_versions(cluster)
@@ -141,31 +141,31 @@ def check_changes(cluster: Cluster, before: ClusterSpec, wanted: ClusterSpec) ->
 
 
 def check_services(spec: ClusterSpec, stored: ClusterSpec | None) -> tuple[str, ...]:
-    """Make sure that alarms can be delivered: of every service a block is saved, filled in.
+    """Check that alarms can be delivered: every service has a saved and complete block.
 
     Args:
-        stored: what was asked for before. Of its services a warning is enough, for a run that
-            repairs a cluster does not wait for a robot.
+        stored: the stored description. Its services only cause warnings, because a run that repairs
+            a cluster must not depend on a chat robot.
 
     Returns:
-        Warnings about services that were asked for before.
+        Warnings about services of the stored description.
 
     Raises:
-        InvalidSpec: a service that is asked for now could not deliver anything.
+        InvalidSpec: a new service could not deliver messages.
     """
     known = stored.notifications.services if stored else ()
-    wrong: list[str] = []
+    invalid: list[str] = []
     warnings: list[str] = []
     for service in spec.notifications.services:
         try:
             open_service(service)
         except InvalidSpec as error:
             if service in known:
-                warnings.append(f"nobody is told of alarms through {service}: {error}")
+                warnings.append(f"alarms are not delivered through {service}: {error}")
             else:
-                wrong.append(f"{service}: {error}")
-    if wrong:
-        raise InvalidSpec(f"notifications.services: {'; '.join(wrong)}")
+                invalid.append(f"{service}: {error}")
+    if invalid:
+        raise InvalidSpec(f"notifications.services: {'; '.join(invalid)}")
     return tuple(warnings)
 
 
@@ -173,7 +173,7 @@ def check(cluster: Cluster) -> Choices:
     """Check the description against the cloud; reads only, raises as `preflight` does.
 
     Raises:
-        BadRequest: a file that machines are installed with is missing from this installation.
+        BadRequest: a file of the installers is missing in this installation.
     """
     installer_files()
     spec, account = cluster.spec, cluster.account
@@ -182,7 +182,7 @@ def check(cluster: Cluster) -> Choices:
     return choices
 
 
-@step("checks before anything is made")
+@step("checks before the first change")
 def check_spec(cluster: Cluster) -> Ensured[Choices]:
     choices = check(cluster)
     names = ", ".join(sorted({choices.images[group].name for group in GROUPS}))
@@ -190,7 +190,7 @@ def check_spec(cluster: Cluster) -> Ensured[Choices]:
 
 
 def read_report(cluster: Cluster, spec: ClusterSpec) -> ClusterReport:
-    """Report a cluster as it is now; what does not answer is reported as not ready."""
+    """Report a cluster as it is now; a part that does not answer is reported as not ready."""
     inventory = cluster.inventory()
     cluster = cluster.at(endpoints_of(inventory))
     nodes: tuple[Node, ...] = ()

@@ -1,4 +1,4 @@
-"""What the Prefect UI shows of a cluster and of a run: one report, one progress bar."""
+"""The artifacts in the Prefect UI: the report of a cluster, the progress bar of a run."""
 
 import logging
 import re
@@ -31,10 +31,10 @@ _log = logging.getLogger(__name__)
 
 
 def as_markdown(report: ClusterReport, timeline: Timeline) -> str:
-    """Write the report of a cluster: what is where, its machines, its topology, the time line.
+    """Write the report of a cluster: its endpoints, machines, topology and time line.
 
-    The pictures are data URIs, because both of Prefect's UIs draw these, and neither draws an
-    `<svg>` in the text.
+    The pictures are data URIs: both of Prefect's UIs show these, and neither shows an `<svg>` in
+    the text.
     """
     parts = [
         f"# Cluster {_plain(report.cluster)}",
@@ -51,7 +51,7 @@ def as_markdown(report: ClusterReport, timeline: Timeline) -> str:
 
 
 def publish_report(report: ClusterReport, timeline: Timeline) -> UUID:
-    """Store the report as the next version of the cluster's artifact; returns the version's id."""
+    """Store the report as the next version of the cluster's artifact. Returns: its id."""
     artifact = create_markdown_artifact(
         as_markdown(report, timeline),
         key=artifact_key("cluster", report.cluster),
@@ -70,7 +70,7 @@ class Progress:
 
     A listener of `tasks.steps`: its methods may be called from any thread. Create it inside a flow
     run, which the artifact then belongs to. A Prefect server that does not answer is logged and
-    otherwise ignored: what is shown must not end what is done.
+    otherwise ignored: a progress bar must not end a run.
     """
 
     def __init__(self, cluster: str, total: int) -> None:
@@ -100,7 +100,7 @@ class Progress:
             self._update(name)
 
     def failed(self, name: str, message: str, seconds: float) -> None:
-        """Name the failed step below the bar; it may be tried again."""
+        """Name the failed step below the bar; it may be retried."""
         with self._lock:
             self._update(f"{name} (failed)")
 
@@ -117,7 +117,7 @@ class Progress:
                 change = ArtifactUpdate(data=self.percent, description=self._describe(step))
                 client.update_artifact(self._artifact, change)
         except (HTTPError, PrefectException) as error:
-            _log.warning("the progress bar stays behind at %s: %s", step, error)
+            _log.warning("the progress bar was not updated at %s: %s", step, error)
 
     def _describe(self, step: str) -> str:
         words = f"{self._done} of {max(self._total, self._done)} steps"
@@ -142,7 +142,7 @@ def _places(report: ClusterReport) -> list[tuple[str, str, str]]:
 
 def _ready(endpoint: Endpoint) -> str:
     if not endpoint.url:
-        return "not there"
+        return "not published"
     return "✓ ready" if endpoint.ready else "✗ does not answer"
 
 
@@ -198,7 +198,7 @@ def picture(words: str, svg: str) -> str:
 
 
 def _plain(words: str) -> str:
-    """Words that mean nothing to markdown, on one line."""
+    """Escape text for markdown, on one line."""
     return re.sub(r"([\\`*_\[\]<>|#~&])", r"\\\1", " ".join(words.split()))
 
 

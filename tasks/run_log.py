@@ -1,7 +1,7 @@
-"""What the log of a deployed run says of an error.
+"""Errors in the log of a deployed run.
 
-Prefect logs a failed run with its traceback, twice. Our errors say what happened and what to do; a
-filter of the standard library's, set by one of Prefect's hooks, lets the log say just that.
+Prefect logs a failed run with its traceback, twice. The message of our errors is enough; a filter
+of the standard library, set by one of Prefect's hooks, logs only that.
 """
 
 import logging
@@ -17,32 +17,32 @@ LOGGERS = ("task_runs", "flow_runs")
 
 
 class _OneSentence(logging.Filter):
-    """Puts our error's words in place of its traceback, once; with the level DEBUG both stay."""
+    """Logs the message of our error instead of its traceback, once; at level DEBUG both."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: BaseException | None = None
+        self._logged: BaseException | None = None
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         logger = logging.getLogger(record.name)
         if not isinstance(error, ClusterError) or logger.isEnabledFor(logging.DEBUG):
             return True
-        if error is self._told:
+        if error is self._logged:
             return False
-        self._told = error
+        self._logged = error
         record.msg, record.args = f"{type(error).__name__}: {error}", ()
         record.exc_info = None
         return True
 
 
 def log_errors_in_one_sentence(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Let a deployed run tell an error of ours in one sentence: an `on_running` hook.
+    """Make a deployed run log an error of ours in one sentence: an `on_running` hook.
 
-    It is set where the run is: a deployment's own steps are taken in another process.
+    It is set in the process of the run: a deployment's own steps run in another one.
     """
-    if flow_run.deployment_id is None:  # typed by somebody, who gets the sentence from the command
+    if flow_run.deployment_id is None:  # a command, which prints the sentence itself
         return
-    told_once = _OneSentence()
+    one_sentence = _OneSentence()
     for name in LOGGERS:
-        get_logger(name).addFilter(told_once)
+        get_logger(name).addFilter(one_sentence)

@@ -1,4 +1,4 @@
-"""Steps of taking machines out of a cluster, one node at a time, so that nothing is lost."""
+"""Steps of removing machines from a cluster, one node at a time, without losing pods."""
 
 from collections.abc import Callable
 
@@ -21,11 +21,11 @@ def drain_node(
     holder: str = "",
     deadline: float = drain.DRAIN_DEADLINE,
 ) -> Ensured[None]:
-    """Cordon the node and move its pods away.
+    """Cordon the node and evict its pods.
 
     Args:
-        holder: the evaluator that removes it, if it is one. The node is marked, so that the next
-            evaluator finds an unfinished removal; pods that find no room end the drain.
+        holder: the evaluator that removes it, if there is one. The node is marked, so that the next
+            evaluator finds an unfinished removal; pods without room on other nodes end the drain.
         deadline: seconds for all pods to leave.
     """
     api, node = cluster.api(), cluster.node_name(machine)
@@ -56,31 +56,31 @@ def remove_backends(cluster: Cluster, machine: Instance, seen: Inventory) -> Ens
     return remove.remove_backends(cluster.cloud, machine, seen, cluster.clock)
 
 
-@step("end of machine {machine.id}")
+@step("termination of {machine.id}")
 def remove_machine(cluster: Cluster, machine: Instance) -> Ensured[None]:
-    """Terminate the machine of an emptied node, see it off, and forget its host key."""
+    """Terminate the machine of an emptied node, wait until it is gone, and remove its host key."""
     remove.check_emptied(cluster.api(), cluster.node_name(machine))
     done = remove_machines(cluster.cloud, cluster.name, [machine], cluster.clock)
     cluster.update_credentials(lambda now: now.without(machine.id))
     return done
 
 
-@step("end of node {node}")
-def forget_node(cluster: Cluster, node: str) -> Ensured[None]:
-    """Delete the Node object, last: a living kubelet would register it again within seconds."""
+@step("deletion of node {node}")
+def delete_node(cluster: Cluster, node: str) -> Ensured[None]:
+    """Delete the Node object, last: a running kubelet would register it again within seconds."""
     existed = cluster.api().delete("Node", node)
-    return Ensured(None, "deleted" if existed else "was gone")
+    return Ensured(None, "deleted" if existed else "did not exist")
 
 
 @step("nodes of {cluster.name} without a machine")
-def forget_lost_nodes(cluster: Cluster) -> Ensured[None]:
-    """Delete what an interrupted removal, or a machine deleted in the console, has left behind."""
+def delete_lost_nodes(cluster: Cluster) -> Ensured[None]:
+    """Delete nodes of machines that an interrupted run or a user in the console has deleted."""
     machines = cluster.inventory()
     lost = remove.find_lost_nodes(cluster.api().list_nodes(), machines)
     for node in lost:
         cluster.api().delete("Node", node)
-    living = {machine.id for machine in machines.instances}
-    gone = set(cluster.credentials().host_keys) - living
+    existing = {machine.id for machine in machines.instances}
+    gone = set(cluster.credentials().host_keys) - existing
     if gone:
         cluster.update_credentials(lambda now: now.without(*gone))
     return Ensured(None, f"deleted {' '.join(lost)}" if lost else "there are none")
@@ -93,8 +93,10 @@ def uncordon(cluster: Cluster, machine: Instance) -> Ensured[None]:
     if not any(one.id == machine.id for one in cluster.machines().running):
         return Ensured(None, f"{node} stays cordoned, because its machine does not run any more")
     try:
-        taken = drain.uncordon(api, node)
+        is_schedulable = drain.uncordon(api, node)
         api.annotate_node(node, {LEAVING: None})
     except NotFound:
-        return Ensured(None, f"{node} is no node")
-    return Ensured(None, f"{node} {'takes pods again' if taken else 'stays cordoned, as before'}")
+        return Ensured(None, f"{node} is not a node")
+    return Ensured(
+        None, f"{node} {'accepts pods again' if is_schedulable else 'stays cordoned, as before'}"
+    )

@@ -1,4 +1,4 @@
-"""The way into a cluster's machines: SSH to the master by its public port, nodes behind it."""
+"""SSH to a cluster's machines: to the master by its public port, to nodes through the master."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +19,10 @@ from tasks.steps import run_logger
 BOOTING = Pace(timeout=600, interval=0.2, longest=5.0)
 """How long a machine may take from `running` to the first answer of its SSH server."""
 
-
 SETTLING = 60.0
-"""Seconds in which a new machine may still answer with another host key: its image's own, because
-SSH started before the userdata was unpacked, or its first one, because SSH has not taken up the
-next one yet. Nothing is sent to a machine before its key is right."""
+"""Seconds for which a new machine may still present another host key: its image's own, because SSH
+started before the userdata was unpacked, or its first one, because SSH has not loaded the next one
+yet. Nothing is sent to a machine before its key is right."""
 
 
 @contextmanager
@@ -31,7 +30,7 @@ def open_shell(cluster: Cluster, machine: Instance) -> Iterator[SshMachine]:
     """Log in to a machine whose host key is known; nodes are reached through the master.
 
     Raises:
-        HostKeyMismatch: the machine answers with another key than the one pinned.
+        HostKeyMismatch: the machine presents another key than the pinned one.
         WaitTimedOut: it did not answer in time.
     """
     with _open(cluster, cluster.credentials(), machine) as shell:
@@ -39,10 +38,10 @@ def open_shell(cluster: Cluster, machine: Instance) -> Iterator[SshMachine]:
 
 
 def pin_host_key(cluster: Cluster, machine: Instance) -> str:
-    """Let a new machine make its own host key, and pin it. Returns: the pinned key.
+    """Generate a new machine's own host key on it, and pin that. Returns: the pinned key.
 
-    The new key is saved before the machine answers with it, so that a run which ends in between
-    can continue; from the moment it is pinned nothing else is accepted.
+    The new key is saved before the machine presents it, so that a run that ends in between can
+    continue; once it is pinned, no other key is accepted.
     """
     credentials = cluster.credentials()
     if machine.id in credentials.host_keys:
@@ -51,7 +50,7 @@ def pin_host_key(cluster: Cluster, machine: Instance) -> str:
         made = make_own_host_key(shell)
         cluster.update_credentials(lambda now: now.with_made(machine.id, made))
         use_own_host_key(shell)
-    # From here on nothing but the new key will do; SSH may need a moment to take it up.
+    # From here on only the new key is accepted; SSH may need a moment to load it.
     pinned = credentials.with_pinned(machine.id, made)
     with _open(cluster, pinned, machine, is_new=True):
         cluster.update_credentials(lambda now: now.with_pinned(machine.id, made))
@@ -59,25 +58,25 @@ def pin_host_key(cluster: Cluster, machine: Instance) -> str:
     return made
 
 
-def jump_target(credentials: Credentials, way_in: Endpoints) -> SshTarget:
-    """Where SSH enters: the master's port on the public address."""
+def jump_target(credentials: Credentials, ssh_endpoints: Endpoints) -> SshTarget:
+    """The SSH target of the master: its port on the public address."""
     return SshTarget(
-        address=way_in.public_address,
-        port=way_in.ssh_port,
-        user=way_in.user(MASTERS),
+        address=ssh_endpoints.public_address,
+        port=ssh_endpoints.ssh_port,
+        user=ssh_endpoints.user(MASTERS),
         private_key=credentials.ssh.private_key,
-        host_keys=credentials.accepted(way_in.jump_host),
+        host_keys=credentials.accepted(ssh_endpoints.jump_host),
     )
 
 
 def inner_target(
-    cluster: Cluster, credentials: Credentials, way_in: Endpoints, machine: Instance
+    cluster: Cluster, credentials: Credentials, ssh_endpoints: Endpoints, machine: Instance
 ) -> SshTarget:
-    """Where SSH finds a machine behind the jump host."""
+    """The SSH target of a machine behind the jump host."""
     return SshTarget(
         address=machine.private_ip,
         port=22,
-        user=way_in.user(cluster.group_of(machine)),
+        user=ssh_endpoints.user(cluster.group_of(machine)),
         private_key=credentials.ssh.private_key,
         host_keys=credentials.accepted(machine.id),
     )
@@ -87,15 +86,15 @@ def inner_target(
 def _open(
     cluster: Cluster, credentials: Credentials, machine: Instance, *, is_new: bool = False
 ) -> Iterator[SshMachine]:
-    way_in = cluster.way_in()
-    outer = jump_target(credentials, way_in)
-    if machine.id == way_in.jump_host:
+    ssh_endpoints = cluster.ssh_endpoints()
+    outer = jump_target(credentials, ssh_endpoints)
+    if machine.id == ssh_endpoints.jump_host:
         with _connect(cluster, credentials, machine.id, outer, is_new=is_new) as shell:
             yield shell
         return
-    inner = inner_target(cluster, credentials, way_in, machine)
+    inner = inner_target(cluster, credentials, ssh_endpoints, machine)
     with (
-        _connect(cluster, credentials, way_in.jump_host, outer) as jump,
+        _connect(cluster, credentials, ssh_endpoints.jump_host, outer) as jump,
         _connect(cluster, credentials, machine.id, inner, jump, is_new=is_new) as shell,
     ):
         yield shell
@@ -137,6 +136,6 @@ def _connect(
         if jump or not allowed:
             raise
         raise WaitTimedOut(
-            f"{error}. Only {', '.join(allowed)} may connect: if the address under which others "
-            "see this machine is not among them, add it with flows.provision --allow"
+            f"{error}. Only {', '.join(allowed)} may connect: if the public address of this "
+            "machine is not among them, add it with flows.provision --allow"
         ) from error

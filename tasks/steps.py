@@ -1,11 +1,11 @@
-"""Steps: what a person would name, each a Prefect task that reports what it did.
+"""Steps: the named parts of a run, each a Prefect task that reports what it did.
 
-A step's function returns an `Ensured`; the step returns the value inside, and the words go to the
-listeners: the terminal, the run's log, the time line. A failed step is reported as one, whether its
-error ends the run or the run continues without it.
+A step's function returns an `Ensured`; the step returns the value inside, and reports `did` to the
+listeners: the terminal, the run's log, the time line. A failed step is reported as failed, whether
+its error ends the run or the run continues without it.
 
-A runbook gives its steps to an executor (`tasks.executors`), so it is the same under Prefect, where
-each step is a task run, and in a test.
+A runbook passes its steps to an executor (`tasks.executors`), so it is the same in a test and under
+Prefect, where each step is a task run.
 """
 
 import functools
@@ -37,7 +37,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 RETRY_PAUSES = (10.0, 20.0, 40.0)
-"""Seconds before each further attempt: what a lost reply has made must have time to show."""
+"""Seconds before each further attempt: a resource created by a lost call must be listed by then."""
 
 
 class Listener(Protocol):
@@ -70,7 +70,7 @@ class Recorder:
         self._steps: list[TimedStep] = []
 
     def started(self, name: str) -> None:
-        """Nothing to note: a step's start follows from its end and its seconds."""
+        """Not recorded: a step's start follows from its end and its seconds."""
 
     def finished(self, name: str, outcome: str, seconds: float) -> None:
         self._add(name, outcome, seconds, failed=False)
@@ -96,8 +96,8 @@ class Step(Generic[P, T]):
     """One step of a runbook. Calling it runs it once, with its report and without a retry.
 
     Attributes:
-        function: what it does; returns an `Ensured`.
-        task: the same as a Prefect task, which repeats it after an error that may pass.
+        function: the plain function; returns an `Ensured`.
+        task: the step as a Prefect task, which retries it after a temporary error.
     """
 
     def __init__(self, title: str, function: Callable[P, Ensured[T]]) -> None:
@@ -110,7 +110,7 @@ class Step(Generic[P, T]):
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         title = self._title.format(**bound.arguments)
-        with _reported(title) as report, _looking_again_after_errors(args):
+        with _reported(title) as report, _reading_again_after_errors(args):
             done = self.function(*args, **kwargs)
             report(done)
         return done.value
@@ -128,7 +128,7 @@ class Step(Generic[P, T]):
             retries=len(RETRY_PAUSES),
             retry_delay_seconds=list(RETRY_PAUSES),
             retry_condition_fn=_may_pass,
-            cache_policy=NO_CACHE,  # a remembered answer would hide what was deleted since
+            cache_policy=NO_CACHE,  # a cached result would hide later deletions
             persist_result=False,
         )(run)
 
@@ -137,16 +137,16 @@ def step(title: str) -> Callable[[Callable[P, Ensured[T]]], Step[P, T]]:
     """Make a step of a function that ensures something.
 
     Args:
-        title: what a person would call it; `{argument}` is filled in, as in Prefect's run names.
+        title: its name in reports; `{argument}` is filled in, as in Prefect's run names.
     """
     return functools.partial(Step, title)
 
 
 def is_temporary(error: object) -> bool:
-    """Whether an error itself says that another attempt can help.
+    """Whether another attempt can succeed after this error.
 
-    An endpoint that cannot be reached is a wrong one when a command begins, which is checked
-    before the first step; in the middle of a run it is a network that comes back.
+    An unreachable endpoint is retried as well: a wrong one is found before the first step, so in
+    the middle of a run the network is interrupted.
     """
     return isinstance(error, TemporaryError | Unreachable)
 
@@ -156,10 +156,10 @@ def _may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
 
 
 def is_interruption(error: BaseException) -> bool:
-    """Whether an error is a signal that ends the run, or comes of one.
+    """Whether an error is a signal that ends the run, or is caused by one.
 
-    pydantic, with which Prefect serializes at each step, makes an error of its own of whatever
-    is raised meanwhile; only its words still name the signal.
+    pydantic, with which Prefect serializes at each step, raises an error of its own in place of any
+    other; only its message still names the signal.
     """
     return any(map(_names_a_signal, _chain(error)))
 
@@ -184,7 +184,7 @@ _NAMES = re.compile(r"\b(KeyboardInterrupt|TerminationSignal)\b")
 
 
 def describe_error(error: BaseException) -> str:
-    """Describe in a few words why something was not finished."""
+    """Describe in a few words why a step was not finished."""
     if is_interruption(error):
         return "interrupted"
     return str(error) or type(error).__name__
@@ -194,14 +194,14 @@ _current: ContextVar[str] = ContextVar("step", default="")
 
 
 def report_progress(text: str) -> None:
-    """Report how far the present step is, in a few words."""
+    """Report the progress of the present step, in a few words."""
     for listener in _listeners.get():
         listener.progress(_current.get(), text)
     run_logger().debug("%s: %s", _current.get(), text)
 
 
 def run_logger() -> logging.Logger | logging.LoggerAdapter[Any]:
-    """The log of the present run, or a plain one outside of runs."""
+    """The logger of the present run, or a plain one outside of runs."""
     try:
         return get_run_logger()
     except MissingContextError:
@@ -209,8 +209,8 @@ def run_logger() -> logging.Logger | logging.LoggerAdapter[Any]:
 
 
 @contextmanager
-def _looking_again_after_errors(args: Sequence[object]) -> Iterator[None]:
-    """Let the next attempt ask the cloud anew: what was read before an error may have led to it."""
+def _reading_again_after_errors(args: Sequence[object]) -> Iterator[None]:
+    """After an error, drop what was read of the cloud: it may have caused the error."""
     try:
         yield
     except BaseException:

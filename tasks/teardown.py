@@ -1,4 +1,4 @@
-"""Steps of taking a whole cluster down; they need the cloud's names alone."""
+"""Steps of deleting a whole cluster; they need no credentials of it."""
 
 from domain.cloud import teardown
 from domain.cloud.inventory import Inventory

@@ -18,9 +18,9 @@ _users: dict[str, str] = {}
 
 
 def find_user(account: QingCloudAccount, cloud: Cloud) -> str:
-    """The id of the user whom the account's API key belongs to.
+    """Find the id of the user of the account's API key.
 
-    A key never changes its user, so the cloud is asked once for each: the Prefect server remembers
+    A key never changes its user, so the cloud is asked once for each key: a Prefect variable keeps
     the answer, and so does this process.
     """
     key = hashlib.sha256(f"{account.endpoint}|{account.access_key_id}".encode()).hexdigest()
@@ -38,7 +38,7 @@ class PrefectVault:
     """Satisfies `domain.secrets.vault.Vault` with a block of the Prefect server.
 
     Machines of one run pin their keys at the same time, and so do several runs on this machine: a
-    file lock lets one change at a time happen, so that no pinned key is lost.
+    file lock allows one change at a time, so that no pinned key is lost.
     """
 
     def __init__(self, block: str) -> None:
@@ -50,7 +50,7 @@ class PrefectVault:
 
     def find(self) -> Credentials | None:
         try:
-            # Outside an event loop, where every task of ours is, this is no coroutine.
+            # All our tasks run outside an event loop, where this is not a coroutine.
             found = cast(ClusterCredentials, ClusterCredentials.load(self._block))
         except (ValueError, ObjectNotFound):
             return None

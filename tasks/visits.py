@@ -1,4 +1,4 @@
-"""Short visits to many machines at once: scripts that measure, through one jump host."""
+"""Measuring scripts on many machines at once, through one jump host."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +15,14 @@ from tasks.cluster import Cluster
 from tasks.shells import inner_target, jump_target
 
 CONNECTING = 10.0
-"""Seconds that a login may take: a machine that does not answer must not hold up the others."""
+"""Seconds that a login may take: a machine that does not answer must not delay the others."""
 
 MOST_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What is to be measured on one machine."""
+    """One machine, and the scripts to run on it."""
 
     group: str
     machine: Instance
@@ -30,24 +30,24 @@ class Visit:
 
 
 def measure_machines(cluster: Cluster, visits: Sequence[Visit], moment: datetime) -> Collected:
-    """Run scripts on many machines; what cannot be reached leaves gaps, and nothing else.
+    """Run scripts on many machines; a machine that cannot be reached only leaves gaps.
 
     Raises:
-        CredentialsMissing, NotFound: there is no way into the cluster.
+        CredentialsMissing, NotFound: the cluster's machines cannot be reached.
     """
-    credentials, way_in = cluster.credentials(), cluster.way_in()
+    credentials, ssh_endpoints = cluster.credentials(), cluster.ssh_endpoints()
     connect = partial(cluster.connect_ssh, deadline=CONNECTING)
     try:
-        master = connect(jump_target(credentials, way_in))
+        master = connect(jump_target(credentials, ssh_endpoints))
     except ClusterError as error:
-        reason = f"no way in through master {way_in.jump_host}: {error}"
+        reason = f"no login to master {ssh_endpoints.jump_host}: {error}"
         return nothing_measured(cluster.name, visits, moment, reason)
 
-    def go(visit: Visit) -> Collected:
+    def measure_one(visit: Visit) -> Collected:
         place = _place(cluster.name, visit)
-        if visit.machine.id == way_in.jump_host:
+        if visit.machine.id == ssh_endpoints.jump_host:
             return measure(master, place, visit.scripts, moment)
-        target = inner_target(cluster, credentials, way_in, visit.machine)
+        target = inner_target(cluster, credentials, ssh_endpoints, visit.machine)
         try:
             with connect(target, jump=master) as shell:
                 return measure(shell, place, visit.scripts, moment)
@@ -56,13 +56,13 @@ def measure_machines(cluster: Cluster, visits: Sequence[Visit], moment: datetime
             return nothing_measured(cluster.name, [visit], moment, reason)
 
     with master, ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="measure") as pool:
-        return _sum(list(pool.map(go, visits)))
+        return sum(pool.map(measure_one, visits), Collected())
 
 
 def nothing_measured(
     cluster: str, visits: Sequence[Visit], moment: datetime, reason: str
 ) -> Collected:
-    """The gaps that all scripts of these visits leave."""
+    """The gaps of all scripts of these visits."""
     return Collected(
         gaps=tuple(
             no_sample(_place(cluster, visit), script, moment, reason)
@@ -74,10 +74,3 @@ def nothing_measured(
 
 def _place(cluster: str, visit: Visit) -> Place:
     return Place(cluster, visit.group, node_name(visit.group, visit.machine.id))
-
-
-def _sum(parts: Sequence[Collected]) -> Collected:
-    return Collected(
-        tuple(sample for part in parts for sample in part.samples),
-        tuple(gap for part in parts for gap in part.gaps),
-    )

@@ -1,4 +1,4 @@
-"""Steps around what runs in a cluster: the nginx demo, and the web UI as a user meets it."""
+"""Steps of workloads in a cluster: the nginx demo and the web UI."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,12 +23,12 @@ UI_ACCOUNT = "kube-ui-viewer"
 UI_TOKEN_SECONDS = 8 * 3600
 UI_CERTIFICATE_VALIDITY = timedelta(days=365)
 RENEWAL = timedelta(days=30)
-"""How long before its end a certificate is renewed: from there on the alarm warns of it."""
+"""How long before its end a certificate is renewed; the alarm begins at the same time."""
 
 
 @step("nginx demo of {cluster.name}")
 def ensure_demo(cluster: Cluster) -> Ensured[str]:
-    """Run the article's nginx and fetch its page by the public address; the value is the page."""
+    """Run the article's nginx and fetch its page by the public address. Returns: the page."""
     manifests = demo.parse_manifests(demo_manifest())
     return demo.ensure_demo(cluster.api(), manifests, cluster.clock)
 
@@ -66,7 +66,8 @@ def ui_must_be_installed(cluster: Cluster) -> bool:
 def _expires(cluster: Cluster) -> bool:
     """Whether the UI needs a new certificate: it ends soon, or is not for this address.
 
-    A UI that does not answer is another matter.
+    Returns:
+        False for a UI that does not answer.
     """
     ca = cluster.credentials().ca.certificate
     try:
@@ -78,7 +79,7 @@ def _expires(cluster: Cluster) -> bool:
 
 
 def ui_answers(cluster: Cluster) -> bool:
-    """Whether the UI's page comes, with a certificate of the cluster's CA."""
+    """Whether the UI serves its page, with a certificate of the cluster's CA."""
     try:
         return bool(fetch_page(cluster.endpoints().ui_url, cluster.credentials().ca.certificate))
     except ClusterError:
@@ -86,5 +87,5 @@ def ui_answers(cluster: Cluster) -> bool:
 
 
 def create_ui_token(cluster: Cluster) -> str:
-    """Mint a token for the UI that may only look, and only for eight hours."""
+    """Create a token for the UI that is read-only and valid for eight hours."""
     return cluster.api().create_token(SYSTEM, UI_ACCOUNT, UI_TOKEN_SECONDS)

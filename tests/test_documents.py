@@ -1,4 +1,4 @@
-"""What the documents promise is there: commands with their flags, files, variables, permissions."""
+"""The documents agree with the code: commands with their flags, files, variables, permissions."""
 
 import re
 import shlex

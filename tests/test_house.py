@@ -1,4 +1,4 @@
-"""What holds for the house as a whole and no import contract can say."""
+"""Rules of the whole project that no import contract can check."""
 
 import re
 from pathlib import Path
@@ -26,7 +26,7 @@ def places(pattern: str, *rooms: str) -> list[str]:
     ]
 
 
-def test_nobody_asks_whether_the_cloud_is_local() -> None:
+def test_no_code_asks_whether_the_cloud_is_local() -> None:
     asking = r"is_local\b|localcloud|LOCALCLOUD|[!=]= ?[\"']local[\"']"
     assert places(asking, "flows", "tasks", "domain", "clients") == []
 

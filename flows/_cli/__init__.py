@@ -1,1 +1,1 @@
-"""What a shell needs of the flows: arguments, session, terminal, interruption, watch loops."""
+"""The command line of the flows: arguments, session, terminal, interruption, watch loops."""

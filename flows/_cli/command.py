@@ -1,6 +1,6 @@
-"""What all commands share: flags, exit codes, where Prefect answers, what is shown.
+"""The common part of all commands: flags, session, exit codes, error messages.
 
-Exit codes: 0 done, 1 begun and not finished, 2 asked for something that cannot be done,
+Exit codes: 0 done, 1 begun and not finished, 2 the request cannot be carried out,
 130 ended by Ctrl-C, 143 ended by SIGTERM.
 """
 
@@ -20,13 +20,13 @@ from domain.cloud.planning import plan_teardown
 from domain.kernel.errors import BadRequest, ClusterError, InvalidSpec, NotFound, OtherRun
 from domain.spec.cluster import overlay, parse_spec
 from flows._cli.interruption import Interrupted, interruptible, naming
-from flows._cli.server import at_the_end, prefect_server
+from flows._cli.server import called_at_loss, prefect_server
 from flows._cli.terminal import (
     Steps,
     confirm,
     print_json,
+    print_line,
     quiet_prefect,
-    say,
     show_error,
     show_plan,
 )
@@ -57,7 +57,7 @@ YES = Annotated[bool, Parameter(negative=(), help="Do not ask for confirmation")
 
 @dataclass
 class Session:
-    """One run of a command: its account, its cluster, and what shows its steps."""
+    """One run of a command: its account, its cluster, and the display of its steps."""
 
     common: Common
     chosen: ChosenAccount
@@ -68,16 +68,17 @@ class Session:
     def account(self) -> QingCloudAccount:
         return self.chosen.account
 
-    def say(self, words: str) -> None:
-        say(words)
+    def print_line(self, text: str) -> None:
+        """Print a line for people."""
+        print_line(text)
 
-    def answer(self, document: object) -> None:
-        """Write the command's JSON document, if it was asked for."""
+    def print_result(self, document: object) -> None:
+        """Print the command's JSON document, if `--json` is given."""
         if self.common.json:
             print_json(document)
 
-    def agree(self, plan: Plan, question: str, *, yes: bool) -> None:
-        """Show what is about to be done, and go on only with a yes.
+    def confirm(self, plan: Plan, question: str, *, yes: bool) -> None:
+        """Show the plan, and continue only after a yes.
 
         Raises:
             NotConfirmed: there is no terminal to ask.
@@ -89,7 +90,7 @@ class Session:
 
 
 def read_document(common: Common) -> dict[str, Any]:
-    """The file's content with the flags laid over it. Raises `InvalidSpec`."""
+    """Read the file, and lay the flags over it. Raises `InvalidSpec`."""
     document: dict[str, Any] = {}
     if common.file is not None:
         try:
@@ -106,25 +107,25 @@ def read_document(common: Common) -> dict[str, Any]:
 
 
 def cluster_name(common: Common) -> str:
-    """The name of the cluster that is meant, checked."""
+    """The cluster's name from flags or file, checked."""
     document = read_document(common)
     return parse_spec({"name": document.get("name", "demo")}).name
 
 
 @contextmanager
-def reporting(what_is_left: Callable[[], None]) -> Iterator[None]:
-    """Report what a failed run leaves behind, for that may be billed."""
+def reporting(report_resources: Callable[[], None]) -> Iterator[None]:
+    """Report the resources of a failed run, as they may be billed."""
 
     def report() -> None:
         try:
-            what_is_left()
-        except Exception as error:  # it shall not hide why the run failed
-            run_logger().warning("what exists cannot be reported: %s", error)
+            report_resources()
+        except Exception as error:  # it must not hide why the run failed
+            run_logger().warning("the existing resources cannot be reported: %s", error)
 
     try:
-        with at_the_end(report):
+        with called_at_loss(report):
             yield
-    except OtherRun:  # what exists is the other run's, which is not over
+    except OtherRun:  # the existing resources are the other run's
         raise
     except (Exception, KeyboardInterrupt):
         report()
@@ -132,13 +133,13 @@ def reporting(what_is_left: Callable[[], None]) -> Iterator[None]:
 
 
 def report_billed(opened: Session) -> None:
-    """Report what is billed of a cluster that is not as it should be."""
+    """Report the billed resources of a cluster after a failed run."""
     left = plan_teardown(opened.cluster.inventory(fresh=True)).items
     billed = [f"{item.kind} {item.id}" for item in left if item.billed]
     if billed:
-        opened.say(
-            f"What exists stays, and is billed: {', '.join(billed)}. Run the same command "
-            f"again to go on, or: python -m flows.teardown --name {opened.cluster.name}"
+        opened.print_line(
+            f"Existing resources stay and are billed: {', '.join(billed)}. Run the same command "
+            f"again to continue, or: python -m flows.teardown --name {opened.cluster.name}"
         )
 
 
@@ -151,13 +152,13 @@ def session(
     Args:
         name: the cluster's name, checked.
         shows_steps: False for a command that needs the terminal for a live picture of its own.
-        lasting: True for a command that runs until it is interrupted, longer than its server.
+        lasting: True for a command that runs until it is interrupted, and outlasts its server.
     """
     if not common.debug:
         quiet_prefect()
-    with prefect_server(say, debug=common.debug, lasting=lasting):
+    with prefect_server(print_line, debug=common.debug, lasting=lasting):
         chosen = choose_account(common.account)
-        say(f"Account: {chosen.description}")
+        print_line(f"Account: {chosen.description}")
         with open_cluster(chosen.account, name) as cluster:
             opened = Session(common, chosen, cluster)
             if not shows_steps:
@@ -172,12 +173,12 @@ def make_app(flow: str, help_text: str) -> App:
         name=f"python -m flows.{flow}",
         help=help_text,
         version_flags=(),
-        suppress_keyboard_interrupt=False,  # it would end without a word
+        suppress_keyboard_interrupt=False,  # it would end without a message
     )
 
 
 def run(app: App) -> None:
-    """Run a command to its exit code; errors are one sentence, unless `--debug` asks for more."""
+    """Run a command to its exit code; errors are one sentence, with `--debug` a traceback."""
     debug = "--debug" in sys.argv
     try:
         with interruptible():

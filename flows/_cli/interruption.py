@@ -1,8 +1,8 @@
-"""How a command ends before its time: by Ctrl-C, or by SIGTERM from systemd, a container or CI.
+"""The interruption of a command: by Ctrl-C, or by SIGTERM from systemd, a container or CI.
 
-Both are one interruption, and only the exit codes differ. A signal raises KeyboardInterrupt, which
-may arrive as another error, or not at all, where foreign code swallows it: hence it is noted, too.
-While a flow runs, SIGTERM is Prefect's: it ends the run, and then sends the signal again, to us.
+Both are handled alike, except for the exit code. A signal raises KeyboardInterrupt, which may
+arrive as another error, or not at all, where foreign code swallows it: hence it is recorded as
+well. While a flow runs, Prefect handles SIGTERM: it ends the run, and then sends it again, to us.
 """
 
 import atexit
@@ -18,19 +18,19 @@ from typing import NoReturn
 
 from prefect.exceptions import TerminationSignal
 
-from flows._cli.terminal import Steps, end_at_once, say
+from flows._cli.terminal import Steps, end_at_once, print_line
 from tasks.steps import is_interruption
 
-AGAIN = 0.01
-"""Seconds after which an interruption that was swallowed comes again."""
+REPEAT_AFTER = 0.01
+"""Seconds after which a swallowed interruption is raised again."""
 
 Hook = Callable[["sys.UnraisableHookArgs"], object]  # a name that only type checkers know
 
-INTERRUPTED = "interrupted; nothing is lost, and the same command goes on where this one ended"
+INTERRUPTED = "interrupted; nothing is lost, and the same command continues where this one ended"
 
 
 class Interrupted(Exception):
-    """Somebody has ended the command.
+    """The command was ended by a signal.
 
     Attributes:
         code: the exit code: 130 after Ctrl-C, 143 after SIGTERM.
@@ -43,9 +43,9 @@ class Interrupted(Exception):
 
 @dataclass
 class _Command:
-    """What signals need to know of the one command of this process."""
+    """The state of the command of this process, for signal handlers."""
 
-    heard: int = 0  # number of the first signal
+    received: int = 0  # number of the first signal
     is_over: bool = False
     steps: Steps | None = None
 
@@ -55,14 +55,14 @@ _command = _Command()
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Hear signals from now on, to the end of the process.
+    """Handle signals from now on, to the end of the process.
 
     Raises:
-        Interrupted: a signal has ended what is inside, whatever came out of it.
+        Interrupted: a signal has ended the block, whichever error came out of it.
     """
     for number in (SIGINT, SIGTERM):
-        signal(number, _hear)
-    atexit.register(_hear_no_more)
+        signal(number, _on_signal)
+    atexit.register(_ignore_signals)
     sys.unraisablehook = partial(_raise_again, sys.unraisablehook)
     try:
         yield
@@ -71,7 +71,7 @@ def interruptible() -> Iterator[None]:
             # Where KeyboardInterrupt has passed through exec() of a text, as in the making of a
             # dataclass, `python -m` dies of SIGINT in the end, unless another exec() ends well.
             exec("")  # noqa: S102
-            raise Interrupted(128 + (_command.heard or SIGTERM)) from error
+            raise Interrupted(128 + (_command.received or SIGTERM)) from error
         raise
     finally:
         _command.is_over = True
@@ -79,7 +79,7 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def naming(steps: Steps) -> Iterator[None]:
-    """Let the first signal say which steps it waits for."""
+    """Let the first signal print which steps it waits for."""
     _command.steps = steps
     try:
         yield
@@ -89,7 +89,7 @@ def naming(steps: Steps) -> Iterator[None]:
 
 @contextmanager
 def until_interrupted() -> Iterator[None]:
-    """Do what lasts until somebody ends it, which is how it ends well."""
+    """Run a block that lasts until an interruption, which is then its success."""
     try:
         yield
     except (Exception, KeyboardInterrupt) as error:
@@ -98,43 +98,43 @@ def until_interrupted() -> Iterator[None]:
 
 
 def is_interrupted(error: BaseException | None = None) -> bool:
-    """Whether a signal has come, or an error tells of one that only Prefect has heard."""
-    return bool(_command.heard) or (error is not None and is_interruption(error))
+    """Whether a signal was received, or an error is caused by one that only Prefect received."""
+    return bool(_command.received) or (error is not None and is_interruption(error))
 
 
-def _raise_again(tell: Hook, lost: "sys.UnraisableHookArgs") -> None:
-    """Interrupt once more where a destructor, or a weak reference's callback, has swallowed it."""
+def _raise_again(default: Hook, lost: "sys.UnraisableHookArgs") -> None:
+    """Raise an interruption again that a destructor or a weak reference's callback swallowed."""
     error = lost.exc_value
     if not isinstance(error, KeyboardInterrupt | TerminationSignal):
-        tell(lost)
+        default(lost)
     elif not _command.is_over:
 
         def interrupt(number: int, frame: FrameType | None) -> NoReturn:
             raise error
 
         signal(SIGALRM, interrupt)
-        setitimer(ITIMER_REAL, AGAIN)
+        setitimer(ITIMER_REAL, REPEAT_AFTER)
 
 
-def _hear_no_more() -> None:
-    """Ignore signals while Python takes itself down: it would first let them kill the process."""
+def _ignore_signals() -> None:
+    """Ignore signals while Python shuts down: their default, restored then, kills the process."""
     for number in (SIGINT, SIGTERM):
         signal(number, SIG_IGN)
 
 
-def _hear(number: int, frame: FrameType | None) -> None:
-    """Let the first signal wait for the steps under way, and the second one leave at once.
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    """Wait for the steps under way at the first signal, and end at once at the second one.
 
-    Leaving loses nothing: it is what a power cut does, and the same command goes on after both.
+    Ending at once loses nothing: the same command continues, as after a power cut.
     """
-    if _command.heard:
-        if _command.is_over:  # and all is said
+    if _command.received:
+        if _command.is_over:  # everything is printed
             os._exit(128 + number)
         end_at_once(INTERRUPTED, 128 + number)
-    _command.heard = number
+    _command.received = number
     if _command.is_over:
         return
     if _command.steps and (waits := ", ".join(_command.steps.running)):
-        again = "; press Ctrl-C again to leave at once" if number == SIGINT else ""
-        say(f"Ending {waits}{again}")
+        again = "; press Ctrl-C again to end at once" if number == SIGINT else ""
+        print_line(f"Ending {waits}{again}")
     raise KeyboardInterrupt

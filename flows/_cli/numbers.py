@@ -8,14 +8,14 @@ from domain.kernel.errors import InvalidSpec
 
 
 def whole_number(kind: object, tokens: Sequence[Token]) -> int:
-    """Convert a flag's value. The parser itself would make 3 of 2.6, and buy a machine.
+    """Convert a flag's value; the parser itself would round 2.6 to 3 and buy a machine.
 
     Raises:
-        InvalidSpec: it is no whole number.
+        InvalidSpec: the value is not a whole number.
     """
     (token,) = tokens
     try:
         return int(token.value)
     except ValueError:
         words = f"{token.keyword or ''} {token.value}".strip()
-        raise InvalidSpec(f"{words} is no whole number") from None
+        raise InvalidSpec(f"{words} is not a whole number") from None

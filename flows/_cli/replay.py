@@ -27,7 +27,7 @@ MOST_ROWS = 20
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ReplayFlags:
-    """What a policy is tried on."""
+    """The load and the start of a replay."""
 
     load: Annotated[
         str,
@@ -59,10 +59,10 @@ def used_flags(flags: ReplayFlags) -> list[str]:
 
 
 def try_policy(policy: str, flags: ReplayFlags, *, json: bool) -> None:
-    """Replay a preset, or the policy in a YAML file, and show what it does.
+    """Replay a preset, or the policy in a YAML file, and show the result.
 
     Raises:
-        InvalidSpec: the policy or the load cannot be read; the message says what would be right.
+        InvalidSpec: the policy or the load cannot be read; the message names valid ones.
     """
     scenario = make_scenario(read_policy(policy), read_load(flags.load), flags)
     result = run_replay(scenario)
@@ -76,7 +76,7 @@ def try_policy(policy: str, flags: ReplayFlags, *, json: bool) -> None:
 
 
 def read_load(words: str) -> Load:
-    """Take a load by name, or read a CSV file. Raises `InvalidSpec`."""
+    """Select a load by name, or read a CSV file. Raises `InvalidSpec`."""
     load = parse_load(words)
     if load is not None:
         return load
@@ -89,10 +89,10 @@ def read_load(words: str) -> Load:
 
 
 def make_scenario(policy: ScalingPolicy, load: Load, flags: ReplayFlags) -> Scenario:
-    """Put a scenario together; the group is as wide as the policy needs it to be.
+    """Build a scenario; the group's maximum is the largest one of the policy.
 
     Raises:
-        InvalidSpec: a number makes no sense.
+        InvalidSpec: a number is out of range.
     """
     hours = load.hours if flags.hours is None else flags.hours
     if not 0 < hours <= 24 * 14:
@@ -175,7 +175,7 @@ def _summary(result: Replay) -> list[str]:
         lines.append(f"Settles: yes, at {result.resting_size}; last change within it at {last}")
         lines.append(f"At rest: {result.last_reason}")
     else:
-        lines.append("Settles: no, it goes on for as long as anybody looks")
+        lines.append("Settles: no, it never comes to rest")
     lines.append(
         f"Cost: {result.machine_hours:.1f} machine-hours; pods waited "
         f"{result.pod_minutes:.0f} minutes in all, at most {result.most_waiting} at a time"

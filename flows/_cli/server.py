@@ -27,51 +27,50 @@ from domain.kernel.errors import BadRequest, ClusterError, Unreachable
 from flows._cli.terminal import end_at_once
 
 ROOM = 4 * 1024 * 1024
-"""Bytes that Prefect's database and its journal need to begin with."""
+"""Bytes that Prefect's database and its journal need at first."""
 
 STARTUP_SECONDS = 120
-"""For Prefect's own short-lived server; its 20 s are too few for a busy machine."""
+"""For Prefect's temporary server; its default of 20 s is too short for a busy machine."""
 
 PATIENCE = 45.0
-"""Seconds that a server may be gone: a restart takes less, and Prefect's calls are repeated."""
+"""Seconds that a server may be silent: a restart takes less, and Prefect's calls are retried."""
 
-LOOK = 5.0
-"""Seconds between two looks at the server."""
-
+CHECK_EVERY = 5.0
+"""Seconds between two checks of the server."""
 
 SERVER_ERRORS = (HTTPError, PrefectException)
-"""What a call to a Prefect server raises that does not answer."""
+"""The errors of a call to a Prefect server that does not answer."""
 
-_at_the_end: list[Callable[[], None]] = []
+_at_loss: list[Callable[[], None]] = []
 _ending = Lock()
 
 
 def describe_silent(error: Exception) -> str:
-    """What to tell of one of `SERVER_ERRORS` where a command goes on all the same."""
+    """Describe one of `SERVER_ERRORS`, for a command that continues."""
     return f"the Prefect server does not answer: {error or type(error).__name__}"
 
 
 @contextmanager
 def prefect_server(
-    say: Callable[[str], None], *, debug: bool, lasting: bool = False
+    print_line: Callable[[str], None], *, debug: bool, lasting: bool = False
 ) -> Iterator[None]:
-    """Use the configured Prefect server, else this user's own, else one that lives for this run.
+    """Use the configured Prefect server, else this user's own, else a temporary one for this run.
 
-    A server that goes away for good ends the process with exit code 1: Prefect itself would go on
-    asking it, for a minute at each step.
+    A server that is lost ends the process with exit code 1: Prefect itself would retry each step's
+    calls for a minute.
 
     Args:
-        lasting: the command waits for the server to come back, however long that takes.
+        lasting: the command waits until the server answers again, however long that takes.
 
     Raises:
         Unreachable: the configured one does not answer.
-        BadRequest: there is no room for the database of a short-lived one.
+        BadRequest: there is no room for the database of a temporary one.
     """
     url = configured_server()
     if url:
         _check_health(url)
     url = url or find_running_server()
-    with _served_by(url, debug=debug, lasting=lasting) if url else _short_lived(say):
+    with _served_by(url, debug=debug, lasting=lasting) if url else _temporary(print_line):
         yield
 
 
@@ -80,7 +79,7 @@ def _served_by(url: str, *, debug: bool, lasting: bool) -> Iterator[None]:
     # A heartbeat's thread ends within a second, and the end of a run waits for it.
     unless_set = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     with temporary_settings({PREFECT_API_URL: url}, set_defaults=unless_set):
-        # What has answered and does not listen is behind a proxy: nothing can be told of it.
+        # A server that has answered and does not listen is behind a proxy: it cannot be watched.
         if lasting or not listens(url):
             yield
             return
@@ -96,9 +95,9 @@ def _served_by(url: str, *, debug: bool, lasting: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _short_lived(say: Callable[[str], None]) -> Iterator[None]:
+def _temporary(print_line: Callable[[str], None]) -> Iterator[None]:
     if (noted := noted_server()) and (why := refusal(noted)):
-        say(f"Prefect: {why}")
+        print_line(f"Prefect: {why}")
     _check_room(Path(PREFECT_HOME.value()))
     settings = {
         PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: STARTUP_SECONDS,
@@ -110,18 +109,18 @@ def _short_lived(say: Callable[[str], None]) -> Iterator[None]:
 
 @contextmanager
 def watched(
-    url: str, on_gone: Callable[[], object], patience: float = PATIENCE, look: float = LOOK
+    url: str, on_loss: Callable[[], object], patience: float = PATIENCE, every: float = CHECK_EVERY
 ) -> Iterator[None]:
-    """Call `on_gone` from a thread once nobody has listened at `url` for `patience` seconds."""
+    """Call `on_loss` from a thread once no server has listened at `url` for `patience` seconds."""
     over = Event()
 
     def watch() -> None:
         seen = time.monotonic()
-        while not over.wait(look):
+        while not over.wait(every):
             if listens(url):
                 seen = time.monotonic()
             elif time.monotonic() - seen >= patience:
-                on_gone()
+                on_loss()
                 return
 
     Thread(target=watch, name="server watch", daemon=True).start()
@@ -132,17 +131,17 @@ def watched(
 
 
 @contextmanager
-def at_the_end(tell: Callable[[], None]) -> Iterator[None]:
-    """Have something told, too, should the process end inside because its server has gone."""
-    _at_the_end.append(tell)
+def called_at_loss(report: Callable[[], None]) -> Iterator[None]:
+    """Call `report` as well if the process ends inside the block because its server is lost."""
+    _at_loss.append(report)
     try:
         yield
     finally:
-        _at_the_end.remove(tell)
+        _at_loss.remove(report)
 
 
 def listens(url: str) -> bool:
-    """Whether somebody takes connections there; a server that is only slow does."""
+    """Whether a server accepts connections there; one that is only slow does."""
     place = urlsplit(url)
     port = place.port or (443 if place.scheme == "https" else 80)
     try:
@@ -153,13 +152,13 @@ def listens(url: str) -> bool:
 
 
 def _end(url: str) -> None:
-    _ending.acquire()  # for good: both the watch and the run itself may notice, and one tells
-    for tell in tuple(_at_the_end):
-        tell()
+    _ending.acquire()  # never released: watch and run may both notice the loss, and one reports it
+    for report in tuple(_at_loss):
+        report()
     end_at_once(
-        f"the Prefect server at {url} has gone away in the middle of the run; start it again, for "
-        "example with: make server. Nothing is lost, and the same command then goes on where this "
-        "one ended",
+        f"the Prefect server at {url} was lost in the middle of the run; start it again, for "
+        "example with: make server. Nothing is lost, and the same command then continues where "
+        "this one ended",
         1,
     )
 
@@ -175,10 +174,10 @@ def _check_health(url: str) -> None:
 
 
 def _check_room(folder: Path) -> None:
-    """Refuse a folder in which Prefect's own short-lived server could not keep its database.
+    """Refuse a folder in which Prefect's temporary server could not keep its database.
 
     Raises:
-        BadRequest: it cannot be written, or the disk is full.
+        BadRequest: the folder cannot be written, or the disk is full.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

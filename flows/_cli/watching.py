@@ -1,4 +1,4 @@
-"""Evaluate as soon as pods wait: a plain process that listens to the cluster's watch."""
+"""Evaluating as soon as pods wait: a process that listens to the cluster's watches."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,19 +18,19 @@ from tasks.cluster import Cluster
 from tasks.lease import in_thread, only_evaluator
 from tasks.steps import run_logger
 
-LOOK_EVERY = 30.0
-"""Seconds between two looks while nothing happens; each look asks the cloud once."""
+EVALUATE_EVERY = 30.0
+"""Seconds between two evaluations without events; each sends the cloud one call."""
 
 GATHER = 0.2
-"""Seconds from the first event to the look: pods come in bursts."""
+"""Seconds from the first event to the evaluation: pods are created in bursts."""
 
 PAUSES = (0.5, 8.0)
-"""Seconds after a look, doubled from the first to the second while events change nothing."""
+"""Seconds after an evaluation, doubled from the first to the second while nothing changes."""
 
 WATCH_SECONDS = 240
-"""How long one watch lasts; then it begins anew, so a connection that died silently is noticed."""
+"""How long one watch lasts; a new one then replaces a connection that was lost silently."""
 
-Happening = Callable[[ClusterClient, int], Iterator[str]]
+EventSource = Callable[[ClusterClient, int], Iterator[str]]
 
 
 def watch_cluster(
@@ -38,83 +38,83 @@ def watch_cluster(
     policy: str,
     act: Callable[[], Evaluation],
     show: Callable[[Evaluation], None],
-    say: Callable[[str], None],
+    print_line: Callable[[str], None],
 ) -> None:
-    """Look whenever something happens, and run `act` when there is something to do; until Ctrl-C.
+    """Evaluate at each event, and run `act` when there is something to change; until Ctrl-C.
 
-    One change at a time: what happens during a change is looked at after it. An evaluator that
-    gives no sign of life is waited for, so that whoever starts a killed watch again need not.
+    One change at a time: events during a change are evaluated after it. The Lease of a killed
+    evaluator is waited for, so that a killed watch can be started again at once.
 
     Raises:
         FinalError: another evaluator is at work.
     """
 
-    def tell(other: Held) -> None:
-        say(f"{other.describe(datetime.now(UTC))}; waiting, because one that was killed will not")
+    def report_wait(other: Held) -> None:
+        print_line(f"{other.describe(datetime.now(UTC))}; waiting for that")
 
     case = open_case(cluster, policy)
-    with only_evaluator(case.cluster, case.group, tell) as other:
+    with only_evaluator(case.cluster, case.group, report_wait) as other:
         if other:
             raise FinalError(
                 f"another evaluator is at work: {other.describe(datetime.now(UTC))}; "
                 "leave the work to it (its name is its machine and its process id), or end it first"
             )
         with until_interrupted():
-            say("Watching; end it with Ctrl-C")
-            bell = Event()
-            for happening in (ClusterClient.watch_waiting_pods, ClusterClient.watch_nodes):
-                in_thread(_listen, case.cluster, happening, bell)
-            _look_on(cluster, policy, bell, act, show)
-    say(f"Cluster {cluster.name} is not watched any more")
+            print_line("Watching; end it with Ctrl-C")
+            has_event = Event()
+            for source in (ClusterClient.watch_waiting_pods, ClusterClient.watch_nodes):
+                in_thread(_listen, case.cluster, source, has_event)
+            _evaluate_at_events(cluster, policy, has_event, act, show)
+    print_line(f"Stopped watching cluster {cluster.name}")
 
 
-def _listen(cluster: Cluster, happening: Happening, bell: Event) -> None:
-    """Ring for each thing that happens; a connection that is lost is opened again."""
+def _listen(cluster: Cluster, source: EventSource, has_event: Event) -> None:
+    """Set `has_event` at each event; a lost connection is opened again."""
     while True:
         try:
             with cluster.new_api() as api:
-                for _ in happening(api, WATCH_SECONDS):
-                    bell.set()
+                for _ in source(api, WATCH_SECONDS):
+                    has_event.set()
         except ClusterError as error:
-            run_logger().warning("the watch begins anew: %s", error)
+            run_logger().warning("the watch is opened again: %s", error)
             time.sleep(PAUSES[0])
 
 
-def _look_on(
+def _evaluate_at_events(
     cluster: Cluster,
     policy: str,
-    bell: Event,
+    has_event: Event,
     act: Callable[[], Evaluation],
     show: Callable[[Evaluation], None],
 ) -> None:
-    """Look, at each ring and now and then; what is the same as before is not shown again."""
+    """Evaluate at each event and at intervals; an unchanged result is not shown again."""
     pause, last = PAUSES[0], ("", "", 0)
-    while not is_interrupted():  # whose exception a flow run that is just ending may swallow
-        rang = bell.wait(LOOK_EVERY)
-        if rang:
+    while not is_interrupted():  # a flow run that is just ending may swallow its exception
+        had_event = has_event.wait(EVALUATE_EVERY)
+        if had_event:
             time.sleep(GATHER)
-        bell.clear()
-        found = _look(cluster, policy, act)
+        has_event.clear()
+        found = _evaluate(cluster, policy, act)
         gist = (found.kind, found.reason or found.sentence, found.size)  # not the seconds left
         if gist != last:
             show(found)
-        pause = min(2 * pause, PAUSES[1]) if rang and gist == last else PAUSES[0]
+        pause = min(2 * pause, PAUSES[1]) if had_event and gist == last else PAUSES[0]
         last = gist
         time.sleep(pause)
 
 
-def _look(cluster: Cluster, policy: str, act: Callable[[], Evaluation]) -> Evaluation:
-    """Look once, and act where something is to be done; what does not answer now may later."""
+def _evaluate(cluster: Cluster, policy: str, act: Callable[[], Evaluation]) -> Evaluation:
+    """Evaluate once, and act on a change; an error is a skipped evaluation."""
     name = cluster.name
     try:
         case = open_case(cluster, policy)
         with only_evaluator(case.cluster, case.group) as other:
             now = datetime.now(UTC)
             if other:
-                return skipped(name, case.group, now, f"the lease is with {other.holder} now")
+                return skipped(name, case.group, now, f"{other.holder} holds the lease now")
             finding = consider(case)
             if finding.evaluation.changes or finding.is_unfinished:
-                return act()  # it looks again, and what it sees then counts
+                return act()  # it evaluates again, and acts on that
             keep_memory(case.cluster.api(), case.group, finding.memory)
             keep_counts(name, case.policy, finding.snapshot)
             return finding.evaluation

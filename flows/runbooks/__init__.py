@@ -1,5 +1,5 @@
-"""The runbooks: which steps there are, in which order, and what runs beside what.
+"""The runbooks: the steps of a run, their order, and which of them run in parallel.
 
-Plain functions over an executor of steps. Production gives them Prefect's; the crash tests and the
-benchmarks give them a plain one. Begin reading with `provision`.
+Plain functions over an executor of steps. The flows pass Prefect's; the crash tests and the
+benchmarks pass a plain one. Begin reading with `provision`.
 """

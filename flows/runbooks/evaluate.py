@@ -1,4 +1,4 @@
-"""One evaluation of a group: look, decide, remember, and carry the decision out."""
+"""One evaluation of a group: read, decide, store the memory, and carry the decision out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ from tasks.autoscaling import (
     Finding,
     consider,
     keep_counts,
-    left_behind,
     log_event,
     open_case,
     publish_evaluation,
+    unfinished_removals,
 )
 from tasks.cluster import Cluster
 from tasks.control_plane import store_spec
@@ -35,18 +35,18 @@ from tasks.credentials import unless_other_run
 from tasks.executors import Steps
 from tasks.lease import HOLDER
 from tasks.metrics import need_machines
-from tasks.scaling import forget_node, uncordon
+from tasks.scaling import delete_node, uncordon
 from tasks.steps import describe_error, run_logger
 
 
 def evaluate(steps: Steps, case: Case) -> Evaluation:
-    """Look, decide, remember and act; only for the holder of the group's Lease.
+    """Read, decide, store the memory and act; only for the holder of the group's Lease.
 
-    What another evaluator has left unfinished comes first, and then a fresh look. While another run
-    changes the cluster from this machine, nothing is changed here.
+    An unfinished change of a previous evaluator comes first, and then a new evaluation. While
+    another run changes the cluster from this machine, this one changes nothing.
 
     Raises:
-        ClusterError: the change was begun and not finished; Event, artifact and memory have it.
+        ClusterError: the change was begun and not finished; Event, artifact and memory record it.
     """
     finding, cluster = consider(case), case.cluster
     if not (finding.is_unfinished or finding.evaluation.changes):
@@ -64,7 +64,7 @@ def evaluate(steps: Steps, case: Case) -> Evaluation:
 
 
 def _conclude(steps: Steps, case: Case, finding: Finding) -> Evaluation:
-    """Remember what was found, and act on it."""
+    """Store the memory, and act on the decision."""
     keep_memory(case.cluster.api(), case.group, finding.memory)
     evaluation = _act(steps, case, finding)
     keep_counts(case.cluster.name, case.policy, finding.snapshot)
@@ -113,8 +113,8 @@ class _Change:
             failed = evaluation.failed(describe_error(error))
             try:
                 keep_memory(cluster.api(), group, on_failure(failed.failure))
-            except ClusterError as other:  # the first error is the one that matters
-                run_logger().warning("not remembered in the cluster: %s", other)
+            except ClusterError as other:  # the first error is raised
+                run_logger().warning("the failure was not stored in the cluster: %s", other)
             log_event(cluster, group, f"{event}Failed", f"{evaluation.sentence}; {failed.failure}")
             publish_evaluation(failed)
             raise
@@ -125,7 +125,7 @@ class _Change:
         return evaluation.done()
 
     def grow(self, decision: ScaleOut) -> None:
-        """Add machines of the type that was decided on."""
+        """Add machines of the chosen type."""
         cluster, group = self.case.cluster, self.case.group
         began = addition_began(self.finding.memory, self.finding.snapshot.time)
         keep_memory(cluster.api(), group, began)
@@ -134,12 +134,12 @@ class _Change:
         self._store(decision.target)
 
     def _count_with(self, decision: ScaleOut) -> int:
-        """How many machines the cloud lists at the target, those included that leave."""
+        """The number of machines in the cloud at the target, including those that are leaving."""
         leaving = sum(1 for machine in self.finding.snapshot.machines if machine.leaving)
         return decision.target + leaving
 
     def not_grown(self, decision: ScaleOut, why: str) -> Memory:
-        """What to remember of an addition that failed: whether the launch did, and what exists."""
+        """The memory after a failed addition, by the machines that exist nevertheless."""
         now = datetime.now(UTC)
         existing = len(need_machines(self.case.cluster).group(self.case.group))
         memory = self.finding.memory
@@ -151,12 +151,12 @@ class _Change:
         return act_failed(memory, why)
 
     def shrink(self, decision: ScaleIn) -> None:
-        """Remove exactly the machine that was chosen."""
+        """Remove exactly the chosen machine."""
         cluster = self.case.cluster
         machines = cluster.inventory().group(self.case.group)
         leaving = [machine for machine in machines if machine.id == decision.machine]
         if not leaving:
-            raise NotFound(f"machine {decision.machine} is gone already")
+            raise NotFound(f"machine {decision.machine} does not exist any more")
         scale_in(self.steps, cluster, leaving, HOLDER, self.case.policy.drain_seconds)
         self._store(decision.target)
 
@@ -165,13 +165,13 @@ class _Change:
 
 
 def _take_over(steps: Steps, case: Case, finding: Finding) -> None:
-    """Take back removals that no evaluator continues, and finish the addition."""
+    """Revert unfinished removals of previous evaluators, and finish an addition."""
     cluster, group = case.cluster, case.group
-    for mark, machine in left_behind(finding.marked, case.machines.group(group), group):
+    for mark, machine in unfinished_removals(finding.marked, case.machines.group(group), group):
         words = f"{mark.node} was left by {mark.holder} in the middle of its removal"
         log_event(cluster, group, "RemovalTakenOver", words)
         if machine is None:
-            steps.run(forget_node, cluster, mark.node)
+            steps.run(delete_node, cluster, mark.node)
         else:
             steps.run(uncordon, cluster, machine)
     if finding.memory.adding:
@@ -179,9 +179,9 @@ def _take_over(steps: Steps, case: Case, finding: Finding) -> None:
 
 
 def _finish_addition(steps: Steps, case: Case, began: datetime) -> None:
-    """Let the existing machines become nodes; none is bought.
+    """Bring the existing machines into the cluster as nodes, and buy none.
 
-    Tried again each minute, for as long as a machine may take to boot.
+    Retried each minute, for as long as a machine may take to boot.
     """
     cluster, group, now = case.cluster, case.group, datetime.now(UTC)
     memory = read_memory(cluster.api(), group)

@@ -10,9 +10,9 @@ from domain.observe.metrics.exposition import expose
 from domain.observe.metrics.places import of_living_machines
 from domain.observe.metrics.records import Collected, Gap
 from domain.observe.metrics.report import MetricsReport, check_complete, report_metrics
-from tasks.alarms import collect_signals, look_at_alarms, note_billed
+from tasks.alarms import collect_signals, evaluate_alarms, record_billed
 from tasks.cluster import Cluster
-from tasks.endpoints import spec_by_memory
+from tasks.endpoints import read_spec_at_kept_endpoints
 from tasks.executors import Steps
 from tasks.metrics import (
     MOST_MACHINES_FOR_REQUESTS,
@@ -31,9 +31,9 @@ from tasks.overview import spec_or_guess
 def measure(
     steps: Steps, cluster: Cluster, now: datetime, file: Path | None = None
 ) -> MetricsReport:
-    """Measure a cluster once, keep the samples, and take its alarms one step further.
+    """Measure a cluster once, store the samples, and evaluate its alarms.
 
-    What cannot be measured leaves a gap with its reason, and everything else still arrives.
+    A value that cannot be measured leaves a gap with its reason, and the others are collected.
 
     Args:
         now: the time of the samples.
@@ -41,11 +41,11 @@ def measure(
 
     Raises:
         NotFound: there is no such cluster.
-        Incomplete: the samples were not kept, or the alarms not evaluated; it carries the report.
+        Incomplete: samples were not stored, or alarms not evaluated; it carries the report.
     """
     name, machines = cluster.name, need_machines(cluster)
     due = what_is_due(machines, now)
-    cluster, stored = spec_by_memory(cluster, machines)
+    cluster, stored = read_spec_at_kept_endpoints(cluster, machines)
     cluster = cluster.wanting(stored or spec_or_guess(cluster))
     seen = cluster.inventory(fresh=True) if due.inventory else machines
     few = len(machines.instances) <= MOST_MACHINES_FOR_REQUESTS
@@ -60,11 +60,11 @@ def measure(
     retention_days = cluster.spec.monitoring.retention_days
     kept = steps.run(keep_samples, name, collected, now, retention_days)
     if isinstance(seen, Inventory):
-        note_billed(cluster, seen, now)
+        record_billed(cluster, seen, now)
     gaps = collected.gaps
     if kept.reason:
         gaps += (Gap(now, name, "", "", "all samples", kept.reason),)
-    alarms = steps.run(look_at_alarms, cluster, seen, now)
+    alarms = steps.run(evaluate_alarms, cluster, seen, now)
     known = of_living_machines(machines, recent_samples(name, now))
     samples = (*known, *collected.samples)
     if file:

@@ -1,4 +1,4 @@
-"""Bringing machines into a cluster as nodes, each by itself: what `provision` and `scale` share."""
+"""Bringing machines into a cluster as nodes, each by itself; shared by `provision` and `scale`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,14 +18,14 @@ from tasks.machines import (
 )
 
 MOST_AT_ONCE = 16
-"""Machines that are worked on at the same time: all of them come in by one jump host."""
+"""Steps at the same time: all machines are reached through one jump host."""
 
 Installing = Mapping[Instance, Running[Instance]]
 
 
 @dataclass
 class Failures:
-    """Machines that did not become nodes, with the reason; the others went on."""
+    """Machines that did not become nodes, with the reason; the others continue."""
 
     cluster: str
     errors: dict[str, ClusterError] = field(default_factory=dict)
@@ -38,8 +38,8 @@ class Failures:
         except ClusterError as error:
             self.errors.setdefault(machine.id, error)
 
-    def leave_some_of(self, machines: Sequence[Instance]) -> bool:
-        """Whether some of these machines are well."""
+    def spare_any_of(self, machines: Sequence[Instance]) -> bool:
+        """Whether at least one of these machines has not failed."""
         return any(machine.id not in self.errors for machine in machines)
 
     def check(self) -> None:
@@ -57,14 +57,14 @@ class Failures:
 
 
 def install_nodes(steps: Steps, cluster: Cluster, nodes: Sequence[Instance]) -> Installing:
-    """Start to install what needs no master yet, on several machines at a time."""
+    """Start the installation of everything that needs no master, on several machines at a time."""
     return {node: steps.start(install_node, cluster, node) for node in nodes}
 
 
 def join_nodes(steps: Steps, cluster: Cluster, installing: Installing) -> Failures:
-    """Let machines join as soon as each is installed, and wait until they are Ready.
+    """Join each machine as soon as it is installed, and wait until it is Ready.
 
-    They share a join token of this run, which is deleted afterwards, also when machines fail.
+    The machines share a join token of this run, which is deleted afterwards, also after failures.
     """
     failures = Failures(cluster.name)
     if not installing:
@@ -90,11 +90,11 @@ def join_nodes(steps: Steps, cluster: Cluster, installing: Installing) -> Failur
 def distribute_roster(
     steps: Steps, cluster: Cluster, failures: Failures, leaving: Sequence[str] = ()
 ) -> None:
-    """Give every machine the table from which `f2cadm` answers.
+    """Upload the table of all machines, which `f2cadm` reads, to every machine.
 
     Args:
         failures: of machines that cannot be reached.
-        leaving: ids of machines that are not in the table any more.
+        leaving: ids of machines that are left out of the table.
     """
     machines = [one for one in cluster.inventory().instances if one.id not in leaving]
     roster = [(cluster.group_of(machine), machine) for machine in machines]

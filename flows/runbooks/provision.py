@@ -1,11 +1,11 @@
-"""The runbook of a new cluster, or of one that is to be finished or extended."""
+"""The runbook that creates a cluster, or finishes or extends an existing one."""
 
 from domain.kernel.names import MASTERS, NODES
 from domain.secrets.pki import make_bootstrap_token
 from flows.runbooks.nodes import distribute_roster, install_nodes, join_nodes
 from flows.runbooks.ui import publish_ui
 from tasks.cluster import Cluster
-from tasks.control_plane import ready_nodes, refuse_forgotten, store_spec, wait_for_apiserver
+from tasks.control_plane import check_nothing_stored, ready_nodes, store_spec, wait_for_apiserver
 from tasks.credentials import ensure_credentials
 from tasks.executors import Steps
 from tasks.machines import (
@@ -31,34 +31,34 @@ from tasks.network import (
     tag_resources,
 )
 from tasks.overview import check_spec
-from tasks.scaling import forget_lost_nodes
+from tasks.scaling import delete_lost_nodes
 from tasks.workloads import ensure_demo
 
 
 def provision(
     steps: Steps, cluster: Cluster, *, is_stored: bool, demo: bool = True, ui: bool = True
 ) -> None:
-    """Create what is missing of a cluster: VPC, master, API server, nodes, kube-ui, demo.
+    """Create the missing parts of a cluster: VPC, master, API server, nodes, kube-ui, demo.
 
-    The critical path is network, master, control plane, join; everything else runs beside it. A
-    node that fails holds up nothing, and is named at the end.
+    The critical path is network, master, control plane, join; everything else runs in parallel. A
+    node that fails delays nothing, and is named at the end.
 
     Args:
         cluster: the handle, with the wanted description.
-        is_stored: whether the description rests on the one that the cluster remembers.
+        is_stored: whether the description is based on the stored one.
     """
     had_master = bool(cluster.inventory().masters)
     was_tagged = cluster.inventory().tag is not None
     choices = steps.run(check_spec, cluster)
     steps.run(ensure_credentials, cluster)
 
-    # What needs nothing else.
+    # Resources that need no other.
     firewall = steps.start(ensure_firewall, cluster)
     machine_group = steps.start(ensure_machine_group, cluster)
     keypair = steps.start(ensure_keypair, cluster)
     address = steps.start(ensure_address, cluster)
 
-    # The network. A router takes one change at a time, hence the order.
+    # The network. A router accepts one change at a time, hence the order.
     vpc = steps.run(ensure_vpc, cluster, firewall.result())
     opened = steps.start(apply_firewall, cluster, firewall.result(), vpc)
     vxnets = steps.run(ensure_vxnets, cluster, vpc)
@@ -86,8 +86,8 @@ def provision(
     cluster = cluster.at(endpoints, choices.login_users)
     routes.result()
 
-    # Kubernetes: nodes install what needs no master while the master comes up.
-    # Before there was a master no node can be Ready, and asking would cost a time-out.
+    # Kubernetes: nodes install everything that needs no master while the master is installed.
+    # Without an earlier master no node can be Ready, and asking would cost a time-out.
     ready = ready_nodes(cluster) if had_master else frozenset[str]()
     new = [node for node in nodes if cluster.node_name(node) not in ready]
     new_masters = [master for master in masters if cluster.node_name(master) not in ready]
@@ -99,23 +99,23 @@ def provision(
         control_plane.result()
     steps.run(wait_for_apiserver, cluster)
     if not is_stored:
-        refuse_forgotten(cluster)
+        check_nothing_stored(cluster)
     if control_planes:
         steps.run(delete_token, cluster, token)
     failures = join_nodes(steps, cluster, installed)
     for master in masters:
         steps.run(wait_until_ready, cluster, master)
 
-    # What is remembered, shown and tried.
+    # Description, tag, f2cadm, kube-ui, demo.
     stored = steps.start(store_spec, cluster)
     tagged = steps.start(tag_resources, cluster) if new or not was_tagged else None
     if had_master:
-        steps.run(forget_lost_nodes, cluster)
+        steps.run(delete_lost_nodes, cluster)
     if new or new_masters:
         distribute_roster(steps, cluster, failures)
     if ui:
         publish_ui(steps, cluster, masters[0])
-    if demo and failures.leave_some_of(nodes):
+    if demo and failures.spare_any_of(nodes):
         steps.run(ensure_demo, cluster)
     stored.result()
     if tagged:

@@ -1,4 +1,4 @@
-"""The runbooks of another size: what a person's `scale` and the evaluator share."""
+"""The runbooks that add and remove machines; shared by the command `scale` and the evaluator."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,10 +15,10 @@ from tasks.machines import ensure_keypair, launch
 from tasks.network import ensure_machine_group, ensure_vxnets, tag_resources
 from tasks.overview import check_spec
 from tasks.scaling import (
+    delete_lost_nodes,
+    delete_node,
     detach_volumes,
     drain_node,
-    forget_lost_nodes,
-    forget_node,
     remove_backends,
     remove_machine,
     uncordon,
@@ -26,10 +26,10 @@ from tasks.scaling import (
 
 
 def scale_out(steps: Steps, cluster: Cluster) -> None:
-    """Launch what is missing, install and join it; finishes machines of an earlier run, too."""
+    """Launch, install and join missing machines; also finishes machines of an earlier run."""
     inventory = cluster.inventory()
     choices = steps.run(check_spec, cluster)
-    # Not made anew where they are missing, and refused while the cluster is being torn down.
+    # Credentials are not generated here, and refused while the cluster is being torn down.
     cluster.check_not_ending()
     keypair = steps.run(ensure_keypair, cluster)
     security_group = steps.run(ensure_machine_group, cluster)
@@ -38,7 +38,7 @@ def scale_out(steps: Steps, cluster: Cluster) -> None:
     image = choices.images[NODES]
     nodes = steps.run(launch, cluster, NODES, image, vxnets, keypair, security_group)
     cluster = cluster.at(cluster.endpoints(), choices.login_users)
-    steps.run(forget_lost_nodes, cluster)
+    steps.run(delete_lost_nodes, cluster)
     ready = ready_nodes(cluster)
     new = [node for node in nodes if cluster.node_name(node) not in ready]
     if not new:
@@ -58,33 +58,35 @@ def scale_in(
 ) -> None:
     """Empty and remove exactly these machines, one after the other.
 
-    Pods find a place in between. A node whose machine cannot go takes pods again, and the run ends
-    there.
+    Evicted pods find a place in between. A node whose machine cannot be removed is uncordoned, and
+    the run ends there.
 
     Args:
-        holder: the evaluator that decided it, if it was one.
+        holder: the evaluator that made the decision, if there is one.
         deadline: seconds for a node's pods to leave.
     """
-    cluster = cluster.at(cluster.way_in())
+    cluster = cluster.at(cluster.ssh_endpoints())
     for machine in leaving:
         node = cluster.node_name(machine)
-        with _given_back(steps, cluster, machine):
+        with _uncordoned_on_failure(steps, cluster, machine):
             steps.run(drain_node, cluster, machine, holder, deadline)
             steps.run(detach_volumes, cluster, machine)
             steps.run(remove_backends, cluster, machine, cluster.inventory())
             steps.run(remove_machine, cluster, machine)
-        steps.run(forget_node, cluster, node)
+        steps.run(delete_node, cluster, node)
     failures = Failures(cluster.name)
     distribute_roster(steps, cluster, failures, [machine.id for machine in leaving])
     failures.check()
 
 
 @contextmanager
-def _given_back(steps: Steps, cluster: Cluster, machine: Instance) -> Iterator[None]:
-    """Let the node take pods again when what is inside fails."""
+def _uncordoned_on_failure(steps: Steps, cluster: Cluster, machine: Instance) -> Iterator[None]:
+    """Uncordon the node when the block fails."""
     try:
         yield
     except BaseException:
-        with suppress(ClusterError):  # the step reports it; why the removal failed matters more
+        with suppress(
+            ClusterError
+        ):  # the step reports it; the reason of the failed removal is raised
             steps.run(uncordon, cluster, machine)
         raise

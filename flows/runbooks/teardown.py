@@ -1,4 +1,4 @@
-"""The runbook of a cluster's end."""
+"""The runbook that deletes a cluster."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -7,7 +7,7 @@ from domain.cloud.inventory import Inventory
 from domain.cloud.teardown import sweep_until_gone
 from tasks.alarms import close_history
 from tasks.cluster import Cluster
-from tasks.credentials import announce_end, forget_credentials
+from tasks.credentials import delete_credentials, mark_ending
 from tasks.executors import Steps
 from tasks.teardown import (
     remove_address,
@@ -19,19 +19,19 @@ from tasks.teardown import (
 
 
 def teardown(steps: Steps, cluster: Cluster) -> None:
-    """Delete everything that carries the cluster's names, for good; needs no credentials."""
-    steps.run(announce_end, cluster)
+    """Delete every resource with the cluster's names; needs no credentials of it."""
+    steps.run(mark_ending, cluster)
     sweep_until_gone(
         cluster.inventory(),
         sweep=partial(sweep, steps, cluster),
         look=partial(cluster.inventory, fresh=True),
     )
-    steps.run(forget_credentials, cluster)
+    steps.run(delete_credentials, cluster)
     steps.run(close_history, cluster, datetime.now(UTC))
 
 
 def sweep(steps: Steps, cluster: Cluster, seen: Inventory) -> None:
-    """Delete all that was seen, in the order in which the cloud lets go of it."""
+    """Delete the resources of an inventory, in the order that the cloud requires."""
     machines = steps.start(remove_machines, cluster, seen)
     balancer = steps.start(remove_balancer, cluster, seen)
     machines.result()

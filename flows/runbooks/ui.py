@@ -7,9 +7,9 @@ from tasks.workloads import install_ui, ui_must_be_installed, wait_for_ui
 
 
 def publish_ui(steps: Steps, cluster: Cluster, master: Instance) -> str:
-    """Install the UI where it does not run yet, and wait until it answers. Returns: its URL.
+    """Install the UI if it does not run yet, and wait until it answers. Returns: its URL.
 
-    Its certificate is renewed, too, when it is about to end.
+    A certificate that is about to end is renewed.
     """
     if ui_must_be_installed(cluster):
         steps.run(install_ui, cluster, master)

@@ -1,4 +1,4 @@
-"""The article's burst: pods wait, machines come; pods go, machines leave, one by one."""
+"""The article's burst: machines are added for waiting pods, and removed one by one later."""
 
 import json
 import signal
@@ -120,7 +120,7 @@ def test_nothing_is_changed_while_another_run_changes_the_cluster(
     assert launches(burst) == before
 
 
-def test_who_watches_finishes_an_addition_that_another_evaluator_has_left(
+def test_a_watch_finishes_an_addition_of_a_previous_evaluator(
     burst: Workplace, kubectl: Kubectl
 ) -> None:
     kubectl("create", "-f", str(LOAD))
@@ -151,7 +151,7 @@ def last_decision(kubectl: Kubectl) -> str:
     return kubectl("-n", "kube-system", "get", "cm", "autoscaler-k8s-node", "-o", path)
 
 
-def test_where_a_type_is_sold_out_the_next_one_is_taken_and_the_policy_comes_to_rest(
+def test_where_a_type_is_out_of_stock_the_next_one_is_used_and_the_policy_settles(
     burst: Workplace, kubectl: Kubectl
 ) -> None:
     fault(burst, "stock-out", "--type", "s1.large.r2")
@@ -171,7 +171,7 @@ def test_where_a_type_is_sold_out_the_next_one_is_taken_and_the_policy_comes_to_
     assert len(worker_names(kubectl)) == 5
 
 
-def test_decisions_are_remembered_in_the_cluster(burst: Workplace, kubectl: Kubectl) -> None:
+def test_decisions_are_stored_in_the_cluster(burst: Workplace, kubectl: Kubectl) -> None:
     why = burst.run("flows.autoscale", "--name", "burst", "--why", "--json").json
     assert why["decision"]["kind"] == "hold"
     assert why["decision"]["count"] == 2
@@ -195,7 +195,7 @@ def test_only_one_evaluator_acts_at_a_time(burst: Workplace, kubectl: Kubectl) -
     kubectl("patch", *LEASE, "--type=merge", "-p", json.dumps(lease))
 
 
-def heard(watch: subprocess.Popen[str], words: str) -> str:
+def read_until(watch: subprocess.Popen[str], words: str) -> str:
     """The next line of a watch that holds these words."""
     assert watch.stderr is not None
     seen = list[str]()
@@ -206,27 +206,27 @@ def heard(watch: subprocess.Popen[str], words: str) -> str:
     raise AssertionError(f"{words}: not in {''.join(seen)}")
 
 
-def test_a_watch_gives_its_lease_back_when_it_is_terminated_and_outwaits_a_killed_one(
+def test_a_terminated_watch_releases_its_lease_and_the_next_waits_for_that_of_a_killed_one(
     burst: Workplace, kubectl: Kubectl
 ) -> None:
     words = ("flows.autoscale", "--name", "burst", "--watch", "--policy", "pending")
     with burst.start(*words) as watch:
-        assert heard(watch, "Watching")
+        assert read_until(watch, "Watching")
         watch.send_signal(signal.SIGTERM)
-        assert heard(watch, "is not watched any more")
+        assert read_until(watch, "Stopped watching cluster")
     assert watch.returncode == 0
 
     lease = {"holderIdentity": "killed-1", "leaseDurationSeconds": 10}
     lease["renewTime"] = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
     kubectl("patch", *LEASE, "--type=merge", "-p", json.dumps({"spec": lease}))
     with burst.start(*words) as watch:
-        assert "killed-1 holds the Lease" in heard(watch, "holds the Lease")
-        assert heard(watch, "Watching")
+        assert "killed-1 holds the Lease" in read_until(watch, "holds the Lease")
+        assert read_until(watch, "Watching")
         with burst.start(*words) as second:
-            assert "is at work" in heard(second, "Error: ")
+            assert "is at work" in read_until(second, "Error: ")
         assert second.returncode == 1
         watch.send_signal(signal.SIGINT)
-        assert heard(watch, "is not watched any more")
+        assert read_until(watch, "Stopped watching cluster")
     assert watch.returncode == 0
 
 
@@ -254,7 +254,7 @@ def check_all_take_pods(kubectl: Kubectl) -> None:
     assert not is_leaving(kubectl)
 
 
-def test_a_removal_that_an_evaluator_has_left_is_taken_back(
+def test_an_unfinished_removal_of_a_previous_evaluator_is_reverted(
     burst: Workplace, kubectl: Kubectl, tmp_path: Path
 ) -> None:
     kubectl("scale", "rc", "my-nginx", "--replicas=30")
@@ -271,7 +271,7 @@ def test_a_removal_that_an_evaluator_has_left_is_taken_back(
     mend_image(kubectl)
 
 
-def test_a_drain_that_a_budget_blocks_gives_the_node_back(
+def test_a_drain_that_a_budget_blocks_uncordons_the_node(
     burst: Workplace, kubectl: Kubectl, tmp_path: Path
 ) -> None:
     break_image(kubectl)
@@ -304,7 +304,7 @@ def allowed(kubectl: Kubectl) -> int:
     return int(kubectl("get", "pdb", "my-nginx", "-o", "jsonpath={.status.disruptionsAllowed}"))
 
 
-def test_machines_leave_one_by_one_and_no_pod_is_lost(
+def test_machines_are_removed_one_by_one_and_no_pod_is_lost(
     burst: Workplace, kubectl: Kubectl, tmp_path: Path
 ) -> None:
     for size in (4, 3):

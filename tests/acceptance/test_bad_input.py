@@ -54,7 +54,7 @@ def refused(workplace: Workplace, *words: str, **more: str) -> str:
         ),
     ],
 )
-def test_a_wrong_file_is_refused(
+def test_an_invalid_file_is_refused(
     workplace: Workplace, tmp_path: Path, document: dict[str, Any], sentence: str
 ) -> None:
     file = tmp_path / "cluster.yaml"
@@ -63,7 +63,7 @@ def test_a_wrong_file_is_refused(
     assert sentence in refused(workplace, "--file", str(file), "--plan")
 
 
-def test_a_file_that_is_no_yaml_or_not_there_is_refused(
+def test_a_missing_file_or_one_that_is_not_yaml_is_refused(
     workplace: Workplace, tmp_path: Path
 ) -> None:
     file = tmp_path / "cluster.yaml"
@@ -73,26 +73,24 @@ def test_a_file_that_is_no_yaml_or_not_there_is_refused(
 
 
 def test_a_fraction_of_a_machine_is_refused(workplace: Workplace) -> None:
-    assert refused(workplace, "--nodes", "2.6") == "--nodes 2.6 is no whole number"
+    assert refused(workplace, "--nodes", "2.6") == "--nodes 2.6 is not a whole number"
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        pytest.param("scale --count 2.5", "--count 2.5 is no whole number", id="scale"),
+        pytest.param("scale --count 2.5", "--count 2.5 is not a whole number", id="scale"),
         pytest.param("autoscale --name nothere", "there is no cluster nothere", id="autoscale"),
         pytest.param("autoscale --name nothere --dry-run", "no cluster nothere", id="dry run"),
         pytest.param(
             "autoscale --load burst:9 --chart x.svg",
-            "--load and --chart only mean something with --replay",
+            "--load and --chart need --replay",
             id="flags without a partner",
         ),
         pytest.param("autoscale --replay pending --hours 0", "must be above 0", id="no hours"),
     ],
 )
-def test_commands_refuse_what_makes_no_sense(
-    workplace: Workplace, words: str, sentence: str
-) -> None:
+def test_commands_refuse_invalid_flags(workplace: Workplace, words: str, sentence: str) -> None:
     command, *flags = words.split()
     done = workplace.run(f"flows.{command}", *flags)
     assert done.code == 2, done.err
@@ -104,7 +102,7 @@ def test_an_unknown_flag_or_account_is_refused(workplace: Workplace) -> None:
     assert "no account block named 'nobody'" in refused(workplace, "--account", "nobody")
 
 
-def test_a_wrong_secret_zone_or_endpoint_is_refused(
+def test_an_invalid_secret_zone_or_endpoint_is_refused(
     workplace: Workplace, environment: dict[str, str]
 ) -> None:
     wrong = environment | {"QINGCLOUD_SECRET_ACCESS_KEY": "wrong"}
@@ -119,7 +117,7 @@ def test_a_wrong_secret_zone_or_endpoint_is_refused(
     assert "QINGCLOUD_ACCESS_KEY_ID" in refused(workplace, **half)
 
 
-def test_a_port_that_something_else_holds_is_refused(workplace: Workplace) -> None:
+def test_a_port_in_use_is_refused(workplace: Workplace) -> None:
     with socket.create_server(("0.0.0.0", 0)) as taken:
         port = taken.getsockname()[1]
         file = workplace.home / "port.yaml"
@@ -127,7 +125,7 @@ def test_a_port_that_something_else_holds_is_refused(workplace: Workplace) -> No
         assert str(port) in refused(workplace, "--file", str(file))
 
 
-def test_a_name_that_something_else_has_is_refused_and_left_alone(
+def test_a_name_in_use_is_refused_and_its_resource_not_changed(
     workplace: Workplace, environment: dict[str, str]
 ) -> None:
     cloud = QingCloud(
@@ -145,7 +143,7 @@ def test_a_name_that_something_else_has_is_refused_and_left_alone(
         cloud.delete_vpc(router_id)
 
 
-def test_what_bills_is_not_begun_without_a_yes(
+def test_billed_changes_need_a_confirmation(
     workplace: Workplace, environment: dict[str, str]
 ) -> None:
     billed = environment | {"QINGCLOUD_BILLS": "1"}
@@ -155,14 +153,14 @@ def test_what_bills_is_not_begun_without_a_yes(
     assert "--yes" in sentence
 
 
-def test_commands_on_a_cluster_that_is_not_there_say_so(workplace: Workplace) -> None:
+def test_commands_on_a_missing_cluster_name_it(workplace: Workplace) -> None:
     for command in (["status"], ["demo"], ["ui"], ["kubeconfig"], ["scale", "--count", "3"]):
         done = workplace.run(f"flows.{command[0]}", *command[1:], "--name", "ghost")
         assert done.code == 2, done.err
         assert "there is no cluster ghost" in done.sentence
 
 
-def test_teardown_asks_and_without_a_terminal_touches_nothing(workplace: Workplace) -> None:
+def test_teardown_asks_and_without_a_terminal_changes_nothing(workplace: Workplace) -> None:
     assert workplace.run("flows.provision", "--name", "kept", "--no-ui", "--no-demo").code == 0
     before = workplace.changes()
     done = workplace.run("flows.teardown", "--name", "kept")

@@ -53,7 +53,7 @@ def deploy_as_before(place: Workplace, flow: str, cluster: str, *, paused: bool 
 
 
 @pytest.mark.timeout(300)
-def test_clusters_are_deployed_side_by_side_and_taken_away_one_by_one(server: Workplace) -> None:
+def test_clusters_are_deployed_side_by_side_and_removed_one_by_one(server: Workplace) -> None:
     said = deploy(server, "--name", "demo", key="A")
     assert "autoscale/demo" in said
     deploy(server, "--name", "burst", key="B")
@@ -85,7 +85,7 @@ def test_clusters_are_deployed_side_by_side_and_taken_away_one_by_one(server: Wo
 
 
 @pytest.mark.timeout(200)
-def test_what_an_older_version_has_deployed_for_a_cluster_is_replaced(server: Workplace) -> None:
+def test_deployments_of_an_older_version_are_replaced(server: Workplace) -> None:
     deploy_as_before(server, "provision", "demo")
     deploy_as_before(server, "autoscale", "demo", paused=True)
     deploy_as_before(server, "monitor", "other")

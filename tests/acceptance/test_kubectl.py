@@ -45,7 +45,7 @@ def test_nodes_are_ready(kubectl: Kubectl) -> None:
     assert {row.split()[2] for row in rows} == {"control-plane", "worker"}
 
 
-def test_the_demo_is_seen(kubectl: Kubectl) -> None:
+def test_the_demo_is_listed(kubectl: Kubectl) -> None:
     seen = kubectl("get", "rc,svc,pods")
     assert "replicationcontroller/nginx" in seen
     assert "service/nginxservice" in seen
@@ -70,7 +70,7 @@ def test_a_deployment_is_created_and_rolls_out(kubectl: Kubectl) -> None:
     kubectl("delete", "deployment", "web")
 
 
-def test_a_node_is_described_drained_and_given_back(kubectl: Kubectl) -> None:
+def test_a_node_is_described_drained_and_uncordoned(kubectl: Kubectl) -> None:
     node = kubectl("get", "nodes", "-l", "k8s-qingcloud/group=k8s-node", "-o", "name").split()[0]
     described = kubectl("describe", node)
     assert "k8s-qingcloud/instance=i-" in described

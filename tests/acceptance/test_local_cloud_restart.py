@@ -30,7 +30,7 @@ def kill_daemon(place: Workplace) -> None:
     os.kill(noted["pid"], signal.SIGKILL)
 
 
-def test_cluster_lives_on_after_its_cloud_was_killed(own_cloud: Workplace) -> None:
+def test_cluster_continues_after_its_cloud_was_killed(own_cloud: Workplace) -> None:
     provision = ("flows.provision", "--name", "phoenix", "--json")
     done = own_cloud.run(*provision)
     assert done.code == 0, done.err

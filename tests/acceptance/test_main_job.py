@@ -82,7 +82,7 @@ def test_the_plan_lists_every_resource_and_changes_nothing(cluster: Workplace) -
     assert cluster.changes() == before
 
 
-def test_one_more_node_touches_no_other_machine_and_scale_takes_it_away(
+def test_one_more_node_changes_no_other_machine_and_scale_removes_it(
     cluster: Workplace,
 ) -> None:
     before = {m["id"] for m in cluster.run("flows.status", "--json").json["machines"]}
@@ -127,7 +127,7 @@ def test_the_demo_s_page_comes_through_the_public_address(cluster: Workplace) ->
     assert "nginx" in demo["page"]
 
 
-def test_the_ui_is_told_with_a_token_that_only_looks(cluster: Workplace) -> None:
+def test_the_ui_is_reported_with_a_read_only_token(cluster: Workplace) -> None:
     ui = cluster.run("flows.ui", "--json").json
     assert ui["url"].endswith(":8443")
     assert ui["token"].count(".") == 2
@@ -183,7 +183,7 @@ def test_a_kubeconfig_is_written_for_its_owner_alone_or_merged(
     before = mine.read_text()
     refused = cluster.run("flows.kubeconfig", "--out", str(mine))
     assert refused.code == 2
-    assert "leads to work, too" in refused.sentence
+    assert "other contexts (work)" in refused.sentence
     assert mine.read_text() == before
     assert cluster.run("flows.kubeconfig", "--out", str(alone)).code == 0
     assert cluster.run("flows.kubeconfig", "--out", str(tmp_path / "no/where")).code == 2
@@ -196,7 +196,7 @@ def test_a_kubeconfig_is_written_for_its_owner_alone_or_merged(
     assert broken.read_text() == "{"
 
 
-def test_json_owns_standard_output_and_words_own_standard_error(cluster: Workplace) -> None:
+def test_json_goes_to_standard_output_and_text_to_standard_error(cluster: Workplace) -> None:
     done = cluster.run("flows.status", "--json")
     json.loads(done.out)
     assert "Account: the local cloud" in done.err
@@ -205,7 +205,7 @@ def test_json_owns_standard_output_and_words_own_standard_error(cluster: Workpla
     assert "k8s-node" in quiet.err
 
 
-def test_what_a_cluster_is_born_with_is_refused_and_not_stored(
+def test_a_change_of_a_fixed_value_is_refused_and_not_stored(
     cluster: Workplace, tmp_path: Path
 ) -> None:
     file = tmp_path / "cluster.yaml"
@@ -235,7 +235,7 @@ def test_a_scale_that_was_interrupted_names_the_machine_that_is_billed(cluster: 
     assert whole(cluster)
 
 
-def test_a_machine_made_by_hand_is_not_taken_away(cluster: Workplace) -> None:
+def test_a_machine_made_by_hand_is_not_removed(cluster: Workplace) -> None:
     cloud = cluster.client()
     node = cloud.find_instances("k8s.demo.k8s-node")[0]
     key = cloud.create_keypair("mine", make_ssh_keypair().public_key)
@@ -260,7 +260,7 @@ def test_a_machine_made_by_hand_is_not_taken_away(cluster: Workplace) -> None:
     assert whole(cluster)
 
 
-def test_what_a_cluster_remembers_is_not_overwritten_by_a_run_that_could_not_read_it(
+def test_a_stored_description_is_not_overwritten_by_a_run_that_could_not_read_it(
     cluster: Workplace,
 ) -> None:
     cloud = cluster.client()
@@ -274,7 +274,7 @@ def test_what_a_cluster_remembers_is_not_overwritten_by_a_run_that_could_not_rea
     assert whole(cluster)  # what it mended stays
 
 
-def test_teardown_of_nothing_is_fine(workplace: Workplace) -> None:
+def test_teardown_of_nothing_succeeds(workplace: Workplace) -> None:
     before = workplace.changes()
     done = workplace.run("flows.teardown", "--name", "ghost", "--yes", "--json")
     assert done.json["items"] == []
@@ -311,7 +311,7 @@ def end_after(workplace: Workplace, step: str, number: int, *words: str) -> Done
         ("packages on node", signal.SIGKILL),
     ],
 )
-def test_a_killed_or_interrupted_provision_goes_on_when_run_again(
+def test_a_killed_or_interrupted_provision_continues_when_run_again(
     cut: Workplace, step: str, number: int
 ) -> None:
     ended = end_after(cut, step, number, *CUT)
@@ -326,14 +326,14 @@ def test_a_killed_or_interrupted_provision_goes_on_when_run_again(
     assert len({machine["id"] for machine in report["machines"]}) == 3
 
 
-def test_nothing_is_added_after_a_teardown_has_begun_until_provision_takes_it_back(
+def test_nothing_is_added_after_a_teardown_has_begun_until_provision_removes_its_mark(
     cut: Workplace,
 ) -> None:
     end_after(cut, "router of", signal.SIGKILL, *CUT)
     busy = ("error", "--action", "DeleteRouters", "--code", "5100")  # so that it does not end
     assert cut.run("localcloud", "fault", *busy).code == 0
     down = ("flows.teardown", "--name", "cut", "--yes")
-    end_after(cut, "notice of the end of", signal.SIGKILL, *down)
+    end_after(cut, "teardown mark of", signal.SIGKILL, *down)
     assert cut.run("localcloud", "fault", "clear").code == 0
 
     before = cut.changes()
@@ -357,7 +357,7 @@ def test_of_two_provisions_at_the_same_time_one_is_refused(cut: Workplace) -> No
     assert "billed" not in second.err  # what is there is the first one's, which is not over
 
 
-def test_a_rollback_takes_what_was_still_being_made_when_another_step_failed(
+def test_a_rollback_deletes_resources_of_steps_that_still_ran_when_another_failed(
     cut: Workplace,
 ) -> None:
     before = cut.cloud()["resources"]

@@ -1,4 +1,4 @@
-"""What a cluster's metrics tell: in its status, in the database, and where something is broken."""
+"""Metrics of a cluster: in its status, in the database, and with a failed part."""
 
 import json
 import re
@@ -99,7 +99,7 @@ def test_fifty_pods_are_seen_in_status_database_and_exposition(
     assert {one.labels["machine"]: one.value for one in of_nodes} == counted
 
 
-def test_a_script_of_docker_days_counts_and_bad_ones_spoil_nothing(
+def test_a_script_with_docker_ps_counts_and_failing_ones_only_leave_gaps(
     cluster: Workplace, report: Any
 ) -> None:
     nodes = nodes_of(report)
@@ -121,7 +121,7 @@ def test_a_script_of_docker_days_counts_and_bad_ones_spoil_nothing(
     }
 
 
-def test_a_database_that_is_gone_fails_visibly_and_leaves_everything_else_as_it_is(
+def test_a_lost_database_fails_visibly_and_changes_nothing_else(
     cluster: Workplace, tmp_path: Path
 ) -> None:
     url = "postgresql+psycopg://somebody:unspoken@127.0.0.1:9/samples"
@@ -146,9 +146,7 @@ def test_a_database_that_is_gone_fails_visibly_and_leaves_everything_else_as_it_
     assert "does not answer" in page.read_text()
 
 
-def test_a_database_that_somebody_holds_locked_fails_visibly(
-    cluster: Workplace, report: Any
-) -> None:
+def test_a_locked_database_fails_visibly(cluster: Workplace, report: Any) -> None:
     (file,) = cluster.home.rglob("samples.db")
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
@@ -196,7 +194,9 @@ def scraped(url: str, watch: subprocess.Popen[str]) -> str:
         pytest.param("--every 30", "--every needs --watch", id="a pace for one measurement"),
         pytest.param("--listen 0", "--listen needs --watch", id="a page of one measurement"),
         pytest.param("--watch --every 4", "not between 5 and 3600", id="too often"),
-        pytest.param("--test-notification --every 30", "stands alone", id="a test with a pace"),
+        pytest.param(
+            "--test-notification --every 30", "without other flags", id="a test with a pace"
+        ),
     ],
 )
 def test_flags_that_do_not_go_together_are_refused(
@@ -221,7 +221,7 @@ def test_a_file_for_prometheus_that_cannot_be_written_is_refused_before_anything
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
-def test_a_machine_that_fell_silent_is_a_gap_and_the_others_arrive(
+def test_a_machine_that_does_not_answer_is_a_gap_and_the_others_are_measured(
     cluster: Workplace, report: Any
 ) -> None:
     dead, living = sorted(nodes_of(report))

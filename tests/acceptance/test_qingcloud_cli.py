@@ -121,7 +121,7 @@ def cloud(executable: Path, tmp_path: Path) -> Iterator[Cloud]:
     cloud.localcloud("down")
 
 
-def test_vpc_with_a_machine_is_made_used_and_deleted_by_forty_commands(cloud: Cloud) -> None:
+def test_vpc_with_a_machine_is_created_used_and_deleted_by_forty_commands(cloud: Cloud) -> None:
     group = make_firewall(cloud)
     router, vxnet, eip = make_network(cloud, group)
     key, machine = make_machine(cloud, vxnet)
@@ -259,7 +259,7 @@ def look_around(
     )
 
 
-def test_refusals_reach_the_command_in_the_words_of_the_api(cloud: Cloud) -> None:
+def test_refusals_reach_the_command_with_the_message_of_the_api(cloud: Cloud) -> None:
     words = cloud.say("stop-instances", "-i", "i-none")
     assert (words["ret_code"], words["message"]) == (
         2100,

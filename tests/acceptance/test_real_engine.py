@@ -73,7 +73,7 @@ def test_the_demo_runs_and_its_page_answers_through_the_api_server(tmp_path: Pat
     run(story())
 
 
-def test_a_burst_waits_for_room_and_a_further_node_gives_it(tmp_path: Path) -> None:
+def test_a_burst_waits_for_room_until_a_further_node_has_it(tmp_path: Path) -> None:
     async def story() -> None:
         async with real_cluster(tmp_path) as cluster:
             for number in (1, 2):

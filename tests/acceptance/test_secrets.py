@@ -21,7 +21,7 @@ def everything(api: httpx.Client, what: str) -> str:
             return json.dumps(pages)
 
 
-def test_what_prefect_stores_holds_no_secret(cluster: Workplace) -> None:
+def test_no_data_stored_by_prefect_holds_a_secret(cluster: Workplace) -> None:
     account = cluster.run("localcloud", "env", "--json").json
     with httpx.Client(base_url=cluster.environment["PREFECT_API_URL"], timeout=30) as api:
         blocks = api.post("/block_documents/filter", json={"include_secrets": True}).json()

@@ -1,4 +1,4 @@
-"""The Prefect server that commands find: what it offers to whoever opens its UI."""
+"""The Prefect server that commands find: the kinds of blocks in its UI."""
 
 import json
 from urllib.request import Request, urlopen
@@ -19,5 +19,5 @@ def test_an_account_can_be_entered_in_the_ui_of_a_server_that_is_up(workplace: W
     url = workplace.environment["PREFECT_API_URL"]
     done = workplace.run("deployments.server", "up")
     assert done.code == 0, done.err
-    assert done.err == f"Prefect UI: {url.removesuffix('/api')}, as PREFECT_API_URL says\n"
+    assert done.err == f"Prefect UI: {url.removesuffix('/api')}, from PREFECT_API_URL\n"
     assert kinds(url) >= OURS

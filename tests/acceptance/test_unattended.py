@@ -1,4 +1,4 @@
-"""The burst with nobody at the keyboard: deployments, a worker, and the schedule do it all."""
+"""The burst without a command: deployments, a worker and the schedule handle it."""
 
 import json
 import os
@@ -93,7 +93,7 @@ def everything(workplace: Workplace, kind: str) -> str:
 
 
 @pytest.mark.timeout(400)
-def test_a_scheduled_look_adds_the_machine_that_pods_wait_for(worker: Workplace) -> None:
+def test_a_scheduled_evaluation_adds_the_machine_that_pods_wait_for(worker: Workplace) -> None:
     deployed(
         worker, "provision", spec={"name": "auto", "nodes": {"count": 1}}, demo=False, ui=False
     )

@@ -138,7 +138,7 @@ def test_a_new_server_offers_our_kinds_of_blocks_by_itself(installed: Installed)
 
 
 @pytest.mark.timeout(300)
-def test_a_cluster_comes_and_goes_beside_a_user_s_own_modules(
+def test_a_cluster_is_created_and_deleted_beside_a_user_s_own_modules(
     installed: Installed, tmp_path: Path
 ) -> None:
     names = [f"{room}.py" for room in ROOMS if room != "domain"]

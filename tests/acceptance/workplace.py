@@ -1,4 +1,4 @@
-"""A person's machine for the acceptance tests: own home, own Prefect server, own local cloud.
+"""A user's machine for the acceptance tests: own home, own Prefect server, own local cloud.
 
 Commands run as a user types them, each in a process of its own.
 """

@@ -1,4 +1,4 @@
-"""The deployment file agrees with the code, and keeps what is promised about schedules."""
+"""The deployment file agrees with the code, and schedules run as documented."""
 
 import json
 from pathlib import Path
@@ -41,12 +41,12 @@ def test_the_server_lets_a_policy_begin_with_a_preset() -> None:
 
 
 @pytest.mark.parametrize("item", NAMED.values(), ids=NAMED)
-def test_an_account_goes_as_a_reference_only(item: dict[str, Any]) -> None:
+def test_an_account_is_passed_as_a_reference_only(item: dict[str, Any]) -> None:
     assert set(item["parameters"]["account"]) == {"$ref"}
     assert "prefect.blocks" not in FILE.read_text()  # that form copies secrets
 
 
-def test_each_minute_one_look_and_never_two() -> None:
+def test_one_run_a_minute_and_never_two_at_once() -> None:
     looking = {name for name, item in NAMED.items() if "schedules" in item}
     assert looking == {"autoscale", "monitor"}
     for name in looking:
@@ -55,7 +55,7 @@ def test_each_minute_one_look_and_never_two() -> None:
         assert NAMED[name]["concurrency_limit"] == limit
 
 
-def test_what_changes_a_cluster_waits_for_its_turn() -> None:
+def test_runs_that_change_a_cluster_run_one_at_a_time() -> None:
     for name in ("provision", "scale", "teardown"):
         assert NAMED[name]["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
 

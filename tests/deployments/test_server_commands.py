@@ -1,4 +1,4 @@
-"""The commands of this room: what they are asked, which server they take, how they end."""
+"""The commands of this room: their arguments, the server that they use, their exit codes."""
 
 import sys
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def ended(module: str, *words: str) -> int:
 
 
 @pytest.mark.parametrize("module", ["server", "register", "worker"])
-def test_help_is_given_and_unknown_words_are_refused(
+def test_help_is_printed_and_unknown_arguments_are_refused(
     module: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ended(module, "--help") == 0
@@ -48,7 +48,7 @@ def test_help_is_given_and_unknown_words_are_refused(
         assert "nonsense" in error
 
 
-def test_a_server_that_this_user_has_started_is_taken_and_noted(
+def test_a_server_that_this_user_has_started_is_used_and_noted(
     port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ended("server", "status") == 0
@@ -56,7 +56,7 @@ def test_a_server_that_this_user_has_started_is_taken_and_noted(
     assert noted_server() == f"http://127.0.0.1:{port}/api"
 
 
-def test_a_server_of_another_user_is_not_taken_and_that_is_said(
+def test_a_server_of_another_user_is_not_used_and_the_reason_is_printed(
     port: int,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -69,16 +69,16 @@ def test_a_server_of_another_user_is_not_taken_and_that_is_said(
     assert noted_server() == ""
 
 
-def test_a_server_that_is_named_is_taken_and_not_noted(
+def test_a_configured_server_is_used_and_not_noted(
     port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with temporary_settings({PREFECT_API_URL: f"http://localhost:{port}/api"}):
         assert ended("server", "status") == 0
-    assert "as PREFECT_API_URL says" in capsys.readouterr().err
+    assert "from PREFECT_API_URL" in capsys.readouterr().err
     assert noted_server() == ""
 
 
-def test_a_named_server_elsewhere_that_does_not_answer_is_not_replaced_by_one_here(
+def test_a_remote_configured_server_that_does_not_answer_is_not_replaced(
     port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.2:9/api"}):
@@ -87,19 +87,19 @@ def test_a_named_server_elsewhere_that_does_not_answer_is_not_replaced_by_one_he
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_named_server_of_this_machine_is_started_where_it_is_named(port: int, host: str) -> None:
+def test_a_local_configured_server_is_started_at_its_address(port: int, host: str) -> None:
     with temporary_settings({PREFECT_API_URL: f"http://{host}:{port + 1}/api"}):
         assert server._port_to_use() == port + 1
 
 
-def test_a_server_that_has_just_ended_leaves_its_port_to_the_next() -> None:
+def test_the_port_of_a_server_that_has_just_ended_is_used_again() -> None:
     with healthy_server() as port:
         assert answers(f"http://127.0.0.1:{port}/api")  # a connection that lingers afterwards
     with temporary_settings({PREFECT_SERVER_API_PORT: port}):
         assert server._free_port() == port
 
 
-def test_a_server_that_is_no_prefect_server_after_all_is_told_in_one_sentence(
+def test_a_server_that_is_not_prefect_is_reported_in_one_sentence(
     port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ended("register") == 2  # nobody has noted it
@@ -107,4 +107,4 @@ def test_a_server_that_is_no_prefect_server_after_all_is_told_in_one_sentence(
         assert ended("server", "up") == 1
     first, second = capsys.readouterr().err.splitlines()[:2]
     assert first == "Error: no Prefect server answers; start one with: make server"
-    assert second.startswith("Error: the Prefect server did not do its part")
+    assert second.startswith("Error: the Prefect server failed")

@@ -17,7 +17,7 @@ NOWHERE = QingCloudAccount(
 )
 
 
-def test_a_late_scheduled_run_returns_at_once_and_asks_nobody(
+def test_a_late_scheduled_run_returns_at_once_and_sends_no_call(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     due = datetime.now(UTC) - timedelta(seconds=90)

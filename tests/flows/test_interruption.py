@@ -69,7 +69,7 @@ def run_command(number: int, body: str) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize(("number", "code"), CODES)
 @pytest.mark.parametrize("imported", ["flows.status", "prefect.types", "prefect.flows"])
-def test_whoever_interrupts_the_imports_reads_one_sentence(
+def test_an_interruption_during_the_imports_prints_one_sentence(
     tmp_path: Path, imported: str, number: int, code: int
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(AT_IMPORT.format(name=imported, number=int(number)))
@@ -79,7 +79,7 @@ def test_whoever_interrupts_the_imports_reads_one_sentence(
     assert (process.returncode, out) == (code, "")
 
 
-def test_whoever_merely_imports_us_keeps_the_signals() -> None:
+def test_an_importer_keeps_its_signal_handlers() -> None:
     look = (
         "from signal import SIGINT, SIGTERM, getsignal; "
         "before = [getsignal(SIGINT), getsignal(SIGTERM)]; "
@@ -91,11 +91,11 @@ def test_whoever_merely_imports_us_keeps_the_signals() -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), CODES)
-def test_an_interrupted_command_says_that_nothing_is_lost(number: int, code: int) -> None:
+def test_an_interrupted_command_reports_that_nothing_is_lost(number: int, code: int) -> None:
     done, out, err = run_command(number, "hear()\ntime.sleep(60)")
     assert (done, out) == (code, "")
     assert err == (
-        "Error: interrupted; nothing is lost, and the same command goes on where this one ended\n"
+        "Error: interrupted; nothing is lost, and the same command continues where this one ended\n"
     )
 
 
@@ -136,7 +136,7 @@ def test_an_error_that_the_signal_has_caused_is_the_interruption(
     assert err.count("\n") == 1
 
 
-def test_a_termination_that_prefect_has_heard_is_one_although_pydantic_hides_it() -> None:
+def test_a_termination_that_prefect_received_is_found_behind_an_error_of_pydantic() -> None:
     done, _, err = run_command(
         signal.SIGTERM,
         """
@@ -155,7 +155,7 @@ with capture_sigterm():
     assert err.startswith("Error: interrupted; nothing is lost")
 
 
-def test_what_prefect_hears_first_reaches_the_command_after_the_run() -> None:
+def test_a_signal_that_prefect_handles_reaches_the_command_after_the_run() -> None:
     done, _, err = run_command(
         signal.SIGTERM,
         """
@@ -171,7 +171,7 @@ with capture_sigterm():
 
 @pytest.mark.parametrize(("number", "code"), CODES)
 @pytest.mark.parametrize("hearer", ["nullcontext", "capture_sigterm"])
-def test_a_signal_that_a_destructor_has_swallowed_comes_again(
+def test_a_signal_that_a_destructor_has_swallowed_is_raised_again(
     hearer: str, number: int, code: int
 ) -> None:
     done, _, err = run_command(
@@ -193,7 +193,7 @@ with {hearer}():
 
 
 @pytest.mark.parametrize(("number", "code"), CODES)
-def test_the_second_signal_leaves_at_once(number: int, code: int) -> None:
+def test_the_second_signal_ends_at_once(number: int, code: int) -> None:
     done, out, err = run_command(
         number,
         """
@@ -231,7 +231,7 @@ def test_a_signal_after_the_end_changes_nothing(body: str, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_watch_that_is_ended_has_ended_well(number: int) -> None:
+def test_an_interrupted_watch_succeeds(number: int) -> None:
     done, out, err = run_command(
         number,
         """
@@ -248,7 +248,7 @@ print("given back")
     assert (done, out, err) == (0, "given back\n", "")
 
 
-def test_an_error_of_a_watch_that_nobody_has_ended_stays_an_error() -> None:
+def test_an_error_of_a_watch_without_an_interruption_stays_an_error() -> None:
     body = """
 from domain.kernel.errors import FinalError
 with until_interrupted():

@@ -1,4 +1,4 @@
-"""What the log of a deployed run says of an error."""
+"""Errors in the log of a deployed run."""
 
 import logging
 from collections.abc import Iterator
@@ -50,20 +50,20 @@ def fail(error: Exception, name: str = LOGGERS[0]) -> None:
         get_logger(name).exception("Encountered exception during execution: %r", caught)
 
 
-def test_an_error_of_ours_is_told_once_and_in_one_sentence(kept: Kept) -> None:
+def test_an_error_of_ours_is_logged_once_and_in_one_sentence(kept: Kept) -> None:
     for name in LOGGERS:  # the task's log, and then the flow's
         fail(MISSING, name)
     assert kept.lines == ["NotFound: there is no cluster demo in zone pek3"]
 
 
-def test_what_nobody_expected_keeps_its_traceback(kept: Kept) -> None:
+def test_an_unexpected_error_keeps_its_traceback(kept: Kept) -> None:
     fail(KeyError("x"))
     (line,) = kept.lines
     assert "Traceback" in line
     assert "KeyError" in line
 
 
-def test_whoever_debugs_sees_where_an_error_comes_from(kept: Kept) -> None:
+def test_level_debug_keeps_the_traceback_of_our_errors(kept: Kept) -> None:
     logger = get_logger(LOGGERS[0])
     level = logger.level
     logger.setLevel(logging.DEBUG)

@@ -34,7 +34,7 @@ from flows._cli.server import _end, watched
 
 gone = partial(_end, sys.argv[1])
 with (
-    watched(sys.argv[1], gone, patience=0.0, look=0.05),
+    watched(sys.argv[1], gone, patience=0.0, every=0.05),
     reporting(lambda: print("billed: i-1", file=sys.stderr)),
 ):
     print("begun", flush=True)
@@ -42,7 +42,7 @@ with (
 """
 
 
-def test_a_server_that_is_gone_for_good_is_told_once() -> None:
+def test_a_lost_server_is_reported_once() -> None:
     gone, told = Event(), list[str]()
 
     def tell() -> None:
@@ -52,15 +52,15 @@ def test_a_server_that_is_gone_for_good_is_told_once() -> None:
     with healthy_server() as port:
         url = f"http://127.0.0.1:{port}/api"
         assert listens(url)
-        with watched(url, tell, patience=0.0, look=0.001):
+        with watched(url, tell, patience=0.0, every=0.001):
             assert not gone.wait(0.05)
     assert not listens(url)
-    with watched(url, tell, patience=0.0, look=0.001):
+    with watched(url, tell, patience=0.0, every=0.001):
         assert gone.wait(10)
     assert told == ["gone"]
 
 
-def test_a_run_that_fails_because_its_server_has_gone_says_what_to_do() -> None:
+def test_a_run_that_fails_without_its_server_names_the_remedy() -> None:
     with healthy_server() as port:
         url = f"http://127.0.0.1:{port}/api"
         process = subprocess.Popen(
@@ -75,12 +75,12 @@ def test_a_run_that_fails_because_its_server_has_gone_says_what_to_do() -> None:
         assert process.stdout.readline() == "begun\n"
     _, error = process.communicate("\n", timeout=60)
     assert process.returncode == 1
-    assert error.startswith(f"Error: the Prefect server at {url} has gone away")
-    assert error.endswith("the same command then goes on where this one ended\n")
+    assert error.startswith(f"Error: the Prefect server at {url} was lost")
+    assert error.endswith("the same command then continues where this one ended\n")
     assert error.count("\n") == 1
 
 
-def test_what_is_billed_is_told_when_the_server_goes_away_while_a_run_waits() -> None:
+def test_billed_resources_are_reported_when_the_server_is_lost_while_a_run_waits() -> None:
     with healthy_server() as port:
         url = f"http://127.0.0.1:{port}/api"
         process = subprocess.Popen(
@@ -95,10 +95,10 @@ def test_what_is_billed_is_told_when_the_server_goes_away_while_a_run_waits() ->
     assert process.returncode == 1
     told, sentence = error.splitlines()
     assert told == "billed: i-1"
-    assert sentence.startswith(f"Error: the Prefect server at {url} has gone away")
+    assert sentence.startswith(f"Error: the Prefect server at {url} was lost")
 
 
-def test_a_command_says_that_the_server_where_ours_was_is_another_users(
+def test_a_command_reports_that_the_server_on_our_port_is_another_user_s(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
@@ -113,7 +113,7 @@ def test_a_command_says_that_the_server_where_ours_was_is_another_users(
     assert [url in words and "another user's" in words for words in said] == [True]
 
 
-def test_a_command_without_any_server_has_one_that_tells_nobody(
+def test_a_command_without_any_server_starts_one_without_analytics(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
@@ -127,7 +127,7 @@ def test_a_command_without_any_server_has_one_that_tells_nobody(
         assert told["PREFECT_SERVER_ANALYTICS_ENABLED"] == "False"
 
 
-def test_a_server_that_only_a_proxy_reaches_is_not_taken_for_gone() -> None:
+def test_a_server_behind_a_proxy_is_not_watched() -> None:
     url = "http://127.0.0.1:9/api"
     assert not listens(url)
     served = _served_by(url, debug=False, lasting=False)
@@ -135,7 +135,7 @@ def test_a_server_that_only_a_proxy_reaches_is_not_taken_for_gone() -> None:
         raise OSError("the run's own")
 
 
-def test_a_command_that_lasts_goes_on_without_its_server() -> None:
+def test_a_lasting_command_continues_without_its_server() -> None:
     with ExitStack() as stack:
         with healthy_server() as port:
             url = f"http://127.0.0.1:{port}/api"

@@ -70,12 +70,12 @@ class Listening(StringIO):
     def __init__(self, words: str) -> None:
         super().__init__()
         self._words = words
-        self.heard = Event()
+        self.written = Event()
 
     def write(self, text: str) -> int:
         count = super().write(text)
         if self._words in self.getvalue():
-            self.heard.set()
+            self.written.set()
         return count
 
 
@@ -111,7 +111,7 @@ def test_long_silence_without_a_terminal_is_broken_by_what_is_running() -> None:
     with Steps(make_pipe(file), silence=0.01) as steps:
         steps.started("install k8s-master-m")
         steps.progress("install k8s-master-m", "Setting up kubeadm\n")
-        assert file.heard.wait(5)
+        assert file.written.wait(5)
         steps.finished("install k8s-master-m", "kubeadm 1.36.4", 1)
 
 
@@ -121,7 +121,7 @@ def test_on_a_terminal_running_steps_are_live_and_finished_ones_stay() -> None:
     with Steps(console) as steps:
         steps.started("install k8s-node-a")
         steps.progress("install k8s-node-a", "Get:1 noble\nUnpacking containerd\n")
-        assert file.heard.wait(5)
+        assert file.written.wait(5)
         steps.finished("install k8s-node-a", "packages and images", 83)
     line = next(line for line in visible(console) if "✓" in line)
     assert "install k8s-node-a packages and images 83 s" in line
@@ -145,13 +145,13 @@ def test_more_running_steps_than_lines_are_counted() -> None:
     with Steps(console) as steps:
         for number in range(30):
             steps.started(f"install k8s-node-{number}")
-        assert file.heard.wait(5)
+        assert file.written.wait(5)
         for number in range(30):
             steps.finished(f"install k8s-node-{number}", "done", 1)
 
 
 @pytest.mark.parametrize("make_console", [make_terminal, make_pipe])
-def test_steps_of_many_threads_are_all_told_and_recorded(make_console: object) -> None:
+def test_steps_of_many_threads_are_all_printed_and_recorded(make_console: object) -> None:
     assert callable(make_console)
     console = make_console()
 
@@ -194,7 +194,7 @@ def test_timeline_holds_steps_with_their_times_and_outcomes() -> None:
     assert [step.failed for step in (by_name["network"], by_name["join"])] == [False, True]
 
 
-def test_step_that_an_error_interrupts_is_told_and_recorded() -> None:
+def test_step_that_an_error_interrupts_is_printed_and_recorded() -> None:
     console = make_pipe()
     steps = Steps(console)
 
@@ -224,7 +224,7 @@ def test_progress_of_an_unknown_step_is_ignored() -> None:
         ("\n\r\n", ""),
     ],
 )
-def test_last_line_is_the_last_that_says_something(output: str, line: str) -> None:
+def test_last_line_is_the_last_one_with_text(output: str, line: str) -> None:
     assert last_line(output) == line
 
 
@@ -270,12 +270,12 @@ def test_summary_counts_by_action() -> None:
     assert summarise(Plan("demo", items)) == "3 to create, 1 to change, 12 kept"
 
 
-def test_summary_of_no_change_says_so() -> None:
+def test_summary_without_changes_is_nothing_to_do() -> None:
     assert summarise(Plan("demo", (make_item(Action.KEEP),))) == "Nothing to do: 1 kept"
-    assert summarise(Plan("demo", ())) == "Nothing to do: there is nothing"
+    assert summarise(Plan("demo", ())) == "Nothing to do: nothing exists"
 
 
-def test_report_shows_places_machines_and_next_commands() -> None:
+def test_report_shows_endpoints_machines_and_next_commands() -> None:
     console = make_pipe()
     report = make_report(
         ui=Endpoint("https://127.0.16.1:8443", ready=False),
@@ -323,7 +323,7 @@ def test_quiet_prefect_keeps_tracebacks_out_of_the_terminal(
     assert not prefect_console.filter(failed)
 
 
-def test_everything_human_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_text_for_people_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     with Steps() as steps:
         steps.finished("network", "created", 1)
     show_plan(Plan("demo", (make_item(Action.CREATE),)))

@@ -24,7 +24,7 @@ def written(console: Console) -> str:
     return console.file.getvalue()
 
 
-def test_plan_ends_with_what_it_costs() -> None:
+def test_plan_ends_with_its_cost() -> None:
     console, nothing = make_pipe(), Inventory("demo")
     show_plan(price_plan(plan_cluster(ClusterSpec(), nothing), nothing, ClusterSpec()), console)
     last = written(console).splitlines()[-1]
@@ -32,7 +32,7 @@ def test_plan_ends_with_what_it_costs() -> None:
     assert last.endswith("now 0.00 yuan an hour")
 
 
-def test_plan_of_machines_without_a_price_says_at_least() -> None:
+def test_cost_of_machines_without_a_price_is_at_least_the_sum() -> None:
     template = {"template": {"instance_type": "x9.huge"}}
     spec = changed(ClusterSpec(), {"nodes": template, "prices": {"confirmed": True}})
     console, nothing = make_pipe(), Inventory("demo")
@@ -41,7 +41,7 @@ def test_plan_of_machines_without_a_price_says_at_least() -> None:
     assert "price unknown: x9.huge" in written(console)
 
 
-def test_report_says_what_the_cluster_costs() -> None:
+def test_report_has_the_cost_of_the_cluster() -> None:
     console = make_pipe()
     rate = add_up([("router", Decimal("0.25"))], guessed=False)
     show_report(make_report(cost=rate), console=console)

@@ -1,4 +1,4 @@
-"""What a person sees of a collection, once and live."""
+"""A collection on the terminal, once and live."""
 
 import io
 from datetime import UTC, datetime
@@ -61,7 +61,7 @@ def test_many_gaps_and_machines_are_counted() -> None:
     assert "… and 5 more machines" in text
 
 
-def test_samples_that_were_not_kept_and_blind_alarms_are_said() -> None:
+def test_samples_that_were_not_stored_and_alarms_without_evaluation_are_shown() -> None:
     text = shown(make_report(database="", alarms=AlarmReport("demo", blind="no database")))
     assert "NOT KEPT" in text
     assert "alarms: not evaluated: no database" in text
@@ -80,7 +80,7 @@ def test_alarms_are_named_and_too_many_counted() -> None:
     assert "… and 2 more alarms" in text
 
 
-def test_a_service_that_was_not_told_is_named_with_its_reason() -> None:
+def test_a_service_that_was_not_notified_is_named_with_its_reason() -> None:
     message = Message("a node is lost", "", None)
     delivery = Delivery(
         1, "alarm-webhook/oncall", NOON, message, Outcome.FAILED, 1, "it answers\n500"
@@ -90,11 +90,11 @@ def test_a_service_that_was_not_told_is_named_with_its_reason() -> None:
     assert "✗ alarm-webhook/oncall: 1 message to be sent again: it answers 500" in text
 
 
-def test_a_live_picture_keeps_the_last_numbers_below_trouble() -> None:
+def test_a_live_picture_keeps_the_last_numbers_above_an_error() -> None:
     made, stream = console()
     with Watch("demo", 60, made) as picture:
         picture.show(make_report(), {"k8s-node-0": [1.0, 27.0]})
-        picture.tell("the cloud does not answer")
+        picture.show_failure("the cloud does not answer")
     text = stream.getvalue()
     assert "27 of 40 ▁█" in text
     assert "measured every 60 s; Ctrl-C ends it" in text

@@ -1,4 +1,4 @@
-"""Handles of clusters for tests: with a cloud of the test's, or one that does not answer."""
+"""Handles of clusters for tests: with a given cloud, or with one that does not answer."""
 
 import time
 from typing import cast

@@ -25,12 +25,12 @@ from domain.observe.metrics.records import Sample
 from domain.spec.cluster import ClusterSpec, changed
 from tasks.alarms import (
     Services,
-    check_alarms,
     close_history,
     collect_signals,
-    look_at_alarms,
-    remember_lives,
+    evaluate_alarms,
+    record_lives,
     send_test,
+    step_alarms,
 )
 from tasks.metrics import Due
 from tasks.overview import check_services
@@ -97,7 +97,7 @@ def look(store: SampleStore, minute: int, sick: bool, services: Services) -> Ala
     master = node_name("k8s-master", VIEW.masters[0].id)
     samples.append(Sample(now, "demo", "k8s-master", master, "ready", 1.0, "yes/no"))
     store.add(samples)
-    return check_alarms(store, AlarmHistory(store.database, "demo"), SPEC, VIEW, now, services)
+    return step_alarms(store, AlarmHistory(store.database, "demo"), SPEC, VIEW, now, services)
 
 
 def titles(chat: ChatServer) -> list[str]:
@@ -112,7 +112,7 @@ def titles(chat: ChatServer) -> list[str]:
     ]
 
 
-def test_node_that_is_not_ready_is_told_once_each_way_to_every_service(
+def test_each_service_is_notified_once_when_a_node_fails_and_once_when_it_recovers(
     store: SampleStore, chats: tuple[ChatServer, ChatServer, ChatServer]
 ) -> None:
     services = services_at(chats)
@@ -133,7 +133,7 @@ def test_node_that_is_not_ready_is_told_once_each_way_to_every_service(
     assert all(feishu_accepts(request, SECRET) for request in feishu.received)
 
 
-def test_service_that_answers_500_stops_nobody_and_is_told_when_it_is_well_again(
+def test_service_that_answers_500_stops_no_other_and_is_notified_when_it_recovers(
     store: SampleStore, chats: tuple[ChatServer, ChatServer, ChatServer]
 ) -> None:
     services = services_at(chats)
@@ -152,7 +152,7 @@ def test_service_that_answers_500_stops_nobody_and_is_told_when_it_is_well_again
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_test_message_reaches_every_service_and_each_answer_is_told(
+def test_test_message_reaches_every_service_and_each_answer_is_reported(
     chats: tuple[ChatServer, ChatServer, ChatServer],
 ) -> None:
     ding, _, hook = chats
@@ -171,12 +171,12 @@ def test_test_message_reaches_every_service_and_each_answer_is_told(
     assert "no wecom-robot block named 'nobody'" in told[1].reason
     assert titles(hook) == ["[TEST] demo: this is what an alarm looks like"]
     assert "1 of 3 took it" in format_test_results(told)
-    with pytest.raises(InvalidSpec, match="nobody is told"):
+    with pytest.raises(InvalidSpec, match="has no notification service"):
         send_test(SPEC, NOON)
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_services_that_nobody_could_be_told_through_are_refused_when_they_are_asked_for() -> None:
+def test_new_services_that_cannot_deliver_are_refused() -> None:
     Webhook(url=SecretStr("https://example.com/alarms")).save("there")
     services = ["alarm-webhook/there", "foo/bar", "dingtalk-robot/none"]
     spec = changed(SPEC, {"notifications": {"services": services}})
@@ -190,7 +190,7 @@ def test_services_that_nobody_could_be_told_through_are_refused_when_they_are_as
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_service_that_the_cluster_was_given_before_is_told_of_and_ends_nothing() -> None:
+def test_stored_service_that_cannot_deliver_is_a_warning() -> None:
     spec = changed(SPEC, {"notifications": {"services": ["wecom-robot/deleted"]}})
     (words,) = check_services(spec, spec)
     assert "wecom-robot/deleted" in words
@@ -219,7 +219,7 @@ def test_cluster_whose_samples_stop_raises_an_alarm(
     look(store, 0, False, services)
     for minute in range(5, 9):
         now = NOON + timedelta(minutes=minute)
-        report = check_alarms(store, history, SPEC, VIEW, now, services)
+        report = step_alarms(store, history, SPEC, VIEW, now, services)
     assert {(state.rule, state.phase) for state in report.active} == {("no-samples", Phase.FIRING)}
     assert len(report.active) == 2  # masters and nodes
 
@@ -233,7 +233,7 @@ def test_cloud_that_does_not_answer_leaves_a_gap_and_the_other_signals() -> None
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_database_that_is_gone_is_told_once_and_so_is_its_return(
+def test_lost_database_is_notified_once_and_so_is_its_recovery(
     tmp_path: Path,
     chats: tuple[ChatServer, ChatServer, ChatServer],
     monkeypatch: pytest.MonkeyPatch,
@@ -245,7 +245,7 @@ def test_database_that_is_gone_is_told_once_and_so_is_its_return(
 
     @flow
     def run(minute: int) -> AlarmReport:
-        return look_at_alarms(
+        return evaluate_alarms(
             make_cluster(spec), Machines("demo"), NOON + timedelta(minutes=minute)
         )
 
@@ -267,7 +267,7 @@ def test_database_that_is_gone_is_told_once_and_so_is_its_return(
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_file_that_is_no_database_is_told_and_ends_nothing(
+def test_file_that_is_not_a_database_is_reported_and_ends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "samples.db"
@@ -275,16 +275,16 @@ def test_file_that_is_no_database_is_told_and_ends_nothing(
     monkeypatch.setenv("SAMPLES_URL", f"sqlite:///{file}")
     recorder = Recorder()
     with listening(recorder):
-        report = look_at_alarms(make_cluster(SPEC), VIEW, NOON)
+        report = evaluate_alarms(make_cluster(SPEC), VIEW, NOON)
     assert "not a database" in report.blind
     assert [step.failed for step in recorder.timeline("monitor").steps] == [True]
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_address_that_is_no_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_address_that_is_not_a_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLES_URL", "nonsense")
     with pytest.raises(InvalidSpec, match="is not valid"):
-        look_at_alarms(make_cluster(SPEC), VIEW, NOON)
+        evaluate_alarms(make_cluster(SPEC), VIEW, NOON)
 
 
 @pytest.mark.usefixtures("prefect_server")
@@ -296,17 +296,17 @@ def test_database_of_a_newer_release_is_refused(
     with SampleStore(url) as samples, samples.database.transaction() as connection:
         connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
     with pytest.raises(BadRequest, match="has schema version 9999"):
-        look_at_alarms(make_cluster(SPEC), VIEW, NOON)
+        evaluate_alarms(make_cluster(SPEC), VIEW, NOON)
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_cluster_that_is_torn_down_leaves_no_open_life_and_no_alarm(
+def test_cluster_that_is_torn_down_has_no_open_life_and_no_alarm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"sqlite:///{tmp_path}/samples.db"
     monkeypatch.setenv("SAMPLES_URL", url)
     with SampleStore(url) as samples:
-        remember_lives(LifeHistory(samples.database, "demo"), VIEW, NOON)
+        record_lives(LifeHistory(samples.database, "demo"), VIEW, NOON)
         for minute in range(3):
             look(samples, minute, True, {})
         close_history(make_cluster(SPEC), NOON + timedelta(hours=1))

@@ -50,7 +50,7 @@ def save(cluster: Cluster) -> None:
     cluster.vault.save(make_credentials("demo", datetime.now(UTC)))
 
 
-def test_a_new_key_of_the_same_user_finds_the_credentials_and_a_stranger_s_does_not() -> None:
+def test_a_new_key_of_the_same_user_finds_the_credentials_and_another_user_s_does_not() -> None:
     with IaasDaemon() as old, IaasDaemon(ROTATED) as new, IaasDaemon(STRANGER) as other:
         with opened(old, ACCOUNT) as before, opened(new, ROTATED) as after:
             save(before)
@@ -91,7 +91,7 @@ def start_master(cluster: Cluster) -> None:
     wait_for_jobs(cloud, [cloud.run_instances(spec).job_id])
 
 
-def test_an_evaluation_without_credentials_fails_instead_of_waiting_for_better_times() -> None:
+def test_an_evaluation_without_credentials_fails_instead_of_waiting() -> None:
     with IaasDaemon(STRANGER) as daemon:
         with opened(daemon, STRANGER) as cluster:
             start_master(cluster)
@@ -99,7 +99,7 @@ def test_an_evaluation_without_credentials_fails_instead_of_waiting_for_better_t
             autoscale.fn(make_account(daemon.endpoint, STRANGER), "demo")
 
 
-def test_a_report_without_credentials_says_so_instead_of_that_nothing_answers() -> None:
+def test_a_report_without_credentials_names_them_instead_of_a_silent_api() -> None:
     with IaasDaemon(STRANGER) as daemon, opened(daemon, STRANGER) as cluster:
         assert read_report(cluster, ClusterSpec()).trouble == ""
         start_master(cluster)
@@ -114,7 +114,7 @@ def test_a_report_without_credentials_says_so_instead_of_that_nothing_answers() 
     assert "https://127.64.0.1:8080 was not asked" in console.file.getvalue()
 
 
-def test_ssh_that_does_not_answer_names_the_sources_that_are_let_in() -> None:
+def test_ssh_that_does_not_answer_names_the_allowed_sources() -> None:
     spec = changed(ClusterSpec(), {"access": {"allowed_cidrs": ["203.0.113.0/24"]}})
     master = make_view(spec).masters[0]
     cluster = make_cluster(spec, clock=JumpingClock()).wanting(spec, accept_new_host_keys=True)

@@ -18,7 +18,7 @@ from domain.observe.cost import NETWORK
 from domain.observe.metrics.records import Sample
 from domain.reports.dashboard.records import Dashboard
 from domain.spec.cluster import ClusterSpec
-from tasks.alarms import remember_lives
+from tasks.alarms import record_lives
 from tasks.dashboard import publish_dashboard, read_dashboard
 from tests.domain.makers import CREATED, make_view
 
@@ -45,7 +45,7 @@ def test_dashboard_holds_samples_machines_and_money(
     view = make_view(SPEC, 2)
     name = node_name(NODES, view.nodes[0].id)
     with SampleStore(url) as store:
-        remember_lives(
+        record_lives(
             LifeHistory(store.database, "demo"), make_view(SPEC, 3), NOW - timedelta(hours=1)
         )
         minutes = range(0, 60, 5)
@@ -67,7 +67,7 @@ def test_dashboard_holds_samples_machines_and_money(
     assert {cost.group for cost in board.costs} == {"k8s-master", NODES, NETWORK}
 
 
-def test_database_that_is_gone_leaves_the_price_and_the_reason(
+def test_dashboard_without_its_database_has_the_price_and_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SAMPLES_URL", f"sqlite:///{tmp_path}/nowhere/samples.db")
@@ -77,7 +77,7 @@ def test_database_that_is_gone_leaves_the_price_and_the_reason(
     assert board.series == ()
 
 
-def test_file_that_is_no_database_leaves_the_price_and_the_reason(
+def test_dashboard_with_a_file_that_is_not_a_database_has_the_price_and_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "samples.db"

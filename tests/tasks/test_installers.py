@@ -1,4 +1,4 @@
-"""What machines are installed with: complete, or refused before a machine exists."""
+"""The files of the installers: complete, or refused before a machine exists."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,7 @@ from domain.kernel.errors import BadRequest
 from tasks.installers import FILES, INSTALLERS, demo_manifest, installer_files
 
 
-def test_every_file_of_the_folder_goes_to_the_machines() -> None:
+def test_every_file_of_the_folder_is_uploaded() -> None:
     there = {
         file.relative_to(INSTALLERS).as_posix() for file in INSTALLERS.rglob("*") if file.is_file()
     }
@@ -17,7 +17,7 @@ def test_every_file_of_the_folder_goes_to_the_machines() -> None:
     assert [file.path for file in installer_files()] == list(FILES)
 
 
-def test_scripts_can_be_run_and_manifests_cannot() -> None:
+def test_scripts_are_executable_and_manifests_are_not() -> None:
     modes = {Path(file.path).suffix: file.mode for file in installer_files()}
     assert modes == {"": 0o755, ".sh": 0o755, ".yaml": 0o644}
 

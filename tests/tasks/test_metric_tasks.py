@@ -83,7 +83,7 @@ def test_without_its_database_the_cloud_is_asked_in_each_fifth_minute(
     assert due == [True, False, False, False, False, True]
 
 
-def test_what_changes_seldom_is_asked_seldom_and_never_all_at_once(store: SampleStore) -> None:
+def test_slow_values_are_read_seldom_and_never_all_at_once(store: SampleStore) -> None:
     """In the hour after a run, which has noted what is billed, two calls a minute are the most."""
     store.add([Sample(NOON, "demo", "", "", BILLED_RESOURCES.name, 6, "resources")])
     asked: list[Due] = []

@@ -32,7 +32,7 @@ def read_artifact(key: str) -> Artifact:
     return artifact
 
 
-def test_report_says_what_is_where() -> None:
+def test_report_lists_the_endpoints() -> None:
     text = as_markdown(make_report(), RUN)
     assert text.startswith("# Cluster demo\n")
     assert "| Kubernetes API | `https://127.0.16.1:8080` | ✓ ready |" in text
@@ -82,7 +82,7 @@ def test_long_table_is_cut_and_counted() -> None:
 def test_report_of_an_empty_cluster_is_readable() -> None:
     nothing = ClusterReport("demo", "local1", Endpoint("", ready=False), Endpoint("", ready=False))
     text = as_markdown(nothing, Timeline("Teardown"))
-    assert "| Web UI |  | not there |" in text
+    assert "| Web UI |  | not published |" in text
     assert "There is no machine." in text
 
 

@@ -1,4 +1,4 @@
-"""What listeners hear of a step."""
+"""The events of a step that listeners get."""
 
 import pytest
 from prefect.exceptions import TerminationSignal
@@ -50,7 +50,7 @@ def raise_error(error: BaseException) -> None:
         pytest.param(lambda: raise_error(OSError()), "OSError", id="an error without words"),
     ],
 )
-def test_a_step_that_fails_says_why(act: object, words: str) -> None:
+def test_a_failed_step_reports_the_reason(act: object, words: str) -> None:
     assert callable(act)
 
     @step("do it")

@@ -1,14 +1,14 @@
-"""What a person at a terminal sees, and the one JSON document that a program reads.
+"""Output of the commands: text for people, and one JSON document for programs.
 
-Everything human goes to standard error, so that standard output belongs to `--json` alone.
+Text goes to standard error, so that standard output belongs to `--json` alone.
 """
 
 from flows._cli.terminal.console import (
     end_at_once,
     open_console,
     print_json,
+    print_line,
     quiet_prefect,
-    say,
     show_error,
 )
 from flows._cli.terminal.metrics import Watch, show_metrics
@@ -23,8 +23,8 @@ __all__ = [
     "end_at_once",
     "open_console",
     "print_json",
+    "print_line",
     "quiet_prefect",
-    "say",
     "show_error",
     "show_metrics",
     "show_plan",

@@ -1,4 +1,4 @@
-"""The two streams: words to standard error, one JSON document to standard output."""
+"""The two streams: text to standard error, one JSON document to standard output."""
 
 import dataclasses
 import json
@@ -16,13 +16,13 @@ from prefect.logging.handlers import PrefectConsoleHandler
 from rich.console import Console
 from rich.text import Text
 
-PLAIN_WIDTH = 120  # of tables in files and pipes, where nobody knows a width
+PLAIN_WIDTH = 120  # of tables in files and pipes, which have no width
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
 
 def open_console() -> Console:
-    """A console on standard error, as wide as the terminal, or `PLAIN_WIDTH` without one."""
+    """Open a console on standard error, as wide as the terminal, or `PLAIN_WIDTH` without one."""
     width = None if sys.stderr.isatty() else PLAIN_WIDTH
     return Console(stderr=True, width=width, highlight=False)
 
@@ -32,7 +32,7 @@ def quiet_prefect() -> None:
 
     A filter, because Prefect sets the levels of its handlers again whenever a run starts.
     """
-    logging.raiseExceptions = False  # nor that its server did not take the log
+    logging.raiseExceptions = False  # nor a failure to send the log to its server
     for name in ("", "prefect", "prefect._internal"):
         for handler in logging.getLogger(name).handlers:
             if isinstance(handler, PrefectConsoleHandler):
@@ -43,21 +43,21 @@ def _is_critical(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.CRITICAL
 
 
-def say(words: str, console: Console | None = None) -> None:
-    """Say something to the person at the terminal, in one line."""
-    (console or open_console()).print(words, soft_wrap=True, markup=False)
+def print_line(text: str, console: Console | None = None) -> None:
+    """Print a line of text for people."""
+    (console or open_console()).print(text, soft_wrap=True, markup=False)
 
 
 def show_error(sentence: str, console: Console | None = None) -> None:
-    """Say in one line what went wrong and what would be right."""
+    """Print an error in one line."""
     console = console or open_console()
     console.print(Text.assemble(("Error: ", "bold red"), to_line(sentence)), soft_wrap=True)
 
 
 def end_at_once(sentence: str, code: int) -> NoReturn:
-    """Say why, and leave: no thread is waited for, nor what Prefect would like to send yet.
+    """Print the reason and end the process, without waiting for threads or for Prefect's queues.
 
-    It loses nothing: it is what a power cut does, and the same command goes on after both.
+    It loses nothing: the same command continues, as after a power cut.
     """
     console = open_console()
     console.show_cursor(True)  # a live area hides it
@@ -66,7 +66,7 @@ def end_at_once(sentence: str, code: int) -> NoReturn:
 
 
 def print_json(document: object) -> None:
-    """Write the one document of a `--json` run to standard output.
+    """Print the one document of a `--json` run to standard output.
 
     Args:
         document: dataclasses, mappings, lists and plain values, nested in any way.
@@ -76,15 +76,15 @@ def print_json(document: object) -> None:
 
 
 def to_line(words: str) -> str:
-    """Put words on one line, without the escapes and control characters of foreign output."""
+    """Put text on one line, without escapes and control characters."""
     kept = _ESCAPES.sub("", words)
     return " ".join("".join(c if c.isprintable() else " " for c in kept).split())
 
 
 def last_line(output: str) -> str:
-    """The last line of a command's output that says something; empty where none does.
+    """The last line of a command's output with text; empty where there is none.
 
-    What a carriage return has overwritten, as progress bars do, does not count.
+    Text that a carriage return has overwritten, as in progress bars, does not count.
     """
     lines = (to_line(line) for line in reversed(re.split(r"[\r\n]+", output)))
     return next((line for line in lines if line), "")

@@ -1,4 +1,4 @@
-"""What an evaluation came to, and what was remembered of earlier ones."""
+"""The result of an evaluation, and the explanation of an earlier one."""
 
 from rich.console import Console
 from rich.text import Text
@@ -17,7 +17,7 @@ _SIGNS = {
 
 
 def show_evaluation(evaluation: Evaluation, console: Console | None = None) -> None:
-    """Show the decision, whether it was carried out, and what it rests on."""
+    """Show the decision, whether it was carried out, and its details."""
     console = console or open_console()
     sign, style = _SIGNS[evaluation.kind]
     time = f"{evaluation.time.astimezone():%H:%M:%S} "
@@ -30,17 +30,17 @@ def show_evaluation(evaluation: Evaluation, console: Console | None = None) -> N
 
 
 def show_explanation(found: Explanation, console: Console | None = None) -> None:
-    """Answer why something was, or was not, done at a moment, and what can be done now."""
+    """Show why a change was, or was not, made at a moment, and the remedy."""
     console = console or open_console()
     at = f"{found.moment.astimezone():%Y-%m-%d %H:%M:%S}"
     decision = found.decision
     if decision is None:
-        console.print(f"At {at}: nothing is remembered of that time", soft_wrap=True)
+        console.print(f"At {at}: no decision of that time is stored", soft_wrap=True)
         return
     if found.unwatched_since:
         since = f"{found.unwatched_since.astimezone():%Y-%m-%d %H:%M:%S}"
         console.print(
-            f"At {at}: nobody had looked since {since}; is the schedule, or the worker, on? "
+            f"At {at}: no evaluation since {since}; is the schedule on, and the worker running? "
             "The last decision before:",
             soft_wrap=True,
         )

@@ -1,4 +1,4 @@
-"""What was measured of a cluster: a table, once or live."""
+"""The metrics of a cluster: a table, once or live."""
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -33,7 +33,7 @@ History = Mapping[str, Sequence[float]]
 
 
 def show_metrics(report: MetricsReport, console: Console | None = None) -> None:
-    """Show what was measured, and what could not be."""
+    """Show the measured values and the gaps."""
     (console or open_console()).print(_picture(report, {}))
 
 
@@ -48,11 +48,11 @@ class Watch:
     def show(self, report: MetricsReport, history: History) -> None:
         """Draw a new picture."""
         self._last = _picture(report, history)
-        self.tell("")
+        self.show_failure("")
 
-    def tell(self, trouble: str) -> None:
-        """Keep the last picture, and say below it why there is no new one."""
-        below = [Text(self._words, "dim"), *([Text(to_line(trouble), "red")] if trouble else [])]
+    def show_failure(self, reason: str) -> None:
+        """Keep the last picture, and show below it why there is no new one."""
+        below = [Text(self._words, "dim"), *([Text(to_line(reason), "red")] if reason else [])]
         self._live.update(Group(self._last, *below), refresh=True)
 
     def __enter__(self) -> Self:
@@ -71,7 +71,7 @@ class Watch:
 
 
 def sparkline(values: Sequence[float], width: int = 20) -> str:
-    """Draw the youngest values as bars from nothing to the largest of them."""
+    """Draw the latest values as bars between 0 and the largest of them."""
     shown = values[-width:]
     largest = max(shown, default=0.0)
     if largest <= 0:
@@ -141,7 +141,7 @@ def _table(*columns: str) -> Table:
 
 
 def _alarms(report: AlarmReport) -> list[Text]:
-    """How the alarms stand, then the weightiest of them by name, and who could not be told."""
+    """The state of the alarms, then the most severe ones, and services that were not notified."""
     firing = any(state.phase is Phase.FIRING for state in report.active)
     style = "bold red" if firing or report.blind else "yellow" if report.active else "green"
     lines = [Text.assemble("alarms: ", (to_line(format_alarms(report)), style))]

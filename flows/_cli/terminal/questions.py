@@ -1,4 +1,4 @@
-"""Asking before something costs or destroys."""
+"""Confirmation of changes that cost money or delete resources."""
 
 import sys
 from typing import TextIO
@@ -14,11 +14,11 @@ def confirm(question: str, console: Console | None = None, keyboard: TextIO | No
     """Ask a yes-or-no question; anything but yes is a no, the end of input too.
 
     Raises:
-        NotConfirmed: there is no terminal, so nobody can answer; the message names `--yes`.
+        NotConfirmed: there is no terminal to answer at; the message names `--yes`.
     """
     console = console or open_console()
     keyboard = keyboard or sys.stdin
     if not (console.is_terminal and keyboard.isatty()):
-        raise NotConfirmed(f"{question} Nobody can answer without a terminal: add --yes to agree")
+        raise NotConfirmed(f"{question} There is no terminal to answer at: add --yes to agree")
     console.print(Text.assemble((question, "bold"), " [y/N] "), end="", soft_wrap=True)
     return keyboard.readline().strip().lower() in ("y", "yes")

@@ -22,7 +22,9 @@ MOST_LIVE = 10  # lines of the live area; the rest is counted
 MOST_WIDTH = 110
 NAME_WIDTH = 34
 OUTCOME_WIDTH = 40
-SILENCE = 30.0  # seconds without a line, after which a run without a terminal says what it does
+SILENCE = (
+    30.0  # seconds without a line, after which a run without a terminal prints the running steps
+)
 
 
 @dataclass(slots=True)
@@ -51,7 +53,7 @@ class Steps:
         self._console = console or open_console()
         self._silence = silence
         self._recorder = Recorder()
-        # Never held while printing: the live area prints under a lock of its own, then asks us.
+        # Never held while printing: the live area holds a lock of its own when it calls us.
         self._lock = Lock()
         self._running: dict[str, _Running] = {}
         self._spoke = time.monotonic()
@@ -61,7 +63,7 @@ class Steps:
 
     def __enter__(self) -> Self:
         if self._console.is_interactive:
-            # Standard output stays as it is: it may be somebody's JSON.
+            # Standard output is not redirected: it may carry JSON.
             self._live = Live(
                 console=self._console,
                 get_renderable=self._render_running,
@@ -113,7 +115,7 @@ class Steps:
 
     @property
     def running(self) -> tuple[str, ...]:
-        """The names of the steps that are under way; asks for no lock, so a signal may ask."""
+        """The names of the running steps; takes no lock, so that a signal handler may read them."""
         return tuple(self._running)
 
     def timeline(self, title: str) -> Timeline:

@@ -1,4 +1,4 @@
-"""A plan before it is carried out, and a cluster as it is."""
+"""Tables of a plan and of a cluster."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ _STATES = {
 
 
 def show_plan(plan: Plan, console: Console | None = None) -> None:
-    """Show what becomes of each resource and why, what is billed, and the sum of it."""
+    """Show the action for each resource and its reason, what is billed, and the sum."""
     console = console or open_console()
     console.print(Text(f"Plan for cluster {plan.cluster}", "bold"))
     table = _table("", "Kind", "Name", "Why")
@@ -57,21 +57,21 @@ def show_plan(plan: Plan, console: Console | None = None) -> None:
 
 
 def summarise(plan: Plan) -> str:
-    """Count what happens: `3 to create, 1 to change, 12 kept`; new costs are named."""
+    """Count the actions: `3 to create, 1 to change, 12 kept`; new costs are named."""
     counts: Counter[Action] = Counter()
     for item in plan.items:
         counts[item.action] += item.count
     words = [f"{counts[action]} {_ACTIONS[action][2]}" for action in _ACTIONS if counts[action]]
     billed = sum(i.count for i in plan.items if i.billed and i.action is Action.CREATE)
     if not plan.changes:
-        return f"Nothing to do: {words[0]}" if words else "Nothing to do: there is nothing"
+        return f"Nothing to do: {words[0]}" if words else "Nothing to do: nothing exists"
     return ", ".join(words) + (f"; {billed} of the new ones billed" if billed else "")
 
 
 def show_report(
     report: ClusterReport, next_commands: Sequence[str] = (), console: Console | None = None
 ) -> None:
-    """Show what exists, where it answers, and what to try next."""
+    """Show a cluster's endpoints and machines, and commands to try next."""
     console = console or open_console()
     zone = f" in zone {report.zone}" if report.zone else ""
     console.print(Text.assemble((f"Cluster {report.cluster}", "bold"), zone))
@@ -127,7 +127,7 @@ def _endpoint(endpoint: Endpoint, *, was_asked: bool) -> tuple[str, str, str]:
     if not was_asked:
         return "○", "dim", f"{endpoint.url} was not asked".strip()
     if not endpoint.url:
-        return "○", "dim", "not there"
+        return "○", "dim", "not published"
     if endpoint.ready:
         return "✓", "green", endpoint.url
     return "✗", "bold red", f"{endpoint.url} does not answer"
