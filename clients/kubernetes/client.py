@@ -240,19 +240,15 @@ class ClusterClient(Closable):
 
     def set_schedulable(self, node: str, schedulable: bool) -> None:
         """Cordon or uncordon a node; sends nothing when it is in that state already."""
-        path = KINDS["Node"].object(node)
-        wanted = {"spec": {"unschedulable": None if schedulable else True}}
-        self._patch(path, self._wire.get(path), wanted)
+        self._patch_node(node, {"spec": {"unschedulable": None if schedulable else True}})
 
     def label_node(self, node: str, labels: Mapping[str, str]) -> None:
         """Set labels of a node; sends nothing when it has them already."""
-        path = KINDS["Node"].object(node)
-        self._patch(path, self._wire.get(path), {"metadata": {"labels": dict(labels)}})
+        self._patch_node(node, {"metadata": {"labels": dict(labels)}})
 
     def annotate_node(self, node: str, annotations: Mapping[str, str | None]) -> None:
         """Set annotations of a node; None removes one."""
-        path = KINDS["Node"].object(node)
-        self._patch(path, self._wire.get(path), {"metadata": {"annotations": dict(annotations)}})
+        self._patch_node(node, {"metadata": {"annotations": dict(annotations)}})
 
     def evict(self, pod: Pod) -> bool:
         """Evict exactly this pod. Returns: False while a disruption budget forbids it.
@@ -330,6 +326,10 @@ class ClusterClient(Closable):
         except NotFound:
             return None
         return found
+
+    def _patch_node(self, name: str, wanted: Mapping[str, Any]) -> None:
+        path = KINDS["Node"].object(name)
+        self._patch(path, self._wire.get(path), wanted)
 
     def _patch(self, path: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
         if covers(found, wanted):
