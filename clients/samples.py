@@ -19,7 +19,6 @@ from sqlalchemy import (
     Select,
     String,
     Table,
-    and_,
     delete,
     func,
     literal,
@@ -179,7 +178,7 @@ class SampleStore(Closable):
         with self.database.transaction() as connection:
             counts = [
                 connection.execute(
-                    delete(table).where(and_(table.c.cluster == cluster, table.c.time < before))
+                    delete(table).where(table.c.cluster == cluster, table.c.time < before)
                 ).rowcount
                 for table in (_SAMPLES, _GAPS)
             ]
