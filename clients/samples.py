@@ -213,8 +213,6 @@ def _chosen(query: Select[Any], table: Table, window: Window) -> Select[Any]:
         query = query.where(columns.metric.in_(window.metrics))
     if window.group:
         query = query.where(columns.group == window.group)
-    if window.machines:
-        query = query.where(columns.machine.in_(window.machines))
     return query
 
 

@@ -281,18 +281,16 @@ class ClusterClient(Closable):
             raise
         return True
 
-    def fetch_service_page(self, namespace: str, service: str, path: str = "") -> str:
-        """GET through the apiserver's service proxy, and return the text.
+    def fetch_service_page(self, namespace: str, service: str) -> str:
+        """GET the first page of a service through the apiserver's proxy, and return the text.
 
-        `service` is a name, or `name:port`, or `https:name:port`. Relative links of the page
-        work because the proxy's path ends with a slash.
+        `service` is a name, or `name:port`, or `https:name:port`.
 
         Raises:
             TemporaryError: no pod of the service is ready yet.
         """
         proxy = KINDS["Service"].collection(namespace) + f"/{quote(service, safe=':')}/proxy/"
-        page = quote(path.lstrip("/"), safe="/?&=%")
-        return self._wire.text("GET", proxy + page, accept="*/*")
+        return self._wire.text("GET", proxy, accept="*/*")
 
     def create_token(self, namespace: str, account: str, seconds: int) -> str:
         """Create a token of a ServiceAccount; the API refuses fewer than 600 seconds."""

@@ -100,7 +100,7 @@ class ClusterApi(Protocol):
         """Ask for the eviction of exactly this pod; False while a disruption budget forbids it."""
         ...
 
-    def fetch_service_page(self, namespace: str, service: str, path: str = "") -> str:
+    def fetch_service_page(self, namespace: str, service: str) -> str:
         """GET through the apiserver's service proxy, and return the text."""
         ...
 

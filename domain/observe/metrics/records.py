@@ -74,7 +74,6 @@ class Window:
     until: datetime
     metrics: tuple[str, ...] = ()
     group: str = ""
-    machines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
