@@ -74,14 +74,7 @@ class SampleStore(Closable):
     """
 
     def __init__(self, url: str, patience: float = PATIENCE) -> None:
-        """Prepare the store; the database is opened, and migrated, by the first call.
-
-        Args:
-            patience: seconds that a call waits for a locked or silent database.
-
-        Raises:
-            InvalidSpec: the URL is not valid, or its driver is not installed.
-        """
+        """Prepare the store; arguments and errors are those of `Database`."""
         self.database = Database(url, patience=patience)  # for the other tables in it
 
     @property

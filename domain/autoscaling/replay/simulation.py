@@ -30,8 +30,7 @@ class Scenario:
     """The input of a replay.
 
     Args:
-        minimum: of the group's description.
-        maximum: of the group's description.
+        minimum, maximum: of the group's description.
         machines: number of Ready machines at the start.
         guarded: False replays the policy without the guards.
         kinds: templates of the pods, used in turn.
