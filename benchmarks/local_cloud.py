@@ -26,7 +26,7 @@ from localcloud.database import Database
 from localcloud.fabric import Fabric
 from localcloud.iaas.catalog import QUOTAS
 from localcloud.iaas.http import iaas_app
-from localcloud.iaas.keeping import Keeper
+from localcloud.iaas.persistence import Persistence
 from localcloud.iaas.service import Iaas
 from localcloud.iaas.signature import Account
 from localcloud.kubernetes.client import MASTERS, ApiClient
@@ -120,13 +120,13 @@ async def run_machines(place: Place, count: int) -> list[str]:
 
 async def make_master(machine: Machine, settings: Mapping[str, str]) -> None:
     """Set the control plane up with the installer, as the flows do."""
-    installers = machine.body.disk / "opt/installers"
+    installers = machine.context.disk / "opt/installers"
     for source in INSTALLERS.rglob("*"):
         if source.is_file():
             target = installers / source.relative_to(INSTALLERS)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(source.read_bytes())
-    file = machine.body.disk / "root/settings"
+    file = machine.context.disk / "root/settings"
     file.touch(mode=0o600)
     file.write_text("".join(f"{name}={shlex.quote(one)}\n" for name, one in settings.items()))
     script = f"bash {installers}/k8s_master_installer.sh --env {file}"
@@ -138,11 +138,11 @@ async def make_master(machine: Machine, settings: Mapping[str, str]) -> None:
 
 async def join(machine: Machine, master: Machine, max_pods: int) -> None:
     """Let a machine be what `kubeadm join` makes of it."""
-    assert master.body.state.node is not None
-    machine.body.state.packages["kubelet"] = "1.36.4"
-    machine.body.state.node = {
-        **master.body.state.node,
-        "name": f"k8s-node-{machine.body.birth.instance_id.removeprefix('i-')}",
+    assert master.context.state.node is not None
+    machine.context.state.packages["kubelet"] = "1.36.4"
+    machine.context.state.node = {
+        **master.context.state.node,
+        "name": f"k8s-node-{machine.context.spec.instance_id.removeprefix('i-')}",
         "max_pods": max_pods,
         "labels": {},
         "taints": [],
@@ -150,7 +150,7 @@ async def join(machine: Machine, master: Machine, max_pods: int) -> None:
     machine.units.enable("kubelet")
     await machine.units.start("kubelet")
     await machine.cluster.wait_for_kubelet()
-    machine.body.save()
+    machine.context.save()
 
 
 async def count(api: ApiClient, path: str, is_counted: Callable[[dict[str, Any]], bool]) -> int:
@@ -211,7 +211,7 @@ async def measure(place: Place, machines: int, pods: int) -> None:
             {
                 "CLUSTER": "large",
                 "NODE_NAME": "k8s-master",
-                "NODE_IP": master.body.birth.address,
+                "NODE_IP": master.context.spec.address,
                 "API_ENDPOINT": "k8s-api.large.internal:6443",
                 "JOIN_TOKEN": "abcdef.0123456789abcdef",
                 "POD_CIDR": "10.240.0.0/12",
@@ -250,7 +250,7 @@ async def run(folder: Path, machines: int, pods: int) -> None:
         Random(7),
         account=ACCOUNT,
         quotas={name: 1000 * most for name, most in QUOTAS.items()},
-        keeper=Keeper(Database(folder / "cloud.db")),
+        persistence=Persistence(Database(folder / "cloud.db")),
     )
     listener = bind_loopback()
     server = make_server(iaas_app(iaas))

@@ -6,8 +6,8 @@
 #   --env FILE   read the settings below from FILE, which must have mode 0600
 #   --dry-run    look and show what would be done to the machine, up to its packages
 #
-# Safe to run again: each phase looks first, and says `skipped` when nothing was to do.
-# A certificate authority found in /etc/kubernetes/pki (ca.crt, ca.key) is used, else one is made.
+# Safe to run again: each phase checks first, and reports `skipped` when there is nothing to do.
+# A certificate authority found in /etc/kubernetes/pki (ca.crt, ca.key) is used, else one is created.
 #
 # Settings that must be given:
 #   CLUSTER            name of the cluster
@@ -34,7 +34,7 @@
 # Exit codes: 0 done, 1 unexpected, 2 wrong settings, 10 system not supported, 11 cgroup v1,
 # 12 kernel too old, 13 not root, 14 another installer runs, 20 no mirror answers, 21 packages,
 # 22 images, 23 container runtime, 30 kubeadm init, 32 API server not ready, 33 network add-on.
-# Worth another try as they are: 14, 20, 21, 22, 32.
+# Worth a retry without a change: 14, 20, 21, 22, 32.
 
 set -Eeuo pipefail
 HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -65,12 +65,12 @@ main() {
   finish "master $NODE_NAME of $CLUSTER"
 }
 
-# kubeadm would say so, but only after all packages and images.
+# kubeadm checks it, too, but only after all packages and images.
 need_size() {
   local memory
   memory=$(awk '/^MemTotal:/ { print int($2 / 1024) }' "${SYSROOT}/proc/meminfo")
   (($(nproc) >= 2 && memory >= 1700)) ||
-    die "$E_OS" "A master wants 2 processors and 1700 MiB of memory; this machine has $(nproc) and $memory MiB."
+    die "$E_OS" "A master needs 2 processors and 1700 MiB of memory; this machine has $(nproc) and $memory MiB."
 }
 
 init_file() {
@@ -129,8 +129,8 @@ phase_images() {
   pull_images "${images[@]}" "${FLANNEL_IMAGES[@]}"
 }
 
-# A mark tells a cluster that does not answer now from an init that never finished: the first
-# must never be reset.
+# A mark distinguishes a cluster that does not answer now, which must never be reset, from an init
+# that never finished.
 phase_control_plane() {
   local finished="$STATE_DIR/initialised" file="$STATE_DIR/init.yaml"
   if [[ -f $finished ]]; then
@@ -139,8 +139,8 @@ phase_control_plane() {
       die "$E_API" "The control plane was set up before, but its API server does not answer; look at: crictl ps -a, journalctl -u kubelet"
     return 0
   fi
-  # The file stands from before the first certificate until the end: an attempt that left one may
-  # have been cut off between a certificate and its key, over which each further init would fail.
+  # The file exists from before the first certificate until the end: an attempt that left one may
+  # have been killed between a certificate and its key, and each further init would fail.
   if [[ -e $file || -e $ADMIN_CONF || -e $KUBERNETES_DIR/manifests/kube-apiserver.yaml ]]; then
     forget_attempt
   fi
@@ -148,7 +148,7 @@ phase_control_plane() {
   init_file | write_file "$file" 0600
   kubeadm config validate --config "$file" ||
     die "$E_USAGE" "kubeadm refuses its configuration; see the lines above."
-  # Without the flag it would print the token, which then stands in logs.
+  # Without the flag it would print the token, also to logs.
   run kubeadm init --config "$file" --skip-token-print || die "$E_INIT" "kubeadm init failed; see the lines above."
   touch "$finished"
   rm -f "$file"
@@ -160,7 +160,7 @@ phase_network() {
   render_manifest "$HERE/manifests/flannel.yaml" "POD_CIDR=$POD_CIDR" \
     "FLANNEL_IMAGE=${FLANNEL_IMAGES[0]}" "CNI_PLUGIN_IMAGE=${FLANNEL_IMAGES[1]}" | apply_manifest ||
     die "$E_NETWORK" "flannel cannot be applied; see the lines above."
-  # The places on nodes are for what users run; kubeadm lets CoreDNS wander.
+  # The pod capacity of nodes is for users; kubeadm would let CoreDNS run anywhere.
   answer=$(admin -n kube-system patch deployment coredns --type strategic \
     -p '{"spec": {"template": {"spec": {"nodeSelector": {"node-role.kubernetes.io/control-plane": ""}}}}}') ||
     die "$E_NETWORK" "CoreDNS cannot be pinned to the masters; see the lines above."

@@ -5,11 +5,11 @@
 #
 #   install      packages, container runtime and images; needs no master yet
 #   join         join the cluster; needs `install` and a master that answers
-#                (without a word: both, one after the other)
+#                (without one: both, in this order)
 #   --env FILE   read the settings below from FILE, which must have mode 0600
 #   --dry-run    look and show what would be done to the machine, up to its packages
 #
-# Safe to run again: each phase looks first, and says `skipped` when nothing was to do.
+# Safe to run again: each phase checks first, and reports `skipped` when there is nothing to do.
 #
 # Settings that must be given:
 #   NODE_NAME          name of this node, which becomes its hostname
@@ -32,7 +32,7 @@
 # Exit codes: 0 done, 1 unexpected, 2 wrong settings, 10 system not supported, 11 cgroup v1,
 # 12 kernel too old, 13 not root, 14 another installer runs, 20 no mirror answers, 21 packages,
 # 22 images, 23 container runtime, 31 kubeadm join, 32 API server not reachable.
-# Worth another try as they are: 14, 20, 21, 22, 32.
+# Worth a retry without a change: 14, 20, 21, 22, 32.
 
 set -Eeuo pipefail
 HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -95,7 +95,7 @@ phase_join() {
     return 0
   fi
   [[ ! -e $KUBERNETES_DIR/bootstrap-kubelet.conf && ! -e $KUBERNETES_DIR/pki/ca.crt ]] || forget_attempt
-  # Only whether something answers; whom to trust is kubeadm's business.
+  # Only checks for an answer; kubeadm verifies the certificate.
   wait_until "$API_WAIT" api_answers ||
     die "$E_API" "Nothing answers at $API_ENDPOINT ($API_ADDRESS); are the load balancer's listener and the firewall rules applied?"
   join_file | write_file "$file" 0600

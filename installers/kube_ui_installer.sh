@@ -5,8 +5,8 @@
 #
 #   --env FILE   read the settings below from FILE, which must have mode 0600
 #
-# Safe to run again. Whoever logs in needs a token, and may do what that token may do; one that
-# only reads: kubectl -n kube-system create token kube-ui-viewer --duration 8h
+# Safe to run again. A login needs a token, whose rights it has; one for reading only:
+#   kubectl -n kube-system create token kube-ui-viewer --duration 8h
 #
 # Settings that must be given:
 #   UI_TLS_CERT        path of the certificate that browsers see, PEM
@@ -18,7 +18,7 @@
 #
 # Exit codes: 0 done, 1 unexpected, 2 wrong settings, 13 not root, 14 another installer runs,
 # 32 API server not ready, 34 the UI does not start.
-# Worth another try as they are: 14, 32.
+# Worth a retry without a change: 14, 32.
 
 set -Eeuo pipefail
 HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -52,7 +52,7 @@ phase_ui() {
   admin -n kube-system create secret tls kube-ui-tls --cert "$UI_TLS_CERT" --key "$UI_TLS_KEY" \
     --dry-run=client -o yaml | apply_manifest ||
     die "$E_UI" "The certificate cannot be stored in the cluster; see the lines above."
-  # The UI reads its certificate only at its start: a new one must make a new pod.
+  # The UI reads its certificate only at its start: a new one needs a new pod.
   render_manifest "$HERE/manifests/kube-ui.yaml" "UI_IMAGE=$UI_IMAGE" \
     "UI_NODE_PORT=$UI_NODE_PORT" "TLS_SUM=$(file_sum "$UI_TLS_CERT" "$UI_TLS_KEY")" | apply_manifest ||
     die "$E_UI" "The UI's manifest cannot be applied; see the lines above."

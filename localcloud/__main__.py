@@ -24,16 +24,16 @@ app = App(
 )
 
 
-def say(text: str) -> None:
+def echo(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def say_error(sentence: str) -> None:
+def echo_error(sentence: str) -> None:
     sys.stderr.write(f"Error: {sentence}\n")
 
 
-def say_json(document: Any) -> None:
-    say(json.dumps(document, indent=2))
+def echo_json(document: Any) -> None:
+    echo(json.dumps(document, indent=2))
 
 
 @app.command
@@ -43,51 +43,51 @@ def up(
     seed: int | None = None,
     as_json: Json = False,
 ) -> None:
-    """Start the local cloud, or find the one that runs.
+    """Start the local cloud, or find the running one.
 
     A cloud that was stopped or killed continues where it was.
 
     Args:
-        profile: How long operations take; by default that of the last start, at first `fast`.
+        profile: How long operations take; by default that of the last start, or `fast`.
         seed: Makes ids and everything else random repeatable.
         as_json: Print one JSON document.
     """
     started = process.ensure_running(find_home(), profile, seed)
     if started.after_crash:
-        sys.stderr.write("The local cloud had ended without `down`; it goes on where it was.\n")
+        sys.stderr.write("The local cloud had ended without `down`; it continues where it was.\n")
     if as_json:
         status = process.read_status(find_home())
         keys = ("running", "endpoint", "profile")
         more = {"started": started.is_new, "machines_gone_on": started.machines}
-        say_json({key: status[key] for key in keys} | more)
+        echo_json({key: status[key] for key in keys} | more)
     else:
         word = "runs now" if started.is_new else "was running already"
-        say(f"The local cloud {word}: {started.running.endpoint}")
+        echo(f"The local cloud {word}: {started.running.endpoint}")
         if started.machines:
-            say(f"Machines that go on: {started.machines}.")
+            echo(f"Machines resumed: {started.machines}.")
 
 
 @app.command
 def down() -> None:
     """Stop the local cloud. Everything in it is kept for the next `up`; `reset` empties it."""
     ended = process.stop(find_home())
-    say("The local cloud has stopped." if ended else "No local cloud was running.")
+    echo("The local cloud has stopped." if ended else "No local cloud was running.")
 
 
 @app.command
 def status(*, as_json: Json = False) -> None:
-    """Show whether the local cloud runs, what exists in it, and how many calls it has had."""
+    """Show whether the local cloud runs, its resources, and its number of calls."""
     found = process.read_status(find_home())
     if as_json:
-        say_json(found)
+        echo_json(found)
         return
     if not found["running"]:
-        say(str(process.NotRunning()))
+        echo(str(process.NotRunning()))
         return
-    say(f"Runs at {found['endpoint']} with profile {found['profile']}.")
+    echo(f"Runs at {found['endpoint']} with profile {found['profile']}.")
     kinds = found["resources"]
-    say("\n".join(f"{count:>6} {kind}" for kind, count in kinds.items()) or "Nothing exists.")
-    say(f"{sum(found['calls'].values()):>6} calls; see: python -m localcloud calls")
+    echo("\n".join(f"{count:>6} {kind}" for kind, count in kinds.items()) or "Nothing exists.")
+    echo(f"{sum(found['calls'].values()):>6} calls; see: python -m localcloud calls")
 
 
 @app.command
@@ -96,16 +96,16 @@ def calls(*, as_json: Json = False) -> None:
     process.read_running(find_home())
     counts = process.read_status(find_home())["calls"]
     if as_json:
-        say_json(counts)
+        echo_json(counts)
     else:
-        say("\n".join(f"{count:>6} {action}" for action, count in counts.items()) or "No calls.")
+        echo("\n".join(f"{count:>6} {action}" for action, count in counts.items()) or "No calls.")
 
 
 @app.command
 def reset() -> None:
     """Empty the cloud and its counters, running or stopped; address and keys are kept."""
     process.reset(find_home())
-    say("The local cloud is empty.")
+    echo("The local cloud is empty.")
 
 
 @app.command
@@ -113,10 +113,10 @@ def env(*, as_json: Json = False) -> None:
     """Print shell exports that point QingCloud clients at the local cloud."""
     variables = process.read_environment(find_home())
     if as_json:
-        say_json(variables)
+        echo_json(variables)
     else:
         pairs = (f"{name}={shlex.quote(value)}" for name, value in variables.items())
-        say(f"export {' '.join(pairs)}")
+        echo(f"export {' '.join(pairs)}")
 
 
 app.command(
@@ -134,31 +134,31 @@ def ports(*numbers: Port) -> int:
     with 2.
     """
     if obstacle := find_obstacle(numbers):
-        say_error(obstacle)
+        echo_error(obstacle)
         return 2
     return 0
 
 
 def main() -> int:
-    """Run one command; what is refused ends with 2, what breaks with 1."""
+    """Run one command, and return its exit code: 2 for refusals, 1 for failures."""
     try:
         code = app(exit_on_error=False, print_error=False, result_action="return_value")
-        sys.stdout.flush()  # here, and not at the end of Python, where nobody could catch it
+        sys.stdout.flush()  # here, because an error at Python's exit could not be caught
     except (process.Refused, CycloptsError) as error:
-        say_error(in_one_line(error))
+        echo_error(in_one_line(error))
         return 2
-    except BrokenPipeError:  # whoever read along has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (process.StartFailed, OSError) as error:
         why = find_home().why_not(error) if isinstance(error, OSError) else ""
-        say_error(why or str(error))
+        echo_error(why or str(error))
         return 2 if why else 1
     return code if isinstance(code, int) else 0
 
 
 def in_one_line(error: Exception) -> str:
-    """What an error says; of what pydantic tells of a value at length, the reason."""
+    """Return an error's text; of pydantic's long message, the reason only."""
     cause = error.__cause__
     if isinstance(error, ValidationError) and isinstance(cause, pydantic.ValidationError):
         error.exception_message = cause.errors(include_url=False)[0]["msg"]

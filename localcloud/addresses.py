@@ -8,28 +8,28 @@ from collections.abc import Iterable
 
 RANGE = ipaddress.IPv4Network("127.64.0.0/16")
 PROBE_ADDRESS = "127.64.255.254"
-"""Never given away, so that a port that is taken there is taken on the whole range."""
+"""Never allocated, so that a port in use there is in use on the whole range."""
 
 CLAIM_PORT = 61999
-"""Whoever holds this UDP port on an address owns the address; it serves nothing."""
+"""A process that holds this UDP port of an address owns the address; it serves nothing."""
 
 CANDIDATES = 4096
 BLOCK, BLOCKS = 16, 4095  # all but the block of the probe address
 
 
 class NoAddressLeft(OSError):
-    """No public address can be claimed; the text says why."""
+    """No public address can be claimed; the text has the reason."""
 
 
 class PublicAddresses:
     """The addresses that one cloud holds.
 
-    A claim is a bound UDP socket: it ends with the process, however that ends, and leaves every
-    TCP port of the address free.
+    A claim is a bound UDP socket: it ends with the process in any case, and leaves every TCP port
+    of the address free.
 
     Args:
-        owner: where to begin in the range follows from it, so that one cloud rarely takes what
-            another one, stopped for a while, wants to have back.
+        owner: determines the start in the range, so that a cloud rarely takes the addresses of
+            another one that is stopped for a while.
     """
 
     def __init__(self, owner: str = "") -> None:
@@ -61,7 +61,7 @@ class PublicAddresses:
         raise NoAddressLeft(f"no public address is left in {RANGE}: {failure}")
 
     def hold(self, address: str) -> bool:
-        """Take exactly this address, as after a restart; tell whether it could be had."""
+        """Claim exactly this address, as after a restart; return whether that succeeded."""
         try:
             self._bind(address)
         except OSError:
@@ -69,7 +69,7 @@ class PublicAddresses:
         return True
 
     def release(self, address: str) -> None:
-        """Give an address back; one that is not held is fine."""
+        """Release an address; one that is not held is accepted."""
         if claim := self._claims.pop(address, None):
             claim.close()
 
@@ -88,7 +88,7 @@ class PublicAddresses:
 
 
 def why_not(error: OSError, port: int) -> str:
-    """Say in words why a port cannot be listened on."""
+    """Return why a port cannot be listened on, as a phrase for users."""
     if error.errno == errno.EADDRINUSE:
         return f"port {port} is taken: another program on this machine listens on it"
     if error.errno == errno.EACCES:

@@ -1,4 +1,4 @@
-"""Time as the local cloud sees it."""
+"""The clock of the local cloud."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the parts of the local cloud may ask of time, so that a test can move it."""
+    """The time functions of the local cloud, which a test can control."""
 
     def now(self) -> datetime: ...
     async def sleep(self, seconds: float, /) -> None: ...
@@ -24,5 +24,5 @@ class WallClock:
 
 
 def stamp(moment: datetime) -> str:
-    """Write a moment as both APIs do: UTC, whole seconds, `Z`."""
+    """Format a time as both APIs do: UTC, whole seconds, `Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,12 +1,12 @@
-"""The daemon's own door, for `python -m localcloud`: guarded by a token, beside the API."""
+"""The daemon's control API for `python -m localcloud`, beside the cloud's API; it needs a token."""
 
 import hmac
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from localcloud.iaas.faults.asked import read_asked
 from localcloud.iaas.faults.fault import BadFault
+from localcloud.iaas.faults.requested import read_requested
 from localcloud.iaas.http import Asgi, Receive, Scope, Send, read_body, respond
 from localcloud.iaas.service import Iaas
 
@@ -15,14 +15,14 @@ PREFIX = "/control/"
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What may be asked of a running daemon."""
+    """The requests to a running daemon."""
 
     iaas: Iaas
     token: str
     endpoint: str
     profile: str
     seed: int
-    gone_on: int  # machines that an earlier daemon has left
+    resumed: int  # machines resumed from an earlier daemon
     stop: Callable[[], None]
 
     def status(self) -> dict[str, object]:
@@ -35,17 +35,17 @@ class Control:
         }
 
     async def answer(self, verb: str, path: str, body: bytes = b"") -> dict[str, object] | None:
-        """Do what a request asks; None when there is no such thing.
+        """Handle a request; return None for an unknown path.
 
         Raises:
-            BadFault: what was sent as a fault is none; nothing has changed.
+            BadFault: a fault is invalid; nothing has changed.
         """
         match verb, path.removeprefix(PREFIX):
             case "GET", "health":
                 return {
                     "profile": self.profile,
                     "seed": self.seed,
-                    "gone_on": self.gone_on,
+                    "gone_on": self.resumed,
                     "booting": self.iaas.booting,
                 }
             case "GET", "status":
@@ -74,12 +74,12 @@ class Control:
             raise BadFault("faults are sent as a JSON list") from None
         if not isinstance(documents, list):
             raise BadFault("faults are sent as a JSON list")
-        faults = [read_asked(document) for document in documents]
+        faults = [read_requested(document) for document in documents]
         return [await self.iaas.inject(fault) for fault in faults]
 
 
 def with_control(app: Asgi, control: Control) -> Asgi:
-    """Put the control door before an application."""
+    """Add the control API to an application."""
     expected = f"Bearer {control.token}".encode()
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:

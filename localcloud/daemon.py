@@ -20,9 +20,9 @@ from localcloud.clock import WallClock
 from localcloud.control import Control, with_control
 from localcloud.database import Database, Unreadable
 from localcloud.fabric import Fabric
-from localcloud.home import Habits, Home, LockTaken, Running
+from localcloud.home import Home, LockTaken, Running, StartSettings
 from localcloud.iaas.http import iaas_app
-from localcloud.iaas.keeping import Keeper
+from localcloud.iaas.persistence import Persistence
 from localcloud.iaas.service import Iaas
 from localcloud.iaas.signature import Account
 from localcloud.profiles import DEFAULT_PROFILE, PROFILES, Profile
@@ -32,37 +32,37 @@ log = logging.getLogger("localcloud")
 
 DAEMON_LOCK = "daemon.lock"
 LOCK_PATIENCE = 10.0
-"""Seconds that a predecessor, on its way down, may still hold the folder."""
+"""Seconds that an ending daemon may still hold the folder."""
 
 
 @dataclass(frozen=True, slots=True)
-class Nature:
-    """How a cloud behaves."""
+class Behaviour:
+    """The profile and the seed of a cloud."""
 
     profile: Profile
     seed: int
     starts: int
 
     def chance(self) -> Random:
-        """Return the source for one part: repeatable, and another one after each start."""
+        """Return a random source: repeatable, and different after each start."""
         seed = f"{self.seed} {self.starts}" if self.starts else self.seed
         return Random(seed)  # noqa: S311 - ids and names, not secrets
 
 
 @asynccontextmanager
-async def assembled(home: Home, nature: Nature) -> AsyncIterator[tuple[Iaas, int]]:
-    """Put the parts together: planes, the machines that run them, the API that makes machines.
+async def assembled(home: Home, behaviour: Behaviour) -> AsyncIterator[tuple[Iaas, int]]:
+    """Build the cloud: planes, the machines that run them, the API that creates machines.
 
-    Yields the API, and how many machines go on that an earlier daemon has left.
+    Yields the API, and the number of resumed machines.
     """
-    # Here, so that the API's tests and the command line do without the other two parts.
+    # Imported here, so that the API's tests and the command line do not load the other parts.
     from localcloud.kubernetes.planes import Planes
     from localcloud.kubernetes.real.assets import find_assets
     from localcloud.machines.host import Machines
 
     clock, fabric = WallClock(), Fabric()
-    profile, keeper = nature.profile, Keeper(Database(home.database))
-    planes = Planes(clock, profile, nature.chance(), assets=find_assets(os.environ))
+    profile, persistence = behaviour.profile, Persistence(Database(home.database))
+    planes = Planes(clock, profile, behaviour.chance(), assets=find_assets(os.environ))
     machines = Machines(home.machines, fabric, clock, profile, planes)
     account = Account(*home.credentials())
     iaas = Iaas(
@@ -70,24 +70,24 @@ async def assembled(home: Home, nature: Nature) -> AsyncIterator[tuple[Iaas, int
         profile,
         fabric,
         machines,
-        nature.chance(),
+        behaviour.chance(),
         account=account,
-        keeper=keeper,
+        persistence=persistence,
         name=str(home.root),
     )
     try:
-        count = await iaas.go_on()
-        machines.forget_strangers(iaas.disk_ids())
+        count = await iaas.resume()
+        machines.erase_unknown(iaas.disk_ids())
         yield iaas, count
     finally:
         await iaas.close()
         await machines.close()
 
 
-async def serve(home: Home, nature: Nature) -> None:
-    """Run the cloud until a signal or the control door ends it."""
-    async with assembled(home, nature) as (iaas, gone_on):
-        listener = bind_loopback(home.read_habits().port)
+async def serve(home: Home, behaviour: Behaviour) -> None:
+    """Run the cloud until a signal or a control request ends it."""
+    async with assembled(home, behaviour) as (iaas, resumed):
+        listener = bind_loopback(home.read_settings().port)
         running = Running(
             pid=os.getpid(),
             url=url_of(listener),
@@ -100,16 +100,16 @@ async def serve(home: Home, nature: Nature) -> None:
         def stop() -> None:
             server.should_exit = True
 
-        name, seed = nature.profile.name, nature.seed
-        control = Control(iaas, running.token, running.endpoint, name, seed, gone_on, stop)
+        name, seed = behaviour.profile.name, behaviour.seed
+        control = Control(iaas, running.token, running.endpoint, name, seed, resumed, stop)
         server = make_server(with_control(iaas_app(iaas), control))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop)
         port = listener.getsockname()[1]
-        home.write_habits(Habits(port, name, seed, nature.starts + 1))
+        home.write_settings(StartSettings(port, name, seed, behaviour.starts + 1))
         home.write_running(running)
         log.info("listens at %s, profile %s, seed %d", running.url, name, seed)
-        log.info("%d machines go on", gone_on)
+        log.info("%d machines resumed", resumed)
         try:
             await server.serve(sockets=[listener])
         finally:
@@ -118,7 +118,7 @@ async def serve(home: Home, nature: Nature) -> None:
 
 
 def run(home: Home, profile: str, seed: int | None) -> None:
-    """Own the folder for as long as the process lives, and go on with what is in it.
+    """Lock the folder for the life of the process, and resume its cloud.
 
     Args:
         profile, seed: empty and None take those of the last start.
@@ -133,19 +133,19 @@ def run(home: Home, profile: str, seed: int | None) -> None:
     try:
         with home.lock(DAEMON_LOCK, LOCK_PATIENCE):
             home.machines.mkdir(mode=0o700, exist_ok=True)
-            nature = _choose(home.read_habits(), profile, seed)
+            behaviour = _choose(home.read_settings(), profile, seed)
             with suppress(KeyboardInterrupt):
-                asyncio.run(serve(home, nature))
+                asyncio.run(serve(home, behaviour))
     except (LockTaken, Unreadable) as error:
         sys.exit(str(error))
 
 
-def _choose(habits: Habits, profile: str, seed: int | None) -> Nature:
-    known = habits.seed if seed is None else seed
-    return Nature(
-        profile=PROFILES[profile or habits.profile or DEFAULT_PROFILE],
+def _choose(settings: StartSettings, profile: str, seed: int | None) -> Behaviour:
+    known = settings.seed if seed is None else seed
+    return Behaviour(
+        profile=PROFILES[profile or settings.profile or DEFAULT_PROFILE],
         seed=secrets.randbelow(2**31) if known is None else known,
-        starts=habits.starts,
+        starts=settings.starts,
     )
 
 

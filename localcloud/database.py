@@ -1,4 +1,4 @@
-"""State that outlives the process: bodies by room and key, in one SQLite file.
+"""State that outlives the process: records by room and key, in one SQLite file.
 
 Plain sqlite3 and not SQLAlchemy: nothing here is queried. Everything is read once, at the start,
 and afterwards only written, by three statements.
@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 SCHEMA = 1
-"""Raised by whoever changes what the bodies say in a way that older readers misunderstand."""
+"""The version of the layout, increased by a change that older versions would misread."""
 
 WINDOW = 0.1
-"""Seconds that a change may wait for its companions; what a kill may lose of it."""
+"""Seconds for which changes are collected before a write; a kill may lose them."""
 
 _LAYOUT = """
 CREATE TABLE IF NOT EXISTS records (
@@ -27,11 +27,11 @@ INSERT INTO records VALUES (?, ?, ?) ON CONFLICT (room, key) DO UPDATE SET body 
 _SIDE_FILES = ("", "-wal", "-shm")
 
 Change = tuple[str, str, bytes | None]
-"""Room, key and the new body; no body takes the record away."""
+"""Room, key and the new body; without a body, the record is deleted."""
 
 
 class Unreadable(Exception):
-    """A file holds something that this version cannot read; the text says what to do."""
+    """A file cannot be read by this version; the text has the remedy."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(
@@ -50,7 +50,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        # Written from a thread at times, but never from two at once.
+        # Sometimes written from another thread, but never from two at once.
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             self._prepare()
@@ -97,7 +97,7 @@ class Database:
 
 
 def erase(path: Path) -> None:
-    """Remove a database that nobody has open; none at all is fine."""
+    """Remove a closed database; a missing one is accepted."""
     for ending in _SIDE_FILES:
         with suppress(FileNotFoundError):
             os.unlink(f"{path}{ending}")

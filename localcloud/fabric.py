@@ -1,8 +1,8 @@
-"""The private networks: who may reach which address, without a private packet leaving the process.
+"""The private networks: connections and their rules, without a packet outside the process.
 
-Every connection inside a VPC is a pair of connected Unix sockets: one end goes to whoever dialled,
-the other to whoever listens on the private address. So nobody outside can connect to a private
-address, and the rules of the cloud decide about every connection.
+Every connection inside a VPC is a pair of connected Unix sockets: one end goes to the dialler,
+the other to the listener on the private address. So a private address is unreachable from outside,
+and the rules of the cloud apply to every connection.
 """
 
 import asyncio
@@ -20,27 +20,27 @@ CHUNK = 64 * 1024
 
 
 class Fabric:
-    """Listeners by VPC, private address and port, and the way to reach them."""
+    """Listeners by VPC, private address and port, and connections to them."""
 
     def __init__(self) -> None:
         self._listeners: dict[tuple[str, str, int], Accept] = {}
         self.allow: Allow = lambda vpc, source, address, port: True
 
     def listen(self, vpc: str, address: str, port: int, accept: Accept) -> None:
-        """Answer on a private address; a second listener on the same port is an `OSError`."""
+        """Listen on a private address. Raises `OSError` when the port is in use."""
         key = (vpc, address, port)
         if key in self._listeners:
             raise OSError(f"{address}:{port} in {vpc} is already listened on")
         self._listeners[key] = accept
 
     def close(self, vpc: str, address: str, port: int | None = None) -> None:
-        """Stop listening on one port of an address, or on all of them; connections live on."""
+        """Stop listening on one port of an address, or on all of them; connections stay open."""
         for key in [k for k in self._listeners if k[:2] == (vpc, address)]:
             if port is None or key[2] == port:
                 del self._listeners[key]
 
     def answers(self, vpc: str, source: str, address: str, port: int) -> bool:
-        """Tell whether somebody would answer, without connecting."""
+        """Return whether a connection would be accepted, without connecting."""
         listens = (vpc, address, port) in self._listeners
         return listens and self.allow(vpc, source, address, port)
 
@@ -48,7 +48,7 @@ class Fabric:
         """Connect from one address of a VPC to another.
 
         Raises:
-            TimeoutError: a security group drops the packet (nobody would answer).
+            TimeoutError: a security group drops the packet.
             ConnectionRefusedError: the packet arrives, but nothing listens there.
         """
         if not self.allow(vpc, source, address, port):
@@ -77,7 +77,7 @@ async def splice(
             if writer.can_write_eof():
                 writer.write_eof()
             else:
-                writer.close()  # TLS knows no end of one way alone
+                writer.close()  # TLS cannot be half-closed
 
     try:
         await asyncio.gather(copy(near[0], far[1]), copy(far[0], near[1]))

@@ -1,4 +1,4 @@
-"""`python -m localcloud fault …`: make things go wrong, see what does, and make it stop."""
+"""`python -m localcloud fault …`: inject, list and clear faults."""
 
 import json
 import sys
@@ -12,9 +12,9 @@ from cyclopts import App, Parameter
 
 from localcloud import process
 from localcloud.home import find_home
-from localcloud.iaas.faults.asked import read_asked
 from localcloud.iaas.faults.fault import BadFault, Fault
 from localcloud.iaas.faults.kinds import KINDS
+from localcloud.iaas.faults.requested import read_requested
 
 EXAMPLES = """
 Examples:
@@ -37,28 +37,28 @@ def ask(verb: str, path: str = "faults", document: Any = None) -> dict[str, Any]
     return process.ask(process.read_running(find_home()), verb, path, document=document)
 
 
-def say(text: str) -> None:
+def echo(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
 def add(faults: list[Fault]) -> None:
     answer = ask("POST", document=[fault.to_document() for fault in faults])
     for fault_id, fault in zip(answer["faults"], faults, strict=True):
-        say(f"{fault_id}  {describe(fault.to_document())}")
+        echo(f"{fault_id}  {describe(fault.to_document())}")
 
 
 def describe(document: dict[str, Any]) -> str:
-    """Write a fault in one line: its kind, and what differs from the usual."""
+    """Return a fault in one line: its kind, and the fields that differ from the default."""
     kind = KINDS[document["kind"]]
     usual = {field.name: field.default for field in fields(kind)}
-    told = [f"{n}={v}" for n, v in document.items() if n in usual and v != usual[n]]
-    return " ".join([document["kind"], *told])
+    changed = [f"{n}={v}" for n, v in document.items() if n in usual and v != usual[n]]
+    return " ".join([document["kind"], *changed])
 
 
 def _command_of(kind: type[Fault]) -> Callable[..., None]:
     def command(fault: Fault) -> None:
         try:
-            add([read_asked(fault.to_document())])
+            add([read_requested(fault.to_document())])
         except BadFault as error:
             raise process.Refused(str(error)) from error
 
@@ -84,7 +84,7 @@ def load(file: Path) -> None:
         documents = yaml.safe_load(file.read_text())
         if not isinstance(documents, list):
             raise BadFault("it should hold a list of faults")
-        faults = [read_asked(document) for document in documents]
+        faults = [read_requested(document) for document in documents]
     except (OSError, UnicodeDecodeError, yaml.YAMLError, BadFault) as error:
         raise process.Refused(f"{file}: {error}") from error
     add(faults)
@@ -95,18 +95,18 @@ def list_faults(*, as_json: Json = False) -> None:
     """Show the faults in force, and how often each has struck."""
     found = ask("GET")["faults"]
     if as_json:
-        say(json.dumps(found, indent=2))
+        echo(json.dumps(found, indent=2))
         return
     lines = [f"{one['id']}  {describe(one)}  (struck {one['strikes']}×)" for one in found]
-    say("\n".join(lines) or "Nothing fails on purpose.")
+    echo("\n".join(lines) or "Nothing fails on purpose.")
 
 
 @app.command
 def clear(fault_id: str = "", /) -> None:
-    """Clear one fault, or all of them; what can recover does.
+    """Clear one fault, or all; failed components recover.
 
     Args:
         fault_id: As `list` shows it; all faults when not given.
     """
     cleared = ask("DELETE", f"faults/{fault_id}" if fault_id else "faults")["cleared"]
-    say(f"Cleared: {', '.join(cleared)}." if cleared else "Nothing failed on purpose.")
+    echo(f"Cleared: {', '.join(cleared)}." if cleared else "Nothing failed on purpose.")

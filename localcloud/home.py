@@ -1,4 +1,4 @@
-"""The folder of one local cloud: where its daemon is found, and what it leaves there."""
+"""The folder of one local cloud: its daemon's address, keys, settings and data."""
 
 import contextlib
 import fcntl
@@ -16,7 +16,7 @@ from localcloud.database import erase
 
 HOME_VARIABLE = "LOCALCLOUD_HOME"
 LOOK_AGAIN = 0.05
-"""Seconds between two tries for a lock."""
+"""Seconds between two attempts for a lock."""
 
 
 class LockTaken(Exception):
@@ -25,7 +25,7 @@ class LockTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What `daemon.json` says: how to reach the daemon, and with which keys."""
+    """The contents of `daemon.json`: the daemon's address and keys."""
 
     pid: int
     url: str
@@ -40,13 +40,13 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
-    """What a cloud goes on with when its daemon starts again.
+class StartSettings:
+    """The settings of a cloud that its next daemon keeps.
 
     Attributes:
-        port: of the API, so that it is found where it was; 0 is any.
+        port: of the API, the same after a restart; 0 for any.
         profile, seed: empty before the first start.
-        starts: how often this cloud was started since it was empty.
+        starts: number of starts since the cloud was empty.
     """
 
     port: int = 0
@@ -57,7 +57,7 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The state folder; only its owner may look into it."""
+    """The state folder, readable by its owner only."""
 
     root: Path
 
@@ -77,7 +77,7 @@ class Home:
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def why_not(self, error: OSError) -> str:
-        """Say why this folder cannot hold a cloud, if that is what an error is about."""
+        """Return why this folder cannot hold a cloud, if the error is about a file."""
         if not isinstance(error.filename, str):  # of a connection, for one
             return ""
         place = Path(error.filename)
@@ -90,7 +90,7 @@ class Home:
         )
 
     def read_running(self) -> Running | None:
-        """Return what the last daemon wrote, be it alive or not; None after an orderly end."""
+        """Return what the last daemon wrote, running or not; None after an orderly end."""
         try:
             return Running(**json.loads((self.root / "daemon.json").read_text()))
         except (FileNotFoundError, ValueError, TypeError):
@@ -102,23 +102,23 @@ class Home:
     def forget_running(self) -> None:
         (self.root / "daemon.json").unlink(missing_ok=True)
 
-    def read_habits(self) -> Habits:
+    def read_settings(self) -> StartSettings:
         try:
-            return Habits(**json.loads((self.root / "habits.json").read_text()))
+            return StartSettings(**json.loads((self.root / "habits.json").read_text()))
         except (FileNotFoundError, ValueError, TypeError):
-            return Habits()
+            return StartSettings()
 
-    def write_habits(self, habits: Habits) -> None:
-        self._write_private("habits.json", json.dumps(asdict(habits)))
+    def write_settings(self, settings: StartSettings) -> None:
+        self._write_private("habits.json", json.dumps(asdict(settings)))
 
     def empty(self) -> None:
-        """Throw away all that a stopped cloud has left; its address and its keys stay."""
+        """Delete the data of a stopped cloud; its address and its keys stay."""
         shutil.rmtree(self.machines, ignore_errors=True)
         erase(self.database)
-        self.write_habits(Habits(port=self.read_habits().port))
+        self.write_settings(StartSettings(port=self.read_settings().port))
 
     def credentials(self) -> tuple[str, str, str]:
-        """Return the account's key id, secret and user id, made once for each folder."""
+        """Return the account's key id, secret and user id, created once for each folder."""
         path = self.root / "credentials.json"
         saved = json.loads(path.read_text()) if path.exists() else {}
         made = {
@@ -132,7 +132,7 @@ class Home:
 
     @contextlib.contextmanager
     def lock(self, name: str, patience: float) -> Iterator[None]:
-        """Hold a lock of this folder; it is freed with the process, however that ends.
+        """Hold a lock of this folder; it is released with the end of the process.
 
         Args:
             patience: seconds to wait for another holder.
@@ -150,7 +150,7 @@ class Home:
             yield
 
     def _write_private(self, name: str, text: str) -> None:
-        """Write a file that nobody else can read, and that is never seen half written."""
+        """Write a private file in one step."""
         draft = self.root / f".{name}.{os.getpid()}"
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:

@@ -12,7 +12,7 @@ import h11
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Status and body; `body` is its JSON, None where it is none."""
+    """A reply; `body` is its JSON, or None."""
 
     status: int
     text: str
@@ -34,11 +34,11 @@ async def get(
     bearer: str = "",
     patience: float = 10.0,
 ) -> Reply:
-    """Send one GET and read the whole reply; takes over the connection.
+    """Send one GET, read the whole reply, and close the connection.
 
     Raises:
         ssl.SSLError: the server's certificate is not for `host`, or of another authority.
-        OSError: the connection broke, it does not speak HTTP, or `patience` seconds have passed.
+        OSError: the connection broke, the answer is not HTTP, or `patience` seconds have passed.
     """
     async with asyncio.timeout(patience):
         reader, writer = await asyncio.open_connection(
@@ -47,7 +47,7 @@ async def get(
         try:
             return await _exchange(reader, writer, host, path, bearer)
         except h11.ProtocolError as error:
-            raise OSError(f"{host} does not speak HTTP: {error}") from error
+            raise OSError(f"{host} does not answer in HTTP: {error}") from error
         finally:
             writer.close()
 

@@ -1,7 +1,7 @@
-"""How the three parts of the local cloud see each other.
+"""The interfaces between the three parts of the local cloud.
 
 `iaas` boots and halts machines; a machine's kubeadm starts a control plane or a kubelet; both
-reach each other through the fabric. Nothing else crosses.
+connect through the fabric. There are no other links.
 """
 
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ class Userdata:
 
 
 @dataclass(frozen=True, slots=True)
-class Birth:
-    """All that a new machine is born with."""
+class MachineSpec:
+    """All settings of a machine for its boot."""
 
     instance_id: str
     hostname: str
-    vpc: str  # the router's id; empty outside a VPC: such a machine reaches nobody
+    vpc: str  # the router's id; empty outside a VPC, without a network
     address: str
     image_id: str
     os_id: str  # as in /etc/os-release: ubuntu, debian, rocky, centos …
@@ -40,37 +40,37 @@ class Birth:
     memory_mib: int
 
 
-class Ailment(StrEnum):
-    """What may fail on a machine that runs otherwise."""
+class Component(StrEnum):
+    """The components of a running machine that may fail."""
 
-    KUBELET = "kubelet"  # its kubelet does not run, whoever starts it
+    KUBELET = "kubelet"  # its kubelet does not run, even if started
     API_SERVER = "api-server"  # on a master: nothing answers on the API's port
-    PACKAGES = "packages"  # another program holds the package manager's lock
+    PACKAGES = "packages"  # the package manager, whose lock is held
 
 
 class MachineHost(Protocol):
     """The machines behind the IaaS API."""
 
-    async def boot(self, birth: Birth) -> None:
-        """Start a machine, new or halted; returns once its SSH server answers."""
+    async def boot(self, spec: MachineSpec) -> None:
+        """Start a machine, new or halted; return once its SSH server answers."""
         ...
 
     async def halt(self, instance_id: str) -> None:
-        """Power off: nothing on it answers any more, its disk stays."""
+        """Power off; the disk stays."""
         ...
 
     async def destroy(self, disk_id: str) -> None:
-        """Forget a machine, powered off first, or an image; an unknown one is fine."""
+        """Delete a machine, powered off first, or an image; an unknown id is accepted."""
         ...
 
     async def capture(self, instance_id: str, image_id: str) -> None:
-        """Copy the disk of a halted machine: those born with this image begin with it."""
+        """Copy the disk of a halted machine to an image for new machines."""
         ...
 
-    async def fail(self, instance_id: str, ailment: Ailment) -> None:
-        """Let a part of a machine fail, now or when it boots, until `mend`."""
+    async def fail(self, instance_id: str, component: Component) -> None:
+        """Let a component of a machine fail, now or at its boot, until `recover`."""
         ...
 
-    async def mend(self, instance_id: str, ailment: Ailment) -> None:
-        """Let the part work again; a machine that never failed is fine."""
+    async def recover(self, instance_id: str, component: Component) -> None:
+        """Let the component work again; one that has not failed is accepted."""
         ...

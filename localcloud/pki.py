@@ -1,4 +1,4 @@
-"""The certificates and kubeconfig files that kubeadm makes."""
+"""The certificates and kubeconfig files of kubeadm."""
 
 import base64
 import ipaddress
@@ -23,7 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _CA_DAYS = 3650
 _LEAF_DAYS = 365
-_SKEW = timedelta(minutes=5)  # another machine's clock may be a little behind
+_SKEW = timedelta(minutes=5)  # for clocks of other machines that are slightly behind
 
 CaKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | Ed25519PrivateKey
 
@@ -50,7 +50,7 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def make_authority(now: datetime) -> Pair:
-    """Make the CA of a cluster that was given none."""
+    """Return a new CA for a cluster without a supplied one."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name("kubernetes")
     certificate = (
@@ -78,10 +78,10 @@ def _usage(*, signs: bool) -> x509.KeyUsage:
 
 
 def read_authority(folder: Path) -> Pair | None:
-    """Read `ca.crt` and `ca.key`; None when there is no certificate.
+    """Read `ca.crt` and `ca.key`; return None when there is no certificate.
 
     Raises:
-        BadAuthority: a half is missing, cannot be read, or does not fit the other.
+        BadAuthority: one of them is missing or invalid, or they do not match.
     """
     certificate, key = folder / "ca.crt", folder / "ca.key"
     if not certificate.exists():
@@ -176,7 +176,7 @@ def kubeconfig(server: str, user: str, ca_certificate: bytes, credentials: dict[
 
 
 def client_credentials(pair: Pair) -> dict[str, str]:
-    """The user's part of a kubeconfig that carries its certificate."""
+    """Return the user entry of a kubeconfig with a client certificate."""
     return {
         "client-certificate-data": base64.b64encode(pair.certificate).decode(),
         "client-key-data": base64.b64encode(pair.key).decode(),

@@ -1,4 +1,4 @@
-"""Starting, finding and ending the daemon of a folder, from another process."""
+"""Starts, finds and stops the daemon of a folder, from another process."""
 
 import contextlib
 import http.client
@@ -19,16 +19,16 @@ START_DEADLINE = 60.0
 STOP_DEADLINE = 30.0
 LOOK_AGAIN = 0.05
 ANSWER_DEADLINE = 10.0
-"""Seconds within which a living daemon answers a small question."""
+"""Seconds within which a running daemon answers a control request."""
 
 RESET_DEADLINE = 120.0
 TAIL_LINES = 20
 GO_ON_DEADLINE = 300.0
-"""Seconds that the machines of an earlier daemon may take until they are up."""
+"""Seconds for the boot of resumed machines."""
 
 
 class Refused(Exception):
-    """What was asked cannot be done; the text says what to do instead."""
+    """The request cannot be met; the text has the remedy."""
 
 
 class NotRunning(Refused):
@@ -37,7 +37,7 @@ class NotRunning(Refused):
 
 
 class StartFailed(Exception):
-    """The daemon did not come up; the text ends with what it logged."""
+    """The daemon did not start; the text ends with its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ class Started:
     """The outcome of `ensure_running`.
 
     Attributes:
-        is_new: this call has started the daemon.
-        after_crash: the one before ended without `down`.
-        machines: how many machines of the one before go on.
+        is_new: whether this call has started the daemon.
+        after_crash: whether the previous daemon ended without `down`.
+        machines: the number of resumed machines.
     """
 
     running: Running
@@ -59,11 +59,11 @@ class Started:
 def ask(
     running: Running, verb: str, path: str, deadline: float = ANSWER_DEADLINE, document: Any = None
 ) -> dict[str, Any]:
-    """Put one question to a daemon, through its control door.
+    """Send one request to a daemon's control API.
 
     Raises:
-        Refused: the daemon does not take the document.
-        OSError: nobody answers in time, or somebody who does not know the token.
+        Refused: the daemon rejects the document.
+        OSError: there is no answer in time, or it comes from another program.
     """
     where = urlsplit(running.url)
     connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=deadline)
@@ -86,7 +86,7 @@ def ask(
 
 
 def find_running(home: Home) -> Running | None:
-    """Return the folder's daemon when it is alive and knows its token."""
+    """Return the folder's daemon if it answers with its token, else None."""
     running = home.read_running()
     if running is None:
         return None
@@ -98,22 +98,22 @@ def find_running(home: Home) -> Running | None:
 
 
 def read_running(home: Home) -> Running:
-    """Return the folder's living daemon, or raise `NotRunning`."""
+    """Return the folder's running daemon. Raises `NotRunning`."""
     if running := find_running(home):
         return running
     raise NotRunning
 
 
 def ensure_running(home: Home, profile: str | None, seed: int | None) -> Started:
-    """Start a daemon where none runs. However many call this at once, one daemon results.
+    """Start a daemon unless one runs. Concurrent calls result in one daemon.
 
     Args:
-        profile, seed: None takes what runs, or ran here last, or else the default and a random
-            one.
+        profile, seed: None for those of the running or the last daemon, or else the default and
+            a random one.
 
     Raises:
         Refused: a daemon runs with another profile or seed.
-        StartFailed: the daemon died, or did not answer in time.
+        StartFailed: the daemon ended, or did not answer in time.
     """
     home.make()
     try:
@@ -140,7 +140,7 @@ def _require_same(running: Running, profile: str | None, seed: int | None) -> No
 
 
 def _spawn(home: Home, profile: str | None, seed: int | None) -> subprocess.Popen[bytes]:
-    """Start the daemon detached: its own session, no terminal, no folder of the caller's."""
+    """Start the daemon detached: its own session and folder, no terminal."""
     if home.log.exists():
         home.log.replace(home.log.with_suffix(".log.1"))
     paths = [str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH", "")]
@@ -175,7 +175,7 @@ def _wait_for_answer(home: Home, daemon: subprocess.Popen[bytes]) -> Running:
 
 
 def _wait_for_machines(running: Running) -> int:
-    """Wait until the machines that go on are up; return how many do."""
+    """Wait until the resumed machines have booted, and return their number."""
     deadline = time.monotonic() + GO_ON_DEADLINE
     now = ask(running, "GET", "health")
     while now["booting"] and time.monotonic() < deadline:
@@ -190,7 +190,7 @@ def _tail(home: Home) -> str:
 
 
 def stop(home: Home) -> bool:
-    """End the daemon, and wait until it is gone; False when none ran. The folder keeps all."""
+    """Stop the daemon, and wait for its end; return False when none ran. The data stays."""
     running = home.read_running()
     if running is None:
         return False
@@ -198,13 +198,13 @@ def stop(home: Home) -> bool:
         ask(running, "POST", "stop")
     except OSError:
         if not _is_held(home):
-            home.forget_running()  # left by one that was killed
+            home.forget_running()  # of a killed daemon
             return False
     try:
         with home.lock("daemon.lock", patience=STOP_DEADLINE):
             return True
     except LockTaken:
-        # The lock proves that the process lives, so its number is still its own.
+        # The lock proves that the process runs, so its id is still valid.
         with contextlib.suppress(ProcessLookupError):
             os.kill(running.pid, signal.SIGKILL)
         home.forget_running()
@@ -220,7 +220,7 @@ def _is_held(home: Home) -> bool:
 
 
 def read_status(home: Home) -> dict[str, Any]:
-    """Return what runs, what exists and what was called; of a stopped cloud that nothing runs."""
+    """Return the status of the daemon, its resources and calls, or that of a stopped cloud."""
     running = find_running(home)
     if running is None:
         return {"running": False, "endpoint": None, "profile": None, "resources": {}, "calls": {}}
@@ -228,7 +228,7 @@ def read_status(home: Home) -> dict[str, Any]:
 
 
 def reset(home: Home) -> None:
-    """Empty the cloud and its counters, be it running or stopped.
+    """Empty the cloud and its counters, running or stopped.
 
     Raises:
         Refused: a daemon holds the folder and does not answer.
@@ -245,12 +245,12 @@ def reset(home: Home) -> None:
 
 
 def read_environment(home: Home) -> dict[str, str]:
-    """Return the variables that lead every client to this cloud. Raises `NotRunning`."""
+    """Return the environment variables for clients of this cloud. Raises `NotRunning`."""
     running = read_running(home)
     return {
         "QINGCLOUD_ENDPOINT": running.endpoint,
         "QINGCLOUD_ACCESS_KEY_ID": running.key_id,
         "QINGCLOUD_SECRET_ACCESS_KEY": running.secret,
         "QINGCLOUD_ZONE": running.zone,
-        "QINGCLOUD_BILLS": "0",  # nothing here costs money, so nobody needs to be asked
+        "QINGCLOUD_BILLS": "0",  # nothing costs money, so no confirmation is needed
     }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Durations in seconds, by what is waited for."""
+    """Durations of operations in seconds."""
 
     name: str
     # The cloud's own jobs.

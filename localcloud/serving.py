@@ -1,4 +1,4 @@
-"""The HTTP server of the local cloud: uvicorn inside a loop that somebody else runs."""
+"""The HTTP server of the local cloud: uvicorn inside a running event loop."""
 
 import contextlib
 import socket
@@ -12,7 +12,7 @@ from localcloud.iaas.http import CUT, KEEP_ALIVE, LONGEST_HEAD, Asgi, Receive, S
 
 
 class EmbeddedServer(uvicorn.Server):
-    """A server that leaves the signals of the process to its owner."""
+    """A server that does not handle the signals of the process."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -20,7 +20,7 @@ class EmbeddedServer(uvicorn.Server):
 
 
 class CuttableProtocol(H11Protocol):
-    """HTTP whose application may end the connection instead of answering."""
+    """HTTP whose application may close the connection instead of answering."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -34,7 +34,7 @@ class CuttableProtocol(H11Protocol):
 
 
 def make_server(app: Asgi) -> EmbeddedServer:
-    """Prepare a server; `await server.serve(sockets=[…])` runs it until `should_exit` is set."""
+    """Return a server; `await server.serve(sockets=[…])` runs it until `should_exit` is set."""
     return EmbeddedServer(
         uvicorn.Config(
             app,

@@ -19,8 +19,9 @@ from domain.cloud.api import Cloud
 from domain.cloud.endpoints import Endpoints, check_finished, endpoints_of
 from domain.cloud.inventory import Inventory, Machines, group_of, read_inventory, read_machines
 from domain.cloud.known import forget, remembering
+from domain.cloud.preflight import check_zone
 from domain.cloud.records import Instance
-from domain.kernel.errors import CredentialsMissing
+from domain.kernel.errors import CredentialsMissing, Refused
 from domain.kernel.names import node_name
 from domain.kernel.waiting import Clock
 from domain.node.boot import SharedLook
@@ -128,7 +129,8 @@ class Cluster:
         if fresh:
             self.look_again()
         self._opened.read_at = self._opened.read_at or self.clock.monotonic()
-        return read_inventory(self.cloud, self.name)
+        with self._zone_checked():
+            return read_inventory(self.cloud, self.name)
 
     def look_again(self) -> None:
         """Forget what was read of the cloud."""
@@ -142,7 +144,17 @@ class Cluster:
 
     def machines(self) -> Machines:
         """Read the living machines: one call."""
-        return read_machines(self.cloud, self.name)
+        with self._zone_checked():
+            return read_machines(self.cloud, self.name)
+
+    @contextmanager
+    def _zone_checked(self) -> Iterator[None]:
+        """Explain a refusal by the zone, where it is wrong. Raises `InvalidSpec` then."""
+        try:
+            yield
+        except Refused:
+            check_zone(self.cloud)
+            raise
 
     def group_of(self, machine: Instance) -> str:
         return group_of(self.name, machine)

@@ -11,7 +11,7 @@ from threading import Event, Lock, Thread
 from typing import ParamSpec
 
 from domain.autoscaling.memory import keeping
-from domain.cluster.leases import VALID, Claim, Held, give_lease_back, outwait_lease, take_lease
+from domain.cluster.leases import VALID, Claim, Held, acquire_lease, release_lease, wait_for_lease
 from domain.kernel.errors import ClusterError
 from tasks.cluster import Cluster
 from tasks.steps import run_logger
@@ -46,9 +46,9 @@ def only_evaluator(
         return
     claim, now = Claim(keeping.memory_name(group), HOLDER), datetime.now(UTC)
     if waiting:
-        other = outwait_lease(cluster.api(), claim, now, waiting)
+        other = wait_for_lease(cluster.api(), claim, now, waiting)
     else:
-        other = take_lease(cluster.api(), claim, now)
+        other = acquire_lease(cluster.api(), claim, now)
     if other:
         yield other
         return
@@ -65,7 +65,7 @@ def only_evaluator(
             _held.discard(key)
         try:
             with cluster.new_api() as api:
-                give_lease_back(api, claim)
+                release_lease(api, claim)
         except ClusterError as error:  # it ends by itself
             run_logger().warning("the lease of %s stays for a minute: %s", group, error)
 
@@ -76,7 +76,7 @@ def _renew(cluster: Cluster, group: str, claim: Claim, ended: Event) -> None:
     while not ended.wait(VALID.total_seconds() / 3):
         try:
             with cluster.new_api() as api:
-                other = take_lease(api, claim, datetime.now(UTC))
+                other = acquire_lease(api, claim, datetime.now(UTC))
         except ClusterError as error:  # two more attempts follow before it ends
             run_logger().warning("the lease of %s was not renewed: %s", group, error)
             continue

@@ -5,13 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 from domain.cloud.keypairs import ensure_keypair as ensure_uploaded
 from domain.cloud.records import Image, Instance, KeyPair, SecurityGroup, Vxnet
+from domain.cluster import join_tokens
 from domain.cluster.api import Node
-from domain.cluster.join_tokens import forget_token as delete_token
-from domain.cluster.join_tokens import publish_token as accept_token
 from domain.kernel.ensured import Ensured
 from domain.kernel.names import NODES
 from domain.node import boot, f2cadm, install, join, ready
-from domain.node.launch import GroupWish, launch_missing
+from domain.node.launch import WantedGroup, launch_missing
 from domain.secrets.pki import BootstrapToken, ca_hash, make_ssh_keypair
 from domain.secrets.userdata import build_userdata
 from tasks.cluster import Cluster
@@ -27,7 +26,8 @@ Roster = Sequence[tuple[str, Instance]]
 
 @step("key pair of {cluster.name}")
 def ensure_keypair(cluster: Cluster) -> Ensured[KeyPair]:
-    return ensure_uploaded(cluster.cloud, cluster.name, cluster.credentials().ssh.public_key)
+    public_key = cluster.credentials().ssh.public_key
+    return ensure_uploaded(cluster.cloud, cluster.name, public_key, cluster.clock)
 
 
 @step("machines {group} of {cluster.name}")
@@ -44,7 +44,7 @@ def launch(
     The key that a new machine first answers with is made here, fresh for this launch, and its
     public half saved before the machines exist.
     """
-    wish = GroupWish(
+    wanted = WantedGroup(
         cluster=cluster.name,
         group=group,
         count=cluster.spec.count(group),
@@ -60,7 +60,7 @@ def launch(
         cluster.update_credentials(lambda now: now.with_first(first.public_key))
         return build_userdata(first)
 
-    return launch_missing(cluster.cloud, wish, userdata)
+    return launch_missing(cluster.cloud, wanted, userdata, cluster.clock)
 
 
 @step("boot of {machine.id}")
@@ -111,7 +111,8 @@ def install_node(cluster: Cluster, node: Instance) -> Ensured[Instance]:
 @step("join token of {cluster.name}")
 def publish_token(cluster: Cluster, token: BootstrapToken) -> Ensured[None]:
     """Let the API server accept a join token for the machines of this run."""
-    return accept_token(cluster.api(), token, datetime.now(UTC) + TOKEN_VALIDITY, cluster.clock)
+    expires = datetime.now(UTC) + TOKEN_VALIDITY
+    return join_tokens.publish_token(cluster.api(), token, expires, cluster.clock)
 
 
 @step("join of node {node.id}")
@@ -132,9 +133,9 @@ def wait_until_ready(cluster: Cluster, machine: Instance) -> Ensured[Node]:
     return ready.wait_until_ready(cluster.api(), cluster.node_name(machine), cluster.clock)
 
 
-@step("join token of {cluster.name} forgotten")
-def forget_token(cluster: Cluster, token: BootstrapToken) -> Ensured[None]:
-    delete_token(cluster.api(), token)
+@step("deletion of {cluster.name}'s join token")
+def delete_token(cluster: Cluster, token: BootstrapToken) -> Ensured[None]:
+    join_tokens.delete_token(cluster.api(), token)
     return Ensured(None, f"{token.id} deleted")
 
 

@@ -13,13 +13,15 @@ from tasks.steps import step
 @step("firewall of {cluster.name}")
 def ensure_firewall(cluster: Cluster) -> Ensured[SecurityGroup]:
     rules = firewall.firewall_rules(cluster.spec)
-    return firewall.ensure_security_group(cluster.cloud, Names(cluster.name).firewall, rules)
+    name = Names(cluster.name).firewall
+    return firewall.ensure_security_group(cluster.cloud, name, rules, cluster.clock)
 
 
 @step("machine rules of {cluster.name}")
 def ensure_machine_group(cluster: Cluster) -> Ensured[SecurityGroup]:
     rules = firewall.machine_rules(cluster.spec)
-    group = firewall.ensure_security_group(cluster.cloud, Names(cluster.name).machines, rules)
+    name = Names(cluster.name).machines
+    group = firewall.ensure_security_group(cluster.cloud, name, rules, cluster.clock)
     applied = firewall.ensure_applied(cluster.cloud, group.value, cluster.clock)
     return Ensured(applied.value, group.did)
 

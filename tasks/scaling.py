@@ -51,9 +51,9 @@ def detach_volumes(cluster: Cluster, machine: Instance) -> Ensured[None]:
     return remove.wait_until_detached(cluster.api(), cluster.node_name(machine), cluster.clock)
 
 
-@step("listeners of {machine.id}")
-def leave_listeners(cluster: Cluster, machine: Instance, seen: Inventory) -> Ensured[None]:
-    return remove.leave_listeners(cluster.cloud, machine, seen, cluster.clock)
+@step("backends of {machine.id}")
+def remove_backends(cluster: Cluster, machine: Instance, seen: Inventory) -> Ensured[None]:
+    return remove.remove_backends(cluster.cloud, machine, seen, cluster.clock)
 
 
 @step("end of machine {machine.id}")
@@ -86,14 +86,14 @@ def forget_lost_nodes(cluster: Cluster) -> Ensured[None]:
     return Ensured(None, f"deleted {' '.join(lost)}" if lost else "there are none")
 
 
-@step("return of {machine.id}")
-def give_back(cluster: Cluster, machine: Instance) -> Ensured[None]:
+@step("uncordoning of {machine.id}")
+def uncordon(cluster: Cluster, machine: Instance) -> Ensured[None]:
     """Uncordon a node whose removal failed, if its machine still runs."""
     api, node = cluster.api(), cluster.node_name(machine)
     if not any(one.id == machine.id for one in cluster.machines().running):
         return Ensured(None, f"{node} stays cordoned, because its machine does not run any more")
     try:
-        taken = drain.give_back(api, node)
+        taken = drain.uncordon(api, node)
         api.annotate_node(node, {LEAVING: None})
     except NotFound:
         return Ensured(None, f"{node} is no node")

@@ -12,7 +12,7 @@ from localcloud.fabric import Fabric
 from localcloud.iaas.http import LONGEST_HEAD, iaas_app
 from localcloud.iaas.service import Iaas
 from localcloud.iaas.signature import Account
-from localcloud.parts import Ailment, Birth
+from localcloud.parts import Component, MachineSpec
 from localcloud.profiles import PROFILES
 
 ACCOUNT = Account("LOCALKEYLOCALKEYLOCA", "local secret")
@@ -22,7 +22,7 @@ ZONE = "local1"
 class NoMachines:
     """Machines that are on as soon as they are asked to be; nothing runs on them."""
 
-    async def boot(self, birth: Birth) -> None:
+    async def boot(self, spec: MachineSpec) -> None:
         pass
 
     async def halt(self, instance_id: str) -> None:
@@ -34,10 +34,10 @@ class NoMachines:
     async def capture(self, instance_id: str, image_id: str) -> None:
         pass
 
-    async def fail(self, instance_id: str, ailment: Ailment) -> None:
+    async def fail(self, instance_id: str, component: Component) -> None:
         pass
 
-    async def mend(self, instance_id: str, ailment: Ailment) -> None:
+    async def recover(self, instance_id: str, component: Component) -> None:
         pass
 
 

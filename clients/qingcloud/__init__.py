@@ -1,6 +1,7 @@
 """QingCloud's IaaS API: one zone of one account, as the domain's `Cloud`."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self
 
 from clients.qingcloud.accesskeys import AccessKeyCalls
@@ -15,8 +16,9 @@ from clients.qingcloud.machines import MachineCalls
 from clients.qingcloud.monitoring import MonitoringCalls
 from clients.qingcloud.network import PortForwardCalls, VpcCalls, VxnetCalls
 from clients.qingcloud.tags import TagCalls
-from clients.qingcloud.transport import Transport
+from clients.qingcloud.transport import READ_PAUSES, Transport
 from domain.cloud.api import Cloud
+from domain.kernel.waiting import Clock
 
 __all__ = ["DEFAULT_ENDPOINT", "QingCloud"]
 
@@ -39,9 +41,9 @@ class QingCloud(
 ):
     """A client for one zone; threads may share it.
 
-    Every call is sent once. The error decides about a retry: after `UnknownOutcome` the caller
-    reads first, another `TemporaryError` may be retried, a `FinalError` may not. A change of
-    nothing (an empty list of ids) is a `ValueError`.
+    A change is sent once, a read is repeated a few times. The error decides about another attempt:
+    after `UnknownOutcome` the caller reads first, another `TemporaryError` may be retried, a
+    `FinalError` may not. A change of nothing (an empty list of ids) is a `ValueError`.
     """
 
     def __init__(
@@ -52,19 +54,23 @@ class QingCloud(
         endpoint: str = DEFAULT_ENDPOINT,
         *,
         reply_timeout: float = 60.0,
+        read_pauses: Sequence[float] = READ_PAUSES,
+        clock: Clock = time,
     ) -> None:
         """Prepare a client; nothing is sent yet.
 
         Args:
             endpoint: the API's URL, including the path, which is signed.
             reply_timeout: seconds without data from the cloud within a call.
+            read_pauses: seconds before a read is repeated; as often as there are pauses.
 
         Raises:
             AccessDenied: key or secret is empty.
             InvalidSpec: the endpoint is not valid.
         """
         keys = Keys(access_key_id, secret_access_key)
-        super().__init__(Transport(zone, keys, Endpoint.parse(endpoint), reply_timeout))
+        where = Endpoint.parse(endpoint)
+        super().__init__(Transport(zone, keys, where, reply_timeout, read_pauses, clock))
 
     @property
     def zone(self) -> str:

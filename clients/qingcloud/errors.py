@@ -4,6 +4,7 @@ The cloud answers HTTP 200 also to refused calls; `ret_code` in the body decides
 page of error codes; the texts are those that public clients have met.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,14 +19,18 @@ from domain.kernel.errors import (
     QuotaReached,
     Refused,
     TemporaryError,
+    TooManyCalls,
     UnknownOutcome,
     Unreachable,
 )
 
 DENIED = 1400
+QUOTA = 2500
 INTERNAL_ERROR = 5000
 TOO_LONG = (413, 414, 431)
 """HTTP statuses of a gateway that refuses a request as too long."""
+PAUSE_AFTER_TOO_MANY = 30.0
+"""Seconds in which a run sends nothing after the cloud has refused a call as one too many."""
 LONGEST_TEXT = 300
 """Characters of the cloud's message that an error quotes."""
 
@@ -54,7 +59,7 @@ MEANINGS: Mapping[int, Meaning] = {
     2100: Meaning(NotFound, "It does not exist, or no longer."),
     2110: Meaning(AlreadyExists, "It exists already."),
     2400: Meaning(BalanceTooLow, "Top up the account, then run it again."),
-    2500: Meaning(QuotaReached, "Free some, or ask QingCloud to raise the quota by a ticket."),
+    QUOTA: Meaning(QuotaReached, "Free some, or ask QingCloud to raise the quota by a ticket."),
     5100: Meaning(TemporaryError, "The cloud is busy; try again later."),
     5200: Meaning(OutOfStock, "Try another instance type or zone, or try later."),
     5300: Meaning(TemporaryError, "The cloud is being updated; try again later."),
@@ -74,11 +79,17 @@ def error_of_code(
     """
     meaning = _meaning(ret_code, message, lost)
     text = " ".join(message.split())[:LONGEST_TEXT] or "no message"
-    return meaning.error(f"{call}: {text} (ret_code {ret_code}). {meaning.advice}")
+    sentence = f"{call}: {text} (ret_code {ret_code}). {meaning.advice}"
+    if meaning.error is TooManyCalls:
+        return TooManyCalls(sentence, retry_after=PAUSE_AFTER_TOO_MANY)
+    return meaning.error(sentence)
 
 
 def _meaning(ret_code: int, message: str, lost: type[TemporaryError]) -> Meaning:
     words = message.lower()
+    if ret_code == QUOTA and (lost is TemporaryError or _ABOUT_CALLS.search(words)):
+        # One code for two quotas; a read uses up none but that of calls.
+        return Meaning(TooManyCalls, "The account makes too many calls; they continue in a while.")
     if ret_code == DENIED and "please try later" in words:
         return Meaning(TemporaryError, "The resource is busy or too young; try again later.")
     if ret_code == DENIED and "already been deleted" in words:
@@ -88,6 +99,10 @@ def _meaning(ret_code: int, message: str, lost: type[TemporaryError]) -> Meaning
     if ret_code == INTERNAL_ERROR:
         return Meaning(lost, advice_on_lost(lost))
     return MEANINGS.get(ret_code, Meaning(FinalError, "Look the code up in the API's documents."))
+
+
+_ABOUT_CALLS = re.compile(r"\b(api|calls?|requests?|rate|frequen\w*|too many|throttl\w*)\b")
+"""Words of the quota of calls. How the cloud words a throttled answer is not documented."""
 
 
 def error_of_status(
@@ -105,7 +120,8 @@ def error_of_status(
     from a gateway that may have forwarded the call.
     """
     if status == 429:
-        return TemporaryError(f"{call}: HTTP 429, too many calls.", retry_after=retry_after)
+        pause = PAUSE_AFTER_TOO_MANY if retry_after is None else retry_after
+        return TooManyCalls(f"{call}: HTTP 429, too many calls.", retry_after=pause)
     if status in TOO_LONG:
         return Refused(f"{call}: HTTP {status}, the request is too long.")
     if 300 <= status < 500 and status != 408:

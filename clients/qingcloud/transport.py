@@ -5,6 +5,7 @@ be retried, a change whose reply was lost is an `UnknownOutcome`.
 """
 
 import ssl
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from http.client import HTTPException
@@ -17,7 +18,8 @@ from clients.qingcloud.connection import OneConnection, UnexpectedStatus
 from clients.qingcloud.endpoint import Endpoint, Keys
 from clients.qingcloud.errors import advice_on_lost, error_of_code, error_of_status
 from clients.qingcloud.reply import Item
-from domain.kernel.errors import FinalError, TemporaryError, UnknownOutcome
+from domain.kernel.errors import FinalError, TemporaryError, TooManyCalls, UnknownOutcome
+from domain.kernel.waiting import Clock
 
 T = TypeVar("T")
 Scalar = str | int | None
@@ -30,11 +32,30 @@ LONGEST_QUERY = 4000
 recommend POST for long requests, without naming the limit of a URL."""
 
 
-class Transport:
-    """The calls of one account in one zone. Threads may share it."""
+READ_PAUSES = (0.5, 2.0)
+"""Seconds before a read is repeated, and again; changes never are."""
 
-    def __init__(self, zone: str, keys: Keys, endpoint: Endpoint, reply_timeout: float) -> None:
+
+class Transport:
+    """The calls of one account in one zone. Threads may share it.
+
+    Where the cloud refuses a call as one too many, all threads pause: each further call would be
+    refused, too, and counted.
+    """
+
+    def __init__(
+        self,
+        zone: str,
+        keys: Keys,
+        endpoint: Endpoint,
+        reply_timeout: float,
+        read_pauses: Sequence[float] = READ_PAUSES,
+        clock: Clock = time,
+    ) -> None:
         self.zone = zone
+        self._read_pauses = read_pauses
+        self._clock = clock
+        self._silent_until = 0.0
         self._keys = keys
         self._endpoint = endpoint
         self._reply_timeout = reply_timeout
@@ -45,12 +66,18 @@ class Transport:
         return self._keys.access_key_id
 
     def read(self, action: str, params: Params) -> Item:
-        """Send a read, which the caller may retry.
+        """Send a read, and repeat it a few times while its error may pass.
 
         Raises:
             TemporaryError: no usable reply, or the cloud is busy.
             ClusterError: by `ret_code`; see `errors.MEANINGS`.
         """
+        for pause in self._read_pauses:
+            try:
+                return self._send(action, params, lost=TemporaryError, garbled=FinalError)
+            except TemporaryError as error:
+                if not isinstance(error, TooManyCalls):  # which has a pause of its own
+                    self._clock.sleep(pause)
         return self._send(action, params, lost=TemporaryError, garbled=FinalError)
 
     def change(self, action: str, params: Params) -> Item:
@@ -75,6 +102,22 @@ class Transport:
         lost: type[TemporaryError],
         garbled: type[FinalError] | type[TemporaryError],
         verb: str | None = None,
+    ) -> Item:
+        if (pause := self._silent_until - self._clock.monotonic()) > 0:
+            self._clock.sleep(pause)
+        try:
+            return self._send_once(action, params, lost, garbled, verb)
+        except TooManyCalls as error:
+            self._silent_until = self._clock.monotonic() + (error.retry_after or 0.0)
+            raise
+
+    def _send_once(
+        self,
+        action: str,
+        params: Params,
+        lost: type[TemporaryError],
+        garbled: type[FinalError] | type[TemporaryError],
+        verb: str | None,
     ) -> Item:
         request_id = uuid.uuid4().hex
         call = f"{action} (request {request_id})"

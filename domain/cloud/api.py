@@ -42,20 +42,20 @@ class Cloud(Protocol):
 
     @property
     def known(self) -> "Cloud":
-        """The same cloud, whose reads may be answered with what this run has read already.
+        """The same cloud, where a read may return what this run has read before.
 
-        For looks that a decision rests on. A wait asks the cloud itself.
+        For reads before a decision. A wait asks the cloud itself.
         """
         ...
 
-    # What there is to choose from.
+    # Zones, images, types, quotas.
     def list_zones(self) -> Sequence[Zone]: ...
     def list_system_images(self) -> Sequence[Image]: ...
     def find_image(self, image_id: str) -> Image | None: ...
     def list_instance_types(self) -> Sequence[InstanceType]: ...
     def read_quota_left(self, kinds: Sequence[str]) -> dict[str, int]: ...
 
-    # Whose key it is that the client signs with.
+    # The user of the API key.
     def read_user(self) -> str: ...
 
     # Jobs.

@@ -1,4 +1,4 @@
-"""What may change in the description of a cluster that exists, and what it keeps from its birth."""
+"""Which values of an existing cluster's description may change, and which are fixed."""
 
 from collections.abc import Collection
 from ipaddress import IPv4Network
@@ -9,11 +9,11 @@ from domain.kernel.errors import InvalidSpec
 from domain.spec.cluster import ClusterSpec
 
 _HAND = "change the address in QingCloud's console first, then run the same command again"
-_BESIDE = "keep what it has, or make a new cluster with another name beside it"
+_BESIDE = "keep the present value, or create a second cluster with another name"
 
 FIXED = {
-    "kubernetes.version": "upgrade all its machines by hand first, or make a new cluster with "
-    "another name beside it",
+    "kubernetes.version": "upgrade all its machines by hand first, or create a second cluster "
+    "with another name",
     "kubernetes.pods_per_node": _BESIDE,
     "network.vpc_cidr": _BESIDE,
     "network.first_vxnet": _BESIDE,
@@ -22,12 +22,12 @@ FIXED = {
     "address.bandwidth_mbps": _HAND,
     "address.billing": _HAND,
 }
-"""What no run can change, and what a person can do instead."""
+"""Values that no run can change, and the remedy by hand."""
 
 FREE = (
     "name",  # another name is another cluster
-    "masters.",  # one for now; its template, as the nodes', is for machines that are yet to come
-    "nodes.",  # but for a maximum that the pod network has no room for
+    "masters.",  # one for now; its template, like that of the nodes, is for new machines
+    "nodes.",  # except for a maximum that the pod network has no room for
     "access.",
     "kubernetes.image_repository",
     "kubernetes.package_mirror",
@@ -38,24 +38,24 @@ FREE = (
     "prices.",
     "scaling",
 )
-"""What a run changes, or what counts for new machines and from the next look on."""
+"""Values that a run changes, or that take effect for new machines and later evaluations."""
 
 
 def refuse_changes(
     before: ClusterSpec, wanted: ClusterSpec, inventory: Inventory, running: Collection[str]
 ) -> None:
-    """Refuse what was settled when the cluster was made: it would be stored, and not be so.
+    """Refuse changes of values that are fixed: they would be stored and have no effect.
 
     Args:
-        before: what was asked last.
-        running: the versions of the cluster's kubelets, such as `v1.36.4`; only looked at when
-            another version is wanted.
+        before: the description that the cluster stores.
+        running: the versions of the cluster's kubelets, such as `v1.36.4`; used only when another
+            version is wanted.
 
     Raises:
-        InvalidSpec: names every such value and what there is instead.
+        InvalidSpec: names every such value, the present one and the remedy.
     """
     names = [name for name in FIXED if _value(before, name) != _value(wanted, name)]
-    refused = [name for name in names if not _has_become(name, wanted, inventory, running)]
+    refused = [name for name in names if not _is_in_effect(name, wanted, inventory, running)]
     words = [
         f"{name} is {_value(before, name)}, wanted is {_value(wanted, name)}" for name in refused
     ]
@@ -63,7 +63,7 @@ def refuse_changes(
     if "kubernetes.version" in refused and len(running) > 1:
         words.append(f"its nodes run {' and '.join(sorted(v.lstrip('v') for v in running))}")
     if not refused and (most := _most_nodes(before)) < wanted.nodes.maximum:
-        words = [f"nodes.maximum can be {most} at most, because its pod network was divided so"]
+        words = [f"nodes.maximum can be {most} at most, by the division of its pod network"]
         remedies = [_BESIDE]
     if words:
         what = f"cluster {wanted.name} exists, and {', '.join(words)}"
@@ -74,10 +74,10 @@ def _value(spec: ClusterSpec, name: str) -> object:
     return attrgetter(name)(spec)
 
 
-def _has_become(
+def _is_in_effect(
     name: str, wanted: ClusterSpec, inventory: Inventory, running: Collection[str]
 ) -> bool:
-    """Whether a person has made it so."""
+    """Whether the wanted value is in effect already, after a change by hand."""
     if name == "kubernetes.version":
         return set(running) == {f"v{wanted.kubernetes.version}"}
     if name == "address.bandwidth_mbps":
@@ -91,6 +91,6 @@ def _has_become(
 
 
 def _most_nodes(before: ClusterSpec) -> int:
-    """How many nodes have a share of the pod network, which the control plane divides once."""
+    """For how many nodes the pod network has shares; the control plane divides it once."""
     shares = 1 << (before.node_cidr_mask - IPv4Network(before.network.pod_cidr).prefixlen)
     return shares - before.masters.count

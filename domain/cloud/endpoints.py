@@ -1,4 +1,4 @@
-"""Where a cluster is reached from outside, and from its own nodes."""
+"""The addresses and ports of a cluster, from outside and for its own nodes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ from domain.spec.cluster import Access
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The addresses and ports of one cluster; empty or 0 for what is not published yet.
+    """The addresses and ports of one cluster; empty or 0 where nothing is published yet.
 
     Attributes:
-        balancer_ip: where the nodes find the API, inside the VPC.
+        balancer_ip: the address of the API for the nodes, inside the VPC.
         jump_host: id of the master through which SSH reaches the other machines.
-        users: the account that the image of each group logs in with; root where none is named.
+        users: the login user of each group's image; root where none is named.
     """
 
     public_address: str = ""
@@ -42,7 +42,7 @@ class Endpoints:
 
 
 def endpoints_of(inventory: Inventory) -> Endpoints:
-    """Read from the router's port forwards where a cluster is published."""
+    """Derive the endpoints of a cluster from its port forwards and addresses."""
     ports = {
         forward.spec.name.rpartition(".")[2]: forward.spec.public_port
         for forward in inventory.forwards

@@ -1,10 +1,11 @@
-"""Security groups: who may reach the router and the load balancer, and who the machines."""
+"""Security groups: one of the router and the load balancer, one of the machines."""
 
 import time
 from collections.abc import Sequence
 
 from domain.cloud.api import Cloud
-from domain.cloud.inventory import the_one
+from domain.cloud.creating import create_once
+from domain.cloud.inventory import at_most_one, id_of
 from domain.cloud.jobs import wait_for_jobs
 from domain.cloud.records import Rule, RuleSpec, SecurityGroup
 from domain.kernel.ensured import Ensured
@@ -17,7 +18,7 @@ APISERVER_PORT = 6443
 def firewall_rules(spec: ClusterSpec) -> tuple[RuleSpec, ...]:
     """The rules of the router and of the load balancer.
 
-    The router's group filters what comes in by a port forward; the load balancer is also reached
+    The router's group filters connections to forwarded ports; the load balancer is also reached
     by the nodes, from inside the VPC.
     """
     access = spec.access
@@ -32,9 +33,9 @@ def firewall_rules(spec: ClusterSpec) -> tuple[RuleSpec, ...]:
 
 
 def machine_rules(spec: ClusterSpec) -> tuple[RuleSpec, ...]:
-    """The rules of the machines: the VPC may do everything, the allowed sources may SSH.
+    """The rules of the machines: everything from the VPC, SSH from the allowed sources.
 
-    A port forward keeps the source address of who connects, so SSH to the master arrives with it.
+    A port forward keeps the source address of a connection, so the master's rules see it.
     """
     vpc = spec.network.vpc_cidr
     ssh = tuple(
@@ -50,33 +51,33 @@ def machine_rules(spec: ClusterSpec) -> tuple[RuleSpec, ...]:
 
 
 def rules_to_add(wanted: Sequence[RuleSpec], seen: Sequence[Rule]) -> tuple[RuleSpec, ...]:
-    there = {_meaning(rule.spec) for rule in seen}
-    return tuple(spec for spec in wanted if _meaning(spec) not in there)
+    existing = {_meaning(rule.spec) for rule in seen}
+    return tuple(spec for spec in wanted if _meaning(spec) not in existing)
 
 
 def rules_to_delete(wanted: Sequence[RuleSpec], seen: Sequence[Rule]) -> tuple[Rule, ...]:
-    """Rules that open more than is wanted: the group is ours, so a foreign rule is a hole."""
+    """Rules that allow more than is wanted: the group is ours, so no other rule belongs in it."""
     meant = {_meaning(spec) for spec in wanted}
     return tuple(rule for rule in seen if _meaning(rule.spec) not in meant)
 
 
 def _meaning(rule: RuleSpec) -> tuple[object, ...]:
-    """What a rule does; names and priorities of drop-free groups change nothing."""
-    anybody = ("", "0.0.0.0/0")
-    source = "" if rule.source in anybody else rule.source
+    """The effect of a rule; name and priority change nothing in groups without drop rules."""
+    any_source = ("", "0.0.0.0/0")
+    source = "" if rule.source in any_source else rule.source
     return (rule.protocol, rule.first_port, rule.last_port or rule.first_port, source)
 
 
 def ensure_security_group(
-    cloud: Cloud, name: str, wanted: Sequence[RuleSpec]
+    cloud: Cloud, name: str, wanted: Sequence[RuleSpec], clock: Clock = time
 ) -> Ensured[SecurityGroup]:
-    """Make the group and exactly these rules; they take effect with `ensure_applied`.
+    """Create the group with exactly these rules; they take effect with `ensure_applied`.
 
     Raises:
         NameTaken: several groups carry the name.
     """
-    found = the_one("security group", name, cloud.known.find_security_groups(name))
-    group_id = found.id if found else cloud.create_security_group(name)
+    found = at_most_one("security group", name, cloud.known.find_security_groups(name))
+    group_id = found.id if found else _create(cloud, name, clock)
     seen = cloud.known.list_rules(group_id) if found else ()
     missing, stale = rules_to_add(wanted, seen), rules_to_delete(wanted, seen)
     if missing:
@@ -91,10 +92,18 @@ def ensure_security_group(
     return Ensured(found, f"kept {group_id}")
 
 
+def _create(cloud: Cloud, name: str, clock: Clock) -> str:
+    def look() -> str | None:
+        return id_of(at_most_one("security group", name, cloud.find_security_groups(name)))
+
+    what = f"security group {name}"
+    return create_once(lambda: cloud.create_security_group(name), look, what=what, clock=clock)
+
+
 def ensure_applied(
     cloud: Cloud, group: SecurityGroup, clock: Clock = time
 ) -> Ensured[SecurityGroup]:
-    """Load the group's rules onto whatever uses it; until then they have no effect."""
+    """Load the group's rules onto the resources that use it; until then they have no effect."""
     if group.is_applied:
         return Ensured(group, f"kept {group.id}")
     job = when_free(
@@ -103,7 +112,7 @@ def ensure_applied(
     wait_for_jobs(cloud, [job], clock=clock)
 
     def applied() -> SecurityGroup | None:
-        seen = the_one("security group", group.name, cloud.find_security_groups(group.name))
+        seen = at_most_one("security group", group.name, cloud.find_security_groups(group.name))
         return seen if seen and seen.is_applied else None
 
     return Ensured(

@@ -1,4 +1,4 @@
-"""Disk images: which one a selector means, and whether the installers take it."""
+"""Disk images: which one a selector matches, and whether the installers support it."""
 
 import re
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ SYSTEMS = {
     "rocky": ("9",),
     "almalinux": ("9",),
 }
-"""What the installers take (`installers/lib/machine.sh`), by words that stand in image names."""
+"""Systems that the installers support (`installers/lib/machine.sh`), by words in image names."""
 
 
 def choose_image(images: Sequence[Image], wanted: str) -> Image:
-    """Choose the image by its id, or the newest whose name has all the words wanted.
+    """Choose the image by its id, or the newest whose name contains all wanted words.
 
     Image ids are retired on this cloud, names stay, so a selector such as `ubuntu 24.04` lasts.
 
     Raises:
-        InvalidSpec: no available image fits; the sentence names some that would.
+        InvalidSpec: no available image fits; the message names some that exist.
     """
     usable = [image for image in images if image.status == "available"]
     for image in usable:
@@ -37,15 +37,15 @@ def choose_image(images: Sequence[Image], wanted: str) -> Image:
     ]
     if not fitting:
         known = ", ".join(sorted(f"{image.name} ({image.id})" for image in usable)[:6])
-        raise InvalidSpec(f"no available image is {wanted!r}; there are: {known}")
+        raise InvalidSpec(f"no available image is {wanted!r}; available are: {known}")
     return max(fitting, key=lambda image: (image.name, image.id))
 
 
 def check_system(image: Image) -> None:
-    """Refuse an image of the cloud's own on which the installers would end.
+    """Refuse a system image that the installers do not support.
 
     Raises:
-        InvalidSpec: its name says that it is another system, or another release of one.
+        InvalidSpec: its name is of another system, or of another release.
     """
     text = f"{image.os_family} {image.name}".lower()
     release = re.search(r"\b\d+(\.\d+)*\b", image.name)
@@ -60,7 +60,7 @@ def check_system(image: Image) -> None:
 
 
 def login_users(cloud: Cloud, machines: Machines) -> dict[str, str]:
-    """Find the account that the image of each group logs in with, by group."""
+    """Find the login user of each group's image, by group."""
     images = {machines.group_of(machine): machine.image_id for machine in machines.instances}
     system = {image.id: image for image in cloud.known.list_system_images()} if images else {}
     found = {group: system.get(one) or cloud.known.find_image(one) for group, one in images.items()}

@@ -1,13 +1,13 @@
-"""What is there: everything in the cloud that carries a cluster's names and fits together.
+"""The inventory: all resources that carry a cluster's names and belong together.
 
 A name alone is no proof. Two VPCs of one name, or a machine of the right name in a foreign network,
-are somebody else's: reading them is `NameTaken`, and nothing of them is ever touched.
+are not ours: reading them raises `NameTaken`, and they are never changed.
 """
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from domain.cloud.api import Cloud
 from domain.cloud.records import (
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Machines:
-    """The living machines of one cluster, which one call of the cloud tells."""
+    """The machines of one cluster that are not terminated; one call of the cloud reads them."""
 
     name: str
     instances: tuple[Instance, ...] = ()
@@ -61,7 +61,7 @@ class Machines:
 
 @dataclass(frozen=True, slots=True)
 class Inventory(Machines):
-    """One cluster as the cloud holds it now; None and empty where nothing exists."""
+    """All resources of one cluster at one moment; None and empty where nothing exists."""
 
     vpc: Vpc | None = None
     vxnets: tuple[Vxnet, ...] = ()
@@ -83,7 +83,7 @@ class Inventory(Machines):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing at all carries the cluster's names."""
+        """Whether no resource carries the cluster's names."""
         return self == Inventory(self.name)
 
     @property
@@ -103,8 +103,8 @@ def group_of(cluster: str, machine: Instance) -> str:
     return next(group for group in GROUPS if machine.name == Names(cluster).group(group))
 
 
-def the_one(kind: str, name: str, found: Sequence[T]) -> T | None:
-    """Take the only resource of a name, or None; more than one is `NameTaken`."""
+def at_most_one(kind: str, name: str, found: Sequence[T]) -> T | None:
+    """Return the only resource of a name, or None. Raises `NameTaken` where there are several."""
     if len(found) > 1:
         raise NameTaken(
             f"{len(found)} {kind}s are named {name}; rename or delete the foreign ones, "
@@ -113,13 +113,24 @@ def the_one(kind: str, name: str, found: Sequence[T]) -> T | None:
     return found[0] if found else None
 
 
-def read_inventory(cloud: Cloud, name: str) -> Inventory:
-    """Read all that carries the cluster's names, in about a dozen calls, several at a time.
+class Identified(Protocol):
+    """What every resource has."""
 
-    What the run has read and nothing has changed since is not asked again.
+    @property
+    def id(self) -> str: ...
+
+
+def id_of(resource: Identified | None) -> str | None:
+    return resource.id if resource else None
+
+
+def read_inventory(cloud: Cloud, name: str) -> Inventory:
+    """Read every resource with one of the cluster's names: about a dozen calls, in parallel.
+
+    What this run has read, and not changed since, is not read again.
 
     Raises:
-        NameTaken: something carries one of the names and does not fit the rest.
+        NameTaken: a resource has one of the names and does not belong to the others.
     """
     names, known = Names(name), cloud.known
     with ThreadPoolExecutor(max_workers=8, thread_name_prefix="read-cluster") as pool:
@@ -137,10 +148,10 @@ def read_inventory(cloud: Cloud, name: str) -> Inventory:
         instances = ask(known.find_instances, names.prefix)
         tags = ask(known.find_tags, names.tag)
 
-        vpc = the_one("router", names.router, vpcs())
-        balancer = the_one("load balancer", names.balancer, balancers())
-        firewall = the_one("security group", names.firewall, firewalls())
-        machine_group = the_one("security group", names.machines, groups())
+        vpc = at_most_one("router", names.router, vpcs())
+        balancer = at_most_one("load balancer", names.balancer, balancers())
+        firewall = at_most_one("security group", names.firewall, firewalls())
+        machine_group = at_most_one("security group", names.machines, groups())
         forwards = ask(known.list_port_forwards, vpc.id) if vpc else tuple
         listeners = ask(known.list_listeners, balancer.id) if balancer else tuple
         backends = ask(known.list_backends, balancer.id) if balancer else tuple
@@ -151,7 +162,7 @@ def read_inventory(cloud: Cloud, name: str) -> Inventory:
             name=name,
             vpc=vpc,
             vxnets=tuple(sorted(vxnets(), key=lambda vxnet: vxnet.cidr)),
-            address=the_one("public address", names.address, eips()),
+            address=at_most_one("public address", names.address, eips()),
             balancer=balancer,
             listeners=tuple(listeners()),
             backends=tuple(backends()),
@@ -159,22 +170,22 @@ def read_inventory(cloud: Cloud, name: str) -> Inventory:
             firewall_rules=tuple(firewall_rules()),
             machine_group=machine_group,
             machine_rules=tuple(machine_rules()),
-            keypair=the_one("key pair", names.keypair, keypairs()),
+            keypair=at_most_one("key pair", names.keypair, keypairs()),
             forwards=tuple(forwards()),
-            instances=living(name, instances()),
+            instances=existing_machines(name, instances()),
         )
-        tag = the_one("tag", names.tag, tags())
+        tag = at_most_one("tag", names.tag, tags())
     check_fit(inventory)
     return replace(inventory, tag=tag) if tag and is_ours(tag, inventory) else inventory
 
 
 def read_machines(cloud: Cloud, name: str) -> Machines:
     """Read the machines alone, in one call for each hundred of them."""
-    return Machines(name, living(name, cloud.find_instances(Names(name).prefix)))
+    return Machines(name, existing_machines(name, cloud.find_instances(Names(name).prefix)))
 
 
-def living(name: str, found: Sequence[Instance]) -> tuple[Instance, ...]:
-    """Those of the machines found that live and are in one of the cluster's groups."""
+def existing_machines(name: str, found: Sequence[Instance]) -> tuple[Instance, ...]:
+    """The machines that are not terminated and are in one of the cluster's groups."""
     groups = {Names(name).group(group) for group in GROUPS}
     return tuple(machine for machine in found if machine.is_alive and machine.name in groups)
 
@@ -182,17 +193,17 @@ def living(name: str, found: Sequence[Instance]) -> tuple[Instance, ...]:
 def is_ours(tag: Tag, inventory: Inventory) -> bool:
     """Whether a tag of our name is this cluster's.
 
-    It has no room for a prefix, so people may have one of that name for something else. Theirs is
-    attached, and to nothing of ours; it is never touched.
+    The name has no room for a prefix, so users may have a tag of that name for other resources.
+    Such a tag is attached to none of ours, and is never changed.
     """
     return not tag.resource_ids or not set(tag.resource_ids).isdisjoint(inventory.resource_ids)
 
 
 def check_fit(inventory: Inventory) -> None:
-    """Refuse a inventory whose parts do not belong together.
+    """Refuse an inventory whose parts do not belong together.
 
     Raises:
-        NameTaken: names the resource, what it belongs to, and what it should belong to.
+        NameTaken: names the resource and what it belongs to.
     """
     router = inventory.vpc.id if inventory.vpc else ""
     for vxnet in inventory.vxnets:

@@ -1,4 +1,4 @@
-"""Waiting for the cloud's jobs: many of them in one call."""
+"""Waiting for jobs of the cloud, many of them in one call."""
 
 import time
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ JOB = Pace(interval=0.4, head_start=0.4)
 def wait_for_jobs(
     cloud: Cloud, job_ids: Sequence[str], *, pace: Pace = JOB, clock: Clock = time
 ) -> None:
-    """Wait until the cloud has finished all these jobs, in one call a look for all of them.
+    """Wait until the cloud has finished all these jobs, with one call for all of them at each look.
 
-    A job that is done does not prove a resource that works: look at the resource afterwards.
+    The end of a job does not prove that the resource works: read the resource afterwards.
 
     Raises:
-        JobFailed: the cloud gave up on all or part of a job.
+        JobFailed: a job failed, wholly or in part.
         WaitTimedOut: a job was still running at the deadline.
     """
     wanted = [job_id for job_id in job_ids if job_id]

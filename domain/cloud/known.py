@@ -1,8 +1,8 @@
-"""What a run has read of the cloud already, so that it asks each question once.
+"""A cache of what a run has read of the cloud, so that it sends each read once.
 
 Calls are scarce: QingCloud documents 2,000 an hour for an account. A run therefore keeps every
-answer until something of that kind changes, and a look that a decision rests on asks `cloud.known`.
-A wait asks the cloud itself: it looks for a change that no call of this run announces.
+answer until it changes a resource of that kind; reads before a decision use `cloud.known`. A wait
+asks the cloud itself: it looks for a change that no call of this run causes.
 """
 
 from collections import Counter
@@ -32,7 +32,7 @@ KINDS: Mapping[str, str] = {
     "find_instances": "instance",
     "find_tags": "tag",
 }
-"""Reads whose answer is kept, and what they are about."""
+"""Reads whose answer is kept, with the kind of resource that they read."""
 
 ALWAYS_ASKED = (
     "read_jobs",
@@ -40,7 +40,7 @@ ALWAYS_ASKED = (
     "upload_userdata",
     "read_machine_metrics",
 )
-"""Calls that change no kind, and whose answer is of the moment."""
+"""Calls that change no kind of resource, and whose answer is not kept."""
 
 CHANGES: Mapping[str, tuple[str, ...]] = {
     "create_vpc": ("router", "quota"),
@@ -75,14 +75,14 @@ CHANGES: Mapping[str, tuple[str, ...]] = {
     "attach_tag": ("tag",),
     "delete_tags": ("tag",),
 }
-"""What each change makes out of date, whether it succeeds or not."""
+"""The kinds that each change makes out of date, whether it succeeds or not."""
 
 
 class _Memory:
     """Answers by method and arguments; threads may share it.
 
-    An answer counts only if nothing of its kind has changed since it was asked for, so a read that
-    a change has overtaken is not kept.
+    An answer is kept only if its kind has not changed since the call was sent, so a read that a
+    change has overtaken is not kept.
     """
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ class _Memory:
             return self._changes[kind]
 
     def find(self, question: tuple[str, tuple[Any, ...]]) -> list[Any]:
-        """Return the kept answer as the only item, or nothing."""
+        """Find a kept answer. Returns: a list with it as the only item, or an empty list."""
         with self._lock:
             return [self._answers[question]] if question in self._answers else []
 
@@ -107,17 +107,17 @@ class _Memory:
     def forget(self, *kinds: str) -> None:
         """Forget these kinds, or everything where none is named."""
         with self._lock:
-            gone = set(kinds or KINDS.values())
-            self._changes.update(gone)
+            dropped = set(kinds or KINDS.values())
+            self._changes.update(dropped)
             self._answers = {
                 question: answer
                 for question, answer in self._answers.items()
-                if KINDS[question[0]] not in gone
+                if KINDS[question[0]] not in dropped
             }
 
 
 class _Watched:
-    """A cloud whose answers are kept, and given again where that is wanted."""
+    """A cloud whose answers are kept, and served from memory if `answers_from_memory`."""
 
     def __init__(self, cloud: Cloud, memory: _Memory, *, answers_from_memory: bool) -> None:
         self._cloud, self._memory = cloud, memory
@@ -132,7 +132,7 @@ class _Watched:
         return cast(Cloud, _Watched(self._cloud, self._memory, answers_from_memory=True))
 
     def forget(self) -> None:
-        """Ask everything anew from now on."""
+        """Drop all kept answers."""
         self._memory.forget()
 
     def __getattr__(self, name: str) -> Any:
@@ -165,11 +165,11 @@ class _Watched:
 
 
 def remembering(cloud: Cloud) -> Cloud:
-    """Return the same cloud, which keeps what it answers; its `known` gives that again."""
+    """Return a cloud that keeps its answers; its `known` serves them again."""
     return cast(Cloud, _Watched(cloud, _Memory(), answers_from_memory=False))
 
 
 def forget(cloud: Cloud) -> None:
-    """Let a remembering cloud ask everything anew, as after a pause in which others may act."""
+    """Drop what a remembering cloud has kept, as after a pause in which others may change it."""
     if isinstance(cloud, _Watched):
         cloud.forget()

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from domain.cloud.api import Cloud
-from domain.cloud.inventory import the_one
+from domain.cloud.creating import create_once
+from domain.cloud.inventory import at_most_one, id_of
 from domain.cloud.jobs import wait_for_jobs
 from domain.cloud.records import Eip, PortForward, PortForwardSpec, Vpc, Vxnet
 from domain.kernel.ensured import Ensured
@@ -18,22 +19,30 @@ from domain.spec.cluster import Access, ClusterSpec, PublicAddress
 def ensure_vpc(
     cloud: Cloud, spec: ClusterSpec, firewall_id: str, clock: Clock = time
 ) -> Ensured[Vpc]:
-    """Return the cluster's VPC, active; create it where it is missing.
+    """Return the cluster's VPC, active; create a missing one.
 
-    Safe to repeat: the name is the identity. The create call takes no token that makes a repeat
-    harmless, so after a lost reply the only safe next step is to look again.
+    Safe to repeat: the name is the identity. The create call has no idempotency token, so after a
+    lost reply the only safe next step is to look again.
 
     Raises:
         NameTaken: the name belongs to another network, or to several.
     """
     name = Names(spec.name).router
-    found = the_one("router", name, cloud.known.find_vpcs(name))
+    found = at_most_one("router", name, cloud.known.find_vpcs(name))
     if found:
         check_vpc(found, spec)
         settled = found if found.is_settled else _settled(cloud, found.id, clock)
         return Ensured(settled, f"kept {found.id}")
-    router_id, job = cloud.create_vpc(name, spec.network.vpc_cidr, firewall_id)
-    wait_for_jobs(cloud, [job], clock=clock)
+
+    def create() -> str:
+        router_id, job = cloud.create_vpc(name, spec.network.vpc_cidr, firewall_id)
+        wait_for_jobs(cloud, [job], clock=clock)
+        return router_id
+
+    def look() -> str | None:
+        return id_of(at_most_one("router", name, cloud.find_vpcs(name)))
+
+    router_id = create_once(create, look, what=f"router {name}", clock=clock)
     return Ensured(_settled(cloud, router_id, clock), f"created {router_id}")
 
 
@@ -56,15 +65,15 @@ def check_vxnet(vxnet: Vxnet, cidr: str) -> None:
 
 
 JOINING = 60.0
-"""Seconds in which a vxnet may have joined, and the cloud does not list it as joined yet."""
+"""Seconds for which the cloud may not list a vxnet as joined although it has joined."""
 
 
 def ensure_vxnets(
     cloud: Cloud, spec: ClusterSpec, vpc: Vpc, count: int, clock: Clock = time
 ) -> Ensured[tuple[Vxnet, ...]]:
-    """Make the first `count` vxnets and join them to the router, one after the other.
+    """Create the first `count` vxnets and join them to the router, one after the other.
 
-    A machine gets no address in a vxnet that has not joined, and a router takes one change at a
+    A machine gets no address in a vxnet that has not joined, and a router accepts one change at a
     time.
     """
     names = Names(spec.name)
@@ -75,7 +84,7 @@ def ensure_vxnets(
         vxnet = found.get(name)
         if vxnet:
             check_vxnet(vxnet, cidr)
-        vxnet_id = vxnet.id if vxnet else cloud.create_vxnet(name)
+        vxnet_id = vxnet.id if vxnet else _create_vxnet(cloud, names, name, clock)
         if not (vxnet and vxnet.router_id):
             job = when_free(
                 partial(_join, cloud, names, vxnet_id, vpc.id, cidr),
@@ -89,8 +98,8 @@ def ensure_vxnets(
     def joined(cloud: Cloud) -> tuple[Vxnet, ...] | None:
         seen = {vxnet.name: vxnet for vxnet in cloud.find_vxnets(names.vxnets)}
         wanted = [seen.get(names.vxnet(number)) for number in range(1, count + 1)]
-        there = tuple(vxnet for vxnet in wanted if vxnet and vxnet.router_id == vpc.id)
-        return there if len(there) == count else None
+        done = tuple(vxnet for vxnet in wanted if vxnet and vxnet.router_id == vpc.id)
+        return done if len(done) == count else None
 
     vxnets = joined(cloud.known) or wait_for(
         lambda: joined(cloud), what=f"{count} vxnets joined to {vpc.id}", clock=clock
@@ -99,8 +108,16 @@ def ensure_vxnets(
     return Ensured(vxnets, did)
 
 
+def _create_vxnet(cloud: Cloud, names: Names, name: str, clock: Clock) -> str:
+    def look() -> str | None:
+        found = [one for one in cloud.find_vxnets(names.vxnets) if one.name == name]
+        return id_of(at_most_one("vxnet", name, found))
+
+    return create_once(lambda: cloud.create_vxnet(name), look, what=f"vxnet {name}", clock=clock)
+
+
 def _join(cloud: Cloud, names: Names, vxnet_id: str, router_id: str, cidr: str) -> str:
-    """Ask the cloud at each attempt: what an earlier one has begun may be done by now."""
+    """Join a vxnet; at each attempt the cloud is asked first, as an earlier one may have acted."""
     joined = {vxnet.id for vxnet in cloud.find_vxnets(names.vxnets) if vxnet.router_id}
     return "" if vxnet_id in joined else cloud.join_router(vxnet_id, router_id, cidr)
 
@@ -108,18 +125,23 @@ def _join(cloud: Cloud, names: Names, vxnet_id: str, router_id: str, cidr: str) 
 def ensure_address(
     cloud: Cloud, cluster: str, wanted: PublicAddress, clock: Clock = time
 ) -> Ensured[Eip]:
-    """Return the cluster's public address, allocated where it is missing; billed from then on."""
+    """Return the cluster's public address; allocate a missing one, which is billed from then on."""
     name = Names(cluster).address
 
     def usable(cloud: Cloud) -> Eip | None:
-        eip = the_one("public address", name, cloud.find_eips(name))
+        eip = at_most_one("public address", name, cloud.find_eips(name))
         return (
             eip if eip and eip.address and not eip.transition and eip.status != "pending" else None
         )
 
-    found = the_one("public address", name, cloud.known.find_eips(name))
+    found = at_most_one("public address", name, cloud.known.find_eips(name))
     if found is None:
-        cloud.allocate_eip(name, wanted.bandwidth_mbps, wanted.billing)
+        create_once(
+            lambda: cloud.allocate_eip(name, wanted.bandwidth_mbps, wanted.billing),
+            lambda: id_of(at_most_one("public address", name, cloud.find_eips(name))),
+            what=f"public address {name}",
+            clock=clock,
+        )
     eip = usable(cloud.known) or wait_for(
         lambda: usable(cloud), what=f"public address {name}", clock=clock
     )
@@ -127,7 +149,7 @@ def ensure_address(
 
 
 def ensure_bound(cloud: Cloud, vpc: Vpc, eip: Eip, clock: Clock = time) -> Ensured[Vpc]:
-    """Put the public address on the router; without it the machines reach no mirror either.
+    """Bind the public address to the router; without it the machines cannot reach mirrors.
 
     Raises:
         NameTaken: the router has another public address.
@@ -136,7 +158,7 @@ def ensure_bound(cloud: Cloud, vpc: Vpc, eip: Eip, clock: Clock = time) -> Ensur
     if now.eip_id and now.eip_id != eip.id:
         raise NameTaken(
             f"the router {vpc.name} ({vpc.id}) has the public address {now.eip_id}, "
-            f"not this cluster's {eip.id}; take it off in the console"
+            f"not this cluster's {eip.id}; unbind it in the console"
         )
     bind = now.eip_id != eip.id
     if not bind and now.is_applied and now.is_settled:
@@ -147,7 +169,7 @@ def ensure_bound(cloud: Cloud, vpc: Vpc, eip: Eip, clock: Clock = time) -> Ensur
             what=f"binding {eip.id} to {vpc.id}",
             clock=clock,
         )
-    _update(cloud, vpc.id, clock)
+    apply_changes(cloud, vpc.id, clock)
 
     def bound() -> Vpc | None:
         seen = cloud.read_vpc(vpc.id)
@@ -158,15 +180,17 @@ def ensure_bound(cloud: Cloud, vpc: Vpc, eip: Eip, clock: Clock = time) -> Ensur
 
 
 def _known(cloud: Cloud, vpc: Vpc) -> Vpc:
-    """The router as it was read last. Raises `NotFound` where it is gone."""
+    """The router as this run has read it last. Raises `NotFound` where it does not exist."""
     for seen in cloud.known.find_vpcs(vpc.name):
         if seen.id == vpc.id:
             return seen
-    raise NotFound(f"the router {vpc.name} ({vpc.id}) is gone; run the same command again")
+    raise NotFound(
+        f"the router {vpc.name} ({vpc.id}) does not exist any more; run the same command again"
+    )
 
 
-def _update(cloud: Cloud, router_id: str, clock: Clock) -> None:
-    """Make stored changes of the router effective."""
+def apply_changes(cloud: Cloud, router_id: str, clock: Clock = time) -> None:
+    """Apply stored changes of the router; until then they have no effect."""
     job = when_free(
         lambda: cloud.update_router(router_id), what=f"updating {router_id}", clock=clock
     )
@@ -176,7 +200,7 @@ def _update(cloud: Cloud, router_id: str, clock: Clock) -> None:
 def wanted_forwards(
     cluster: str, access: Access, balancer_ip: str, master_ip: str
 ) -> tuple[PortForwardSpec, ...]:
-    """The ports on the public address: API and UI by the load balancer, SSH to the master."""
+    """The ports of the public address: API and UI to the load balancer, SSH to the master."""
     prefix = Names(cluster).prefix
     return (
         PortForwardSpec(prefix + "api", access.api_port, balancer_ip, access.api_port),
@@ -188,14 +212,14 @@ def wanted_forwards(
 def forwards_to_add(
     wanted: Sequence[PortForwardSpec], seen: Sequence[PortForward]
 ) -> tuple[PortForwardSpec, ...]:
-    there = {_route(forward.spec) for forward in seen}
-    return tuple(spec for spec in wanted if _route(spec) not in there)
+    existing = {_route(forward.spec) for forward in seen}
+    return tuple(spec for spec in wanted if _route(spec) not in existing)
 
 
 def forwards_to_delete(
     wanted: Sequence[PortForwardSpec], seen: Sequence[PortForward]
 ) -> tuple[PortForward, ...]:
-    """Forwards of a port that we want to send elsewhere, or that we made for another wish."""
+    """Forwards that are not wanted, or lead to another target than the wanted one."""
     routes = {_route(spec) for spec in wanted}
     return tuple(forward for forward in seen if _route(forward.spec) not in routes)
 
@@ -207,7 +231,7 @@ def _route(spec: PortForwardSpec) -> tuple[int, str, int]:
 def ensure_forwards(
     cloud: Cloud, vpc: Vpc, wanted: Sequence[PortForwardSpec], clock: Clock = time
 ) -> Ensured[tuple[PortForwardSpec, ...]]:
-    """Publish exactly these ports on the router's address, and make them effective."""
+    """Publish exactly these ports on the router's address, and apply the changes."""
     seen = cloud.known.list_port_forwards(vpc.id)
     stale, missing = forwards_to_delete(wanted, seen), forwards_to_add(wanted, seen)
     ports = ", ".join(str(spec.public_port) for spec in wanted)
@@ -221,7 +245,7 @@ def ensure_forwards(
             what=f"port forwards of {vpc.id}",
             clock=clock,
         )
-    _update(cloud, vpc.id, clock)
+    apply_changes(cloud, vpc.id, clock)
     _settled(cloud, vpc.id, clock)
     return Ensured(tuple(wanted), f"published {ports}")
 

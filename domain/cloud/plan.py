@@ -16,9 +16,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlanItem:
-    """One resource: what becomes of it, and the reason in a sentence fragment.
+    """One resource: what the run does with it, and the reason in a few words.
 
-    `id` is empty for what does not exist yet. `billed` marks what costs money while it exists.
+    `id` is empty for a resource that does not exist yet. `billed` marks resources that cost money
+    while they exist.
     """
 
     kind: str
@@ -32,7 +33,7 @@ class PlanItem:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`cost` is None until somebody has laid prices beside it (`domain.cost.price_plan`)."""
+    """All resources; `cost` is None until `domain.observe.cost.price_plan` has added prices."""
 
     cluster: str
     items: tuple[PlanItem, ...]

@@ -1,4 +1,4 @@
-"""The plan of a cluster: what is there against what is wanted, resource by resource."""
+"""The plan of a cluster: existing resources compared with wanted ones."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -17,7 +17,7 @@ from domain.cloud.records import Eip, Instance, PortForwardSpec, Rule, RuleSpec,
 from domain.kernel.names import GROUPS, Names
 from domain.spec.cluster import ClusterSpec
 
-THERE = "as wanted"
+AS_WANTED = "as wanted"
 MISSING = "missing"
 STALE = "not wanted any more"
 
@@ -25,12 +25,12 @@ STALE = "not wanted any more"
 def plan_cluster(
     spec: ClusterSpec, inventory: Inventory, images: Mapping[str, str] | None = None
 ) -> Plan:
-    """Compare a description with what is there.
+    """Compare a description with the existing resources.
 
-    A count is never lowered: machines above it are kept, and `scale` is named as the way down.
+    A count is never lowered: machines above it are kept, and the plan names `scale`.
 
     Args:
-        images: the id of the image that new machines of each group get, where it is known.
+        images: the image id of new machines by group, where it is known.
     """
     items = [*_network(spec, inventory), *_firewalls(spec, inventory), *_balancer(spec, inventory)]
     items += [
@@ -42,68 +42,64 @@ def plan_cluster(
 
 
 def plan_teardown(inventory: Inventory) -> Plan:
-    """Everything that is there goes; in the order in which it can go."""
+    """Delete all existing resources, in the order in which the cloud allows it."""
     reason = "the cluster is torn down"
 
-    def gone(kind: str, name: str, resource_id: str, billed: bool = False) -> PlanItem:
+    def deleted(kind: str, name: str, resource_id: str, billed: bool = False) -> PlanItem:
         return PlanItem(kind, name, Action.DELETE, reason, resource_id, billed=billed)
 
-    items = [gone("machine", m.name, m.id, billed=True) for m in inventory.instances]
+    items = [deleted("machine", m.name, m.id, billed=True) for m in inventory.instances]
     if inventory.balancer:
         items.append(
-            gone("load balancer", inventory.balancer.name, inventory.balancer.id, billed=True)
+            deleted("load balancer", inventory.balancer.name, inventory.balancer.id, billed=True)
         )
-    items += [gone("vxnet", vxnet.name, vxnet.id) for vxnet in inventory.vxnets]
+    items += [deleted("vxnet", vxnet.name, vxnet.id) for vxnet in inventory.vxnets]
     if inventory.vpc:
-        items.append(gone("router", inventory.vpc.name, inventory.vpc.id, billed=True))
+        items.append(deleted("router", inventory.vpc.name, inventory.vpc.id, billed=True))
     if inventory.address:
         items.append(
-            gone("public address", inventory.address.name, inventory.address.id, billed=True)
+            deleted("public address", inventory.address.name, inventory.address.id, billed=True)
         )
     items += [
-        gone("security group", group.name, group.id)
+        deleted("security group", group.name, group.id)
         for group in (inventory.firewall, inventory.machine_group)
         if group
     ]
     if inventory.keypair:
-        items.append(gone("key pair", inventory.keypair.name, inventory.keypair.id))
+        items.append(deleted("key pair", inventory.keypair.name, inventory.keypair.id))
     if inventory.tag:
-        items.append(gone("tag", inventory.tag.name, inventory.tag.id))
+        items.append(deleted("tag", inventory.tag.name, inventory.tag.id))
     return Plan(inventory.name, tuple(items))
 
 
 def plan_scale(inventory: Inventory, group: str, count: int, leaving: Sequence[str]) -> Plan:
-    """The machines of one group, added or removed; `leaving` are the ids that would go."""
+    """Add machines to a group, or remove those whose ids are `leaving`."""
     name = Names(inventory.name).group(group)
-    there = len(inventory.group(group))
-    items = [
-        PlanItem("machine", name, Action.DELETE, f"{there} there, {count} wanted", m, billed=True)
-        for m in leaving
-    ]
-    if count > there:
-        reason = f"{there} there, {count} wanted"
-        items.append(
-            PlanItem("machine", name, Action.CREATE, reason, count=count - there, billed=True)
-        )
+    existing = len(inventory.group(group))
+    reason = f"{existing} exist, {count} wanted"
+    items = [PlanItem("machine", name, Action.DELETE, reason, m, billed=True) for m in leaving]
+    if count > existing:
+        missing = count - existing
+        items.append(PlanItem("machine", name, Action.CREATE, reason, count=missing, billed=True))
     kept = [machine.id for machine in inventory.group(group) if machine.id not in leaving]
-    items += [PlanItem("machine", name, Action.KEEP, THERE, machine) for machine in kept]
+    items += [PlanItem("machine", name, Action.KEEP, AS_WANTED, machine) for machine in kept]
     return Plan(inventory.name, tuple(items))
 
 
 def _one(kind: str, name: str, resource_id: str | None, *, billed: bool = False) -> PlanItem:
     if resource_id:
-        return PlanItem(kind, name, Action.KEEP, THERE, resource_id, billed=billed)
+        return PlanItem(kind, name, Action.KEEP, AS_WANTED, resource_id, billed=billed)
     return PlanItem(kind, name, Action.CREATE, MISSING, billed=billed)
 
 
 def _network(spec: ClusterSpec, inventory: Inventory) -> Iterator[PlanItem]:
     names = Names(spec.name)
     yield _one("router", names.router, inventory.vpc.id if inventory.vpc else None, billed=True)
-    there = {vxnet.name: vxnet for vxnet in inventory.vxnets}
+    existing = {vxnet.name: vxnet for vxnet in inventory.vxnets}
     machines = max(spec.masters.count + spec.nodes.count, len(inventory.instances))
     for number in range(1, spec.vxnets_for(machines) + 1):
         name = names.vxnet(number)
-        vxnet = there.get(name)
+        vxnet = existing.get(name)
         if vxnet and not vxnet.router_id:
             yield PlanItem("vxnet", name, Action.CHANGE, "has not joined the router", vxnet.id)
         else:
@@ -120,7 +116,7 @@ def _network(spec: ClusterSpec, inventory: Inventory) -> Iterator[PlanItem]:
 
 
 def _other_address(eip: Eip, spec: ClusterSpec) -> str:
-    """Say how an address differs from the wanted one; it is changed in the console."""
+    """Describe how an address differs from the wanted one; empty if it does not."""
     has = f"{eip.bandwidth_mbps} Mbps by {eip.billing}"
     wanted = f"{spec.address.bandwidth_mbps} Mbps by {spec.address.billing}"
     return "" if has == wanted else f"has {has}, wanted is {wanted}; the console changes it"
@@ -159,14 +155,14 @@ def _balancer(spec: ClusterSpec, inventory: Inventory) -> Iterator[PlanItem]:
     new = {route.listener.port for route in routes_to_add(wanted, kept)}
     ids = {listener.port: listener.id for listener in kept}
     missing = backends_to_add(wanted, kept, inventory.backends, inventory.masters)
-    dead = backends_to_delete(inventory.backends, inventory.masters)
+    stale_backends = backends_to_delete(inventory.backends, inventory.masters)
     for route in wanted:
         port, listener_id = route.listener.port, ids.get(route.listener.port, "")
-        lacks = port in new or any(listener.port == port for listener, _, _ in missing)
-        swallows = any(backend.listener_id == listener_id for backend in dead)
+        lacks = any(listener.port == port for listener, _, _ in missing)
+        has_stale = any(backend.listener_id == listener_id for backend in stale_backends)
         if port in new:
             yield PlanItem("listener", route.listener.name, Action.CREATE, MISSING)
-        elif lacks or swallows or not inventory.masters:
+        elif lacks or has_stale or not inventory.masters:
             reason = "its backends are not the masters"
             yield PlanItem("listener", route.listener.name, Action.CHANGE, reason, listener_id)
         elif balancer and not balancer.is_applied:
@@ -182,24 +178,21 @@ def _machines(
     spec: ClusterSpec, inventory: Inventory, images: Mapping[str, str]
 ) -> Iterator[PlanItem]:
     for group in GROUPS:
-        name, there, wanted = (
-            Names(spec.name).group(group),
-            inventory.group(group),
-            spec.count(group),
-        )
-        over = len(there) - wanted
-        for machine in there:
+        name, wanted = Names(spec.name).group(group), spec.count(group)
+        existing = inventory.group(group)
+        over = len(existing) - wanted
+        for machine in existing:
             note = _difference(machine, spec.template(group).instance_type, images.get(group))
             if over > 0:
                 note = f"{over} more than wanted; `flows.scale` removes"
-            yield PlanItem("machine", name, Action.KEEP, note or THERE, machine.id, billed=True)
+            yield PlanItem("machine", name, Action.KEEP, note or AS_WANTED, machine.id, billed=True)
         if over < 0:
-            reason = f"{len(there)} there, {wanted} wanted"
+            reason = f"{len(existing)} exist, {wanted} wanted"
             yield PlanItem("machine", name, Action.CREATE, reason, count=-over, billed=True)
 
 
 def _difference(machine: Instance, type_id: str, image_id: str | None) -> str:
-    """Say what a machine has that new ones will not have; a machine itself is never changed."""
+    """Describe how a machine differs from new ones; a machine itself is never changed."""
     pairs = [("type", machine.type_id, type_id), ("image", machine.image_id, image_id)]
     other = [(what, has, new) for what, has, new in pairs if new and has != new]
     return "; ".join(f"has {what} {has}, {new} is for new machines" for what, has, new in other)

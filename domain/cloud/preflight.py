@@ -1,4 +1,4 @@
-"""Everything checkable, checked before anything that costs is created."""
+"""Checks against the cloud, before anything is created."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from domain.kernel.names import GROUPS, MASTERS, Names
 from domain.spec.cluster import ClusterSpec
 
 MASTER_MINIMUM = (2, 2048)
-"""vCPUs and MiB: what kubeadm's own preflight asks of a master."""
+"""vCPUs and MiB that kubeadm's own preflight requires of a master."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the selectors of a description mean on this cloud today, by group."""
+    """The image and type that each group's selectors match on this cloud, by group."""
 
     images: dict[str, Image]
     types: dict[str, InstanceType]
 
     @property
     def login_users(self) -> dict[str, str]:
-        """The account that each group's image logs in with."""
+        """The login user of each group's image."""
         return {group: image.login_user for group, image in self.images.items()}
 
 
@@ -34,14 +34,14 @@ def preflight(cloud: Cloud, spec: ClusterSpec, inventory: Inventory, *, bills: b
     """Check a description against the cloud; reads only.
 
     Raises:
-        InvalidSpec: zone, image, type or sources are wrong; the sentence says what would be right.
+        InvalidSpec: zone, image, type or sources are invalid; the message names valid ones.
         NameTaken: a network of our name has another range.
-        QuotaReached: the account may not make what is still missing.
+        QuotaReached: the account may not create the missing resources.
     """
     if bills and not spec.access.allowed_cidrs:
         raise InvalidSpec(
-            "access.allowed_cidrs is empty: on an account that bills, say who may reach API, UI "
-            "and SSH, such as --allow 203.0.113.0/24"
+            "access.allowed_cidrs is empty: on an account that bills, name the sources that may "
+            "reach API, UI and SSH, such as --allow 203.0.113.0/24"
         )
     check_zone(cloud)
     if inventory.vpc:
@@ -56,14 +56,14 @@ def preflight(cloud: Cloud, spec: ClusterSpec, inventory: Inventory, *, bills: b
 
 
 def check_sources(allowed: Sequence[str], source: str) -> None:
-    """Refuse sources that lock out who asks: the machines are installed from here, by SSH.
+    """Refuse sources that leave out this machine: it installs the others by SSH.
 
     Args:
-        source: the address from which this machine reaches the cloud; a private one proves
-            nothing, because a router puts its own in its place.
+        source: the address from which this machine reaches the cloud; a private one is ignored,
+            because a router translates it.
 
     Raises:
-        InvalidSpec: the cluster would not let this machine in.
+        InvalidSpec: this machine could not connect to the cluster.
     """
     if not source:
         return
@@ -85,7 +85,7 @@ def check_zone(cloud: Cloud) -> None:
 
 
 def choose(cloud: Cloud, spec: ClusterSpec) -> Choices:
-    """Find image and type of each group. Raises `InvalidSpec` with what there is instead."""
+    """Find image and type of each group. Raises `InvalidSpec`, which lists the available ones."""
     system = list(cloud.known.list_system_images())
     types = {
         kind.id: kind for kind in cloud.known.list_instance_types() if kind.status == "available"
@@ -106,7 +106,7 @@ def choose(cloud: Cloud, spec: ClusterSpec) -> Choices:
             some = ", ".join(sorted(types)[:12])
             raise InvalidSpec(
                 f"instance type {template.instance_type!r} is unknown in {cloud.zone}; "
-                f"there are: {some} …"
+                f"available are: {some} …"
             )
     master = types[spec.template(MASTERS).instance_type]
     if (master.vcpus, master.memory_mib) < MASTER_MINIMUM or master.memory_mib < MASTER_MINIMUM[1]:
@@ -118,7 +118,7 @@ def choose(cloud: Cloud, spec: ClusterSpec) -> Choices:
 
 
 def needed(spec: ClusterSpec, inventory: Inventory, choices: Choices) -> dict[str, int]:
-    """What is still to be made, in the cloud's quota words."""
+    """The number of missing resources, by the cloud's names of quotas."""
     missing = {group: max(0, spec.count(group) - len(inventory.group(group))) for group in GROUPS}
     machines = sum(missing.values())
     vxnets = spec.vxnets_for(spec.masters.count + spec.nodes.count)
@@ -147,5 +147,5 @@ def check_quota(cloud: Cloud, spec: ClusterSpec, inventory: Inventory, choices: 
     if short:
         raise QuotaReached(
             f"the account's quota in {cloud.zone} is too small ({'; '.join(short)}); "
-            "ask QingCloud for more by a ticket, or delete what is not needed"
+            "request more with a ticket to QingCloud, or delete unused resources"
         )

@@ -1,6 +1,6 @@
 """QingCloud's resources as records.
 
-The words are the cloud's own; its odd spellings and its JSON stay inside `clients/qingcloud`.
+The terms are the cloud's own; its odd spellings and its JSON stay inside `clients/qingcloud`.
 Source: QingCloud IaaS API documentation, version 1.
 """
 
@@ -56,7 +56,7 @@ class InstanceType:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`resource_ids` are the resources that the job changes; `error_codes` is empty while well."""
+    """`resource_ids` are the changed resources; `error_codes` is empty without a failure."""
 
     id: str
     action: str
@@ -67,7 +67,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Vpc:
-    """A router with its private network. `eip_id` and the rest are empty while there is none."""
+    """A router with its private network; the `eip_…` are empty without a public address."""
 
     id: str
     name: str
@@ -166,7 +166,7 @@ class SecurityGroup:
 
 @dataclass(frozen=True, slots=True)
 class RuleSpec:
-    """Let something in. ICMP has no ports (both None); `source` is a CIDR, `""` means anybody."""
+    """Allow incoming traffic. ICMP has no ports (both None); `source` is a CIDR, `""` means any."""
 
     name: str
     protocol: str
@@ -202,7 +202,7 @@ class PortForward:
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """`public_key` is the base64 part alone, as the cloud answers it."""
+    """`public_key` is the base64 part alone, as the cloud returns it."""
 
     id: str
     name: str
@@ -212,7 +212,7 @@ class KeyPair:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """`resource_ids` are what it is attached to."""
+    """A tag; `resource_ids` are the resources that it is attached to."""
 
     id: str
     name: str
@@ -221,7 +221,7 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A machine as the cloud sees it; `private_ip` is empty until DHCP has answered.
+    """A machine as the cloud sees it; `private_ip` is empty until it has one.
 
     `nic_id` is the hardware address of its card in the private network.
     """
@@ -255,7 +255,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class InstanceSpec:
-    """What RunInstances is asked for. `userdata_attachment` is the id of an uploaded tar."""
+    """The request of one RunInstances. `userdata_attachment` is the id of an uploaded tar."""
 
     name: str
     count: int
@@ -270,7 +270,7 @@ class InstanceSpec:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """An accepted RunInstances: the machines that will be, and the job that makes them."""
+    """An accepted RunInstances: the ids of its machines, and the job that creates them."""
 
     instance_ids: tuple[str, ...]
     job_id: str

@@ -10,7 +10,7 @@ from domain.kernel.names import Names
 
 
 def taggable(inventory: Inventory) -> Iterator[tuple[str, str]]:
-    """The (kind, id) of everything that can carry a tag, in the cloud's words."""
+    """The (kind, id) of every resource that can carry a tag, in the cloud's terms."""
     for kind, resource in (
         ("router", inventory.vpc),
         ("eip", inventory.address),
@@ -26,14 +26,14 @@ def taggable(inventory: Inventory) -> Iterator[tuple[str, str]]:
 
 
 def ensure_tagged(cloud: Cloud, names: Names, inventory: Inventory) -> Ensured[str]:
-    """Make the tag where it is missing, and attach it; attaching twice changes nothing.
+    """Create the tag if it is missing, and attach it; attaching twice changes nothing.
 
-    A tag of this name that is somebody else's stays as it is: tags are for people alone.
+    A foreign tag of this name is not changed: tags only help people.
     """
     try:
         tag_id = inventory.tag.id if inventory.tag else cloud.create_tag(names.tag)
     except AlreadyExists:
-        return Ensured("", f"left out: the tag {names.tag} is used for something else")
+        return Ensured("", f"skipped: the tag {names.tag} is used for other resources")
     resources = list(taggable(inventory))
     if resources:
         cloud.attach_tag(tag_id, resources)

@@ -1,8 +1,8 @@
-"""Taking a cluster down, in the order in which QingCloud lets go of things.
+"""Deleting a cluster, in the order that QingCloud requires.
 
-Each step looks before each attempt, so whatever an earlier attempt, a lost reply or another run
-has deleted is no error. Deletions wait out the first half minute of a resource's life, in which
-the cloud refuses them ("lease info not ready yet").
+Each step looks before each attempt, so a resource that an earlier attempt, a lost reply or another
+run has deleted is no error. The cloud refuses deletions in the first half minute after a resource's
+creation ("lease info not ready yet"); they are retried.
 """
 
 import time
@@ -12,6 +12,7 @@ from typing import Protocol
 from domain.cloud.api import Cloud
 from domain.cloud.inventory import Inventory, read_machines
 from domain.cloud.jobs import wait_for_jobs
+from domain.cloud.network import apply_changes
 from domain.cloud.planning import plan_teardown
 from domain.cloud.records import Instance, Vpc, Vxnet
 from domain.kernel.ensured import Ensured
@@ -19,19 +20,18 @@ from domain.kernel.errors import FinalError, NotFound, TemporaryError
 from domain.kernel.names import Names
 from domain.kernel.waiting import Clock, wait_for, when_free
 
-NOTHING = "nothing was there"
+NOTHING = "nothing existed"
 
-LETTING_GO = 60.0
-"""Seconds in which a refused deletion is asked for again: what used the resource is gone already,
-but the cloud may take a moment to notice, and with which code it says so is not documented."""
-
+REFUSED_FOR = 60.0
+"""Seconds for which a refused deletion is retried: the users of the resource are deleted, but the
+cloud may notice that late, and the code with which it refuses is not documented."""
 
 SWEEPS = 3
-"""Another run may still be adding to the cluster when its end begins."""
+"""Another run may still be adding to the cluster when its teardown begins."""
 
 
 class Named(Protocol):
-    """What every resource has."""
+    """Id and name, which every resource has."""
 
     @property
     def id(self) -> str: ...
@@ -42,10 +42,10 @@ class Named(Protocol):
 def sweep_until_gone(
     inventory: Inventory, sweep: Callable[[Inventory], None], look: Callable[[], Inventory]
 ) -> None:
-    """Delete what was seen, and look again, until nothing of the cluster is left.
+    """Delete the resources of an inventory, and read it again, until nothing is left.
 
     Raises:
-        FinalError: something goes on adding to it; the sentence names what is there.
+        FinalError: another run keeps adding to the cluster; the message names what is left.
     """
     for _ in range(SWEEPS):
         sweep(inventory)
@@ -54,28 +54,28 @@ def sweep_until_gone(
             return
     left = ", ".join(f"{item.kind} {item.id}" for item in plan_teardown(inventory).items)
     raise FinalError(
-        f"cluster {inventory.name} grows again while it is taken down ({left}); "
-        "end the autoscaler or whatever else makes it, then run the same command again"
+        f"cluster {inventory.name} grows again while it is torn down ({left}); "
+        "end the autoscaler or the run that adds to it, then run the same command again"
     )
 
 
 def remove_machines(
     cloud: Cloud, cluster: str, machines: Sequence[Instance], clock: Clock = time
 ) -> Ensured[None]:
-    """Terminate machines for good, past the recycle bin, and see them off: they are billed."""
+    """Terminate machines, past the recycle bin, and wait until they are gone: they are billed."""
     ids = [machine.id for machine in machines]
     if not ids:
         return Ensured(None, NOTHING)
 
-    def living() -> list[str]:
+    def remaining() -> list[str]:
         return [one.id for one in read_machines(cloud, cluster).instances if one.id in ids]
 
-    _delete(cloud, "machines", ids, living, cloud.terminate_instances, clock, sees_off=True)
+    _delete(cloud, "machines", ids, remaining, cloud.terminate_instances, clock, until_gone=True)
     return Ensured(None, f"terminated {' '.join(ids)}")
 
 
 def remove_balancer(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> Ensured[None]:
-    """Delete the load balancer; the vxnet cannot go while it exists."""
+    """Delete the load balancer; its vxnet cannot be deleted while it exists."""
     if inventory.balancer is None:
         return Ensured(None, NOTHING)
     balancer_id, name = inventory.balancer.id, inventory.balancer.name
@@ -89,12 +89,12 @@ def remove_balancer(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> 
 
 
 def remove_network(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> Ensured[None]:
-    """Take the address off the router, the vxnets out of it, then delete vxnets and router."""
+    """Unbind the address, take the vxnets out of the router, then delete vxnets and router."""
     prefix, vpc = Names(inventory.name).vxnets, inventory.vpc
     vxnets = [vxnet.id for vxnet in inventory.vxnets]
     done = list(vxnets)
     if vpc:
-        _take_address_off(cloud, vpc, clock)
+        _unbind_address(cloud, vpc, clock)
         _empty_router(cloud, inventory.vxnets, prefix, vpc.id, clock)
     if vxnets:
         _delete(
@@ -120,7 +120,7 @@ def remove_network(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> E
 
 
 def remove_address(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> Ensured[None]:
-    """Release the public address, which the router has let go of."""
+    """Release the public address, which is no longer bound to the router."""
     if inventory.address is None:
         return Ensured(None, NOTHING)
     eip_id, name = inventory.address.id, inventory.address.name
@@ -133,7 +133,7 @@ def remove_address(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> E
 
 
 def remove_leftovers(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> Ensured[None]:
-    """Delete what is not billed: security groups, key pair, tag."""
+    """Delete the resources that are not billed: security groups, key pair, tag."""
     done: list[str] = []
 
     def remove(
@@ -159,25 +159,24 @@ def remove_leftovers(cloud: Cloud, inventory: Inventory, clock: Clock = time) ->
     return Ensured(None, f"deleted {' '.join(done)}" if done else NOTHING)
 
 
-def _take_address_off(cloud: Cloud, vpc: Vpc, clock: Clock) -> None:
-    """Without it the address cannot be released, and the router's changes must be in effect."""
+def _unbind_address(cloud: Cloud, vpc: Vpc, clock: Clock) -> None:
+    """Unbind the public address, and apply the router's changes: it cannot be released before."""
     for now in cloud.known.find_vpcs(vpc.name):
         if now.id != vpc.id or (now.is_applied and not now.eip_id):
             continue
         if now.eip_id:
             when_free(
                 lambda: cloud.bind_eip_to_router(vpc.id, ""),
-                what=f"taking {now.eip_id} off {vpc.id}",
+                what=f"unbinding {now.eip_id} from {vpc.id}",
                 clock=clock,
             )
-        job = when_free(lambda: cloud.update_router(vpc.id), what=f"updating {vpc.id}", clock=clock)
-        wait_for_jobs(cloud, [job], clock=clock)
+        apply_changes(cloud, vpc.id, clock)
 
 
 def _empty_router(
     cloud: Cloud, vxnets: Sequence[Vxnet], prefix: str, router_id: str, clock: Clock
 ) -> None:
-    """Let all vxnets leave the router."""
+    """Take all vxnets out of the router."""
 
     def joined(vxnets: Sequence[Vxnet]) -> list[str]:
         return [vxnet.id for vxnet in vxnets if vxnet.router_id == router_id]
@@ -185,12 +184,12 @@ def _empty_router(
     if seen := joined(vxnets):
         _delete(
             cloud,
-            "the router's hold on vxnets",
+            "the vxnets' membership in the router",
             seen,
             lambda: joined(cloud.find_vxnets(prefix)),
             lambda found: cloud.leave_router(router_id, found),
             clock,
-            sees_off=True,
+            until_gone=True,
         )
 
 
@@ -214,16 +213,16 @@ def _delete(
     delete: Callable[[list[str]], str],
     clock: Clock,
     *,
-    sees_off: bool = False,
+    until_gone: bool = False,
 ) -> None:
-    """Delete what was seen, and on each further attempt what still exists of it.
+    """Delete resources, and on each further attempt those that still exist.
 
     Args:
         seen: ids, as the inventory has them.
-        find: the ids of these that still exist.
-        delete: starts the deletion of ids; returns the job, or nothing where it is done.
-        sees_off: whether to wait until they are gone, where the end of the job is not enough. All
-            else is looked for once more at the end of the teardown.
+        find: returns those of the ids that still exist.
+        delete: starts the deletion of ids; returns the job, or an empty text when it is done.
+        until_gone: wait until they are gone, where the end of the job is not enough. The teardown
+            reads everything else once more at its end.
     """
     attempts: list[list[str]] = []
 
@@ -232,11 +231,11 @@ def _delete(
         attempts.append(wanted)
         try:
             return delete(wanted) if wanted else ""
-        except NotFound as error:  # gone since the look: the others are still to be deleted
+        except NotFound as error:  # deleted since the look: the others still exist
             raise TemporaryError(str(error)) from error
 
-    job = when_free(attempt, what=f"deletion of {what}", clock=clock, refused_for=LETTING_GO)
+    job = when_free(attempt, what=f"deletion of {what}", clock=clock, refused_for=REFUSED_FOR)
     wait_for_jobs(cloud, [job], clock=clock)
-    if sees_off:
+    if until_gone:
         ended = f"end of {' '.join(seen)}"
         wait_for(lambda: None if find() else True, what=ended, clock=clock)

@@ -1,1 +1,1 @@
-"""What a cluster's own API holds: records, stored description, tokens, leases, the demo."""
+"""Contents of a cluster's own API: records, stored description, join tokens, leases, demo."""

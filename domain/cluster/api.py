@@ -1,19 +1,19 @@
-"""What the house asks of a cluster's Kubernetes API, as records."""
+"""The calls of a cluster's Kubernetes API that the product makes, and their records."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 SYSTEM = "kube-system"
-"""The namespace of what belongs to the cluster itself."""
+"""The namespace of the cluster's own objects."""
 
 Manifest = Mapping[str, Any]
-"""One Kubernetes object as its JSON says it: the one dict that crosses rooms, being a document."""
+"""One Kubernetes object as JSON: the only dict that crosses rooms, because it is a document."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node as the API server sees it; `address` is its InternalIP."""
+    """A node as the API server reports it; `address` is its InternalIP."""
 
     name: str
     address: str
@@ -26,7 +26,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod as far as counting and draining need it; `owner` is the kind that controls it."""
+    """The fields of a pod that counting and draining need; `owner` is the controller's kind."""
 
     namespace: str
     name: str
@@ -40,7 +40,7 @@ class Pod:
 
     @property
     def is_workload(self) -> bool:
-        """Whether it takes one of the places for what users run."""
+        """Whether it occupies one of the places for workload pods."""
         return not self.is_mirror and self.owner != "DaemonSet"
 
     @property
@@ -51,12 +51,12 @@ class Pod:
 class ClusterApi(Protocol):
     """One cluster's API server.
 
-    Errors: `TemporaryError` when it does not answer or says 429 or 5xx, `NotFound` for 404,
+    Errors: `TemporaryError` when it does not answer or returns 429 or 5xx, `NotFound` for 404,
     `ApiRejected` for the rest.
     """
 
     def is_ready(self) -> bool:
-        """Whether `/readyz` says ok; False also while nothing answers."""
+        """Whether `/readyz` returns ok; False also while nothing answers."""
         ...
 
     def read_version(self) -> str: ...
@@ -71,37 +71,37 @@ class ClusterApi(Protocol):
         ...
 
     def read(self, manifest_kind: str, name: str, namespace: str = "") -> Manifest | None:
-        """Read one object by kind, such as `ConfigMap`; None when it is absent."""
+        """Read one object by kind, such as `ConfigMap`. Returns: None when it is absent."""
         ...
 
     def apply(self, manifest: Manifest) -> bool:
-        """Create the object, or patch it to what the manifest says; whether anything changed."""
+        """Create the object, or patch it to the manifest. Returns: whether anything changed."""
         ...
 
     def create(self, manifest: Manifest) -> bool:
-        """Create the object; False when one of its name is there already."""
+        """Create the object. Returns: False when one of its name exists already."""
         ...
 
     def replace(self, manifest: Manifest) -> bool:
-        """Replace the object that was read; False when somebody changed it in between."""
+        """Replace the object that was read. Returns: False when it was changed in between."""
         ...
 
     def delete(self, manifest_kind: str, name: str, namespace: str = "") -> bool:
-        """Delete one object; False when it was absent already."""
+        """Delete one object. Returns: False when it was absent already."""
         ...
 
     def set_schedulable(self, node: str, schedulable: bool) -> None: ...
     def label_node(self, node: str, labels: Mapping[str, str]) -> None: ...
     def annotate_node(self, node: str, annotations: Mapping[str, str | None]) -> None:
-        """Put annotations on a node; None takes one away."""
+        """Set annotations of a node; None removes one."""
         ...
 
     def evict(self, pod: Pod) -> bool:
-        """Ask for the eviction of exactly this pod; False while a disruption budget forbids it."""
+        """Evict exactly this pod. Returns: False while a disruption budget forbids it."""
         ...
 
     def fetch_service_page(self, namespace: str, service: str) -> str:
-        """GET through the apiserver's service proxy, and return the text."""
+        """GET a service's page through the apiserver's proxy. Returns: its text."""
         ...
 
     def create_token(self, namespace: str, account: str, seconds: int) -> str: ...

@@ -1,4 +1,4 @@
-"""When a cluster's API server answers."""
+"""The wait for a cluster's API server."""
 
 import time
 
@@ -8,7 +8,7 @@ from domain.kernel.waiting import Clock, wait_for
 
 
 def wait_for_apiserver(api: ClusterApi, url: str, clock: Clock = time) -> Ensured[str]:
-    """Wait until the API server answers and says that it is ready; the value is its version."""
+    """Wait until the API server reports that it is ready. Returns: its version."""
     wait_for(
         lambda: True if api.is_ready() else None, what=f"API server at {url} ready", clock=clock
     )

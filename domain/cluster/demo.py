@@ -21,13 +21,15 @@ def ensure_demo(
 ) -> Ensured[str]:
     """Run the article's nginx, and fetch its page through the API server's proxy.
 
-    The value is the page's text. A ReplicationController that somebody scaled keeps its size.
+    A ReplicationController that was scaled keeps its size.
+
+    Returns:
+        The page's text.
     """
     changed = False
     for manifest in manifests:
         metadata = manifest["metadata"]
-        there = api.read(manifest["kind"], metadata["name"], metadata["namespace"])
-        if there is None:
+        if api.read(manifest["kind"], metadata["name"], metadata["namespace"]) is None:
             changed = api.apply(manifest) or changed
     controller = next(m for m in manifests if m["kind"] == "ReplicationController")
     service = next(m for m in manifests if m["kind"] == "Service")
@@ -46,7 +48,7 @@ def ensure_demo(
         try:
             return api.fetch_service_page(namespace, service["metadata"]["name"])
         except (NotFound, ApiRejected) as error:
-            # The proxy knows the Service a moment before it knows its endpoints.
+            # The proxy finds the Service a moment before its endpoints exist.
             if isinstance(error, ApiRejected) and error.status != 503:
                 raise
             return None

@@ -1,4 +1,4 @@
-"""Join tokens, minted through the API, and deleted after their use."""
+"""Join tokens, created through the API and deleted after their use."""
 
 import time
 from datetime import datetime
@@ -8,8 +8,7 @@ from domain.kernel.ensured import Ensured
 from domain.kernel.waiting import Clock, Pace, wait_for
 from domain.secrets.pki import BootstrapToken
 
-TOKEN_NAME = "bootstrap-token-"  # noqa: S105 - a prefix of names, by which kubeadm knows tokens
-
+TOKEN_NAME = "bootstrap-token-"  # noqa: S105 - a prefix of names, by which kubeadm finds tokens
 
 SIGNATURE = "jws-kubeconfig-"
 
@@ -17,10 +16,10 @@ SIGNATURE = "jws-kubeconfig-"
 def publish_token(
     api: ClusterApi, token: BootstrapToken, expires: datetime, clock: Clock = time
 ) -> Ensured[None]:
-    """Let the API server accept a join token, and wait until nodes can trust the cluster by it.
+    """Create a join token, and wait until the cluster's public information is signed with it.
 
-    A controller signs `cluster-info` with it a moment later. kubeadm on a node that looks too early
-    looks again only after five seconds.
+    A controller signs `cluster-info` a moment later. kubeadm on a node that reads it too early
+    retries only after five seconds.
 
     Args:
         expires: in UTC.
@@ -37,7 +36,7 @@ def publish_token(
 
 
 def _token_manifest(token: BootstrapToken, expires: datetime) -> Manifest:
-    """The Secret by which the API server knows a join token, as kubeadm writes it."""
+    """The Secret of a join token, as kubeadm writes it."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -54,6 +53,6 @@ def _token_manifest(token: BootstrapToken, expires: datetime) -> Manifest:
     }
 
 
-def forget_token(api: ClusterApi, token: BootstrapToken) -> None:
-    """Delete a join token once it was used: a lost one must open nothing."""
+def delete_token(api: ClusterApi, token: BootstrapToken) -> None:
+    """Delete a join token after its use, so that a leaked one is worthless."""
     api.delete("Secret", TOKEN_NAME + token.id, SYSTEM)

@@ -1,4 +1,4 @@
-"""One at a time: a Lease in the cluster says who, until somebody gives no sign of life."""
+"""Leases in the cluster, by which one process at a time does a task; they expire unless renewed."""
 
 import time
 from collections.abc import Callable
@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from domain.cluster.api import ClusterApi, Manifest
+from domain.cluster.api import SYSTEM, ClusterApi, Manifest
 from domain.kernel.waiting import Clock, Pace, wait_for
 
-SYSTEM = "kube-system"
 VALID = timedelta(seconds=60)
-"""A holder that has not renewed for so long has ended; clocks must agree better than that."""
+"""A lease that was not renewed for so long is expired; clocks must differ by less."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who wants to be the only one at something."""
+    """A lease and the process that wants to hold it."""
 
     name: str
     holder: str
@@ -24,18 +23,18 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A lease that is somebody else's.
+    """A lease that another process holds.
 
-    Args:
-        until: when it counts as abandoned, unless it is renewed before.
+    Attributes:
+        until: when it expires, unless it is renewed before.
     """
 
     lease: str
     holder: str
     until: datetime
 
-    def tell(self, now: datetime) -> str:
-        """Say who holds what, and for how long."""
+    def describe(self, now: datetime) -> str:
+        """Name the holder, the lease, and the seconds until it expires."""
         left = max(0.0, (self.until - now).total_seconds())
         return (
             f"{self.holder} holds the Lease {SYSTEM}/{self.lease} for another {left:.0f} s, "
@@ -43,13 +42,16 @@ class Held:
         )
 
 
-def take_lease(api: ClusterApi, claim: Claim, now: datetime) -> Held | None:
-    """Take a lease that is free, or renew it; answers who holds it where it is not ours now.
+def acquire_lease(api: ClusterApi, claim: Claim, now: datetime) -> Held | None:
+    """Acquire a lease that is free, or renew our own.
 
-    Two that try at the same moment do not both get it: the server refuses the second change of
-    what both have read.
+    Of two processes that try at the same moment only one acquires it: the server refuses the second
+    change of the version that both have read.
+
+    Returns:
+        None when the lease is ours now, else the other holder.
     """
-    faster = Held(claim.name, "somebody else", now + VALID)
+    faster = Held(claim.name, "another process", now + VALID)
     found = api.read("Lease", claim.name, SYSTEM)
     if found is None:
         return None if api.create(_lease(claim, now)) else faster
@@ -61,38 +63,39 @@ def take_lease(api: ClusterApi, claim: Claim, now: datetime) -> Held | None:
     return None if api.replace(wanted) else faster
 
 
-def outwait_lease(
+def wait_for_lease(
     api: ClusterApi,
     claim: Claim,
     now: datetime,
-    tell: Callable[[Held], None],
+    on_wait: Callable[[Held], None],
     clock: Clock = time,
 ) -> Held | None:
-    """Take a lease as soon as it is free, which an abandoned one is at the end of its time.
-
-    Answers whoever renews it, or takes it, meanwhile: that one is at work.
+    """Acquire a lease as soon as it is free; that of a killed process is when it expires.
 
     Args:
-        tell: told once who is waited for.
+        on_wait: called once with the present holder, if there is one.
+
+    Returns:
+        None when the lease is ours now, else the process that has renewed or acquired it meanwhile.
     """
-    first = take_lease(api, claim, now)
+    first = acquire_lease(api, claim, now)
     if first is None:
         return None
-    tell(first)
+    on_wait(first)
     began = clock.monotonic()
 
     def look() -> tuple[Held | None] | None:
-        held = take_lease(api, claim, now + timedelta(seconds=clock.monotonic() - began))
+        held = acquire_lease(api, claim, now + timedelta(seconds=clock.monotonic() - began))
         return (held,) if held is None or held.until > first.until else None
 
-    # It ends with the lease; the rest is for a cluster that does not answer at that moment.
+    # The wait ends with the lease; VALID is for a cluster that does not answer at that moment.
     left = (first.until - now + VALID).total_seconds()
     pace = Pace(timeout=left, interval=1.0, growth=1.0)
     return wait_for(look, what=f"the Lease {SYSTEM}/{claim.name} free", pace=pace, clock=clock)[0]
 
 
-def give_lease_back(api: ClusterApi, claim: Claim) -> None:
-    """Let the next one begin at once; a lease that is no longer ours stays as it is."""
+def release_lease(api: ClusterApi, claim: Claim) -> None:
+    """Release a lease at once; one that is no longer ours is not changed."""
     found = api.read("Lease", claim.name, SYSTEM)
     if found and (found.get("spec") or {}).get("holderIdentity") == claim.holder:
         free = Claim(claim.name, "")

@@ -1,4 +1,4 @@
-"""The description that a cluster remembers, in a ConfigMap of its own."""
+"""The description that a cluster stores, in a ConfigMap."""
 
 import json
 
@@ -11,7 +11,7 @@ SPEC_NAME = "cluster-spec"
 
 
 def spec_manifest(spec: ClusterSpec) -> Manifest:
-    """The ConfigMap that remembers what was asked; it holds no secret."""
+    """The ConfigMap with the description; it holds no secret."""
     text = json.dumps(spec.model_dump(mode="json"), indent=2, sort_keys=True)
     return {
         "apiVersion": "v1",
@@ -27,11 +27,11 @@ def store_spec(api: ClusterApi, spec: ClusterSpec) -> Ensured[ClusterSpec]:
 
 
 def read_spec(api: ClusterApi) -> ClusterSpec | None:
-    """What was asked last; None where nothing was stored yet.
+    """Read the stored description. Returns: None where nothing was stored yet.
 
     Raises:
-        InvalidSpec: what is stored is not understood, as after an edit by hand. Nobody may go on
-            as if nothing had been asked, and write that over it.
+        InvalidSpec: it is not valid, as after an edit by hand. A run must not go on with defaults
+            and overwrite it.
     """
     found = api.read("ConfigMap", SPEC_NAME, SYSTEM)
     if not found:

@@ -1,1 +1,1 @@
-"""What everything rests on: errors, waiting, names, durations, money."""
+"""The foundation that all rooms use: errors, waiting, names, durations, money."""

@@ -2,7 +2,7 @@
 
 
 def format_seconds(seconds: float) -> str:
-    """Say a duration with the precision that a person cares about.
+    """Format a duration with the precision that a reader needs.
 
     Examples: `0.04 s`, `4.2 s`, `83 s`, `3 min 05 s`, `1 h 02 min`. Less than zero counts as zero:
     the clocks of two machines may disagree.

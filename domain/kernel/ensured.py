@@ -8,9 +8,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Ensured(Generic[T]):
-    """What is there now, and in a few words what was done, such as `created rtr-1a2b3c4d`.
+    """The resource as it is now, and what was done about it.
 
-    `failed` says that nothing was done although the run goes on; the words then are the reason.
+    Attributes:
+        did: a few words, such as `created rtr-1a2b3c4d`.
+        failed: nothing was done, and the run goes on all the same; `did` is then the reason.
     """
 
     value: T

@@ -1,20 +1,21 @@
-"""Everything that can go wrong, by what to do next.
+"""All errors, grouped by what the caller can do next.
 
     ClusterError
     ├── TemporaryError        the same call may succeed later
+    │   ├── TooManyCalls      the account's calls are used up for now
     │   └── UnknownOutcome    it may already have succeeded: look before doing it again
     └── FinalError            the same call will fail again
-        ├── BadRequest        what was asked cannot be done: exit code 2, nothing was created
+        ├── BadRequest        the request cannot be carried out: exit code 2, nothing was created
         │   ├── InvalidSpec, NameTaken, QuotaReached, AccessDenied, Unreachable, NotConfirmed,
         │   │   CredentialsMissing, OtherRun
-        └── …                 something that was begun could not be finished
+        └── …                 a change was begun and could not be finished
 
-Every message says what happened, to which resource, and what to do next. No message holds a secret.
+Every message names the fact, the resource, and the next action. No message holds a secret.
 """
 
 
 class ClusterError(Exception):
-    """Root of all errors that this house raises."""
+    """Root of all errors of this project."""
 
 
 class TemporaryError(ClusterError):
@@ -29,6 +30,10 @@ class TemporaryError(ClusterError):
         self.retry_after = retry_after
 
 
+class TooManyCalls(TemporaryError):
+    """The account has used up its calls for now; nothing was done."""
+
+
 class UnknownOutcome(TemporaryError):
     """The reply was lost: the call may have acted. Look first, then decide."""
 
@@ -38,15 +43,15 @@ class FinalError(ClusterError):
 
 
 class BadRequest(FinalError):
-    """What was asked cannot be done; found before anything was created."""
+    """The request cannot be carried out; found before anything was created."""
 
 
 class InvalidSpec(BadRequest):
-    """A value of the cluster's description is wrong; the message says what would be right."""
+    """A value of the cluster's description is invalid; the message names valid ones."""
 
 
 class NameTaken(BadRequest):
-    """Something else already carries the name; it is never touched."""
+    """A resource that is not this cluster's carries the name; it is never changed."""
 
 
 class QuotaReached(BadRequest):
@@ -62,7 +67,7 @@ class Unreachable(BadRequest):
 
 
 class NotConfirmed(BadRequest):
-    """Something that costs or destroys was asked for without a confirmation."""
+    """A change that costs money or deletes resources was not confirmed."""
 
 
 class NotFound(FinalError):
@@ -70,15 +75,15 @@ class NotFound(FinalError):
 
 
 class BeingTornDown(NotFound):
-    """The cluster is about to be gone, so nothing is added to it any more."""
+    """The cluster is being torn down, so nothing is added to it any more."""
 
 
 class AlreadyExists(FinalError):
-    """The resource is there already."""
+    """The resource exists already."""
 
 
 class Refused(FinalError):
-    """The cloud refused the call: wrong state or missing right (ret_code 1400 and its kin)."""
+    """The cloud refused the call: wrong state or missing permission (ret_code 1400 and similar)."""
 
 
 class OutOfStock(FinalError):
@@ -90,7 +95,7 @@ class BalanceTooLow(FinalError):
 
 
 class JobFailed(FinalError):
-    """The cloud accepted a call and gave up on it later."""
+    """The cloud accepted a call, and its job failed later."""
 
 
 class WaitTimedOut(FinalError):
@@ -106,7 +111,7 @@ class CredentialsMissing(BadRequest):
 
 
 class OtherRun(BadRequest):
-    """Another run is changing the same cluster, and is not over."""
+    """Another run is still changing the same cluster."""
 
 
 class HostKeyMismatch(FinalError):
@@ -130,7 +135,7 @@ class ApiRejected(FinalError):
 
     Attributes:
         status: the HTTP status.
-        reason: Kubernetes' own word for it, such as `Conflict` or `Forbidden`.
+        reason: the reason in Kubernetes' terms, such as `Conflict` or `Forbidden`.
     """
 
     def __init__(self, message: str, *, status: int, reason: str = "") -> None:

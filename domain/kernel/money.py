@@ -1,4 +1,4 @@
-"""Money: yuan as Decimal, never as float, and what is not known is never counted as nothing."""
+"""Money: yuan as Decimal, never as float; an unknown price is never counted as zero."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ _MICRO = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What something costs while it exists, in yuan.
+    """The price of existing resources, in yuan.
 
     Attributes:
-        unknown: what has no price and is not part of the sums, such as `x9.huge`; sorted.
-        guessed: whether prices are our guesses and not the user's own.
+        unknown: names without a price, which the sums leave out, such as `x9.huge`; sorted.
+        guessed: whether the prices are built-in guesses instead of the user's own.
     """
 
     per_hour: Decimal
@@ -34,7 +34,7 @@ class PlanCost:
 
 
 def add_up(prices: Iterable[tuple[str, Decimal | None]], *, guessed: bool) -> Rate:
-    """Sum hourly prices of named things; a None is kept by its name."""
+    """Add up hourly prices by name; names whose price is None become `unknown`."""
     per_hour, unknown = Decimal(0), set()
     for name, price in prices:
         if price is None:
@@ -54,26 +54,26 @@ def from_micro(micro: int) -> Decimal:
 
 
 def format_yuan(yuan: Decimal) -> str:
-    """Say an amount: `0.042 yuan`, `1.26 yuan`, `1,840 yuan`."""
+    """Format an amount: `0.042 yuan`, `1.26 yuan`, `1,840 yuan`."""
     size = abs(yuan)
     places = "0.001" if 0 < size < 1 else "0.01" if size < 1000 else "1"
     return f"{yuan.quantize(Decimal(places), ROUND_HALF_UP):,} yuan"
 
 
 def format_rate(rate: Rate) -> str:
-    """Say a rate with its doubts: `1.26 yuan an hour, 919.80 yuan a month (…)`."""
+    """Format a rate, with its reservations: `1.26 yuan an hour, 919.80 yuan a month (…)`."""
     words = f"{format_yuan(rate.per_hour)} an hour, {format_yuan(rate.per_month)} a month"
-    doubts = []
+    reservations = []
     if rate.unknown:
         words = f"at least {words}"
-        doubts.append(f"price unknown: {', '.join(rate.unknown)}")
+        reservations.append(f"price unknown: {', '.join(rate.unknown)}")
     if rate.guessed:
-        doubts.append("prices are guesses; set yours under `prices`")
-    return f"{words} ({'; '.join(doubts)})" if doubts else words
+        reservations.append("prices are guesses; set yours under `prices`")
+    return f"{words} ({'; '.join(reservations)})" if reservations else words
 
 
 def format_plan_cost(cost: PlanCost) -> str:
-    """Say what a plan does to the bill."""
+    """Format the cost after a plan, compared with the present one."""
     if cost.then == cost.now:
         return f"Cost: {format_rate(cost.then)}, as now"
     return f"Cost: {format_rate(cost.then)}; now {format_yuan(cost.now.per_hour)} an hour"

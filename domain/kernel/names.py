@@ -1,4 +1,4 @@
-"""The names that a cluster's resources carry: deterministic, so that a run finds what it made."""
+"""The names that a cluster's resources carry: deterministic, so that later runs find them."""
 
 from dataclasses import dataclass
 
@@ -65,7 +65,7 @@ class Names:
 
     @property
     def api_host(self) -> str:
-        """The name behind which nodes find the API server; its address differs by machine."""
+        """The host name of the API server inside the cluster; its address differs by machine."""
         return f"k8s-api.{self.cluster}.internal"
 
 

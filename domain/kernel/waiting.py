@@ -18,7 +18,7 @@ class Pace:
     costs about a dozen looks, and one of five minutes about forty.
 
     Attributes:
-        head_start: pause before the first look, where it could not see anything yet.
+        head_start: pause before the first look, where the state cannot be reached earlier.
     """
 
     timeout: float = 600.0
@@ -29,7 +29,7 @@ class Pace:
 
 
 class Clock(Protocol):
-    """What a wait needs of time; the `time` module is one, tests pass a clock that jumps."""
+    """The clock of a wait; the `time` module is one, tests pass a clock that jumps."""
 
     def monotonic(self) -> float: ...
     def sleep(self, seconds: float, /) -> None: ...
@@ -42,36 +42,38 @@ def wait_for(
     pace: Pace | None = None,
     clock: Clock = time,
 ) -> T:
-    """Look until there is something to see, and return it.
+    """Call `look` until it returns a value.
 
-    A `TemporaryError` or a network that is away while looking counts as seeing nothing: the next
-    look may succeed.
+    A `TemporaryError` or an unreachable endpoint counts as "not yet": the next look may succeed.
 
     Args:
-        look: answers None while the wanted state is not reached.
-        what: the wanted state with the resource's id, for the error's sentence.
+        look: returns None while the wanted state is not reached.
+        what: the wanted state with the resource's id, for the error message.
+
+    Returns:
+        The first value that is not None.
 
     Raises:
-        WaitTimedOut: the state was not seen before the deadline; it may yet come.
+        WaitTimedOut: the state was not reached before the deadline; it may be reached later.
     """
     pace = pace or Pace()
     deadline = clock.monotonic() + pace.timeout
     interval = pace.interval
-    trouble = ""
+    reason = ""
     if pace.head_start:
         clock.sleep(pace.head_start)
     while True:
         try:
             seen = look()
-            trouble = ""
+            reason = ""
         except (TemporaryError, Unreachable) as error:
-            seen, trouble = None, f"; last error: {error}"
+            seen, reason = None, f"; last error: {error}"
         if seen is not None:
             return seen
         remaining = deadline - clock.monotonic()
         if remaining <= 0:
             raise WaitTimedOut(
-                f"{what}: not seen within {pace.timeout:g} s{trouble}; "
+                f"{what}: not seen within {pace.timeout:g} s{reason}; "
                 "look at it in the cloud's console, then run the same command again"
             )
         clock.sleep(min(interval, remaining))
@@ -86,26 +88,34 @@ def when_free(
     clock: Clock = time,
     refused_for: float = 0.0,
 ) -> T:
-    """Do something once the cloud stops answering "please try later", and return its answer.
+    """Repeat a change for as long as the cloud answers "please try later".
 
-    QingCloud refuses changes to what is in transition, and deletions in the first half minute of
-    a billed resource's life. An unknown outcome is not repeated: the caller has to look first.
+    QingCloud refuses changes of a resource in transition, and deletions of a billed resource in the
+    first half minute after its creation. An unknown outcome is not repeated: the caller has to look
+    first.
 
     Args:
-        refused_for: seconds in which a refusal, too, is taken for one that passes: where `act`
-            looks before it acts, an earlier attempt may still be under way.
+        refused_for: seconds in which a refusal is retried as well: where `act` looks before it
+            acts, an earlier attempt may still be under way.
+
+    Returns:
+        What `act` returns.
+
+    Raises:
+        UnknownOutcome: the reply of an attempt was lost.
+        WaitTimedOut: the cloud was not free before the deadline.
     """
     lost: list[UnknownOutcome] = []
-    patient_until = clock.monotonic() + refused_for
+    retry_refusals_until = clock.monotonic() + refused_for
 
     def attempt() -> tuple[T, ...] | None:
         try:
             return (act(),)
-        except UnknownOutcome as error:  # the wait would take it for a reason to try again
+        except UnknownOutcome as error:  # the wait would retry it
             lost.append(error)
             return ()
         except Refused as error:
-            if clock.monotonic() >= patient_until:
+            if clock.monotonic() >= retry_refusals_until:
                 raise
             raise TemporaryError(str(error)) from error
 

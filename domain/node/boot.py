@@ -1,4 +1,4 @@
-"""When a machine that was started runs and has an address."""
+"""The wait for a started machine to run and to have an address."""
 
 import time
 from collections.abc import Callable
@@ -13,13 +13,13 @@ BOOTING = Pace(timeout=900)
 """How long a machine may take from RunInstances to its address."""
 
 APPEARING = 60.0
-"""Seconds in which the cloud may not list yet what it has accepted."""
+"""Seconds for which the cloud may not list an accepted machine yet."""
 
 
 class SharedLook:
-    """One reading of all machines for everything that waits for one of them.
+    """One reading of all machines, shared by all waits for one of them.
 
-    Calls are scarce, and hundreds of machines may boot at once: whatever asks between two readings
+    Calls are scarce, and hundreds of machines may boot at once: between two readings every caller
     gets the last one. The pauses between readings grow as those of a wait do.
     """
 
@@ -44,22 +44,22 @@ class SharedLook:
 def wait_until_up(
     machine: Instance, look: Callable[[], Machines], pace: Pace = BOOTING, clock: Clock = time
 ) -> Instance:
-    """Wait until a machine runs and has an address, and return it as it is then.
+    """Wait until a machine runs and has an address. Returns: its record at that time.
 
     Raises:
-        JobFailed: the cloud has given the machine up.
-        WaitTimedOut: it was not up in time.
+        JobFailed: the cloud does not list the machine any more.
+        WaitTimedOut: the machine was not up before the deadline.
     """
     if machine.is_up:
         return machine
-    patient_until = clock.monotonic() + APPEARING
+    appears_until = clock.monotonic() + APPEARING
     listed = False
 
     def up() -> Instance | None:
         nonlocal listed
         seen = next((one for one in look().instances if one.id == machine.id), None)
         listed = listed or seen is not None
-        if seen is None and (listed or clock.monotonic() > patient_until):
+        if seen is None and (listed or clock.monotonic() > appears_until):
             raise JobFailed(
                 f"machine {machine.id} ({machine.name}) does not exist any more: the cloud could "
                 "not start it, or it was deleted; run the same command again"

@@ -1,4 +1,4 @@
-"""How a node is emptied before its machine goes."""
+"""Emptying a node before its machine is terminated."""
 
 import time
 from collections.abc import Callable
@@ -10,22 +10,26 @@ from domain.kernel.texts import first_of
 from domain.kernel.waiting import Clock, Pace, wait_for
 
 DRAIN_DEADLINE = 360.0
-"""Seconds for all pods of a node to leave; afterwards the node is given back."""
+"""Seconds for all pods of a node to leave; afterwards the node is uncordoned."""
 
 CORDONED = "k8s-qingcloud/cordoned"
-"""Annotation of a node that we have cordoned; a cordon without it is a person's, and stays."""
+"""Annotation of a node that we have cordoned; a cordon without it is a user's, and stays."""
 
 
 def cordon(api: ClusterApi, node: str) -> None:
-    """Let a node take no more pods, and note on it that it was us. Raises `NotFound`."""
+    """Cordon a node, and mark the cordon as ours. Raises `NotFound`."""
     if not is_schedulable(_read_node(api, node)):
         return
     api.annotate_node(node, {CORDONED: "true"})
     api.set_schedulable(node, False)
 
 
-def give_back(api: ClusterApi, node: str) -> bool:
-    """Take our cordon back; whether the node takes pods now. Raises `NotFound`."""
+def uncordon(api: ClusterApi, node: str) -> bool:
+    """Remove our cordon. Returns: whether the node is schedulable afterwards.
+
+    Raises:
+        NotFound: there is no such node.
+    """
     seen = _read_node(api, node)
     if CORDONED not in (seen["metadata"].get("annotations") or {}):
         return is_schedulable(seen)
@@ -37,7 +41,7 @@ def give_back(api: ClusterApi, node: str) -> bool:
 def _read_node(api: ClusterApi, node: str) -> Manifest:
     seen = api.read("Node", node)
     if seen is None:
-        raise NotFound(f"{node} is no node")
+        raise NotFound(f"{node} is not a node")
     return seen
 
 
@@ -53,14 +57,14 @@ def drain(
     clock: Clock = time,
     objection: Callable[[], str] = lambda: "",
 ) -> Ensured[None]:
-    """Cordon a node and evict what users run on it; DaemonSet and mirror pods stay.
+    """Cordon a node and evict its workload pods; DaemonSet and mirror pods stay.
 
-    Evictions respect disruption budgets, so this can take long. When it does not succeed the
-    node is given back, for it keeps what it still runs.
+    Evictions respect disruption budgets, so this can take long. When it fails, the node is
+    uncordoned, because it keeps the pods that it still runs.
 
     Args:
         deadline: seconds.
-        objection: asked at each look; words end the drain at once.
+        objection: called at each look; a reason ends the drain at once.
 
     Raises:
         WaitTimedOut: names the pods that did not leave.
@@ -70,7 +74,7 @@ def drain(
     try:
         cordon(api, node)
     except NotFound:
-        return Ensured(None, f"{node} is no node")
+        return Ensured(None, f"{node} is not a node")
     moved: set[str] = set()
     stuck: list[str] = []
 
@@ -80,7 +84,7 @@ def drain(
         on_progress(f"{len(pods)} pods left")
         if pods and (words := objection()):
             raise FinalError(
-                f"{node} is given back with {len(pods)} pods left on it, because {words}"
+                f"{node} is uncordoned with {len(pods)} pods left on it, because {words}"
             )
         moved.update(pod.uid for pod in pods if pod.uid not in moved and api.evict(pod))
         return None if pods else True
@@ -88,14 +92,14 @@ def drain(
     try:
         wait_for(empty, what=f"{node} empty", pace=pace, clock=clock)
     except WaitTimedOut as error:
-        state = "takes pods again" if give_back(api, node) else "stays cordoned, as it was before"
+        state = "accepts pods again" if uncordon(api, node) else "stays cordoned, as it was before"
         raise WaitTimedOut(
             f"{node} could not be emptied within {pace.timeout:g} s, because these pods did not "
             f"leave: {first_of(stuck)}; it {state}. Look at their disruption "
             "budgets, then run the same command again"
         ) from error
     except BaseException:
-        give_back(api, node)
+        uncordon(api, node)
         raise
     return Ensured(None, f"{len(moved)} pods moved")
 

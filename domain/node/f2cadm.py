@@ -9,7 +9,7 @@ from domain.node.shell import Shell
 
 
 def servers_table(machines: Sequence[tuple[str, Instance]]) -> bytes:
-    """The table from which `f2cadm` answers: one line a machine, first its group."""
+    """One line for each machine: its group, node name, instance id and address."""
     lines = [
         f"{group} {node_name(group, machine.id)} {machine.id} {machine.private_ip}"
         for group, machine in machines
@@ -20,7 +20,7 @@ def servers_table(machines: Sequence[tuple[str, Instance]]) -> bytes:
 def upload_f2cadm(
     shell: Shell, files: Sequence[InstallerFile], servers: bytes, local: bytes
 ) -> None:
-    """Put `f2cadm` and its tables where the article's scripts look for them."""
+    """Upload `f2cadm` and its tables to the paths that the article's scripts use."""
     tool = next(file for file in files if file.path == "f2cadm")
     shell.write_file("/usr/local/bin/f2cadm", tool.content, 0o755)
     shell.write_file("/etc/f2cadm/servers", servers, 0o644)

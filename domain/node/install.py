@@ -1,4 +1,4 @@
-"""The installers on a machine: uploaded, given their settings, run over SSH."""
+"""The installers on a machine: upload, settings, run over SSH."""
 
 import shlex
 from collections import deque
@@ -25,10 +25,10 @@ INSTALL_DEADLINE = 1800.0
 """Seconds: packages and images over a slow mirror, with the installers' own retries."""
 
 LINES_BEFORE_AN_ERROR = 6
-"""Kept for the error's sentence, which may point to them."""
+"""Lines that are kept for the error message, which may refer to them."""
 
-WORTH_ANOTHER_TRY = {14, 20, 21, 22, 32}
-"""Exit codes of the installers that name a passing trouble; their headers list them."""
+TEMPORARY_EXIT_CODES = {14, 20, 21, 22, 32}
+"""Exit codes of the installers after which a retry may succeed; their headers list them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class InstallerFile:
 def common_settings(
     spec: ClusterSpec, machine: Instance, group: str, endpoints: Endpoints
 ) -> dict[str, str]:
-    """The settings that both installers take; the endpoint's name differs in what it means."""
+    """The settings of both installers; the address behind the endpoint's name differs."""
     is_master = group == MASTERS
     kubernetes = spec.kubernetes
     return {
@@ -80,7 +80,7 @@ def upload_installers(shell: Shell, files: Sequence[InstallerFile]) -> None:
 
 
 def upload_ca(shell: Shell, ca: CertifiedKey) -> None:
-    """Give a master the cluster's CA; kubeadm signs with what it finds there."""
+    """Upload the cluster's CA to a master, where kubeadm uses it."""
     shell.write_file(f"{PKI}/ca.crt", ca.certificate.encode(), 0o644)
     shell.write_file(f"{PKI}/ca.key", ca.key.encode(), 0o600)
 
@@ -92,22 +92,25 @@ def run_installer(
     settings: Mapping[str, str],
     on_progress: Callable[[str], None],
 ) -> bool:
-    """Run an installer to its end; whether it changed anything.
+    """Run an installer to its end.
 
-    Its settings travel in a file that only root can read, and that is gone afterwards: arguments
-    and the environment of a process can be seen by others.
+    Its settings are in a file that only root can read, and that is deleted afterwards: other users
+    can see the arguments and the environment of a process.
+
+    Returns:
+        Whether it changed anything.
 
     Raises:
-        TemporaryError: the connection broke, or the trouble is one that passes (a mirror, a lock).
-        CommandFailed: the installer gave up; the sentence is its own last word.
+        TemporaryError: the connection broke, or a retry may succeed (a mirror, a lock).
+        CommandFailed: the installer failed; the message is its own.
     """
     text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
     text = text.replace(f"={UI_FOLDER}", f"=${{SYSROOT:-}}{UI_FOLDER}")
     shell.write_file(ENV_FILE, text.encode(), 0o600)
-    said: deque[str] = deque(maxlen=LINES_BEFORE_AN_ERROR + 1)
+    output: deque[str] = deque(maxlen=LINES_BEFORE_AN_ERROR + 1)
 
     def on_line(line: str) -> None:
-        said.append(line)
+        output.append(line)
         if line.startswith("PHASE ") and line.endswith(" start"):
             on_progress(line.split()[1].replace("_", " "))
 
@@ -118,22 +121,23 @@ def run_installer(
     done = shell.run(
         ["bash", "-c", command, "installer", *words], deadline=INSTALL_DEADLINE, on_line=on_line
     )
-    if done.exit_code in WORTH_ANOTHER_TRY:
-        raise TemporaryError(f"{script}: {_last_words(said)}")
-    check(done.exit_code, script, _last_words(said))
-    return not said[-1].endswith("nothing to do.")
+    if done.exit_code in TEMPORARY_EXIT_CODES:
+        raise TemporaryError(f"{script}: {_error_message(output)}")
+    check(done.exit_code, script, _error_message(output))
+    return not output[-1].endswith("nothing to do.")
 
 
-def _last_words(said: Sequence[str]) -> str:
-    """The installer's own sentence, with the lines of the failed command that it points to."""
-    sentence = next((line for line in said if line.startswith("ERROR ")), "")
-    before = [line.strip() for line in said if not line.startswith(("ERROR ", "PHASE "))]
+def _error_message(output: Sequence[str]) -> str:
+    """The installer's error, with the lines of the failed command that it refers to."""
+    sentence = next((line for line in output if line.startswith("ERROR ")), "")
+    before = [line.strip() for line in output if not line.startswith(("ERROR ", "PHASE "))]
     if sentence and "see the lines above" not in sentence:
         return sentence.removeprefix("ERROR ")
     return " | ".join([sentence.removeprefix("ERROR "), *filter(None, before)]).strip(" |")
 
 
 def check(exit_code: int, what: str, detail: str) -> None:
+    """Raise `CommandFailed` for an exit code other than 0."""
     if exit_code:
         raise CommandFailed(
             f"{what} ended with exit code {exit_code}: {detail.strip()}", exit_code=exit_code

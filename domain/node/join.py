@@ -1,4 +1,4 @@
-"""How an installed machine becomes a node: with a join token of its own."""
+"""How an installed machine becomes a node: with a join token."""
 
 from domain.secrets.pki import BootstrapToken
 

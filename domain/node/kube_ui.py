@@ -1,4 +1,4 @@
-"""What the installer of kube-ui needs on the master."""
+"""The settings and the certificate of kube-ui's installer."""
 
 from domain.node.install import UI_FOLDER
 from domain.node.shell import Shell

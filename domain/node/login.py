@@ -1,4 +1,4 @@
-"""The first login to a machine: it makes its own host key, which is pinned from then on."""
+"""The first login to a machine: it generates its own host key, which is pinned from then on."""
 
 from domain.node.install import check
 from domain.node.shell import Shell
@@ -6,13 +6,13 @@ from domain.secrets.hostkeys import MAKE_OWN_HOST_KEY, USE_OWN_HOST_KEY, parse_h
 
 
 def make_own_host_key(shell: Shell) -> str:
-    """Let the machine make a host key beside the one in use; returns the public half, to save."""
+    """Generate a host key on the machine, beside the one in use. Returns: the public half."""
     done = shell.run(["bash", "-c", MAKE_OWN_HOST_KEY], deadline=60)
-    check(done.exit_code, "making the machine's host key", done.stderr)
+    check(done.exit_code, "generating the machine's host key", done.stderr)
     return parse_host_key(done.stdout)
 
 
 def use_own_host_key(shell: Shell) -> None:
-    """Let the machine answer with its own key from the next connection on."""
+    """Make the machine present its own key from the next connection on."""
     done = shell.run(["bash", "-c", USE_OWN_HOST_KEY], deadline=60)
     check(done.exit_code, "changing to the machine's own host key", done.stderr)

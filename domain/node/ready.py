@@ -1,4 +1,4 @@
-"""When a machine that has joined is a Ready node."""
+"""The wait for a joined machine to be a Ready node."""
 
 import time
 
@@ -9,11 +9,11 @@ from domain.kernel.waiting import Clock, wait_for
 from domain.node.install import GROUP_LABEL
 
 WORKER = {"node-role.kubernetes.io/worker": ""}
-"""A kubelet may not give itself this label, so we do."""
+"""A kubelet may not set this label on its own node, so we do."""
 
 
 def wait_until_ready(api: ClusterApi, name: str, clock: Clock = time) -> Ensured[Node]:
-    """Wait until a node is Ready, and give a worker its role's label."""
+    """Wait until a node is Ready, and set the label of its role on a worker."""
 
     def ready() -> Node | None:
         node = api.read_node(name)

@@ -1,30 +1,30 @@
-"""Which machines leave a group, and what comes before one is terminated."""
+"""Which machines are removed from a group, and the checks before one is terminated."""
 
 import time
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from domain.cloud.api import Cloud
+from domain.cloud.balancer import apply_changes
 from domain.cloud.inventory import Inventory, Machines
-from domain.cloud.jobs import wait_for_jobs
 from domain.cloud.records import Instance
 from domain.cluster.api import ClusterApi, Node
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import FinalError, InvalidSpec
 from domain.kernel.names import MASTERS, NODES, node_name
 from domain.kernel.texts import first_of
-from domain.kernel.waiting import Clock, Pace, wait_for, when_free
+from domain.kernel.waiting import Clock, Pace, wait_for
 from domain.node.drain import is_schedulable, must_leave
 from domain.node.install import INSTANCE_LABEL
 from domain.spec.cluster import Nodes
 
 
 def check_count(group: str, count: int, bounds: Nodes) -> None:
-    """Refuse a size that the group may not have. Raises `InvalidSpec`."""
+    """Refuse a size outside the group's bounds. Raises `InvalidSpec`."""
     if group == MASTERS:
         raise InvalidSpec(f"{MASTERS} has one machine for now; only {NODES} can be scaled")
     if group != NODES:
-        raise InvalidSpec(f"there is no group {group!r}; {NODES} can be scaled")
+        raise InvalidSpec(f"unknown group {group!r}; {NODES} can be scaled")
     if not bounds.minimum <= count <= bounds.maximum:
         raise InvalidSpec(
             f"{count} is outside the bounds of {group}, {bounds.minimum} to {bounds.maximum}; "
@@ -35,10 +35,10 @@ def check_count(group: str, count: int, bounds: Nodes) -> None:
 def choose_leaving(
     group: str, machines: Sequence[Instance], count: int, pods: Mapping[str, int]
 ) -> tuple[Instance, ...]:
-    """Choose the machines that leave: the emptiest first, among equals the newest.
+    """Choose the machines to remove: the emptiest first, among equals the newest.
 
     Args:
-        pods: workload pods by node name; a machine that is no node counts as empty.
+        pods: workload pods by node name; a machine without a node counts as empty.
     """
     surplus = max(0, len(machines) - count)
     newest_first = sorted(machines, key=lambda m: (m.created_at, m.id), reverse=True)
@@ -47,10 +47,10 @@ def choose_leaving(
 
 
 def check_hand_made(group: str, machines: Sequence[str]) -> None:
-    """Refuse to choose who leaves while machines are there that somebody made by hand.
+    """Refuse to choose machines to remove while the group has machines that were made by hand.
 
     Args:
-        machines: ids of those that carry the group's name, and neither our key nor our trust.
+        machines: ids of those with the group's name, without our key pair and a pinned host key.
 
     Raises:
         InvalidSpec: there are some.
@@ -58,40 +58,40 @@ def check_hand_made(group: str, machines: Sequence[str]) -> None:
     if machines:
         raise InvalidSpec(
             f"{', '.join(machines)} in {group} were made by hand and are never removed; rename or "
-            "terminate them first, so that it is clear which machines shall stay"
+            "terminate them first, so that it is clear which machines are to stay"
         )
 
 
 def check_emptied(api: ClusterApi, node: str) -> None:
-    """Make sure that nobody has given the node back since it was emptied; its machine goes next.
+    """Refuse to terminate the machine of a node that was uncordoned since it was emptied.
 
-    Another evaluator may, when this one was silent for longer than its Lease is valid.
+    Another evaluator may have done that, if this one has not renewed its Lease in time.
 
     Raises:
-        FinalError: the node takes pods, or runs some.
+        FinalError: the node accepts pods, or runs some.
     """
     seen = api.read("Node", node)
     if seen is None:
         return
     if is_schedulable(seen):
-        raise FinalError(f"{node} keeps its machine, because somebody lets it take pods again")
+        raise FinalError(f"{node} keeps its machine, because it was uncordoned meanwhile")
     if back := [pod for pod in api.list_pods(node=node) if must_leave(pod)]:
         names = first_of([f"{pod.namespace}/{pod.name}" for pod in back])
         raise FinalError(f"{node} keeps its machine, because pods run on it again: {names}")
 
 
 def find_lost_nodes(nodes: Sequence[Node], machines: Machines) -> tuple[str, ...]:
-    """The names of nodes that we joined, and whose machine is gone."""
-    living = {machine.id for machine in machines.instances}
+    """The names of nodes that we joined, and whose machine does not exist any more."""
+    existing = {machine.id for machine in machines.instances}
     return tuple(
         node.name
         for node in nodes
-        if (instance := node.labels.get(INSTANCE_LABEL)) and instance not in living
+        if (instance := node.labels.get(INSTANCE_LABEL)) and instance not in existing
     )
 
 
 class VolumeApi(Protocol):
-    """What the wait for volumes asks of a cluster's API."""
+    """The part of a cluster's API that the wait for volumes uses."""
 
     def list_attached_volumes(self, node: str) -> list[str]: ...
 
@@ -101,7 +101,7 @@ VOLUMES_DEADLINE = 120.0
 
 
 def wait_until_detached(api: VolumeApi, node: str, clock: Clock = time) -> Ensured[None]:
-    """Wait until no volume is attached to the emptied node: a terminated machine corrupts it."""
+    """Wait until no volume is attached to the emptied node: termination would corrupt it."""
     attached = api.list_attached_volumes(node)
     if not attached:
         return Ensured(None, "none was attached")
@@ -114,17 +114,14 @@ def wait_until_detached(api: VolumeApi, node: str, clock: Clock = time) -> Ensur
     return Ensured(None, f"{len(attached)} detached")
 
 
-def leave_listeners(
+def remove_backends(
     cloud: Cloud, machine: Instance, inventory: Inventory, clock: Clock = time
 ) -> Ensured[None]:
-    """Take a machine out of the load balancer, so that no connection is sent to it any more."""
+    """Remove a machine from the load balancer, so that it gets no more connections."""
     balancer = inventory.balancer
     ids = [one.id for one in inventory.backends if one.instance_id == machine.id]
     if not ids or balancer is None:
         return Ensured(None, "it has none")
     cloud.delete_backends(ids)
-    job = when_free(
-        lambda: cloud.update_loadbalancer(balancer.id), what=f"updating {balancer.id}", clock=clock
-    )
-    wait_for_jobs(cloud, [job], clock=clock)
-    return Ensured(None, f"left {len(ids)}")
+    apply_changes(cloud, balancer, clock)
+    return Ensured(None, f"removed from {len(ids)}")

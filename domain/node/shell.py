@@ -1,4 +1,4 @@
-"""What the house asks of a shell on a machine."""
+"""The calls of a shell on a machine that the product makes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A finished command: all it wrote, decoded, and its exit code."""
+    """A finished command: its decoded output and its exit code."""
 
     stdout: str
     stderr: str
@@ -27,11 +27,11 @@ class Shell(Protocol):
     ) -> Output:
         """Run one command to its end.
 
-        `on_line` sees each line of both streams as it comes. `deadline` is in seconds from now.
+        `on_line` gets each line of both streams when it arrives. `deadline` is in seconds from now.
 
         Raises:
-            TemporaryError: the connection broke; the command may go on running.
-            WaitTimedOut: the deadline passed; the command was cut off.
+            TemporaryError: the connection broke; the command may still be running.
+            WaitTimedOut: the deadline passed; the command was stopped.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""The secrets of one cluster: made on our side, before its first resource."""
+"""The secrets of one cluster: generated on our side, before its first resource exists."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,18 +8,18 @@ from datetime import datetime
 from domain.secrets.pki import CertifiedKey, SshKeyPair, make_cluster_ca, make_ssh_keypair
 
 MOST_LAUNCHES = 8
-"""Launches whose machines may still be waiting for their first login."""
+"""Launches whose first host keys are kept: their machines may still wait for the first login."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a run needs to prove itself to a cluster's machines and API, and they to it.
+    """The keys by which a run and a cluster's machines and API authenticate each other.
 
     Attributes:
-        first_host_keys: public throw-away keys that new machines may answer with, newest first.
-        next_host_keys: keys that a machine has made and may or may not answer with yet, by id.
-        host_keys: keys that are pinned, by instance id; nothing else is accepted from there on.
-        ending: whether the cluster is being torn down; then nobody may use any of this.
+        first_host_keys: public throw-away host keys that new machines may present, newest first.
+        next_host_keys: by instance id, keys that a machine has generated and may not use yet.
+        host_keys: by instance id, pinned keys; no other key of that machine is accepted.
+        ending: whether the cluster is being torn down; then no run may add to it.
     """
 
     ca: CertifiedKey
@@ -30,7 +30,7 @@ class Credentials:
     ending: bool = False
 
     def accepted(self, instance_id: str) -> tuple[str, ...]:
-        """The host keys with which this machine may answer, likeliest first."""
+        """The host keys that this machine may present, likeliest first."""
         if pinned := self.host_keys.get(instance_id):
             return (pinned,)
         made = self.next_host_keys.get(instance_id)
@@ -49,14 +49,14 @@ class Credentials:
         return replace(self, next_host_keys=rest, host_keys=pinned)
 
     def without(self, *instance_ids: str) -> "Credentials":
-        """Forget machines that are gone, so that their keys are never accepted again."""
+        """Remove the keys of deleted machines, so that they are never accepted again."""
         made = {key: value for key, value in self.next_host_keys.items() if key not in instance_ids}
         pinned = {key: value for key, value in self.host_keys.items() if key not in instance_ids}
         return replace(self, next_host_keys=made, host_keys=pinned)
 
 
 def make_credentials(cluster: str, now: datetime) -> Credentials:
-    """Make everything secret that a new cluster needs."""
+    """Generate all secrets that a new cluster needs."""
     return Credentials(ca=make_cluster_ca(now), ssh=make_ssh_keypair(f"k8s.{cluster}"))
 
 
@@ -64,7 +64,7 @@ def credentials_name(cluster: str, zone: str, user: str) -> str:
     """Name the block of a cluster: two users may each have a cluster of the same name.
 
     Args:
-        user: the id of the cloud's user, who stays the same when the API key is replaced.
+        user: the id of the cloud's user, which stays the same when the API key is replaced.
     """
     account = hashlib.sha256(f"{zone}|{user}".encode()).hexdigest()
     return f"{cluster}-{account[:8]}"

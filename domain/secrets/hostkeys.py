@@ -1,9 +1,9 @@
-"""SSH host keys as text: what is pinned, and how a machine comes by a key of its own.
+"""SSH host keys as text: how keys are parsed, and how a machine generates its own.
 
-A machine's first host key travels in its userdata, which anyone may read who can read the cloud
-console. It makes the first connection safe, and over that connection the machine makes the key
-that is pinned from then on. Making and using are two scripts, so that the new key is saved on
-our side before the machine answers with it.
+A machine's first host key is in its userdata, which every user of the cloud console can read. It
+makes the first connection safe, and over that connection the machine generates the key that is
+pinned from then on. Generating and using are two scripts, so that the new key is saved on our side
+before the machine presents it.
 """
 
 import base64
@@ -29,7 +29,7 @@ if [[ ! -s "$next.pub" ]]; then
 fi
 cat "$next.pub"
 """
-"""Make the machine's own key beside the one in use, once, and print its public line."""
+"""Generate the machine's own key beside the present one, once, and print its public line."""
 
 USE_OWN_HOST_KEY = f"""\
 set -euo pipefail
@@ -49,9 +49,9 @@ if [[ -s "$next.pub" ]]; then
     rm -f "$next.pub"
 fi
 """
-"""Answer with the machine's own key from the next connection on; the present one lives on.
+"""Use the machine's own key from the next connection on; the present connection stays open.
 
-The public half goes last: until SSH was restarted, running this again restarts it.
+The public half is deleted last: until SSH was restarted, running this again restarts it.
 """
 
 
@@ -59,7 +59,7 @@ def parse_host_key(line: str) -> str:
     """Read one line such as `ssh-ed25519 AAAA… comment`, and return it without the comment.
 
     Raises:
-        HostKeyMismatch: the text is no public key; so there is nothing that could be pinned.
+        HostKeyMismatch: the text is not a public key, so there is no key to pin.
     """
     kind, _, rest = line.strip().partition(" ")
     encoded = rest.split(" ", 1)[0]
@@ -67,14 +67,14 @@ def parse_host_key(line: str) -> str:
         blob = base64.b64decode(encoded, validate=True)
         (length,) = struct.unpack_from(">I", blob)
     except (binascii.Error, struct.error):
-        raise HostKeyMismatch(f"no SSH public key, but {line.strip()[:40]!r}") from None
+        raise HostKeyMismatch(f"not an SSH public key: {line.strip()[:40]!r}") from None
     if not kind or "\n" in line.strip() or blob[4 : 4 + length] != kind.encode():
-        raise HostKeyMismatch(f"no SSH public key, but {line.strip()[:40]!r}")
+        raise HostKeyMismatch(f"not an SSH public key: {line.strip()[:40]!r}")
     return f"{kind} {encoded}"
 
 
 def fingerprint(host_key: str) -> str:
-    """Say a key as `ssh-keygen -l` does: `SHA256:…`."""
+    """Format a key's fingerprint as `ssh-keygen -l` does: `SHA256:…`."""
     blob = base64.b64decode(host_key.split(" ")[1])
     digest = base64.b64encode(hashlib.sha256(blob).digest()).decode()
     return "SHA256:" + digest.rstrip("=")

@@ -1,7 +1,7 @@
-"""kubeconfig files: written for one cluster, merged into what a person already has, and undone.
+"""kubeconfig files: written for one cluster, merged into an existing file, removed from it.
 
-Our entries carry the cluster's resource names (`k8s.demo`), so that they never meet a context
-that somebody calls `demo`. Everything else in the file stays as it is, apart from comments and
+Our entries carry the cluster's resource names (`k8s.demo`), so that they never replace a user's
+context of the name `demo`. Everything else in the file stays as it is, apart from comments and
 layout, which the YAML library does not keep.
 """
 
@@ -23,7 +23,7 @@ LISTS = ("clusters", "users", "contexts")
 
 @dataclass(frozen=True, slots=True)
 class ClusterAccess:
-    """How to reach one API server: its URL, the CA that signs it, and who we are; all PEM."""
+    """How to reach one API server: its URL, its CA, and our client certificate; all PEM."""
 
     server: str
     ca: str
@@ -40,7 +40,7 @@ def make_access(
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads dates as text: an unquoted expiry must come out of a merge as it went in."""
+    """Reads dates as text, so that a merge does not change an unquoted expiry."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -62,12 +62,12 @@ def render_kubeconfig(cluster: str, access: ClusterAccess) -> str:
 def merge_kubeconfig(
     existing: str, cluster: str, access: ClusterAccess, *, make_current: bool = False
 ) -> str:
-    """Put a cluster into a kubeconfig, replacing what an earlier run put there.
+    """Add a cluster to a kubeconfig, replacing the entries of an earlier run.
 
-    The current context changes only when asked, or when the file names none.
+    The current context changes only with `make_current`, or when the file names none.
 
     Raises:
-        InvalidSpec: the text is no kubeconfig; nothing may be written over it.
+        InvalidSpec: the text is not a kubeconfig; the file must not be overwritten.
     """
     config = _load(existing)
     for kind, name, body in _entries(cluster, access):
@@ -78,10 +78,10 @@ def merge_kubeconfig(
 
 
 def remove_from_kubeconfig(existing: str, cluster: str) -> str:
-    """Take a cluster's entries out again; the text comes back unchanged when it has none.
+    """Remove a cluster's entries. Returns: the new text, or the same one when it has none.
 
     Raises:
-        InvalidSpec: the text is no kubeconfig.
+        InvalidSpec: the text is not a kubeconfig.
     """
     config = _load(existing)
     ours = {"clusters": {context_name(cluster)}, "contexts": {context_name(cluster)}}
@@ -98,10 +98,10 @@ def remove_from_kubeconfig(existing: str, cluster: str) -> str:
 
 
 def other_contexts(existing: str, cluster: str) -> list[str]:
-    """The contexts in a kubeconfig that lead elsewhere, and would be lost with it.
+    """The contexts of other clusters in a kubeconfig, which would be lost with it.
 
     Raises:
-        InvalidSpec: the text is no kubeconfig.
+        InvalidSpec: the text is not a kubeconfig.
     """
     names = [entry["name"] for entry in _load(existing)["contexts"]]
     return [name for name in names if name != context_name(cluster)]
@@ -137,7 +137,7 @@ def _body_key(kind: str) -> str:
 
 
 def _put(config: Config, kind: str, entry: Config) -> None:
-    """Replace the first entry of that name, drop its doubles, or append."""
+    """Replace the first entry of that name and drop duplicates, or append."""
     places = [i for i, old in enumerate(config[kind]) if old["name"] == entry["name"]]
     if not places:
         config[kind].append(entry)
@@ -148,7 +148,7 @@ def _put(config: Config, kind: str, entry: Config) -> None:
 
 
 def _with_kept_settings(old: Config, new: Config, kind: str) -> Config:
-    """Keep a namespace that a person set on our context."""
+    """Keep a namespace that the user has set on our context."""
     key = _body_key(kind)
     body = old.get(key)
     if kind == "contexts" and isinstance(body, dict) and "namespace" in body:

@@ -1,7 +1,7 @@
-"""Keys and certificates, made on our side before any machine exists.
+"""Keys and certificates, generated on our side before any machine exists.
 
-Private parts never show in a `repr`, so that no log line or error text can hold them. The moment
-is passed in; certificates begin a little earlier, because the machines' clocks differ from ours.
+Private parts never appear in a `repr`, so that no log line or error text can hold them. The time is
+a parameter; certificates begin a little earlier, because the machines' clocks differ from ours.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 ADMINS = "kubeadm:cluster-admins"
-"""The group that kubeadm binds to cluster-admin; unlike system:masters it can be taken away."""
+"""The group that kubeadm binds to cluster-admin; unlike system:masters it can be revoked."""
 
 CLOCK_SKEW = timedelta(minutes=5)
 CA_VALIDITY = timedelta(days=3650)
@@ -56,9 +56,9 @@ class SshKeyPair:
 
 @dataclass(frozen=True, slots=True)
 class BootstrapToken:
-    """What a node joins with, as kubeadm wants it: six characters, a dot, sixteen characters.
+    """A join token in kubeadm's format: six characters, a dot, sixteen characters.
 
-    The first part is a name that may be shown; the whole is a secret.
+    The first part is an id that may be shown; the whole is a secret.
     """
 
     value: str = field(repr=False)
@@ -69,7 +69,7 @@ class BootstrapToken:
 
 
 def make_cluster_ca(now: datetime) -> CertifiedKey:
-    """Make the cluster's certificate authority, valid for ten years, as kubeadm would."""
+    """Generate the cluster's certificate authority, valid for ten years, as kubeadm does."""
     key = generate_private_key(SECP256R1())
     builder = (
         _builder(_name("kubernetes"), key.public_key(), now, CA_VALIDITY)
@@ -82,7 +82,7 @@ def make_cluster_ca(now: datetime) -> CertifiedKey:
 
 
 def ca_hash(certificate: str) -> str:
-    """Hash a CA's public key the way `kubeadm join` checks it: `sha256:` and 64 hex digits."""
+    """Hash a CA's public key as `kubeadm join` checks it. Returns: `sha256:` and 64 hex digits."""
     public_key = x509.load_pem_x509_certificate(certificate.encode()).public_key()
     spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return "sha256:" + hashlib.sha256(spki).hexdigest()
@@ -91,7 +91,7 @@ def ca_hash(certificate: str) -> str:
 def make_client_certificate(
     ca: CertifiedKey, name: str, group: str, now: datetime, validity: timedelta
 ) -> CertifiedKey:
-    """Make a certificate by which the API server knows its holder as user `name` in `group`.
+    """Make a client certificate that authenticates its holder as user `name` in `group`.
 
     It cannot be revoked, so `validity` should be as short as its use allows.
     """
@@ -104,18 +104,18 @@ def make_server_certificate(
 ) -> CertifiedKey:
     """Make a certificate for a server behind all of `names`: DNS names or IP addresses.
 
-    The first one becomes the common name.
+    The first one is the common name.
     """
     return _sign(ca, _name(names[0]), names, ExtendedKeyUsageOID.SERVER_AUTH, now, validity)
 
 
 def make_bootstrap_token() -> BootstrapToken:
-    """Draw a new join token from the system's random source."""
+    """Generate a join token from the system's random source."""
     return BootstrapToken(f"{_draw(6)}.{_draw(16)}")
 
 
 def make_ssh_keypair(comment: str = "") -> SshKeyPair:
-    """Make an ed25519 key pair, for logging in or as a host key."""
+    """Generate an ed25519 key pair, for logging in or as a host key."""
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
     public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()

@@ -1,8 +1,8 @@
-"""The archive that a machine is born with: a throw-away SSH host key, and what installs it.
+"""The userdata of a new machine: a throw-away SSH host key, and the script that installs it.
 
-Userdata can be read by anyone who can read the cloud console, so nothing else of it is secret.
-QingCloud unpacks the archive from `/` and runs `/etc/rc.local` at every boot. Late, and beside
-other units: therefore SSH's own start runs the script, too, and answers nobody before.
+Every user of the cloud console can read userdata, so nothing else in it is secret. QingCloud
+unpacks the archive in `/` and runs `/etc/rc.local` at every boot, late and in parallel with other
+units. Therefore the start of SSH runs the script as well, before SSH accepts connections.
 """
 
 import io
@@ -57,14 +57,14 @@ ExecStartPre=-/etc/rc.local {BEFORE_SSH}
 def build_userdata(host_key: SshKeyPair) -> bytes:
     """Build the tar for UploadUserDataAttachment; the same key gives the same bytes.
 
-    The machine answers with `host_key` until it has made its own, see `domain.hostkeys`.
+    The machine presents `host_key` until it has generated its own (`domain/secrets/hostkeys.py`).
     """
     first_key = FIRST_KEY.lstrip("/")
     files = [
         ("etc/rc.local", RC_LOCAL, 0o755),
         (first_key, host_key.private_key, 0o600),
         (first_key + ".pub", host_key.public_key + "\n", 0o644),
-        # Debian and Ubuntu say ssh, the Red Hat family says sshd.
+        # The unit is ssh on Debian and Ubuntu, sshd in the Red Hat family.
         ("etc/systemd/system/ssh.service.d/50-k8s-qingcloud.conf", SSH_DROP_IN, 0o644),
         ("etc/systemd/system/sshd.service.d/50-k8s-qingcloud.conf", SSH_DROP_IN, 0o644),
     ]
@@ -78,5 +78,5 @@ def build_userdata(host_key: SshKeyPair) -> bytes:
             archive.addfile(entry, io.BytesIO(content))
     packed = buffer.getvalue()
     if len(packed) > LARGEST_ARCHIVE:
-        raise InvalidSpec(f"the userdata has {len(packed)} bytes; QingCloud takes 2 MiB at most")
+        raise InvalidSpec(f"the userdata has {len(packed)} bytes; QingCloud accepts 2 MiB at most")
     return packed

@@ -1,4 +1,4 @@
-"""Where a cluster's credentials are kept between runs."""
+"""The store of a cluster's credentials between runs."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -11,22 +11,22 @@ class Vault(Protocol):
     """The credentials of one cluster.
 
     Attributes:
-        place: where that is, for sentences, such as `block cluster-credentials/demo-1a2b3c4d`.
+        place: its name in messages, such as `block cluster-credentials/demo-1a2b3c4d`.
     """
 
     @property
     def place(self) -> str: ...
 
     def find(self) -> Credentials | None:
-        """Read the credentials; None where none are kept."""
+        """Read the credentials. Returns: None where none are saved."""
         ...
 
     def save(self, credentials: Credentials) -> None:
-        """Keep these instead of any others."""
+        """Save these in place of any others."""
         ...
 
     def update(self, change: Callable[[Credentials | None], Credentials]) -> Credentials:
-        """Change what is kept, one change at a time, and return the result."""
+        """Change the saved credentials, one change at a time. Returns: the result."""
         ...
 
     def delete(self) -> bool:
@@ -38,7 +38,7 @@ def check_usable(vault: Vault, cluster: str, found: Credentials | None) -> Crede
     """Refuse credentials that are missing, or those of a cluster that is being torn down.
 
     Raises:
-        CredentialsMissing: the sentence says what can be done.
+        CredentialsMissing: the message names the remedies.
         BeingTornDown: a teardown has begun, so a run that adds something must end here.
     """
     if found is None:
@@ -52,9 +52,8 @@ def check_usable(vault: Vault, cluster: str, found: Credentials | None) -> Crede
 
 
 def describe_missing(vault: Vault, cluster: str) -> str:
-    """Say that a cluster's credentials are not here, and what can be done."""
+    """Describe that a cluster's credentials are not on this server, and the remedies."""
     return (
         f"cluster {cluster} has no saved credentials on this Prefect server ({vault.place}); use "
-        "the server that made it (PREFECT_API_URL), or tear the cluster down, which works without "
-        "them"
+        "the server that created it (PREFECT_API_URL), or tear the cluster down, which needs none"
     )

@@ -1,4 +1,4 @@
-"""When to raise an alarm: what a rule says, and the rules that every cluster has."""
+"""When to raise an alarm: the fields of a rule, and the rules that every cluster has."""
 
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
@@ -46,7 +46,7 @@ class AlarmRule(MetricCondition):
         return {**document, "per": known.per} if known else document
 
     @model_validator(mode="after")
-    def _sees_something(self) -> Self:
+    def _matches_its_metric(self) -> Self:
         known = catalog.BUILT_IN.get(self.metric)
         if known and not known.per.is_at_least_as_fine_as(self.per):
             raise ValueError(f"{self.metric} is measured per {known.per}, not per {self.per}")
@@ -72,7 +72,7 @@ class AlarmRule(MetricCondition):
         return self
 
     def level_of(self, value: float) -> Level | None:
-        """The level that a value deserves; None where all is well."""
+        """The level that a value reaches; None where it reaches no limit."""
         if self.error is not None and self.comparator.holds(value, self.error):
             return Level.ERROR
         if self.warning is not None and self.comparator.holds(value, self.warning):
@@ -157,7 +157,7 @@ BUILT_IN = (
 
 
 def distinct(rules: tuple[AlarmRule, ...]) -> tuple[AlarmRule, ...]:
-    """Refuse two rules of one name. Raises `ValueError`."""
+    """Reject two rules of one name. Raises `ValueError`."""
     names = [rule.name for rule in rules]
     for name in names:
         if names.count(name) > 1:
@@ -166,16 +166,19 @@ def distinct(rules: tuple[AlarmRule, ...]) -> tuple[AlarmRule, ...]:
 
 
 def find_unmeasured(rules: Iterable[AlarmRule], custom: Collection[str]) -> AlarmRule | None:
-    """The first rule about a metric that nothing measures, which would never fire; None if none.
+    """Find the first rule about a metric that nothing measures, so that it would never fire.
 
     Args:
         custom: names of the cluster's own monitors.
+
+    Returns:
+        The rule, or None where every metric is measured.
     """
     known = {*catalog.BUILT_IN, *custom}
     return next((rule for rule in rules if rule.metric not in known), None)
 
 
 def rules_in_force(own: Iterable[AlarmRule]) -> tuple[AlarmRule, ...]:
-    """The built-in rules with a cluster's own laid over them by name; without the disabled."""
+    """The enabled rules; a rule of the cluster replaces the built-in one of its name."""
     rules = {rule.name: rule for rule in (*BUILT_IN, *own)}
     return tuple(rule for rule in rules.values() if rule.enabled)

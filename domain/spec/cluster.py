@@ -1,4 +1,4 @@
-"""What is wanted: the description of one cluster, and every check that needs no cloud."""
+"""The description of one wanted cluster, and every check that needs no cloud."""
 
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
@@ -16,7 +16,7 @@ from domain.spec.presets import PolicyOverPreset
 from domain.spec.prices import Billing, Prices
 
 DAEMON_PODS = 2
-"""kube-proxy and flannel run on every node, beside what users run."""
+"""kube-proxy and flannel run on every node, beside the workload."""
 
 MACHINES_PER_VXNET = 250
 """A /24 has 253 addresses behind its gateway; a few are kept for the load balancer and for NICs."""
@@ -29,7 +29,7 @@ def _network(text: str) -> str:
     try:
         return str(IPv4Network(text))
     except ValueError as error:
-        raise ValueError(f"{text!r} is no network such as 192.168.0.0/16: {error}") from None
+        raise ValueError(f"{text!r} is not a network such as 192.168.0.0/16: {error}") from None
 
 
 Cidr = Annotated[str, AfterValidator(_network)]
@@ -37,12 +37,12 @@ Port = Annotated[int, Field(ge=1024, le=65535)]
 
 
 class MachineTemplate(Part):
-    """What the machines of a group are made from."""
+    """The image, type and disk from which the machines of a group are created."""
 
     image: str = Field(
         "ubuntu 24.04",
         min_length=2,
-        description="An image id, or words that DescribeImages answers, such as `ubuntu 24.04`",
+        description="An image id, or words of an image's name, such as `ubuntu 24.04`",
     )
     instance_type: str = Field(
         "s1.large.r2", description="kubeadm wants at least 2 vCPUs and 2 GiB for a master"
@@ -58,7 +58,7 @@ class Masters(Part):
 
 
 class Nodes(Part):
-    """The group `k8s-node`: the machines that run what users want."""
+    """The group `k8s-node`: the machines that run the workload."""
 
     count: int = Field(2, ge=0, le=5000)
     minimum: int = Field(0, ge=0, description="Scaling never goes below")
@@ -116,7 +116,7 @@ class Network(Part):
 
 
 class Access(Part):
-    """Who may reach the cluster from outside, and on which ports of its public address."""
+    """Which sources may reach the cluster from outside, and the ports of its public address."""
 
     api_port: Port = Field(8080, description="The article's number; TLS all the same")
     ui_port: Port = 8443
@@ -145,7 +145,7 @@ class PublicAddress(Part):
 
 
 class Kubernetes(Part):
-    """Versions, places for pods, and the mirrors that the machines install from."""
+    """Versions, places for pods, and the mirrors from which the machines install."""
 
     version: str = Field("1.36.4", pattern=r"^1\.(35|36|37)\.\d+$")
     pods_per_node: int = Field(40, ge=1, le=250, description="Workload pods; daemons come on top")
@@ -163,7 +163,7 @@ class Kubernetes(Part):
 
     @property
     def max_pods(self) -> int:
-        """kubelet's limit: the places for users' pods, and those of the daemons."""
+        """kubelet's limit: the places for workload pods, and those of the daemons."""
         return self.pods_per_node + DAEMON_PODS
 
 
@@ -196,7 +196,7 @@ class ClusterSpec(Part):
     )
 
     @model_validator(mode="after")
-    def _alarms_see_something(self) -> Self:
+    def _alarms_have_metrics(self) -> Self:
         if rule := find_unmeasured(self.alarms, {one.name for one in self.monitoring.custom}):
             raise ValueError(
                 f"alarms: rule {rule.name} is about {rule.metric}, which nothing measures; "
@@ -224,7 +224,7 @@ class ClusterSpec(Part):
 
     @property
     def given(self) -> dict[str, Any]:
-        """What was said, without the defaults: to be laid over what was said before."""
+        """The values that were given, without defaults; the caller lays them over stored values."""
         return self.model_dump(mode="json", exclude_unset=True)
 
     @staticmethod
@@ -259,7 +259,7 @@ def parse_spec(document: Mapping[str, Any]) -> ClusterSpec:
     """Check a document against the description of a cluster.
 
     Raises:
-        InvalidSpec: names the first wrong field, what is wrong with it, and what would be right.
+        InvalidSpec: names the first invalid field, the reason, and valid values.
     """
     try:
         return ClusterSpec.model_validate(document)
@@ -275,7 +275,7 @@ def changed(spec: ClusterSpec, changes: Mapping[str, Any]) -> ClusterSpec:
 def overlay(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Merge two nested documents; the second one wins, lists are replaced.
 
-    So is a part of the second that names a preset: what was said before it does not count.
+    A part of the second document that names a preset replaces the part of the first one, too.
     """
     merged = dict(document)
     for key, value in changes.items():

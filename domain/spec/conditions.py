@@ -1,4 +1,4 @@
-"""A metric held against a limit: what the rules of alarms and of scaling have in common."""
+"""A metric compared with a limit: the common part of alarm rules and scaling rules."""
 
 from enum import StrEnum
 from typing import Protocol
@@ -9,7 +9,7 @@ from domain.spec.part import Part
 
 
 class Statistics(Protocol):
-    """The numbers of a window of samples."""
+    """The statistics of the samples in one window."""
 
     @property
     def count(self) -> int: ...
@@ -22,7 +22,7 @@ class Statistics(Protocol):
 
 
 class Statistic(StrEnum):
-    """What of a window's samples is compared; `count` is how many there are, 0 included."""
+    """Which statistic of a window is compared; `count` is the number of samples, possibly 0."""
 
     AVERAGE = "avg"
     MINIMUM = "min"
@@ -30,7 +30,7 @@ class Statistic(StrEnum):
     COUNT = "count"
 
     def of(self, seen: Statistics) -> float:
-        """Take the number from what was read of a window."""
+        """Select this statistic from those of a window."""
         match self:
             case Statistic.AVERAGE:
                 return seen.average
@@ -50,7 +50,7 @@ class Comparator(StrEnum):
 
     @property
     def is_upward(self) -> bool:
-        """Whether larger values make it hold."""
+        """Whether the condition holds for values above the limit."""
         return self in (Comparator.ABOVE, Comparator.AT_LEAST)
 
     def holds(self, value: float, limit: float) -> bool:
@@ -66,7 +66,7 @@ class Comparator(StrEnum):
 
 
 class MetricCondition(Part):
-    """A statistic of one metric over a window; what it is held against is the rule's own."""
+    """A statistic of one metric over a window; the rule adds its limits."""
 
     metric: str = Field(
         min_length=1, max_length=64, description="A built-in metric or a custom monitor"

@@ -8,20 +8,20 @@ PODS = "podsNum"
 
 
 class Per(StrEnum):
-    """What the samples of a window are put together by."""
+    """The level at which the samples of a window are aggregated."""
 
     CLUSTER = "cluster"
     GROUP = "group"
     MACHINE = "machine"
 
     def is_at_least_as_fine_as(self, other: "Per") -> bool:
-        """Whether numbers of this kind can be put together to those of the other."""
+        """Whether values at this level can be aggregated to the other level."""
         order = tuple(Per)
         return order.index(self) >= order.index(other)
 
 
 class Source(StrEnum):
-    """Where a metric comes from."""
+    """The source of a metric."""
 
     KUBERNETES = "kubernetes"
     CLOUD = "cloud"  # where the cloud has no value, from the machine over SSH
@@ -30,7 +30,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """`title` is for people; `per` says what has a number of its own."""
+    """One metric; `title` is shown to people, and each `per` has a value of its own."""
 
     name: str
     unit: str
@@ -85,10 +85,10 @@ BUILT_IN = _by_name(
     Metric("networkIn", "B/s", Source.CLOUD, "Received from the private network"),
     Metric("networkOut", "B/s", Source.CLOUD, "Sent to the private network"),
 )
-"""Every built-in metric by its name. yes/no is 1 or 0; what is unknown has no sample at all."""
+"""Every built-in metric by its name. yes/no is 1 or 0; an unknown value has no sample at all."""
 
 
 def unit_of(metric: str) -> str:
-    """The unit of a built-in metric; a custom monitor's numbers have none."""
+    """The unit of a built-in metric; empty for a custom monitor."""
     known = BUILT_IN.get(metric)
     return known.unit if known else ""

@@ -1,4 +1,4 @@
-"""A moment of the past as a person types it."""
+"""A moment in the past, as typed on the command line."""
 
 from datetime import datetime, time, timedelta
 
@@ -6,15 +6,16 @@ from domain.kernel.errors import InvalidSpec
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
-    """Read `14:05`, which is today or else yesterday, or `2026-11-23 14:05`; nothing means now.
-
-    The moment is the end of what was named: at 14:05 means up to its last second.
+    """Parse `14:05`, which is today or else yesterday, or `2026-11-23 14:05`.
 
     Args:
-        now: in the person's time zone.
+        now: in the user's time zone.
+
+    Returns:
+        The end of the minute or second that was named; `now` for an empty text.
 
     Raises:
-        InvalidSpec: it is neither, or lies in the future.
+        InvalidSpec: the text has neither form, or the moment is in the future.
     """
     if not text:
         return now
@@ -30,10 +31,10 @@ def _dated(text: str, now: datetime) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidSpec(f"{text!r} is no time such as 14:05 or 2026-11-23 14:05") from None
+        raise InvalidSpec(f"{text!r} is not a time such as 14:05 or 2026-11-23 14:05") from None
     moment = _ended(moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo), text)
     if _began(moment, text) > now:
-        raise InvalidSpec(f"{text} lies in the future")
+        raise InvalidSpec(f"{text} is in the future")
     return moment
 
 

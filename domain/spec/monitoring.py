@@ -1,4 +1,4 @@
-"""What a cluster's description says about its metrics: custom monitors, and how long they stay."""
+"""The part of a description about metrics: custom monitors, and how long samples are kept."""
 
 from collections import Counter
 from typing import Self
@@ -11,11 +11,11 @@ from domain.spec.part import Part
 
 
 class Monitor(Part):
-    """A metric made by a script, after FIT2CLOUD's contract.
+    """A metric measured by a script, after FIT2CLOUD's contract.
 
     The script runs under bash as root on each machine of the group, each minute, and prints one
-    number. Anything else voids the sample, and is said: two numbers, text, a non-zero exit code,
-    no end within the time.
+    number. Anything else leaves a gap with its reason instead of a sample: two numbers, text, a
+    non-zero exit code, no end within `timeout`.
     """
 
     name: str = Field(
@@ -25,7 +25,9 @@ class Monitor(Part):
     group: str = Field(NODES, description="The group of machines that it runs on")
     script: str = Field(min_length=1, max_length=20_000, description="Lines of bash")
     timeout: int = Field(20, ge=1, le=50, description="Seconds")
-    unit: str = Field("", max_length=16, description="For people; the number stays as it is")
+    unit: str = Field(
+        "", max_length=16, description="Shown with the number, which it does not change"
+    )
 
     @field_validator("name")
     @classmethod

@@ -1,4 +1,4 @@
-"""What a cluster's description says about who is told of its alarms."""
+"""The part of a description about notifications: services and language."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -17,7 +17,7 @@ class Language(StrEnum):
 
 
 class Notifications(Part):
-    """Who is told of alarms, and in which language."""
+    """The services that are notified of alarms, and the language of the messages."""
 
     services: tuple[ServiceName, ...] = Field(
         (),

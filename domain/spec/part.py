@@ -1,9 +1,9 @@
-"""What all parts of a cluster's description have in common."""
+"""The base class of all parts of a cluster's description."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Part(BaseModel):
-    """A part of a description: it cannot be changed, and refuses keys that it does not know."""
+    """A part of a description: immutable, and rejects unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -48,27 +48,30 @@ PRESETS: Mapping[str, ScalingPolicy] = MappingProxyType(
 
 
 def find_preset(name: str) -> ScalingPolicy:
-    """Take a ready policy by its name. Raises `InvalidSpec`, naming those that there are."""
+    """Return the ready policy of this name. Raises `InvalidSpec`, which lists the known ones."""
     preset = PRESETS.get(name)
     if preset is None:
-        raise InvalidSpec(f"there is no preset {name!r}; there are {', '.join(PRESETS)}")
+        raise InvalidSpec(_unknown(name))
     return preset
 
 
 def lay_over_preset(document: Any) -> Any:
-    """Take the fields that a document does not give from its `preset`, if it names one."""
+    """Fill in the fields that a document leaves out from its `preset`, if it names one."""
     if not isinstance(document, Mapping) or "preset" not in document:
         return document
     preset = PRESETS.get(str(document["preset"]))
     if preset is None:
-        there = ", ".join(PRESETS)
-        raise ValueError(f"there is no preset {document['preset']!r}; there are {there}")
+        raise ValueError(_unknown(str(document["preset"])))
     given = {name: value for name, value in document.items() if name != "preset"}
     return preset.model_dump(mode="json") | given
 
 
+def _unknown(name: str) -> str:
+    return f"unknown preset {name!r}; known are {', '.join(PRESETS)}"
+
+
 class _WithPreset(ScalingPolicy):
-    """What users may write, as forms and the Prefect server check it."""
+    """A policy as users write it: the schema for forms and for the Prefect server."""
 
     preset: str = Field("", description=f"A ready policy to begin with: {', '.join(PRESETS)}")
 
@@ -85,7 +88,7 @@ def parse_policy(document: Mapping[str, Any]) -> ScalingPolicy:
     """Check a policy as a user writes it.
 
     Raises:
-        InvalidSpec: names the first wrong field, and what would be right.
+        InvalidSpec: names the first invalid field, and valid values.
     """
     try:
         return _ADAPTER.validate_python(document)

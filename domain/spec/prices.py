@@ -1,8 +1,8 @@
-"""What things cost an hour, from one table in the cluster's description.
+"""Prices per hour, from one table in the cluster's description.
 
-QingCloud has no call that tells the price of a planned resource, so the table is the user's to
-fill in. The defaults are guesses of ours in the right order of magnitude, not QingCloud's price
-list; everything computed from them says so until `confirmed` is set.
+QingCloud has no call for the price of a planned resource, so the user fills in the table. The
+defaults are guesses in the right order of magnitude, not QingCloud's price list; every sum computed
+from them is marked as a guess until `confirmed` is set.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from domain.spec.part import Part
 
 
 class Billing(StrEnum):
-    """How a public address is paid for: by its bandwidth, or by what flows through it."""
+    """How a public address is billed: by its bandwidth, or by its traffic."""
 
     BANDWIDTH = "bandwidth"
     TRAFFIC = "traffic"
@@ -30,7 +30,7 @@ GIB_GUESS = Decimal("0.035")
 
 
 def _guess_instance_types() -> dict[str, Decimal]:
-    """A price by size for the basic and the enterprise family; the latter half as much again."""
+    """Prices by size; the enterprise family costs 1.5 times as much as the basic one."""
     sizes = {"small": 1, "large": 2, "xlarge": 4, "2xlarge": 8, "4xlarge": 16, "8xlarge": 32}
     basic, enterprise = tuple(sizes)[:4], tuple(sizes)[1:]
     families = {"s1": (Decimal(1), basic), "e1": (Decimal("1.5"), enterprise)}
@@ -63,7 +63,7 @@ class Prices(Part):
     )
 
     def machine(self, type_id: str) -> Decimal | None:
-        """The price of a machine of this type, or None where nobody has said it."""
+        """The price of a machine of this type, or None where it is unknown."""
         prices: Mapping[str, Decimal] = self.instance_types
         return prices.get(type_id)
 

@@ -1,4 +1,4 @@
-"""What a user writes about the scaling of a group: bounds, signals, and how calm it must be."""
+"""The scaling policy of a group: bounds, signals, pauses between changes."""
 
 from collections.abc import Mapping
 from datetime import time
@@ -18,11 +18,11 @@ DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 RuleStatistic = Literal[Statistic.AVERAGE, Statistic.MINIMUM, Statistic.MAXIMUM]
-"""How the samples of all nodes become one number; how many there are says nothing of load."""
+"""How the samples of all nodes become one number; their count is no measure of load."""
 
 
 class Choice(StrEnum):
-    """Which machine of a group leaves first."""
+    """Which machine of a group is removed first."""
 
     EMPTIEST = "emptiest"
     NEWEST = "newest"
@@ -45,7 +45,7 @@ class MetricRule(MetricCondition):
     @classmethod
     def _of_values(cls, statistic: object) -> object:
         if statistic not in get_args(RuleStatistic):
-            raise ValueError(f"{statistic!s} is no statistic of a rule; use avg, min or max")
+            raise ValueError(f"{statistic!s} is not a statistic of a rule; use avg, min or max")
         return statistic
 
     @field_validator("step")
@@ -72,14 +72,16 @@ class MetricRule(MetricCondition):
 
 
 class LowUse(Part):
-    """Remove a node that little is asked of: cpu, memory and places all below the share."""
+    """Remove a node with low use: requested CPU, memory and places are all below the share."""
 
-    share: float = Field(0.5, gt=0, le=1, description="Of what the node has for pods")
-    seconds: int = Field(600, ge=0, le=86_400, description="For how long it must have been so")
+    share: float = Field(0.5, gt=0, le=1, description="Share of the node's capacity for pods")
+    seconds: int = Field(
+        600, ge=0, le=86_400, description="For how long the use must have been low"
+    )
 
 
 class ScheduleWindow(Part):
-    """Other bounds at certain hours; of windows that overlap the higher bound counts."""
+    """Other bounds at certain hours; where windows overlap, the higher bound counts."""
 
     days: tuple[Day, ...] = Field(DAYS, min_length=1)
     start: time = Field(description="Such as 08:00")
@@ -94,27 +96,27 @@ class ScheduleWindow(Part):
         try:
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"{name!r} is no time zone such as Asia/Shanghai or UTC") from None
+            raise ValueError(f"{name!r} is not a time zone such as Asia/Shanghai or UTC") from None
         return name
 
     @model_validator(mode="after")
-    def _moves(self) -> Self:
+    def _changes_bounds(self) -> Self:
         if self.start == self.end:
             raise ValueError("start and end are the same; use 00:00 to 23:59:59 for a whole day")
         if self.minimum is None and self.maximum is None:
-            raise ValueError("a window must move minimum or maximum, or both")
+            raise ValueError("a window must set minimum or maximum, or both")
         _check_bounds(self.minimum, self.maximum)
         return self
 
 
 class BackOff(Part):
-    """How long a failed launch is not tried again; doubled with each failure."""
+    """The pause before a failed launch is retried; doubled with each failure."""
 
     first_seconds: int = Field(60, ge=1)
     longest_seconds: int = Field(1800, ge=1)
 
     def after(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row."""
+        """Seconds to wait after this number of failures in a row."""
         return float(min(self.first_seconds * 2.0 ** min(failures - 1, 20), self.longest_seconds))
 
 
@@ -128,31 +130,32 @@ class ScalingPolicy(Part):
         None, ge=1, le=250, description="Workload pods that a node takes; the group's, if not given"
     )
     rules: tuple[MetricRule, ...] = Field((), max_length=20, description="Metric rules")
-    pending_pods: bool = Field(True, description="Add what pods that wait for room need, at once")
-    low_use: LowUse | None = Field(None, description="Remove nodes that little is asked of")
+    pending_pods: bool = Field(True, description="Add at once the machines that pending pods need")
+    low_use: LowUse | None = Field(None, description="Remove nodes with low use")
     schedule: tuple[ScheduleWindow, ...] = Field((), max_length=50)
     interval_seconds: int = Field(
         60,
         ge=1,
         le=3600,
-        description="Between looks at the metric rules; pods are not kept waiting",
+        description="Between evaluations of the metric rules; pending pods do not wait for it",
     )
     cooldown_out_seconds: int = Field(60, ge=0, le=86_400, description="Between two additions")
     cooldown_in_seconds: int = Field(
         300, ge=0, le=86_400, description="From any change to the next removal"
     )
     boot_seconds: int = Field(
-        900, ge=60, le=7200, description="A machine without node counts as booting for so long"
+        900, ge=60, le=7200, description="For how long a machine without a node counts as booting"
     )
     drain_seconds: int = Field(
-        360, ge=1, le=7200, description="A node that is not empty by then takes pods again"
+        360, ge=1, le=7200, description="A node that is not empty by then is uncordoned"
     )
     back_off: BackOff = BackOff()
     most_not_ready: float = Field(
         0.33, ge=0, le=1, description="Above this share of NotReady nodes nothing is removed"
     )
     exempt: tuple[str, ...] = Field(
-        (), description="Machine ids or node names that never leave; `*` stands for any letters"
+        (),
+        description="Machine ids or node names that are never removed; `*` is a wildcard",
     )
     remove_first: Choice = Choice.EMPTIEST
     instance_types: tuple[str, ...] = Field(

@@ -50,13 +50,13 @@ def watch_cluster(
     """
 
     def tell(other: Held) -> None:
-        say(f"{other.tell(datetime.now(UTC))}; waiting, because one that was killed will not")
+        say(f"{other.describe(datetime.now(UTC))}; waiting, because one that was killed will not")
 
     case = open_case(cluster, policy)
     with only_evaluator(case.cluster, case.group, tell) as other:
         if other:
             raise FinalError(
-                f"another evaluator is at work: {other.tell(datetime.now(UTC))}, as it just did; "
+                f"another evaluator is at work: {other.describe(datetime.now(UTC))}; "
                 "leave the work to it (its name is its machine and its process id), or end it first"
             )
         with until_interrupted():

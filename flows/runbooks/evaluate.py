@@ -35,7 +35,7 @@ from tasks.credentials import unless_other_run
 from tasks.executors import Steps
 from tasks.lease import HOLDER
 from tasks.metrics import need_machines
-from tasks.scaling import forget_node, give_back
+from tasks.scaling import forget_node, uncordon
 from tasks.steps import describe_error, run_logger
 
 
@@ -173,7 +173,7 @@ def _take_over(steps: Steps, case: Case, finding: Finding) -> None:
         if machine is None:
             steps.run(forget_node, cluster, mark.node)
         else:
-            steps.run(give_back, cluster, machine)
+            steps.run(uncordon, cluster, machine)
     if finding.memory.adding:
         _finish_addition(steps, case, finding.memory.adding.began)
 

@@ -9,7 +9,7 @@ from domain.secrets.pki import make_bootstrap_token
 from tasks.cluster import Cluster
 from tasks.executors import Running, Steps
 from tasks.machines import (
-    forget_token,
+    delete_token,
     install_node,
     join_node,
     publish_token,
@@ -83,7 +83,7 @@ def join_nodes(steps: Steps, cluster: Cluster, installing: Installing) -> Failur
         for node, installed in installing.items():
             failures.collect(node, (installed.result, joining[node].result, ready[node].result))
     finally:
-        steps.run(forget_token, cluster, token)
+        steps.run(delete_token, cluster, token)
     return failures
 
 

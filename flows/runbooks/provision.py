@@ -9,8 +9,8 @@ from tasks.control_plane import ready_nodes, refuse_forgotten, store_spec, wait_
 from tasks.credentials import ensure_credentials
 from tasks.executors import Steps
 from tasks.machines import (
+    delete_token,
     ensure_keypair,
-    forget_token,
     install_master,
     launch,
     log_in_to_master,
@@ -101,7 +101,7 @@ def provision(
     if not is_stored:
         refuse_forgotten(cluster)
     if control_planes:
-        steps.run(forget_token, cluster, token)
+        steps.run(delete_token, cluster, token)
     failures = join_nodes(steps, cluster, installed)
     for master in masters:
         steps.run(wait_until_ready, cluster, master)

@@ -19,9 +19,9 @@ from tasks.scaling import (
     drain_node,
     forget_lost_nodes,
     forget_node,
-    give_back,
-    leave_listeners,
+    remove_backends,
     remove_machine,
+    uncordon,
 )
 
 
@@ -71,7 +71,7 @@ def scale_in(
         with _given_back(steps, cluster, machine):
             steps.run(drain_node, cluster, machine, holder, deadline)
             steps.run(detach_volumes, cluster, machine)
-            steps.run(leave_listeners, cluster, machine, cluster.inventory())
+            steps.run(remove_backends, cluster, machine, cluster.inventory())
             steps.run(remove_machine, cluster, machine)
         steps.run(forget_node, cluster, node)
     failures = Failures(cluster.name)
@@ -86,5 +86,5 @@ def _given_back(steps: Steps, cluster: Cluster, machine: Instance) -> Iterator[N
         yield
     except BaseException:
         with suppress(ClusterError):  # the step reports it; why the removal failed matters more
-            steps.run(give_back, cluster, machine)
+            steps.run(uncordon, cluster, machine)
         raise

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The frame that all installers share: words, phases, settings, files. Sourced, never run.
+# Shared by all installers: messages, phases, settings, files. Sourced, never run.
 #
 # Every absolute target is written ${SYSROOT}/…; SYSROOT is empty on a real machine.
 
@@ -9,7 +9,7 @@ readonly KUBERNETES_DIR="${SYSROOT}/etc/kubernetes"
 export LC_ALL=C
 shopt -s inherit_errexit lastpipe # lastpipe: `… | write_file` must be able to set CHANGED
 
-# Exit codes, the same in all installers. The scripts' headers say them too; a test compares.
+# Exit codes, the same in all installers. The scripts' headers list them; a test compares.
 readonly E_UNEXPECTED=1 E_USAGE=2
 readonly E_OS=10 E_CGROUP=11 E_KERNEL=12 E_ROOT=13 E_BUSY=14
 readonly E_MIRROR=20 E_PACKAGES=21 E_IMAGES=22 E_RUNTIME=23
@@ -41,7 +41,7 @@ unexpected() {
   die "$E_UNEXPECTED" "phase ${CURRENT}, line ${line}: ${command%%$'\n'*} ended with ${code}"
 }
 
-# Phases that change the machine say `ok` when they did, `skipped` when all was well already.
+# Phases that change the machine report `ok` when they did, `skipped` when nothing had to change.
 phase() {
   local word=skipped
   CURRENT=$1
@@ -56,7 +56,7 @@ phase() {
   say "PHASE $1 $word"
 }
 
-# Phases that only look say `ok` or end the installer.
+# Phases that only check report `ok` or end the installer.
 check() {
   CURRENT=$1
   say "PHASE $1 start"
@@ -77,7 +77,7 @@ run() {
   fi
 }
 
-# retry TIMES COMMAND…: try again after 2, 4, 6 … seconds. The command runs without errexit.
+# retry TIMES COMMAND…: retries after 2, 4, 6 … seconds. The command runs without errexit.
 retry() {
   local times=$1 attempt
   shift
@@ -88,7 +88,7 @@ retry() {
   done
 }
 
-# wait_until SECONDS COMMAND…: look first, then each half second, until the deadline.
+# wait_until SECONDS COMMAND…: checks at once, then each half second, until the deadline.
 wait_until() {
   local deadline=$((SECONDS + $1))
   shift
@@ -158,11 +158,11 @@ read_arguments() {
   done
 }
 
-# Settings hold secrets, so the file must be closed to all others.
+# Settings hold secrets, so the file must be readable by its owner only.
 read_env_file() {
   [[ -f $1 ]] || die "$E_USAGE" "The settings file $1 does not exist."
   [[ -z $(find "$1" -perm /077) ]] || die "$E_USAGE" "The settings file $1 must have mode 0600."
-  [[ $1 == */* ]] || set -- "./$1" # without a slash, `.` would look along the PATH
+  [[ $1 == */* ]] || set -- "./$1" # without a slash, `.` would search the PATH
   # shellcheck source=/dev/null
   . "$1"
 }
@@ -171,14 +171,14 @@ need_root() {
   [[ $(id -u) == 0 ]] || die "$E_ROOT" "This installer must run as root."
 }
 
-# One installer at a time: two of them would fight over packages and files.
+# One installer at a time: two would conflict over packages and files.
 take_lock() {
   mkdir -p "${SYSROOT}/run/lock" "$STATE_DIR"
   exec 9>"${SYSROOT}/run/lock/k8s-installer.lock"
   flock -w "${LOCK_WAIT:-600}" 9 || die "$E_BUSY" "Another installer has been running here for ${LOCK_WAIT:-600} s."
 }
 
-# The result for programs, beside what people read: ${SYSROOT}/var/lib/k8s-installer/result.json.
+# The result for programs, beside the output for users: ${SYSROOT}/var/lib/k8s-installer/result.json.
 write_result() {
   local code=$1 word=failed entry phases='' failure=${FAILURE//[[:cntrl:]]/ }
   ((DRY_RUN)) && return 0

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What master, node and UI installers ask of the cluster. Sourced, never run.
+# Cluster functions of the master, node and UI installers. Sourced, never run.
 
 readonly ADMIN_CONF="${KUBERNETES_DIR}/admin.conf"
 
@@ -7,7 +7,7 @@ admin() { kubectl --kubeconfig "$ADMIN_CONF" "$@"; }
 
 api_is_ready() { [[ $(admin get --raw /readyz 2>/dev/null) == ok ]]; }
 
-# apply_manifest < yaml: says what changed, and nothing about the rest.
+# apply_manifest < yaml: prints what has changed.
 apply_manifest() {
   local answer line
   answer=$(admin apply -f -) || return 1
@@ -19,7 +19,7 @@ apply_manifest() {
   done <<<"$answer"
 }
 
-# render_manifest FILE NAME=VALUE…: puts values in the places of @NAME@.
+# render_manifest FILE NAME=VALUE…: replaces each @NAME@ by its value.
 render_manifest() {
   local file=$1 text entry
   shift
@@ -32,8 +32,8 @@ render_manifest() {
 
 readonly KEPT_AUTHORITY="$STATE_DIR/authority"
 
-# forget_attempt: a broken init or join leaves files on which the next one trips.
-# kubeadm reset deletes the certificate authority too; a whole one was given to us and is kept.
+# forget_attempt: a failed init or join leaves files over which the next one fails.
+# kubeadm reset deletes the certificate authority, too; a complete one was supplied and is kept.
 forget_attempt() {
   say "removing what an unfinished attempt left behind"
   if [[ -f $KUBERNETES_DIR/pki/ca.crt && -f $KUBERNETES_DIR/pki/ca.key ]]; then
@@ -45,8 +45,8 @@ forget_attempt() {
   run kubeadm reset -f
 }
 
-# restore_authority: put the kept authority back, also one that a run kept which was cut off then;
-# one that was given since counts more.
+# restore_authority: put the kept authority back, also one of an interrupted run; one supplied since
+# then has priority.
 restore_authority() {
   [[ -d $KEPT_AUTHORITY ]] || return 0
   if [[ ! -f $KUBERNETES_DIR/pki/ca.key ]]; then

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# What a machine must be, and what is done to it, before Kubernetes can come. Sourced, never run.
+# Checks and preparation of a machine for Kubernetes. Sourced, never run.
 
 # os_field NAME: one value of os-release, without its quotes.
 os_field() {
   sed -n "s/^$1=//p" "${SYSROOT}/etc/os-release" | tr -d "\"'"
 }
 
-# Refuse in one sentence what cannot work, before anything is touched.
+# Refuse an unsuitable machine in one sentence, before anything is changed.
 check_preflight() {
   local id version kernel major minor
   [[ -r ${SYSROOT}/etc/os-release ]] || die "$E_OS" "This system has no /etc/os-release; use Ubuntu 24.04."
@@ -21,9 +21,9 @@ check_preflight() {
   kernel=$(uname -r)
   IFS=.- read -r major minor _ <<<"$kernel"
   ((major > 4 || (major == 4 && minor >= 19))) ||
-    die "$E_KERNEL" "Kernel $kernel is too old: kubeadm wants 4.19 or newer."
+    die "$E_KERNEL" "Kernel $kernel is too old: kubeadm needs 4.19 or newer."
   [[ $(stat -fc %T "${SYSROOT}/sys/fs/cgroup") == cgroup2fs ]] ||
-    die "$E_CGROUP" "This system runs cgroup v1, and the kubelet wants v2; boot with systemd.unified_cgroup_hierarchy=1 or use Ubuntu 24.04."
+    die "$E_CGROUP" "This system runs cgroup v1, and the kubelet needs v2; boot with systemd.unified_cgroup_hierarchy=1 or use Ubuntu 24.04."
   case $(uname -m) in
     x86_64) ARCHITECTURE=amd64 ;;
     aarch64) ARCHITECTURE=arm64 ;;
@@ -52,7 +52,7 @@ in_network() {
   (($(address_number "$1") >> shift_by == $(address_number "${2%/*}") >> shift_by))
 }
 
-# A pod or service network that covers the machine's own network would swallow its traffic.
+# A pod or service network that covers the machine's own network would take its traffic.
 check_address_plan() {
   local network
   for network in ${POD_CIDR:-} ${SERVICE_CIDR:-}; do
@@ -80,7 +80,7 @@ OriginalName=flannel*
 MACAddressPolicy=none
 END
   write_file "${SYSROOT}/usr/local/bin/f2cadm" 0755 <"$HERE/f2cadm"
-  # Monitor scripts of old say `docker ps`; a real Docker answers that itself.
+  # Older monitor scripts call `docker ps`; a real Docker answers it itself.
   if [[ ! -e ${SYSROOT}/usr/bin/docker ]]; then
     write_file "${SYSROOT}/usr/local/bin/docker" 0755 <"$HERE/docker"
   fi
@@ -90,7 +90,7 @@ set_hostname() {
   [[ $(hostname) == "$NODE_NAME" ]] || run hostnamectl set-hostname "$NODE_NAME"
 }
 
-# set_hosts_line ADDRESS NAME: exactly one line of ours names NAME.
+# set_hosts_line ADDRESS NAME: keeps exactly one line of ours for NAME.
 set_hosts_line() {
   local hosts="${SYSROOT}/etc/hosts" wanted
   wanted=$(printf '%s\t%s\t# k8s-installer' "$1" "$2")
@@ -102,8 +102,8 @@ set_hosts_line() {
   fi
 }
 
-# Swap comes back at boot from fstab, or from a unit of its own, such as zram's; systemctl lists
-# such units only while they are on, so they are masked first.
+# Swap is enabled at boot by fstab, or by a unit of its own, such as zram's; systemctl lists such
+# units only while they are on, so they are masked first.
 turn_swap_off() {
   local fstab="${SYSROOT}/etc/fstab" unit
   for unit in $(systemctl list-units --type=swap --no-legend --plain | awk '{ print $1 }'); do
@@ -126,8 +126,8 @@ load_modules() {
   done
 }
 
-# The last name in the folder counts at boot, and images bring a 99-sysctl.conf. Only this file is
-# loaded: another one with a setting that this kernel does not know must not end the installer.
+# The last file name counts at boot, and images have a 99-sysctl.conf. Only our file is loaded now:
+# another file with a setting unknown to this kernel must not end the installer.
 set_sysctls() {
   local file="${SYSROOT}/etc/sysctl.d/99-zz-k8s.conf"
   write_file "$file" 0644 <<'END'
@@ -145,7 +145,7 @@ sysctls_are_right() {
   done
 }
 
-# The cloud's security groups decide who may come in; a second firewall would cut the overlay.
+# The cloud's security groups filter connections; a second firewall would cut the overlay.
 quiet_firewall() {
   local unit
   for unit in firewalld ufw; do

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Package sources and packages: signed, pinned, held. Sourced, never run.
 #
-# Mirrors carry the upstream signatures, so a mirror cannot slip in packages of its own.
+# Mirrors carry the upstream signatures, so a mirror cannot add packages of its own.
 
 readonly KUBERNETES_PACKAGES=(kubeadm kubelet kubectl)
 CHOSEN_MIRROR=
@@ -52,7 +52,7 @@ use_mirror() {
       KUBERNETES_URL="https://pkgs.k8s.io/core:/stable:/v$minor"
       DOCKER_URL=https://download.docker.com
       ;;
-    http://* | https://*) # a mirror of one's own, with the folders that aliyun's has
+    http://* | https://*) # a private mirror, with the same folders as aliyun's
       KUBERNETES_URL="${1%/}/kubernetes-new/core/stable/v$minor"
       DOCKER_URL="${1%/}/docker-ce"
       ;;
@@ -68,7 +68,7 @@ key_url() {
   fi
 }
 
-# The first mirror that answers; which one that is goes into the result.
+# The first mirror that answers; its name is part of the result.
 choose_mirror() {
   local mirror
   ((DRY_RUN)) && use_mirror "${PACKAGE_MIRROR%% *}" && return 0
@@ -83,7 +83,7 @@ choose_mirror() {
   die "$E_MIRROR" "No package mirror answers for Kubernetes ${K8S_VERSION%.*} (tried: $PACKAGE_MIRROR)."
 }
 
-# fetch_key URL FILE FINGERPRINT: only a key with this fingerprint is let in.
+# fetch_key URL FILE FINGERPRINT: only a key with this fingerprint is accepted.
 fetch_key() {
   local url=$1 file=$2 fingerprint=$3 fresh seen
   if ((DRY_RUN)); then
@@ -102,7 +102,7 @@ fetch_key() {
 
 # --- Debian and Ubuntu ---------------------------------------------------------------------
 
-# First boot runs unattended upgrades for minutes, so wait for dpkg's lock.
+# The first boot runs unattended upgrades for minutes, so wait for dpkg's lock.
 apt() {
   DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a run apt-get -q -y \
     -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Dpkg::Options::=--force-confold "$@"
@@ -124,8 +124,8 @@ update_lists() {
   printf '%s\n' "$answer"
 }
 
-# A run that was cut off leaves dpkg's journal behind; apt-get refuses to work over it. It may also
-# be that of a program at work: then dpkg fails, and apt-get waits for the lock.
+# An interrupted run leaves dpkg's journal, with which apt-get refuses to work. The journal may also
+# be that of a running program: then dpkg fails, and apt-get waits for the lock.
 install_debs() {
   if [[ -n $(find "${SYSROOT}/var/lib/dpkg/updates" -type f 2>/dev/null) ]]; then
     DEBIAN_FRONTEND=noninteractive run dpkg --force-confold --configure -a || true
@@ -160,11 +160,11 @@ install_debian() {
     die "$E_PACKAGES" "Kubernetes $K8S_VERSION or containerd $CONTAINERD_VERSION cannot be installed; the mirror may lag behind, so try an older patch."
 }
 
-# --- Rocky and its kin ---------------------------------------------------------------------
+# --- Rocky and similar systems ------------------------------------------------------------
 
 prepare_rhel() {
   local packages=(ca-certificates gnupg2 iptables-nft ethtool tar openssl container-selinux)
-  command -v curl >/dev/null || packages+=(curl) # curl-minimal will do, and curl conflicts with it
+  command -v curl >/dev/null || packages+=(curl) # curl-minimal is enough, and curl conflicts with it
   retry 3 run dnf -q -y install "${packages[@]}" ||
     die "$E_PACKAGES" "The basic packages cannot be installed; see the lines above."
 }
@@ -200,7 +200,7 @@ install_rhel() {
     die "$E_PACKAGES" "Kubernetes $K8S_VERSION or containerd $CONTAINERD_VERSION cannot be installed; the mirror may lag behind, so try an older patch."
 }
 
-# An unattended upgrade must not move a cluster; on Rocky the sources' exclude lines do it.
+# No unattended upgrade may change a cluster; on Rocky the sources' exclude lines prevent it.
 hold_packages() {
   local package held
   [[ $OS_FAMILY == debian ]] || return 0

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# containerd with a whole configuration of its own, and the images. Sourced, never run.
+# containerd with our complete configuration, and the images. Sourced, never run.
 
 readonly RUNNING_SUM="$STATE_DIR/containerd.sum" # of the configuration that containerd was started with
 readonly CRI_SOCKET=unix:///run/containerd/containerd.sock
@@ -15,14 +15,14 @@ kubeadm_images() {
 
 phase_runtime() {
   local sandbox config="${SYSROOT}/etc/containerd/config.toml"
-  # kubeadm knows the tag of the pause image; another tag would be collected as garbage.
+  # kubeadm defines the tag of the pause image; another tag would be garbage-collected.
   sandbox=$(kubeadm_images | grep '/pause:')
   containerd_config "$sandbox" | write_file "$config" 0644
   write_mirrors
   write_file "${SYSROOT}/etc/crictl.yaml" 0644 <<<"runtime-endpoint: $CRI_SOCKET"
   enable_unit containerd
   enable_unit kubelet # restarts in a loop until kubeadm has configured it; that is normal
-  # The file may be right and the running containerd older: an installer that was cut off here.
+  # The file may be newer than the running containerd: an installer was killed here.
   if [[ $(file_sum "$config") != "$(cat "$RUNNING_SUM" 2>/dev/null)" ]] || ! runtime_is_right "$sandbox"; then
     run systemctl restart containerd
     file_sum "$config" | write_file "$RUNNING_SUM" 0644
@@ -43,7 +43,7 @@ runtime_is_right() {
   [[ $info == *'"SystemdCgroup": true'* && $config == *"$1"* ]]
 }
 
-# Packaged files switch the CRI plugin off, and patched defaults are fragile: say everything.
+# Packaged files switch the CRI plugin off, and patched defaults are fragile: write the whole file.
 containerd_config() {
   cat <<END
 version = 3
@@ -98,7 +98,7 @@ mirrors_of() {
   done
 }
 
-# pull_images IMAGE…: only what is not there yet.
+# pull_images IMAGE…: pulls missing images only.
 pull_images() {
   local image
   for image in "$@"; do

@@ -1,4 +1,4 @@
-"""How lists are answered: filters, pages, and what every kind of resource shows."""
+"""Replies with lists: filters, pages, and the fields of every kind of resource."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -18,9 +18,9 @@ DEFAULT_LIMIT, LARGEST_LIMIT = 20, 100
 def page(
     parameters: Parameters, key: str, items: Iterable[T], view: Callable[[T], Document]
 ) -> Document:
-    """Answer one page; a larger limit than the API's largest is silently reduced.
+    """Return one page; a limit above the API's largest is reduced.
 
-    Go clients send a limit of 0 where they were given none.
+    Go clients send a limit of 0 when none was set.
     """
     found = list(items)
     offset = parameters.integer("offset", 0)
@@ -30,10 +30,10 @@ def page(
 
 
 def select(cloud: Cloud, parameters: Parameters, resources: Iterable[R], ids: str) -> Iterable[R]:
-    """Choose by ids (`ids` names the parameter), statuses, tags and search word.
+    """Filter by ids (`ids` names the parameter), statuses, tags and search word.
 
-    Unknown ids give nothing rather than an error. What is gone for good shows only to those who
-    name it or ask for its status. Several tags mean any of them.
+    Unknown ids are no error. Ceased resources show only when their id or status is requested.
+    Several tags mean any of them.
     """
     wanted, statuses = set(parameters.texts(ids)), set(parameters.texts("status"))
     # Of tags themselves, `tags.n` names the ids.
@@ -59,12 +59,12 @@ def describe(
     view: Callable[[R], Document],
     noun: str,
 ) -> Document:
-    """Answer a Describe of a noun: filter `<noun>s.n`, key `<noun>_set`."""
+    """Answer the Describe of a noun: filter `<noun>s.n`, key `<noun>_set`."""
     return page(parameters, f"{noun}_set", select(cloud, parameters, resources, f"{noun}s"), view)
 
 
 def common(cloud: Cloud, resource: Resource, noun: str) -> Document:
-    """Show what all kinds have: id, name, description, owner, times, tags."""
+    """Show the fields of all kinds: id, name, description, owner, times, tags."""
     return {
         f"{noun}_id": resource.id,
         f"{noun}_name": resource.name,
@@ -81,7 +81,7 @@ def common(cloud: Cloud, resource: Resource, noun: str) -> Document:
 
 
 def life(resource: Resource) -> Document:
-    """Show the state of a kind that has one; no transition is an empty text, never null."""
+    """Show status and transition; no transition is an empty text, never null."""
     return {
         "status": resource.status,
         "transition_status": resource.transition,
@@ -91,7 +91,7 @@ def life(resource: Resource) -> Document:
 
 
 def rename(parameters: Parameters, resource: Resource, noun: str) -> None:
-    """Take a new name and description where they were sent, be they empty."""
+    """Set name and description where they were sent, also empty ones."""
     if parameters.given(f"{noun}_name"):
         resource.name = parameters.text(f"{noun}_name").strip()
     if parameters.given("description"):

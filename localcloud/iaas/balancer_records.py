@@ -31,17 +31,17 @@ class Listener(Resource):
     health_method: str
     health_option: str
     listener_option: int
-    timeout: int  # seconds of silence after which a connection is cut
+    timeout: int  # idle seconds after which a connection is closed
     certificate_ids: tuple[str, ...] = ()
 
     @property
     def is_http(self) -> bool:
-        """Tell whether it reads what it passes on, as requests."""
+        """Return whether it parses what it forwards as HTTP requests."""
         return self.protocol in ("http", "https")
 
     @property
     def is_tls(self) -> bool:
-        """Tell whether its visitors speak TLS, which ends here."""
+        """Return whether it terminates TLS of its clients."""
         return self.protocol in ("https", "ssl")
 
 
@@ -56,7 +56,7 @@ class ServerCertificate(Resource):
 
 @dataclass(slots=True, kw_only=True)
 class PolicyRule(Resource):
-    """Matches requests by a regular expression that is found in their domain or their URL."""
+    """Matches requests by a regular expression, searched in their domain or URL."""
 
     kind: ClassVar[str] = "loadbalancer_policy_rule"
     policy_id: str
@@ -66,7 +66,7 @@ class PolicyRule(Resource):
 
 @dataclass(frozen=True, slots=True)
 class PolicyInForce:
-    """What a policy matches since it was last applied."""
+    """A policy as it was last applied."""
 
     operator: str
     rules: tuple[PolicyRule, ...] = ()
@@ -74,18 +74,18 @@ class PolicyInForce:
 
 @dataclass(slots=True, kw_only=True)
 class Policy(Resource):
-    """Which requests go to the backends that have it; `operator` joins its rules."""
+    """Selects the requests for the backends that use it; `operator` joins its rules."""
 
     kind: ClassVar[str] = "loadbalancer_policy"
     operator: str
     is_applied: bool = True
-    version: int = 0  # counts changes, so that an apply knows whether it brought the last one
+    version: int = 0  # counts changes, so that an apply can detect a later change
     applied: PolicyInForce
 
 
 @dataclass(frozen=True, slots=True)
 class ListenerInForce:
-    """A listener and its backends since the balancer's last update."""
+    """A listener and its backends as of the balancer's last update."""
 
     listener: Listener
     backends: tuple[Backend, ...]
@@ -99,9 +99,9 @@ class BalancerInForce:
 
 @dataclass(slots=True, kw_only=True)
 class LoadBalancer(Resource):
-    """A load balancer inside a VPC. `address` is reserved at once and shown when it is active.
+    """A load balancer. `address` is reserved at once and shown when it is active.
 
-    So is `wanted_address`, which replaces it with the next update; empty for none.
+    `wanted_address`, reserved likewise, replaces it with the next update; empty for none.
     """
 
     kind: ClassVar[str] = "loadbalancer"

@@ -1,4 +1,4 @@
-"""Load balancers at work: listeners in a private network, spliced to backends that answer."""
+"""The data path of load balancers: listeners in a private network, spliced to backends."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from localcloud.fabric import Fabric
 from localcloud.iaas.balancer_records import Backend, Listener, ListenerInForce, LoadBalancer
 from localcloud.iaas.health import HealthChecks
 from localcloud.iaas.http_routing import BAD_REQUEST, NO_BACKEND, BadHead, choose, read_head
-from localcloud.iaas.silence import Watched, accept_watched, open_watched, splice_while_busy
+from localcloud.iaas.idle import Watched, accept_watched, open_watched, splice_while_busy
 from localcloud.iaas.state import State
 from localcloud.iaas.stickiness import read_stickiness
 from localcloud.iaas.tls import backend_side, server_side
@@ -22,11 +22,11 @@ from localcloud.iaas.turns import Turns
 log = logging.getLogger(__name__)
 
 Way = tuple[str, str, str, int]
-"""What the fabric wants to know of a connection: VPC, source, address and port."""
+"""A connection as the fabric needs it: VPC, source, address and port."""
 
 
 class Balancers:
-    """Keeps the listeners of all balancers as they were last applied."""
+    """Runs the listeners of all balancers as they were last applied."""
 
     def __init__(self, clock: Clock, state: State, fabric: Fabric) -> None:
         self._state = state
@@ -34,11 +34,11 @@ class Balancers:
         self._turns = Turns()
         self._checks = HealthChecks(clock, self._reach)
         self._places: dict[str, tuple[str, str]] = {}  # balancer -> (vpc, address)
-        self._visits: set[asyncio.Task[None]] = set()
+        self._connections: set[asyncio.Task[None]] = set()
 
     def refresh(self, balancer: LoadBalancer) -> None:
-        """Listen on exactly the ports that are in force; connections under way go on."""
-        self.silence(balancer.id)
+        """Listen on exactly the ports that are in force; open connections stay."""
+        self.stop(balancer.id)
         vpc = self._state.vxnets[balancer.vxnet_id].router_id
         self._places[balancer.id] = (vpc, balancer.address)
         for active in balancer.applied.listeners:
@@ -46,30 +46,32 @@ class Balancers:
             self._fabric.listen(vpc, balancer.address, active.listener.port, accept)
             self._checks.watch(balancer.id, active)
 
-    def silence(self, balancer_id: str) -> None:
-        """Stop listening; a balancer that never did is fine."""
+    def stop(self, balancer_id: str) -> None:
+        """Stop listening; a balancer without listeners is accepted."""
         self._checks.forget(balancer_id)
         if place := self._places.pop(balancer_id, None):
             self._fabric.close(*place)
 
     async def close(self) -> None:
-        """Silence all balancers, and cut their connections."""
+        """Stop all balancers, and close their connections."""
         for balancer_id in list(self._places):
-            self.silence(balancer_id)
-        visits = list(self._visits)
-        for visit in visits:
-            visit.cancel()
-        await asyncio.gather(*visits, return_exceptions=True)
+            self.stop(balancer_id)
+        connections = list(self._connections)
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
 
     def is_up(self, backend: Backend) -> bool:
-        """Tell whether a backend is in force and would answer now."""
+        """Return whether a backend is in force and answers now."""
         balancer = self._state.loadbalancers.get(backend.loadbalancer_id)
         if balancer is None or balancer.id not in self._places:
             return False
         in_force = {one.id: one for active in balancer.applied.listeners for one in active.backends}
         active = in_force.get(backend.id)
         way = self._way_to(active) if active and not active.is_disabled else None
-        return way is not None and self._fabric.answers(*way) and self._checks.is_well(backend.id)
+        return (
+            way is not None and self._fabric.answers(*way) and self._checks.is_healthy(backend.id)
+        )
 
     def _tls_of(self, listener: Listener) -> ssl.SSLContext | None:
         if not listener.is_tls:
@@ -85,7 +87,7 @@ class Balancers:
         connection: socket.socket,
         source: str,
     ) -> None:
-        async def visit() -> None:
+        async def run() -> None:
             with suppress(asyncio.CancelledError, OSError):
                 near = await accept_watched(connection, active.listener.timeout, tls)
                 try:
@@ -93,9 +95,9 @@ class Balancers:
                 finally:
                     near[1].close()
 
-        task = asyncio.ensure_future(visit())
-        self._visits.add(task)
-        task.add_done_callback(self._visits.discard)
+        task = asyncio.ensure_future(run())
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
 
     async def _serve(
         self, balancer: LoadBalancer, active: ListenerInForce, near: Watched, source: str
@@ -104,14 +106,14 @@ class Balancers:
             await self._forward_request(balancer, active, near, source)
         elif found := self._dial(active.listener, active.backends, source):
             backend, inner = found
-            with self._turns.visiting(backend):
+            with self._turns.count_connection(backend):
                 far = await _take_over(inner, active.listener)
                 await splice_while_busy(near, far, active.listener.timeout)
 
     async def _forward_request(
         self, balancer: LoadBalancer, active: ListenerInForce, near: Watched, source: str
     ) -> None:
-        """Pass one request to a backend that it may go to, or answer why that cannot be."""
+        """Forward one request to an allowed backend, or answer with an error."""
         listener = active.listener
         try:
             async with asyncio.timeout(listener.timeout):
@@ -128,7 +130,7 @@ class Balancers:
             near[1].write(NO_BACKEND)
             return
         backend, inner = found
-        with self._turns.visiting(backend):
+        with self._turns.count_connection(backend):
             try:
                 far = await _take_over(inner, listener)
             except OSError as error:
@@ -144,10 +146,10 @@ class Balancers:
     def _dial(
         self, listener: Listener, backends: Iterable[Backend], source: str, known: str = ""
     ) -> tuple[Backend, socket.socket] | None:
-        """Connect to the first of some backends that answers: the known one, or one in turn."""
+        """Connect to the first backend that answers: the sticky one first, then in turn."""
         in_turn = self._turns.order(listener, backends, source)
         for backend in sorted(in_turn, key=lambda one: one.id != known):
-            way = self._way_to(backend) if self._checks.is_well(backend.id) else None
+            way = self._way_to(backend) if self._checks.is_healthy(backend.id) else None
             if way:
                 try:
                     return backend, self._fabric.dial(*way)
@@ -163,7 +165,7 @@ class Balancers:
         return await _take_over(self._fabric.dial(*way), active.listener)
 
     def _way_to(self, backend: Backend) -> Way | None:
-        """Return how its balancer reaches a backend; None when its machine is gone."""
+        """Return how the balancer reaches a backend; None when its machine is gone."""
         instance = self._state.instances.get(backend.resource_id)
         if instance is None or not instance.is_alive:
             return None
@@ -174,10 +176,10 @@ class Balancers:
 
 
 async def _take_over(inner: socket.socket, listener: Listener) -> Watched:
-    """Take over a connection to a backend, in the protocol that it should speak.
+    """Take over a connection to a backend, with TLS where the listener wants it.
 
     Raises:
-        OSError: it speaks another one, or does not answer in time.
+        OSError: the handshake fails, or is not done in time.
     """
     is_tls = listener.backend_protocol in ("https", "ssl")
     return await open_watched(inner, listener.timeout, backend_side() if is_tls else None)

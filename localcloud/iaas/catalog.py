@@ -1,4 +1,4 @@
-"""What the local zone has to offer: images, instance types, quotas."""
+"""The catalogue of the local zone: images, instance types, quotas."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ REGION = "local"
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What a machine is made from.
+    """An image that machines boot from.
 
-    The real ids of the system's own are not published for these releases: look them up by name.
+    The real ids of the system images of these releases are not published: look them up by name.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""One cloud: its resources, the time it lives in, and the parts that make it work."""
+"""One cloud: its resources, its clock, and the components that implement it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,7 +8,7 @@ from localcloud.addresses import PublicAddresses
 from localcloud.clock import Clock
 from localcloud.fabric import Fabric
 from localcloud.iaas.balancing import Balancers
-from localcloud.iaas.faults.book import FaultBook
+from localcloud.iaas.faults.registry import FaultRegistry
 from localcloud.iaas.firewall import Firewall
 from localcloud.iaas.jobs import Jobs
 from localcloud.iaas.power import Power
@@ -23,7 +23,7 @@ ID_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class Cloud:
-    """What every action works on."""
+    """The state and the components that every action works on."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Cloud:
         account: Account,
         zone: str,
         quotas: Mapping[str, int],
-        faults: FaultBook,
+        faults: FaultRegistry,
         name: str,
     ) -> None:
         self.clock = clock
@@ -60,20 +60,20 @@ class Cloud:
         return self.clock.now()
 
     def new_id(self, prefix: str) -> str:
-        """Make an id as the cloud does: a prefix and eight letters or digits."""
+        """Return a new id as the cloud forms it: a prefix and eight letters or digits."""
         return f"{prefix}-{''.join(self.random.choices(ID_LETTERS, k=8))}"
 
     async def close(self) -> None:
-        """Take everything down: jobs first, so that nothing new comes up meanwhile."""
-        await self._fall_silent()
+        """Close everything; jobs first, so that they start nothing new meanwhile."""
+        await self._close_ports()
         await self.power.close()
 
-    async def leave(self) -> None:
-        """Stop everything, and leave the machines as they are for the next process."""
-        await self._fall_silent()
-        await self.power.leave()
+    async def suspend(self) -> None:
+        """Stop everything, and leave the machines for the next process."""
+        await self._close_ports()
+        await self.power.suspend()
 
-    async def _fall_silent(self) -> None:
+    async def _close_ports(self) -> None:
         await self.jobs.close()
         await self.public.close()
         await self.balancers.close()

@@ -15,7 +15,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 
 def to_document(value: Any) -> Any:
-    """Write a record, or a value in one, as what JSON can hold."""
+    """Convert a record, or a value in one, to JSON types."""
     match value:
         case None | bool() | int() | float():
             return value
@@ -39,10 +39,10 @@ def to_document(value: Any) -> Any:
 
 
 def snapshot(value: Any) -> Any:
-    """Return what equals a later snapshot unless the value, or a record's field, has changed.
+    """Return a value that equals a later snapshot as long as nothing has changed.
 
-    Collections are copied. Records inside a record are not: what is in force is exchanged, and
-    never changed in place.
+    Collections are copied. Records inside a record are not: applied records are replaced, never
+    changed in place.
     """
     if not is_dataclass(value):
         return value
@@ -57,12 +57,12 @@ _COPIES: Mapping[type, Any] = {list: list, dict: dict, set: set}
 
 @cache
 def _fields_getter(record: Any) -> Callable[[Any], tuple[Any, ...]]:
-    """Return what reads all fields of a record at once; there are always several."""
+    """Return a getter of all fields of a record, of which there are always several."""
     return attrgetter(*(one.name for one in fields(record)))
 
 
 def from_document(wanted: Any, document: Any) -> Any:
-    """Read a value of a type; raises `TypeError` for a type that `to_document` does not write."""
+    """Read a value of a type. Raises `TypeError` for a type that `to_document` does not write."""
     if wanted in (str, int, float, bool, type(None), Any):
         return document
     if wanted is datetime:
@@ -87,7 +87,7 @@ def from_document(wanted: Any, document: Any) -> Any:
 
 
 def _read_record(record: Any, document: Mapping[str, Any]) -> Any:
-    """Fill the fields past the constructor: what it works out was stored, too."""
+    """Set the fields without the constructor: those that it computes were stored, too."""
     made = object.__new__(record)
     for one, hint in _fields_of(record):
         if one.name in document:

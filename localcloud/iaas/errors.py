@@ -1,7 +1,7 @@
-"""What the IaaS API answers instead of doing something: a code, a kind and an English sentence.
+"""Errors of the IaaS API: a code, a kind and an English sentence.
 
-The HTTP status is 200 all the same. Codes and wordings follow QingCloud's documentation and the
-answers quoted in public issues; where neither says how a refusal reads, the wording is ours.
+The HTTP status is 200. Codes and wordings follow QingCloud's documentation and the replies quoted
+in public issues; where neither has one, the wording is ours.
 """
 
 from typing import ClassVar
@@ -18,7 +18,7 @@ class Refusal(Exception):
 
 
 class Injected(Refusal):
-    """A refusal that a fault asks for, whatever its code."""
+    """A refusal injected by a fault, with any code."""
 
     KINDS: ClassVar[dict[int, str]] = {
         1100: "InvalidParameterFormat",
@@ -77,7 +77,7 @@ class UnknownAction(PermissionDenied):
 
 
 class NotEmulated(PermissionDenied):
-    """The real cloud can do this, the local one not yet; better said than half done."""
+    """The real cloud supports this, the local one does not; refused rather than half done."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"can't handle this request: the local cloud does not emulate {what}")
@@ -115,7 +115,7 @@ class QuotaExceeded(Refusal):
 
 
 class TooManyCalls(Refusal):
-    """The documents give this code; what the real answer says is not known."""
+    """The code is documented; the message of the real reply is not known."""
 
     ret_code = 2500
     kind = "QuotasExceeded"
@@ -138,4 +138,4 @@ class InternalError(Refusal):
 
 
 class JobFailure(Exception):
-    """A job gives up; the text goes to the job's `error_codes`."""
+    """The job fails; the text goes to its `error_codes`."""

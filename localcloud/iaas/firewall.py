@@ -1,4 +1,4 @@
-"""Who may connect to whom: security-group rules, as far as they are in force."""
+"""Which connections are allowed, by the security-group rules in force."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ INBOUND = 0
 
 
 def matches_port(rule: Rule, port: int) -> bool:
-    """Tell whether an enabled inbound TCP rule covers a port; no ports at all mean all."""
+    """Return whether an enabled inbound TCP rule covers a port; a rule without ports covers all."""
     if rule.is_disabled or rule.protocol != "tcp" or rule.direction != INBOUND:
         return False
     if not rule.val1:
@@ -27,7 +27,7 @@ def matches_source(rule: Rule, source: str) -> bool:
 
 
 def admits(rules: Iterable[Rule], source: str, port: int) -> bool:
-    """Decide about a connection: the matching rule of the highest priority wins, none drops."""
+    """Return whether the matching rule of the highest priority accepts; without one, False."""
     for rule in sorted(rules, key=lambda rule: rule.priority):
         if matches_port(rule, port) and matches_source(rule, source):
             return rule.action == "accept"
@@ -35,44 +35,42 @@ def admits(rules: Iterable[Rule], source: str, port: int) -> bool:
 
 
 def opens(rules: Iterable[Rule], port: int) -> bool:
-    """Tell whether some source at all may connect to a port."""
+    """Return whether any source may connect to a port."""
     return any(rule.action == "accept" and matches_port(rule, port) for rule in rules)
 
 
 class Firewall:
-    """Looks up which group guards an address, and decides by the rules last applied to it."""
+    """Finds the group of an address, and decides by the rules last applied to it."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     def rules_of(self, group_id: str) -> tuple[Rule, ...]:
-        """Return the rules of a group that are in force; of a deleted group, none."""
+        """Return the rules in force of a group; none for a deleted group."""
         group = self._state.groups.get(group_id)
         return group.applied_rules if group else ()
 
     def allow(self, vpc: str, source: str, address: str, port: int) -> bool:
-        """Decide about a connection inside a VPC.
+        """Return whether a connection inside a VPC is allowed.
 
-        What has no group of its own is open to the VPC: from outside, the router's group is the
-        filter. So are addresses that are not the cloud's, such as those of pods. What a machine
-        says to itself never leaves it.
+        A resource without a group is open to the VPC: from outside, the router's group filters. So
+        are addresses unknown to the cloud, such as those of pods, and a machine to itself.
         """
         if source == address:
             return True
-        group_id = self._guard_of(vpc, address)
+        group_id = self._group_of(vpc, address)
         return not group_id or admits(self.rules_of(group_id), source, port)
 
     def admits_from_outside(self, owner_id: str, source: str, port: int) -> bool:
-        """Decide about a connection to a public address: a router's group is its filter.
+        """Return whether the group of a router admits a connection to its public address.
 
-        Instances and load balancers are asked again when the connection reaches them, and
-        decide then.
+        Groups of instances and load balancers filter when the connection reaches these.
         """
         if router := self._state.routers.get(owner_id):
             return admits(self.rules_of(router.applied.group_id), source, port)
         return True
 
-    def _guard_of(self, vpc: str, address: str) -> str:
+    def _group_of(self, vpc: str, address: str) -> str:
         for vxnet in self._state.vxnets.values():
             owner_id = vxnet.addresses.get(address) if vxnet.router_id == vpc else None
             if owner_id is None:

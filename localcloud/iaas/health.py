@@ -1,4 +1,4 @@
-"""Health checks: a balancer asks its backends again and again whether they are well."""
+"""Health checks of a balancer's backends, at intervals."""
 
 import asyncio
 import logging
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from localcloud.clock import Clock
 from localcloud.iaas.balancer_records import Backend, ListenerInForce
 from localcloud.iaas.errors import BadParameter
+from localcloud.iaas.idle import Watched
 from localcloud.iaas.parameters import INTEGER
-from localcloud.iaas.silence import Watched
 
 log = logging.getLogger(__name__)
 
@@ -21,15 +21,15 @@ WELL = re.compile(rb"HTTP/1\.[01] [23]\d\d")
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """How a listener asks.
+    """How a listener checks its backends.
 
     Attributes:
-        path: what is asked for by HTTP; empty for a check that only connects.
+        path: requested by HTTP; empty for a check that only connects.
         host: the header of that name; may be empty.
-        interval: seconds between two questions.
-        timeout: seconds until no answer is a bad one.
-        fall: so many bad answers in a row make a backend ill.
-        rise: so many good ones make it well again.
+        interval: seconds between two checks.
+        timeout: seconds after which a check without an answer has failed.
+        fall: failures in a row that make a backend unhealthy.
+        rise: successes in a row that make it healthy again.
     """
 
     path: str
@@ -41,7 +41,7 @@ class HealthCheck:
 
 
 def read_health_check(method: str, option: str) -> HealthCheck:
-    """Read what the API calls method and option. Raises `BadParameter`."""
+    """Read the API's method and option. Raises `BadParameter`."""
     found = HTTP.fullmatch(method)
     if found is None and method != "tcp":
         raise BadParameter(
@@ -63,7 +63,7 @@ def read_health_check(method: str, option: str) -> HealthCheck:
 
 @dataclass(slots=True)
 class Health:
-    """What a backend's answers amount to. The first one decides at once."""
+    """The state that a backend's checks add up to. The first check decides at once."""
 
     is_up: bool = True
     answers: int = 0  # of the last kind, in a row
@@ -78,7 +78,7 @@ class Health:
 
 
 async def ask(check: HealthCheck, far: Watched) -> bool:
-    """Ask over a fresh connection, which ends with this; tell whether the answer is a good one."""
+    """Check once over a fresh connection, which is closed; return whether the answer is good."""
     reader, writer = far
     lines = [f"GET {check.path} HTTP/1.0", *([f"Host: {check.host}"] if check.host else [])]
     writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode())
@@ -95,9 +95,9 @@ Reach = Callable[[ListenerInForce, Backend], Awaitable[Watched]]
 
 
 class HealthChecks:
-    """Asks the backends of all listeners whose checks are by HTTP.
+    """Checks the backends of all listeners with HTTP checks.
 
-    A check that only connects needs no watch: whether a port answers is known at any time.
+    A check that only connects needs no watch: the fabric knows whether a port answers.
     """
 
     def __init__(self, clock: Clock, reach: Reach) -> None:
@@ -106,13 +106,13 @@ class HealthChecks:
         self._known: dict[str, Health] = {}
         self._watches: dict[str, list[asyncio.Task[None]]] = {}  # by balancer
 
-    def is_well(self, backend_id: str) -> bool:
-        """Tell what is known; of a backend that nobody has asked yet, nothing bad is."""
+    def is_healthy(self, backend_id: str) -> bool:
+        """Return whether a backend is healthy; True before its first check."""
         health = self._known.get(backend_id)
         return health is None or health.is_up
 
     def watch(self, balancer_id: str, active: ListenerInForce) -> None:
-        """Begin to ask the backends of a listener, until `forget`."""
+        """Start to check the backends of a listener, until `forget`."""
         check = read_health_check(active.listener.health_method, active.listener.health_option)
         for backend in active.backends if check.path else ():
             task = asyncio.ensure_future(self._watch(active, backend, check))

@@ -14,16 +14,16 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CUT = "localcloud.cut"
-"""The extension of a scope by which an application ends its connection without an answer."""
+"""The ASGI extension by which an application closes its connection without an answer."""
 
 PATHS = frozenset({"/iaas", "/iaas/"})
 MOST_PARAMETERS = 10_000
 LARGEST_BODY = 8 * 1024 * 1024
 LONGEST_HEAD = 256 * 1024
-"""Bytes of request line and headers that the server must take; userdata travels in the URL."""
+"""Bytes of request line and headers to accept; userdata is sent in the URL."""
 
 KEEP_ALIVE = 75
-"""Seconds that an idle connection is kept: a public client reuses one for up to 65 s."""
+"""Seconds that an idle connection is kept; a public client reuses one for up to 65 s."""
 
 
 def iaas_app(iaas: Iaas) -> Asgi:
@@ -72,7 +72,7 @@ def _decode(text: str) -> list[tuple[str, str]]:
 
 
 async def read_body(receive: Receive) -> bytes | None:
-    """Read a whole body, chunked or not; None when it is larger than anybody needs."""
+    """Read a whole body, chunked or not; None when it is larger than any valid request."""
     body = bytearray()
     while True:
         message = await receive()
@@ -84,13 +84,13 @@ async def read_body(receive: Receive) -> bytes | None:
 
 
 async def cut(scope: Scope, receive: Receive) -> None:
-    """End the connection without an answer, and wait until it has ended."""
+    """Close the connection without an answer, and wait until it is closed."""
     scope["extensions"][CUT]()
     await receive()
 
 
 async def respond(send: Send, status: int, document: Any) -> None:
-    """Answer JSON. The header is exact: one public client ignores a body with any other."""
+    """Send JSON. The header is exact: one public client ignores a body with any other."""
     await send_body(send, status, json.dumps(document, ensure_ascii=False).encode())
 
 

@@ -1,7 +1,7 @@
-"""What an HTTP listener does with a request: reads its head, chooses who may answer, passes it on.
+"""HTTP listeners: read the head of a request, choose a backend, forward the request.
 
-Every request is balanced by itself: the head that goes on asks the backend to end the connection
-with its answer, and a client that has more to ask connects again.
+Each request is balanced by itself: the forwarded head asks the backend to close the connection
+after its answer, and the client connects again for the next request.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ NO_BACKEND = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnecti
 
 
 class BadHead(Exception):
-    """What came in is no request, or its head is too long."""
+    """The input is not an HTTP request, or its head is too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Head:
 
 
 async def read_head(reader: asyncio.StreamReader, most: int) -> Head:
-    """Read one head of at most so many bytes. Raises `BadHead`."""
+    """Read one head of at most `most` bytes. Raises `BadHead`."""
     try:
         text = await reader.readuntil(END)
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
@@ -70,7 +70,7 @@ def _read_header(line: bytes) -> tuple[bytes, bytes]:
 def choose(
     backends: Iterable[Backend], head: Head, policies: Mapping[str, Policy]
 ) -> tuple[Backend, ...]:
-    """Return the backends whose policy a request matches, or else those that have none."""
+    """Return the backends whose policy matches a request, or else those without a policy."""
     candidates = tuple(backends)
     matching = tuple(
         backend
@@ -81,7 +81,7 @@ def choose(
 
 
 def matches(policy: PolicyInForce, head: Head) -> bool:
-    """Tell whether a request fits the rules in force; without any rule, none does."""
+    """Return whether a request matches the rules in force; False without rules."""
     fits = [_fits(rule, head) for rule in policy.rules]
     return all(fits) and bool(fits) if policy.operator == "and" else any(fits)
 

@@ -1,4 +1,4 @@
-"""Jobs: what the API has accepted and is still doing."""
+"""Jobs: accepted requests that take time."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ Work = Callable[[], Awaitable[None]]
 
 
 class PartialFailure(JobFailure):
-    """The job has done a part of its resources."""
+    """The job succeeded for some of its resources only."""
 
 
 @dataclass(slots=True)
@@ -41,10 +41,10 @@ class Job:
 
 
 class Jobs:
-    """Runs what takes time, and remembers how it went.
+    """Runs jobs, and keeps their outcome.
 
     Attributes:
-        on_change: called after each step of what runs here.
+        on_change: called after each status change.
     """
 
     def __init__(self, clock: Clock, new_id: Callable[[str], str]) -> None:
@@ -55,10 +55,10 @@ class Jobs:
         self.on_change: Callable[[], None] = lambda: None
 
     def start(self, action: str, resource_ids: Sequence[str], seconds: float, work: Work) -> str:
-        """Queue a job that does its `work` after some seconds, and return its id.
+        """Queue a job that runs `work` after some seconds, and return its id.
 
-        The work either returns or raises `JobFailure`; any other exception fails the job as well,
-        so that a mistake in the emulator does not leave a client waiting.
+        The work returns or raises `JobFailure`; any other exception fails the job, too, so that a
+        defect of the emulator does not leave a client waiting.
         """
         now = self._clock.now()
         job = Job(self._new_id("j"), action, tuple(resource_ids), now, now)
@@ -67,7 +67,7 @@ class Jobs:
         return job.id
 
     def later(self, seconds: float, work: Callable[[], Awaitable[None] | None]) -> None:
-        """Do something after a while without a job that anybody could ask about."""
+        """Run `work` after some seconds, without a job that clients can see."""
 
         async def wait() -> None:
             await self._clock.sleep(seconds)
@@ -78,18 +78,18 @@ class Jobs:
         self._spawn(wait())
 
     def end(self, job: Job, status: str, error_codes: str = "") -> None:
-        """Say how a job ended that nothing runs any more."""
+        """Set the outcome of a job that is no longer running."""
         self._become(job, status, error_codes)
 
-    def go_on(self, job: Job, successor_id: str) -> None:
-        """Let a job that a process has left go on as the one that does its work from now on."""
+    def resume(self, job: Job, successor_id: str) -> None:
+        """Continue a job of an earlier process as its successor, under the old id, too."""
         successor = self.by_id.pop(successor_id)
         successor.id, successor.created_at = job.id, job.created_at
         successor.resource_ids, successor.request = job.resource_ids, job.request
         self.by_id[job.id] = successor
 
     async def close(self) -> None:
-        """Abandon everything that is still under way."""
+        """Cancel all running jobs."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""State machines as data: what a call needs, what shows meanwhile, and what it leaves behind."""
+"""State machines as data: required status, transition, and final status."""
 
 import asyncio
 import logging
@@ -28,14 +28,14 @@ R = TypeVar("R", bound=Resource)
 INJECTED = "InternalError, a fault of the local cloud asks for this"
 
 Continue = Callable[[Cloud, Sequence[str], Parameters], str]
-"""Starts the job of an accepted request again, for the resources that it has not finished."""
+"""Restarts the job of an accepted request for its unfinished resources; returns its id."""
 
 CONTINUATIONS: dict[str, Continue] = {}
-"""How jobs go on whose request must not be made again: accepting it has left something behind."""
+"""How to continue jobs whose request must not be repeated, because accepting it had effects."""
 
 
 def continues(action: str) -> Callable[[Continue], Continue]:
-    """Name the action whose jobs a function takes up after the process was killed."""
+    """Register a function that continues an action's jobs after the process was killed."""
 
     def register(function: Continue) -> Continue:
         CONTINUATIONS[action] = function
@@ -50,11 +50,11 @@ class Step:
 
     Attributes:
         allowed: the statuses from which the call is accepted; empty means any.
-        transition: what `transition_status` shows until the job is done.
+        transition: `transition_status` until the job is done.
         final: the status afterwards; empty means unchanged.
-        duration: the field of the profile that says how long it takes.
-        refusal: ends the sentence `PermissionDenied, <kind> [<id>] …` for any other status.
-        needs_lease: whether billing must have begun, as for everything that deletes.
+        duration: the field of the profile with the seconds it takes.
+        refusal: the end of `PermissionDenied, <kind> [<id>] …` for any other status.
+        needs_lease: whether billing must have begun, as for all deletions.
     """
 
     allowed: tuple[str, ...]
@@ -66,13 +66,13 @@ class Step:
 
 
 def require_settled(resource: Resource) -> None:
-    """Refuse any change while another one is under way."""
+    """Refuse any change while a transition is under way."""
     if resource.transition:
         raise StillInTransition(resource.id, resource.transition)
 
 
 def require_lease(cloud: Cloud, resource: Resource) -> None:
-    """Refuse to delete what is so fresh that its billing has not begun."""
+    """Refuse to delete a resource whose billing has not begun."""
     if not has_lease(cloud, resource):
         raise LeaseNotReady(resource.id)
 
@@ -83,7 +83,7 @@ def has_lease(cloud: Cloud, resource: Resource) -> bool:
 
 
 def require(cloud: Cloud, resource: Resource, step: Step) -> None:
-    """Refuse a step for which a resource is not ready."""
+    """Refuse a step that the status of a resource does not allow."""
     require_settled(resource)
     if step.allowed and resource.status not in step.allowed:
         reason = step.refusal or f"is [{resource.status}]"
@@ -100,14 +100,14 @@ def begin(
     effect: Callable[[R], Awaitable[None]],
     abandon: Callable[[R], None] = lambda resource: None,
 ) -> str:
-    """Start a job that takes resources through a step, all or none accepted; return its id.
+    """Start a job that takes resources through a step, and return its id; all or none start.
 
-    The effect runs for each when the time is up; where it raises, that resource keeps its
-    status and the job ends as failed, or as partly failed when others went well. `abandon`
-    then gives up what had been reserved for it; what was to be created is `ceased`.
+    The effect runs for each resource at the end of the time. Where it raises, the resource keeps
+    its status, and the job ends as failed, or partly failed when others succeeded. `abandon`
+    then releases what was reserved for it; a resource under creation is `ceased`.
 
     Raises:
-        LookupError: the action creates, and nothing says how its job goes on after a kill.
+        LookupError: the action creates, and no function continues its job after a kill.
     """
     for resource in resources:
         require(cloud, resource, step)
@@ -116,13 +116,13 @@ def begin(
     for resource in resources:
         resource.transition = step.transition
 
-    fate = cloud.faults.strike(faults.JobFailure, lambda fault: fault.covers(action))
-    doomed = _doomed(fate, resources)
+    fault = cloud.faults.strike(faults.JobFailure, lambda fault: fault.covers(action))
+    failing = _failing(fault, resources)
 
     async def take(resource: R) -> str:
         before = resource.status
         try:
-            if resource.id in doomed:
+            if resource.id in failing:
                 raise JobFailure(INJECTED)
             await effect(resource)
         except Exception as error:
@@ -138,7 +138,7 @@ def begin(
         outcomes = await asyncio.gather(*(take(resource) for resource in resources))
         failures = [outcome for outcome in outcomes if outcome]
         if failures:
-            is_partial = len(failures) < len(resources) or (fate and fate.outcome == "partly")
+            is_partial = len(failures) < len(resources) or (fault and fault.outcome == "partly")
             raise (PartialFailure if is_partial else JobFailure)("; ".join(failures))
 
     seconds: float = attrgetter(step.duration)(cloud.profile)
@@ -146,34 +146,34 @@ def begin(
 
 
 def _reason(action: str, error: Exception) -> str:
-    """Say why an effect failed; what nobody has foreseen is logged as well."""
+    """Return why an effect failed; an unexpected error is logged, too."""
     if isinstance(error, (JobFailure, Refusal)):
         return str(error)
     log.error("job of %s failed", action, exc_info=error)
     return f"InternalError, {type(error).__name__}"
 
 
-def _doomed(fate: faults.JobFailure | None, resources: Sequence[Resource]) -> set[str]:
-    """Choose whom an injected failure hits: all, or the first half."""
-    if fate is None:
+def _failing(fault: faults.JobFailure | None, resources: Sequence[Resource]) -> set[str]:
+    """Return the ids that an injected failure hits: all, or the first half."""
+    if fault is None:
         return set()
-    number = len(resources) if fate.outcome == "failed" else (len(resources) + 1) // 2
+    number = len(resources) if fault.outcome == "failed" else (len(resources) + 1) // 2
     return {resource.id for resource in resources[:number]}
 
 
 def start_job(cloud: Cloud, action: str, touched: Sequence[str], seconds: float, work: Work) -> str:
-    """Start a job that takes no resource through a step; return its id."""
-    fate = cloud.faults.strike(faults.JobFailure, lambda fault: fault.covers(action))
+    """Start a job without a status change of resources, and return its id."""
+    fault = cloud.faults.strike(faults.JobFailure, lambda fault: fault.covers(action))
 
     async def fail() -> None:
-        assert fate is not None
-        raise (PartialFailure if fate.outcome == "partly" else JobFailure)(INJECTED)
+        assert fault is not None
+        raise (PartialFailure if fault.outcome == "partly" else JobFailure)(INJECTED)
 
-    return cloud.jobs.start(action, touched, seconds, fail if fate else work)
+    return cloud.jobs.start(action, touched, seconds, fail if fault else work)
 
 
 def finish(resource: Resource, status: str, now: datetime) -> None:
-    """Reach a status; the first one that is not `pending` starts the lease."""
+    """Set the final status; the first one that is not `pending` starts the lease."""
     resource.become(status, now)
     if resource.leased_at is None and status != PENDING:
         resource.leased_at = now

@@ -1,8 +1,7 @@
-"""How busy things look: a made-up load, the same for the same resource, meter and moment.
+"""Synthetic load, the same for the same resource, meter and moment.
 
-Every machine has a base and a swing of its own, follows the day and trembles from reading to
-reading; its disk and its network follow its processor. Nothing is measured: what runs on the
-local cloud does not show here.
+Each machine has its own base and amplitude, a daily cycle and noise; its disk and its network
+follow its processor. Nothing is measured: the programs on a machine have no influence.
 """
 
 import math
@@ -19,7 +18,7 @@ def seeded(*words: object) -> Random:
 
 
 def share(resource_id: str, subject: str, at: datetime) -> float:
-    """Return how busy something is, from 0 to 1."""
+    """Return the load of a subject of a resource, from 0 to 1."""
     own = seeded(resource_id, subject)
     base, swing, peak = own.uniform(0.05, 0.35), own.uniform(0.05, 0.3), own.uniform(0, DAY)
     wave = (1 + math.cos(2 * math.pi * (at.timestamp() - peak) / DAY)) / 2
@@ -32,7 +31,7 @@ def per_mille(resource_id: str, meter: str, at: datetime) -> Value:
 
 
 def pair(most: float) -> Callable[[str, str, datetime], Value]:
-    """Make a meter of two directions, each with at most so much."""
+    """Return a meter of two directions, each at most `most`."""
 
     def read(resource_id: str, meter: str, at: datetime) -> Value:
         busy = share(resource_id, "cpu", at)
@@ -43,7 +42,7 @@ def pair(most: float) -> Callable[[str, str, datetime], Value]:
 
 
 def filling(size_gib: int, path: str) -> Callable[[str, str, datetime], Value]:
-    """Make the meter of a file system: `path|percent|used MB|free MB`."""
+    """Return the meter of a file system: `path|percent|used MB|free MB`."""
 
     def read(resource_id: str, meter: str, at: datetime) -> Value:
         total = size_gib * 1024

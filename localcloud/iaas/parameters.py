@@ -1,8 +1,8 @@
 """The parameters of one request: flat names such as `rules.1.protocol`, read with types.
 
-Names that nobody asks for are ignored, because every client sends some. An empty value counts as
-absent (the command line client sends `hostname=` and `cpu_max=0` for what was not given), except
-where a caller asks with `given` whether the name is there at all.
+Unused names are ignored, because every client sends some. An empty value counts as absent (the
+command line client sends `hostname=` and `cpu_max=0` for options that were not given), except for
+`given`.
 """
 
 import ipaddress
@@ -12,7 +12,7 @@ from typing import Self
 
 from localcloud.iaas.errors import BadParameter, MissingParameter
 
-# Stricter than int(), which takes bars and the digits of all scripts. The length bounds the work.
+# Stricter than int(), which accepts underscores and all scripts. The length bounds the work.
 INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -29,11 +29,11 @@ class Parameters:
 
     @classmethod
     def from_pairs(cls, pairs: Iterable[tuple[str, str]]) -> Self:
-        """Take decoded pairs from a query string or a form; the last of equal names wins."""
+        """Build from the decoded pairs of a query or a form; the last of equal names counts."""
         return cls(dict(pairs))
 
     def given(self, name: str) -> bool:
-        """Tell whether the name was sent, be it with an empty value."""
+        """Return whether the name was sent, also with an empty value."""
         return self._prefix + name in self._values
 
     def text(self, name: str, default: str = "") -> str:
@@ -49,7 +49,7 @@ class Parameters:
         """Return one of the allowed words; without a default the parameter is required."""
         value = self.text(name, default) if default else self.required_text(name)
         if value not in allowed:
-            raise self._ill(name, f"should be one of {', '.join(sorted(allowed))}")
+            raise self._invalid(name, f"should be one of {', '.join(sorted(allowed))}")
         return value
 
     def integer(self, name: str, default: int, *, low: int = 0, high: int = 2**31 - 1) -> int:
@@ -57,10 +57,10 @@ class Parameters:
         if not value:
             return default
         if not INTEGER.fullmatch(value):
-            raise self._ill(name, "should be an integer")
+            raise self._invalid(name, "should be an integer")
         number = int(value)
         if not low <= number <= high:
-            raise self._ill(name, f"should be from {low} to {high}")
+            raise self._invalid(name, f"should be from {low} to {high}")
         return number
 
     def required_integer(self, name: str, *, low: int = 0, high: int = 2**31 - 1) -> int:
@@ -74,7 +74,7 @@ class Parameters:
         try:
             return ipaddress.IPv4Network(self.required_text(name))
         except ValueError:
-            raise self._ill(name, "should be a network such as 192.168.1.0/24") from None
+            raise self._invalid(name, "should be a network such as 192.168.1.0/24") from None
 
     def texts(self, name: str) -> list[str]:
         """Return `name.1`, `name.2` …, in order, gaps allowed, empty ones left out."""
@@ -100,5 +100,5 @@ class Parameters:
         keys = (key[len(prefix) :].split(".")[0] for key in self._values if key.startswith(prefix))
         return [(int(key), key) for key in keys if key.isascii() and key.isdigit()]
 
-    def _ill(self, name: str, rule: str) -> BadParameter:
+    def _invalid(self, name: str, rule: str) -> BadParameter:
         return BadParameter(f"parameter [{self._prefix}{name}] {rule}")

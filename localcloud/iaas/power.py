@@ -1,10 +1,10 @@
-"""Power switches: the machines behind the instances, booting beside everything else."""
+"""Power of the machines behind the instances; boots run in the background."""
 
 import asyncio
 import logging
 from collections.abc import Iterable
 
-from localcloud.parts import Ailment, Birth, MachineHost
+from localcloud.parts import Component, MachineHost, MachineSpec
 
 log = logging.getLogger(__name__)
 
@@ -22,19 +22,19 @@ class Power:
         self._known: set[str] = set()
         self.powered: set[str] = set()
 
-    def on(self, birth: Birth, ailments: Iterable[Ailment] = ()) -> None:
-        """Begin to boot, ill or well; nobody waits for it but those who connect."""
-        self._known.add(birth.instance_id)
-        self.powered.add(birth.instance_id)
-        boot = asyncio.ensure_future(self._boot(birth, tuple(ailments)))
-        self._boots[birth.instance_id] = boot
+    def on(self, spec: MachineSpec, failed: Iterable[Component] = ()) -> None:
+        """Start to boot in the background, with these components failed."""
+        self._known.add(spec.instance_id)
+        self.powered.add(spec.instance_id)
+        boot = asyncio.ensure_future(self._boot(spec, tuple(failed)))
+        self._boots[spec.instance_id] = boot
 
-    async def fail(self, instance_id: str, ailment: Ailment) -> None:
-        """Let a part of a machine fail until `mend`."""
-        await self._machines.fail(instance_id, ailment)
+    async def fail(self, instance_id: str, component: Component) -> None:
+        """Let a component of a machine fail until `recover`."""
+        await self._machines.fail(instance_id, component)
 
-    async def mend(self, instance_id: str, ailment: Ailment) -> None:
-        await self._machines.mend(instance_id, ailment)
+    async def recover(self, instance_id: str, component: Component) -> None:
+        await self._machines.recover(instance_id, component)
 
     async def off(self, instance_id: str) -> None:
         """Power off, also in the middle of a boot."""
@@ -43,47 +43,47 @@ class Power:
         await self._machines.halt(instance_id)
 
     async def destroy(self, instance_id: str) -> None:
-        """Throw the disk of a machine, after powering it off, or of an image away."""
+        """Power off a machine and delete its disk, or delete an image."""
         await self._stop_booting(instance_id)
         self._known.discard(instance_id)
         self.powered.discard(instance_id)
         await self._machines.destroy(instance_id)
 
     async def capture(self, instance_id: str, image_id: str) -> None:
-        """Keep the disk of a machine that is off as an image, until that is destroyed."""
+        """Copy the disk of a machine that is off to an image."""
         self._known.add(image_id)
         await self._machines.capture(instance_id, image_id)
 
     async def close(self) -> None:
-        """Destroy every machine and image there is."""
+        """Destroy all machines and images."""
         ends = (self.destroy(instance_id) for instance_id in list(self._known))
         for outcome in await asyncio.gather(*ends, return_exceptions=True):
             if isinstance(outcome, BaseException):
-                log.error("a machine does not go away", exc_info=outcome)
+                log.error("a machine could not be destroyed", exc_info=outcome)
 
-    def know(self, ids: Iterable[str]) -> None:
-        """Take over machines and images that another process has left."""
+    def adopt(self, ids: Iterable[str]) -> None:
+        """Adopt machines and images of an earlier process."""
         self._known.update(ids)
 
     @property
     def booting(self) -> int:
-        """How many machines are on and not up yet."""
+        """Return how many machines are booting."""
         return sum(not boot.done() for boot in self._boots.values())
 
-    async def leave(self) -> None:
-        """Let go of all machines as they are, for the next process to go on with."""
+    async def suspend(self) -> None:
+        """Stop waiting for boots; the machines stay for the next process."""
         for boot in self._boots.values():
             boot.cancel()
         await asyncio.gather(*self._boots.values(), return_exceptions=True)
 
-    async def _boot(self, birth: Birth, ailments: tuple[Ailment, ...]) -> None:
+    async def _boot(self, spec: MachineSpec, failed: tuple[Component, ...]) -> None:
         try:
-            for ailment in ailments:
-                await self._machines.fail(birth.instance_id, ailment)
-            await self._machines.boot(birth)
+            for component in failed:
+                await self._machines.fail(spec.instance_id, component)
+            await self._machines.boot(spec)
         except Exception:
-            # As on a real cloud: the instance runs, and what hangs on it shows on its console.
-            log.exception("%s does not come up", birth.instance_id)
+            # As on a real cloud, the instance stays `running`.
+            log.exception("%s did not boot", spec.instance_id)
 
     async def _stop_booting(self, instance_id: str) -> None:
         if boot := self._boots.pop(instance_id, None):

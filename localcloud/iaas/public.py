@@ -1,8 +1,8 @@
-"""The public side: ports on loopback addresses, forwarded into private networks."""
+"""Public ports on loopback addresses, forwarded into private networks."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,12 +16,12 @@ Place = tuple[str, int]
 """A public address and a port on it."""
 
 Admits = Callable[[str, str, int], bool]
-"""May a visitor come in? Called as (owner of the public address, source, public port)."""
+"""Whether a connection is admitted: (owner of the public address, source, public port)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """A public port, and the private one that it leads to.
+    """A public port, and its private target.
 
     Attributes:
         owner_id: the router, instance or load balancer that has the public address.
@@ -36,42 +36,42 @@ class Forward:
     target_port: int
 
 
-class Door:
-    """One listening public port. The forward behind it may be exchanged while it is open."""
+class PublicPort:
+    """One listening public port. Its forward may be replaced while it is open."""
 
     def __init__(self, forward: Forward, fabric: Fabric, admits: Admits) -> None:
         self.forward = forward
         self._fabric = fabric
         self._admits = admits
         self._server: asyncio.Server | None = None
-        self._visits: set[asyncio.Task[None]] = set()
+        self._connections: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Start to listen; raises `OSError` when the host cannot give the port."""
+        """Start to listen. Raises `OSError` when the port cannot be bound."""
         self._server = await asyncio.start_server(
-            self._visit, self.forward.address, self.forward.port
+            self._serve, self.forward.address, self.forward.port
         )
 
     async def close(self) -> None:
-        """Stop to listen, and cut the connections that came in here."""
+        """Stop listening, and close the accepted connections."""
         if self._server is not None:
             self._server.close()
-        visits = list(self._visits)
-        for visit in visits:
-            visit.cancel()
-        await asyncio.gather(*visits, return_exceptions=True)
+        connections = list(self._connections)
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
 
-    async def _visit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        visit = asyncio.current_task()
-        assert visit is not None
-        self._visits.add(visit)
-        visit.add_done_callback(self._visits.discard)
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
         forward = self.forward
         source = writer.get_extra_info("peername")[0]
         try:
             if not self._admits(forward.owner_id, source, forward.port):
                 return
-            # As behind a real forward, the target sees the visitor's own address.
+            # As behind a real forward, the target sees the client's own address.
             inner = self._fabric.dial(forward.vpc, source, forward.target, forward.target_port)
             with suppress(asyncio.CancelledError):
                 await splice((reader, writer), await asyncio.open_connection(sock=inner))
@@ -87,58 +87,58 @@ class PublicPorts:
     def __init__(self, fabric: Fabric, admits: Admits) -> None:
         self._fabric = fabric
         self._admits = admits
-        self._doors: dict[Place, Door] = {}
+        self._ports: dict[Place, PublicPort] = {}
         self._changing = asyncio.Lock()
 
     async def publish(
         self, owner_id: str, wanted: Callable[[], Iterable[Forward]], *, leniently: bool = False
     ) -> None:
-        """Make exactly the wanted forwards of an owner answer.
+        """Publish exactly the wanted forwards of an owner.
 
-        All or nothing: what listened before goes on when one of the new ports cannot be had.
-        One change at a time, and `wanted` is asked when its turn has come: rules and forwards
-        of one router may come into force at the same moment.
+        All or nothing: when a new port cannot be bound, the published ports stay. Changes run
+        one after another, and `wanted` is called when its turn comes, because rules and forwards
+        of one router may be applied at the same time.
 
         Args:
-            leniently: go without the ports that cannot be had.
+            leniently: skip ports that cannot be bound.
 
         Raises:
-            JobFailure: the host refuses a port; the text names it.
+            JobFailure: a port cannot be bound; the text names it.
         """
         async with self._changing:
             forwards = {(forward.address, forward.port): forward for forward in wanted()}
-            self._doors |= await self._open(
-                {place: f for place, f in forwards.items() if place not in self._doors}, leniently
+            self._ports |= await self._open(
+                {place: f for place, f in forwards.items() if place not in self._ports}, leniently
             )
-            for place in forwards.keys() & self._doors.keys():
-                self._doors[place].forward = forwards[place]
+            for place in forwards.keys() & self._ports.keys():
+                self._ports[place].forward = forwards[place]
             superfluous = self._places_of(owner_id) - forwards.keys()
-            await self._close([self._doors.pop(place) for place in superfluous])
+            await self._close([self._ports.pop(place) for place in superfluous])
 
     async def close(self) -> None:
-        doors, self._doors = list(self._doors.values()), {}
-        await self._close(doors)
+        ports, self._ports = list(self._ports.values()), {}
+        await self._close(ports)
 
-    async def _open(self, forwards: Mapping[Place, Forward], leniently: bool) -> dict[Place, Door]:
-        opened: dict[Place, Door] = {}
+    async def _open(self, forwards: dict[Place, Forward], lenient: bool) -> dict[Place, PublicPort]:
+        opened: dict[Place, PublicPort] = {}
         for place, forward in forwards.items():
-            door = Door(forward, self._fabric, self._admits)
+            port = PublicPort(forward, self._fabric, self._admits)
             try:
-                await door.open()
+                await port.open()
             except OSError as error:
                 reason = f"{why_not(error, forward.port)} ({forward.address})"
-                if leniently:
-                    log.warning("%s goes without a port: %s", forward.owner_id, reason)
+                if lenient:
+                    log.warning("%s is not published on a port: %s", forward.owner_id, reason)
                     continue
                 await self._close(opened.values())
                 raise JobFailure(f"PublicPortTaken, {reason}") from error
-            opened[place] = door
+            opened[place] = port
         return opened
 
     def _places_of(self, owner_id: str) -> set[Place]:
-        return {place for place, door in self._doors.items() if door.forward.owner_id == owner_id}
+        return {place for place, port in self._ports.items() if port.forward.owner_id == owner_id}
 
     @staticmethod
-    async def _close(doors: Iterable[Door]) -> None:
-        for door in doors:
-            await door.close()
+    async def _close(ports: Iterable[PublicPort]) -> None:
+        for port in ports:
+            await port.close()

@@ -1,4 +1,4 @@
-"""Which ports public addresses publish, and keeping that true when rules change.
+"""The ports that public addresses publish, refreshed when rules change.
 
 A router publishes its port forwards, a load balancer its listeners, and an instance with an
 address of its own the ports that its group opens.
@@ -14,13 +14,13 @@ from localcloud.iaas.public import Forward
 from localcloud.iaas.records import Eip, Instance, Router, Rule
 
 MOST_PORTS_OF_A_RULE = 64
-"""A rule for more ports publishes the first of them: each port is a socket of this machine."""
+"""The most ports published for one rule: each is a socket of this machine."""
 
 
 def forwards_of(cloud: Cloud, router: Router) -> list[Forward]:
-    """Return the forwards of TCP in force whose port some rule in force opens.
+    """Return the TCP forwards in force whose port a rule in force opens.
 
-    No machine here says anything over UDP, so that forwards of it lead nowhere.
+    UDP is not emulated on machines, so that UDP forwards have no effect.
     """
     eip = cloud.state.eips.get(router.applied.eip_id)
     if eip is None or router.status == "poweroffed":
@@ -80,26 +80,26 @@ def forwards_of_balancer(cloud: Cloud, balancer: LoadBalancer) -> list[Forward]:
 
 
 async def refresh_router(cloud: Cloud, router: Router) -> None:
-    """Publish what a router forwards. Raises `JobFailure` when a port cannot be had."""
+    """Publish the forwards of a router. Raises `JobFailure` when a port cannot be bound."""
     await cloud.public.publish(router.id, partial(forwards_of, cloud, router))
 
 
 async def refresh_instance(cloud: Cloud, instance: Instance) -> None:
-    """Publish what an instance opens, as far as this machine has the ports."""
+    """Publish the open ports of an instance, except those that cannot be bound."""
     wanted = partial(forwards_of_instance, cloud, instance)
     await cloud.public.publish(instance.id, wanted, leniently=True)
 
 
 async def refresh_balancer(cloud: Cloud, balancer: LoadBalancer) -> None:
-    """Publish what a balancer listens on. Raises `JobFailure` when a port cannot be had."""
+    """Publish the listeners of a balancer. Raises `JobFailure` when a port cannot be bound."""
     await cloud.public.publish(balancer.id, partial(forwards_of_balancer, cloud, balancer))
 
 
 async def refresh_users_of(cloud: Cloud, group_id: str) -> None:
-    """Open and close public ports after the rules of a group have come into force.
+    """Open and close public ports after the rules of a group were applied.
 
     Raises:
-        JobFailure: a port that the rules now open cannot be had.
+        JobFailure: a port that the rules now open cannot be bound.
     """
     for router in cloud.state.routers.alive():
         if router.applied.group_id == group_id:

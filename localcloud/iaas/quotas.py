@@ -1,11 +1,11 @@
-"""What an account may have, and what it has."""
+"""Quotas of the account, and their use."""
 
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import QuotaExceeded
 
 
 def used(cloud: Cloud) -> dict[str, int]:
-    """Count what occupies each quota; memory in MiB, disks in GiB, bandwidth in Mbit/s."""
+    """Return the use of each quota; memory in MiB, disks in GiB, bandwidth in Mbit/s."""
     state = cloud.state
     instances, eips = state.instances.alive(), state.eips.alive()
     volumes = state.volumes.alive()
@@ -30,18 +30,18 @@ def used(cloud: Cloud) -> dict[str, int]:
 
 
 def allowed(cloud: Cloud, kind: str) -> int:
-    """Return how much an account may have, a quota that a fault sets included."""
+    """Return the quota of a kind, including one set by a fault."""
     return cloud.faults.quota(kind, cloud.quotas[kind])
 
 
 def left(cloud: Cloud) -> dict[str, int]:
-    """Return what each quota still allows."""
+    """Return what is left of each quota."""
     taken = used(cloud)
     return {kind: allowed(cloud, kind) - taken.get(kind, 0) for kind in cloud.quotas}
 
 
 def require(cloud: Cloud, **wanted: int) -> None:
-    """Refuse a request that any quota does not allow, before anything of it is done."""
+    """Refuse a request that exceeds a quota, before any of it is done."""
     available = left(cloud)
     for kind, number in wanted.items():
         if number > available[kind]:

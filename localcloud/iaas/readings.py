@@ -14,10 +14,10 @@ from localcloud.iaas.load import Value, seeded
 STEPS = {"5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "2h": 7200, "1d": 86_400}
 FINE_STEPS = ("5m", "15m", "30m", "1h")
 KEPT_FINE = timedelta(days=15)
-"""How far back the fine steps go."""
+"""Age up to which fine steps are available."""
 
 WITHOUT_VALUE, MISSING = 0.01, 0.005
-"""Shares of readings that are `NA`, and that are not there at all."""
+"""Shares of readings that are `NA`, and that are missing."""
 
 NOT_AVAILABLE = "NA"
 Series = list[tuple[int, Value | None]]
@@ -26,7 +26,7 @@ Series = list[tuple[int, Value | None]]
 def read_series(
     key: str, step: str, begin: datetime, end: datetime, value_at: Callable[[datetime], Value]
 ) -> Series:
-    """Read a value at every step from `begin` to `end`; None where there is none.
+    """Read a value at every step from `begin` to `end`; None where it is missing.
 
     Args:
         key: chooses, the same for the same key, which readings are missing.
@@ -35,11 +35,11 @@ def read_series(
     first = -int(-begin.timestamp() // seconds) * seconds
     series: Series = []
     for moment in range(first, int(end.timestamp()) + 1, seconds):
-        fate = seeded(key, moment).random()
-        if fate < MISSING:
+        draw = seeded(key, moment).random()
+        if draw < MISSING:
             continue
-        is_there = fate >= MISSING + WITHOUT_VALUE
-        value = value_at(datetime.fromtimestamp(moment, UTC)) if is_there else None
+        has_value = draw >= MISSING + WITHOUT_VALUE
+        value = value_at(datetime.fromtimestamp(moment, UTC)) if has_value else None
         series.append((moment, value))
     return series
 
@@ -52,7 +52,7 @@ def pack(series: Series, seconds: int) -> list[Any]:
         shown = NOT_AVAILABLE if value is None else value
         if not packed:
             if value is None:
-                continue  # public decoders take the first item apart
+                continue  # public decoders unpack the first item
             packed.append([moment, shown])
         elif moment - before == seconds:
             packed.append(shown)

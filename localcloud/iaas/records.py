@@ -1,8 +1,8 @@
-"""What exists in the cloud. What was asked for and what is in force are kept apart.
+"""Resources of the cloud. Requested and applied settings are kept apart.
 
-On this API a change of rules, forwards or listeners is inert until it is applied; so the fields
-hold what was asked for, and those named `applied…` what the network really does. What can be in
-force (rules, forwards, listeners, backends) is exchanged when it changes, never changed in place.
+On this API a change of rules, forwards or listeners takes effect when it is applied: the fields
+hold the requested settings, those named `applied…` the ones in force. Records that can be in force
+(rules, forwards, listeners, backends) are replaced when they change, never changed in place.
 """
 
 from dataclasses import dataclass, field
@@ -12,18 +12,18 @@ from typing import ClassVar
 from localcloud.parts import Userdata
 
 PENDING = "pending"
-"""The status of what is being created."""
+"""The status of a resource under creation."""
 
 GONE = frozenset({"terminated", "ceased", "deleted", "released"})
-"""Statuses of what costs nothing and occupies nothing any more."""
+"""Statuses of resources that use no quota and cost nothing any more."""
 
 FORGOTTEN = frozenset({"ceased", "released"})
-"""Statuses of what only a reader who knows the id (or asks for the status) still sees."""
+"""Statuses shown only to requests for the id or the status."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Resource:
-    """What all kinds have. Kinds without a life of their own keep an empty `status`."""
+    """Attributes of all kinds. Kinds without a lifecycle keep an empty `status`."""
 
     kind: ClassVar[str]
     id: str
@@ -43,18 +43,18 @@ class Resource:
         return self.status not in GONE
 
     def search_text(self) -> str:
-        """All that `search_word` looks into."""
+        """Return the text that `search_word` is searched in."""
         return f"{self.id} {self.name}"
 
     def become(self, status: str, now: datetime) -> None:
-        """Take a status, and remember since when."""
+        """Set the status and its time."""
         if status != self.status:
             self.status, self.status_at = status, now
 
 
 @dataclass(slots=True, kw_only=True)
 class Vxnet(Resource):
-    """A private network; without a router it has no addresses to give."""
+    """A private network; it has addresses only while it is joined to a router."""
 
     kind: ClassVar[str] = "vxnet"
     type: int  # 1 managed, 0 self-managed, 2 the basic network of the zone
@@ -69,7 +69,7 @@ class Vxnet(Resource):
 
 @dataclass(frozen=True, slots=True)
 class RouterInForce:
-    """What a router does since its last update."""
+    """The settings of a router as of its last update."""
 
     eip_id: str = ""
     group_id: str = ""
@@ -120,7 +120,7 @@ class Eip(Resource):
 
 @dataclass(slots=True, kw_only=True)
 class Rule(Resource):
-    """A rule of a security group; an empty `source` is everybody."""
+    """A rule of a security group; an empty `source` is any address."""
 
     kind: ClassVar[str] = "security_group_rule"
     group_id: str
@@ -139,7 +139,7 @@ class SecurityGroup(Resource):
     kind: ClassVar[str] = "security_group"
     is_applied: bool = True
     is_default: bool = False
-    version: int = 0  # counts changes, so that an apply knows whether it brought the last one
+    version: int = 0  # counts changes, so that an apply can detect a later change
     applied_rules: tuple[Rule, ...] = ()
 
 
@@ -153,7 +153,7 @@ class Attachment(Resource):
 
 @dataclass(slots=True, kw_only=True)
 class Instance(Resource):
-    """A machine. `address` is reserved at birth, and shown once it `has_lease` from DHCP."""
+    """A machine. `address` is reserved at creation, and shown once it `has_lease` from DHCP."""
 
     kind: ClassVar[str] = "instance"
     image_id: str
@@ -181,7 +181,7 @@ class Instance(Resource):
 
 @dataclass(slots=True, kw_only=True)
 class OwnImage(Resource):
-    """The disk of an instance as it was captured, with what its own image said of it."""
+    """The captured disk of an instance, with the attributes of its base image."""
 
     kind: ClassVar[str] = "image"
     instance_id: str
@@ -194,7 +194,7 @@ class OwnImage(Resource):
 
 @dataclass(slots=True, kw_only=True)
 class Volume(Resource):
-    """A disk that can be attached. `device` is what the guest would call it."""
+    """A disk that can be attached. `device` is its name in the guest."""
 
     kind: ClassVar[str] = "volume"
     type: int
@@ -205,7 +205,7 @@ class Volume(Resource):
 
 @dataclass(slots=True, kw_only=True)
 class Nic(Resource):
-    """A further network card; its id is its MAC address. Its address is reserved, and silent."""
+    """An additional network card; its id is its MAC address. Nothing answers on its address."""
 
     kind: ClassVar[str] = "nic"
     vxnet_id: str

@@ -1,6 +1,6 @@
-"""A cloud goes on after its process has ended: what answered answers again, jobs are finished.
+"""Resume a cloud after its process has ended: publish ports, boot machines, finish jobs.
 
-What is read back are records, and nothing that moves: no open port, no machine, no job.
+Only records are stored: ports, machines and jobs have to be started from them.
 """
 
 import logging
@@ -9,7 +9,7 @@ from functools import partial
 
 from localcloud.addresses import NoAddressLeft
 from localcloud.iaas.actions import ACTIONS
-from localcloud.iaas.actions.instances import birth_of
+from localcloud.iaas.actions.instances import spec_of
 from localcloud.iaas.actions.routers import touch
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.errors import Refusal
@@ -23,8 +23,8 @@ from localcloud.iaas.records import PENDING, Resource
 log = logging.getLogger(__name__)
 
 
-async def go_on(cloud: Cloud) -> int:
-    """Bring a cloud of records to life; return how many machines go on."""
+async def resume(cloud: Cloud) -> int:
+    """Start everything that the records describe; return the number of running machines."""
     _hold_addresses(cloud)
     await _publish(cloud)
     count = await _power_on(cloud)
@@ -43,15 +43,15 @@ def _hold_addresses(cloud: Cloud) -> None:
         try:
             (other,) = cloud.addresses.claim(1)
         except NoAddressLeft as error:
-            log.error("%s stays without its address: %s", eip.id, error)
+            log.error("%s has lost its address: %s", eip.id, error)
             continue
-        told = "%s is %s from now on: another cloud on this machine holds %s"
-        log.warning(told, eip.id, other, eip.address)
+        message = "%s is now %s: another cloud on this machine holds %s"
+        log.warning(message, eip.id, other, eip.address)
         eip.address = other
 
 
 async def _publish(cloud: Cloud) -> None:
-    """Listen on every port that was in force; one that is taken by now stays closed."""
+    """Listen on every port that was in force, except those in use by now."""
     state = cloud.state
     for router in state.routers.alive():
         wanted = partial(forwards_of, cloud, router)
@@ -68,17 +68,17 @@ async def _publish(cloud: Cloud) -> None:
 
 async def _power_on(cloud: Cloud) -> int:
     instances = cloud.state.instances
-    cloud.power.know(cloud.state.disk_ids())
+    cloud.power.adopt(cloud.state.disk_ids())
     for entry in cloud.faults.entries():
-        await machine_faults.go_on(cloud, entry)
+        await machine_faults.resume(cloud, entry)
     powered = [one for one in instances.alive() if one.id in cloud.power.powered]
     for instance in powered:
-        cloud.power.on(birth_of(cloud, instance))
+        cloud.power.on(spec_of(cloud, instance))
     return len(powered)
 
 
 def _end_pauses(cloud: Cloud) -> None:
-    """Let pass what only takes its time, and is no job."""
+    """Finish delays that are not jobs."""
     for instance in cloud.state.instances.alive():
         if instance.status == "running" and instance.address:
             instance.has_lease = True
@@ -91,7 +91,7 @@ def _end_pauses(cloud: Cloud) -> None:
 
 
 def _settle(cloud: Cloud) -> set[str]:
-    """End every transition, and return the ids of what was in one: each job begins its own."""
+    """End all transitions, and return their resource ids; restarted jobs begin new ones."""
     moving = [one for one in _resources(cloud) if one.transition]
     for resource in moving:
         resource.transition = ""
@@ -103,7 +103,7 @@ def _resources(cloud: Cloud) -> Iterable[Resource]:
 
 
 def _take_up(cloud: Cloud, job: Job, moving: set[str]) -> None:
-    """Let a job go on with what it has not done; where that is refused, end it."""
+    """Continue a job with its unfinished resources; where that is refused, fail it."""
     own = [one for one in _resources(cloud) if one.id in job.resource_ids]
     unfinished = [one.id for one in own if one.id in moving]
     try:
@@ -114,10 +114,10 @@ def _take_up(cloud: Cloud, job: Job, moving: set[str]) -> None:
                 resource.become("ceased", cloud.now())
         if unfinished:
             cloud.jobs.end(job, FAILED, str(refusal))
-        else:  # its work was done, only nobody had noted it
+        else:  # its work was done, and its end not yet recorded
             cloud.jobs.end(job, SUCCESSFUL)
     else:
-        cloud.jobs.go_on(job, successor)
+        cloud.jobs.resume(job, successor)
 
 
 def _start_again(cloud: Cloud, job: Job, unfinished: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""The recycle bin: what was deleted ceases after two hours, and is forgotten a day later."""
+"""The recycle bin: deleted resources cease after two hours, and are forgotten a day later."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -12,23 +12,23 @@ from localcloud.iaas.state import State
 
 IN_BIN = frozenset({"terminated", "deleted"})
 KEPT = timedelta(hours=2)
-"""How long deleted things stay in the bin, by the documents."""
+"""How long deleted resources stay in the bin, by the documents."""
 
 ANSWERED = timedelta(days=1)
-"""How long what is over can be asked for by its id; the documents do not say. Ours is a guess."""
+"""How long ceased resources can be read by id: a guess, the documents give no time."""
 
 LOOK_AGAIN = timedelta(minutes=1)
 
 
 class RecycleBin:
-    """Looks at the clock whenever the cloud is asked something, so that it needs no timer."""
+    """Emptied with each request, so that it needs no timer."""
 
     def __init__(self, clock: Clock, state: State, jobs: Jobs, power: Power) -> None:
         self._clock, self._state, self._jobs, self._power = clock, state, jobs, power
         self._looked_at: datetime | None = None
 
     def empty(self) -> None:
-        """Let everything cease whose time is up, and forget what has been over for long."""
+        """Cease resources whose time is up, and forget those that ceased long ago."""
         now = self._clock.now()
         if self._looked_at is not None and abs(now - self._looked_at) < LOOK_AGAIN:
             return
@@ -44,7 +44,7 @@ class RecycleBin:
 
     def _cease(self, resource: Resource) -> None:
         if resource.transition:
-            return  # somebody is emptying the bin by hand
+            return  # a CeaseInstances is under way
         resource.become("ceased", resource.status_at + KEPT)
         if isinstance(resource, (Instance, OwnImage)):
             self._jobs.later(0, partial(self._power.destroy, resource.id))

@@ -1,4 +1,4 @@
-"""The IaaS API as one object: takes a request apart, lets an action answer it, counts it."""
+"""The IaaS API as one object: parses a request, dispatches it to an action, counts it."""
 
 import asyncio
 import logging
@@ -26,7 +26,6 @@ from localcloud.iaas.errors import (
     TooManyCalls,
     UnknownAction,
 )
-from localcloud.iaas.faults.book import FaultBook
 from localcloud.iaas.faults.fault import Fault
 from localcloud.iaas.faults.kinds import (
     BadReply,
@@ -36,9 +35,10 @@ from localcloud.iaas.faults.kinds import (
     LostRequest,
     RequestFault,
 )
-from localcloud.iaas.faults.machines import heal, strike_running
-from localcloud.iaas.keeping import Keeper
+from localcloud.iaas.faults.machines import end_fault, strike_running
+from localcloud.iaas.faults.registry import FaultRegistry
 from localcloud.iaas.parameters import Parameters
+from localcloud.iaas.persistence import Persistence
 from localcloud.iaas.signature import Account, verify
 from localcloud.parts import MachineHost
 from localcloud.profiles import Profile
@@ -52,7 +52,7 @@ WITHOUT_ZONE = frozenset({"DescribeZones"})
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes out: a document, or one of the things that no client can use."""
+    """A reply: a document, or one of the unusable forms of `BadReply`."""
 
     document: Document
     form: Literal["json", "gateway", "empty", "text"] = "json"
@@ -63,11 +63,11 @@ class Iaas:
 
     Attributes:
         calls: signed requests by action since the start or the last `reset`, refused ones too.
-        faults: what goes wrong on purpose; add and clear by `inject` and `clear_faults`.
+        faults: the injected faults; add and clear by `inject` and `clear_faults`.
 
     Args:
-        keeper: keeps all of it for the next process; without one it ends with this one.
-        name: tells this cloud from others on this machine.
+        persistence: stores the state for the next process; None keeps it in memory only.
+        name: distinguishes this cloud from others on this machine.
     """
 
     def __init__(
@@ -81,15 +81,15 @@ class Iaas:
         account: Account,
         zone: str = DEFAULT_ZONE,
         quotas: Mapping[str, int] = QUOTAS,
-        keeper: Keeper | None = None,
+        persistence: Persistence | None = None,
         name: str = "",
     ) -> None:
         self.account = account
         self.zone = zone
         self.calls: Counter[str] = Counter()
-        self.faults = FaultBook()
+        self.faults = FaultRegistry()
         self._clock = clock
-        self._keeper = keeper
+        self._persistence = persistence
         self._saving: asyncio.TimerHandle | None = None
 
         def build() -> Cloud:
@@ -111,16 +111,16 @@ class Iaas:
         self._build = build
         self._cloud = build()
 
-    async def go_on(self) -> int:
-        """Go on with what an earlier process has left; return how many machines do."""
-        if self._keeper is None or not self._keeper.recall(self._cloud, self.calls):
+    async def resume(self) -> int:
+        """Resume the stored cloud of an earlier process; return its number of running machines."""
+        if self._persistence is None or not self._persistence.load(self._cloud, self.calls):
             return 0
-        count = await recovery.go_on(self._cloud)
+        count = await recovery.resume(self._cloud)
         self._save()
         return count
 
     async def answer(self, verb: str, path: str, pairs: Sequence[tuple[str, str]]) -> Reply | None:
-        """Answer one request as it goes out; None for a connection that is cut instead."""
+        """Answer one request; None when the connection is to be closed without an answer."""
         action, received_at = Parameters.from_pairs(pairs).text("action"), self._clock.now()
 
         def covers(fault: RequestFault) -> bool:
@@ -139,7 +139,7 @@ class Iaas:
     def handle(
         self, verb: str, path: str, pairs: Sequence[tuple[str, str]], received_at: datetime
     ) -> Document:
-        """Answer one request, given its decoded parameters; errors are answers too."""
+        """Answer one request with decoded parameters; errors are replies, too."""
         parameters = Parameters.from_pairs(pairs)
         action = parameters.text("action")
         try:
@@ -154,25 +154,25 @@ class Iaas:
         if action.startswith(READING):
             self._save_soon()
         else:
-            self._save()  # before the answer, so that what a client was told outlives a kill
+            self._save()  # before the reply, so that a kill loses no change that was confirmed
         return {"action": f"{action}Response", "ret_code": 0, **answer}
 
     async def inject(self, fault: Fault) -> str:
-        """Put a fault in force, for machines that run already too; return its id."""
+        """Put a fault in force, also on running machines, and return its id."""
         entry = self.faults.add(fault)
         await strike_running(self._cloud, entry)
         self._save()
         return entry.id
 
     async def clear_faults(self, fault_id: str = "") -> list[str]:
-        """Take one fault out of force, or all; return their ids.
+        """Remove one fault, or all, and return their ids.
 
         Raises:
-            BadFault: there is none of that id.
+            BadFault: the id is unknown.
         """
         ids = [fault_id] if fault_id else [entry.id for entry in self.faults.entries()]
         for one in ids:
-            await heal(self._cloud, self.faults.remove(one))
+            await end_fault(self._cloud, self.faults.remove(one))
         self._save()
         return ids
 
@@ -181,48 +181,48 @@ class Iaas:
         return [entry.to_document() for entry in self.faults.entries()]
 
     def count_resources(self) -> dict[str, int]:
-        """Count what exists now, by kind."""
+        """Return the number of existing resources by kind."""
         return self._cloud.state.count()
 
     async def reset(self) -> None:
         """Empty the cloud, its counters and its faults."""
         await self.clear_faults()
-        if self._keeper:
-            self._keeper.empty()  # first: machines without a record are no harm, the reverse is
+        if self._persistence:
+            self._persistence.empty()  # first: a record without its machine is worse
         await self._cloud.close()
         self._cloud = self._build()
         self.calls.clear()
         self._save()
 
     async def close(self) -> None:
-        """End; with a keeper, so that the next process can go on."""
+        """Close; with a persistence, leave the machines for the next process."""
         self._save()
-        if self._keeper is None:
+        if self._persistence is None:
             await self._cloud.close()
         else:
-            keeper, self._keeper = self._keeper, None
-            await self._cloud.leave()
-            keeper.close()
+            persistence, self._persistence = self._persistence, None
+            await self._cloud.suspend()
+            persistence.close()
 
     @property
     def booting(self) -> int:
-        """How many machines are on their way up."""
+        """Return how many machines are booting."""
         return self._cloud.power.booting
 
     def disk_ids(self) -> set[str]:
-        """Return the ids of all machines and images that have a disk, or may."""
+        """Return the ids of all machines and images that may have a disk."""
         return self._cloud.state.disk_ids()
 
     def _save(self) -> None:
         if self._saving is not None:
             self._saving.cancel()
             self._saving = None
-        if self._keeper is not None:
-            self._keeper.save(self._cloud, self.calls)
+        if self._persistence is not None:
+            self._persistence.save(self._cloud, self.calls)
 
     def _save_soon(self) -> None:
-        """Save what may wait for its companions."""
-        if self._keeper is not None and self._saving is None:
+        """Schedule a save that collects the changes of a short time."""
+        if self._persistence is not None and self._saving is None:
             self._saving = asyncio.get_running_loop().call_later(WINDOW, self._save)
 
     def _act(self, action: str, parameters: Parameters) -> Document:

@@ -1,4 +1,4 @@
-"""Signature version 1: who sent a request, and was it changed on the way?
+"""Signature version 1: authenticates a request and its parameters.
 
 The signature is verified over a canonical re-encoding of the decoded parameters, never over the
 raw query: public clients differ in how they encode, not in what they sign.
@@ -42,10 +42,10 @@ def sign(verb: str, path: str, pairs: Pairs, secret: str, *, unescaped: str = ""
 
 
 def verify(verb: str, path: str, pairs: Pairs, account: Account, now: datetime) -> None:
-    """Accept a request that its owner signed within the last minute.
+    """Check that a request was signed with the account's secret within the last minute.
 
     Raises:
-        MissingParameter: something that every request carries is absent.
+        MissingParameter: a parameter of every request is absent.
         AuthFailure: unknown key, unknown method, or a signature that does not match.
         RequestExpired: signed too long ago, or its own `expires` has passed.
     """

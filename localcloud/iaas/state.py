@@ -37,27 +37,27 @@ BASIC_VXNET = "vxnet-0"
 
 
 class Table(dict[str, R]):
-    """Resources of one kind by id, those deleted lately included."""
+    """Resources of one kind by id, including recently deleted ones."""
 
     def add(self, resource: R) -> R:
         self[resource.id] = resource
         return resource
 
     def read(self, resource_id: str) -> R:
-        """Return a living resource, or raise `ResourceNotFound`."""
+        """Return an existing resource. Raises `ResourceNotFound`."""
         resource = self.get(resource_id)
         if resource is None or not resource.is_alive:
             raise ResourceNotFound(resource_id)
         return resource
 
-    def know(self, resource_id: str) -> R:
-        """Return a resource that may be gone, or raise `ResourceNotFound`."""
+    def read_any(self, resource_id: str) -> R:
+        """Return a resource, also a deleted one. Raises `ResourceNotFound`."""
         if resource_id not in self:
             raise ResourceNotFound(resource_id)
         return self[resource_id]
 
     def read_all(self, resource_ids: list[str]) -> list[R]:
-        """Return living resources in the order of the ids, each of them once."""
+        """Return existing resources in the order of the ids, without duplicates."""
         return [self.read(resource_id) for resource_id in dict.fromkeys(resource_ids)]
 
     def alive(self) -> list[R]:
@@ -65,7 +65,7 @@ class Table(dict[str, R]):
 
 
 class State:
-    """The tables, with what a zone brings by itself: a basic network and a default group."""
+    """The tables, with the zone's own resources: a basic network and a default group."""
 
     def __init__(self, now: datetime, default_group_id: str) -> None:
         self.vxnets: Table[Vxnet] = Table()
@@ -88,14 +88,14 @@ class State:
         self.attachments: Table[Attachment] = Table()
         self.tags: Table[Tag] = Table()
         self.default_group_id = default_group_id
-        self._bring_built_ins(now)
+        self._add_built_ins(now)
 
     def tables(self) -> dict[str, Table[Any]]:
-        """Return all tables by the names they have here."""
+        """Return all tables by name."""
         return {name: one for name, one in vars(self).items() if isinstance(one, Table)}
 
     def read_taggable(self, resource_type: str, resource_id: str) -> Resource:
-        """Return a living resource by kind and id, or raise `ResourceNotFound`."""
+        """Return an existing resource by kind and id. Raises `ResourceNotFound`."""
         resource = self._taggable().get(resource_type, {}).get(resource_id)
         if resource is None or not resource.is_alive:
             raise ResourceNotFound(resource_id)
@@ -106,17 +106,17 @@ class State:
         return [tag for tag in self.tags.values() if key in tag.attached]
 
     def drop_tags(self, resource: Resource) -> None:
-        """Take all tags off a resource that is being deleted."""
+        """Detach all tags from a resource under deletion."""
         for tag in self.tags.values():
             tag.attached.discard((resource.kind, resource.id))
 
     def disk_ids(self) -> set[str]:
-        """Return the ids of all machines and images that have a disk, or may."""
+        """Return the ids of all machines and images that may have a disk."""
         owners = (*self.instances.values(), *self.images.values())
         return {one.id for one in owners if one.status != "ceased"}
 
     def count(self) -> dict[str, int]:
-        """Count what was created and still exists, by kind; kinds with none are left out."""
+        """Return the account's number of existing resources by kind, without zeros."""
         tables = (
             *self._taggable().values(),
             self.statics,
@@ -150,7 +150,7 @@ class State:
         group_id = resource.group_id if isinstance(resource, Rule) else resource.id
         return group_id in (BASIC_VXNET, self.default_group_id)
 
-    def _bring_built_ins(self, now: datetime) -> None:
+    def _add_built_ins(self, now: datetime) -> None:
         self.vxnets.add(
             Vxnet(
                 id=BASIC_VXNET,

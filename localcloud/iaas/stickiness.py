@@ -1,4 +1,4 @@
-"""Sticky sessions: a cookie tells which backend a visitor came to before."""
+"""Sticky sessions: a cookie names the backend of a client's earlier requests."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -18,12 +18,12 @@ MARKED = re.compile(rb"(?P<backend>lbb-[0-9a-z]+)~(?P<value>.*)")
 
 @dataclass(frozen=True, slots=True)
 class Stickiness:
-    """How a listener knows its visitors again.
+    """How a listener recognizes its clients.
 
     Attributes:
         cookie: the name of the cookie.
-        seconds: how long the cookie is kept; 0 for as long as the browser runs.
-        marks: whether the cookie is the backend's own, whose value the balancer only marks.
+        seconds: lifetime of the cookie; 0 for a session cookie.
+        marks: whether the cookie is the backend's own, and the balancer adds a prefix to its value.
     """
 
     cookie: bytes
@@ -31,7 +31,7 @@ class Stickiness:
     marks: bool
 
     def known(self, head: Head) -> str:
-        """Return the id of the backend that a request's cookie names; empty for none."""
+        """Return the backend id in a request's cookie; empty for none."""
         for pair in _cookies(head):
             name, _, value = pair.partition(b"=")
             if name == self.cookie:
@@ -40,7 +40,7 @@ class Stickiness:
         return ""
 
     def clean(self, head: Head) -> Head:
-        """Take out of a request what is between the visitor and the balancer alone."""
+        """Remove the balancer's own cookie from a request."""
         headers = []
         for name, value in head.headers:
             if name.lower() == b"cookie":
@@ -59,10 +59,10 @@ class Stickiness:
                 yield name + b"=" + (found["value"] if found else value)
 
     def mark(self, head: bytes, backend_id: str, known: str) -> tuple[bytes, bool]:
-        """Write into the head of an answer where it comes from, unless the visitor knows.
+        """Add the backend's cookie to the head of a reply, unless the client has it.
 
         Returns:
-            The head, and whether it is the last one: an interim one is left alone.
+            The head, and whether it is the final one: an interim head is not changed.
         """
         if is_interim(head):
             return head, False
@@ -80,10 +80,10 @@ class Stickiness:
 
 
 def read_stickiness(text: str) -> Stickiness | None:
-    """Read what the API calls `session_sticky`; None for an empty text.
+    """Read the API's `session_sticky`; None for an empty text.
 
     Raises:
-        Refusal: it is none, or one that the local balancer does not know.
+        Refusal: it is malformed, or not emulated.
     """
     if not text:
         return None
@@ -100,7 +100,7 @@ def read_stickiness(text: str) -> Stickiness | None:
 
 
 def is_interim(head: bytes) -> bool:
-    """Tell whether the answer proper is still to come."""
+    """Return whether the head is interim (1xx): the final one follows."""
     return head[9:10] == b"1" and head[9:12] != b"101"
 
 

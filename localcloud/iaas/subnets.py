@@ -1,4 +1,4 @@
-"""Addresses of private networks: who has which, and which is free."""
+"""Addresses of private networks and their owners."""
 
 import ipaddress
 
@@ -7,9 +7,9 @@ from localcloud.iaas.records import Vxnet
 
 
 def take_address(vxnet: Vxnet, owner_id: str, wanted: str = "") -> str:
-    """Reserve an address for an owner: the wanted one, or the lowest free one of the DHCP pool.
+    """Reserve the wanted address for an owner, or the lowest free one of the DHCP pool.
 
-    Returns `""` for a network without a router, which has no addresses to give.
+    Returns `""` for a network without a router, which has no addresses.
     """
     if not vxnet.cidr:
         if wanted:
@@ -21,13 +21,13 @@ def take_address(vxnet: Vxnet, owner_id: str, wanted: str = "") -> str:
 
 
 def give_back(vxnet: Vxnet, owner_id: str) -> None:
-    """Free every address of an owner."""
+    """Release every address of an owner."""
     for address in [a for a, owner in vxnet.addresses.items() if owner == owner_id]:
         del vxnet.addresses[address]
 
 
 def move(vxnet: Vxnet, owner_id: str, address: str) -> None:
-    """Free every address of an owner but one, which is its own from now on."""
+    """Release every address of an owner except one."""
     give_back(vxnet, owner_id)
     vxnet.addresses[address] = owner_id
 

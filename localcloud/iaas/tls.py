@@ -1,4 +1,4 @@
-"""TLS at load balancers: with a stored certificate for visitors, with anybody's at backends."""
+"""TLS at load balancers: stored certificates for clients, any certificate at backends."""
 
 import ssl
 import tempfile
@@ -7,14 +7,14 @@ from contextlib import contextmanager
 
 
 def server_side(certificate: str, private_key: str) -> ssl.SSLContext:
-    """Return what speaks TLS with a certificate, both given as PEM.
+    """Return the context of a TLS server with this certificate and key, both PEM.
 
     Raises:
-        ssl.SSLError: one of them is none, the key is locked, or they do not belong together.
+        ssl.SSLError: one is invalid, the key is encrypted, or they do not match.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    # Only what has a path can be loaded; and not from one file, in which a key that came with the
-    # certificate would do for any other.
+    # ssl loads files only; two of them, because in one file a key beside the certificate would be
+    # used instead of the given one.
     with _written(certificate) as chain, _written(private_key) as key:
         context.load_cert_chain(chain, key, password=lambda: b"")
     return context
@@ -22,7 +22,7 @@ def server_side(certificate: str, private_key: str) -> ssl.SSLContext:
 
 @contextmanager
 def _written(text: str) -> Iterator[str]:
-    """Write a text into a file that only its owner may read, for as long as this lasts."""
+    """Yield the path of a private temporary file with this text."""
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", errors="replace") as file:
         file.write(text)
         file.flush()
@@ -30,7 +30,7 @@ def _written(text: str) -> Iterator[str]:
 
 
 def backend_side() -> ssl.SSLContext:
-    """Return what speaks TLS with a backend: balancers know no authority to ask about it."""
+    """Return the context of a TLS client that accepts any certificate, as balancers do."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

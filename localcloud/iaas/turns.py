@@ -1,4 +1,4 @@
-"""Whose turn it is: the order in which a listener tries its backends."""
+"""The order in which a listener tries its backends."""
 
 import zlib
 from collections import Counter, defaultdict
@@ -11,14 +11,14 @@ MODES = ("roundrobin", "leastconn", "source")
 
 
 class Turns:
-    """Remembers where every round is, and how busy every backend."""
+    """Keeps the position of each round robin, and the connections of each backend."""
 
     def __init__(self) -> None:
         self._turns: defaultdict[str, int] = defaultdict(int)
-        self._visitors: Counter[str] = Counter()
+        self._connections: Counter[str] = Counter()
 
     def order(self, listener: Listener, backends: Iterable[Backend], source: str) -> list[Backend]:
-        """Return the backends that are not disabled, the best one for a visitor first."""
+        """Return the enabled backends, the preferred one for a client first."""
         usable = [backend for backend in backends if not backend.is_disabled]
         # Weights are turns in the round.
         round_ = [backend for backend in usable for _ in range(backend.weight)]
@@ -28,8 +28,8 @@ class Turns:
         first_come = dict.fromkeys(one.id for one in (*round_[first:], *round_[:first]))
         by_id = {backend.id: backend for backend in usable}
         in_turn = [by_id[backend_id] for backend_id in first_come]
-        if listener.balance_mode == "leastconn":  # those with equally few take turns
-            in_turn.sort(key=lambda one: self._visitors[one.id] / one.weight)
+        if listener.balance_mode == "leastconn":  # equal ones in turn
+            in_turn.sort(key=lambda one: self._connections[one.id] / one.weight)
         return in_turn
 
     def _first_of(self, listener: Listener, source: str) -> int:
@@ -40,10 +40,10 @@ class Turns:
         return turn
 
     @contextmanager
-    def visiting(self, backend: Backend) -> Iterator[None]:
-        """Count a visitor of a backend for as long as this lasts."""
-        self._visitors[backend.id] += 1
+    def count_connection(self, backend: Backend) -> Iterator[None]:
+        """Count a connection to a backend while the context is open."""
+        self._connections[backend.id] += 1
         try:
             yield
         finally:
-            self._visitors[backend.id] -= 1
+            self._connections[backend.id] -= 1

@@ -1,17 +1,17 @@
-"""Control planes and kubelets of the local cloud, small enough to be read in an afternoon.
+"""Control planes and kubelets of the local cloud.
 
-Begin with `planes` (which clusters there are) and `emulated_plane` (what one is made of), then
-follow one request: `api/app` (HTTP), `api/server` (may it, and who answers), `objects/registry`.
+Begin with `planes` (the clusters) and `emulated_plane` (the components of one), then follow one
+request: `api/app` (HTTP), `api/server` (authorization and dispatch), `objects/registry`.
 
-    objects/      the kinds, what makes an object valid, and the store that watches are fed from
-    access/       users, their tokens and certificates, and what roles let them do
+    objects/      the kinds, their validation, and the store with the history for watches
+    access/       users, their tokens and certificates, and the permissions of roles
     printing/     the tables that `kubectl get` shows
-    pods/         what answers behind a pod's address: known images, their HTTP, their logs
+    pods/         what pods serve: known images, their HTTP, their logs
     api/          the API server: requests, answers, discovery, patches, watches, subresources
-    client/       how everything else speaks to an API server, whichever it is
+    client/       the clients of an API server, emulated or real
     controllers/  one module a controller, and the scheduler; pure clients of the API
-    kubelet/      virtual nodes and the lives of their pods; pure clients of the API
-    real/         the same door, with etcd and the Kubernetes programs behind it
+    kubelet/      virtual nodes and their pods; pure clients of the API
+    real/         the same interface, with etcd and the Kubernetes programs
 
-Imports go up this list only; `bootstrap`, `keeping` and `plane` stand beside the controllers.
+Imports go up this list only; `bootstrap`, `persistence` and `plane` stand beside the controllers.
 """

@@ -1,4 +1,4 @@
-"""What a new cluster holds before anyone uses it: namespaces, roles, the `kubernetes` Service."""
+"""The initial objects of a new cluster: namespaces, roles, the `kubernetes` Service."""
 
 import base64
 import ipaddress
@@ -18,7 +18,7 @@ API_PORT = 6443
 Body = dict[str, Any]
 
 
-def furnish(
+def create_system_objects(
     registry: Registry,
     *,
     address: str,
@@ -26,14 +26,14 @@ def furnish(
     ca_certificate: bytes,
     tokens: tuple[BootstrapToken, ...],
 ) -> None:
-    """Create what is missing of the system's own objects; what is there stays as it is."""
+    """Create missing system objects; existing ones stay."""
     for name in SYSTEM_NAMESPACES:
         _ensure(registry, kinds.NAMESPACE, _named(name))
         _ensure(registry, kinds.SERVICE_ACCOUNT, _named("default", namespace=name))
     for body in _priority_classes():
         _ensure(registry, kinds.PRIORITY_CLASS, body)
     _ensure(registry, kinds.SERVICE, _api_service(service_cidr))
-    # Only once: a join token that was deleted must not come back with the next start.
+    # Only once: the next start must not create a deleted join token again.
     is_new = registry.store.find(kinds.CONFIG_MAP, "kube-public", "cluster-info") is None
     for kind, body in kubeadm_objects(address, ca_certificate, tokens if is_new else ()):
         _ensure(registry, kind, body)
@@ -42,7 +42,7 @@ def furnish(
 def kubeadm_objects(
     address: str, ca_certificate: bytes, tokens: Iterable[BootstrapToken]
 ) -> Iterator[tuple[Kind, Body]]:
-    """What kubeadm and an API server's own start bring into a cluster, in an order that works."""
+    """Return the objects created by kubeadm and by the start of an API server, in order."""
     for name in SYSTEM_NAMESPACES:
         yield kinds.NAMESPACE, _named(name)
     for kind, bodies in (
@@ -116,7 +116,7 @@ def _api_slice(address: str) -> Body:
 
 
 def _cluster_info(address: str, ca_certificate: bytes) -> Body:
-    """Where the API is and whose CA it has; a controller signs it with each join token."""
+    """Return the ConfigMap with the API's address and CA; a controller signs it with each token."""
     cluster = {
         "certificate-authority-data": base64.b64encode(ca_certificate).decode(),
         "server": f"https://{address}:{API_PORT}",

@@ -1,4 +1,4 @@
-"""A control plane in this process: the API server, its store and its controllers, put together."""
+"""A control plane in this process: the API server with its store and its controllers."""
 
 import asyncio
 import logging
@@ -15,13 +15,13 @@ from localcloud.kubernetes.api.app import App
 from localcloud.kubernetes.api.proxy import PodProxy
 from localcloud.kubernetes.api.server import ApiServer
 from localcloud.kubernetes.api.wire import Wire
-from localcloud.kubernetes.bootstrap import furnish
+from localcloud.kubernetes.bootstrap import create_system_objects
 from localcloud.kubernetes.client.in_process import Gate, InProcessClient
 from localcloud.kubernetes.client.interface import ApiClient
-from localcloud.kubernetes.keeping import Keeper
 from localcloud.kubernetes.objects.failures import ApiFailure
 from localcloud.kubernetes.objects.registry import Registry
 from localcloud.kubernetes.objects.store import Body, Store
+from localcloud.kubernetes.persistence import Persistence
 from localcloud.kubernetes.plane import PlaneConfig, hash_of_ca
 from localcloud.kubernetes.pods import images
 from localcloud.kubernetes.pods.http import Reply, Request
@@ -30,7 +30,7 @@ from localcloud.profiles import Profile
 log = logging.getLogger(__name__)
 
 Controllers = Callable[[ApiClient, Clock, Profile, PlaneConfig], Awaitable[None]]
-"""What runs beside the API server, until it is cancelled."""
+"""Runs beside the API server until cancelled."""
 
 
 class EmulatedPlane:
@@ -53,8 +53,8 @@ class EmulatedPlane:
         self._gate = Gate()
         store = Store()
         self._registry = Registry(store, clock, config.service_cidr, chance)
-        self._keeper = Keeper(config.data, store)
-        tokens = Tokens(store, clock, self._keeper.signing_key)
+        self._persistence = Persistence(config.data, store)
+        tokens = Tokens(store, clock, self._persistence.signing_key)
         proxy = PodProxy(store, self._serve, chance)
         self._tokens = tokens
         self.server = ApiServer(store, self._registry, Authorizer(store), tokens, proxy)
@@ -70,11 +70,11 @@ class EmulatedPlane:
         return self._gate.is_open
 
     async def start(self) -> None:
-        """Begin to serve; the first time, furnish the cluster. A second start does nothing."""
+        """Start serving; the first start creates system objects, a second one has no effect."""
         if self._gate.is_open:
             return
-        self._keeper.open()
-        furnish(
+        self._persistence.open()
+        create_system_objects(
             self._registry,
             address=self.config.address,
             service_cidr=self.config.service_cidr,
@@ -92,7 +92,7 @@ class EmulatedPlane:
             await asyncio.gather(self._controllers, return_exceptions=True)
             self._controllers = None
         await self._wire.close()
-        await self._keeper.close()
+        await self._persistence.close()
 
     def accept(self, connection: socket.socket, peer: str) -> None:
         """Serve one TLS connection until it ends; refused while the plane is stopped."""
@@ -102,7 +102,7 @@ class EmulatedPlane:
         self._wire.accept(connection, peer)
 
     def client(self, user: User) -> ApiClient:
-        """An in-process client with that identity."""
+        """Return an in-process client with an identity."""
         return InProcessClient(self.server, self._gate, user)
 
     async def _control(self) -> None:
@@ -117,7 +117,7 @@ class EmulatedPlane:
         return await images.serve(pod, port, request, self._read)
 
     async def _read(self, path: str, token: str) -> tuple[int, Any]:
-        """Read the API for a program in a pod, with the token its visitor typed."""
+        """Read the API for a program in a pod, with its user's token."""
         user = self._tokens.find_user(token) if token else ANONYMOUS
         if user is None:
             return 401, ApiFailure(401, "Unauthorized", "Unauthorized").body()

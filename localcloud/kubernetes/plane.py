@@ -1,4 +1,4 @@
-"""What a control plane is made of and what it can do, whichever engine runs it."""
+"""The configuration and the interface of a control plane, for both engines."""
 
 import hashlib
 import socket
@@ -17,7 +17,7 @@ from localcloud.kubernetes.client.interface import ApiClient
 
 @dataclass(frozen=True, slots=True)
 class PlaneConfig:
-    """What kubeadm decides about a control plane; certificates and keys are PEM.
+    """kubeadm's settings of a control plane; certificates and keys are PEM.
 
     Attributes:
         dial: reaches into the private network as the master machine does.
@@ -52,7 +52,7 @@ class Plane(Protocol):
     def is_running(self) -> bool: ...
 
     async def start(self) -> None:
-        """Begin to serve; the first time, furnish the cluster. A second start does nothing."""
+        """Start serving; the first start creates system objects, a second one has no effect."""
         ...
 
     async def stop(self) -> None:
@@ -64,12 +64,12 @@ class Plane(Protocol):
         ...
 
     def client(self, user: User) -> ApiClient:
-        """A client with that identity."""
+        """Return a client with an identity."""
         ...
 
 
 def hash_of_ca(certificate: bytes) -> str:
-    """The hash that kubeadm pins: SHA-256 of the public key, as `sha256:…`."""
+    """Return the hash that kubeadm pins: SHA-256 of the public key, as `sha256:…`."""
     key = x509.load_pem_x509_certificate(certificate).public_key()
     spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return f"sha256:{hashlib.sha256(spki).hexdigest()}"

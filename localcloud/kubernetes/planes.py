@@ -1,4 +1,4 @@
-"""The control planes of the local cloud: one for each cluster, found by the hash of its CA."""
+"""The control planes of the local cloud, one a cluster, by the hash of its CA."""
 
 import random
 import shutil
@@ -21,7 +21,7 @@ class Planes:
 
     Args:
         chance: for uids, name suffixes and addresses; a seeded one makes them repeatable.
-        controllers: what runs beside each API server; a test may run less.
+        controllers: run beside each API server; fewer in some tests.
         assets: the programs that run the planes to come; without them those are emulated.
     """
 
@@ -41,7 +41,7 @@ class Planes:
         self._planes: dict[str, Plane] = {}
 
     def create(self, config: PlaneConfig) -> Plane:
-        """Make a plane, not started; one with the same CA is replaced."""
+        """Return a new plane, not started; one with the same CA is replaced."""
         plane: Plane
         if self._assets is None:
             plane = EmulatedPlane(
@@ -49,7 +49,7 @@ class Planes:
             )
         else:
             assert config.data is not None, "a real control plane keeps its objects in files"
-            # Imported here, as it brings httpx, for which most daemons have no use.
+            # Imported here, because it imports httpx, which most daemons do not need.
             from localcloud.kubernetes.real.plane import RealPlane
 
             plane = RealPlane(config, self._clock, self._assets, _folder_of(config.data))
@@ -57,21 +57,21 @@ class Planes:
         return plane
 
     def forget(self, plane: Plane) -> None:
-        """Let go of a stopped plane whose cluster is gone, and with it of all its objects."""
+        """Forget a stopped plane of a deleted cluster, and its objects."""
         if self._planes.get(plane.ca_hash) is plane:
             del self._planes[plane.ca_hash]
 
     def find_by_ca_hash(self, ca_hash: str) -> Plane | None:
-        """Find the plane that a joining node means by `sha256:…`."""
+        """Return the plane with a CA hash `sha256:…`, or None."""
         return self._planes.get(ca_hash)
 
 
 def erase_objects(data: Path) -> None:
-    """Remove what a stopped plane kept at `PlaneConfig.data`, whichever engine ran it."""
+    """Remove the data of a stopped plane at `PlaneConfig.data`, of both engines."""
     erase(data)
     shutil.rmtree(_folder_of(data), ignore_errors=True)
 
 
 def _folder_of(data: Path) -> Path:
-    """Where a real plane keeps its keys and etcd's data: beside an emulated one's file."""
+    """Return the folder for a real plane's keys and etcd data, beside an emulated one's file."""
     return data.with_name("control-plane")

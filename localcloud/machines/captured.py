@@ -1,19 +1,19 @@
-"""Captured disks: what a machine leaves behind as an image, and another one begins with."""
+"""Captured disks: the disk of a machine as an image for others."""
 
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from localcloud.machines.body import Body
+from localcloud.machines.context import MachineContext
 from localcloud.machines.state import State
 
 DISK, STATE = "disk", "state.json"  # as in a machine's own folder
 OF_ONE_MACHINE = ("etc/ssh/ssh_host_*",)
-"""What the cloud makes anew on every machine, so that no two answer as the same."""
+"""Created by the cloud on every machine, so that no two have the same identity."""
 
 
 def pack(folder: Path, image: Path) -> None:
-    """Copy what is on the disk of a machine that is off; one that never was on has none."""
+    """Copy the disk of a machine that is off; one that never booted has none."""
     if not (folder / STATE).exists():
         return
     growing = image.with_name(f"{image.name}.part")
@@ -27,9 +27,9 @@ def pack(folder: Path, image: Path) -> None:
     growing.rename(image)
 
 
-def unpack(image: Path, body: Body) -> None:
-    """Lay a captured disk under a machine that is about to be born; no such image is fine."""
+def unpack(image: Path, context: MachineContext) -> None:
+    """Copy a captured disk to a new machine; an unknown image is accepted."""
     if not image.exists():
         return
-    shutil.copytree(image / DISK, body.disk, symlinks=True, dirs_exist_ok=True)
-    body.state = State.load(image / STATE)
+    shutil.copytree(image / DISK, context.disk, symlinks=True, dirs_exist_ok=True)
+    context.state = State.load(image / STATE)

@@ -10,8 +10,8 @@ import yaml
 from localcloud.kubernetes.client import MASTERS, ApiClient
 from localcloud.kubernetes.kubelet import Kubelet, NodeConfig
 from localcloud.kubernetes.planes import BootstrapToken, Plane, PlaneConfig, erase_objects
-from localcloud.machines.body import Body
-from localcloud.parts import Ailment
+from localcloud.machines.context import MachineContext
+from localcloud.parts import Component
 
 API_PORT = 6443
 _RETRY = 0.5  # seconds between a kubelet's attempts to reach its API server
@@ -19,35 +19,35 @@ KUBERNETES = "etc/kubernetes"
 
 
 class ClusterPart:
-    """Starts and stops what kubeadm has set up; what that was stands in the machine's state."""
+    """Starts and stops what kubeadm has set up, by its record in the machine's state."""
 
-    def __init__(self, body: Body) -> None:
-        self._body = body
+    def __init__(self, context: MachineContext) -> None:
+        self._context = context
         self.plane: Plane | None = None
         self._kubelet: Kubelet | None = None
         self._starting: asyncio.Task[None] | None = None
 
     async def start_plane(self) -> Plane:
-        """Serve the API on the machine's address; a plane that stopped goes on where it was."""
-        world, birth = self._body.world, self._body.birth
+        """Serve the API on the machine's address; a stopped plane is resumed."""
+        shared, spec = self._context.shared, self._context.spec
         if self.plane is None:
-            self.plane = world.planes.create(self._plane_config())
-        if Ailment.API_SERVER in self._body.ailments:
+            self.plane = shared.planes.create(self._plane_config())
+        if Component.API_SERVER in self._context.failed:
             return self.plane
         await self.plane.start()
         with suppress(OSError):  # it listens already: only the kubelet was restarted
-            world.fabric.listen(birth.vpc, birth.address, API_PORT, self.plane.accept)
+            shared.fabric.listen(spec.vpc, spec.address, API_PORT, self.plane.accept)
         return self.plane
 
     def _plane_config(self) -> PlaneConfig:
-        body, known = self._body, self._body.state.control_plane
+        context, known = self._context, self._context.state.control_plane
         assert known is not None, "kubeadm init has not run"
-        pki = body.disk / KUBERNETES / "pki"
+        pki = context.disk / KUBERNETES / "pki"
         return PlaneConfig(
             name=known["name"],
             version=known["version"],
-            vpc=body.birth.vpc,
-            address=body.birth.address,
+            vpc=context.spec.vpc,
+            address=context.spec.address,
             ca_certificate=(pki / "ca.crt").read_bytes(),
             ca_key=(pki / "ca.key").read_bytes(),
             server_certificate=(pki / "apiserver.crt").read_bytes(),
@@ -58,22 +58,22 @@ class ClusterPart:
                 BootstrapToken(token, datetime.fromisoformat(ends) if ends else None)
                 for token, ends in known["tokens"]
             ),
-            dial=body.dial,
+            dial=context.dial,
             node_cidr_mask=known["node_cidr_mask"],
-            data=body.cluster_data,
+            data=context.cluster_data,
         )
 
     async def start_kubelet(self) -> None:
-        """Start what the kubelet service runs; before init or join it has nothing to run."""
-        if self._body.state.node is None or self._starting is not None:
+        """Start the kubelet; before init or join there is none."""
+        if self._context.state.node is None or self._starting is not None:
             return
-        if Ailment.KUBELET not in self._body.ailments:
+        if Component.KUBELET not in self._context.failed:
             await self._start_static_pods()
         self._starting = asyncio.create_task(self._keep_trying())
 
     async def _start_static_pods(self) -> None:
-        """Do what a master's kubelet does first; the control plane is a static pod of it."""
-        if self._body.state.control_plane is not None:
+        """Start the control plane, which is a static pod of a master's kubelet."""
+        if self._context.state.control_plane is not None:
             await self.start_plane()
 
     async def wait_for_kubelet(self) -> None:
@@ -82,69 +82,69 @@ class ClusterPart:
         await asyncio.shield(self._starting)
 
     async def _keep_trying(self) -> None:
-        """Wait until the cluster's control plane is on this cloud again, as after its restart."""
-        clock = self._body.world.clock
-        if Ailment.KUBELET in self._body.ailments:
-            while Ailment.KUBELET in self._body.ailments:
+        """Retry until the cluster's control plane runs on this cloud again, as after a restart."""
+        clock = self._context.shared.clock
+        if Component.KUBELET in self._context.failed:
+            while Component.KUBELET in self._context.failed:
                 await clock.sleep(_RETRY)
             await self._start_static_pods()
         while not await self._try_to_start():
             await clock.sleep(_RETRY)
 
     async def _try_to_start(self) -> bool:
-        world, node = self._body.world, self._body.state.node
+        shared, node = self._context.shared, self._context.state.node
         assert node is not None
-        plane = world.planes.find_by_ca_hash(node["ca_hash"])
+        plane = shared.planes.find_by_ca_hash(node["ca_hash"])
         if plane is None:
             return False
         kubelet = Kubelet(
             self._kubelets_client(plane),
             self._node_config(node),
-            world.fabric,
-            world.clock,
-            world.profile,
+            shared.fabric,
+            shared.clock,
+            shared.profile,
         )
         await kubelet.start()
         self._kubelet = kubelet
         return True
 
     def _kubelets_client(self, plane: Plane) -> ApiClient:
-        """One client for all kubelets of a cluster: those that share one share their watches."""
-        clients = self._body.world.kubelet_clients
+        """Return the one client of all kubelets of a cluster, so that they share its watches."""
+        clients = self._context.shared.kubelet_clients
         if plane not in clients:
             clients[plane] = plane.client(MASTERS)
         return clients[plane]
 
     def _node_config(self, node: dict[str, Any]) -> NodeConfig:
-        birth = self._body.birth
+        spec = self._context.spec
         return NodeConfig(
             name=node["name"],
-            vpc=birth.vpc,
-            address=birth.address,
+            vpc=spec.vpc,
+            address=spec.address,
             version=node["version"],
             max_pods=node["max_pods"],
-            vcpus=birth.vcpus,
-            memory_mib=birth.memory_mib,
-            os_image=self._body.system.name,
+            vcpus=spec.vcpus,
+            memory_mib=spec.memory_mib,
+            os_image=self._context.system.name,
             labels=node["labels"],
             taints=tuple(node["taints"]),
             static_pods=tuple(self._static_pods()),
         )
 
     def _static_pods(self) -> list[dict[str, Any]]:
-        folder = self._body.disk / KUBERNETES / "manifests"
+        folder = self._context.disk / KUBERNETES / "manifests"
         return [yaml.safe_load(file.read_text()) for file in sorted(folder.glob("*.yaml"))]
 
     def running_pods(self) -> list[dict[str, Any]]:
-        """The pods whose containers run here, as the API had them last."""
+        """Return the pods whose containers run here, in their last known state."""
         pods = [] if self._kubelet is None else self._kubelet.pods()
         return [pod for pod in pods if pod.get("status", {}).get("phase") == "Running"]
 
     async def stop_kubelet(self) -> None:
-        """Stop the kubelet; as on a real machine its containers, the API server too, run on."""
+        """Stop the kubelet; as on a real machine, its containers keep running."""
         if self._starting is not None:
             self._starting.cancel()
-            # Why it failed, kubeadm has told, which waited for it.
+            # kubeadm, which waited for it, has reported why it failed.
             await asyncio.gather(self._starting, return_exceptions=True)
             self._starting = None
         if self._kubelet is not None:
@@ -152,37 +152,37 @@ class ClusterPart:
             self._kubelet = None
 
     async def power_off(self) -> None:
-        """Stop all; the plane keeps its objects for the next boot."""
+        """Stop everything; the plane keeps its objects for the next boot."""
         await self.stop_kubelet()
         await self._stop_plane()
 
     async def _stop_plane(self) -> None:
         if self.plane is not None:
-            birth = self._body.birth
-            self._body.world.fabric.close(birth.vpc, birth.address, API_PORT)
+            spec = self._context.spec
+            self._context.shared.fabric.close(spec.vpc, spec.address, API_PORT)
             await self.plane.stop()
 
-    async def fall_ill(self, ailment: Ailment) -> None:
-        """Stop what an ailment of the machine hits."""
-        if ailment is Ailment.KUBELET:
+    async def fail(self, component: Component) -> None:
+        """Stop a failed component."""
+        if component is Component.KUBELET:
             await self.stop_kubelet()
-        elif ailment is Ailment.API_SERVER:
+        elif component is Component.API_SERVER:
             await self._stop_plane()
 
-    async def recover(self, ailment: Ailment) -> None:
-        """Start what an ailment had stopped."""
-        if ailment is Ailment.API_SERVER:
+    async def recover(self, component: Component) -> None:
+        """Start a recovered component."""
+        if component is Component.API_SERVER:
             await self._start_static_pods()
-        elif ailment is Ailment.KUBELET:
+        elif component is Component.KUBELET:
             await self.start_kubelet()
 
     async def forget(self) -> None:
-        """Stop all for good, as `kubeadm reset` does."""
+        """Stop everything and delete the cluster's data, as `kubeadm reset` does."""
         await self.power_off()
         if self.plane is not None:
-            self._body.world.kubelet_clients.pop(self.plane, None)
-            self._body.world.planes.forget(self.plane)
+            self._context.shared.kubelet_clients.pop(self.plane, None)
+            self._context.shared.planes.forget(self.plane)
             self.plane = None
-        erase_objects(self._body.cluster_data)
-        self._body.state.node = None
-        self._body.state.control_plane = None
+        erase_objects(self._context.cluster_data)
+        self._context.state.node = None
+        self._context.state.control_plane = None

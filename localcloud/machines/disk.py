@@ -1,4 +1,4 @@
-"""A machine's disk: the small root tree it is born with, and what userdata means to it."""
+"""A machine's disk: the initial root tree, and the effect of userdata."""
 
 import io
 import os
@@ -6,7 +6,7 @@ import tarfile
 from pathlib import Path
 
 from localcloud.machines.systems import System, os_release
-from localcloud.parts import Birth, Userdata, UserdataKind
+from localcloud.parts import MachineSpec, Userdata, UserdataKind
 
 _FOLDERS = (
     "boot", "dev", "etc/apt/sources.list.d", "etc/init.d", "etc/ssh", "etc/sysctl.d",
@@ -22,19 +22,19 @@ class OutsideDisk(PermissionError):
     """A path leads out of the machine's disk."""
 
 
-def lay_out(disk: Path, birth: Birth, system: System) -> None:
-    """Make the root tree of a new machine; on a disk that is there already nothing is lost."""
+def lay_out(disk: Path, spec: MachineSpec, system: System) -> None:
+    """Create the root tree of a new machine; existing files stay."""
     for folder in _FOLDERS:
         (disk / folder).mkdir(parents=True, exist_ok=True)
     (disk / "tmp").mkdir(mode=0o1777, exist_ok=True)
     (disk / "root").chmod(0o700)
     files = {
         "etc/os-release": os_release(system),
-        "etc/hostname": f"{birth.hostname}\n",
-        "etc/hosts": f"127.0.0.1\tlocalhost\n{birth.address}\t{birth.hostname}\n",
+        "etc/hostname": f"{spec.hostname}\n",
+        "etc/hosts": f"127.0.0.1\tlocalhost\n{spec.address}\t{spec.hostname}\n",
         "etc/fstab": "/dev/vda1 / ext4 defaults 0 1\n/dev/vdb none swap sw 0 0\n",
-        "etc/qingcloud/instance-id": f"{birth.instance_id}\n",
-        "proc/meminfo": _meminfo(birth.memory_mib),
+        "etc/qingcloud/instance-id": f"{spec.instance_id}\n",
+        "proc/meminfo": _meminfo(spec.memory_mib),
         "proc/sys/net/ipv4/ip_forward": "0\n",
         "proc/swaps": f"{_SWAP_HEADER}/dev/vdb\t\t\t\tpartition\t2097148\t\t0\t\t-2\n",
     }
@@ -42,28 +42,28 @@ def lay_out(disk: Path, birth: Birth, system: System) -> None:
         path = disk / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    _authorize(disk, birth)
+    _authorize(disk, spec)
 
 
 def _meminfo(memory_mib: int) -> str:
-    """A fifth is in use, as `free` says too; what runs here uses no memory of the machine's."""
+    """Render /proc/meminfo with a fifth in use, as `free` reports; nothing is measured."""
     total = memory_mib * 1024
     sizes = {"MemTotal": total, "MemFree": total * 6 // 10, "MemAvailable": total * 8 // 10}
     return "".join(f"{name + ':':<16}{size:>8} kB\n" for name, size in sizes.items())
 
 
-def _authorize(disk: Path, birth: Birth) -> None:
-    home = disk / ("root" if birth.login_user == "root" else f"home/{birth.login_user}")
+def _authorize(disk: Path, spec: MachineSpec) -> None:
+    home = disk / ("root" if spec.login_user == "root" else f"home/{spec.login_user}")
     home.mkdir(parents=True, exist_ok=True)
     folder = home / ".ssh"
     folder.mkdir(mode=0o700, exist_ok=True)
     keys = folder / "authorized_keys"
-    keys.write_text("".join(f"{line}\n" for line in birth.authorized_keys))
+    keys.write_text("".join(f"{line}\n" for line in spec.authorized_keys))
     keys.chmod(0o600)
 
 
 def apply_userdata(disk: Path, userdata: Userdata) -> None:
-    """Do with userdata what the cloud does before a machine's first boot.
+    """Apply userdata as the cloud does before a machine's first boot.
 
     Raises:
         tarfile.TarError: the archive cannot be read, or a member leads out of the disk.
@@ -72,7 +72,7 @@ def apply_userdata(disk: Path, userdata: Userdata) -> None:
         case UserdataKind.TAR:
             with tarfile.open(fileobj=io.BytesIO(userdata.content)) as archive:
                 for member in archive.getmembers():
-                    # "/" of the archive is the machine's; owners of the host mean nothing here.
+                    # "/" of the archive is the machine's; owners of the host are ignored.
                     member.name = member.name.lstrip("/")
                     member.uid, member.gid = os.getuid(), os.getgid()
                     archive.extract(member, disk, filter="tar")
@@ -88,7 +88,7 @@ def apply_userdata(disk: Path, userdata: Userdata) -> None:
 
 
 def inside(disk: Path, path: str | Path, folder: Path | None = None) -> Path:
-    """Turn a path that a script named into the file on the disk, links followed.
+    """Map a path of a script to the file on the disk, following links.
 
     A script writes `${SYSROOT}/etc/…`, userdata `/etc/…`; both mean the same file. A relative
     path starts in `folder`.
@@ -109,7 +109,7 @@ def inside(disk: Path, path: str | Path, folder: Path | None = None) -> Path:
 
 
 def read_hosts(disk: Path) -> dict[str, str]:
-    """Read which address each name has in /etc/hosts; the first line of a name counts."""
+    """Read the addresses in /etc/hosts by name; the first line of a name counts."""
     addresses: dict[str, str] = {}
     hosts = disk / "etc/hosts"
     for line in hosts.read_text().splitlines() if hosts.exists() else ():
@@ -120,13 +120,13 @@ def read_hosts(disk: Path) -> dict[str, str]:
 
 
 def swap_is_on(disk: Path) -> bool:
-    """Say whether /proc/swaps names anything."""
+    """Return whether /proc/swaps has an entry."""
     swaps = disk / "proc/swaps"
     return swaps.exists() and len(swaps.read_text().splitlines()) > 1
 
 
 def turn_swap(disk: Path, *, on: bool) -> None:
-    """Make /proc/swaps say what `swapon -a` or `swapoff -a` would have done."""
+    """Write /proc/swaps as `swapon -a` or `swapoff -a` would."""
     line = "/dev/vdb\t\t\t\tpartition\t2097148\t\t0\t\t-2\n" if on and _swap_in_fstab(disk) else ""
     (disk / "proc/swaps").write_text(_SWAP_HEADER + line)
 

@@ -1,4 +1,4 @@
-"""All machines of the local cloud, as the IaaS side sees them."""
+"""All machines of the local cloud: the implementation of `MachineHost`."""
 
 import asyncio
 import logging
@@ -11,19 +11,19 @@ from localcloud.clock import Clock
 from localcloud.fabric import Fabric
 from localcloud.kubernetes.planes import Planes
 from localcloud.machines import captured
-from localcloud.machines.body import Body, World
+from localcloud.machines.context import MachineContext, Shared
 from localcloud.machines.landlock import find_version
 from localcloud.machines.machine import Machine
 from localcloud.machines.sandbox import link_tools
-from localcloud.machines.standins.door import Door
-from localcloud.parts import Ailment, Birth
+from localcloud.machines.standins.command_server import CommandServer
+from localcloud.parts import Component, MachineSpec
 from localcloud.profiles import Profile
 
 log = logging.getLogger(__name__)
 
 
 class Machines:
-    """Boots, halts and destroys machines; each lives in a folder of `root` named by its id.
+    """Boots, halts and destroys machines, each in a folder of `root` named by its id.
 
     Raises:
         FileNotFoundError: this system has no bash.
@@ -33,11 +33,11 @@ class Machines:
         self, root: Path, fabric: Fabric, clock: Clock, profile: Profile, planes: Planes
     ) -> None:
         self._root = root.resolve()
-        self._door = Door()
+        self._command_server = CommandServer()
         tools = self._root / ".tools"
-        self._world = World(fabric, clock, profile, planes, tools)
+        self._shared = Shared(fabric, clock, profile, planes, tools)
         self._machines: dict[str, Machine] = {}
-        self._ailments: defaultdict[str, set[Ailment]] = defaultdict(set)
+        self._failed: defaultdict[str, set[Component]] = defaultdict(set)
         link_tools(tools)
         if not find_version():
             log.warning("this kernel has no Landlock: nothing guards files outside the machines")
@@ -46,20 +46,20 @@ class Machines:
         """Return a machine that has booted once. Raises `KeyError` for any other."""
         return self._machines[instance_id]
 
-    async def boot(self, birth: Birth) -> None:
-        """Start a machine, new or halted; one that runs is left alone."""
-        await self._door.open()
-        machine = self._machines.get(birth.instance_id)
+    async def boot(self, spec: MachineSpec) -> None:
+        """Start a machine, new or halted; a running one is left alone."""
+        await self._command_server.open()
+        machine = self._machines.get(spec.instance_id)
         if machine is None:
-            body = Body(birth, self._root / birth.instance_id, self._world)
-            if body.is_new:
-                await asyncio.to_thread(captured.unpack, self._root / birth.image_id, body)
-            machine = Machine(body, self._door)
-            self._machines[birth.instance_id] = machine
+            context = MachineContext(spec, self._root / spec.instance_id, self._shared)
+            if context.is_new:
+                await asyncio.to_thread(captured.unpack, self._root / spec.image_id, context)
+            machine = Machine(context, self._command_server)
+            self._machines[spec.instance_id] = machine
         if machine.is_running:
             return
-        machine.body.birth = birth  # it may have another address than before it was halted
-        machine.body.ailments = self._ailments[birth.instance_id]
+        machine.context.spec = spec  # a halted machine may have a new address
+        machine.context.failed = self._failed[spec.instance_id]
         try:
             await machine.boot()
         except BaseException:
@@ -67,40 +67,40 @@ class Machines:
             raise
 
     async def halt(self, instance_id: str) -> None:
-        """Power off; an unknown or halted machine is fine."""
+        """Power off; an unknown or halted machine is accepted."""
         machine = self._machines.get(instance_id)
         if machine is not None:
             await machine.halt()
 
     async def capture(self, instance_id: str, image_id: str) -> None:
-        """Copy the disk of a halted machine: those born with this image begin with it."""
+        """Copy the disk of a halted machine to an image for new machines."""
         await asyncio.to_thread(captured.pack, self._root / instance_id, self._root / image_id)
 
     async def destroy(self, disk_id: str) -> None:
-        """Forget a machine, powered off first, or an image; an unknown one is fine."""
+        """Delete a machine, powered off first, or an image; an unknown id is accepted."""
         machine = self._machines.pop(disk_id, None)
         if machine is not None:
             await machine.halt()
             await machine.cluster.forget()
-        self._ailments.pop(disk_id, None)
+        self._failed.pop(disk_id, None)
         self._erase(disk_id)
 
-    async def fail(self, instance_id: str, ailment: Ailment) -> None:
-        """Let a part of a machine fail, now or when it boots, until `mend`."""
-        self._ailments[instance_id].add(ailment)
+    async def fail(self, instance_id: str, component: Component) -> None:
+        """Let a component of a machine fail, now or at its boot, until `recover`."""
+        self._failed[instance_id].add(component)
         machine = self._machines.get(instance_id)
         if machine is not None and machine.is_running:
-            await machine.fall_ill(ailment)
+            await machine.fail(component)
 
-    async def mend(self, instance_id: str, ailment: Ailment) -> None:
-        """Let the part work again; a machine that never failed is fine."""
-        self._ailments[instance_id].discard(ailment)
+    async def recover(self, instance_id: str, component: Component) -> None:
+        """Let the component work again; one that has not failed is accepted."""
+        self._failed[instance_id].discard(component)
         machine = self._machines.get(instance_id)
         if machine is not None and machine.is_running:
-            await machine.recover(ailment)
+            await machine.recover(component)
 
-    def forget_strangers(self, known: Collection[str]) -> None:
-        """Erase the folders of machines that are not known, left by a daemon that was killed."""
+    def erase_unknown(self, known: Collection[str]) -> None:
+        """Erase the folders of unknown machines, left by a daemon that was killed."""
         for folder in self._root.glob("[!.]*"):
             if folder.name not in known:
                 self._erase(folder.name)
@@ -109,7 +109,7 @@ class Machines:
         shutil.rmtree(self._root / instance_id, ignore_errors=True)
 
     async def close(self) -> None:
-        """Suspend all machines and shut the door for stand-ins; the disks stay."""
+        """Suspend all machines and close the command server; the disks stay."""
         for machine in list(self._machines.values()):
             await machine.suspend()
-        await self._door.close()
+        await self._command_server.close()

@@ -8,7 +8,7 @@ HOST_KEY = "etc/ssh/ssh_host_ed25519_key"
 
 
 def ensure_host_key(disk: Path, comment: str) -> Path:
-    """Make a host key where there is none, as the first start of sshd does; return its file."""
+    """Return the file of the host key, created if missing, as the first start of sshd does."""
     file = disk / HOST_KEY
     if not file.exists():
         write_key(file, asyncssh.generate_private_key("ssh-ed25519", comment))
@@ -16,7 +16,7 @@ def ensure_host_key(disk: Path, comment: str) -> Path:
 
 
 def write_key(path: Path, key: asyncssh.SSHKey) -> None:
-    """Write both halves beside each other, the private one closed to others."""
+    """Write both halves beside each other, the private one readable by its owner only."""
     path.touch(mode=0o600)
     path.chmod(0o600)
     path.write_bytes(key.export_private_key())

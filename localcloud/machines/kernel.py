@@ -1,17 +1,17 @@
-"""What scripts set of a machine's kernel, modules and sysctls, as files on its disk."""
+"""A machine's kernel settings, modules and sysctls, as files on its disk."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 MODULES = ("br_netfilter", "ip_tables", "nf_conntrack", "overlay", "vxlan")
-"""Modules that every kernel here has."""
+"""Modules that every kernel provides."""
 
 _BRIDGE = "proc/sys/net/bridge"
 _BRIDGE_SETTINGS = ("bridge-nf-call-ip6tables", "bridge-nf-call-iptables")
 
 
 def start(disk: Path) -> None:
-    """Boot: forget what was set by hand, and set what files say."""
+    """Boot: drop runtime settings, and apply those of the configuration files."""
     for module in (disk / "sys/module").iterdir():
         module.rmdir()
     for setting in (disk / _BRIDGE).iterdir():
@@ -28,7 +28,7 @@ def start(disk: Path) -> None:
 
 
 def load_module(disk: Path, name: str) -> None:
-    """Load a module that the kernel has; the bridge's settings exist only with its module."""
+    """Load a module; the sysctls of the bridge exist only with its module."""
     (disk / "sys/module" / name).mkdir(exist_ok=True)
     if name == "br_netfilter":
         for setting in _BRIDGE_SETTINGS:
@@ -40,12 +40,12 @@ def loaded_modules(disk: Path) -> list[str]:
 
 
 def sysctl_file(disk: Path, name: str) -> Path:
-    """The file of a setting such as `net.ipv4.ip_forward`; it may not exist."""
+    """Return the file of a setting such as `net.ipv4.ip_forward`, which may not exist."""
     return disk / "proc/sys" / name.replace(".", "/")
 
 
 def configured_sysctls(disk: Path) -> Iterator[tuple[str, str]]:
-    """Yield what /etc/sysctl.d says, in the order of its files."""
+    """Yield the settings in /etc/sysctl.d, in the order of its files."""
     for file in sorted((disk / "etc/sysctl.d").glob("*.conf")):
         yield from read_sysctls(file)
 

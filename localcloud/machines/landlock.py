@@ -1,7 +1,7 @@
-"""A guard that lets a thread, and all that it starts, write in one folder only.
+"""A guard that restricts a thread, and its child processes, to writes in one folder.
 
-Landlock is part of Linux since 5.13 and needs no privileges. It binds the calling thread for
-good, so a command is started from a thread of its own, which ends with it.
+Landlock is part of Linux since 5.13 and needs no privileges. It restricts the calling thread
+permanently, so a command is started from a thread of its own, which ends with it.
 """
 
 import ctypes
@@ -54,7 +54,7 @@ class WriteGuard:
         self._folder = folder
 
     def bind_this_thread(self) -> None:
-        """Bind the calling thread for good, and every process that it starts."""
+        """Restrict the calling thread permanently, and every process that it starts."""
         attributes = ctypes.c_uint64(self._writes)
         ruleset = _call(_CREATE_RULESET, ctypes.byref(attributes), ctypes.sizeof(attributes), 0)
         try:

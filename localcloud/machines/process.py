@@ -1,4 +1,4 @@
-"""One command of a machine as a process of this system, in a group and under a guard of its own."""
+"""One command of a machine as a host process, with its own process group and write guard."""
 
 import asyncio
 import os
@@ -80,31 +80,31 @@ class Process:
                 bufsize=0,
             )
         except (OSError, ValueError) as error:
-            _tell(loop, started.set_exception, error)
+            _call_in_loop(loop, started.set_exception, error)
             return
-        _tell(loop, started.set_result, popen)
-        _tell(loop, self._end, popen.wait())
+        _call_in_loop(loop, started.set_result, popen)
+        _call_in_loop(loop, self._end, popen.wait())
 
     def _end(self, code: int) -> None:
         if not self._ended.done():
             self._ended.set_result(code)
 
     async def wait(self) -> int:
-        """Wait for the end; the exit code, negative for a signal."""
+        """Wait for the end, and return the exit code, negative for a signal."""
         return await asyncio.shield(self._ended)
 
     def kill(self) -> None:
-        """Kill the whole process group; a command that has ended may leave children there."""
+        """Kill the process group, which may hold children of an ended command."""
         if self._pid:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Let go of all pipes; a child that has left the group may hold their other ends."""
+        """Close all pipes; a child that has left the group may hold their other ends."""
         for pipe in self._pipes:
             pipe.close()
 
 
-def _tell(loop: asyncio.AbstractEventLoop, function: object, value: object) -> None:
+def _call_in_loop(loop: asyncio.AbstractEventLoop, function: object, value: object) -> None:
     with suppress(RuntimeError):  # the loop has ended before the command
         loop.call_soon_threadsafe(function, value)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ _SSHD_WAITS = 10.0  # seconds; a longer script runs on beside sshd
 
 
 class RcLocal:
-    """The script of one machine, and what of it still runs."""
+    """The script of one machine, and its running process."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -21,7 +21,7 @@ class RcLocal:
         self._logging: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Run it, where there is one; returns when it has ended or sshd waits no longer."""
+        """Run the script, if any; return when it has ended or sshd waits no longer."""
         script = self._sandbox.disk / RC_LOCAL
         if not script.is_file() or not script.stat().st_mode & 0o111:
             return
@@ -33,12 +33,12 @@ class RcLocal:
         ended.cancel()
 
     async def _log(self, process: Process) -> None:
-        """Keep what it says, and what children say that outlive it."""
+        """Log its output, and that of children that outlive it."""
         with (self._sandbox.disk / _LOG).open("wb", buffering=0) as file:
             await asyncio.gather(_copy(process.stdout, file), _copy(process.stderr, file))
 
     async def end(self) -> None:
-        """Kill what still runs; a child that has left the script's group is not waited for."""
+        """Kill the script; a child that has left its process group is not waited for."""
         if self._process is None or self._logging is None:
             return
         self._process.kill()

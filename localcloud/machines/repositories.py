@@ -1,7 +1,7 @@
-"""Package repositories and image registries that the private networks reach.
+"""Package repositories and image registries reachable from the private networks.
 
-A short catalogue of the mirrors that public documentation names; whoever asks another host gets
-what a machine without a route gets. Names and versions: reference of November 2026.
+A short catalogue of the mirrors in public documentation; other hosts are unreachable. Names and
+versions: reference of November 2026.
 """
 
 import fnmatch
@@ -68,10 +68,10 @@ class Page:
 
 
 def fetch(url: str) -> Page | None:
-    """Return what a mirror serves at a URL, None where it has no such page.
+    """Return the page at a URL of a mirror, or None where it has no such page.
 
     Raises:
-        LookupError: no machine here reaches that host.
+        LookupError: the host is unreachable.
     """
     parts = urlsplit(url)
     if parts.hostname not in MIRROR_HOSTS:
@@ -102,12 +102,12 @@ def _is_docker(url: str) -> bool:
 
 
 def is_reached(source: str) -> bool:
-    """Say whether the host of a package source answers from here."""
+    """Return whether the host of a package source is reachable."""
     return urlsplit(source).hostname in MIRROR_HOSTS
 
 
 def is_served(source: str) -> bool:
-    """Say whether a package source (its URL) can be read from here."""
+    """Return whether a package source (its URL) can be read."""
     return is_reached(source) and (_is_docker(source) or _minor_of(source) in _LATEST_PATCH)
 
 
@@ -140,7 +140,7 @@ def choose_version(package: str, wanted: str, versions: Sequence[str]) -> str | 
 
 
 def is_pullable(image: str) -> bool:
-    """Say whether an image's registry can be reached from here."""
+    """Return whether an image's registry is reachable."""
     host, slash, _ = image.partition("/")
     is_host = bool(slash) and ("." in host or ":" in host)
     return not is_host or host in REGISTRIES

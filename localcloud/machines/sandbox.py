@@ -1,19 +1,19 @@
 """Real bash in a machine's folder: its own environment, its own commands, a guard on writes.
 
-The folder is no jail against a hostile script: it can read the host's files. It keeps honest
-scripts from touching the host by mistake: commands are found among the stand-ins and a short list
-of harmless tools, targets are written `${SYSROOT}/…`, and Landlock refuses writes elsewhere.
+This is no isolation from hostile scripts: they can read the host's files. It protects the host from
+mistakes: commands are the stand-ins and a short list of harmless tools, targets are written
+`${SYSROOT}/…`, and Landlock refuses writes elsewhere.
 """
 
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from localcloud.machines.body import Body
+from localcloud.machines.context import MachineContext
 from localcloud.machines.landlock import WriteGuard, find_version
 from localcloud.machines.process import Process
 
-# What scripts may use of the host. Everything that acts on a machine is a stand-in instead.
+# Tools of the host that scripts may use. Everything that acts on a machine is a stand-in.
 TOOLS = (
     "awk", "base64", "basename", "bash", "cat", "chmod", "cksum", "cmp", "comm", "cp", "cut",
     "date", "diff", "dirname", "du", "echo", "env", "expr", "false", "find", "flock", "fold",
@@ -26,7 +26,7 @@ TOOLS = (
 
 
 def link_tools(folder: Path) -> None:
-    """Make a folder of links to the host's tools; what the host lacks, machines lack too.
+    """Create a folder of links to the host's tools, except those that it lacks.
 
     Raises:
         FileNotFoundError: the host has no bash.
@@ -43,27 +43,27 @@ def link_tools(folder: Path) -> None:
 class Sandbox:
     """Where and how one machine's commands run."""
 
-    def __init__(self, body: Body) -> None:
-        self._body = body
+    def __init__(self, context: MachineContext) -> None:
+        self._context = context
 
     @property
     def disk(self) -> Path:
-        return self._body.disk
+        return self._context.disk
 
     def environment(self, user: str) -> dict[str, str]:
-        """All that a command sees of its surroundings."""
-        body, tools = self._body, self._body.world.tools
-        local = [body.disk / "usr/local/sbin", body.disk / "usr/local/bin"]
+        """Return all environment variables of a command."""
+        context, tools = self._context, self._context.shared.tools
+        local = [context.disk / "usr/local/sbin", context.disk / "usr/local/bin"]
         return {
-            "PATH": ":".join(str(folder) for folder in (body.commands, tools, *local)),
-            "SYSROOT": str(body.disk),
-            "HOME": str(body.home(user)),
-            "TMPDIR": str(body.disk / "tmp"),
+            "PATH": ":".join(str(folder) for folder in (context.commands, tools, *local)),
+            "SYSROOT": str(context.disk),
+            "HOME": str(context.home(user)),
+            "TMPDIR": str(context.disk / "tmp"),
             "USER": user,
             "LOGNAME": user,
             "SHELL": str(tools / "bash"),
             "LANG": "C.UTF-8",
-            "HOSTNAME": body.birth.hostname,
+            "HOSTNAME": context.spec.hostname,
         }
 
     async def start(self, arguments: Sequence[str], *, user: str) -> Process:
@@ -74,10 +74,10 @@ class Sandbox:
             ValueError: the arguments cannot be those of a process.
         """
         process = Process(
-            [str(self._body.world.tools / "bash"), *arguments],
+            [str(self._context.shared.tools / "bash"), *arguments],
             environment=self.environment(user),
-            folder=self._body.home(user),
-            guard=WriteGuard(self._body.disk) if find_version() else None,
+            folder=self._context.home(user),
+            guard=WriteGuard(self._context.disk) if find_version() else None,
         )
         await process.start()
         return process

@@ -1,4 +1,4 @@
-"""A machine's files over SFTP: its disk is the root, links cannot lead out of it."""
+"""A machine's files over SFTP: its disk is the root, and links cannot leave it."""
 
 import posixpath
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ class DiskFiles(asyncssh.SFTPServer):
         self._home = home
 
     def map_path(self, path: bytes) -> bytes:
-        """Find the file on the host; the last part may be a link, which some calls read."""
+        """Map a path to the host; the last part may be a link, which some calls read."""
         name = posixpath.normpath(posixpath.join(self._home, path.decode()))
         folder, last = posixpath.split(name)
         try:
@@ -28,7 +28,7 @@ class DiskFiles(asyncssh.SFTPServer):
             raise asyncssh.SFTPPermissionDenied(str(error)) from error
 
     def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
-        """Open a file; unlike other calls this follows a link in the last part."""
+        """Open a file; unlike other calls, this follows a link in the last part."""
         self._check(path)
         return super().open(path, pflags, attrs)
 
@@ -39,7 +39,7 @@ class DiskFiles(asyncssh.SFTPServer):
         return super().open56(path, desired_access, flags, attrs)
 
     def stat(self, path: bytes) -> Any:
-        """Look at what a path means, links followed."""
+        """Return the attributes of a path, following links."""
         self._check(path)
         return super().stat(path)
 
@@ -49,7 +49,7 @@ class DiskFiles(asyncssh.SFTPServer):
         return super().scandir(path)
 
     def setstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> Any:
-        """Set mode and times; owners of the host mean nothing on a machine."""
+        """Set mode and times; owners are ignored."""
         self._check(path)
         attrs.uid = attrs.gid = attrs.owner = attrs.group = None
         return super().setstat(path, attrs)

@@ -1,4 +1,4 @@
-"""The SSH server of one machine: keys, commands, files, and the way on to its neighbours."""
+"""The SSH server of one machine: keys, commands, files, and forwarding to its network."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from typing import Any
 import asyncssh
 
 from localcloud.fabric import CHUNK, splice
-from localcloud.machines.body import Body
+from localcloud.machines.context import MachineContext
 from localcloud.machines.process import Process
 from localcloud.machines.sandbox import Sandbox
 from localcloud.machines.sftp import DiskFiles
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 SSH_PORT = 22
 _LOGIN_SECONDS = 30
-_LINGER = 1.0  # seconds in which children of an ended command may still write
+_LINGER = 1.0  # seconds in which children of an ended command may write
 _USER_NAME = re.compile(r"[a-z_][a-z0-9_-]*")
 _LOOPBACK = ("localhost", "127.0.0.1")
 
@@ -29,10 +29,10 @@ Relay = Callable[[asyncssh.SSHReader[bytes], asyncssh.SSHWriter[bytes]], Awaitab
 
 
 class SshServer:
-    """Serves connections that the fabric hands over, each with the host key of its moment."""
+    """Serves connections from the fabric, each with the current host key."""
 
-    def __init__(self, body: Body, sandbox: Sandbox) -> None:
-        self._body = body
+    def __init__(self, context: MachineContext, sandbox: Sandbox) -> None:
+        self._context = context
         self._sandbox = sandbox
         self._host_key: asyncssh.SSHKey | None = None
         self._connections: set[asyncssh.SSHServerConnection] = set()
@@ -40,11 +40,11 @@ class SshServer:
         self.processes: set[Process] = set()
 
     def load_host_key(self, file: Path) -> None:
-        """Read the host key, for connections from now on; one that cannot be read is not taken."""
+        """Read the host key for new connections; an unreadable one is logged and not used."""
         try:
             self._host_key = asyncssh.read_private_key(file)
         except (OSError, asyncssh.KeyImportError) as error:
-            log.warning("sshd on %s: %s", self._body.birth.instance_id, error)
+            log.warning("sshd on %s: %s", self._context.spec.instance_id, error)
 
     def accept(self, connection: socket.socket, peer: str) -> None:
         """Serve one connection until it ends."""
@@ -59,7 +59,7 @@ class SshServer:
         with suppress(asyncssh.Error, OSError, TimeoutError):
             served = await asyncssh.run_server(
                 connection,
-                server_factory=lambda: _Session(self._body),
+                server_factory=lambda: _Session(self._context),
                 server_host_keys=[host_key],
                 process_factory=self._run,
                 sftp_factory=self._serve_files,
@@ -81,11 +81,11 @@ class SshServer:
 
     def _serve_files(self, channel: asyncssh.SSHServerChannel[bytes]) -> DiskFiles:
         user = str(channel.get_extra_info("username"))
-        home = self._body.home(user).relative_to(self._body.disk)
-        return DiskFiles(channel, self._body.disk, f"/{home}")
+        home = self._context.home(user).relative_to(self._context.disk)
+        return DiskFiles(channel, self._context.disk, f"/{home}")
 
     async def _run(self, session: "asyncssh.SSHServerProcess[bytes]") -> None:
-        """Run the command (or standard input, as a shell would) and hand its streams through."""
+        """Run the command, or a shell on standard input, and relay its streams."""
         user = str(session.get_extra_info("username"))
         command = ["-c", session.command] if session.command is not None else ["-s"]
         try:
@@ -98,14 +98,14 @@ class SshServer:
         try:
             session.exit(await _carry(session, process))
         except (asyncssh.Error, OSError):
-            log.debug("a client of %s went away", self._body.birth.instance_id)
+            log.debug("a client of %s disconnected", self._context.spec.instance_id)
         finally:
             process.kill()
             process.close()
             self.processes.discard(process)
 
     async def close(self) -> None:
-        """Break all connections and kill what runs for them."""
+        """Close all connections and kill their processes."""
         for process in tuple(self.processes):
             process.kill()
         for connection in tuple(self._connections):
@@ -116,7 +116,7 @@ class SshServer:
 
 
 async def _carry(session: "asyncssh.SSHServerProcess[bytes]", process: Process) -> int:
-    """Carry the three streams until the command ends; a client that leaves ends the command."""
+    """Relay the three streams until the command ends; a disconnect kills the command."""
 
     async def feed() -> None:
         with suppress(OSError):
@@ -142,7 +142,7 @@ async def _carry(session: "asyncssh.SSHServerProcess[bytes]", process: Process) 
             process.kill()
         code = await ending
         await asyncio.wait({draining}, timeout=_LINGER)
-        process.kill()  # children that stayed behind
+        process.kill()  # remaining children
         await draining
         return code if code >= 0 else 128 - code
     finally:
@@ -152,7 +152,7 @@ async def _carry(session: "asyncssh.SSHServerProcess[bytes]", process: Process) 
 
 
 async def _read(reader: asyncio.StreamReader, ending: asyncio.Future[int]) -> bytes:
-    """Read on; after the command's end whoever keeps its pipes open may be silent for a while."""
+    """Read a chunk; after the command's end wait only a moment for children with its pipes."""
     reading = asyncio.ensure_future(reader.read(CHUNK))
     either: set[asyncio.Future[Any]] = {reading, ending}
     try:
@@ -170,21 +170,21 @@ async def _quietly(work: Awaitable[None]) -> None:
 
 
 class _Session(asyncssh.SSHServer):
-    """Who may log in to one machine, and whom he may reach from there."""
+    """Authentication on one machine, and forwarding from it."""
 
-    def __init__(self, body: Body) -> None:
-        self._body = body
+    def __init__(self, context: MachineContext) -> None:
+        self._context = context
         self._connection: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
 
     def begin_auth(self, username: str) -> bool:
-        """Read the user's authorized keys, as they are at this moment."""
+        """Read the user's current authorized keys."""
         assert self._connection is not None
-        # A name is a part of a path here, so it must be one.
+        # The name becomes a part of a path, so it must be a plain name.
         is_name = _USER_NAME.fullmatch(username) is not None
-        keys = _authorized_keys(self._body.home(username)) if is_name else None
+        keys = _authorized_keys(self._context.home(username)) if is_name else None
         if keys is not None:
             self._connection.set_authorized_keys(keys)
         return True
@@ -195,19 +195,19 @@ class _Session(asyncssh.SSHServer):
     def connection_requested(
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
     ) -> Relay:
-        """Open a way to a private address; names are those of the machine's /etc/hosts.
+        """Forward a connection to a private address; names resolve by the machine's /etc/hosts.
 
         Raises:
-            asyncssh.ChannelOpenError: nobody answers there, or not from here.
+            asyncssh.ChannelOpenError: the target does not answer.
         """
-        body = self._body
-        address = body.birth.address if dest_host in _LOOPBACK else body.resolve(dest_host)
+        context = self._context
+        address = context.spec.address if dest_host in _LOOPBACK else context.resolve(dest_host)
         if address is None:
             raise asyncssh.ChannelOpenError(
                 asyncssh.OPEN_CONNECT_FAILED, f"{dest_host}: Name or service not known"
             )
         try:
-            far = body.dial(address, dest_port)
+            far = context.dial(address, dest_port)
         except OSError as error:
             word = (
                 "Connection refused"
@@ -228,7 +228,7 @@ class _Session(asyncssh.SSHServer):
 
 
 def _authorized_keys(home: Path) -> asyncssh.SSHAuthorizedKeys | None:
-    """Read a user's keys; a line that cannot be read is skipped, as sshd does."""
+    """Read a user's keys; an invalid line is skipped, as sshd does."""
     file = home / ".ssh/authorized_keys"
     good = []
     for line in file.read_text().splitlines() if file.is_file() else ():

@@ -1,4 +1,4 @@
-"""What a machine remembers beside its files: it survives a halt and a restart of the daemon."""
+"""The facts of a machine beside its files, kept over a halt and a restart of the daemon."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -8,14 +8,14 @@ from typing import Any
 
 @dataclass
 class State:
-    """Facts that a real machine keeps in places no script of ours reads.
+    """Facts that a real machine keeps in places which no script reads.
 
     Attributes:
         packages: installed packages, name to version.
-        sources: package sources as the last `update` read them.
-        node: the node's part in a cluster, as kubeadm left it (see cluster.py), or None.
+        sources: package sources as of the last `update`.
+        node: the node's record by kubeadm (see cluster.py), or None.
         control_plane: likewise for a master.
-        runs: whether it was up when this was written; with a daemon that was killed, it is still.
+        runs: whether it is on; stays True when the daemon was killed.
     """
 
     packages: dict[str, str] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class State:
 
     @classmethod
     def load(cls, path: Path) -> "State":
-        """Read the state; a machine that has none is new."""
+        """Read the state; without a file it is that of a new machine."""
         return cls(**json.loads(path.read_text())) if path.exists() else cls()
 
     def save(self, path: Path) -> None:

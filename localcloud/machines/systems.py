@@ -1,4 +1,4 @@
-"""The operating systems in the local cloud's images, as far as scripts can tell them apart."""
+"""The operating systems in the local cloud's images, as far as scripts can distinguish them."""
 
 from dataclasses import dataclass
 
@@ -41,7 +41,7 @@ _KNOWN = {(release[0], release[1]): System(*release) for release in _RELEASES}
 
 
 def find_system(os_id: str, version: str) -> System:
-    """Return the facts of a release; of an unknown one only its name is known for sure."""
+    """Return the facts of a release; for an unknown one, its name and defaults."""
     major = version.split(".")[0]
     known = _KNOWN.get((os_id, version)) or _KNOWN.get((os_id, major))
     return known or System(os_id, version, f"{os_id} {version}", "", "6.1.0", CGROUP2, "apt")

@@ -1,4 +1,4 @@
-"""The services of a machine: which exist, which start at boot, which run."""
+"""The services of a machine: existing, enabled and running ones."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from localcloud.machines.state import State
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One service; `package` brings it (empty: the system does), the rest is what it does here."""
+    """One service of a package (empty: of the system), with its handlers."""
 
     package: str = ""
     start: Callable[[], Awaitable[None]] | None = None
@@ -25,7 +25,7 @@ class Units:
         self._active: set[str] = set()
 
     def known(self) -> set[str]:
-        """Services whose package is installed."""
+        """Return the services of installed packages."""
         return {
             name
             for name, unit in self._units.items()
@@ -36,7 +36,7 @@ class Units:
         return name in self._active
 
     def enabled_word(self, name: str) -> str:
-        """What `systemctl is-enabled` prints."""
+        """Return the output of `systemctl is-enabled`."""
         if name in self._state.masked:
             return "masked"
         if name not in self.known():
@@ -44,7 +44,7 @@ class Units:
         return "enabled" if name in self._state.enabled else "disabled"
 
     def enable(self, name: str) -> bool:
-        """Let it start at boot; whether that is new."""
+        """Enable a service, and return whether that is a change."""
         if name in self._state.enabled:
             return False
         self._state.enabled.append(name)
@@ -63,7 +63,7 @@ class Units:
             self._state.masked.remove(name)
 
     async def start(self, name: str) -> None:
-        """Start a service; one that runs stays as it is."""
+        """Start a service; a running one is left alone."""
         if name in self._active:
             return
         self._active.add(name)
@@ -71,7 +71,7 @@ class Units:
             await start()
 
     async def stop(self, name: str) -> None:
-        """Stop a service; one that does not run stays as it is."""
+        """Stop a service; a stopped one is left alone."""
         if name not in self._active:
             return
         self._active.discard(name)
@@ -87,7 +87,7 @@ class Units:
         await self.start(name)
 
     async def start_enabled(self) -> None:
-        """Boot: start what is known and enabled, in the order it was enabled."""
+        """Boot: start the enabled services, in the order in which they were enabled."""
         for name in list(self._state.enabled):
             if name in self.known() and name not in self._state.masked:
                 await self.start(name)

@@ -280,7 +280,7 @@ def test_a_drain_that_a_budget_blocks_gives_the_node_back(
     done = burst.run("flows.autoscale", "--name", "burst", "--policy", policy)
     assert done.code == 1
     assert "could not be emptied within 3 s" in done.sentence
-    assert "it takes pods again" in done.sentence
+    assert "it accepts pods again" in done.sentence
     assert worker_names(kubectl) == before
     assert burst.cloud()["calls"].get("TerminateInstances", 0) == calls
     check_all_take_pods(kubectl)

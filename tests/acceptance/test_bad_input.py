@@ -35,11 +35,15 @@ def refused(workplace: Workplace, *words: str, **more: str) -> str:
         pytest.param({"network": {"pod_cidr": "10.244.0.0/27"}}, "no room", id="too small"),
         pytest.param({"name": "Wrong_Name"}, "lower-case letters", id="name"),
         pytest.param({"nodes": {"cout": 3}}, "unknown key 'nodes.cout'", id="unknown key"),
-        pytest.param({"nodes": {"template": {"image": "plan 9"}}}, "there are: CentOS", id="image"),
+        pytest.param(
+            {"nodes": {"template": {"image": "plan 9"}}}, "available are: CentOS", id="image"
+        ),
         pytest.param(
             {"nodes": {"template": {"image": "centos 7"}}}, "ubuntu 22.04 or 24.04", id="system"
         ),
-        pytest.param({"nodes": {"template": {"instance_type": "huge"}}}, "there are: ", id="type"),
+        pytest.param(
+            {"nodes": {"template": {"instance_type": "huge"}}}, "available are: ", id="type"
+        ),
         pytest.param({"access": {"ui_port": 8080}}, "taken by api_port", id="port twice"),
         pytest.param({"nodes": {"count": 99}}, "outside 0 to 10", id="count"),
         pytest.param(

@@ -78,7 +78,7 @@ def test_the_plan_lists_every_resource_and_changes_nothing(cluster: Workplace) -
     assert ("router", "keep") in actions
     changed = [item for item in plan["items"] if item["action"] != "keep"]
     assert [(c["kind"], c["action"], c["count"]) for c in changed] == [("machine", "create", 2)]
-    assert changed[0]["reason"] == "2 there, 4 wanted"
+    assert changed[0]["reason"] == "2 exist, 4 wanted"
     assert cluster.changes() == before
 
 

@@ -8,7 +8,7 @@ from localcloud import pki
 from tests.localcloud.machines.machine_lab import (
     MASTER,
     Lab,
-    make_birth,
+    make_machine_spec,
     master_settings,
     node_settings,
     open_lab,
@@ -21,8 +21,8 @@ PKI = "etc/kubernetes/pki"
 
 
 def give_authority(lab: Lab) -> bytes:
-    """Put a CA on the disk, as the flows do; returns its certificate."""
-    given = pki.make_authority(lab.machines.find("i-one").body.world.clock.now())
+    """Put a CA on the disk, as the flows do, and return its certificate."""
+    given = pki.make_authority(lab.machines.find("i-one").context.shared.clock.now())
     folder = lab.disk("i-one") / PKI
     folder.mkdir(parents=True)
     (folder / "ca.crt").write_bytes(given.certificate)
@@ -31,7 +31,7 @@ def give_authority(lab: Lab) -> bytes:
 
 
 async def die_at(lab: Lab, line: str, where: str = MASTER_SCRIPT) -> None:
-    """Run the master's installer and let it die, as by `kill -9`, once it has done a line."""
+    """Run the master's installer, and kill it with SIGKILL after one of its lines."""
     lab.place_installers("i-one")
     script = lab.disk("i-one") / "opt/installers" / where
     text = script.read_text()
@@ -51,12 +51,12 @@ async def die_at(lab: Lab, line: str, where: str = MASTER_SCRIPT) -> None:
         pytest.param('[[ $answer == *"no change"* ]] || CHANGED=1', MASTER_SCRIPT, id="CoreDNS"),
     ],
 )
-def test_the_next_run_goes_on_and_keeps_the_authority(
+def test_the_next_run_continues_and_keeps_the_authority(
     tmp_path: Path, line: str, where: str
 ) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             given = give_authority(lab)
             await die_at(lab, line, where)
             done = await lab.install(MASTER_SCRIPT, master_settings())
@@ -70,7 +70,7 @@ def test_the_next_run_goes_on_and_keeps_the_authority(
 def test_an_init_killed_between_a_certificate_and_its_key_is_cleaned_up(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             given = give_authority(lab)
             await die_at(lab, 'init_file | write_file "$file" 0600')
             (lab.disk("i-one") / PKI / "apiserver.key").write_text("half of a pair")
@@ -84,7 +84,7 @@ def test_an_init_killed_between_a_certificate_and_its_key_is_cleaned_up(tmp_path
 def test_the_authority_survives_a_clean_up_that_is_killed_itself(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             given = give_authority(lab)
             manifests = lab.disk("i-one") / "etc/kubernetes/manifests"
             manifests.mkdir()
@@ -98,10 +98,10 @@ def test_the_authority_survives_a_clean_up_that_is_killed_itself(tmp_path: Path)
     run(story())
 
 
-def test_packages_half_way_in_are_brought_to_their_end(tmp_path: Path) -> None:
+def test_half_installed_packages_are_completed(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             lab.shorten_pauses()
             journal = lab.disk("i-one") / "var/lib/dpkg/updates/0001"
             journal.parent.mkdir(parents=True)

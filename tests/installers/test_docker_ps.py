@@ -10,7 +10,7 @@ from domain.observe.metrics.scripts import DISK, MEMORY, RUN, read_number
 from localcloud.kubernetes.client import MASTERS
 from tests.localcloud.machines.machine_lab import (
     Lab,
-    make_birth,
+    make_machine_spec,
     master_settings,
     open_lab,
     run,
@@ -18,7 +18,7 @@ from tests.localcloud.machines.machine_lab import (
 
 PODS = "/api/v1/namespaces/default/pods"
 
-# Headings, the pods' own pauses, then what a script looks for: so they were written.
+# Such scripts skip the headings and the pause containers, then count.
 ARTICLE = "docker ps | grep -v CONTAINER | grep -v pause | grep nginx | wc -l"
 QUIET = "docker ps -q | wc -l"
 
@@ -37,7 +37,7 @@ def make_pod(name: str, containers: int = 1, image: str = "nginx") -> dict[str, 
 
 async def master_with_pods(lab: Lab, *pods: dict[str, Any]) -> None:
     """A master that runs these pods beside those of its own."""
-    await lab.boot(make_birth())
+    await lab.boot(make_machine_spec())
     done = await lab.install("k8s_master_installer.sh", master_settings())
     assert done.exit_status == 0, done.stderr
     api = lab.plane().client(MASTERS)
@@ -51,7 +51,7 @@ async def master_with_pods(lab: Lab, *pods: dict[str, Any]) -> None:
 
 
 async def measured(lab: Lab, script: str) -> float | str:
-    """What a custom monitor makes of a script on the machine."""
+    """Return the sample of a custom monitor with this script on the machine."""
     done = await lab.run(shlex.join(["bash", "-c", RUN, "monitor", script, "10"]))
     return read_number(Output(str(done.stdout), str(done.stderr), done.exit_status or 0))
 
@@ -74,12 +74,12 @@ def test_scripts_count_containers_and_pods_as_on_docker(tmp_path: Path) -> None:
     run(story())
 
 
-def test_what_is_not_known_of_docker_is_refused_and_voids_a_sample(tmp_path: Path) -> None:
+def test_unknown_docker_commands_are_refused_and_void_the_sample(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await master_with_pods(lab)
-            said = await measured(lab, "set -o pipefail; docker images | wc -l")
-            assert str(said).startswith("the script ended with exit code 2: docker: this machine")
+            sample = await measured(lab, "set -o pipefail; docker images | wc -l")
+            assert str(sample).startswith("the script ended with exit code 2: docker: this machine")
             done = await lab.run("docker images")
             assert done.exit_status == 2
             assert "use crictl" in str(done.stderr)
@@ -93,7 +93,7 @@ def test_what_is_not_known_of_docker_is_refused_and_voids_a_sample(tmp_path: Pat
 def test_memory_and_disk_of_a_machine_are_measured(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             assert await measured(lab, MEMORY) == 20.0
             disk = await measured(lab, DISK)
             assert isinstance(disk, float)
@@ -102,10 +102,10 @@ def test_memory_and_disk_of_a_machine_are_measured(tmp_path: Path) -> None:
     run(story())
 
 
-def test_a_real_docker_stays_what_it_is(tmp_path: Path) -> None:
+def test_a_real_docker_is_not_replaced(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             real = lab.disk("i-one") / "usr/bin/docker"
             real.parent.mkdir(parents=True, exist_ok=True)
             real.write_text("#!/bin/sh\n")

@@ -1,4 +1,4 @@
-"""What must hold of the installers' text, whatever they do."""
+"""Static checks of the installers' text."""
 
 import re
 import shutil
@@ -22,7 +22,7 @@ _HEREDOC = re.compile(r"<<-?'?(\w+)'?[^\n]*\n.*?\n\1\n", re.DOTALL)
 
 
 def code_of(script: Path) -> str:
-    """The script without comments, here-documents, quoted programs, and sentences for people."""
+    """Return the script without comments, here-documents, quoted programs, and messages."""
     text = script.read_text()
     text = _HEREDOC.sub("<<HERE\n", text)
     text = re.sub(r"(?m)(^|\s)#.*$", "", text)
@@ -54,7 +54,7 @@ def test_bash_can_parse_it(script: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
-def test_shellcheck_has_nothing_to_say() -> None:
+def test_shellcheck_reports_nothing() -> None:
     programs = [*ENTRANCES, *PROGRAMS]
     done = subprocess.run(
         ["shellcheck", "-x", "-S", "style", *programs],
@@ -91,7 +91,7 @@ def test_the_help_names_exactly_the_exit_codes_that_can_happen(script: Path) -> 
         for source in [script, *(INSTALLERS / f"lib/{part}.sh" for part in parts[1].split())]
         for name in re.findall(r'"?\$(E_[A-Z]+)', source.read_text())
     }
-    codes = text[text.index("# Exit codes:") : text.index("# Worth another try")]
+    codes = text[text.index("# Exit codes:") : text.index("# Worth a retry")]
     documented = {int(one) for one in re.findall(r"\b(\d+) [a-zA-Z]", codes)}
     assert documented == {0, *(int(numbers[name]) for name in used)}
 
@@ -124,7 +124,7 @@ def test_manifests_name_no_moving_tag_and_have_only_known_places_to_fill(script:
     assert all(document["kind"] for document in yaml.safe_load_all(text))
 
 
-def test_nobody_but_the_known_signers_is_trusted() -> None:
+def test_only_the_known_signers_are_trusted() -> None:
     text = (INSTALLERS / "lib/machine.sh").read_text()
     signers = re.findall(r"=([0-9A-F]{40})", text)
     known = ("KUBERNETES_SIGNER", "DOCKER_DEB_SIGNER", "DOCKER_RPM_SIGNER")

@@ -20,7 +20,7 @@ from tests.localcloud.machines.machine_lab import (
     TOKEN,
     VPC,
     Lab,
-    make_birth,
+    make_machine_spec,
     master_settings,
     node_settings,
     open_lab,
@@ -34,14 +34,14 @@ NODE_PHASES = ("host", "packages", "runtime", "images")
 
 
 def words(output: object) -> dict[str, str]:
-    """The last word on each phase."""
+    """Return the last outcome of each phase."""
     lines = [line.split() for line in str(output).splitlines() if line.startswith("PHASE ")]
     return {name: word for _, name, word in lines}
 
 
 async def master_of(lab: Lab) -> str:
-    """Set up a master; returns the hash of its CA."""
-    await lab.boot(make_birth("i-one", MASTER))
+    """Set up a master, and return the hash of its CA."""
+    await lab.boot(make_machine_spec("i-one", MASTER))
     done = await lab.install(MASTER_SCRIPT, master_settings())
     assert done.exit_status == 0, done.stderr
     return lab.plane().ca_hash
@@ -50,7 +50,7 @@ async def master_of(lab: Lab) -> str:
 def test_a_master_is_set_up_and_a_second_run_has_nothing_to_do(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             first = await lab.install(MASTER_SCRIPT, master_settings())
             assert first.exit_status == 0, first.stderr
             assert words(first.stdout) == {
@@ -76,7 +76,7 @@ def test_a_node_installs_without_a_master_on_every_supported_system(
 ) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth(system=system))
+            await lab.boot(make_machine_spec(system=system))
             settings = node_settings(NODE_IP=MASTER)
             first = await lab.install(NODE_SCRIPT, settings, "install")
             assert first.exit_status == 0, first.stderr
@@ -91,8 +91,8 @@ def test_a_node_installs_without_a_master_on_every_supported_system(
 def test_master_and_node_install_at_the_same_time_and_the_node_joins(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth("i-one", MASTER))
-            await lab.boot(make_birth("i-two", NODE))
+            await lab.boot(make_machine_spec("i-one", MASTER))
+            await lab.boot(make_machine_spec("i-two", NODE))
             node = {"instance_id": "i-two", "address": NODE}
             master, installed = await asyncio.gather(
                 lab.install(MASTER_SCRIPT, master_settings(MAX_PODS="47")),
@@ -118,11 +118,11 @@ def test_master_and_node_install_at_the_same_time_and_the_node_joins(tmp_path: P
     run(story())
 
 
-def test_the_ca_that_lies_there_is_the_clusters_ca(tmp_path: Path) -> None:
+def test_an_existing_ca_becomes_the_clusters_ca(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            machine = await lab.boot(make_birth())
-            given = pki.make_authority(machine.body.world.clock.now())
+            machine = await lab.boot(make_machine_spec())
+            given = pki.make_authority(machine.context.shared.clock.now())
             folder = lab.disk("i-one") / "etc/kubernetes/pki"
             folder.mkdir(parents=True)
             (folder / "ca.crt").write_bytes(given.certificate)
@@ -134,13 +134,13 @@ def test_the_ca_that_lies_there_is_the_clusters_ca(tmp_path: Path) -> None:
     run(story())
 
 
-def test_an_init_that_broke_off_is_cleaned_up_and_keeps_the_ca(tmp_path: Path) -> None:
+def test_an_interrupted_init_is_cleaned_up_and_keeps_the_ca(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            machine = await lab.boot(make_birth())
+            machine = await lab.boot(make_machine_spec())
             folder = lab.disk("i-one") / "etc/kubernetes"
             (folder / "pki").mkdir(parents=True)
-            given = pki.make_authority(machine.body.world.clock.now())
+            given = pki.make_authority(machine.context.shared.clock.now())
             (folder / "pki/ca.crt").write_bytes(given.certificate)
             (folder / "pki/ca.key").write_bytes(given.key)
             (folder / "manifests").mkdir()
@@ -159,7 +159,7 @@ def test_a_finished_control_plane_that_does_not_answer_is_never_reset(tmp_path: 
             await master_of(lab)
             lab.place_installers("i-one")
             await lab.plane().stop()
-            # The wait is long by default; here a shorter one in the script's own words will do.
+            # The wait is long by default, and shortened here by the script's own setting.
             script = lab.disk("i-one") / "opt/installers" / MASTER_SCRIPT
             text = script.read_text().replace("wait_until 180", "wait_until 1")
             script.write_text(text)
@@ -206,16 +206,16 @@ def test_a_finished_control_plane_that_does_not_answer_is_never_reset(tmp_path: 
         pytest.param("ubuntu 24.04", {"CLUSTER": ""}, 2, "CLUSTER is missing", id="no cluster"),
         pytest.param(
             "ubuntu 24.04", {"KUBERNETES_SIGNER": "0" * 40}, 21, "not to be trusted",
-            id="packages signed by somebody else",
+            id="packages with an unknown signature",
         ),
     ],
 )  # fmt: skip
-def test_what_cannot_work_ends_with_one_sentence_and_its_code(
+def test_bad_input_ends_with_one_sentence_and_its_code(
     tmp_path: Path, system: str, settings: dict[str, str], code: int, sentence: str
 ) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth(system=system))
+            await lab.boot(make_machine_spec(system=system))
             lab.shorten_pauses()
             done = await lab.install(MASTER_SCRIPT, master_settings(**settings))
             errors = [line for line in str(done.stderr).splitlines() if line.startswith("ERROR ")]
@@ -234,8 +234,8 @@ def test_an_old_kernel_and_an_old_cgroup_are_refused(
 ) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            machine = await lab.boot(make_birth())
-            machine.body.system = replace(machine.body.system, **{field: value})
+            machine = await lab.boot(make_machine_spec())
+            machine.context.system = replace(machine.context.system, **{field: value})
             done = await lab.install(NODE_SCRIPT, node_settings(), "install")
             assert done.exit_status == code
             assert not (lab.disk("i-one") / "etc/sysctl.d/99-zz-k8s.conf").exists()
@@ -249,10 +249,10 @@ def test_a_machine_too_small_for_a_master_is_refused_before_anything_is_touched(
 ) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth(vcpus=vcpus, memory_mib=memory_mib))
+            await lab.boot(make_machine_spec(vcpus=vcpus, memory_mib=memory_mib))
             done = await lab.install(MASTER_SCRIPT, master_settings())
             assert done.exit_status == 10
-            assert "A master wants 2 processors" in str(done.stderr)
+            assert "A master needs 2 processors" in str(done.stderr)
             assert not (lab.disk("i-one") / "etc/modules-load.d/k8s.conf").exists()
 
     run(story())
@@ -261,7 +261,7 @@ def test_a_machine_too_small_for_a_master_is_refused_before_anything_is_touched(
 def test_another_user_than_root_is_refused_before_anything_is_touched(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth(user="ubuntu"))
+            await lab.boot(make_machine_spec(user="ubuntu"))
             done = await lab.install(MASTER_SCRIPT, master_settings(), user="ubuntu")
             assert done.exit_status == 13
             lab.place_installers("i-one")
@@ -275,7 +275,7 @@ def test_another_user_than_root_is_refused_before_anything_is_touched(tmp_path: 
 def test_a_settings_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             await lab.install(MASTER_SCRIPT, {})
             (lab.disk("i-one") / "tmp/settings").chmod(0o640)
             script = '"$SYSROOT/opt/installers/k8s_master_installer.sh"'
@@ -299,13 +299,13 @@ def test_a_settings_file_that_others_can_read_is_refused(tmp_path: Path) -> None
         ),
     ],
 )
-def test_a_node_that_may_not_join_says_why(
+def test_a_node_that_may_not_join_reports_why(
     tmp_path: Path, change: dict[str, str], code: int, sentence: str
 ) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             ca_hash = await master_of(lab)
-            await lab.boot(make_birth("i-two", NODE))
+            await lab.boot(make_machine_spec("i-two", NODE))
             settings = node_settings(JOIN_TOKEN=TOKEN, CA_HASH=ca_hash) | change
             done = await lab.install(NODE_SCRIPT, settings, instance_id="i-two", address=NODE)
             assert done.exit_status == code
@@ -321,7 +321,7 @@ def test_a_node_of_another_cluster_is_not_taken_for_one_of_this(tmp_path: Path) 
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             ca_hash = await master_of(lab)
-            await lab.boot(make_birth("i-two", NODE))
+            await lab.boot(make_machine_spec("i-two", NODE))
             node = {"instance_id": "i-two", "address": NODE}
             settings = node_settings(JOIN_TOKEN=TOKEN, CA_HASH=ca_hash)
             assert (await lab.install(NODE_SCRIPT, settings, **node)).exit_status == 0
@@ -337,10 +337,10 @@ def test_no_installer_prints_the_token_or_leaves_it_behind(tmp_path: Path) -> No
 
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             master = await lab.install(MASTER_SCRIPT, master_settings())
             assert master.exit_status == 0, master.stderr
-            await lab.boot(make_birth("i-two", NODE))
+            await lab.boot(make_machine_spec("i-two", NODE))
             settings = node_settings(JOIN_TOKEN=TOKEN, CA_HASH=lab.plane().ca_hash)
             place = {"instance_id": "i-two", "address": NODE}
             node = await lab.install(NODE_SCRIPT, settings, **place)
@@ -361,7 +361,7 @@ def test_mirrors_of_one_registry_are_tried_in_turn(tmp_path: Path) -> None:
 
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             settings = node_settings(NODE_IP=MASTER, PULL_MIRRORS=mirrors)
             assert (await lab.install(NODE_SCRIPT, settings, "install")).exit_status == 0
             folder = lab.disk("i-one") / "etc/containerd/certs.d"
@@ -377,7 +377,7 @@ def test_mirrors_of_one_registry_are_tried_in_turn(tmp_path: Path) -> None:
 def test_dry_run_shows_what_it_would_do_and_does_nothing(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             done = await lab.install(MASTER_SCRIPT, master_settings(), "--dry-run")
             assert done.exit_status == 0, done.stderr
             assert "+ swapoff -a" in str(done.stdout)
@@ -390,12 +390,12 @@ def test_dry_run_shows_what_it_would_do_and_does_nothing(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("noted", [True, False], ids=["noted", "not noted"])
-def test_a_run_that_was_cut_off_before_containerd_took_its_file_up_goes_on(
+def test_a_run_killed_before_the_restart_of_containerd_is_continued(
     tmp_path: Path, noted: bool
 ) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth(system="ubuntu 24.04"))
+            await lab.boot(make_machine_spec(system="ubuntu 24.04"))
             settings = node_settings(NODE_IP=MASTER)
             assert (await lab.install(NODE_SCRIPT, settings, "install")).exit_status == 0
             config = lab.disk("i-one") / "etc/containerd/config.toml"
@@ -415,10 +415,10 @@ def test_a_run_that_was_cut_off_before_containerd_took_its_file_up_goes_on(
 def test_swap_stays_off_over_a_reboot(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             await lab.install(NODE_SCRIPT, node_settings(NODE_IP=MASTER), "install")
             await lab.machines.halt("i-one")
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             done = await lab.run('wc -l < "$SYSROOT/proc/swaps"')
             assert str(done.stdout).strip() == "1"
 
@@ -428,7 +428,7 @@ def test_swap_stays_off_over_a_reboot(tmp_path: Path) -> None:
 def test_f2cadm_answers_from_its_tables(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             await lab.install(NODE_SCRIPT, node_settings(NODE_IP=MASTER), "install")
             folder = lab.disk("i-one") / "etc/f2cadm"
             folder.mkdir()
@@ -452,7 +452,7 @@ def test_f2cadm_answers_from_its_tables(tmp_path: Path) -> None:
 
 def test_the_ui_is_installed_once_and_follows_a_new_certificate(tmp_path: Path) -> None:
     def write_certificate(lab: Lab) -> dict[str, str]:
-        now = lab.machines.find("i-one").body.world.clock.now()
+        now = lab.machines.find("i-one").context.shared.clock.now()
         authority = pki.make_authority(now)
         pair = pki.issue(authority, now, "ui", server_names=["ui.example"])
         (lab.disk("i-one") / "root/ca.crt").write_bytes(authority.certificate)
@@ -497,10 +497,10 @@ def test_the_ui_is_installed_once_and_follows_a_new_certificate(tmp_path: Path) 
     run(story())
 
 
-def test_the_ui_wants_a_master(tmp_path: Path) -> None:
+def test_the_ui_needs_a_master(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             disk = lab.disk("i-one")
             (disk / "root/x").write_text("x")
             settings = {"UI_TLS_CERT": f"{disk}/root/x", "UI_TLS_KEY": f"{disk}/root/x"}

@@ -1,4 +1,4 @@
-"""The daemon as its users meet it: through `python -m localcloud`, in a folder of its own."""
+"""The daemon as users run it: through `python -m localcloud`, in a folder of its own."""
 
 import json
 import os
@@ -76,7 +76,7 @@ def folder(tmp_path: Path, connections: Connections) -> Iterator[Folder]:
 
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
-    """A cloud that runs, for tests which leave it running."""
+    """A running cloud, shared by tests that leave it running."""
     folder = Folder(tmp_path_factory.mktemp("standing") / "cloud", Connections())
     folder.ok("up", "--profile", "instant")
     yield folder
@@ -104,7 +104,7 @@ def test_cloud_starts_answers_the_sdk_and_ends(folder: Folder) -> None:
     assert folder.home.read_running() is None
 
 
-def test_four_starts_at_once_make_one_daemon(folder: Folder) -> None:
+def test_four_concurrent_starts_result_in_one_daemon(folder: Folder) -> None:
     starts = [folder.start("up", "--profile", "instant", "--json") for _ in range(4)]
     outputs = [start.communicate(timeout=DEADLINE) for start in starts]
     assert [start.returncode for start in starts] == [0] * 4, outputs
@@ -122,7 +122,7 @@ def test_second_start_finds_the_first_and_refuses_another_profile(standing: Fold
     assert standing.pid() == pid
 
 
-def test_killed_daemon_is_noticed_and_the_next_goes_on_where_it_was(folder: Folder) -> None:
+def test_killed_daemon_is_noticed_and_the_next_one_resumes(folder: Folder) -> None:
     folder.ok("up", "--profile", "instant", "--seed", "7")
     variables = folder.ok("env", "--json")
     tag = folder.sdk().create_tag("demo")["tag_id"]
@@ -132,18 +132,18 @@ def test_killed_daemon_is_noticed_and_the_next_goes_on_where_it_was(folder: Fold
     assert folder.status()["running"] is False
     code, _, stderr = folder.run("up")
     assert code == 0
-    assert "goes on where it was" in stderr
+    assert "continues where it was" in stderr
     assert folder.pid() != killed
     assert not (folder.home.machines / "i-stale").exists()
     assert folder.ok("env", "--json") == variables
     seen = folder.status()
     assert (seen["profile"], seen["resources"]) == ("instant", {"tag": 1})
     assert seen["calls"] == {"CreateTag": 1}
-    folder.connections.close()  # they led to the one that was killed
+    folder.connections.close()  # to the killed daemon
     assert folder.sdk().create_tag("another")["tag_id"] != tag
 
 
-def test_stopped_cloud_keeps_what_it_holds_until_it_is_reset(folder: Folder) -> None:
+def test_stopped_cloud_keeps_its_resources_until_reset(folder: Folder) -> None:
     folder.ok("up", "--profile", "instant")
     variables = folder.ok("env", "--json")
     folder.sdk().create_tag("demo")
@@ -158,7 +158,7 @@ def test_stopped_cloud_keeps_what_it_holds_until_it_is_reset(folder: Folder) -> 
     assert folder.ok("env", "--json") == variables
 
 
-def test_state_of_another_version_is_refused_with_the_way_out(folder: Folder) -> None:
+def test_state_of_another_version_is_refused_with_a_remedy(folder: Folder) -> None:
     folder.ok("up", "--profile", "instant")
     folder.ok("down")
     with sqlite3.connect(folder.home.database) as file:
@@ -179,7 +179,7 @@ def test_two_folders_are_two_clouds(folder: Folder, standing: Folder) -> None:
     assert standing.status()["running"] is True
 
 
-def test_secrets_are_for_the_owner_alone(standing: Folder) -> None:
+def test_secrets_are_readable_by_the_owner_only(standing: Folder) -> None:
     secret = json.loads(standing.ok("env", "--json"))["QINGCLOUD_SECRET_ACCESS_KEY"]
     for name in ("daemon.json", "credentials.json", "daemon.log"):
         assert (standing.home.root / name).stat().st_mode & 0o777 == 0o600, name
@@ -195,7 +195,7 @@ def test_environment_is_printed_for_a_shell(standing: Folder) -> None:
 
 
 @pytest.mark.parametrize("command", ["env", "calls"])
-def test_without_a_cloud_one_sentence_says_how_to_start_one(folder: Folder, command: str) -> None:
+def test_without_a_cloud_one_sentence_names_the_start_command(folder: Folder, command: str) -> None:
     code, stdout, stderr = folder.run(command)
     assert (code, stdout) == (2, "")
     assert stderr.startswith("Error: No local cloud is running here; start one with: ")
@@ -205,7 +205,7 @@ def test_without_a_cloud_one_sentence_says_how_to_start_one(folder: Folder, comm
 @pytest.mark.parametrize(
     "place", ["{}/file", "{}/file/cloud", "/proc/cloud"], ids=["a file", "below a file", "no place"]
 )
-def test_folder_that_cannot_be_is_told_in_one_sentence(
+def test_impossible_folder_is_reported_in_one_sentence(
     tmp_path: Path, connections: Connections, place: str, command: str
 ) -> None:
     (tmp_path / "file").touch()
@@ -218,7 +218,7 @@ def test_folder_that_cannot_be_is_told_in_one_sentence(
 
 
 @pytest.mark.parametrize("command", ["status", "down", "env", "calls"])
-def test_file_where_the_folder_should_be_is_told_by_every_command(
+def test_file_in_place_of_the_folder_is_reported_by_every_command(
     tmp_path: Path, connections: Connections, command: str
 ) -> None:
     (tmp_path / "file").touch()
@@ -228,7 +228,7 @@ def test_file_where_the_folder_should_be_is_told_by_every_command(
 
 
 @pytest.mark.parametrize("words", ["status", "status --json", "--help", "env", "fault --help"])
-def test_reader_that_leaves_is_no_error(standing: Folder, words: str) -> None:
+def test_closed_output_pipe_is_no_error(standing: Folder, words: str) -> None:
     process = standing.start(*words.split())
     assert process.stdout
     assert process.stderr
@@ -238,7 +238,7 @@ def test_reader_that_leaves_is_no_error(standing: Folder, words: str) -> None:
     process.stderr.close()
 
 
-def test_mistake_is_told_as_the_flows_commands_tell_it(folder: Folder) -> None:
+def test_mistake_is_reported_as_the_flows_commands_report_it(folder: Folder) -> None:
     for words in ("nonsense", "up --nonsense", "ports 0", "up --profile slow"):
         code, stdout, stderr = folder.run(*words.split())
         assert (code, stdout) == (2, "")
@@ -250,7 +250,7 @@ def test_end_without_a_start_is_fine(folder: Folder) -> None:
     assert folder.ok("down") == "No local cloud was running.\n"
 
 
-def test_daemon_that_dies_at_its_start_shows_its_at_the_end(folder: Folder) -> None:
+def test_failed_start_shows_the_end_of_the_log(folder: Folder) -> None:
     folder.home.make()
     (folder.home.root / "credentials.json").write_text("not JSON")
     code, stdout, stderr = folder.run("up")
@@ -259,7 +259,7 @@ def test_daemon_that_dies_at_its_start_shows_its_at_the_end(folder: Folder) -> N
     assert str(folder.home.log) in stderr
 
 
-def test_free_ports_are_passed_in_silence(folder: Folder) -> None:
+def test_free_ports_print_nothing(folder: Folder) -> None:
     with socket.create_server(("127.64.0.9", 0)) as on_one_address:
         port = on_one_address.getsockname()[1]
         assert folder.run("ports", str(port)) == (0, "", "")
@@ -274,7 +274,7 @@ def test_port_taken_on_every_address_is_named(folder: Folder) -> None:
     assert stderr.count("\n") == 1
 
 
-def test_control_door_is_shut_without_the_token(standing: Folder) -> None:
+def test_control_api_refuses_requests_without_the_token(standing: Folder) -> None:
     running = standing.home.read_running()
     assert running is not None
     where = urlsplit(running.url)

@@ -1,4 +1,4 @@
-"""Faults as a person asks for them: by command, by file, and by the daemon's own door."""
+"""Faults as users request them: by command, by file, and by the daemon's control API."""
 
 import http.client
 import json
@@ -67,7 +67,7 @@ class Cloud:
         return sdk.send_request(action, body)
 
     def ask(self, verb: str, path: str, body: bytes = b"") -> tuple[int, Any]:
-        """Knock at the daemon's own door."""
+        """Send a request to the daemon's control API."""
         where = urlsplit(self.running.url)
         connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
         headers = {"Authorization": f"Bearer {self.running.token}"}
@@ -90,14 +90,15 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture
 def cloud(standing: Cloud) -> Cloud:
-    """The cloud, with nothing that fails."""
+    """The cloud, without faults."""
     standing.ask("DELETE", "faults")
     return standing
 
 
 def test_fault_is_put_in_force_listed_and_cleared_by_command(cloud: Cloud) -> None:
-    said = cloud.ok("fault", "error", "--action", "DescribeTags", "--code", "5100", "--times", "1")
-    fault_id, _, rest = said.partition("  ")
+    command = "fault error --action DescribeTags --code 5100 --times 1"
+    output = cloud.ok(*command.split())
+    fault_id, _, rest = output.partition("  ")
     assert rest == "error times=1 action=DescribeTags code=5100\n"
     assert [cloud.call("DescribeTags")["ret_code"] for _ in range(2)] == [5100, 0]
     (seen,) = json.loads(cloud.ok("fault", "list", "--json"))
@@ -177,16 +178,16 @@ def test_mistakes_on_the_command_line_are_refused(cloud: Cloud) -> None:
         ),
     ],
 )
-def test_mistake_is_told_in_one_sentence(
+def test_mistake_is_reported_in_one_sentence(
     cloud: Cloud, words: tuple[str, ...], sentence: str
 ) -> None:
     assert cloud.refused("fault", *words) == f"Error: {sentence}\n"
     assert cloud.ask("GET", "faults") == (200, {"faults": []})
 
 
-def test_help_tells_every_kind(cloud: Cloud) -> None:
-    told = cloud.ok("fault", "--help")
-    assert all(kind in told for kind in KINDS)
+def test_help_lists_every_kind(cloud: Cloud) -> None:
+    output = cloud.ok("fault", "--help")
+    assert all(kind in output for kind in KINDS)
 
 
 @pytest.mark.parametrize(
@@ -200,13 +201,13 @@ def test_help_tells_every_kind(cloud: Cloud) -> None:
         b'[{"kind": "lost-reply"}, {"kind": "lost-reply", "action": "RunInstnaces"}]',
     ],
 )
-def test_door_refuses_what_is_no_list_of_faults(cloud: Cloud, body: bytes) -> None:
+def test_control_api_refuses_other_bodies_than_lists_of_faults(cloud: Cloud, body: bytes) -> None:
     status, answer = cloud.ask("POST", "faults", body)
     assert status == 400
     assert answer["message"]
     assert cloud.ask("GET", "faults") == (200, {"faults": []})
 
 
-def test_fault_command_without_a_cloud_says_how_to_start_one(tmp_path: Path) -> None:
+def test_fault_command_without_a_cloud_names_the_start_command(tmp_path: Path) -> None:
     absent = Cloud(tmp_path / "none", Connections())
     assert "python -m localcloud up" in absent.refused("fault", "list")

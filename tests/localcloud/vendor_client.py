@@ -8,7 +8,7 @@ from qingcloud.iaas.connection import APIConnection
 
 
 class Connections:
-    """A pool for the vendor's client that can be closed; its own one cannot."""
+    """A pool for the vendor's client that can be closed, unlike its own."""
 
     def __init__(self) -> None:
         self._idle: list[http.client.HTTPConnection] = []
@@ -25,7 +25,7 @@ class Connections:
 
 
 def connect(url: str, key_id: str, secret: str, zone: str, pool: Connections) -> Any:
-    """Make a client that sends every request once."""
+    """Return a client that sends every request once."""
     where = urlsplit(url)
     return APIConnection(
         key_id,

@@ -1,4 +1,4 @@
-"""API keys: the one with which the local cloud is asked."""
+"""API keys: the account's one key."""
 
 from localcloud.iaas.answers import Document, page
 from localcloud.iaas.cloud import Cloud

@@ -1,4 +1,4 @@
-"""Backends of listeners; every change is inert until UpdateLoadBalancers."""
+"""Backends of listeners; a change takes effect with UpdateLoadBalancers."""
 
 from dataclasses import replace
 
@@ -49,7 +49,7 @@ def _read_backend(cloud: Cloud, listener: Listener, item: Parameters) -> Backend
 
 
 def _read_policy(cloud: Cloud, listener: Listener, policy_id: str) -> str:
-    """Return the policy of a backend, if it is to have one."""
+    """Return the id of the policy requested for a backend, or an empty text."""
     if not policy_id:
         return ""
     if not listener.is_http:

@@ -1,7 +1,7 @@
-"""Load balancers start, stop, grow, and get public addresses, all in force at once."""
+"""Start, stop, resize and publish load balancers; every change takes effect at once."""
 
 from localcloud.iaas.actions.balancers import LARGEST_TYPE, require_free
-from localcloud.iaas.actions.eips import ASSOCIATE, DISSOCIATE, take_away
+from localcloud.iaas.actions.eips import ASSOCIATE, DISSOCIATE, unpublish
 from localcloud.iaas.answers import Document
 from localcloud.iaas.balancer_records import LoadBalancer
 from localcloud.iaas.cloud import Cloud
@@ -22,7 +22,7 @@ def _read(cloud: Cloud, parameters: Parameters) -> list[LoadBalancer]:
 
 def start_loadbalancers(cloud: Cloud, parameters: Parameters) -> Document:
     async def start(balancer: LoadBalancer) -> None:
-        balancer.become("active", cloud.now())  # before: one that is stopped publishes nothing
+        balancer.become("active", cloud.now())  # first: a stopped balancer publishes nothing
         await refresh_balancer(cloud, balancer)
         cloud.balancers.refresh(balancer)
 
@@ -31,7 +31,7 @@ def start_loadbalancers(cloud: Cloud, parameters: Parameters) -> Document:
 
 def stop_loadbalancers(cloud: Cloud, parameters: Parameters) -> Document:
     async def stop(balancer: LoadBalancer) -> None:
-        cloud.balancers.silence(balancer.id)
+        cloud.balancers.stop(balancer.id)
         await cloud.public.publish(balancer.id, tuple)
 
     return {"job_id": begin(cloud, "StopLoadBalancers", _read(cloud, parameters), STOP, stop)}
@@ -75,7 +75,7 @@ def dissociate_eips_from_loadbalancer(cloud: Cloud, parameters: Parameters) -> D
             )
 
     async def dissociate(eip: Eip) -> None:
-        await take_away(cloud, eip)
+        await unpublish(cloud, eip)
 
     action = "DissociateEipsFromLoadBalancer"
     return {"job_id": begin(cloud, action, eips, DISSOCIATE, dissociate)}

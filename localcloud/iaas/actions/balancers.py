@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from localcloud.iaas import quotas
 from localcloud.iaas.actions import listeners
-from localcloud.iaas.actions.eips import bind, require_available, take_all_away
+from localcloud.iaas.actions.eips import bind, require_available, unbind_all
 from localcloud.iaas.answers import Document, common, describe, life, rename
 from localcloud.iaas.balancer_records import BalancerInForce, ListenerInForce, LoadBalancer
 from localcloud.iaas.cloud import Cloud
@@ -31,7 +31,7 @@ MOST_EIPS = 4
 
 
 def create_loadbalancer(cloud: Cloud, parameters: Parameters) -> Document:
-    """Make a balancer: with addresses a public one, in a vxnet a private one."""
+    """Create a load balancer: public with `eips`, private with `vxnet`."""
     eips = cloud.state.eips.read_all(parameters.texts("eips"))
     vxnet = _read_vxnet(cloud, parameters, is_public=bool(eips))
     require_free(eips)
@@ -154,7 +154,7 @@ def _eip(eip: Eip) -> Document:
 
 
 def modify_loadbalancer_attributes(cloud: Cloud, parameters: Parameters) -> Document:
-    """Change name or group; all but the name is inert until UpdateLoadBalancers."""
+    """Change attributes; all but the name takes effect with UpdateLoadBalancers."""
     balancer = cloud.state.loadbalancers.read(parameters.required_text("loadbalancer"))
     require_settled(balancer)
     group_id = parameters.text("security_group", balancer.group_id)
@@ -173,7 +173,7 @@ def modify_loadbalancer_attributes(cloud: Cloud, parameters: Parameters) -> Docu
 
 
 def _want_address(cloud: Cloud, balancer: LoadBalancer, address: str) -> None:
-    """Reserve another private address; an empty one, or the one it has or is to have, is fine."""
+    """Reserve another private address; an empty or unchanged one is accepted."""
     vxnet = cloud.state.vxnets[balancer.vxnet_id]
     if not address or address == (balancer.wanted_address or balancer.address):
         return
@@ -188,7 +188,7 @@ def _want_address(cloud: Cloud, balancer: LoadBalancer, address: str) -> None:
 
 
 def update_loadbalancers(cloud: Cloud, parameters: Parameters) -> Document:
-    """Put what is wanted of balancers in force."""
+    """Apply the pending changes of balancers."""
     balancers = cloud.state.loadbalancers.read_all(parameters.required_texts("loadbalancers"))
 
     async def update(balancer: LoadBalancer) -> None:
@@ -198,10 +198,10 @@ def update_loadbalancers(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 async def put_in_force(cloud: Cloud, balancer: LoadBalancer) -> None:
-    """Make a balancer do what is wanted of it.
+    """Apply the pending changes of one balancer.
 
     Raises:
-        JobFailure: a public port cannot be had; everything stays as it was.
+        JobFailure: a public port cannot be bound; everything stays as it was.
     """
     new = replace(
         balancer,
@@ -227,13 +227,13 @@ def delete_loadbalancers(cloud: Cloud, parameters: Parameters) -> Document:
     balancers = cloud.state.loadbalancers.read_all(parameters.required_texts("loadbalancers"))
 
     async def delete(balancer: LoadBalancer) -> None:
-        cloud.balancers.silence(balancer.id)
+        cloud.balancers.stop(balancer.id)
         for listener in listeners.listeners_of(cloud, balancer.id):
             listeners.forget(cloud, listener)
         if vxnet := cloud.state.vxnets.get(balancer.vxnet_id):
             give_back(vxnet, balancer.id)
         balancer.applied = BalancerInForce()
-        await take_all_away(cloud, balancer)
+        await unbind_all(cloud, balancer)
         cloud.state.drop_tags(balancer)
 
     job_id = begin(cloud, "DeleteLoadBalancers", balancers, DELETE, delete)

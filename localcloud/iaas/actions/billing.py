@@ -47,7 +47,7 @@ def _kinds(cloud: Cloud, parameters: Parameters) -> list[str]:
 
 
 def get_resource_limit(cloud: Cloud, parameters: Parameters) -> Document:
-    """Say what may be asked for at all, whatever the quotas."""
+    """Show the largest values that a request may have, whatever the quotas."""
     return {
         "resource_limits": {
             "valid_cpu_cores": list(VALID_VCPUS),
@@ -65,7 +65,7 @@ def get_resource_limit(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 def get_lease_info(cloud: Cloud, parameters: Parameters) -> Document:
-    """Say whether billing has begun, which is when a resource may be deleted."""
+    """Show whether billing has begun; only then a resource may be deleted."""
     resource = _billed(cloud, parameters.required_text("resource"))
     began = stamp(resource.leased_at) if resource.leased_at else None
     return {
@@ -100,7 +100,7 @@ def _billed(cloud: Cloud, resource_id: str) -> Resource:
 
 
 def get_balance(cloud: Cloud, parameters: Parameters) -> Document:
-    """The local cloud costs nothing; the balance never changes."""
+    """Show the balance, which never changes: the local cloud costs nothing."""
     return {
         "user_id": cloud.account.user_id,
         "balance": "1000.0000",

@@ -1,4 +1,4 @@
-"""Certificates that load balancers show to those who visit an HTTPS or SSL listener."""
+"""Server certificates of HTTPS and SSL listeners."""
 
 import ssl
 
@@ -32,7 +32,7 @@ def create_server_certificate(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 def describe_server_certificates(cloud: Cloud, parameters: Parameters) -> Document:
-    """List certificates with their private keys: so does the real cloud, by its documents."""
+    """List certificates with their private keys, as the real cloud does by its documents."""
     found = cloud.state.certificates.values()
     return describe(cloud, parameters, found, document, "server_certificate")
 
@@ -55,7 +55,7 @@ def modify_server_certificate_attributes(cloud: Cloud, parameters: Parameters) -
 
 
 def delete_server_certificates(cloud: Cloud, parameters: Parameters) -> Document:
-    """Delete certificates that no listener has, or has in force; all or none."""
+    """Delete certificates that no listener uses, by its settings or in force; all or none."""
     wanted = parameters.required_texts("server_certificates")
     certificates = cloud.state.certificates.read_all(wanted)
     for certificate in certificates:

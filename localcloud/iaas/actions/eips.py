@@ -45,7 +45,7 @@ RELEASE = Step(
 
 
 def allocate_eips(cloud: Cloud, parameters: Parameters) -> Document:
-    """Take addresses at once; they are `pending` for a moment, and there is no job."""
+    """Allocate addresses without a job; they are `pending` for a moment."""
     bandwidth = parameters.required_integer("bandwidth", low=1)
     billing_mode = parameters.choice("billing_mode", ("bandwidth", "traffic"), "bandwidth")
     count = parameters.integer("count", 1, low=1)
@@ -119,7 +119,7 @@ def modify_eip_attributes(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 def user_of(cloud: Cloud, eip: Eip) -> Router | Instance | LoadBalancer | None:
-    """Return who has an address."""
+    """Return the resource that an address is bound to."""
     state, (_, owner_id) = cloud.state, eip.bound_to
     return (
         state.routers.get(owner_id)
@@ -129,7 +129,7 @@ def user_of(cloud: Cloud, eip: Eip) -> Router | Instance | LoadBalancer | None:
 
 
 def require_available(eip: Eip, what: str) -> None:
-    """Refuse to give an address to somebody else, or while it changes."""
+    """Refuse an address that is bound already or in a transition."""
     require_settled(eip)
     if eip.status != "available":
         raise PermissionDenied(
@@ -138,21 +138,21 @@ def require_available(eip: Eip, what: str) -> None:
 
 
 def bind(cloud: Cloud, eip_id: str, user: Resource) -> None:
-    """Give an address to somebody; no address at all is fine."""
+    """Bind an address to a resource; an empty id is accepted."""
     if eip := cloud.state.eips.get(eip_id):
         eip.bound_to = (user.kind, user.id)
         finish(eip, "associated", cloud.now())
 
 
 def unbind(cloud: Cloud, eip_id: str) -> None:
-    """Make an address available again; no address at all is fine."""
+    """Make an address available again; an empty id is accepted."""
     if eip := cloud.state.eips.get(eip_id):
         eip.bound_to = ("", "")
         finish(eip, "available", cloud.now())
 
 
 def associate_eip(cloud: Cloud, parameters: Parameters) -> Document:
-    """Give an instance a public address; the ports that its group opens answer on it."""
+    """Bind a public address to an instance; it publishes the ports that its group opens."""
     eip = cloud.state.eips.read(parameters.required_text("eip"))
     instance = cloud.state.instances.read(parameters.required_text("instance"))
     require_settled(instance)
@@ -169,17 +169,17 @@ def associate_eip(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 def dissociate_eips(cloud: Cloud, parameters: Parameters) -> Document:
-    """Take addresses from whoever has them, in force at once."""
+    """Unbind addresses, with immediate effect."""
     eips = cloud.state.eips.read_all(parameters.required_texts("eips"))
 
     async def dissociate(eip: Eip) -> None:
-        await take_away(cloud, eip)
+        await unpublish(cloud, eip)
 
     return {"job_id": begin(cloud, "DissociateEips", eips, DISSOCIATE, dissociate)}
 
 
-async def take_away(cloud: Cloud, eip: Eip) -> None:
-    """Stop publishing anything on an address, and forget who had it."""
+async def unpublish(cloud: Cloud, eip: Eip) -> None:
+    """Unpublish and unbind an address."""
     user = user_of(cloud, eip)
     eip.bound_to = ("", "")
     match user:
@@ -193,10 +193,10 @@ async def take_away(cloud: Cloud, eip: Eip) -> None:
             await refresh_balancer(cloud, user)
 
 
-async def take_all_away(cloud: Cloud, user: Resource) -> None:
-    """Make the addresses of somebody who goes available again."""
+async def unbind_all(cloud: Cloud, user: Resource) -> None:
+    """Unpublish and unbind all addresses of a resource that is being deleted."""
     for eip in eips_of(cloud, user.id):
-        await take_away(cloud, eip)
+        await unpublish(cloud, eip)
         finish(eip, "available", cloud.now())
 
 

@@ -1,4 +1,4 @@
-"""Security groups: what exists, and putting their rules in force."""
+"""Security groups, and applying their rules."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from localcloud.iaas.records import Resource, SecurityGroup
 
 
 def create_security_group(cloud: Cloud, parameters: Parameters) -> Document:
-    """Make a group without rules: everything inbound is closed."""
+    """Create a group without rules, which admits nothing inbound."""
     name = parameters.required_text("security_group_name")
     quotas.require(cloud, security_group=1)
     group = SecurityGroup(id=cloud.new_id("sg"), name=name, created_at=cloud.now())
@@ -46,7 +46,7 @@ def document(cloud: Cloud, group: SecurityGroup, verbose: bool) -> Document:
 
 
 def users_of(cloud: Cloud, group: SecurityGroup) -> list[Resource]:
-    """Return what a group guards now, or will guard once it is applied."""
+    """Return the resources that a group filters for now, or will once it is applied."""
     state = cloud.state
     balancers = state.loadbalancers.alive()
     return [
@@ -63,7 +63,7 @@ def modify_security_group_attributes(cloud: Cloud, parameters: Parameters) -> Do
 
 
 def apply_security_group(cloud: Cloud, parameters: Parameters) -> Document:
-    """Put the rules in force as they are now, for all that use the group and for new instances."""
+    """Apply the current rules to everything that uses the group, and to new instances."""
     group = cloud.state.groups.read(parameters.required_text("security_group"))
     instances = cloud.state.instances.read_all(parameters.texts("instances"))
     for instance in instances:
@@ -93,7 +93,7 @@ def apply_security_group(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 def remove_security_group(cloud: Cloud, parameters: Parameters) -> Document:
-    """Take instances out of their groups: what has none is open to its VPC."""
+    """Remove instances from their groups; without a group an instance is open to its VPC."""
     instances = cloud.state.instances.read_all(parameters.required_texts("instances"))
     for instance in instances:
         require_settled(instance)
@@ -109,7 +109,7 @@ def remove_security_group(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 def delete_security_groups(cloud: Cloud, parameters: Parameters) -> Document:
-    """Delete groups that nothing uses, with their rules; all or none."""
+    """Delete unused groups with their rules; all or none."""
     groups = cloud.state.groups.read_all(parameters.required_texts("security_groups"))
     for group in groups:
         if group.is_default:

@@ -1,4 +1,4 @@
-"""Images: those of the zone, and the disks of stopped instances as images of one's own."""
+"""Images: the zone's, and the account's own, captured from stopped instances."""
 
 from collections.abc import Iterator, Sequence
 
@@ -19,7 +19,7 @@ FILTERS = ("provider", "visibility", "processor_type", "os_family")
 
 
 def find_image(cloud: Cloud, image_id: str) -> Image | None:
-    """Look up what machines are made from; an image that was deleted still says what it was."""
+    """Find an image, also a deleted one."""
     if own := cloud.state.images.get(image_id):
         return Image(
             own.id,
@@ -35,14 +35,14 @@ def find_image(cloud: Cloud, image_id: str) -> Image | None:
 
 
 def image_of(cloud: Cloud, instance: Instance) -> Image:
-    """Return what an instance was made from; it is known for as long as the instance is."""
+    """Return the image of an instance; it is known for as long as the instance is."""
     image = find_image(cloud, instance.image_id)
     assert image is not None, instance.image_id
     return image
 
 
 def require_usable(cloud: Cloud, image_id: str) -> Image:
-    """Return an image that new machines can be made from."""
+    """Return an image that new machines can use."""
     own = cloud.state.images.get(image_id)
     if own and own.is_alive and own.status != "available":
         raise PermissionDenied(f"image [{image_id}] is [{own.status}], can not be used")
@@ -71,7 +71,7 @@ def _of_zone(cloud: Cloud, parameters: Parameters) -> Iterator[Document]:
 
 
 def _system(cloud: Cloud, image: Image) -> Document:
-    born = stamp(cloud.state.vxnets[BASIC_VXNET].created_at)
+    created_at = stamp(cloud.state.vxnets[BASIC_VXNET].created_at)
     return {
         "image_id": image.id,
         "image_name": image.name,
@@ -80,8 +80,8 @@ def _system(cloud: Cloud, image: Image) -> Document:
         "visibility": "public",
         "status": "available",
         "transition_status": "",
-        "create_time": born,
-        "status_time": born,
+        "create_time": created_at,
+        "status_time": created_at,
         "sub_code": 0,
         "instance_ids": [],
         **_contents(image),
@@ -120,7 +120,7 @@ def users_of(cloud: Cloud, image: OwnImage) -> list[Instance]:
 
 
 def capture_instance(cloud: Cloud, parameters: Parameters) -> Document:
-    """Make an image of the disk of a stopped instance."""
+    """Create an image from the disk of a stopped instance."""
     instance = cloud.state.instances.read(parameters.required_text("instance"))
     require_settled(instance)
     if instance.status != "stopped":
@@ -165,7 +165,7 @@ def modify_image_attributes(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 def delete_images(cloud: Cloud, parameters: Parameters) -> Document:
-    """Put images of one's own that nothing was made from into the recycle bin."""
+    """Move unused images of the account into the recycle bin."""
     ids = dict.fromkeys(parameters.required_texts("images"))
     images = [_read_own(cloud, image_id, "deleted") for image_id in ids]
     for image in images:

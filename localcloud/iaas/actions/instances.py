@@ -1,8 +1,8 @@
-"""Instances, from their first boot to their end; how they are made stands in `running`."""
+"""Instances: list, start, stop, terminate. RunInstances is in `running`."""
 
 from typing import Final
 
-from localcloud.iaas.actions.eips import take_all_away
+from localcloud.iaas.actions.eips import unbind_all
 from localcloud.iaas.actions.images import image_of
 from localcloud.iaas.answers import Document, common, describe, life, rename
 from localcloud.iaas.cloud import Cloud
@@ -14,7 +14,7 @@ from localcloud.iaas.parameters import Parameters
 from localcloud.iaas.publication import eips_of
 from localcloud.iaas.records import Instance, Volume
 from localcloud.iaas.subnets import give_back, take_address
-from localcloud.parts import Birth
+from localcloud.parts import MachineSpec
 
 START: Final = Step(
     ("stopped",), "starting", "running", "change_instance", "is not stopped, can not be started"
@@ -45,12 +45,12 @@ CEASE: Final = Step(
 
 
 def come_up(cloud: Cloud, instance: Instance) -> None:
-    """Begin to boot a machine; its address shows a moment after it is `running`."""
+    """Start to boot a machine; its address shows a moment after it is `running`."""
     vxnet = cloud.state.vxnets.get(instance.vxnet_id)
     if vxnet and not instance.address:
-        instance.address = take_address(vxnet, instance.id)  # it has joined a router meanwhile
-    if instance.address:  # without one nobody could reach the machine, so none is made
-        boot(cloud, instance, birth_of(cloud, instance))
+        instance.address = take_address(vxnet, instance.id)  # its vxnet has joined a router since
+    if instance.address:  # a machine without one would be unreachable: none is booted
+        boot(cloud, instance, spec_of(cloud, instance))
 
     def take_lease() -> None:
         instance.has_lease = instance.is_alive and bool(instance.address)
@@ -58,11 +58,11 @@ def come_up(cloud: Cloud, instance: Instance) -> None:
     cloud.jobs.later(cloud.profile.assign_address, take_lease)
 
 
-def birth_of(cloud: Cloud, instance: Instance) -> Birth:
+def spec_of(cloud: Cloud, instance: Instance) -> MachineSpec:
     image = image_of(cloud, instance)
     vxnet = cloud.state.vxnets.get(instance.vxnet_id)
     keypairs = [cloud.state.keypairs[keypair_id] for keypair_id in instance.keypair_ids]
-    return Birth(
+    return MachineSpec(
         instance_id=instance.id,
         hostname=instance.hostname,
         vpc=vxnet.router_id if vxnet else "",
@@ -158,7 +158,7 @@ def _image(cloud: Cloud, instance: Instance) -> Document:
 
 
 def _vxnets(cloud: Cloud, instance: Instance) -> list[Document]:
-    """Show the network of the instance first, then those of further network cards."""
+    """Show the instance's own network, then those of further network cards."""
     cards = [(instance.vxnet_id, instance.nic_id, instance.private_ip, 1)]
     nics = [nic for nic in cloud.state.nics.values() if nic.instance_id == instance.id]
     cards += [(nic.vxnet_id, nic.id, nic.address, 0) for nic in nics]
@@ -189,7 +189,7 @@ def modify_instance_attributes(cloud: Cloud, parameters: Parameters) -> Document
 
 
 def require_stock(cloud: Cloud, type_id: str) -> None:
-    """Refuse what a fault has let the zone run out of."""
+    """Refuse a type that a fault has made unavailable in the zone."""
     if cloud.faults.strike(StockOut, lambda fault: fault.covers(type_id, cloud.zone)):
         raise OutOfStock(type_id, cloud.zone)
 
@@ -222,7 +222,7 @@ def restart_instances(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 def terminate_instances(cloud: Cloud, parameters: Parameters) -> Document:
-    """Put instances into the recycle bin, or with `direct_cease` past it."""
+    """Move instances to the recycle bin; with `direct_cease` delete them for good."""
     instances = cloud.state.instances.read_all(parameters.required_texts("instances"))
     step = DESTROY if parameters.flag("direct_cease") else TERMINATE
 
@@ -231,16 +231,16 @@ def terminate_instances(cloud: Cloud, parameters: Parameters) -> Document:
             await cloud.power.destroy(instance.id)
         else:
             await cloud.power.off(instance.id)
-        await take_all_away(cloud, instance)
+        await unbind_all(cloud, instance)
         abandon(cloud, instance)
 
     return {"job_id": begin(cloud, "TerminateInstances", instances, step, terminate)}
 
 
 def abandon(cloud: Cloud, instance: Instance) -> None:
-    """Give up address, keys, disks and tags.
+    """Release address, keys, disks and tags.
 
-    A balancer's backends stay until somebody deletes them.
+    A balancer's backends stay until they are deleted by a call.
     """
     if vxnet := cloud.state.vxnets.get(instance.vxnet_id):
         give_back(vxnet, instance.id)
@@ -258,7 +258,7 @@ def abandon(cloud: Cloud, instance: Instance) -> None:
 def cease_instances(cloud: Cloud, parameters: Parameters) -> Document:
     """Empty the recycle bin."""
     instances = [
-        cloud.state.instances.know(instance_id)
+        cloud.state.instances.read_any(instance_id)
         for instance_id in dict.fromkeys(parameters.required_texts("instances"))
     ]
 

@@ -1,4 +1,4 @@
-"""Private networks join routers and leave them; both take effect without UpdateRouters."""
+"""Join private networks to routers and detach them; both take effect without UpdateRouters."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def _router_vxnet(vxnet: Vxnet) -> Document:
 
 
 def join_router(cloud: Cloud, parameters: Parameters) -> Document:
-    """Give a network its addresses, its gateway and a place in the VPC."""
+    """Join a network to a router: it gets addresses, a gateway and a place in the VPC."""
     router = cloud.state.routers.read(parameters.required_text("router"))
     vxnet = cloud.state.vxnets.read(parameters.required_text("vxnet"))
     network = parameters.network("ip_network")
@@ -58,7 +58,7 @@ def join_router(cloud: Cloud, parameters: Parameters) -> Document:
     first_ip = parameters.text("dyn_ip_start", str(network[2]))
     last_ip = parameters.text("dyn_ip_end", str(network[-2]))
     require(cloud, router, CHANGE)
-    vxnet.cidr, vxnet.features = str(network), features  # nobody else gets the network meanwhile
+    vxnet.cidr, vxnet.features = str(network), features  # reserved from now on
     vxnet.manager_ip, vxnet.first_ip, vxnet.last_ip = manager_ip, first_ip, last_ip
     return {"router_id": router.id, "vxnet_id": vxnet.id, "job_id": _connect(cloud, router, vxnet)}
 
@@ -97,7 +97,7 @@ def _check_fit(cloud: Cloud, router: Router, vxnet: Vxnet, network: ipaddress.IP
 
 
 def leave_router(cloud: Cloud, parameters: Parameters) -> Document:
-    """Take networks that nobody lives in from a router."""
+    """Detach empty networks from a router."""
     router = cloud.state.routers.read(parameters.required_text("router"))
     vxnets = cloud.state.vxnets.read_all(parameters.required_texts("vxnets"))
     for vxnet in vxnets:

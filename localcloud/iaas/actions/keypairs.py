@@ -23,7 +23,7 @@ METHODS = ("ssh-rsa", "ssh-ed25519", "ecdsa-sha2-nistp521")
 
 
 def create_keypair(cloud: Cloud, parameters: Parameters) -> Document:
-    """Take a public key, or make a pair whose private half is shown this once."""
+    """Import a public key, or create a pair; its private key is in this reply only."""
     method = parameters.text("encrypt_method", "ssh-rsa")
     if parameters.choice("mode", ("system", "user"), "system") == "user":
         method, public_key = _read_public_key(parameters.required_text("public_key"), method)
@@ -45,13 +45,13 @@ def create_keypair(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 def _read_public_key(line: str, method: str) -> tuple[str, str]:
-    """Split a public key, be it a whole line or its base64 part, into method and base64."""
+    """Split a public key, a whole line or its base64 part, into method and base64."""
     words = line.split()
     if len(words) > 1:
         method, line = words[0], words[1]
     try:
         blob = base64.b64decode(line, validate=True)
-    except ValueError:  # binascii's, and that of a text with other letters
+    except ValueError:  # binascii's error, and that of non-ASCII text
         raise BadParameter("public_key is not an SSH public key") from None
     if blob[4 : 4 + int.from_bytes(blob[:4])] != method.encode():
         raise BadParameter(f"public_key is not of the type [{method}]")
@@ -106,7 +106,7 @@ def modify_keypair_attributes(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 def attach_keypairs(cloud: Cloud, parameters: Parameters) -> Document:
-    """Attach keys; on the machine they are from its next boot. Attached ones are fine."""
+    """Attach keys, which the machine has from its next boot; attached ones are accepted."""
     return _change_keypairs(cloud, parameters, "AttachKeyPairs")
 
 
@@ -118,13 +118,13 @@ def _change_keypairs(cloud: Cloud, parameters: Parameters, action: str) -> Docum
     keypairs = cloud.state.keypairs.read_all(parameters.required_texts("keypairs"))
     instances = cloud.state.instances.read_all(parameters.required_texts("instances"))
     for instance in instances:
-        # The real cloud takes a key from a machine that is going anyway; terraform relies on it.
+        # The real cloud detaches keys of instances under deletion, too; terraform relies on it.
         if (action, instance.transition) != ("DetachKeyPairs", "terminating"):
             require_settled(instance)
     changed = {keypair.id for keypair in keypairs}
 
     async def change() -> None:
-        require_there(cloud, changed)
+        require_exists(cloud, changed)
         for instance in instances:
             others = [known for known in instance.keypair_ids if known not in changed]
             attached = [k.id for k in keypairs] if action == "AttachKeyPairs" else []
@@ -135,15 +135,15 @@ def _change_keypairs(cloud: Cloud, parameters: Parameters, action: str) -> Docum
     return {"job_id": start_job(cloud, action, touched, seconds, change)}
 
 
-def require_there(cloud: Cloud, keypair_ids: Iterable[str]) -> None:
-    """Let a job fail that was accepted with a key which has been deleted meanwhile."""
+def require_exists(cloud: Cloud, keypair_ids: Iterable[str]) -> None:
+    """Raise `JobFailure` where a key was deleted after the job was accepted."""
     for keypair_id in keypair_ids:
         if keypair_id not in cloud.state.keypairs:
             raise JobFailure(f"keypair [{keypair_id}] has been deleted meanwhile")
 
 
 def delete_keypairs(cloud: Cloud, parameters: Parameters) -> Document:
-    """Delete keys that no instance has; all or none."""
+    """Delete keys that are attached to no instance; all or none."""
     keypairs = cloud.state.keypairs.read_all(parameters.required_texts("keypairs"))
     for keypair in keypairs:
         if users := users_of(cloud, keypair):

@@ -1,4 +1,4 @@
-"""Listeners of load balancers; every change is inert until UpdateLoadBalancers."""
+"""Listeners of load balancers; a change takes effect with UpdateLoadBalancers."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from localcloud.iaas.stickiness import read_stickiness
 from localcloud.iaas.turns import MODES
 
 PROTOCOLS = ("http", "https", "tcp", "ssl", "udp")
-EMULATED = {  # what a listener may speak with its backends
+EMULATED = {  # the backend protocols of each listener protocol
     "tcp": ("tcp",),
     "http": ("http",),
     "https": ("https", "http"),
@@ -89,14 +89,14 @@ def _read_listener(cloud: Cloud, balancer: LoadBalancer, item: Parameters) -> Li
 
 
 def _read_certificates(cloud: Cloud, parameters: Parameters) -> tuple[str, ...]:
-    """Return the certificates that are named, be it as a list, or in one text with commas."""
+    """Return the named certificates, given as a list or as one text with commas."""
     named = parameters.texts(CERTIFICATES) or parameters.text(CERTIFICATES).split(",")
     wanted = [one.strip() for one in named if one.strip()]
     return tuple(one.id for one in cloud.state.certificates.read_all(wanted))
 
 
 def _check(listener: Listener) -> None:
-    """Refuse what is wrong, and what the local balancer cannot do, such as UDP."""
+    """Refuse wrong settings, and what is not emulated, such as UDP."""
     if listener.protocol not in EMULATED:
         raise NotEmulated(f"listeners of protocol [{listener.protocol}]")
     if listener.is_tls and not listener.certificate_ids:
@@ -196,7 +196,7 @@ def modify_loadbalancer_listener_attributes(cloud: Cloud, parameters: Parameters
 
 
 def delete_loadbalancer_listeners(cloud: Cloud, parameters: Parameters) -> Document:
-    """Forget listeners with their backends; those in force go on until UpdateLoadBalancers."""
+    """Delete listeners with their backends; those in force serve until UpdateLoadBalancers."""
     found = cloud.state.listeners.read_all(parameters.required_texts("loadbalancer_listeners"))
     balancers = [cloud.state.loadbalancers.read(listener.loadbalancer_id) for listener in found]
     for balancer in balancers:

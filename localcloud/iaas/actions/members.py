@@ -1,7 +1,6 @@
-"""Instances join private networks and leave them.
+"""Move instances into and out of private networks.
 
-A machine that runs gets its address by a restart of its system: on the real cloud it asks the
-new network's DHCP.
+A running machine gets its address by a restart; on the real cloud it asks the network's DHCP.
 """
 
 from localcloud.iaas.actions.instances import come_up, document
@@ -36,7 +35,7 @@ def describe_vxnet_instances(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 def join_vxnet(cloud: Cloud, parameters: Parameters) -> Document:
-    """Put instances into a network; `vxnet` may name an address for one: `vxnet-a|192.168.1.9`."""
+    """Move instances into a network; `vxnet` may fix the address of one: `vxnet-a|192.168.1.9`."""
     vxnet_id, _, address = parameters.required_text("vxnet").partition("|")
     vxnet = cloud.state.vxnets.read(vxnet_id)
     instances = cloud.state.instances.read_all(parameters.required_texts("instances"))
@@ -72,7 +71,7 @@ def _require_outside(cloud: Cloud, instance: Instance) -> None:
 
 
 def leave_vxnet(cloud: Cloud, parameters: Parameters) -> Document:
-    """Take instances out of a network; they run on, and nobody can reach them."""
+    """Remove instances from a network; they keep running, unreachable."""
     vxnet = cloud.state.vxnets.read(parameters.required_text("vxnet"))
     instances = cloud.state.instances.read_all(parameters.required_texts("instances"))
     for instance in instances:

@@ -1,4 +1,4 @@
-"""Monitoring: the load that `load` makes up, in the steps and the packing of the real answers."""
+"""Monitoring: the synthetic load of `load`, in the steps and the packing of real replies."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ Read = Callable[[str, str, datetime], Value]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What time is asked about."""
+    """The time range of a request."""
 
     step: str
     begin: datetime
@@ -120,7 +120,7 @@ def _monitor(cloud: Cloud, resource: Resource, meters: list[str], span: Span) ->
 
 
 def _data(resource: Resource, meter: str, read: Read, span: Span) -> list[object]:
-    """Pack what a meter has read while the resource existed and worked."""
+    """Pack the readings of the time in which the resource existed and worked."""
     at_rest = not resource.is_alive or resource.status == "stopped"
     end = min(span.end, resource.status_at) if at_rest else span.end
     begin = max(span.begin, resource.created_at)
@@ -172,7 +172,7 @@ def _vxnet_of(cloud: Cloud, resource: Resource, meter: str) -> str:
 
 
 def get_loadbalancer_monitor(cloud: Cloud, parameters: Parameters) -> Document:
-    """Answer for a balancer its traffic by public address, else the requests."""
+    """Return a balancer's traffic by public address, or its requests."""
     state, resource_id = cloud.state, parameters.required_text("resource")
     tables: tuple[Mapping[str, Resource], ...] = (
         state.loadbalancers,

@@ -1,4 +1,4 @@
-"""Network cards beside the first. Their addresses are reserved; no machine answers on them."""
+"""Additional network cards. Their addresses are reserved; no machine answers on them."""
 
 from itertools import chain, repeat
 
@@ -21,7 +21,7 @@ DETACH = Step(
 
 
 def create_nics(cloud: Cloud, parameters: Parameters) -> Document:
-    """Make cards with addresses of a network, the wanted ones or the next free; no job."""
+    """Create cards with the wanted or the next free addresses of a network; without a job."""
     vxnet = cloud.state.vxnets.read(parameters.required_text("vxnet"))
     wanted = parameters.texts("private_ips")
     count = parameters.integer("count", len(wanted) or 1, low=1)

@@ -1,4 +1,4 @@
-"""What there is to choose from: zones and instance types."""
+"""Zones and instance types on offer."""
 
 from localcloud.iaas.answers import Document, page
 from localcloud.iaas.catalog import INSTANCE_TYPES, REGION, InstanceType

@@ -1,7 +1,7 @@
-"""Forwarding policies: which requests to an HTTP listener go to which of its backends.
+"""Forwarding policies: which requests of an HTTP listener go to which backends.
 
-What is changed of a policy and its rules is inert until ApplyLoadBalancerPolicy; which backend has
-which policy, like everything of a backend, until UpdateLoadBalancers.
+Changes of a policy and its rules take effect with ApplyLoadBalancerPolicy; the policy of a backend,
+like all its attributes, with UpdateLoadBalancers.
 """
 
 import re
@@ -20,7 +20,7 @@ RULE_TYPES = ("domain", "url")
 
 
 def create_loadbalancer_policy(cloud: Cloud, parameters: Parameters) -> Document:
-    """Make a policy without rules: no request matches it."""
+    """Create a policy without rules, which no request matches."""
     operator = parameters.choice("operator", OPERATORS, "or")
     policy = Policy(
         id=cloud.new_id("lbp"),
@@ -53,7 +53,7 @@ def _policy(cloud: Cloud, policy: Policy) -> Document:
 
 
 def _users_of(cloud: Cloud, policy: Policy) -> list[Backend]:
-    """Return the backends that a policy guards now, or will guard after the next update."""
+    """Return the backends that use a policy now, or will after the next update."""
     in_force = [
         backend
         for balancer in cloud.state.loadbalancers.alive()
@@ -80,7 +80,7 @@ def _touch(policy: Policy) -> None:
 
 
 def apply_loadbalancer_policy(cloud: Cloud, parameters: Parameters) -> Document:
-    """Put the rules in force as they are now, on every balancer that uses the policy."""
+    """Apply the current rules on every balancer that uses the policy."""
     policy = cloud.state.policies.read(parameters.required_text("loadbalancer_policy"))
     version = policy.version
     wanted = PolicyInForce(
@@ -103,7 +103,7 @@ def _rules_of(cloud: Cloud, policy: Policy) -> list[PolicyRule]:
 
 
 def delete_loadbalancer_policies(cloud: Cloud, parameters: Parameters) -> Document:
-    """Delete policies that no backend has, with their rules; all or none."""
+    """Delete unused policies with their rules; all or none."""
     policies = cloud.state.policies.read_all(parameters.required_texts("loadbalancer_policies"))
     for policy in policies:
         if users := _users_of(cloud, policy):
@@ -169,7 +169,7 @@ def _rule(rule: PolicyRule) -> Document:
 
 
 def modify_loadbalancer_policy_rule_attributes(cloud: Cloud, parameters: Parameters) -> Document:
-    """Change name or value; a rule of another type is another rule."""
+    """Change name or value; the type of a rule is fixed."""
     old = cloud.state.policy_rules.read(parameters.required_text("loadbalancer_policy_rule"))
     new = replace(
         old,

@@ -1,8 +1,8 @@
-"""Instances are resized and reset."""
+"""Resize and reset instances."""
 
 from localcloud.iaas import quotas
 from localcloud.iaas.actions.instances import come_up, require_stock
-from localcloud.iaas.actions.keypairs import require_there
+from localcloud.iaas.actions.keypairs import require_exists
 from localcloud.iaas.actions.running import LARGEST_DISK_GIB, read_login, read_size
 from localcloud.iaas.answers import Document
 from localcloud.iaas.catalog import InstanceType
@@ -17,7 +17,7 @@ RESET = Step(("running", "stopped"), "resetting", "", "change_instance")
 
 
 def resize_instances(cloud: Cloud, parameters: Parameters) -> Document:
-    """Give stopped instances another size, from their next start; disks only grow."""
+    """Resize stopped instances, from their next start; disks only grow."""
     instances = cloud.state.instances.read_all(parameters.required_texts("instances"))
     asks_for_size = any(parameters.integer(n, 0) for n in ("cpu", "memory"))
     disk_gib = parameters.integer("os_disk_size", 0, high=LARGEST_DISK_GIB)
@@ -48,12 +48,12 @@ def _require_quota(cloud: Cloud, instances: list[Instance], size: InstanceType) 
 
 
 def reset_instances(cloud: Cloud, parameters: Parameters) -> Document:
-    """Wipe the disks and begin again from the image, with another key where one is given."""
+    """Reset disks to the image, with a new key where one is given."""
     instances = cloud.state.instances.read_all(parameters.required_texts("instances"))
     keypair_ids = read_login(cloud, parameters)
 
     async def reset(instance: Instance) -> None:
-        require_there(cloud, keypair_ids)
+        require_exists(cloud, keypair_ids)
         await cloud.power.destroy(instance.id)
         instance.keypair_ids = [*keypair_ids]
         if instance.status == "running":

@@ -1,5 +1,4 @@
-"""Routers with their VPC; which networks join them stands in `joining`, what they forward in
-`statics`."""
+"""Routers with their VPC. Joining networks is in `joining`, port forwards are in `statics`."""
 
 import ipaddress
 import logging
@@ -21,7 +20,7 @@ from localcloud.iaas.records import PENDING, Router, RouterInForce
 log = logging.getLogger(__name__)
 
 UNTIL_NEXT_LOOK = 0.5
-"""Seconds after which a router that applies by itself, and was busy, is looked at again."""
+"""Seconds between checks of a busy router that applies its changes by itself."""
 
 CREATE = Step((), "creating", "active", "create_router")
 UPDATE = Step(("active",), "updating", "", "change_router")
@@ -114,9 +113,9 @@ def document(cloud: Cloud, router: Router, verbose: bool) -> Document:
 
 
 def modify_router_attributes(cloud: Cloud, parameters: Parameters) -> Document:
-    """Change what is wanted of a router.
+    """Change attributes of a router.
 
-    An address is inert until UpdateRouters, a security group until it is applied. An empty `eip`
+    An address takes effect with UpdateRouters, a security group when it is applied. An empty `eip`
     unbinds; an empty `security_group` means nothing, because a public client always sends one.
     """
     router = cloud.state.routers.read(parameters.required_text("router"))
@@ -144,7 +143,7 @@ def _require_available(cloud: Cloud, router: Router, eip_id: str) -> None:
 
 
 def update_routers(cloud: Cloud, parameters: Parameters) -> Document:
-    """Put what is wanted of routers in force."""
+    """Apply the pending changes of routers."""
     routers = cloud.state.routers.read_all(parameters.required_texts("routers"))
     for router in routers:
         if router.eip_id:
@@ -152,15 +151,15 @@ def update_routers(cloud: Cloud, parameters: Parameters) -> Document:
 
     async def update(router: Router) -> None:
         await put_in_force(cloud, router)
-        let_go(router)
+        unbind_wanted(router)
 
-    def let_go(router: Router) -> None:
+    def unbind_wanted(router: Router) -> None:
         if eip := cloud.state.eips.get(router.eip_id):
             eip.transition = ""
 
-    job_id = begin(cloud, "UpdateRouters", routers, UPDATE, update, let_go)
+    job_id = begin(cloud, "UpdateRouters", routers, UPDATE, update, unbind_wanted)
     for router in routers:
-        # So that nobody releases the address while it is being bound.
+        # So that the address is not released while it is being bound.
         eip = cloud.state.eips.get(router.eip_id)
         if eip and eip.status == "available":
             eip.transition = "associating"
@@ -168,10 +167,10 @@ def update_routers(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 async def put_in_force(cloud: Cloud, router: Router) -> None:
-    """Make a router do what is wanted of it.
+    """Apply the pending changes of one router.
 
     Raises:
-        JobFailure: a public port cannot be had; everything stays as it was.
+        JobFailure: a public port cannot be bound; everything stays as it was.
     """
     forwards = tuple(
         static
@@ -183,7 +182,7 @@ async def put_in_force(cloud: Cloud, router: Router) -> None:
     try:
         await refresh_router(cloud, router)
     except JobFailure:
-        # Only what this update has changed: rules may have come into force meanwhile.
+        # Only what this update has changed: rules may have been applied meanwhile.
         router.applied = replace(router.applied, eip_id=before.eip_id, forwards=before.forwards)
         raise
     if before.eip_id != router.eip_id:
@@ -193,7 +192,7 @@ async def put_in_force(cloud: Cloud, router: Router) -> None:
 
 
 def touch(cloud: Cloud, router: Router) -> None:
-    """Note that something wanted of a router is not in force yet; let it be, by a leniency."""
+    """Mark a router as not applied; with a leniency, schedule its update."""
     router.is_applied = False
 
     async def apply() -> None:
@@ -207,14 +206,14 @@ def touch(cloud: Cloud, router: Router) -> None:
                 _require_available(cloud, router, router.eip_id)
             await put_in_force(cloud, router)
         except (Refusal, JobFailure) as error:
-            log.warning("%s stays as it was: %s", router.id, error)
+            log.warning("%s stays unchanged: %s", router.id, error)
 
     if leniency := cloud.faults.strike(AppliesByItself):
         cloud.jobs.later(leniency.seconds, apply)
 
 
 def power_off_routers(cloud: Cloud, parameters: Parameters) -> Document:
-    """Silence routers: nothing that they publish answers. The VPC itself goes on."""
+    """Power off routers: they publish nothing. The VPC itself stays connected."""
     routers = cloud.state.routers.read_all(parameters.required_texts("routers"))
 
     async def power_off(router: Router) -> None:
@@ -227,14 +226,14 @@ def power_on_routers(cloud: Cloud, parameters: Parameters) -> Document:
     routers = cloud.state.routers.read_all(parameters.required_texts("routers"))
 
     async def power_on(router: Router) -> None:
-        router.become("active", cloud.now())  # before: one that is off publishes nothing
+        router.become("active", cloud.now())  # first: a router that is off publishes nothing
         await refresh_router(cloud, router)
 
     return {"job_id": begin(cloud, "PowerOnRouters", routers, POWER_ON, power_on)}
 
 
 def delete_routers(cloud: Cloud, parameters: Parameters) -> Document:
-    """Delete routers that no network is joined to, with their forwards; there is no way back."""
+    """Delete routers without networks, with their forwards; they skip the recycle bin."""
     routers = cloud.state.routers.read_all(parameters.required_texts("routers"))
     for router in routers:
         if vxnets := vxnets_of(cloud, router):

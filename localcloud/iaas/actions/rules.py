@@ -1,4 +1,4 @@
-"""Rules of security groups; every change is inert until ApplySecurityGroup."""
+"""Rules of security groups; a change takes effect with ApplySecurityGroup."""
 
 import ipaddress
 
@@ -91,7 +91,7 @@ def document(rule: Rule) -> Document:
 
 
 def modify_security_group_rule_attributes(cloud: Cloud, parameters: Parameters) -> Document:
-    """Change a rule; what is `action` when adding is called `rule_action` here."""
+    """Change a rule. The `action` of an added rule is called `rule_action` here."""
     old = cloud.state.rules.read(parameters.required_text("security_group_rule"))
     new = Rule(
         id=old.id,

@@ -1,4 +1,4 @@
-"""RunInstances: what is asked for, checked as a whole before anything is made."""
+"""RunInstances: the whole request is checked before anything is created."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -110,7 +110,7 @@ def _read_request(cloud: Cloud, parameters: Parameters) -> Request:
 
 
 def read_size(cloud: Cloud, parameters: Parameters) -> InstanceType:
-    """Return the size of the machines; by the documents, `cpu` and `memory` beat the type."""
+    """Return the size of the machines; by the documents `cpu` and `memory` override the type."""
     vcpus, memory = parameters.integer("cpu", 0), parameters.integer("memory", 0)
     unasked = (vcpus, memory) == SENT_UNASKED and parameters.text("instance_type")
     if vcpus and memory and not (unasked and cloud.faults.strike(TypeWins)):
@@ -129,7 +129,7 @@ def read_size(cloud: Cloud, parameters: Parameters) -> InstanceType:
 
 
 def read_login(cloud: Cloud, parameters: Parameters) -> list[str]:
-    """Return the keys that a machine is to have; one with a password has none."""
+    """Return the ids of a machine's keys; none for a login with a password."""
     if parameters.choice("login_mode", ("keypair", "passwd")) == "keypair":
         return [cloud.state.keypairs.read(parameters.required_text("login_keypair")).id]
     parameters.required_text("login_passwd")
@@ -139,7 +139,7 @@ def read_login(cloud: Cloud, parameters: Parameters) -> list[str]:
 
 
 def _read_vxnet(cloud: Cloud, parameters: Parameters, count: int) -> tuple[Vxnet | None, str]:
-    """Return the network and, where the request names one, the address in it."""
+    """Return the network, and the fixed address in it, or an empty text."""
     places = parameters.texts("vxnets")
     if not places:
         return None, ""

@@ -1,4 +1,4 @@
-"""Entries of a router's configuration; of their types only port forwards (1) are emulated."""
+"""Entries of a router's configuration; only port forwards (type 1) are emulated."""
 
 import ipaddress
 
@@ -17,7 +17,7 @@ VALUES = tuple(f"val{number}" for number in range(1, 7))
 
 
 def add_router_statics(cloud: Cloud, parameters: Parameters) -> Document:
-    """Store forwards; inert until UpdateRouters."""
+    """Add forwards, which take effect with UpdateRouters."""
     router = cloud.state.routers.read(parameters.required_text("router"))
     require_settled(router)
     vxnet_id = parameters.text("vxnet")
@@ -116,7 +116,7 @@ def document(static: RouterStatic) -> Document:
 
 
 def modify_router_static_attributes(cloud: Cloud, parameters: Parameters) -> Document:
-    """Change a forward; inert until UpdateRouters."""
+    """Change a forward, which takes effect with UpdateRouters."""
     old = cloud.state.statics.read(parameters.required_text("router_static"))
     router = cloud.state.routers.read(old.router_id)
     require_settled(router)
@@ -138,7 +138,7 @@ def modify_router_static_attributes(cloud: Cloud, parameters: Parameters) -> Doc
 
 
 def delete_router_statics(cloud: Cloud, parameters: Parameters) -> Document:
-    """Forget forwards; those in force go on until UpdateRouters."""
+    """Delete forwards; those in force serve until UpdateRouters."""
     statics = cloud.state.statics.read_all(parameters.required_texts("router_statics"))
     routers = [cloud.state.routers.read(static.router_id) for static in statics]
     for router in routers:

@@ -72,7 +72,7 @@ def modify_tag_attributes(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 def attach_tags(cloud: Cloud, parameters: Parameters) -> Document:
-    """Attach tags to resources; what is attached already is fine."""
+    """Attach tags to resources; attached ones are accepted."""
     for tag, resource in _read_pairs(cloud, parameters):
         tag.attached.add(resource)
     return {}
@@ -96,7 +96,7 @@ def _read_pairs(cloud: Cloud, parameters: Parameters) -> list[tuple[Tag, tuple[s
 
 
 def delete_tags(cloud: Cloud, parameters: Parameters) -> Document:
-    """Delete tags; they come off by themselves."""
+    """Delete tags, also those in use."""
     tags = cloud.state.tags.read_all(parameters.required_texts("tags"))
     for tag in tags:
         del cloud.state.tags[tag.id]

@@ -1,4 +1,4 @@
-"""Userdata: what a machine is given to boot with."""
+"""Userdata of new machines."""
 
 import base64
 
@@ -30,7 +30,7 @@ def upload_userdata_attachment(cloud: Cloud, parameters: Parameters) -> Document
 
 
 def read_userdata(cloud: Cloud, parameters: Parameters) -> Userdata | None:
-    """Return what RunInstances brings; without `need_userdata` the rest is silently ignored."""
+    """Return the userdata of a RunInstances; None without `need_userdata`, whatever else is set."""
     if not parameters.flag("need_userdata"):
         return None
     kind = UserdataKind(parameters.choice("userdata_type", [str(kind) for kind in UserdataKind]))
@@ -49,7 +49,7 @@ def read_userdata(cloud: Cloud, parameters: Parameters) -> Userdata | None:
 def _decode(name: str, value: str) -> bytes:
     try:
         return base64.b64decode(value, validate=True)
-    except ValueError:  # binascii's, and that of a text with other letters
+    except ValueError:  # binascii's error, and that of non-ASCII text
         raise BadParameter(f"{name} is not base64") from None
 
 

@@ -1,4 +1,4 @@
-"""Disks beside the system disk. They are kept in the books only: no machine sees them."""
+"""Additional disks. Only their records are kept: no machine sees them."""
 
 from collections.abc import Sequence
 
@@ -158,7 +158,7 @@ def detach_volumes(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 def resize_volumes(cloud: Cloud, parameters: Parameters) -> Document:
-    """Let volumes grow; they never shrink."""
+    """Enlarge volumes; they never shrink."""
     volumes = cloud.state.volumes.read_all(parameters.required_texts("volumes"))
     size = parameters.required_integer("size", low=SMALLEST_GIB, high=LARGEST_GIB)
     for volume in volumes:

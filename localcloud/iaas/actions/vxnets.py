@@ -1,4 +1,4 @@
-"""Private networks; how they join a router stands with the routers."""
+"""Private networks. Joining a router is in `joining`."""
 
 from localcloud.iaas import quotas
 from localcloud.iaas.answers import Document, common, describe, rename
@@ -80,7 +80,7 @@ def modify_vxnet_attributes(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 def delete_vxnets(cloud: Cloud, parameters: Parameters) -> Document:
-    """Delete networks that are empty and have left their router; all or none."""
+    """Delete empty networks that are joined to no router; all or none."""
     vxnets = cloud.state.vxnets.read_all(parameters.required_texts("vxnets"))
     for vxnet in vxnets:
         if vxnet.id == BASIC_VXNET:
@@ -97,17 +97,17 @@ def delete_vxnets(cloud: Cloud, parameters: Parameters) -> Document:
 
 
 def require_empty(cloud: Cloud, vxnet: Vxnet, what: str) -> None:
-    """Refuse while instances or load balancers live in a network."""
+    """Refuse a network that instances, load balancers or network cards use."""
     state = cloud.state
-    dwellers: list[Instance | LoadBalancer | Nic] = [
+    users: list[Instance | LoadBalancer | Nic] = [
         *state.instances.alive(),
         *state.loadbalancers.alive(),
         *state.nics.values(),
     ]
-    for dweller in dwellers:
-        if dweller.vxnet_id == vxnet.id:
+    for user in users:
+        if user.vxnet_id == vxnet.id:
             raise PermissionDenied(
-                f"vxnet [{vxnet.id}] is used by {dweller.kind} [{dweller.id}], can not be {what}"
+                f"vxnet [{vxnet.id}] is used by {user.kind} [{user.id}], can not be {what}"
             )
 
 

@@ -1,1 +1,1 @@
-"""What goes wrong on purpose: which faults there are, which are in force, and whom they hit."""
+"""Fault injection: the kinds of faults, those in force, and what they hit."""

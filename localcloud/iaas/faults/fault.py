@@ -1,4 +1,4 @@
-"""The root of all faults, and the numbers that they take."""
+"""The base class of all faults, and the number types of their fields."""
 
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar
@@ -11,12 +11,12 @@ Seconds = Annotated[float, Ge(0), Le(86_400)]
 
 
 class BadFault(Exception):
-    """A fault that is none; the text says what is wrong with it."""
+    """An invalid fault; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What all faults have.
+    """Attributes of all faults.
 
     Attributes:
         times: How often it strikes; without a limit when not given.
@@ -30,6 +30,6 @@ class Fault:
     seed: int = 0
 
     def to_document(self) -> dict[str, Any]:
-        """Write it as `read_fault` reads it, without what was left open."""
+        """Write it as `read_fault` reads it, without fields that are None."""
         given = {name: value for name, value in asdict(self).items() if value is not None}
         return {"kind": self.kind, **given}

@@ -2,7 +2,7 @@
 
 A fault strikes on an *occasion*: a request of a matching action, a machine that boots. Its `share`
 of the occasions is drawn from its own `seed`, so that a run can be repeated whatever else happens.
-The last kinds are no faults of a cloud, but leniency towards public clients that need it.
+The last kinds are leniencies towards public clients, not faults of a cloud.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ Count = Annotated[int, Ge(0)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFault(Fault):
-    """A fault that requests meet.
+    """A fault of requests.
 
     Attributes:
         action: Which actions, as a pattern: `RunInstances`, `Describe*`, `*`.
@@ -76,7 +76,7 @@ class LostReply(RequestFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadReply(RequestFault):
-    """Answer with something useless after the request has acted.
+    """Send an unusable reply after the request has acted.
 
     Attributes:
         form: `gateway` (HTTP 502), `empty` (no body) or `text` (a body that is not JSON).
@@ -106,7 +106,7 @@ class Quota(Fault):
 
     Attributes:
         resource: As in GetQuotaLeft: instance, cpu, memory, eip, router, vxnet, loadbalancer …
-        most: The limit; what exists already counts.
+        most: The limit, including existing resources.
     """
 
     kind: ClassVar[str] = "quota"
@@ -116,7 +116,7 @@ class Quota(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockOut(Fault):
-    """Refuse machines with 5200, as if the zone had none left.
+    """Refuse machines with 5200, as if the zone were out of stock.
 
     Attributes:
         type: Which instance types, as a pattern: `s1.small.r2`, `e2.*`, `*`.
@@ -133,7 +133,7 @@ class StockOut(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFailure(RequestFault):
-    """Accept a request and let its job fail in the end.
+    """Accept a request, and let its job fail at its end.
 
     Attributes:
         outcome: `failed`, or `partly`: `done with failure`, the first half of the resources fails.
@@ -159,7 +159,7 @@ class MachineFault(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeverBoots(MachineFault):
-    """Machines started from now on hang while booting: `running`, but silent."""
+    """Machines started from now on hang while booting: `running`, but unreachable."""
 
     kind: ClassVar[str] = "never-boots"
 
@@ -173,7 +173,7 @@ class NeverJoins(MachineFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackagesLocked(MachineFault):
-    """Machines started from now on first update themselves, holding the package lock.
+    """Machines started from now on first hold the package lock, as an automatic update does.
 
     Attributes:
         seconds: How long after its start a machine's package manager is locked.
@@ -185,9 +185,9 @@ class PackagesLocked(MachineFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dies(MachineFault):
-    """Machines, running ones and those started from now on, fall silent for good.
+    """Machines, running ones and those started from now on, stop answering for good.
 
-    The API goes on calling them `running`; a restart brings them back.
+    The API still shows them as `running`; a restart recovers them.
 
     Attributes:
         seconds: From now, or from the start of the machine.

@@ -1,4 +1,4 @@
-"""No faults, but leniency: what public clients rely on, and the documents forbid."""
+"""Leniencies: what public clients rely on although the documents forbid it."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +8,7 @@ from localcloud.iaas.faults.fault import Fault, Seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliesByItself(Fault):
-    """Put what is wanted of routers in force without UpdateRouters, which terraform never calls.
+    """Apply changes of routers without UpdateRouters, which terraform never calls.
 
     Attributes:
         seconds: After the last change.
@@ -20,9 +20,9 @@ class AppliesByItself(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeWins(Fault):
-    """Let `instance_type` beat one core and 1024 MiB, which Go clients send without being asked.
+    """Let `instance_type` override one core and 1024 MiB, which Go clients always send.
 
-    By the documents, cores and memory win.
+    By the documents, cores and memory have priority.
     """
 
     kind: ClassVar[str] = "type-wins"
@@ -30,10 +30,10 @@ class TypeWins(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakesPasswords(Fault):
-    """Take machines that are to have a password instead of a key.
+    """Accept machines with a password instead of a key.
 
-    It is forgotten when the job is done, for machines here know keys only: until one is attached,
-    nobody can log in.
+    The password is discarded with the job, because local machines accept keys only: a login needs
+    an attached key.
     """
 
     kind: ClassVar[str] = "takes-passwords"
@@ -41,7 +41,7 @@ class TakesPasswords(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LongTags(Fault):
-    """Take tag names of any length, as terraform's own tests expect.
+    """Accept tag names of any length, as terraform's own tests expect.
 
     By the documents, a name is shorter than 15 characters.
     """

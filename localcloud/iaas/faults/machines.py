@@ -1,10 +1,9 @@
-"""Faults of machines: at their boot, or while they run."""
+"""Faults of machines, at their boot or while they run."""
 
 from datetime import timedelta
 from functools import partial
 
 from localcloud.iaas.cloud import Cloud
-from localcloud.iaas.faults.book import Entry
 from localcloud.iaas.faults.kinds import (
     ApiAway,
     Dies,
@@ -13,31 +12,32 @@ from localcloud.iaas.faults.kinds import (
     NotReady,
     PackagesLocked,
 )
+from localcloud.iaas.faults.registry import Entry
 from localcloud.iaas.records import Instance
-from localcloud.parts import Ailment, Birth
+from localcloud.parts import Component, MachineSpec
 
-AILMENTS = {
-    NeverJoins: Ailment.KUBELET,
-    NotReady: Ailment.KUBELET,
-    PackagesLocked: Ailment.PACKAGES,
-    ApiAway: Ailment.API_SERVER,
+FAILING_COMPONENT = {
+    NeverJoins: Component.KUBELET,
+    NotReady: Component.KUBELET,
+    PackagesLocked: Component.PACKAGES,
+    ApiAway: Component.API_SERVER,
 }
 
 
-def boot(cloud: Cloud, instance: Instance, birth: Birth) -> None:
-    """Switch a machine on, unless a fault keeps it from booting."""
+def boot(cloud: Cloud, instance: Instance, spec: MachineSpec) -> None:
+    """Power on a machine, unless a fault prevents its boot."""
     strike = partial(cloud.faults.strike_machine, instance_id=instance.id, name=instance.name)
     if strike(NeverBoots):
         return
-    ill = [entry for kind in (NeverJoins, PackagesLocked) if (entry := strike(kind))]
-    cloud.power.on(birth, [AILMENTS[type(entry.fault)] for entry in ill])
-    for entry in (*ill, strike(Dies)):
+    struck = [entry for kind in (NeverJoins, PackagesLocked) if (entry := strike(kind))]
+    cloud.power.on(spec, [FAILING_COMPONENT[type(entry.fault)] for entry in struck])
+    for entry in (*struck, strike(Dies)):
         if entry:
             _set_due(cloud, entry, instance.id)
 
 
 async def strike_running(cloud: Cloud, entry: Entry) -> None:
-    """Let a fault that has just been added hit the machines that run already."""
+    """Apply a newly added fault to the running machines."""
     fault = entry.fault
     if not isinstance(fault, (Dies, NotReady, ApiAway)):
         return
@@ -45,32 +45,29 @@ async def strike_running(cloud: Cloud, entry: Entry) -> None:
         runs = instance.status == "running" and instance.address
         if not runs or not entry.hits(fault, instance.id, instance.name):
             continue
-        if ailment := AILMENTS.get(type(fault)):
-            await cloud.power.fail(instance.id, ailment)
+        if component := FAILING_COMPONENT.get(type(fault)):
+            await cloud.power.fail(instance.id, component)
         _set_due(cloud, entry, instance.id)
 
 
-async def go_on(cloud: Cloud, entry: Entry) -> None:
-    """Let a fault that an earlier process has left do what it still does."""
-    if ailment := AILMENTS.get(type(entry.fault)):
+async def resume(cloud: Cloud, entry: Entry) -> None:
+    """Resume a fault that an earlier process has stored."""
+    if component := FAILING_COMPONENT.get(type(entry.fault)):
         for instance_id in entry.struck:
-            await cloud.power.fail(instance_id, ailment)
+            await cloud.power.fail(instance_id, component)
     for instance_id in entry.due:
         _await_due(cloud, entry, instance_id)
 
 
-async def heal(cloud: Cloud, entry: Entry) -> None:
-    """Mend what a fault has broken, and let nobody die of it any more.
-
-    The dead stay dead until a restart.
-    """
+async def end_fault(cloud: Cloud, entry: Entry) -> None:
+    """Recover failed components, and cancel what is due; stopped machines need a restart."""
     entry.due.clear()
     for instance_id in list(entry.struck):
-        await _mend(cloud, entry, instance_id)
+        await _recover(cloud, entry, instance_id)
 
 
 def _set_due(cloud: Cloud, entry: Entry, instance_id: str) -> None:
-    """Note when a machine dies, or recovers by itself, if it ever does."""
+    """Record when a machine stops or recovers by itself, if it does."""
     fault = entry.fault
     if isinstance(fault, (Dies, PackagesLocked, NotReady, ApiAway)) and fault.seconds is not None:
         entry.due[instance_id] = cloud.now() + timedelta(seconds=fault.seconds)
@@ -87,12 +84,12 @@ def _await_due(cloud: Cloud, entry: Entry, instance_id: str) -> None:
         if isinstance(entry.fault, Dies):
             await cloud.power.off(instance_id)
         else:
-            await _mend(cloud, entry, instance_id)
+            await _recover(cloud, entry, instance_id)
 
     cloud.jobs.later(max((due - cloud.now()).total_seconds(), 0.0), happen)
 
 
-async def _mend(cloud: Cloud, entry: Entry, instance_id: str) -> None:
-    if ailment := AILMENTS.get(type(entry.fault)):
+async def _recover(cloud: Cloud, entry: Entry, instance_id: str) -> None:
+    if component := FAILING_COMPONENT.get(type(entry.fault)):
         entry.struck.remove(instance_id)
-        await cloud.power.mend(instance_id, ailment)
+        await cloud.power.recover(instance_id, component)

@@ -1,1 +1,1 @@
-"""Who asks, how that is proved, and what it allows: users, tokens, roles, impersonation."""
+"""Authentication and authorization: users, tokens, roles, impersonation."""

@@ -1,8 +1,8 @@
-"""Acting as somebody else, as `kubectl --as` asks for."""
+"""Impersonation, as `kubectl --as` requests it."""
 
 from collections.abc import Iterable
 
-from localcloud.kubernetes.access.rbac import Authorizer, Wish, refusal
+from localcloud.kubernetes.access.rbac import Access, Authorizer, refusal
 from localcloud.kubernetes.access.users import ANONYMOUS, User
 from localcloud.kubernetes.objects.failures import bad_request
 
@@ -11,9 +11,9 @@ _ACCOUNT = "system:serviceaccount:"
 
 
 def acting_user(user: User, headers: Iterable[tuple[bytes, bytes]], authorizer: Authorizer) -> User:
-    """Return whom a request is judged as: whom its headers name, else its sender.
+    """Return the impersonated user of a request's headers, or its sender.
 
-    Headers that name a uid or extra facts are left aside: users have neither here.
+    Headers for a uid or extra fields are ignored: users have neither here.
 
     Raises:
         ApiFailure: 403 where the sender may not act as that user, or as a member of that group.
@@ -25,21 +25,22 @@ def acting_user(user: User, headers: Iterable[tuple[bytes, bytes]], authorizer: 
     groups = tuple(value for key, value in given if key == _GROUP)
     if not name:
         raise bad_request(f"requested {list(groups)} without impersonating a user")
-    for wish in (_wish_for_user(name), *(Wish("impersonate", "", "groups", "", g) for g in groups)):
-        if authorizer.reason(user, wish) is None:
-            raise refusal(user, wish)
+    as_groups = (Access("impersonate", "", "groups", "", group) for group in groups)
+    for access in (_of_user(name), *as_groups):
+        if authorizer.reason(user, access) is None:
+            raise refusal(user, access)
     return User(name, _with_own_groups(name, groups))
 
 
-def _wish_for_user(name: str) -> Wish:
+def _of_user(name: str) -> Access:
     if name.startswith(_ACCOUNT):
         namespace, _, account = name.removeprefix(_ACCOUNT).partition(":")
-        return Wish("impersonate", "", "serviceaccounts", namespace, account)
-    return Wish("impersonate", "", "users", "", name)
+        return Access("impersonate", "", "serviceaccounts", namespace, account)
+    return Access("impersonate", "", "users", "", name)
 
 
 def _with_own_groups(name: str, groups: tuple[str, ...]) -> tuple[str, ...]:
-    """Add the groups that nobody has to ask for."""
+    """Add the groups that are implied."""
     if name == ANONYMOUS.name:
         own = ANONYMOUS.groups
     elif name.startswith(_ACCOUNT) and not groups:

@@ -1,4 +1,4 @@
-"""Join tokens as kubeadm keeps them: Secrets in kube-system, by which cluster-info is signed."""
+"""Join tokens as kubeadm stores them: Secrets in kube-system, which sign cluster-info."""
 
 import base64
 import binascii
@@ -18,7 +18,7 @@ SIGNATURE = "jws-kubeconfig-"
 
 @dataclass(frozen=True, slots=True)
 class BootstrapToken:
-    """A kubeadm token, `abcdef.0123456789abcdef`; without expiry it holds for ever."""
+    """A kubeadm token, `abcdef.0123456789abcdef`; without an expiry it stays valid."""
 
     token: str
     expires: datetime | None = None
@@ -32,7 +32,7 @@ class BootstrapToken:
 
 
 def token_secret(token: BootstrapToken) -> dict[str, Any]:
-    """Write the Secret of a token."""
+    """Return the Secret of a token."""
     key_id, _, secret = token.token.partition(".")
     data = {
         "token-id": key_id,
@@ -51,7 +51,7 @@ def token_secret(token: BootstrapToken) -> dict[str, Any]:
 
 
 def read_token(secret: Mapping[str, Any], usage: str) -> BootstrapToken | None:
-    """Read a token out of its Secret; None where it is none, or not for this usage.
+    """Read a token from its Secret; None where it is invalid, or not for this usage.
 
     Args:
         usage: `authentication` or `signing`.
@@ -73,7 +73,7 @@ def read_token(secret: Mapping[str, Any], usage: str) -> BootstrapToken | None:
 
 
 def sign_detached(text: str, token: BootstrapToken) -> str:
-    """A JSON web signature over the text, without the text itself."""
+    """Return a detached JSON web signature of the text."""
     key_id, _, secret = token.token.partition(".")
     head = _b64(json.dumps({"alg": "HS256", "kid": key_id}).encode())
     signed = f"{head}.{_b64(text.encode())}".encode()

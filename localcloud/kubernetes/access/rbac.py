@@ -1,4 +1,4 @@
-"""Who may do what: role-based access control over the stored roles and bindings."""
+"""Role-based access control over the stored roles and bindings."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ Rule = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """One action to be allowed: on a resource, or on a path that is none.
+class Access:
+    """One action to be authorized, on a resource or on a non-resource path.
 
     `resource` names a subresource too: `pods/log`.
     """
@@ -29,7 +29,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A rule and where it holds: in one namespace, or with None everywhere."""
+    """A rule and its namespace; None for all."""
 
     namespace: str | None
     rule: Rule
@@ -37,7 +37,7 @@ class Grant:
 
 
 class Authorizer:
-    """Decides by the roles in the store; what it read is kept until a role or binding changes."""
+    """Authorizes by the roles in the store, cached until a role or binding changes."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -47,17 +47,17 @@ class Authorizer:
         ):  # fmt: skip
             store.listen(kind, self._forget)
 
-    def reason(self, user: User, wish: Wish) -> str | None:
-        """Say why the user may, or None when nothing allows it."""
+    def reason(self, user: User, access: Access) -> str | None:
+        """Return the reason why the access is allowed, or None when it is not."""
         if "system:masters" in user.groups:
             return ""
         for grant in self.grants(user):
-            if grant.namespace in (None, wish.namespace) and covers(grant.rule, wish):
+            if grant.namespace in (None, access.namespace) and covers(grant.rule, access):
                 return grant.because
         return None
 
     def grants(self, user: User) -> list[Grant]:
-        """Every rule that holds for a user."""
+        """Return every rule that applies to a user."""
         if user not in self._grants:
             self._grants[user] = list(self._read(user))
         return self._grants[user]
@@ -86,21 +86,21 @@ class Authorizer:
             yield Grant(namespace, rule, because)
 
 
-def refusal(user: User, wish: Wish) -> ApiFailure:
-    """The 403 for something that nothing allows."""
-    who = f'User "{user.name}" cannot {wish.verb}'
-    if wish.path:
-        message = f'forbidden: {who} path "{wish.path}"'
+def refusal(user: User, access: Access) -> ApiFailure:
+    """Return the 403 for an access that no rule allows."""
+    who = f'User "{user.name}" cannot {access.verb}'
+    if access.path:
+        message = f'forbidden: {who} path "{access.path}"'
         return ApiFailure(403, "Forbidden", message)
-    plural = wish.resource.partition("/")[0]
-    where = f'in the namespace "{wish.namespace}"' if wish.namespace else "at the cluster scope"
-    about = f"{plural}.{wish.group}" if wish.group else plural
-    about = f'{about} "{wish.name}"' if wish.name else about
+    plural = access.resource.partition("/")[0]
+    where = f'in the namespace "{access.namespace}"' if access.namespace else "at the cluster scope"
+    about = f"{plural}.{access.group}" if access.group else plural
+    about = f'{about} "{access.name}"' if access.name else about
     message = (
-        f'{about} is forbidden: {who} resource "{wish.resource}" in API group "{wish.group}" '
+        f'{about} is forbidden: {who} resource "{access.resource}" in API group "{access.group}" '
         f"{where}"
     )
-    details = {"name": wish.name, "group": wish.group, "kind": plural}
+    details = {"name": access.name, "group": access.group, "kind": plural}
     return ApiFailure(403, "Forbidden", message, {k: v for k, v in details.items() if v})
 
 
@@ -117,20 +117,20 @@ def _is(user: User, subject: Mapping[str, Any], namespace: str | None) -> bool:
     return False
 
 
-def covers(rule: Rule, wish: Wish) -> bool:
-    """Whether one rule of a role allows a wish."""
-    if not _has(rule.get("verbs"), wish.verb):
+def covers(rule: Rule, access: Access) -> bool:
+    """Return whether a rule of a role allows an access."""
+    if not _has(rule.get("verbs"), access.verb):
         return False
-    if wish.path:
+    if access.path:
         return any(
-            pattern in ("*", wish.path)
-            or (pattern.endswith("*") and wish.path.startswith(pattern[:-1]))
+            pattern in ("*", access.path)
+            or (pattern.endswith("*") and access.path.startswith(pattern[:-1]))
             for pattern in rule.get("nonResourceURLs") or ()
         )
-    if not _has(rule.get("apiGroups"), wish.group) or not _names(rule, wish.resource):
+    if not _has(rule.get("apiGroups"), access.group) or not _names(rule, access.resource):
         return False
     names = rule.get("resourceNames")
-    return not names or wish.name in names
+    return not names or access.name in names
 
 
 def _has(allowed: list[str] | None, wanted: str) -> bool:

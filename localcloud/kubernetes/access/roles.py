@@ -1,4 +1,4 @@
-"""The roles and bindings that every cluster is born with, as far as someone here uses them."""
+"""The initial roles and bindings of every cluster, as far as they are used here."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -161,17 +161,17 @@ def _bound(name: str, role_kind: str, role: str, groups: Iterable[str], space: s
 
 
 def cluster_roles() -> list[Body]:
-    """The ClusterRoles."""
+    """Return the ClusterRoles."""
     return [{"metadata": _metadata(name), "rules": rules} for name, rules in _CLUSTER_ROLES.items()]
 
 
 def bindings() -> list[Body]:
-    """The ClusterRoleBindings."""
+    """Return the ClusterRoleBindings."""
     return [_bound(name, "ClusterRole", role, groups) for name, role, groups in _CLUSTER_BINDINGS]
 
 
 def roles() -> list[Body]:
-    """The Roles: who joins a cluster may read three ConfigMaps."""
+    """The Roles: joining nodes may read three ConfigMaps."""
     return [
         {
             "metadata": _metadata(name, namespace),
@@ -182,5 +182,5 @@ def roles() -> list[Body]:
 
 
 def role_bindings() -> list[Body]:
-    """The RoleBindings."""
+    """Return the RoleBindings."""
     return [_bound(name, "Role", name, groups, space) for name, space, _, groups in _READABLE]

@@ -1,4 +1,4 @@
-"""TLS settings made of PEM texts, of which no key stays in a file."""
+"""TLS contexts of PEM texts, without leaving a key in a file."""
 
 import ssl
 import tempfile
@@ -8,17 +8,17 @@ from localcloud.pki import Pair
 
 
 def client_tls(ca_certificate: bytes, pair: Pair) -> ssl.SSLContext:
-    """The TLS settings of a client that trusts one CA and shows one certificate."""
+    """Return the TLS context of a client with one trusted CA and a certificate."""
     context = ssl.create_default_context(cadata=ca_certificate.decode())
     load_pair(context, pair)
     return context
 
 
 def server_tls(pair: Pair) -> ssl.SSLContext:
-    """The TLS settings of a server that lets anybody in.
+    """Return the TLS context of a server without client certificates.
 
     Raises:
-        ssl.SSLError: the pair is no certificate with its key.
+        ssl.SSLError: the pair is not a certificate with its key.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     load_pair(context, pair)
@@ -26,13 +26,13 @@ def server_tls(pair: Pair) -> ssl.SSLContext:
 
 
 def load_pair(context: ssl.SSLContext, pair: Pair) -> None:
-    """Let one side of a connection show a certificate, and prove it with its key.
+    """Load a certificate and its key into a context.
 
     Raises:
-        ssl.SSLError: the pair is no certificate with its key.
+        ssl.SSLError: the pair is not a certificate with its key.
     """
     with tempfile.TemporaryDirectory(prefix="pair-") as folder:
-        # The ssl module reads keys from files only; the folder is ours alone and goes at once.
+        # The ssl module reads keys from files only; the folder is private and deleted at once.
         chain = Path(folder) / "pair.pem"
         chain.write_bytes(pair.key + b"\n" + pair.certificate)
         context.load_cert_chain(chain)

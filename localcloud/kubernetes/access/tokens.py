@@ -1,4 +1,4 @@
-"""Bearer tokens: signed ones of ServiceAccounts, and the short-lived ones that join nodes."""
+"""Bearer tokens: signed ones of ServiceAccounts, and the temporary ones that join nodes."""
 
 import base64
 import json
@@ -21,12 +21,12 @@ JOIN_GROUPS = ("system:bootstrappers", "system:bootstrappers:kubeadm:default-nod
 
 
 def make_signing_key() -> bytes:
-    """Make a key for the tokens of one cluster."""
+    """Return a new signing key for the tokens of one cluster."""
     return Ed25519PrivateKey.generate().private_bytes_raw()
 
 
 class Tokens:
-    """Makes and reads the bearer tokens of one cluster."""
+    """Issues and verifies the bearer tokens of one cluster."""
 
     def __init__(self, store: Store, clock: Clock, signing_key: bytes) -> None:
         self._store = store
@@ -34,7 +34,7 @@ class Tokens:
         self._key = Ed25519PrivateKey.from_private_bytes(signing_key)
 
     def sign(self, namespace: str, account: str, uid: str, seconds: int) -> tuple[str, str]:
-        """Make a token for a ServiceAccount; returns it and the moment it ends."""
+        """Return a new token for a ServiceAccount, and its expiry."""
         now = self._clock.now()
         ends = now + timedelta(seconds=seconds)
         claims = {
@@ -55,7 +55,7 @@ class Tokens:
         return f"{signed}.{_text(self._key.sign(signed.encode()))}", stamp(ends)
 
     def find_user(self, token: str) -> User | None:
-        """Recognise who carries a token; None for a wrong, old or orphaned one."""
+        """Return the user of a token; None for an invalid, expired or deleted one."""
         return self._service_account(token) if token.count(".") == 2 else self._joiner(token)
 
     def _joiner(self, token: str) -> User | None:

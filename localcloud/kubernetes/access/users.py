@@ -1,14 +1,14 @@
-"""Who asks the API server for something."""
+"""Users of the API server."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A name and the groups that it is in.
+    """A user name and its groups.
 
     Attributes:
-        credential: by what the user was recognised, where that has a name; it changes no right.
+        credential: the id of the credential, if it has one; without effect on permissions.
     """
 
     name: str

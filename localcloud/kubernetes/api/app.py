@@ -1,4 +1,4 @@
-"""The API server's HTTP face, as a bare ASGI application."""
+"""The API server's HTTP layer, as a bare ASGI application."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from localcloud.kubernetes.access.impersonation import acting_user
-from localcloud.kubernetes.access.rbac import Wish, refusal
+from localcloud.kubernetes.access.rbac import Access, refusal
 from localcloud.kubernetes.access.users import ANONYMOUS, User
 from localcloud.kubernetes.api import discovery, openapi, render
 from localcloud.kubernetes.api.bodies import decode, receive_all
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class App:
-    """Recognises who asks, decodes bodies, negotiates answers, streams watches."""
+    """Authenticates users, decodes bodies, negotiates formats, streams watches."""
 
     def __init__(self, server: ApiServer, version: str, address: str) -> None:
         self._server = server
@@ -44,7 +44,7 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
         try:
-            user = self._recognise(headers, scope["state"].get("user"))
+            user = self._authenticate(headers, scope["state"].get("user"))
             user = acting_user(user, scope["headers"], self._server.authorizer)
             query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
             query.setdefault("fieldValidation", WARN)
@@ -60,7 +60,7 @@ class App:
         if answer is not None:
             await send_content(send, answer, with_body=scope["method"] != "HEAD")
 
-    def _recognise(self, headers: dict[str, str], by_certificate: User | None) -> User:
+    def _authenticate(self, headers: dict[str, str], by_certificate: User | None) -> User:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             user = self._server.tokens.find_user(token.strip())
@@ -69,16 +69,16 @@ class App:
             return user
         return by_certificate or ANONYMOUS
 
-    # What is not the resource API
+    # Paths outside the resource API
 
     def _static(self, scope: Scope, headers: dict[str, str], user: User) -> Content | None:
-        """Answer discovery, health, version and OpenAPI; None for all other paths."""
+        """Answer discovery, health, version and OpenAPI; return None for other paths."""
         path: str = scope["path"]
         if parse_path(path) is not None:
             return None
-        wish = Wish(scope["method"].lower().replace("head", "get"), path=path)
-        if self._server.authorizer.reason(user, wish) is None:
-            raise refusal(user, wish)
+        access = Access(scope["method"].lower().replace("head", "get"), path=path)
+        if self._server.authorizer.reason(user, access) is None:
+            raise refusal(user, access)
         if path in ("/healthz", "/livez", "/readyz"):
             verbose = b"verbose" in scope["query_string"]
             text = f"[+]ping ok\n{path[1:]} check passed\n" if verbose else "ok"
@@ -112,7 +112,7 @@ class App:
         media_type = headers.get("content-type", "").partition(";")[0].strip() or JSON
         target = parse_path(scope["path"])
         kind = find_kind(target.group, target.version, target.resource) if target else None
-        body: Any = None  # of a kind that is not emulated nobody reads what was sent
+        body: Any = None  # the body of a kind that is not emulated is not read
         if target is not None and target.is_proxied:
             body = content
         elif kind is not None:
@@ -156,7 +156,7 @@ def _missing() -> Content:
 
 
 def _kept(content: bytes, media_type: str, headers: dict[str, str]) -> Content:
-    """A document that clients keep: sent again only to those who have another one."""
+    """Return a cacheable document: 304 for clients that have it."""
     tag = f'"{hashlib.sha256(content).hexdigest().upper()}"'
     known = (("etag", tag), ("vary", "Accept"))
     if headers.get("if-none-match") == tag:

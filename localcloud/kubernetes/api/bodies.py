@@ -1,4 +1,4 @@
-"""Request bodies: from bytes of some type to the JSON document they stand for."""
+"""Request bodies: from bytes of a media type to a JSON document."""
 
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -39,10 +39,10 @@ async def receive_all(receive: Receive) -> bytes:
 
 
 def decode(content: bytes, media_type: str, kind: str = "") -> Any:
-    """Read a body as the JSON document it stands for; None for no body.
+    """Decode a body to a JSON document; None without a body.
 
     Args:
-        kind: what it should be, for the message where it cannot be read.
+        kind: the expected kind, for the error message.
     """
     if not content:
         return None
@@ -85,14 +85,14 @@ def _patch(content: bytes, media_type: str) -> Any:
 def _yaml(content: bytes) -> Any:
     try:
         found = yaml.load(content, Loader=_JsonLoader)  # noqa: S506 - a SafeLoader without dates
-        # What JSON has no word for ends here, as on the real server, which takes the same way.
+        # Values without a JSON form fail here, as on the real server, which converts likewise.
         return go_json.loads(json.dumps(found).encode())
     except (yaml.YAMLError, TypeError, ValueError) as error:
         raise bad_request(f"error decoding YAML: {error}") from error
 
 
 class _JsonLoader(yaml.SafeLoader):
-    """YAML as JSON has it: moments stay text."""
+    """YAML with JSON's types: timestamps stay text."""
 
 
 _JsonLoader.yaml_implicit_resolvers = {

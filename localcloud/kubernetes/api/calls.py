@@ -1,4 +1,4 @@
-"""One request to the API server, and the forms that its answer takes, without any HTTP."""
+"""One request to the API server, and the forms of its answer, without HTTP."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a path of the resource API names; empty where it names less."""
+    """The parts of a resource path; empty where they are absent."""
 
     group: str
     version: str
@@ -36,7 +36,7 @@ class Target:
 
     @property
     def is_proxied(self) -> bool:
-        """Whether a pod answers, not the API server."""
+        """Return whether a pod answers, not the API server."""
         return self.subresource == "proxy" and self.resource in ("pods", "services")
 
 
@@ -58,7 +58,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One object, or a Status, or another answer that is not stored."""
+    """One object, a Status, or another answer that is not stored."""
 
     stored: Stored
     status: int = 200
@@ -83,11 +83,11 @@ class Watching:
 
     kind: Kind
     watch: Watch
-    first: list[Stored]  # told as ADDED before the watch's own events
+    first: list[Stored]  # sent as ADDED before the watch's own events
     seconds: float | None = None  # until the server ends it
     bookmarks: bool = False
     marks_end_of_first: bool = False
-    failure: ApiFailure | None = None  # told as the only event
+    failure: ApiFailure | None = None  # sent as the only event
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ Answer = Document | Listing | Watching | Content
 
 
 def document(body: dict[str, Any], status: int = 200) -> Document:
-    """Answer with a body that is not stored."""
+    """Return an answer with a body that is not stored."""
     return Document(Stored(body, 0), status)
 
 
@@ -132,7 +132,7 @@ def parse_path(path: str) -> Target | None:
 
 
 def verb_of(method: str, target: Target, query: Mapping[str, str]) -> str:
-    """The verb that RBAC knows a request by."""
+    """Return the RBAC verb of a request."""
     if method in ("GET", "HEAD"):
         if target.name:
             return "get"

@@ -1,7 +1,7 @@
-"""How clients learn which kinds there are: aggregated documents, and the older lists.
+"""API discovery: aggregated documents, and the older lists.
 
-kubectl up to 1.29 asks for the aggregated form `v2beta1` only and understands nothing else, so the
-form must be the one that was asked for.
+kubectl up to 1.29 requests and understands the aggregated form `v2beta1` only, so the form must be
+the requested one.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from localcloud.kubernetes.objects.store import encode
 Body = dict[str, Any]
 
 _OWN_GROUP = {"group": "", "version": ""}
-"""What stands for the group and version of the resource itself."""
+"""Placeholder for the group and version of the resource itself."""
 
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
 
@@ -29,7 +29,7 @@ def _by_version() -> dict[tuple[str, str], list[Kind]]:
 
 
 def aggregated_version(accept: str) -> str:
-    """The aggregated form that an Accept header asks for first: v2, v2beta1, or none."""
+    """Return the first aggregated form in an Accept header: v2, v2beta1, or none."""
     for part in accept.split(","):
         words = {word.strip() for word in part.split(";")}
         if "as=APIGroupDiscoveryList" in words:
@@ -41,7 +41,7 @@ def aggregated_version(accept: str) -> str:
 
 @lru_cache(maxsize=8)
 def aggregated(root: str, version: str) -> tuple[bytes, str]:
-    """The document for `/api` or `/apis`: its bytes and its content type."""
+    """Return the document for `/api` or `/apis`: its bytes and its content type."""
     items = [
         _group(group, api_version, members)
         for (group, api_version), members in _by_version().items()
@@ -57,7 +57,7 @@ def aggregated(root: str, version: str) -> tuple[bytes, str]:
 
 
 def find(path: str, address: str) -> Body | None:
-    """The unaggregated document for a path, or None where there is none."""
+    """Return the unaggregated document of a path, or None."""
     parts = path.strip("/").split("/")
     match parts:
         case ["api"]:
@@ -147,7 +147,7 @@ def _resource_list(group: str, version: str) -> Body | None:
             entry["categories"] = list(kind.categories)
         resources.append(entry)
         resources += [_sub_entry(kind, sub) for sub in kind.subresources]
-    # As upstream, only the lists of named groups say their own version.
+    # As upstream, only the lists of named groups contain their version.
     head = {"apiVersion": "v1"} if group else {}
     return head | {
         "groupVersion": f"{group}/{version}" if group else version,
@@ -157,7 +157,7 @@ def _resource_list(group: str, version: str) -> Body | None:
 
 
 def _storage_hash(kind: Kind) -> str:
-    """By which clients see that a kind is stored in another form than before."""
+    """Return a hash by which clients detect a change of a kind's stored form."""
     digest = hashlib.sha256(f"{kind.group}/{kind.version}/{kind.kind}".encode()).digest()
     return b64encode(digest[:8]).decode()
 

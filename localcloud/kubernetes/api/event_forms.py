@@ -1,4 +1,4 @@
-"""Events in the words of events.k8s.io/v1, made from the stored core/v1 ones."""
+"""Events as events.k8s.io/v1, converted from the stored core/v1 ones."""
 
 from localcloud.kubernetes.objects.kinds import NEW_EVENT
 from localcloud.kubernetes.objects.store import Stored
@@ -15,7 +15,7 @@ _RENAMED = {
 
 
 def newer_form(stored: Stored) -> Stored:
-    """The same event under the names of the newer API."""
+    """Return an event with the field names of the newer API."""
     body = {_RENAMED.get(key, key): value for key, value in stored.body.items()}
     body["apiVersion"] = NEW_EVENT.api_version
     # Clients with strict types refuse an event without a time.

@@ -1,4 +1,4 @@
-"""Evictions: deletions of pods that ask the disruption budgets first."""
+"""Evictions: deletions of pods within the disruption budgets."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -32,12 +32,12 @@ def evict(
         _spend(registry, budget, target.name, dry_run=options.dry_run)
     if not options.dry_run and not pod.body["metadata"].get("deletionTimestamp"):
         _mark(registry, pod)
-        options = replace(options, version="")  # it was the one before the mark
+        options = replace(options, version="")  # it was that of before the mark
     delete(registry, kinds.POD, target.namespace, target.name, options)
 
 
 def _mark(registry: Registry, pod: Stored) -> None:
-    """Say on the pod why it goes."""
+    """Write the reason of the deletion to the pod's conditions."""
     condition = {
         "type": "DisruptionTarget",
         "status": "True",
@@ -74,7 +74,7 @@ def _budget_of(registry: Registry, pod: Stored) -> Stored | None:
 
 
 def _needs_no_budget(pod: Body, budget: Body) -> bool:
-    """Pods that serve nobody may go: not begun, ended, leaving, or unready beside enough others."""
+    """Return whether a pod is pending, ended, leaving, or unready beside enough healthy ones."""
     status = pod.get("status", {})
     if status.get("phase") in ("Pending", "Succeeded", "Failed"):
         return True

@@ -1,4 +1,4 @@
-"""JSON as Go's decoder reads it, and what cannot be read in its words."""
+"""JSON as Go's decoder reads it, with its error messages."""
 
 import json
 import re
@@ -14,7 +14,7 @@ _WORDS = {
     "Expecting ',' delimiter": "after object key:value pair",
     "Extra data": "after top-level value",
 }
-"""By what Python's decoder says."""
+"""Go's messages by those of Python's decoder."""
 
 _HALF = re.compile(r"\\u[dD]")
 
@@ -35,10 +35,10 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 def loads(content: bytes) -> Any:
-    """Read a JSON document; as in Go, what is no Unicode in it becomes U+FFFD.
+    """Read a JSON document; as in Go, invalid Unicode becomes U+FFFD.
 
     Raises:
-        ValueError: it is none; the message is what Go's decoder would say.
+        ValueError: it is invalid; with the message of Go's decoder.
     """
     text = content.decode(errors="replace")
     try:
@@ -49,13 +49,13 @@ def loads(content: bytes) -> Any:
 
 
 def _without_halves(value: Any) -> Any:
-    """Replace halves of surrogate pairs: a text with one cannot be sent or kept."""
+    """Replace halves of surrogate pairs, which can be neither sent nor stored."""
     plain = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass")
     return json.loads(plain.decode("utf-16", "replace"))
 
 
 def _complaint(content: bytes) -> str:
-    # One character a byte, as Go looks at what it cannot read.
+    # One character a byte, as Go shows invalid input.
     text = content.decode("latin-1")
     try:
         json.loads(text)

@@ -1,4 +1,4 @@
-"""What a reader may ask for in the query of a list or a watch."""
+"""The query options of lists and watches."""
 
 from collections.abc import Iterator
 
@@ -22,10 +22,10 @@ _EVERYWHERE = ("metadata.name", "metadata.namespace")
 
 
 def selection_of(kind: Kind, call: Call, target: Target) -> Selection:
-    """What a call selects by its path and its selectors.
+    """Return the selection of a call, by its path and its selectors.
 
     Raises:
-        ApiFailure: 400 for a selector that cannot be read, or a field that none selects by.
+        ApiFailure: 400 for an invalid selector, or a field that cannot be selected by.
     """
     labels = call.query.get("labelSelector", "")
     fields = call.query.get("fieldSelector", "")
@@ -50,13 +50,13 @@ def _require_selectable(kind: Kind, field: str) -> None:
 
 
 def list_options(call: Call, newest: int) -> tuple[int, str]:
-    """How many objects a list may have (0: all), and the token of the page before.
+    """Return the limit of a list (0: none), and its continue token.
 
     Args:
-        newest: the version of what was stored last.
+        newest: the current version of the store.
 
     Raises:
-        ApiFailure: what is asked for contradicts itself, or is not stored any more or yet.
+        ApiFailure: the options conflict, or their version is too old or in the future.
     """
     causes = list(_wrong_match(call))
     if causes:
@@ -71,7 +71,7 @@ def list_options(call: Call, newest: int) -> tuple[int, str]:
         raise _too_large(version, newest)
     if call.query.get(_MATCH) == "Exact" and int(version) != newest:
         raise expired("The resourceVersion for the provided list is too old.")
-    # As upstream, what comes from the cache comes whole.
+    # As upstream, lists from the cache are not paged.
     return 0 if version == "0" else limit, token
 
 
@@ -93,7 +93,7 @@ def _wrong_match(call: Call) -> Iterator[Cause]:
 
 
 def require_watch_options(call: Call, newest: int) -> None:
-    """Refuse a watch from what is no version, or from one that is far off."""
+    """Refuse a watch from an invalid version, or from one far in the future."""
     match = call.query.get(_MATCH, "")
     causes = []
     if "sendInitialEvents" in call.query:
@@ -115,7 +115,7 @@ def require_watch_options(call: Call, newest: int) -> None:
 
 
 def whole_number(call: Call, name: str) -> int:
-    """An option that is a number; 0 where it is not given."""
+    """Return an option that is a number; 0 where it is absent."""
     text = call.query.get(name, "")
     try:
         return int(text or "0")
@@ -125,7 +125,7 @@ def whole_number(call: Call, name: str) -> int:
 
 
 def _is_readable(version: str) -> bool:
-    """Whether a version is a number, or not given."""
+    """Return whether a version is a number, or absent."""
     return not version or (version.isascii() and version.isdecimal())
 
 

@@ -1,4 +1,4 @@
-"""The least of OpenAPI that kubectl needs: to leave checks to the server, and to explain fields."""
+"""The OpenAPI that kubectl needs to leave validation to the server, and to explain fields."""
 
 import hashlib
 from collections.abc import Iterable
@@ -30,14 +30,14 @@ _SCALARS: dict[str, Body] = {
 }
 
 V2 = b"\n\x032.0"
-"""An empty document of OpenAPI v2 in protobuf: kubectl wants one when it meets an unknown kind."""
+"""An empty OpenAPI v2 document in protobuf, which kubectl requests for unknown kinds."""
 
 V2_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 
 
 @cache
 def index() -> bytes:
-    """The list of documents, with a hash in each address so that clients may keep them."""
+    """Return the list of documents, with a hash in each URL so that clients can cache them."""
     paths = {}
     for group, version in kinds.group_versions():
         key = f"apis/{group}/{version}" if group else f"api/{version}"
@@ -47,7 +47,7 @@ def index() -> bytes:
 
 
 def find(path: str) -> bytes | None:
-    """One document by the end of its path, `api/v1` or `apis/GROUP/VERSION`."""
+    """Return the document of `api/v1` or `apis/GROUP/VERSION`, or None."""
     match path.strip("/").split("/"):
         case ["api", version]:
             key = ("", version)
@@ -92,7 +92,7 @@ def _named(kind: Kind) -> Body:
 
 
 def _schemas(members: Iterable[Kind]) -> Body:
-    """The schemas of some kinds and of all that they consist of, by name."""
+    """Return the schemas of kinds and of all their parts, by name."""
     by_record = {record_of(kind).name: kind for kind in members}
     found: Body = {}
     waiting = list(by_record)
@@ -108,7 +108,7 @@ def _schemas(members: Iterable[Kind]) -> Body:
 
 
 def _title(name: str) -> str:
-    """The published name of a record; kubectl shows what follows its last dot."""
+    """Return the published name of a record; kubectl shows the part after its last dot."""
     package = "io.k8s.apimachinery.pkg.apis." if name.startswith("meta.") else "io.k8s.api."
     return package + name
 
@@ -133,10 +133,10 @@ def _property(field: Field) -> Body:
         inner = {"type": "array", "items": inner}
     elif field.container == "dict":
         inner = {"type": "object", "additionalProperties": inner}
-    told = field.description or (record(field.type).description if field.is_record else "")
+    description = field.description or (record(field.type).description if field.is_record else "")
     return inner | _marks(
         {
-            "description": told,
+            "description": description,
             "x-kubernetes-list-map-keys": list(field.list_keys),
             "x-kubernetes-list-type": field.list_type,
             "x-kubernetes-map-type": field.map_type,

@@ -1,8 +1,8 @@
-"""Lists in pages: a token says where the next page begins.
+"""Lists in pages: a token holds the start of the next page.
 
-A page is cut from what is stored when it is asked for, not from a snapshot: an object made
-between two pages may appear in a later one. The real server keeps old versions for a while; the
-clients that page here read a list once and do not compare.
+A page is taken from the current objects, not from a snapshot: an object created between two pages
+may appear in a later one. The real server keeps old versions for a while; clients that page here
+read a list once and do not compare.
 """
 
 import base64
@@ -20,7 +20,7 @@ Position = tuple[str, str]
 
 
 def page(store: Store, selection: Selection, limit: int, after: Position | None) -> Listing:
-    """Cut one page; `limit` 0 is no limit."""
+    """Return one page; `limit` 0 is no limit."""
     found = selection.list(store)
     if after:
         found = found[bisect_right(found, after, key=_position) :]
@@ -28,7 +28,7 @@ def page(store: Store, selection: Selection, limit: int, after: Position | None)
         return Listing(selection.kind, found, store.version)
     items = found[:limit]
     token = _token(store.version, _position(items[-1]))
-    # As upstream, no count of what remains when a selector narrows the list.
+    # As upstream, no remaining count with a selector.
     counted = not (selection.labels or selection.fields)
     remaining = len(found) - limit if counted else 0
     return Listing(selection.kind, items, store.version, token, remaining)
@@ -38,7 +38,7 @@ def open_token(token: str) -> Position:
     """Read the position from a token.
 
     Raises:
-        ApiFailure: 400 for a token that this server did not make.
+        ApiFailure: 400 for a token that this server did not issue.
     """
     try:
         padded = token + "=" * (-len(token) % 4)

@@ -16,11 +16,11 @@ from localcloud.kubernetes.objects.schema import Field, Record, record
 Json = Any
 
 _KEY_DEFAULTS = {"protocol": "TCP"}
-"""What apply takes for a key of a list's records that is not given."""
+"""The default values of absent list keys in an apply."""
 
 
 class BadPatch(ValueError):
-    """The patch cannot be applied; the message says to what and why."""
+    """The patch cannot be applied; the message has the place and the reason."""
 
 
 # JSON patch (RFC 6902)
@@ -29,10 +29,10 @@ class BadPatch(ValueError):
 def json_patch(document: Json, operations: Sequence[Mapping[str, Any]]) -> Json:
     """Apply add, remove, replace, move, copy and test in order.
 
-    As on the real server, what is not there is null to copy and test.
+    As on the real server, copy and test read a missing value as null.
 
     Raises:
-        BadPatch: a path that is not there, a failed test, or an unknown operation.
+        BadPatch: a missing path, a failed test, or an unknown operation.
     """
     result = deepcopy(document)
     try:
@@ -59,7 +59,7 @@ def _operate(document: Json, operation: Mapping[str, Any]) -> Json:
 
 
 def merge_patch(document: Json, patch: Json) -> Json:
-    """Merge objects, replace all else; null takes away."""
+    """Merge objects, replace other values; null removes."""
     if not isinstance(patch, dict):
         return deepcopy(patch)
     result = dict(document) if isinstance(document, dict) else {}
@@ -75,11 +75,11 @@ def merge_patch(document: Json, patch: Json) -> Json:
 
 
 class _Rules:
-    """How a field, or a record, is merged. Made once for each place in the table.
+    """How a field or a record is merged. Built once for each place in the table.
 
     Attributes:
-        keys: by which the records of this list are joined; empty for a list that is not.
-        unites: whether this list of plain values is united with the given one.
+        keys: the merge keys of this list of records; empty where it is not merged by keys.
+        unites: whether this list of plain values is merged as a set.
         replaces: whether this object is replaced as a whole.
         item: the rules for one item of this list.
     """
@@ -102,7 +102,7 @@ class _Rules:
             self.unites = joins and not self.keys
 
     def below(self, name: str) -> "_Rules":
-        """The rules for a field of this record; of an unknown one, none."""
+        """Return the rules for a field of this record; empty rules for an unknown one."""
         if name not in self._below:
             field = self._of.fields.get(name) if self._of else None
             if field is None:
@@ -112,7 +112,7 @@ class _Rules:
         return self._below[name]
 
     def identity(self, item: Any) -> Any:
-        """What tells an item of this list from the others."""
+        """Return the key values of an item of this list."""
         if self.keys and isinstance(item, dict):
             return [item.get(key, _KEY_DEFAULTS.get(key)) for key in self.keys]
         return item
@@ -127,7 +127,7 @@ def _rules(record_name: str, *, is_apply: bool) -> _Rules:
 
 
 def strategic_merge(of: Record, document: Json, patch: Json) -> Json:
-    """Merge as `kubectl` means it: lists are joined by the keys that the record's fields name.
+    """Apply a strategic merge patch: lists are merged by the keys of the record's fields.
 
     `$patch: delete | replace | merge`, `$retainKeys`, `$setElementOrder/…` and
     `$deleteFromPrimitiveList/…` are understood.
@@ -139,9 +139,9 @@ def strategic_merge(of: Record, document: Json, patch: Json) -> Json:
 
 
 def apply_patch(of: Record, document: Json, wanted: Json) -> Json:
-    """Merge a server-side apply: nothing is taken away, and lists have their own keys.
+    """Merge a server-side apply: nothing is removed, and lists have their own keys.
 
-    Who owns a field is not kept, so what an applier gives up stays.
+    Field owners are not stored, so fields that left the manifest stay.
 
     Raises:
         BadPatch: a list element without its keys.
@@ -221,8 +221,8 @@ def _merge_item(result: list[Any], item: Mapping[str, Any], rules: _Rules) -> No
 def _in_order(
     items: list[Any], order: Sequence[Any], before: Sequence[Any], rules: _Rules
 ) -> list[Any]:
-    """Order a merged list: the patch's elements as it names them, each other one before those
-    that it preceded in the document."""
+    """Order a merged list: the patch's elements in its order, each other one before those that
+    it preceded in the document."""
     identity = rules.identity
     wanted, known = [identity(item) for item in order], [identity(item) for item in before]
 

@@ -1,4 +1,4 @@
-"""From a PATCH call to the body that it makes of an object."""
+"""The body of an object after a PATCH call."""
 
 import logging
 from collections.abc import Mapping
@@ -24,10 +24,10 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def require_patch_type(content_type: str) -> None:
-    """Refuse what is no patch.
+    """Reject a body that is not a patch of a known type.
 
     Raises:
-        ApiFailure: 415 that names the types that are understood.
+        ApiFailure: 415 with the known types.
     """
     if content_type not in PATCH_TYPES:
         raise unsupported_media(
@@ -37,7 +37,7 @@ def require_patch_type(content_type: str) -> None:
 
 
 def patched_body(kind: Kind, stored: Stored, call: Call) -> Body:
-    """What a patch call makes of an object.
+    """Return the body of an object after a patch call.
 
     Raises:
         ApiFailure: 400 or 422 where the patch does not fit.
@@ -49,14 +49,14 @@ def patched_body(kind: Kind, stored: Stored, call: Call) -> Body:
 
 
 def _note_applied(patched: Body, applied: Mapping[str, Any]) -> None:
-    """Keep the note of `kubectl apply` true for who goes on without `--server-side`."""
+    """Update kubectl's last-applied annotation, for later applies without `--server-side`."""
     annotations = patched["metadata"].get("annotations") or {}
     if LAST_APPLIED in annotations:
         annotations[LAST_APPLIED] = encode(applied).decode() + "\n"
 
 
 def _require_form(call: Call) -> None:
-    """Refuse a patch that is no object, or no list of operations."""
+    """Reject a patch that is not an object, or not a list of operations."""
     is_list = call.content_type == JSON_PATCH
     fits = isinstance(call.body, list) if is_list else isinstance(call.body, Mapping)
     if fits or call.content_type == APPLY_PATCH:
@@ -71,7 +71,7 @@ def _require_form(call: Call) -> None:
 
 
 def _patched(kind: Kind, base: Body, call: Call) -> Body:
-    """What a patch call makes of a document."""
+    """Return a document after a patch call."""
     _require_form(call)
     try:
         match call.content_type:
@@ -86,28 +86,28 @@ def _patched(kind: Kind, base: Body, call: Call) -> Body:
     except (patch.BadPatch, AttributeError, TypeError, ValueError, KeyError) as error:
         if call.content_type == JSON_PATCH:
             log.info("a JSON patch of %s does not fit: %s", call.path, error)
-            # The real server keeps the reason to itself.
+            # The real server does not report the reason.
             message = "the server rejected our request due to an error in our request"
             raise ApiFailure(422, "Invalid", message, {}) from error
         raise bad_request(str(error)) from error
 
 
 def _without_owners(operations: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leave out what is said about managedFields: none are kept here."""
+    """Remove operations on managedFields, which are not stored."""
     return [
         one for one in operations if not one.get("path", "").startswith("/metadata/managedFields")
     ]
 
 
 def shown_patch(call: Call, patched: Body) -> str:
-    """What messages show of a patch: a strategic one itself, else what it would make."""
+    """Return the text of a patch in messages: a strategic one itself, else its result."""
     if call.content_type == calls.STRATEGIC_PATCH:
         return go_text(call.body)
     return encode(patched).decode()
 
 
 def wrong_patch(call: Call, patched: Body, error: WrongType) -> ApiFailure:
-    """Refuse a patch that puts a value of a wrong type into a field."""
+    """Return the error for a patch with a value of a wrong type."""
     why = error.why
     if call.content_type == calls.STRATEGIC_PATCH:
         why = wrong_conversion(error.value, error.go_type)

@@ -1,8 +1,8 @@
 """Reads the protobuf bodies that kubectl from 1.32 on posts, into the JSON form of the object.
 
 kubectl does not fall back to JSON when a server refuses protobuf, so `kubectl create …` depends on
-this. Which fields a message has stands in the table of `schema`; answers are always JSON, which
-kubectl accepts.
+this. The fields of a message are in the table of `schema`; answers are always JSON, which kubectl
+accepts.
 """
 
 import base64
@@ -26,7 +26,7 @@ def decode(content: bytes) -> Body:
     """Decode one body with its envelope.
 
     Raises:
-        ApiFailure: 400 for bytes that are no such body, 415 for a kind that is not known here.
+        ApiFailure: 400 for an invalid body, 415 for an unknown kind.
     """
     if not content.startswith(MAGIC):
         raise bad_request("the body is not a Kubernetes protobuf document: its prefix is missing")
@@ -64,7 +64,7 @@ def _unknown(kind: str) -> ApiFailure:
 
 
 def _read(body: Body, of: Record, numbers: Numbers, content: bytes) -> None:
-    """Put the fields of one message into its object."""
+    """Decode the fields of one message into its object."""
     for number, value in _fields(content):
         match numbers.get(str(number)):
             case str(name):
@@ -74,7 +74,7 @@ def _read(body: Body, of: Record, numbers: Numbers, content: bytes) -> None:
 
 
 def _take(body: Body, name: str, field: Field, value: int | bytes) -> None:
-    """Put one field into its object; what is zero and no pointer means "not given"."""
+    """Set one field of an object, unless it is a zero without a pointer, which means absent."""
     if field.container == "dict":
         entry = dict(_fields(_bytes(value)))
         body.setdefault(name, {})[_text(entry.get(1, b""))] = _value(field, entry.get(2, b""))
@@ -104,7 +104,7 @@ def _value(field: Field, value: int | bytes) -> Any:
 
 
 def _special(kind: str, parts: list[tuple[int, int | bytes]]) -> Any:
-    """The JSON form of the messages whose JSON form is no object of their fields."""
+    """Return the JSON form of messages that are not objects of their fields."""
     first = dict(parts)
     match kind:
         case "strings":
@@ -144,7 +144,7 @@ def _bytes(value: int | bytes) -> bytes:
 
 
 def _fields(content: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Field numbers and raw values of one message, in order."""
+    """Yield field numbers and raw values of one message, in order."""
     position = 0
     while position < len(content):
         key, position = _varint(content, position)

@@ -1,4 +1,4 @@
-"""`pods/…/proxy` and `services/…/proxy`: through the API server to a page in a pod."""
+"""`pods/…/proxy` and `services/…/proxy`: HTTP to a pod through the API server."""
 
 import random
 from collections.abc import Awaitable, Callable, Iterator
@@ -12,13 +12,13 @@ from localcloud.kubernetes.objects.store import Body, Store
 from localcloud.kubernetes.pods.http import Reply, Request
 
 Serve = Callable[[Body, int, Request], Awaitable[Reply]]
-"""Answers a request to a port of a pod; raises ConnectionRefusedError where nothing listens."""
+"""Answers a request to a port of a pod. Raises ConnectionRefusedError where nothing listens."""
 
 _LOST = ("connection", "content-length", "transfer-encoding", "keep-alive")
 
 
 class PodProxy:
-    """Finds the pod that a proxy path means, and passes the request on."""
+    """Finds the pod of a proxy path, and forwards the request."""
 
     def __init__(self, store: Store, serve: Serve, chance: random.Random) -> None:
         self._store = store
@@ -32,7 +32,7 @@ class PodProxy:
             ApiFailure: 404 for no such object, 503 where no pod answers.
         """
         if not target.slashed:
-            # Relative links of the page are only right below a slash.
+            # Relative links of the page need a trailing slash.
             return Content(b"", 301, headers=(("location", _slashed(call)),))
         _, name, port = _parts(target.name)
         if target.resource == kinds.POD.plural:
@@ -66,17 +66,17 @@ class PodProxy:
         return stored.body, _number(port, stored.body)
 
     def _backend(self, namespace: str, name: str, port: str) -> tuple[Body, int]:
-        """Choose a ready pod behind a service, and the number of its port."""
+        """Choose a ready pod of a service, and the number of its port."""
         service = self._store.find(kinds.SERVICE, namespace, name)
         if service is None:
             raise not_found(kinds.SERVICE, name)
         ports = service.body["spec"].get("ports") or []
         wanted = [p for p in ports if port in (p.get("name"), str(p["port"]))] if port else ports
         if not wanted or (not port and len(ports) > 1):
-            raise _nobody(name, port)
+            raise _no_endpoints(name, port)
         pods = list(self._ready(namespace, service.body["spec"].get("selector")))
         if not pods:
-            raise _nobody(name, port)
+            raise _no_endpoints(name, port)
         pod = self._random.choice(pods)
         return pod, _number(str(wanted[0]["targetPort"]), pod)
 
@@ -113,7 +113,7 @@ def _number(port: str, pod: dict[str, Any]) -> int:
     raise unavailable(f"pod {pod['metadata']['name']} has no port named {port}")
 
 
-def _nobody(name: str, port: str) -> ApiFailure:
+def _no_endpoints(name: str, port: str) -> ApiFailure:
     label = f"{name}:{port}" if port else name
     return unavailable(f'no endpoints available for service "{label}"')
 

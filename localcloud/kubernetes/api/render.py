@@ -1,4 +1,4 @@
-"""Answers as bytes: JSON made from cached pieces, or server-side tables where asked for."""
+"""Answers as bytes: JSON from cached pieces, or server-side tables on request."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,13 +14,13 @@ JSON_TYPE = "application/json"
 
 
 def wants_table(accept: str) -> bool:
-    """Whether the first media type that an Accept header names is a Table."""
+    """Return whether the first media type of an Accept header is a Table."""
     first = {word.strip() for word in accept.partition(",")[0].split(";")}
     return "as=Table" in first and "g=meta.k8s.io" in first
 
 
 class Renderer:
-    """Renders for one request: what it accepts, and which part of objects its tables carry."""
+    """Renders for one request, by its Accept header and the objects in its tables."""
 
     def __init__(self, accept: str, include: str, now: Callable[[], datetime]) -> None:
         self._tables = wants_table(accept)
@@ -48,11 +48,11 @@ class Renderer:
         return Content(body, 200, JSON_TYPE, _warnings(answer.kind))
 
     def event(self, kind: Kind, event_type: str, stored: Stored) -> bytes:
-        """One line of a watch."""
+        """Return one line of a watch."""
         return b'{"type":"%s","object":%s}\n' % (event_type.encode(), self._object(kind, stored))
 
     def bookmark(self, kind: Kind, version: int, *, ends_first: bool = False) -> bytes:
-        """The line that says how far a watch has come."""
+        """Return a bookmark line of a watch."""
         metadata: dict[str, Any] = {"resourceVersion": str(version)}
         if ends_first:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
@@ -72,19 +72,19 @@ class Renderer:
 
 
 def failure(error: ApiFailure) -> Content:
-    """The Status of a refusal, with Retry-After where the server names a pause."""
+    """Return the Status of a failure, with its Retry-After header."""
     headers = (("retry-after", str(error.retry_after)),) if error.retry_after else ()
     return Content(encode(error.body()), error.status, JSON_TYPE, headers)
 
 
 def failure_event(error: ApiFailure) -> bytes:
-    """A refusal in the middle of a watch, whose HTTP status has gone out already."""
+    """Return a failure inside a watch, whose HTTP status has been sent."""
     return encode({"type": "ERROR", "object": error.body()}) + b"\n"
 
 
 def _joined(answer: Listing, metadata: dict[str, Any]) -> bytes:
     kind = answer.kind
-    # The items of a list do not repeat its kind; stored bodies begin with theirs.
+    # The items of a list have no kind; stored bodies begin with theirs.
     prefix = encode({"apiVersion": kind.api_version, "kind": kind.kind})[:-1] + b","
     items = b",".join(
         b"{" + text[len(prefix) :] if text.startswith(prefix) else text

@@ -1,8 +1,8 @@
-"""Questions about access: may I, who am I, whose token is this."""
+"""Review APIs: access, own identity, and tokens."""
 
 from typing import Any
 
-from localcloud.kubernetes.access.rbac import Authorizer, Wish
+from localcloud.kubernetes.access.rbac import Access, Authorizer
 from localcloud.kubernetes.access.tokens import Tokens
 from localcloud.kubernetes.access.users import User
 from localcloud.kubernetes.api.calls import Call, Document, document
@@ -47,23 +47,23 @@ def _token_status(user: User | None) -> dict[str, Any]:
 
 
 def _access_status(user: User, spec: dict[str, Any], authorizer: Authorizer) -> dict[str, Any]:
-    reason = authorizer.reason(user, _wish(spec))
+    reason = authorizer.reason(user, _access(spec))
     if reason is None:
         return {"allowed": False}
     return {"allowed": True, "reason": reason} if reason else {"allowed": True}
 
 
-def _wish(spec: dict[str, Any]) -> Wish:
+def _access(spec: dict[str, Any]) -> Access:
     path = spec.get("nonResourceAttributes")
     if path:
-        return Wish(path.get("verb", ""), path=path.get("path", ""))
+        return Access(path.get("verb", ""), path=path.get("path", ""))
     about = spec.get("resourceAttributes")
     if not about:
         raise bad_request("exactly one of nonResourceAttributes or resourceAttributes is required")
     resource = about.get("resource", "")
     if about.get("subresource"):
         resource += f"/{about['subresource']}"
-    return Wish(
+    return Access(
         about.get("verb", ""),
         about.get("group", ""),
         resource,

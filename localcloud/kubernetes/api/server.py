@@ -1,10 +1,10 @@
-"""The API server without its wire: takes a call, asks whether it may, and answers it."""
+"""The API server without HTTP: authorizes and answers calls."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from localcloud.kubernetes.access.rbac import Authorizer, Wish, refusal
+from localcloud.kubernetes.access.rbac import Access, Authorizer, refusal
 from localcloud.kubernetes.access.tokens import Tokens
 from localcloud.kubernetes.api import reviews, subresources
 from localcloud.kubernetes.api.calls import (
@@ -59,9 +59,9 @@ Proxy = Callable[[Call, Target], Awaitable[Answer]]
 
 
 class ApiServer:
-    """Every path of the resource API, for whoever has been recognised already.
+    """Every path of the resource API, for authenticated users.
 
-    `proxy` serves `pods/…/proxy` and `services/…/proxy`; it alone may take time.
+    `proxy` serves `pods/…/proxy` and `services/…/proxy`; only it may take time.
     """
 
     def __init__(
@@ -72,17 +72,17 @@ class ApiServer:
         self.authorizer = authorizer
         self.tokens = tokens
         self._proxy = proxy
-        self.backlog = BACKLOG  # of each watch that begins from now on
+        self.backlog = BACKLOG  # of each new watch
 
     async def handle(self, call: Call) -> Answer:
         """Answer one call.
 
         Raises:
-            ApiFailure: whatever the real server would answer with an error status.
+            ApiFailure: the error status of the real server.
         """
         target = parse_path(call.path)
         if target is None:
-            self._authorize(call, Wish(call.method.lower(), path=call.path))
+            self._authorize(call, Access(call.method.lower(), path=call.path))
             raise no_such_path()
         if target.is_proxied:
             self._authorize_target(call, target)
@@ -90,7 +90,7 @@ class ApiServer:
         return self.answer(call, target)
 
     def answer(self, call: Call, target: Target) -> Answer:
-        """Answer a call that needs no waiting; all of them but the proxies."""
+        """Answer a call that needs no waiting: all but the proxies."""
         verb = self._authorize_target(call, target)
         kind = kinds.find_kind(target.group, target.version, target.resource)
         if kind is None:
@@ -121,19 +121,19 @@ class ApiServer:
             case _:
                 return self._delete_all(kind, call, target)
 
-    # Who may
+    # Authorization
 
     def _authorize_target(self, call: Call, target: Target) -> str:
         verb = verb_of(call.method, target, call.query)
         resource = f"{target.resource}/{target.subresource}".rstrip("/")
         # As upstream, a namespace's own object counts as inside that namespace.
         inside = target.name if target.resource == "namespaces" else target.namespace
-        self._authorize(call, Wish(verb, target.group, resource, inside, target.name))
+        self._authorize(call, Access(verb, target.group, resource, inside, target.name))
         return verb
 
-    def _authorize(self, call: Call, wish: Wish) -> None:
-        if self.authorizer.reason(call.user, wish) is None:
-            raise refusal(call.user, wish)
+    def _authorize(self, call: Call, access: Access) -> None:
+        if self.authorizer.reason(call.user, access) is None:
+            raise refusal(call.user, access)
 
     # Reading
 
@@ -159,7 +159,7 @@ class ApiServer:
         selection = selection_of(kind, call, target)
         watch = Watch(
             self.store, selection, self.backlog
-        )  # it hears from here on: nothing below may fail
+        )  # it receives changes from here on: nothing below may fail
         first: list[Stored] = []
         failure: ApiFailure | None = None
         if initial or version in ("", "0"):
@@ -262,7 +262,7 @@ class ApiServer:
 
 
 def _is_misplaced(kind: Kind, verb: str, target: Target) -> bool:
-    """Whether a write names an object where it makes one, or none where it changes one."""
+    """Return whether a create names an object in its path, or a change names none."""
     match verb:
         case "create" | "deletecollection":
             return bool(target.name) or (kind.namespaced and not target.namespace)
@@ -272,7 +272,7 @@ def _is_misplaced(kind: Kind, verb: str, target: Target) -> bool:
 
 
 def _readable(kind: Kind, call: Call) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """The object that a call sends, and what to say about it."""
+    """Return the object in a call, and warnings about it."""
     require_write_options(call)
     body = subresources.require_object(call.body, kind)
     return body, settle_fields(kind, call, body)

@@ -1,4 +1,4 @@
-"""Answers on their way out: whole ones, and watches that go on for as long as someone reads."""
+"""Sending answers: whole ones, and watches until the client disconnects."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -21,7 +21,7 @@ BOOKMARK_INTERVAL = 60.0  # seconds without an event
 
 
 async def send_content(send: Send, answer: Content, *, with_body: bool = True) -> None:
-    """Send a whole answer; without its body for HEAD."""
+    """Send a whole answer; without the body for HEAD."""
     size = ("content-length", str(len(answer.body)))
     headers = answer.headers if answer.status == 304 else (*answer.headers, size)
     await send(_start(answer.status, answer.content_type, headers))
@@ -32,12 +32,12 @@ async def send_content(send: Send, answer: Content, *, with_body: bool = True) -
 async def stream(
     answer: Watching, store: Store, renderer: Renderer, receive: Receive, send: Send
 ) -> None:
-    """Send events until the reader leaves, the time is over, or the server stops."""
+    """Send events until the client disconnects, the time is over, or the server stops."""
     watch = answer.watch
     leaving = asyncio.ensure_future(_close_when_left(receive, watch.close))
     try:
         await send(_start(200, JSON_TYPE, ()))
-        # Even an empty part sends the head, by which a client knows that it is connected.
+        # Even an empty part sends the head, which confirms the connection to the client.
         await send(_part(_first(answer, store, renderer)))
         await _follow(answer, store, renderer, send)
     except Overflowed:
@@ -50,7 +50,7 @@ async def stream(
 
 
 def _first(answer: Watching, store: Store, renderer: Renderer) -> list[bytes]:
-    """What exists already, for a watch that begins with it; or why there will be no watch."""
+    """Return the lines of a watch's initial objects, or of its failure."""
     if answer.failure:
         answer.watch.close()
         return [render.failure_event(answer.failure)]
@@ -75,7 +75,7 @@ async def _follow(answer: Watching, store: Store, renderer: Renderer, send: Send
 
 
 async def _gather(answer: Watching, renderer: Renderer, seconds: float) -> list[bytes]:
-    """Wait for an event, and take along those that are there by then."""
+    """Wait for an event, and return it with all others that are ready."""
     lines: list[bytes] = []
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):

@@ -1,4 +1,4 @@
-"""The doors beside an object: scale, binding, eviction, log, token, finalize."""
+"""Subresources: scale, binding, eviction, log, token, finalize."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ _SHORTEST_TOKEN, _LONGEST_TOKEN = 600, 2**32  # seconds
 
 
 def answer(registry: Registry, tokens: Tokens, kind: Kind, call: Call, target: Target) -> Answer:
-    """Answer a call to any subresource but status and proxy."""
+    """Answer a call to any subresource except status and proxy."""
     match target.subresource:
         case "scale":
             return _scale(registry, kind, call, target)
@@ -52,7 +52,7 @@ def answer(registry: Registry, tokens: Tokens, kind: Kind, call: Call, target: T
 
 
 def require_object(body: Any, kind: Kind | None = None) -> Mapping[str, Any]:
-    """The body of a call, which must be an object."""
+    """Return the body of a call, which must be an object."""
     if not isinstance(body, Mapping):
         wanted = f" (must be of type {kind.kind})" if kind else ""
         raise bad_request(f"the object provided is unrecognized{wanted}: couldn't get version/kind")
@@ -60,7 +60,7 @@ def require_object(body: Any, kind: Kind | None = None) -> Mapping[str, Any]:
 
 
 def success_status(code: int | None = None, details: dict[str, Any] | None = None) -> Body:
-    """A Status object that says yes."""
+    """Return a Status object of success."""
     status: Body = {"apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Success"}
     if code:
         status["code"] = code
@@ -70,7 +70,7 @@ def success_status(code: int | None = None, details: dict[str, Any] | None = Non
 
 
 def deleted_status(kind: Kind, body: Mapping[str, Any]) -> Body:
-    """What DELETE answers for an object that is gone."""
+    """Return the answer of DELETE for a removed object."""
     metadata = body["metadata"]
     details = {"name": metadata["name"], "kind": kind.plural, "uid": metadata["uid"]}
     if kind.group:
@@ -118,7 +118,7 @@ def _scale_of(stored: Stored) -> Body:
 
 
 def _bind(registry: Registry, call: Call, target: Target) -> Document:
-    """Give a pod its node; only the scheduler does this, and only once."""
+    """Bind a pod to a node, which is possible once."""
     stored = registry.read(kinds.POD, target.namespace, target.name)
     wanted = require_object(call.body)
     node = (wanted.get("target") or {}).get("name")

@@ -1,4 +1,4 @@
-"""HTTPS connections of one API server, on sockets that others have accepted."""
+"""HTTPS connections of one API server, on accepted sockets."""
 
 import asyncio
 import hashlib
@@ -18,32 +18,32 @@ from localcloud.pki import Pair
 
 HANDSHAKE = 15.0  # seconds
 KEEP_ALIVE = 90  # seconds; Go's clients keep connections as long
-LAST_WORDS = 5.0  # seconds that open requests have when the server stops
+CLOSE_TIMEOUT = 5.0  # seconds for open requests when the server stops
 
 log = logging.getLogger(__name__)
 
 
 class _Protocol(H11Protocol):
-    """Hands the identity in the client's certificate to the application."""
+    """Passes the identity in the client's certificate to the application."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         super().connection_made(transport)
         certificate = transport.get_extra_info("peercert")
         if certificate:
-            # ASGI has no place for it; the state is one dictionary a connection.
+            # ASGI has no field for it; the state is one dictionary a connection.
             encoded = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
             self.app_state["user"] = user_of(certificate, encoded)
 
     def _should_upgrade(self) -> bool:
-        # kubectl exec and port-forward ask for it; the application says why not.
+        # kubectl exec and port-forward request it; the application refuses with a reason.
         return False
 
 
 class Wire:
-    """Takes connected sockets, does TLS and HTTP/1.1, and asks the application.
+    """Serves TLS and HTTP/1.1 on connected sockets, for the application.
 
-    Client certificates are asked for, not demanded: a bearer token or nobody may come too.
+    Client certificates are requested, not required: bearer tokens and anonymous users are allowed.
     """
 
     def __init__(self, app: App, ca_certificate: bytes, certificate: bytes, key: bytes) -> None:
@@ -66,19 +66,19 @@ class Wire:
 
     def accept(self, connection: socket.socket, peer: str) -> None:
         """Serve one connection in the background until it ends."""
-        task = asyncio.ensure_future(self._shake_hands(connection, peer))
+        task = asyncio.ensure_future(self._handshake(connection, peer))
         self._handshakes.add(task)
         task.add_done_callback(self._handshakes.discard)
 
     async def close(self) -> None:
-        """End all connections; requests under way have a few seconds."""
+        """End all connections; open requests have a few seconds."""
         for handshake in tuple(self._handshakes):
             handshake.cancel()
         for protocol in tuple(self._state.connections):
             protocol.shutdown()
         requests = set(self._state.tasks)
         if requests:
-            _, late = await asyncio.wait(requests, timeout=LAST_WORDS)
+            _, late = await asyncio.wait(requests, timeout=CLOSE_TIMEOUT)
             for task in late:
                 task.cancel()
         for protocol in tuple(self._state.connections):
@@ -86,11 +86,11 @@ class Wire:
             if transport:
                 transport.abort()
 
-    async def _shake_hands(self, connection: socket.socket, peer: str) -> None:
+    async def _handshake(self, connection: socket.socket, peer: str) -> None:
         loop = asyncio.get_running_loop()
         connection.setblocking(False)
         if connection.family in (socket.AF_INET, socket.AF_INET6):
-            # asyncio does it only for sockets that say they are TCP; an accepted one may not.
+            # asyncio sets it only on sockets marked as TCP, which an accepted one may not be.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             await loop.connect_accepted_socket(
@@ -100,13 +100,13 @@ class Wire:
                 ssl_handshake_timeout=HANDSHAKE,
             )
         except (OSError, ssl.SSLError) as error:
-            # Someone who does not speak TLS, or with a foreign certificate.
+            # A client without TLS, or with an untrusted certificate.
             log.debug("connection from %s: %s", peer, error)
             connection.close()
 
 
 def user_of(certificate: dict[str, Any], encoded: bytes) -> User | None:
-    """Read a verified certificate: the common name is the user, organisations are groups."""
+    """Return the user of a verified certificate: its common name; organisations are groups."""
     parts = [part for name in certificate.get("subject", ()) for part in name]
     names = [value for key, value in parts if key == "commonName"]
     groups = [value for key, value in parts if key == "organizationName"]

@@ -1,4 +1,4 @@
-"""What a writer may ask for in the query, and what becomes of fields that nobody knows."""
+"""The query options of writes, and the handling of unknown fields."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,10 +22,10 @@ _LONGEST_MANAGER = 128  # bytes
 
 
 def require_write_options(call: Call) -> None:
-    """Refuse options of a write that do not exist.
+    """Reject unknown or invalid options of a write.
 
     Raises:
-        ApiFailure: 422 that names each of them.
+        ApiFailure: 422 with each of them.
     """
     causes = list(_wrong_options(call))
     if causes:
@@ -50,14 +50,13 @@ def _wrong_options(call: Call) -> Iterator[Cause]:
 def settle_fields(
     kind: Kind, call: Call, body: Any, refuse: Callable[[str], ApiFailure] | None = None
 ) -> tuple[str, ...]:
-    """Take unknown fields out of a body as fieldValidation asks; returns the warnings.
+    """Remove unknown fields from a body by fieldValidation, and return the warnings.
 
-    A call that says nothing about it is one of our own programs', which write what they mean:
-    for clients on the wire the default is set before.
+    A call without the option comes from our own components, which need no check; for other clients
+    the default is set before.
 
     Args:
-        refuse: makes the failure of a strict call from its reason; by default, that the body
-            cannot be read.
+        refuse: returns the failure of a strict call for a reason; by default, an unreadable body.
 
     Raises:
         ApiFailure: a strict call has unknown fields.

@@ -1,7 +1,7 @@
-"""How the parts of a cluster speak to its API server, emulated or real.
+"""Clients of an API server, emulated or real.
 
-`interface` is what they count on, `in_process` and `https` the two ways; `informer`, `events` and
-`writes` are what controllers and kubelets do with it all the time.
+`interface` is their protocol, `in_process` and `https` are the two implementations; `informer`,
+`events` and `writes` are shared by controllers and kubelets.
 """
 
 from localcloud.kubernetes.access.users import MASTERS, User

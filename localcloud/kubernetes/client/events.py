@@ -1,4 +1,4 @@
-"""Events about objects, as `kubectl describe` shows them; repeated ones are counted up."""
+"""Events about objects, as `kubectl describe` shows them; repetitions are counted."""
 
 import asyncio
 import logging
@@ -12,8 +12,8 @@ from localcloud.kubernetes.client.interface import ApiClient
 from localcloud.kubernetes.objects.failures import ApiFailure
 from localcloud.kubernetes.objects.kinds import EVENT, Kind
 
-REMEMBERED = 4096  # events whose repetitions are still counted up
-QUEUED = 10_000  # events that wait to be written; what does not fit is dropped, as upstream
+REMEMBERED = 4096  # events whose repetitions are counted
+QUEUED = 10_000  # events waiting to be written; further ones are dropped, as upstream
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ _numbers = count(1)
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One thing to tell about an object."""
+    """One event of an object, to be written."""
 
     kind: Kind
     obj: dict[str, Any]
@@ -32,7 +32,7 @@ class Note:
 
 
 class EventRecorder:
-    """Writes events in the background: whoever records one never waits and never fails."""
+    """Writes events in the background, so that recording neither waits nor fails."""
 
     def __init__(self, api: ApiClient, clock: Clock, component: str, host: str = "") -> None:
         self._api = api
@@ -45,12 +45,12 @@ class EventRecorder:
     def record(
         self, kind: Kind, obj: dict[str, Any], reason: str, message: str, *, warning: bool = False
     ) -> None:
-        """Note that something happened to an object."""
+        """Queue an event about an object."""
         self._queue.append(Note(kind, obj, reason, message, warning))
         self._filled.set()
 
     async def run(self) -> None:
-        """Write for ever."""
+        """Write events until cancelled."""
         while True:
             await self._filled.wait()
             while self._queue:
@@ -84,7 +84,7 @@ class EventRecorder:
         now = self._clock.now()
         meta = note.obj["metadata"]
         namespace = meta.get("namespace") or "default"
-        # As upstream: the moment in nanoseconds, of which the last ones tell events apart.
+        # As upstream: the time in nanoseconds, whose last digits make it unique.
         name = f"{meta['name']}.{int(now.timestamp()) * 10**9 + next(_numbers):016x}"
         self._seen[about] = (namespace, name, 1)
         if len(self._seen) > REMEMBERED:

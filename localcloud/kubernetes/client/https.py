@@ -16,14 +16,14 @@ from localcloud.kubernetes.client.interface import JSON
 from localcloud.kubernetes.objects.failures import ApiFailure, unavailable
 
 PATIENCE = 30.0  # seconds for a whole request
-SILENCE = 330.0  # seconds after which a watch that says nothing counts as broken
+SILENCE = 330.0  # idle seconds after which a watch counts as broken
 WATCH_SECONDS = 300  # after which the server ends a watch, and it is opened again
 PAGE = 500  # objects in one answer to a list
-AGAIN = 1.0  # seconds before a server that does not answer is asked again
+AGAIN = 1.0  # seconds before a request to a server that does not answer is retried
 KEPT_IDLE = 8  # connections
 
 _PASSING = (429, 500, 503, 504)
-"""Statuses that say nothing about the request: a watch waits and goes on."""
+"""Statuses of a temporary failure, after which a watch is retried."""
 
 Obj = dict[str, Any]
 
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an API server listens, and the name that its certificate has."""
+    """The address of an API server, and the name in its certificate."""
 
     host: str
     port: int
@@ -40,10 +40,10 @@ class Address:
 
 
 class HttpsClient:
-    """Speaks to one API server, with the identity in the TLS settings' client certificate.
+    """A client of one API server, with the identity of its client certificate.
 
     Args:
-        address: asked for each connection, as a server may come back elsewhere.
+        address: called for each connection, because a server may restart at another address.
     """
 
     def __init__(self, address: Callable[[], Address], tls: ssl.SSLContext) -> None:
@@ -60,12 +60,12 @@ class HttpsClient:
         body: Any = None,
         content_type: str = JSON,
     ) -> Any:
-        """Send one request; returns the decoded JSON, or text where the answer is none.
+        """Send one request, and return the decoded JSON, or text where the answer is not JSON.
 
-        It is sent once: after a lost connection the caller decides whether to look or to repeat.
+        It is sent once: after a lost connection the caller decides whether to read or to retry.
 
         Raises:
-            ApiFailure: the server refused it, or does not answer (503).
+            ApiFailure: the server refused the request, or does not answer (503).
         """
         try:
             async with asyncio.timeout(PATIENCE):
@@ -80,7 +80,7 @@ class HttpsClient:
     async def watch(
         self, path: str, *, query: Mapping[str, str] | None = None
     ) -> AsyncIterator[tuple[str, Obj]]:
-        """List, then watch from there, for ever; see `ApiClient`."""
+        """List, then watch; see `ApiClient`."""
         known: dict[tuple[str, str], Obj] = {}
         version, synced = "", False
         while True:
@@ -92,7 +92,7 @@ class HttpsClient:
                     if not synced:
                         synced = True
                         yield "SYNCED", {}
-                # Closed by us: left to itself, it would say goodbye to the server some time later.
+                # Closed here, because otherwise the connection would stay open for some time.
                 async with aclosing(self._follow(path, query, version)) as events:
                     async for change, obj in events:
                         version = obj["metadata"]["resourceVersion"]
@@ -119,7 +119,7 @@ class HttpsClient:
     def _open(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             verify=self._tls,
-            trust_env=False,  # a proxy of this machine does not lead there
+            trust_env=False,  # a proxy of this machine does not reach the network
             timeout=SILENCE,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_IDLE),
         )
@@ -141,7 +141,7 @@ class HttpsClient:
         )
 
     async def _list(self, path: str, query: Mapping[str, str] | None) -> tuple[list[Obj], str]:
-        """Read all pages; the objects know their kind, which the items of a list do not say."""
+        """Read all pages, and add the kind to each object, which the items of a list lack."""
         items: list[Obj] = []
         asked = {**(query or {}), "limit": str(PAGE)}
         while True:
@@ -179,9 +179,9 @@ class HttpsClient:
 
 
 async def _events(parts: AsyncIterator[bytes]) -> AsyncIterator[Obj]:
-    """The lines of a watch, which end where they want and not where pieces do.
+    """Yield the lines of a watch, whatever the boundaries of the received parts.
 
-    The lines of httpx end at characters that JSON may hold, too.
+    httpx would split lines at characters that JSON may contain.
     """
     rest = b""
     async for part in parts:
@@ -192,7 +192,7 @@ async def _events(parts: AsyncIterator[bytes]) -> AsyncIterator[Obj]:
 
 
 def _news(known: dict[tuple[str, str], Obj], listed: list[Obj]) -> list[tuple[str, Obj]]:
-    """What a list tells to somebody who knew other objects; brings `known` up to date."""
+    """Return the events between the known and the listed objects, and update `known`."""
     gone = {key: known[key] for key in known.keys() - {key_of(obj) for obj in listed}}
     for key in gone:
         del known[key]
@@ -207,7 +207,7 @@ def _decoded(response: httpx.Response) -> Any:
 
 
 def _failure(response: httpx.Response) -> ApiFailure:
-    """Read a refusal; proxies and health checks refuse without a Status object."""
+    """Return the failure of a response; proxies and health checks have no Status object."""
     answer = _decoded(response)
     if isinstance(answer, dict):
         return _refusal(response.status_code, answer)

@@ -1,4 +1,4 @@
-"""The short way to the emulated API server: calls without a connection."""
+"""The in-process client of the emulated API server, without connections."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -22,7 +22,7 @@ from localcloud.kubernetes.objects.watching import Overflowed, Watch
 
 
 class Gate:
-    """Whether the API server runs; watches wait here while it does not."""
+    """Whether the API server is running; watches wait while it is not."""
 
     def __init__(self) -> None:
         self._open = asyncio.Event()
@@ -36,7 +36,7 @@ class Gate:
         self._open.set()
 
     def close(self) -> None:
-        """Stop serving: every watch ends."""
+        """Stop serving, and end every watch."""
         self._open.clear()
         for watch in tuple(self._watches):
             watch.close()
@@ -54,10 +54,10 @@ class Gate:
 
 
 class InProcessClient:
-    """Calls the handlers directly. What goes in and what comes out are copies.
+    """Calls the handlers directly. Arguments and results are copies.
 
-    Only watches hand out what is stored: with a copy for each of its watchers, a pod would be held
-    four times.
+    Only watches yield the stored objects: with a copy for each watch, a pod would be in memory four
+    times.
     """
 
     def __init__(self, server: ApiServer, gate: Gate, user: User) -> None:
@@ -116,7 +116,7 @@ class InProcessClient:
                         del known[key_of(body)]
                     yield event.type.value, body
             except Overflowed:
-                continue  # as after an outage: list again, and tell what has gone
+                continue  # as after an outage: list again, and report deletions
             finally:
                 self._gate.leave(answer.watch)
 

@@ -1,6 +1,6 @@
-"""A local copy of one kind of object, kept up to date by one watch and shared by all who read it.
+"""A local copy of one kind of object, updated by one watch and shared by all readers.
 
-Objects in it belong to everybody: whoever wants a changed one builds a new one.
+Its objects are shared and must not be changed; for a changed one, build a new object.
 """
 
 import asyncio
@@ -14,10 +14,10 @@ from localcloud.kubernetes.objects.kinds import Kind
 
 Obj = dict[str, Any]
 Key = tuple[str, str]
-"""Namespace (empty for what lives in none) and name."""
+"""Namespace (empty for cluster-scoped objects) and name."""
 
 Handler = Callable[[Obj | None, Obj | None], None]
-"""Hears (before, after); the first is None for a new object, the second for a deleted one."""
+"""Called with (before, after); before is None for a new object, after for a deleted one."""
 
 IndexKeys = Callable[[Obj], Iterable[Hashable]]
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def key_of(obj: Obj) -> Key:
-    """Return the key under which an object is kept."""
+    """Return the key of an object."""
     meta = obj["metadata"]
     return meta.get("namespace", ""), meta["name"]
 
@@ -37,7 +37,7 @@ def _version(obj: Obj) -> int:
 
 
 class Informer:
-    """The objects of one kind as the API server last told."""
+    """The objects of one kind, in the last state received from the API server."""
 
     def __init__(self, api: ApiClient, kind: Kind, query: dict[str, str] | None = None) -> None:
         self.kind = kind
@@ -50,37 +50,37 @@ class Informer:
         self._newest = 0
 
     def on_change(self, handler: Handler) -> None:
-        """Call a handler for each change from now on, and once for each object there is."""
+        """Call a handler for each change from now on, and once for each existing object."""
         self._handlers.append(handler)
         for obj in list(self.objects.values()):
             handler(None, obj)
 
     def index(self, name: str, keys_of: IndexKeys) -> None:
-        """Keep objects findable by a property; the same name may be asked for twice."""
+        """Index objects by a property; an existing index of the name is shared."""
         if name not in self._indexes:
             self._indexes[name] = (keys_of, {})
             for key, obj in self.objects.items():
                 self._enter(name, key, obj)
 
     def by(self, name: str, value: Hashable) -> Collection[Obj]:
-        """Return the objects that an index holds under a value."""
+        """Return the objects of an index value."""
         return self._indexes[name][1].get(value, {}).values()
 
     def learn(self, obj: Obj) -> None:
-        """Take over what a write returned, unless the watch has told about it already.
+        """Store the result of a write, unless the watch has delivered it already.
 
-        So a controller that has just created something does not create it again because the
-        watch lags behind. Only for resource versions that count up, as those of one store do.
+        So a controller does not create an object twice while the watch is behind. Needs resource
+        versions that increase, as those of one store do.
         """
         key = key_of(obj)
         known = self.objects.get(key)
         version = _version(obj)
-        # What is not known and not newer than the watch has been deleted since.
+        # An unknown object not newer than the watch has been deleted since.
         if version > self._newest if known is None else version >= _version(known):
             self._replace(key, obj)
 
     async def run(self) -> None:
-        """Follow the API for ever; a watch that breaks is opened again."""
+        """Watch until cancelled; a broken watch is reopened."""
         while True:
             try:
                 await self._follow()
@@ -142,14 +142,14 @@ class Informer:
 
 
 class Informers:
-    """One informer a kind, made when first asked for."""
+    """One informer a kind, created on first use."""
 
     def __init__(self, api: ApiClient) -> None:
         self._api = api
         self._made: dict[Kind, Informer] = {}
 
     def of(self, kind: Kind) -> Informer:
-        """Return the informer of a kind; it follows the API only once `run` has begun."""
+        """Return the informer of a kind; it watches only after the start of `run`."""
         if kind not in self._made:
             self._made[kind] = Informer(self._api, kind)
         return self._made[kind]

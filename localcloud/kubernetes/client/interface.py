@@ -1,4 +1,4 @@
-"""How controllers, kubelets and stand-ins speak to an API server, whichever it is."""
+"""The API client of controllers, kubelets and stand-ins, for any API server."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
@@ -7,9 +7,9 @@ JSON = "application/json"
 
 
 class ApiClient(Protocol):
-    """The whole of what the parts of a cluster may ask of its API server.
+    """All that controllers, kubelets and stand-ins use of an API server.
 
-    Nothing here is special to the emulated server: a real one can stand behind it.
+    It can be implemented for the emulated server and for a real one.
     """
 
     async def request(
@@ -21,20 +21,20 @@ class ApiClient(Protocol):
         body: Any = None,
         content_type: str = JSON,
     ) -> Any:
-        """Send one request; returns the decoded JSON, or text where the answer is none.
+        """Send one request, and return the decoded JSON, or text where the answer is not JSON.
 
         Raises:
-            ApiFailure: the server refused it, or does not answer (503).
+            ApiFailure: the server refused the request, or does not answer (503).
         """
         ...
 
     def watch(
         self, path: str, *, query: Mapping[str, str] | None = None
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """List, then watch from there, for ever.
+        """List, then watch until cancelled.
 
-        Yields ("ADDED", object) for what exists, ("SYNCED", {}) once, then every change. Over an
-        outage of the server it waits; then it tells again what exists, and what has gone. The
-        objects belong to all who watch: nobody changes one.
+        Yields ("ADDED", object) for what exists, ("SYNCED", {}) once, then every change. After an
+        outage of the server it lists again, and yields existing and deleted objects. The objects
+        are shared by all watches and must not be changed.
         """
         ...

@@ -1,4 +1,4 @@
-"""The few writes that controllers and kubelets do again and again."""
+"""The common writes of controllers and kubelets."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ STRATEGIC = "application/strategic-merge-patch+json"
 
 
 async def merge(api: ApiClient, kind: Kind, obj: Obj, change: Obj, subresource: str = "") -> Obj:
-    """Change fields of an object: null removes, lists are replaced; returns the new object."""
+    """Change fields of an object: null removes, lists are replaced. Returns the new object."""
     meta = obj["metadata"]
     path = kind.path(meta.get("namespace", ""), meta["name"], subresource)
     changed: Obj = await api.request("PATCH", path, body=change, content_type=MERGE)
@@ -20,7 +20,7 @@ async def merge(api: ApiClient, kind: Kind, obj: Obj, change: Obj, subresource: 
 
 
 async def merge_status(api: ApiClient, kind: Kind, obj: Obj, status: Obj) -> Obj | None:
-    """Write fields of a status, null for those that go; None when all stood there already."""
+    """Write fields of a status, null to remove. Returns None when nothing would change."""
     current = obj.get("status") or {}
     change = {field: value for field, value in status.items() if current.get(field) != value}
     if not change:
@@ -29,7 +29,7 @@ async def merge_status(api: ApiClient, kind: Kind, obj: Obj, status: Obj) -> Obj
 
 
 async def strategic_status(api: ApiClient, kind: Kind, obj: Obj, status: Obj) -> Obj:
-    """Merge into a status by keys (conditions by type), only if it is still the same object."""
+    """Merge into a status by keys (conditions by type), with the uid as precondition."""
     meta = obj["metadata"]
     path = kind.path(meta.get("namespace", ""), meta["name"], "status")
     body = {"metadata": {"uid": meta["uid"]}, "status": status}
@@ -38,12 +38,12 @@ async def strategic_status(api: ApiClient, kind: Kind, obj: Obj, status: Obj) ->
 
 
 async def delete(api: ApiClient, kind: Kind, obj: Obj, grace: int | None = None) -> Obj:
-    """Delete an object, only if it is still the same one.
+    """Delete an object, with its uid as precondition.
 
     Args:
-        grace: seconds that a pod gets to end; None leaves it to the pod's own setting.
+        grace: grace seconds of a pod; None for the pod's own setting.
 
-    Returns: the object if it is still there, or the server's Status.
+    Returns: the object if it still exists, or the server's Status.
     """
     meta = obj["metadata"]
     options: Obj = {

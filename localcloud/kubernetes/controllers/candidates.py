@@ -1,4 +1,4 @@
-"""Which nodes may take pods that ask for the same, and why the others do not."""
+"""Feasible nodes for pods with equal requirements, and why others are not feasible."""
 
 import heapq
 from collections import Counter
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from localcloud.kubernetes.client.informer import Obj
-from localcloud.kubernetes.controllers.neighbours import UNMET, Verdict
 from localcloud.kubernetes.controllers.placement import NO_VICTIMS, NodeRoom, objection
+from localcloud.kubernetes.controllers.pod_affinity import UNMET, Verdict
 from localcloud.kubernetes.controllers.spreading import UNLABELLED
 from localcloud.kubernetes.objects.pods import Demand
 
@@ -15,8 +15,8 @@ Rooms = Mapping[str, NodeRoom]
 
 
 @dataclass(slots=True)
-class Alike:
-    """Pods that ask for the same, and the nodes that may take them, the emptiest first."""
+class EquivalenceClass:
+    """Pods with equal requirements, and their feasible nodes, the emptiest first."""
 
     demand: Demand
     verdict: Verdict | None
@@ -24,7 +24,7 @@ class Alike:
     candidates: list[tuple[int, str]] = field(default_factory=list)  # a heap: pods on it, name
 
     def emptiest(self, rooms: Rooms) -> NodeRoom | None:
-        """Return the node with the fewest pods that has room, dropping those that are full."""
+        """Return the node with the fewest pods that has room; drop full nodes."""
         while self.candidates:
             count, name = self.candidates[0]
             room = rooms[name]
@@ -43,20 +43,22 @@ class Alike:
         return None
 
 
-def survey(rooms: Rooms, spec: Obj, demand: Demand, verdict: Verdict | None = None) -> Alike:
-    """Work out which nodes may take these pods at all.
+def survey(
+    rooms: Rooms, spec: Obj, demand: Demand, verdict: Verdict | None = None
+) -> EquivalenceClass:
+    """Find the feasible nodes for pods with these requirements.
 
     Args:
-        verdict: what other pods mean for them, where that matters.
+        verdict: the constraints by other pods, or None.
     """
-    alike = Alike(demand, verdict)
+    group = EquivalenceClass(demand, verdict)
     for name, room in rooms.items():
         if not room.node.get("status"):
-            continue  # only heard of, through a pod
+            continue  # the node is known through a pod only
         refusal = objection(room.node, spec)
         if refusal is not None:
-            alike.refusals[refusal] += 1
+            group.refusals[refusal] += 1
         else:
-            alike.candidates.append((len(room.taken), name))
-    heapq.heapify(alike.candidates)
-    return alike
+            group.candidates.append((len(room.taken), name))
+    heapq.heapify(group.candidates)
+    return group

@@ -1,4 +1,4 @@
-"""What every controller is given."""
+"""The dependencies of every controller."""
 
 from dataclasses import dataclass
 
@@ -17,5 +17,5 @@ class Context:
     informers: Informers
 
     def recorder(self, component: str) -> EventRecorder:
-        """Make a recorder that signs as one component."""
+        """Return a recorder for a component's events."""
         return EventRecorder(self.api, self.clock, component)

@@ -1,4 +1,4 @@
-"""DaemonSets: one pod on each node that suits."""
+"""DaemonSets: one pod on each matching node."""
 
 import asyncio
 from collections import defaultdict
@@ -29,7 +29,7 @@ GENERATION_LABEL = "pod-template-generation"
 
 FAILED_AGAIN = 10.0  # seconds before a pod that failed on a node is replaced there
 
-REST_PER_NODE = 0.0005  # seconds
+PAUSE_PER_NODE = 0.0005  # seconds
 LONGEST_REST = 0.5
 
 TOLERATIONS: tuple[Mapping[str, str], ...] = tuple(
@@ -43,7 +43,7 @@ TOLERATIONS: tuple[Mapping[str, str], ...] = tuple(
         ("unschedulable", "NoSchedule"),
     )
 )
-"""What the pods of every DaemonSet bear, as upstream adds it."""
+"""The tolerations that upstream adds to the pods of every DaemonSet."""
 
 HOST_NETWORK_TOLERATION: Mapping[str, str] = {
     "key": "node.kubernetes.io/network-unavailable",
@@ -53,7 +53,7 @@ HOST_NETWORK_TOLERATION: Mapping[str, str] = {
 
 
 class DaemonSetController:
-    """Keeps one pod of each DaemonSet on each node that suits."""
+    """Keeps one pod of each DaemonSet on each matching node."""
 
     def __init__(self, context: Context) -> None:
         self._api = context.api
@@ -61,7 +61,7 @@ class DaemonSetController:
         self._nodes = context.informers.of(NODE)
         self._pods = context.informers.of(POD)
         self._pods.index("controller", lambda pod: [controller_uid(pod)])
-        self._queue = WorkQueue[Key](NAME, self._sync, context.clock, self._rest)
+        self._queue = WorkQueue[Key](NAME, self._sync, context.clock, self._pause)
         self._events = context.recorder(NAME)
         self._daemon_sets.on_change(
             lambda before, after: self._queue.add(key_of(after or before or {}))
@@ -70,14 +70,14 @@ class DaemonSetController:
         self._pods.on_change(self._pod_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._queue.run())
             group.create_task(self._events.run())
 
-    def _rest(self, key: Key) -> float:
-        """Leave the DaemonSets of a large cluster alone for a while: each look visits all nodes."""
-        return min(len(self._nodes.objects) * REST_PER_NODE, LONGEST_REST)
+    def _pause(self, key: Key) -> float:
+        """Pause between syncs in a large cluster, because each reads all nodes."""
+        return min(len(self._nodes.objects) * PAUSE_PER_NODE, LONGEST_REST)
 
     def _node_changed(self, before: Obj | None, after: Obj | None) -> None:
         if before is not None and after is not None and _suiting(before) == _suiting(after):
@@ -110,7 +110,7 @@ class DaemonSetController:
         await self._report(daemon_set, template, nodes)
 
     def _placed(self, daemon_set: Obj) -> dict[str, list[Obj]]:
-        """Return the DaemonSet's pods by the node that each is on or meant for."""
+        """Return the DaemonSet's pods by their node, bound or intended."""
         placed: dict[str, list[Obj]] = defaultdict(list)
         for pod in self._pods.by("controller", daemon_set["metadata"]["uid"]):
             placed[pod["spec"].get("nodeName") or _meant_for(pod)].append(pod)
@@ -122,7 +122,7 @@ class DaemonSetController:
             await self._remove(daemon_set, failed)
             self._queue.add_after(key_of(daemon_set), FAILED_AGAIN)
             return
-        if here:  # one that leaves still takes the place: its successor waits for the node
+        if here:  # a leaving pod keeps its place until it is gone
             present = [pod for pod in here if not is_leaving(pod)]
             present.sort(key=lambda pod: pod["metadata"]["creationTimestamp"])
             await self._remove(daemon_set, present[1:])
@@ -133,15 +133,15 @@ class DaemonSetController:
         path = POD.path(daemon_set["metadata"]["namespace"])
         pod = await self._api.request("POST", path, body=body)
         self._pods.learn(pod)
-        told = f"Created pod: {pod['metadata']['name']}"
-        self._events.record(DAEMON_SET, daemon_set, "SuccessfulCreate", told)
+        message = f"Created pod: {pod['metadata']['name']}"
+        self._events.record(DAEMON_SET, daemon_set, "SuccessfulCreate", message)
 
     async def _remove(self, daemon_set: Obj, pods: list[Obj]) -> None:
         for pod in pods:
             answer = await delete(self._api, POD, pod)
             self._pods.learn(as_leaving(answer if answer.get("kind") == "Pod" else pod))
-            told = f"Deleted pod: {pod['metadata']['name']}"
-            self._events.record(DAEMON_SET, daemon_set, "SuccessfulDelete", told)
+            message = f"Deleted pod: {pod['metadata']['name']}"
+            self._events.record(DAEMON_SET, daemon_set, "SuccessfulDelete", message)
 
     async def _replace_outdated(self, daemon_set: Obj, template: Obj, nodes: list[Obj]) -> None:
         """Delete pods of an older template, as many as may be unavailable at once."""
@@ -158,7 +158,7 @@ class DaemonSetController:
             ready = [pod for pod in here if is_ready(pod) and not is_leaving(pod)]
             allowed -= not ready
             outdated += [pod for pod in here if not is_leaving(pod) and not _is_of(pod, template)]
-        # What is not ready is lost already: it goes first, and costs nothing.
+        # Pods that are not ready are deleted first, without a loss of availability.
         idle = [pod for pod in outdated if not is_ready(pod)]
         serving = [pod for pod in outdated if is_ready(pod)]
         await self._remove(daemon_set, idle + serving[: max(allowed, 0)])
@@ -211,13 +211,13 @@ def wanted_template(daemon_set: Obj) -> Obj:
 
 
 def suits(pod_spec: Obj, node: Obj) -> bool:
-    """Say whether a DaemonSet wants a pod on a node."""
+    """Return whether a DaemonSet has a pod on a node."""
     taints = (node.get("spec") or {}).get("taints") or ()
     return selects_node(pod_spec, node) and not untolerated(taints, pod_spec["tolerations"])
 
 
 def may_stay(pod_spec: Obj, node: Obj) -> bool:
-    """Say whether a pod that is on a node already may stay: only NoExecute drives it away."""
+    """Return whether a pod that is on a node already may stay: only NoExecute taints evict it."""
     taints = [
         taint
         for taint in (node.get("spec") or {}).get("taints") or ()
@@ -227,7 +227,7 @@ def may_stay(pod_spec: Obj, node: Obj) -> bool:
 
 
 def for_node(pod_spec: Obj, node: str) -> Obj:
-    """Return a pod's spec with an affinity to one node, which the scheduler will follow."""
+    """Return a pod's spec with an affinity to one node, for the scheduler."""
     term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
     affinity = dict(pod_spec.get("affinity") or {})
     node_affinity = dict(affinity.get("nodeAffinity") or {})
@@ -238,7 +238,7 @@ def for_node(pod_spec: Obj, node: str) -> Obj:
 
 
 def _meant_for(pod: Obj) -> str:
-    """Return the node that a waiting DaemonSet pod was made for."""
+    """Return the node that a pending DaemonSet pod was created for."""
     affinity = (pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}
     required = affinity.get(REQUIRED) or {}
     for term in required.get("nodeSelectorTerms") or ():

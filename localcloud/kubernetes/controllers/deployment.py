@@ -1,4 +1,4 @@
-"""Deployments: one ReplicaSet a revision, and the way from the old one to the new one."""
+"""Deployments: one ReplicaSet a revision, and rollouts between them."""
 
 import asyncio
 from datetime import datetime
@@ -63,7 +63,7 @@ class DeploymentController:
         self._pods.on_change(self._pod_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._queue.run())
             group.create_task(self._events.run())
@@ -75,7 +75,7 @@ class DeploymentController:
             self._queue.add((namespace, owner["name"]))
 
     def _pod_changed(self, before: Obj | None, after: Obj | None) -> None:
-        """Hear of pods that are gone: Recreate waits for them, and the status counts them."""
+        """React to deleted pods, for which Recreate waits and which the status counts."""
         gone = before is not None and (after is None or is_leaving(after) != is_leaving(before))
         owner = controller_of(before) if before is not None and gone else None
         if before is not None and owner is not None and owner["kind"] == REPLICA_SET.kind:
@@ -142,7 +142,7 @@ class DeploymentController:
         return list(self._pods.by("controller", replica_set["metadata"]["uid"]))
 
     async def _ensure_new(self, deployment: Obj, new: Obj | None, old: list[Obj]) -> Obj:
-        """Have a ReplicaSet for the present template, numbered as the newest revision."""
+        """Ensure a ReplicaSet for the current template, numbered as the newest revision."""
         newest = max(map(revision_of, old), default=0)
         limit = deployment["spec"].get("replicas", 1) + bounds_of(deployment).surge
         if new is None:
@@ -163,16 +163,18 @@ class DeploymentController:
         try:
             new: Obj = await self._api.request("POST", REPLICA_SET.path(namespace), body=draft)
         except ApiFailure as failure:
-            told = f'Failed to create new replica set "{draft["metadata"]["name"]}": {failure}'
-            self._events.record(DEPLOYMENT, deployment, "ReplicaSetCreateError", told, warning=True)
+            message = f'Failed to create new replica set "{draft["metadata"]["name"]}": {failure}'
+            self._events.record(
+                DEPLOYMENT, deployment, "ReplicaSetCreateError", message, warning=True
+            )
             raise
         self._sets.learn(new)
         if count:
-            self._tell_scaled(deployment, new, 0, count)
+            self._record_scaled(deployment, new, 0, count)
         return new
 
     async def _renumber(self, deployment: Obj, new: Obj, limit: int, revision: int) -> Obj:
-        """Write the Deployment's notes on its new ReplicaSet, which a rollback makes new again."""
+        """Write the Deployment's annotations to its new ReplicaSet, also after a rollback."""
         current = new["metadata"].get("annotations") or {}
         wanted = replica_set_annotations(deployment, limit, revision)
         before = revision_of(new)
@@ -194,14 +196,14 @@ class DeploymentController:
         change = {"metadata": {"annotations": notes}, "spec": {"replicas": count}}
         changed = await merge(self._api, REPLICA_SET, replica_set, change)
         self._sets.learn(changed)
-        self._tell_scaled(deployment, changed, before, count)
+        self._record_scaled(deployment, changed, before, count)
         return changed
 
-    def _tell_scaled(self, deployment: Obj, replica_set: Obj, before: int, after: int) -> None:
+    def _record_scaled(self, deployment: Obj, replica_set: Obj, before: int, after: int) -> None:
         way = "up" if after > before else "down"
         name = replica_set["metadata"]["name"]
-        told = f"Scaled {way} replica set {name} from {before} to {after}"
-        self._events.record(DEPLOYMENT, deployment, "ScalingReplicaSet", told)
+        message = f"Scaled {way} replica set {name} from {before} to {after}"
+        self._events.record(DEPLOYMENT, deployment, "ScalingReplicaSet", message)
 
     async def _report(self, deployment: Obj, new: Obj | None, old: list[Obj]) -> Obj:
         wanted = deployment["spec"].get("replicas", 1)
@@ -230,8 +232,8 @@ class DeploymentController:
     def _progress(self, deployment: Obj, new: Obj | None, status: dict[str, Any]) -> Progress:
         what = f'ReplicaSet "{new["metadata"]["name"]}"' if new else "Deployment"
         if new is not None and is_complete(deployment, status):
-            told = f"{what} has successfully progressed."
-            return Progress("True", "NewReplicaSetAvailable", told)
+            message = f"{what} has successfully progressed."
+            return Progress("True", "NewReplicaSetAvailable", message)
         known = find_condition(deployment, "Progressing")
         deadline = deployment["spec"].get("progressDeadlineSeconds", 600)
         under_way = known is not None and known["reason"] != "NewReplicaSetAvailable"
@@ -239,8 +241,8 @@ class DeploymentController:
             since = datetime.fromisoformat(known["lastUpdateTime"])
             left = deadline - (self._clock.now() - since).total_seconds()
             if left <= 0:
-                told = f"{what} has timed out progressing."
-                return Progress("False", "ProgressDeadlineExceeded", told)
+                message = f"{what} has timed out progressing."
+                return Progress("False", "ProgressDeadlineExceeded", message)
             self._queue.add_after(key_of(deployment), left)
             return Progress("True", known["reason"], known["message"])
         self._queue.add_after(key_of(deployment), deadline)
@@ -277,14 +279,14 @@ def _counts(new: Obj | None, old: list[Obj]) -> dict[str, Any]:
 
 def _availability(status: dict[str, Any], enough: int) -> Progress:
     if (status["availableReplicas"] or 0) >= enough:
-        told = "Deployment has minimum availability."
-        return Progress("True", "MinimumReplicasAvailable", told)
-    told = "Deployment does not have minimum availability."
-    return Progress("False", "MinimumReplicasUnavailable", told)
+        message = "Deployment has minimum availability."
+        return Progress("True", "MinimumReplicasAvailable", message)
+    message = "Deployment does not have minimum availability."
+    return Progress("False", "MinimumReplicasUnavailable", message)
 
 
 def _touch(conditions: list[Obj], progressed: bool, now: str) -> list[Obj]:
-    """Restart the progress deadline when something has moved."""
+    """Restart the progress deadline after progress."""
     if not progressed:
         return conditions
     return [

@@ -28,14 +28,14 @@ from localcloud.kubernetes.objects.selectors import label_selector_test
 
 NAME = "disruption-controller"
 
-REST_PER_POD = 0.00005  # seconds
+PAUSE_PER_POD = 0.00005  # seconds
 LONGEST_REST = 0.2
 
-FORGET = 120.0  # seconds after which an eviction that did not delete its pod counts no more
+FORGET = 120.0  # seconds after which an eviction that did not delete its pod is dropped
 
 
 class DisruptionController:
-    """Keeps the numbers in the status of each budget, which evictions go by."""
+    """Updates the status of each budget, which evictions read."""
 
     def __init__(self, context: Context) -> None:
         self._api = context.api
@@ -48,7 +48,7 @@ class DisruptionController:
         }
         self._pods.index("namespace", lambda pod: [pod["metadata"]["namespace"]])
         self._budgets.index("namespace", lambda one: [one["metadata"]["namespace"]])
-        self._queue = WorkQueue[Key](NAME, self._sync, context.clock, self._rest)
+        self._queue = WorkQueue[Key](NAME, self._sync, context.clock, self._pause)
         self._budgets.on_change(
             lambda before, after: self._queue.add(key_of(after or before or {}))
         )
@@ -57,12 +57,12 @@ class DisruptionController:
             informer.on_change(self._scaled_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Run until cancelled."""
         await self._queue.run()
 
-    def _rest(self, key: Key) -> float:
-        """Leave a budget alone for a while where pods are many: each look counts them all."""
-        return min(len(self._pods.by("namespace", key[0])) * REST_PER_POD, LONGEST_REST)
+    def _pause(self, key: Key) -> float:
+        """Pause between syncs where pods are many, because each counts all."""
+        return min(len(self._pods.by("namespace", key[0])) * PAUSE_PER_POD, LONGEST_REST)
 
     def _pod_changed(self, before: Obj | None, after: Obj | None) -> None:
         if before is not None and after is not None and _health(before) == _health(after):
@@ -117,7 +117,7 @@ class DisruptionController:
         }
 
     def _goal(self, budget: Obj, pods: list[Obj]) -> tuple[int, int]:
-        """Return how many pods there should be, and how many of them must be healthy."""
+        """Return the expected number of pods, and how many must be healthy."""
         spec = budget["spec"]
         least, most = spec.get("minAvailable"), spec.get("maxUnavailable")
         if most is not None:
@@ -139,7 +139,7 @@ class DisruptionController:
         return sum(sizes.values())
 
     def _find_scaled(self, reference: Obj, obj: Obj) -> Obj | None:
-        """Follow owners up to the one that is scaled: a Deployment, or what stands alone."""
+        """Follow owners up to the scaled one: a Deployment, or a controller without an owner."""
         informer = self._scaled.get(reference["kind"])
         if informer is None:
             return None
@@ -165,7 +165,7 @@ class DisruptionController:
         ]
         if all(known.get(field) == value for field, value in status.items()):
             return
-        # Guarded by the version: an eviction granted in between must not be overwritten.
+        # With the version: an eviction granted in between must not be overwritten.
         change = {
             "metadata": {"resourceVersion": budget["metadata"]["resourceVersion"]},
             "status": {**status, "disruptedPods": _replaced(known, status["disruptedPods"])},
@@ -180,7 +180,7 @@ def _health(pod: Obj) -> tuple[Any, ...]:
 
 
 def _replaced(known: Obj, evicted: dict[str, str] | None) -> dict[str, str | None] | None:
-    """Write a map so that a merge patch also drops the names that are no longer in it."""
+    """Return a map for a merge patch, with null for removed names."""
     if not evicted:
         return None
     return dict.fromkeys(known.get("disruptedPods") or {}) | dict(evicted)

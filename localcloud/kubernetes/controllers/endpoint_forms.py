@@ -1,4 +1,4 @@
-"""What Endpoints and EndpointSlices say of the pods behind a Service."""
+"""The contents of Endpoints and EndpointSlices for the pods of a Service."""
 
 from localcloud.kubernetes.client.informer import Obj
 from localcloud.kubernetes.objects.pods import is_leaving, is_ready
@@ -8,7 +8,7 @@ PortMap = tuple[tuple[str, str, int], ...]
 
 
 def ports_for(service: Obj, pod: Obj | None) -> PortMap:
-    """Resolve a Service's target ports for one pod; without a pod, those that have numbers."""
+    """Resolve a Service's target ports for one pod; without a pod, numbered ones only."""
     found = []
     for port in service["spec"].get("ports") or ():
         target = port.get("targetPort") or port["port"]
@@ -28,7 +28,7 @@ def _named_port(pod: Obj | None, name: str) -> int | None:
 
 
 def ports_of(endpoint_slice: Obj) -> PortMap:
-    """Read the ports that a slice was made for."""
+    """Return the ports of a slice."""
     return tuple(
         (port.get("name", ""), port.get("protocol", "TCP"), port["port"])
         for port in endpoint_slice.get("ports") or ()
@@ -46,7 +46,7 @@ def _target(pod: Obj) -> Obj:
 
 
 def endpoint_of(service: Obj, pod: Obj) -> Obj:
-    """Say of a pod what an EndpointSlice says."""
+    """Return the entry of a pod in an EndpointSlice."""
     leaving = is_leaving(pod)
     ready = is_ready(pod)
     always = bool(service["spec"].get("publishNotReadyAddresses"))
@@ -63,7 +63,7 @@ def endpoint_of(service: Obj, pod: Obj) -> Obj:
 
 
 def subsets_of(service: Obj, pods: list[Obj]) -> list[Obj]:
-    """Group addresses by the ports that they answer on, ready ones apart from the others."""
+    """Group addresses by their ports, ready ones apart from the others."""
     by_ports: dict[PortMap, dict[str, list[Obj]]] = {}
     always = service["spec"].get("publishNotReadyAddresses")
     for pod in pods:

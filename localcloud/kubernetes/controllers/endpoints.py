@@ -1,4 +1,4 @@
-"""Endpoints and EndpointSlices: which pods stand behind a Service."""
+"""Endpoints and EndpointSlices: the pods of a Service."""
 
 import asyncio
 from collections.abc import Iterator
@@ -26,14 +26,14 @@ SERVICE_LABEL = "kubernetes.io/service-name"
 MANAGED_LABEL = "endpointslice.kubernetes.io/managed-by"
 
 PER_SLICE = 100
-PER_ENDPOINTS = 1000  # the older kind is cut off here, as upstream
+PER_ENDPOINTS = 1000  # the older kind is truncated here, as upstream
 
-REST_PER_POD = 0.001  # seconds
+PAUSE_PER_POD = 0.001  # seconds
 LONGEST_REST = 1.0
 
 
 class EndpointsController:
-    """Writes the addresses behind each Service that has a selector."""
+    """Writes the addresses of each Service with a selector."""
 
     def __init__(self, context: Context) -> None:
         self._api = context.api
@@ -46,19 +46,19 @@ class EndpointsController:
         self._pods.index("label", _labels_of)
         self._slices.index("service", _service_of)
         self._sizes: dict[Key, int] = {}
-        self._queue = WorkQueue[Key](NAME, self._sync, context.clock, self._rest)
+        self._queue = WorkQueue[Key](NAME, self._sync, context.clock, self._pause)
         self._services.on_change(
             lambda before, after: self._queue.add(key_of(after or before or {}))
         )
         self._pods.on_change(self._pod_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Run until cancelled."""
         await self._queue.run()
 
-    def _rest(self, key: Key) -> float:
-        """Leave a Service with many pods alone for a while: each look reads and writes them all."""
-        return min(self._sizes.get(key, 0) * REST_PER_POD, LONGEST_REST)
+    def _pause(self, key: Key) -> float:
+        """Pause between syncs of a Service with many pods, because each writes all."""
+        return min(self._sizes.get(key, 0) * PAUSE_PER_POD, LONGEST_REST)
 
     def _pod_changed(self, before: Obj | None, after: Obj | None) -> None:
         if before is not None and after is not None and _serving(before) == _serving(after):
@@ -139,7 +139,7 @@ class EndpointsController:
         return {"endpoints.kubernetes.io/last-change-trigger-time": stamp(self._clock.now())}
 
     async def _write_slices(self, service: Obj, pods: list[Obj], slices: list[Obj]) -> None:
-        """Bring the slices up to date, leaving those alone whose endpoints did not change."""
+        """Update the slices whose endpoints have changed."""
         slices = [one for one in slices if one["metadata"]["labels"].get(MANAGED_LABEL) == SLICES]
         by_ports: dict[PortMap, dict[str, Obj]] = {ports_for(service, None): {}}
         for pod in pods:
@@ -226,7 +226,7 @@ def _service_of(endpoint_slice: Obj) -> list[Key]:
 
 
 def _serving(pod: Obj) -> tuple[Any, ...]:
-    """What of a pod shows in the endpoints of a Service."""
+    """Return the facts of a pod that the endpoints of a Service show."""
     return (
         pod["metadata"].get("labels"),
         pod.get("status", {}).get("podIP"),

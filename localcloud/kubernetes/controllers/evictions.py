@@ -1,4 +1,4 @@
-"""Pods that may not stay where they are: on tainted nodes, and on nodes that are gone."""
+"""Pods on tainted or deleted nodes."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class EvictionController:
-    """Deletes pods from nodes with NoExecute taints, and from nodes that do not exist."""
+    """Deletes pods of nodes with NoExecute taints, and of nodes that do not exist."""
 
     def __init__(self, context: Context) -> None:
         self._api = context.api
@@ -35,7 +35,7 @@ class EvictionController:
         self._pods.on_change(self._pod_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._queue.run())
             group.create_task(self._events.run())
@@ -70,17 +70,17 @@ class EvictionController:
             await self._evict(key, pod, node)
 
     async def _collect(self, key: Key, pod: Obj, name: str) -> None:
-        """Delete a pod whose node is gone, unless the node may only not have been seen yet."""
+        """Delete a pod of a deleted node, unless the node may be new and not yet watched."""
         since = self._missing_since.setdefault(name, self._clock.now())
         left = ORPHANED - (self._clock.now() - since).total_seconds()
         if left > 0:
             self._queue.add_after(key, left)
             return
-        log.info("pod %s/%s goes: its node %s does not exist", *key, name)
+        log.info("pod %s/%s is deleted: its node %s does not exist", *key, name)
         await delete(self._api, POD, pod, grace=0)
 
     async def _evict(self, key: Key, pod: Obj, node: Obj) -> None:
-        """Delete a pod that does not tolerate its node, or does so no longer."""
+        """Delete a pod that does not tolerate its node, or no longer."""
         now = self._clock.now()
         left = inf
         for taint in _drivers(node):
@@ -92,19 +92,19 @@ class EvictionController:
         if left > 0:
             self._queue.add_after(key, left)
             return
-        told = f"Marking for deletion Pod {key[0]}/{key[1]}"
-        self._events.record(POD, pod, "TaintManagerEviction", told)
+        message = f"Marking for deletion Pod {key[0]}/{key[1]}"
+        self._events.record(POD, pod, "TaintManagerEviction", message)
         await delete(self._api, POD, pod)
 
 
 def _drivers(node: Obj | None) -> list[Obj]:
-    """Return the taints of a node that drive pods away."""
+    """Return the NoExecute taints of a node."""
     taints = ((node or {}).get("spec") or {}).get("taints") or ()
     return [taint for taint in taints if taint["effect"] == "NoExecute"]
 
 
 def _tolerated_for(pod: Obj, taint: Obj) -> float:
-    """Return for how many seconds a pod tolerates a taint: infinity for ever, 0 not at all."""
+    """Return for how many seconds a pod tolerates a taint: infinity for no limit, 0 for not."""
     fitting = [one for one in pod["spec"].get("tolerations") or () if matches_taint(one, taint)]
     if not fitting:
         return 0.0

@@ -1,4 +1,4 @@
-"""Objects that outlive their owners, and the contents of namespaces that leave."""
+"""Garbage collection of objects whose owners are deleted."""
 
 import logging
 from typing import Any
@@ -34,20 +34,20 @@ WATCHED = (
     CONFIG_MAP, DAEMON_SET, DEPLOYMENT, ENDPOINT_SLICE, ENDPOINTS, LEASE, NODE, POD,
     POD_DISRUPTION_BUDGET, REPLICATION_CONTROLLER, REPLICA_SET, SECRET, SERVICE, SERVICE_ACCOUNT,
 )  # fmt: skip
-"""Kinds whose objects may own others, or be owned."""
+"""Kinds whose objects may be owners or dependents."""
 
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
-"""Finalizers by which the API server asks us to deal with an owner's dependents."""
+"""Finalizers of the API server for the handling of an owner's dependents."""
 
 Task = tuple[str, Key]
-"""Plural of a kind, and which of its objects."""
+"""Plural of a kind, and the key of an object."""
 
 log = logging.getLogger(__name__)
 
 
 class GarbageCollector:
-    """Deletes what belonged to something that is gone."""
+    """Deletes the dependents of deleted owners."""
 
     def __init__(self, context: Context) -> None:
         self._api = context.api
@@ -61,7 +61,7 @@ class GarbageCollector:
             informer.on_change(self._listener(kind))
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Run until cancelled."""
         await self._queue.run()
 
     def _listener(self, kind: Kind) -> Any:
@@ -70,14 +70,14 @@ class GarbageCollector:
                 for dependent_kind, dependent in self._dependents(before or {}):
                     self._queue.add((dependent_kind.plural, key_of(dependent)))
                 for uid in _owner_uids(before or {}):
-                    self._wake_owner(uid, before or {})
+                    self._requeue_owner(uid, before or {})
             elif _orders(after) or (_owner_uids(after) and self._may_be_orphan(before, after)):
                 self._queue.add((kind.plural, key_of(after)))
 
         return changed
 
     def _may_be_orphan(self, before: Obj | None, after: Obj) -> bool:
-        """Look only once at an object whose owners are known to live."""
+        """Return whether an owner of an object may be gone."""
         if before is not None and _owner_uids(before) == _owner_uids(after):
             return False
         return not all(self._is_known(reference, after) for reference in _owners(after))
@@ -90,8 +90,8 @@ class GarbageCollector:
         owner = self._informers[kind].objects.get((namespace, reference["name"]))
         return owner is not None and owner["metadata"]["uid"] == reference["uid"]
 
-    def _wake_owner(self, uid: str, dependent: Obj) -> None:
-        """Look again at an owner that waits for its dependents to go first."""
+    def _requeue_owner(self, uid: str, dependent: Obj) -> None:
+        """Queue an owner that waits for the deletion of its dependents."""
         for reference in _owners(dependent):
             kind = find_kind_by_name(reference["apiVersion"], reference["kind"])
             if reference["uid"] != uid or kind not in self._informers:
@@ -123,11 +123,11 @@ class GarbageCollector:
             await self._drop(kind, obj)
 
     async def _has_owner(self, obj: Obj) -> bool:
-        """Ask the API itself: the copy of an owner may be younger or older than that of its own."""
+        """Read the owner from the API, because its local copy may lag behind the dependent's."""
         for reference in _owners(obj):
             kind = find_kind_by_name(reference["apiVersion"], reference["kind"])
             if kind is None:
-                return True  # of a kind we do not know: not ours to judge
+                return True  # an unknown kind is not ours to collect
             namespace = obj["metadata"].get("namespace", "") if kind.namespaced else ""
             try:
                 owner = await self._api.request("GET", kind.path(namespace, reference["name"]))
@@ -141,7 +141,7 @@ class GarbageCollector:
 
     async def _drop(self, kind: Kind, obj: Obj) -> None:
         meta = obj["metadata"]
-        log.info("%s %s goes with its owner", kind.kind, meta["name"])
+        log.info("%s %s is deleted with its owner", kind.kind, meta["name"])
         await delete(self._api, kind, obj)
 
     async def _orphan_dependents(self, kind: Kind, owner: Obj) -> None:
@@ -184,7 +184,7 @@ def _owner_uids(obj: Obj) -> list[str]:
 
 
 def _orders(obj: Obj) -> set[str]:
-    """Return what the API server asks us to do before an object may go."""
+    """Return the finalizers of an object that the garbage collector handles."""
     if not is_leaving(obj):
         return set()
     return {ORPHAN, FOREGROUND} & set(obj["metadata"].get("finalizers") or ())

@@ -1,6 +1,6 @@
 """The bootstrap signer and the token cleaner: cluster-info carries a signature for each join token.
 
-A joining node trusts the CA in cluster-info because only who knows its token can have signed it.
+A joining node trusts the CA in cluster-info because the signature requires the token.
 """
 
 from localcloud.kubernetes.access.join_tokens import (
@@ -22,7 +22,7 @@ INFO = ("kube-public", "cluster-info")
 
 
 class JoinTokenController:
-    """Keeps the signatures in cluster-info as the Secrets are; deletes tokens that have ended."""
+    """Updates the signatures in cluster-info by the token Secrets; deletes expired tokens."""
 
     def __init__(self, context: Context) -> None:
         self._api = context.api
@@ -34,7 +34,7 @@ class JoinTokenController:
         self._config_maps.on_change(self._info_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Run until cancelled."""
         await self._queue.run()
 
     def _secret_changed(self, before: Obj | None, after: Obj | None) -> None:
@@ -63,7 +63,7 @@ class JoinTokenController:
             )
 
     async def _valid(self) -> list[BootstrapToken]:
-        """The tokens that may sign; those that have ended are deleted."""
+        """Return the tokens that may sign; delete expired ones."""
         valid: list[BootstrapToken] = []
         for (namespace, name), secret in list(self._secrets.objects.items()):
             token = read_token(secret, "signing") if namespace == NAMESPACE else None

@@ -1,4 +1,4 @@
-"""Namespaces: what each is given when it begins, and how it is emptied when it leaves."""
+"""Namespaces: how they are emptied before their deletion."""
 
 import asyncio
 import logging
@@ -18,13 +18,13 @@ CONTENTS = sorted(
     (kind for kind in KINDS if kind.namespaced and {"list", "delete"} <= set(kind.verbs)),
     key=lambda kind: kind is EVENT,
 )
-"""What may live in a namespace; events last, since deleting the others makes some."""
+"""Namespaced kinds; events last, because deleting the others records some."""
 
 log = logging.getLogger(__name__)
 
 
 class NamespaceController:
-    """Deletes the contents of a namespace that leaves, then lets it go."""
+    """Deletes the contents of a leaving namespace, then removes its finalizer."""
 
     def __init__(self, context: Context) -> None:
         self._api = context.api
@@ -35,7 +35,7 @@ class NamespaceController:
         self._pods.on_change(self._pod_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Run until cancelled."""
         await self._queue.run()
 
     def _changed(self, before: Obj | None, after: Obj | None) -> None:
@@ -43,7 +43,7 @@ class NamespaceController:
             self._queue.add(after["metadata"]["name"])
 
     def _pod_changed(self, before: Obj | None, after: Obj | None) -> None:
-        """Look again when a pod that held its namespace is gone."""
+        """Queue the namespace of a deleted pod."""
         if after is None and before is not None:
             namespace = self._namespaces.objects.get(("", before["metadata"]["namespace"]))
             if namespace is not None and is_leaving(namespace):
@@ -58,7 +58,7 @@ class NamespaceController:
             left += await self._empty(kind.path(name))
         if left:
             log.debug("namespace %s waits for %d objects", name, left)
-            # The end of a pod wakes us; what a finalizer holds is only looked at now and then.
+            # Deleted pods queue the namespace; objects with finalizers are polled.
             self._queue.add_after(name, LOOK_AGAIN)
             return
         body = {**namespace, "spec": {**namespace.get("spec", {}), "finalizers": []}}
@@ -66,7 +66,7 @@ class NamespaceController:
         await self._api.request("PUT", NAMESPACE.path("", name, "finalize"), body=body)
 
     async def _empty(self, collection: str) -> int:
-        """Delete what a collection holds; returns how many objects are still there afterwards."""
+        """Delete the objects of a collection, and return how many still exist."""
         listed: dict[str, Any] = await self._api.request("GET", collection)
         left = 0
         for item in listed["items"]:

@@ -1,4 +1,4 @@
-"""Nodes: their part of the pod network, whether they still live, and what happens to their pods."""
+"""Nodes: their pod networks, heartbeats, taints, and the readiness of their pods."""
 
 import asyncio
 import ipaddress
@@ -17,11 +17,11 @@ from localcloud.kubernetes.objects.pods import find_condition, is_finished, is_r
 
 NAME = "node-controller"
 
-GRACE = 40.0  # seconds without a sign of life until a node counts as unreachable
+GRACE = 40.0  # seconds without a heartbeat until a node counts as unreachable
 TTL = "node.alpha.kubernetes.io/ttl"
-"""Says how long kubelets may keep Secrets; 0 in clusters of up to a hundred nodes."""
+"""The annotation for the TTL of Secrets in kubelets; 0 up to a hundred nodes."""
 
-LOOK_EVERY = 5.0  # seconds between looks at all signs of life
+LOOK_EVERY = 5.0  # seconds between checks of all heartbeats
 
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 class NodeController:
-    """Gives nodes their pod networks, and taints those that are not ready or silent."""
+    """Allocates pod networks to nodes, and taints those that are not ready or unreachable."""
 
     def __init__(self, context: Context, pod_cidr: str, mask: int) -> None:
         self._api = context.api
@@ -47,38 +47,38 @@ class NodeController:
         self._pods = context.informers.of(POD)
         self._pods.index("node", lambda pod: [pod["spec"].get("nodeName", "")])
         self._pool = PodNetworks(pod_cidr, mask)
-        self._alive: dict[str, datetime] = {}
+        self._seen: dict[str, datetime] = {}
         self._queue = WorkQueue[str](NAME, self._sync, context.clock)
         self._events = context.recorder(NAME)
         self._nodes.on_change(self._node_changed)
         context.informers.of(LEASE).on_change(self._lease_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._queue.run())
             group.create_task(self._events.run())
-            group.create_task(self._look_for_silence())
+            group.create_task(self._monitor_heartbeats())
 
     def _node_changed(self, before: Obj | None, after: Obj | None) -> None:
         name = (after or before or {})["metadata"]["name"]
         if after is None:
-            self._alive.pop(name, None)
+            self._seen.pop(name, None)
             self._pool.give_back(name)
-            told = f"Node {name} event: Removing Node {name} from Controller"
-            self._events.record(NODE, before or {}, "RemovingNode", told)
+            message = f"Node {name} event: Removing Node {name} from Controller"
+            self._events.record(NODE, before or {}, "RemovingNode", message)
             return
         self._pool.note(name, after["spec"].get("podCIDR") if after.get("spec") else None)
         if before is None:
-            self._alive[name] = self._clock.now()
-            told = f"Node {name} event: Registered Node {name} in Controller"
-            self._events.record(NODE, after, "RegisteredNode", told)
-        elif _heartbeats(before) != _heartbeats(after) and not _is_silent(after):
-            self._alive[name] = self._clock.now()
+            self._seen[name] = self._clock.now()
+            message = f"Node {name} event: Registered Node {name} in Controller"
+            self._events.record(NODE, after, "RegisteredNode", message)
+        elif _heartbeats(before) != _heartbeats(after) and not _is_unreachable(after):
+            self._seen[name] = self._clock.now()
         self._queue.add(name)
 
     def _lease_changed(self, before: Obj | None, after: Obj | None) -> None:
-        """Count a renewed lease as a sign of life from the moment that we see it."""
+        """Count a renewed lease as a heartbeat at the time of its arrival."""
         if after is None or after["metadata"]["namespace"] != "kube-node-lease":
             return
         renewed = (after.get("spec") or {}).get("renewTime")
@@ -86,16 +86,16 @@ class NodeController:
             return
         name = after["metadata"]["name"]
         if ("", name) in self._nodes.objects:
-            self._alive[name] = self._clock.now()
+            self._seen[name] = self._clock.now()
 
-    async def _look_for_silence(self) -> None:
+    async def _monitor_heartbeats(self) -> None:
         while True:
             await self._clock.sleep(LOOK_EVERY)
             now = self._clock.now()
-            for name, moment in self._alive.items():
+            for name, moment in self._seen.items():
                 node = self._nodes.objects.get(("", name))
-                silent = (now - moment).total_seconds() > GRACE
-                if node is not None and silent and not _is_silent(node):
+                is_late = (now - moment).total_seconds() > GRACE
+                if node is not None and is_late and not _is_unreachable(node):
                     self._queue.add(name)
 
     async def _sync(self, name: str) -> None:
@@ -107,9 +107,9 @@ class NodeController:
         if TTL not in (node["metadata"].get("annotations") or {}):
             node = await merge(self._api, NODE, node, {"metadata": {"annotations": {TTL: "0"}}})
             self._nodes.learn(node)
-        silent = (self._clock.now() - self._alive[name]).total_seconds() > GRACE
-        if silent and not _is_silent(node):
-            node = await self._declare_silent(node)
+        is_late = (self._clock.now() - self._seen[name]).total_seconds() > GRACE
+        if is_late and not _is_unreachable(node):
+            node = await self._mark_unreachable(node)
         node = await self._taint(node)
         if not _is_node_ready(node):
             await self._mark_pods_unready(name)
@@ -117,15 +117,15 @@ class NodeController:
     async def _give_network(self, node: Obj) -> Obj:
         cidr = self._pool.take(node["metadata"]["name"])
         if cidr is None:
-            told = "Node has no pod network: all of them are taken"
-            self._events.record(NODE, node, "CIDRNotAvailable", told, warning=True)
+            message = "Node has no pod network: all of them are taken"
+            self._events.record(NODE, node, "CIDRNotAvailable", message, warning=True)
             return node
         change = {"spec": {"podCIDR": cidr, "podCIDRs": [cidr]}}
         changed = await merge(self._api, NODE, node, change)
         self._nodes.learn(changed)
         return changed
 
-    async def _declare_silent(self, node: Obj) -> Obj:
+    async def _mark_unreachable(self, node: Obj) -> Obj:
         now = stamp(self._clock.now())
         conditions = [
             {**SILENT, "type": kind, "lastTransitionTime": now}
@@ -134,13 +134,13 @@ class NodeController:
         changed = await strategic_status(self._api, NODE, node, {"conditions": conditions})
         self._nodes.learn(changed)
         name = node["metadata"]["name"]
-        log.info("node %s is silent", name)
-        told = f"Node {name} status is now: NodeNotReady"
-        self._events.record(NODE, node, "NodeNotReady", told)
+        log.info("node %s is unreachable", name)
+        message = f"Node {name} status is now: NodeNotReady"
+        self._events.record(NODE, node, "NodeNotReady", message)
         return changed
 
     async def _taint(self, node: Obj) -> Obj:
-        """Bring the taints that say how a node is in line with its conditions."""
+        """Update the condition taints of a node."""
         spec = node.get("spec") or {}
         present = list(spec.get("taints") or ())
         wanted = _wanted_taints(node)
@@ -158,7 +158,7 @@ class NodeController:
         ]
         if not fresh and len(kept) == len(present):
             return node
-        # The version guards against a taint that somebody else sets at this moment.
+        # The version protects taints that another client sets at this moment.
         change = {
             "metadata": {"resourceVersion": node["metadata"]["resourceVersion"]},
             "spec": {"taints": [*kept, *fresh] or None},
@@ -168,7 +168,7 @@ class NodeController:
         return changed
 
     async def _mark_pods_unready(self, name: str) -> None:
-        """Take the pods of a node that is not ready out of their Services."""
+        """Mark the pods of a node that is not ready as unready, so that Services skip them."""
         condition = {
             "type": "Ready",
             "status": "False",
@@ -182,7 +182,7 @@ class NodeController:
 
 
 class PodNetworks:
-    """The parts of the pod network, and which node has which."""
+    """The subnets of the pod network, and their nodes."""
 
     def __init__(self, cidr: str, mask: int) -> None:
         self._parts: Iterator[Any] = ipaddress.ip_network(cidr).subnets(new_prefix=mask)
@@ -190,24 +190,24 @@ class PodNetworks:
         self._taken: dict[str, str] = {}
 
     def note(self, node: str, cidr: str | None) -> None:
-        """Remember a part that a node has already."""
+        """Record the subnet of a node that has one."""
         if cidr:
             self._taken[node] = cidr
 
     def give_back(self, node: str) -> None:
-        """Free the part of a node that is gone."""
+        """Release the subnet of a deleted node."""
         cidr = self._taken.pop(node, None)
         if cidr is not None:
             self._returned.append(cidr)
 
     def take(self, node: str) -> str | None:
-        """Return a free part for a node; None when there is none left."""
+        """Allocate a subnet to a node; return None when none is left."""
         used = set(self._taken.values())
         for cidr in map(str, self._parts):
             if cidr not in used:
                 self._taken[node] = cidr
                 return cidr
-        # Returned parts come last, so that a new node does not meet a dead one's addresses.
+        # Released subnets come last, so that a new node does not reuse recent addresses.
         while self._returned:
             cidr = self._returned.pop(0)
             if cidr not in used:
@@ -217,7 +217,7 @@ class PodNetworks:
 
 
 def _has_own_network(pod: Obj) -> bool:
-    """Say whether a pod shares its node's network and life, as the node's own services do."""
+    """Return whether a pod uses its node's network, as the node's own services do."""
     annotations = pod["metadata"].get("annotations") or {}
     return "kubernetes.io/config.mirror" in annotations
 
@@ -227,7 +227,7 @@ def _heartbeats(node: Obj) -> list[str | None]:
     return [condition.get("lastHeartbeatTime") for condition in conditions]
 
 
-def _is_silent(node: Obj) -> bool:
+def _is_unreachable(node: Obj) -> bool:
     ready = find_condition(node, "Ready")
     return ready is not None and ready["status"] == "Unknown"
 
@@ -241,7 +241,7 @@ def _wanted_taints(node: Obj) -> list[tuple[str, str]]:
     wanted = []
     if (node.get("spec") or {}).get("unschedulable"):
         wanted.append((UNSCHEDULABLE, "NoSchedule"))
-    if _is_silent(node):
+    if _is_unreachable(node):
         wanted += [(UNREACHABLE, "NoSchedule"), (UNREACHABLE, "NoExecute")]
     elif not _is_node_ready(node):
         wanted += [(NOT_READY, "NoSchedule"), (NOT_READY, "NoExecute")]

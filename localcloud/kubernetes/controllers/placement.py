@@ -1,4 +1,4 @@
-"""Which nodes a pod may run on: selectors, affinity, taints, and room."""
+"""Feasible nodes of a pod: selectors, node affinity, taints, and resources."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ TOO_MANY_PODS = "Too many pods"
 LITTLE_CPU = "Insufficient cpu"
 LITTLE_MEMORY = "Insufficient memory"
 
-HELPLESS = "Preemption is not helpful for scheduling"
+PREEMPTION_NOT_HELPFUL = "Preemption is not helpful for scheduling"
 NO_VICTIMS = "No preemption victims found for incoming pod"
 
 _COUNTED = ("pods", "cpu", "memory")
@@ -28,7 +28,7 @@ Obj = Mapping[str, Any]
 
 @dataclass(slots=True, eq=False)
 class NodeRoom:
-    """What a node has, and what the pods on it have taken."""
+    """The allocatable resources of a node, and those requested by its pods."""
 
     node: Obj
     pods: int = 0  # allocatable
@@ -42,12 +42,12 @@ class NodeRoom:
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """Of the node."""
+        """Return the labels of the node."""
         found: Mapping[str, str] = self.node["metadata"].get("labels") or {}
         return found
 
     def measure(self, node: Obj) -> None:
-        """Take over what a node says it has."""
+        """Read the allocatable resources of a node."""
         self.node = node
         allocatable = node.get("status", {}).get("allocatable") or {}
         amounts = {name: amount_of(name, text) for name, text in allocatable.items()}
@@ -55,7 +55,7 @@ class NodeRoom:
         self.others = amounts
 
     def take(self, uid: str, demand: Demand) -> None:
-        """Count a pod as being on this node."""
+        """Add a pod to this node."""
         if uid not in self.taken:
             self.taken[uid] = demand
             self.taken_cpu += demand.cpu
@@ -63,7 +63,7 @@ class NodeRoom:
             self.taken_others.update(dict(demand.others))
 
     def free(self, uid: str) -> None:
-        """Count a pod as gone from this node."""
+        """Remove a pod from this node."""
         demand = self.taken.pop(uid, None)
         if demand is not None:
             self.taken_cpu -= demand.cpu
@@ -71,7 +71,7 @@ class NodeRoom:
             self.taken_others.subtract(dict(demand.others))
 
     def shortages(self, demand: Demand) -> list[str]:
-        """Say what this node lacks for one more pod; nothing when it fits."""
+        """Return what this node lacks for one more pod; empty when it fits."""
         if demand.ports and any(demand.ports & other.ports for other in self.taken.values()):
             return [PORTS_TAKEN]
         lacking = []
@@ -88,7 +88,7 @@ class NodeRoom:
         ]
 
     def could_ever_hold(self, demand: Demand) -> bool:
-        """Say whether the pod would fit if the node were empty."""
+        """Return whether the pod would fit if the node were empty."""
         has_others = all(amount <= self.others.get(name, 0) for name, amount in demand.others)
         return (
             has_others
@@ -99,7 +99,7 @@ class NodeRoom:
 
 
 def objection(node: Obj, pod_spec: Obj) -> str | None:
-    """Say why a pod may not run on a node, apart from room; None when it may."""
+    """Return why a pod may not run on a node, apart from resources, or None when it may."""
     tolerations = pod_spec.get("tolerations") or ()
     spec = node.get("spec") or {}
     if spec.get("unschedulable") and not tolerates(tolerations, UNSCHEDULABLE_TAINT):
@@ -112,7 +112,7 @@ def objection(node: Obj, pod_spec: Obj) -> str | None:
 
 
 def untolerated(taints: Iterable[Obj], tolerations: Iterable[Obj]) -> bool:
-    """Say whether a taint keeps a pod with these tolerations away."""
+    """Return whether a pod with these tolerations does not tolerate a taint."""
     tolerations = list(tolerations)
     return any(
         taint["effect"] in ("NoSchedule", "NoExecute") and not tolerates(tolerations, taint)
@@ -121,7 +121,7 @@ def untolerated(taints: Iterable[Obj], tolerations: Iterable[Obj]) -> bool:
 
 
 def selects_node(pod_spec: Obj, node: Obj) -> bool:
-    """Say whether nodeSelector and the required node affinity of a pod allow a node."""
+    """Return whether nodeSelector and the required node affinity of a pod allow a node."""
     labels = node["metadata"].get("labels") or {}
     wanted = pod_spec.get("nodeSelector") or {}
     if not wanted.items() <= labels.items():
@@ -146,7 +146,7 @@ def _term_matches(term: Obj, labels: Mapping[str, str], fields: Mapping[str, str
 
 
 def same_for_pods(before: Obj, after: Obj) -> bool:
-    """Say whether nothing changed on a node that could matter for placing a pod."""
+    """Return whether a node is unchanged for the placement of pods."""
 
     def facts(node: Obj) -> tuple[Any, ...]:
         spec = node.get("spec") or {}
@@ -157,12 +157,12 @@ def same_for_pods(before: Obj, after: Obj) -> bool:
     return facts(before) == facts(after)
 
 
-def say_refusals(refusals: Counter[str], nodes: int) -> str:
-    """Say in the scheduler's words why no node takes a pod.
+def format_refusals(refusals: Counter[str], nodes: int) -> str:
+    """Return the scheduler's message for a pod without a feasible node.
 
     Args:
-        refusals: how many nodes refuse for each reason. A node may have several; under
-            `NO_VICTIMS`, how many would take the pod if they were empty.
+        refusals: nodes by reason, of which a node may have several; under `NO_VICTIMS`, nodes that
+            could hold the pod if they were empty.
     """
     if not nodes:
         return "no nodes available to schedule pods"
@@ -172,7 +172,7 @@ def say_refusals(refusals: Counter[str], nodes: int) -> str:
     )
     hopes = sorted(
         f"{count} {reason}"
-        for reason, count in ((HELPLESS, nodes - victims), (NO_VICTIMS, victims))
+        for reason, count in ((PREEMPTION_NOT_HELPFUL, nodes - victims), (NO_VICTIMS, victims))
         if count
     )
     none = f"0/{nodes} nodes are available: "

@@ -1,4 +1,4 @@
-"""ReplicationControllers and ReplicaSets: as many pods as were asked for."""
+"""ReplicationControllers and ReplicaSets: the requested number of pods."""
 
 import asyncio
 import logging
@@ -22,9 +22,9 @@ from localcloud.kubernetes.objects.pods import (
 )
 from localcloud.kubernetes.objects.selectors import LabelTest, label_selector_test
 
-BURST = 500  # pods created or deleted in one go, as upstream; the rest follows at once
+BURST = 500  # pods created or deleted in one batch, as upstream; the next batch follows at once
 
-REST_PER_POD = 0.0002  # seconds
+PAUSE_PER_POD = 0.0002  # seconds
 LONGEST_REST = 0.5
 
 COMPONENTS = {
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class ReplicaController:
-    """Keeps the pods of one kind of controller (RC or ReplicaSet) at their number."""
+    """Keeps the number of pods of one kind of controller (RC or ReplicaSet)."""
 
     def __init__(self, context: Context, kind: Kind) -> None:
         self._context = context
@@ -47,21 +47,21 @@ class ReplicaController:
         self._pods.index("namespace", lambda pod: [pod["metadata"]["namespace"]])
         self._owners.index("namespace", lambda owner: [owner["metadata"]["namespace"]])
         self._owners.index("uid", lambda owner: [owner["metadata"]["uid"]])
-        self._queue = WorkQueue[Key](COMPONENTS[kind], self._sync, context.clock, self._rest)
+        self._queue = WorkQueue[Key](COMPONENTS[kind], self._sync, context.clock, self._pause)
         self._events = context.recorder(COMPONENTS[kind])
         self._owners.on_change(self._owner_changed)
         self._pods.on_change(self._pod_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._queue.run())
             group.create_task(self._events.run())
 
-    def _rest(self, key: Key) -> float:
-        """Leave a controller with many pods alone for a while: each look counts them all."""
+    def _pause(self, key: Key) -> float:
+        """Pause between syncs of a controller with many pods, because each counts all."""
         owner = self._owners.objects.get(key)
-        return min(len(self._owned(owner)) * REST_PER_POD, LONGEST_REST) if owner else 0.0
+        return min(len(self._owned(owner)) * PAUSE_PER_POD, LONGEST_REST) if owner else 0.0
 
     def _owner_changed(self, before: Obj | None, after: Obj | None) -> None:
         self._queue.add(key_of(after or before or {}))
@@ -93,7 +93,7 @@ class ReplicaController:
         return list(self._pods.by("controller", owner["metadata"]["uid"]))
 
     async def _claim(self, owner: Obj) -> list[Obj]:
-        """Adopt matching pods that nobody manages, and let go of those that match no more."""
+        """Adopt matching pods without a controller, and release those that no longer match."""
         selects = _selects(self._kind, owner)
         meta = owner["metadata"]
         owned = self._owned(owner)
@@ -128,7 +128,7 @@ class ReplicaController:
         return changed
 
     async def _adjust(self, owner: Obj, active: list[Obj]) -> ApiFailure | None:
-        """Create or delete pods; returns what kept us from it."""
+        """Create or delete pods; return the failure that prevented it, or None."""
         missing = owner["spec"].get("replicas", 1) - len(active)
         try:
             if missing > 0:
@@ -148,8 +148,8 @@ class ReplicaController:
             try:
                 pod = await self._context.api.request("POST", path, body=body)
             except ApiFailure as failure:
-                told = f"Error creating: {failure.message}"
-                self._events.record(self._kind, owner, "FailedCreate", told, warning=True)
+                message = f"Error creating: {failure.message}"
+                self._events.record(self._kind, owner, "FailedCreate", message, warning=True)
                 raise
             self._pods.learn(pod)
             name = pod["metadata"]["name"]
@@ -159,7 +159,7 @@ class ReplicaController:
     async def _delete(self, owner: Obj, pods: Iterable[Obj]) -> None:
         for pod in pods:
             answer = await delete(self._context.api, POD, pod)
-            # Counted as leaving from now on, whatever the watch has told so far.
+            # Counted as leaving at once, before the watch delivers it.
             self._pods.learn(as_leaving(answer if answer.get("kind") == "Pod" else pod))
             name = pod["metadata"]["name"]
             self._events.record(self._kind, owner, "SuccessfulDelete", f"Deleted pod: {name}")
@@ -185,7 +185,7 @@ class ReplicaController:
             self._queue.add_after(key_of(owner), soonest)
 
     def _available(self, owner: Obj, ready: list[Obj]) -> tuple[int, float | None]:
-        """Count pods that have been ready long enough, and say when to count again."""
+        """Return the number of available pods, and the seconds until the next count, or None."""
         wanted = owner["spec"].get("minReadySeconds", 0)
         if not wanted:
             return len(ready), None
@@ -211,7 +211,7 @@ class ReplicaController:
 
 
 def owner_reference(kind: Kind, owner: Obj) -> Obj:
-    """Make the reference by which a managed object names its controller."""
+    """Return the owner reference to a controller."""
     return {
         "apiVersion": kind.api_version,
         "kind": kind.kind,
@@ -223,7 +223,7 @@ def owner_reference(kind: Kind, owner: Obj) -> Obj:
 
 
 def pod_from_template(kind: Kind, owner: Obj) -> Obj:
-    """Make the pod that a controller's template describes, without a name of its own."""
+    """Return a new pod of a controller's template, without a name."""
     template = owner["spec"]["template"]
     described = template.get("metadata") or {}
     meta = {
@@ -238,7 +238,7 @@ def pod_from_template(kind: Kind, owner: Obj) -> Obj:
 
 
 def as_leaving(pod: Obj) -> Obj:
-    """Return a pod as the watch will show it once it has told of its deletion."""
+    """Return a pod in its later state, marked for deletion."""
     meta = pod["metadata"]
     moment = meta.get("deletionTimestamp") or meta["creationTimestamp"]
     return {**pod, "metadata": {**meta, "deletionTimestamp": moment}}

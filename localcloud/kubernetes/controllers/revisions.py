@@ -1,4 +1,4 @@
-"""The ReplicaSets of a Deployment as its revisions: which is new, how they are numbered."""
+"""The ReplicaSets of a Deployment as its revisions."""
 
 import hashlib
 import json
@@ -19,14 +19,14 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def template_hash(template: Mapping[str, Any]) -> str:
-    """Return what stands for a pod template: 32 bits as a decimal number, each digit a letter."""
+    """Return the hash of a pod template: 32 bits as a decimal number, each digit a letter."""
     text = json.dumps(template, sort_keys=True).encode()
     number = int.from_bytes(hashlib.sha256(text).digest()[:4])
     return "".join(ALPHABET[ord(digit) % len(ALPHABET)] for digit in str(number))
 
 
 def same_template(deployment: Obj, replica_set: Obj) -> bool:
-    """Say whether a ReplicaSet runs what the Deployment asks for."""
+    """Return whether a ReplicaSet has the Deployment's template."""
     template = replica_set["spec"]["template"]
     described = template.get("metadata") or {}
     labels = {
@@ -51,13 +51,13 @@ def revision_of(obj: Obj) -> int:
 
 
 def find_new(deployment: Obj, replica_sets: list[Obj]) -> Obj | None:
-    """Return the ReplicaSet for the Deployment's present template; the oldest when several."""
+    """Return the ReplicaSet of the Deployment's current template; the oldest when several."""
     matching = [one for one in replica_sets if same_template(deployment, one)]
     return min(matching, key=lambda one: one["metadata"]["creationTimestamp"], default=None)
 
 
 def make_replica_set(deployment: Obj, replicas: int, limit: int, revision: int) -> Obj:
-    """Make the ReplicaSet for a Deployment's present template.
+    """Return a new ReplicaSet for a Deployment's current template.
 
     Args:
         limit: how many pods the Deployment may have during a rollout.
@@ -91,7 +91,7 @@ def make_replica_set(deployment: Obj, replicas: int, limit: int, revision: int) 
 
 
 def replica_set_annotations(deployment: Obj, limit: int, revision: int) -> dict[str, str]:
-    """Return the notes that a Deployment leaves on its ReplicaSet."""
+    """Return the Deployment's annotations of a ReplicaSet."""
     own = deployment["metadata"].get("annotations") or {}
     kept = {name: value for name, value in own.items() if name not in (REVISION, LAST_APPLIED)}
     return {

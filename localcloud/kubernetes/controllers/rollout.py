@@ -1,4 +1,4 @@
-"""How far a rollout may go in one step: pure arithmetic on the sizes of ReplicaSets."""
+"""The next step of a rollout: pure arithmetic on the sizes of ReplicaSets."""
 
 from dataclasses import dataclass
 from math import ceil, floor
@@ -10,7 +10,7 @@ from localcloud.kubernetes.objects.pods import find_condition
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How many pods a Deployment may have too many, and too few, during a rollout."""
+    """The allowed surplus and shortage of pods during a rollout."""
 
     surge: int
     unavailable: int
@@ -27,7 +27,7 @@ def bounds_of(deployment: Obj) -> Bounds:
     surge = resolve(rolling.get("maxSurge", "25%"), replicas, up=True)
     unavailable = resolve(rolling.get("maxUnavailable", "25%"), replicas, up=False)
     if surge == 0 and unavailable == 0:
-        unavailable = 1  # otherwise nothing could ever move
+        unavailable = 1  # otherwise no progress would be possible
     return Bounds(surge, min(unavailable, replicas))
 
 
@@ -40,13 +40,13 @@ def resolve(value: int | str, total: int, *, up: bool) -> int:
 
 
 def size(replica_set: Obj) -> int:
-    """Return how many pods a ReplicaSet is asked to have."""
+    """Return the requested number of pods of a ReplicaSet."""
     replicas: int = replica_set["spec"].get("replicas", 1)
     return replicas
 
 
 def available(replica_set: Obj) -> int:
-    """Return how many pods of a ReplicaSet have been ready long enough."""
+    """Return the number of available pods of a ReplicaSet."""
     count: int = replica_set.get("status", {}).get("availableReplicas") or 0
     return count
 
@@ -64,8 +64,8 @@ def grown_size(deployment: Obj, new: Obj, old: list[Obj]) -> int:
 def shrunk_sizes(deployment: Obj, new: Obj, old: list[Obj]) -> list[int]:
     """Return the sizes that the old ReplicaSets may have now, in the order given (oldest first).
 
-    Pods that are not available go first, since losing them costs nothing; then as many as the
-    new ReplicaSet's available pods and the allowed unavailability make up for.
+    Unavailable pods are removed first; then as many as the new ReplicaSet's available pods and the
+    allowed unavailability permit.
     """
     replicas = deployment["spec"].get("replicas", 1)
     least = replicas - bounds_of(deployment).unavailable
@@ -87,7 +87,7 @@ def shrunk_sizes(deployment: Obj, new: Obj, old: list[Obj]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the Progressing condition says."""
+    """The contents of a Progressing condition."""
 
     status: str
     reason: str
@@ -95,14 +95,14 @@ class Progress:
 
 
 def is_complete(deployment: Obj, status: dict[str, Any]) -> bool:
-    """Say whether every pod is of the new revision and available, and no old one is left."""
+    """Return whether every pod is of the new revision and available, and no old one is left."""
     replicas = deployment["spec"].get("replicas", 1)
     counts = (status["updatedReplicas"], status["replicas"], status["availableReplicas"])
     return all((count or 0) == replicas for count in counts)
 
 
 def has_progressed(deployment: Obj, status: dict[str, Any]) -> bool:
-    """Say whether the counts are closer to the goal than those last written."""
+    """Return whether the counts are closer to the goal than those last written."""
     before = deployment.get("status") or {}
 
     def old_pods(counts: dict[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""All controllers of one cluster as one supervised group of tasks."""
+"""All controllers of one cluster as one group of tasks."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class ClusterConfig(Protocol):
-    """What the controllers need to know of the cluster that they run in."""
+    """The cluster settings that the controllers need."""
 
     @property
     def name(self) -> str: ...
@@ -48,8 +48,8 @@ async def run_controllers(
 ) -> None:
     """Run the scheduler and all controllers of a cluster until cancelled.
 
-    An error in the work on one object is logged and retried; an error beyond that is a fault of
-    ours, and ends the whole group with it.
+    An error in the work on one object is logged and retried; any other error is a defect, and ends
+    the group.
     """
     context = Context(api, clock, Informers(api))
     controllers: tuple[Controller, ...] = (

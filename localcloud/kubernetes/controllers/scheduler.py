@@ -1,7 +1,7 @@
-"""The scheduler: puts each waiting pod on the node with the fewest pods that may take it.
+"""The scheduler: binds each pending pod to the feasible node with the fewest pods.
 
-Pods that ask for the same are decided together: which nodes may take them is worked out once and
-kept until a node changes or a pod leaves, so that thousands of pods cost one pass over the nodes.
+Pods with equal requirements are placed together: their feasible nodes are computed once and kept
+until a node changes or a pod leaves, so that thousands of pods need one pass over the nodes.
 """
 
 import asyncio
@@ -13,14 +13,14 @@ from typing import Any
 from localcloud.clock import stamp
 from localcloud.kubernetes.client.informer import Key, Obj, key_of
 from localcloud.kubernetes.client.writes import strategic_status
-from localcloud.kubernetes.controllers.candidates import Alike, survey
+from localcloud.kubernetes.controllers.candidates import EquivalenceClass, survey
 from localcloud.kubernetes.controllers.context import Context
-from localcloud.kubernetes.controllers.neighbours import Neighbours, wants_company
 from localcloud.kubernetes.controllers.placement import (
     NodeRoom,
+    format_refusals,
     same_for_pods,
-    say_refusals,
 )
+from localcloud.kubernetes.controllers.pod_affinity import PodAffinity, has_pod_affinity
 from localcloud.kubernetes.objects.failures import ApiFailure
 from localcloud.kubernetes.objects.kinds import NAMESPACE, NODE, POD
 from localcloud.kubernetes.objects.pods import demand_of, is_finished, is_leaving
@@ -29,7 +29,7 @@ NAME = "default-scheduler"
 RETRY = 1.0  # seconds of real time after a failed call
 
 _PLACING = ("nodeSelector", "affinity", "tolerations", "priority")
-"""What of a pod's spec decides where it may run, beside what its containers request."""
+"""The fields of a pod's spec, beside requests, that decide where it may run."""
 
 log = logging.getLogger(__name__)
 
@@ -45,15 +45,15 @@ class Scheduler:
         self._places: dict[str, str] = {}  # pod uid -> node name
         self._pending: dict[Key, Obj] = {}
         self._stuck: dict[Key, Obj] = {}
-        self._lonely: set[Key] = set()  # the stuck ones that wait for others to be placed
-        self._kinds_of_pods: dict[str, Alike] = {}
+        self._awaiting_affinity: set[Key] = set()  # stuck, waiting for others
+        self._kinds_of_pods: dict[str, EquivalenceClass] = {}
         self._wake = asyncio.Event()
-        self._neighbours = Neighbours(context.informers.of(NAMESPACE), self._labels_of)
+        self._affinity = PodAffinity(context.informers.of(NAMESPACE), self._labels_of)
         context.informers.of(NODE).on_change(self._node_changed)
         context.informers.of(POD).on_change(self._pod_changed)
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._events.run())
             while True:
@@ -64,7 +64,7 @@ class Scheduler:
     def _node_changed(self, before: Obj | None, after: Obj | None) -> None:
         if after is None:
             self._rooms.pop((before or {})["metadata"]["name"], None)
-            self._look_again()
+            self._retry_stuck()
             return
         room = self._rooms.get(after["metadata"]["name"])
         if room is None:
@@ -73,11 +73,11 @@ class Scheduler:
             room.node = after
             return
         room.measure(after)
-        self._look_again()
+        self._retry_stuck()
 
     def _pod_changed(self, before: Obj | None, after: Obj | None) -> None:
         if before is not None and (after is None or is_finished(after)):
-            self._leave(before)
+            self._remove(before)
         if after is None:
             key = key_of(before or {})
             self._pending.pop(key, None)
@@ -86,9 +86,9 @@ class Scheduler:
             self._pending.pop(key_of(after), None)
             self._stuck.pop(key_of(after), None)
             if not is_finished(after):
-                self._settle(after, after["spec"]["nodeName"])
+                self._add(after, after["spec"]["nodeName"])
                 if before is not None and _seen(before) != _seen(after):
-                    self._look_again()
+                    self._retry_stuck()
         elif _is_ours(after) and (before is None or _asks(before) != _asks(after)):
             self._stuck.pop(key_of(after), None)
             self._pending[key_of(after)] = after
@@ -97,43 +97,43 @@ class Scheduler:
             self._pending.pop(key_of(after), None)
             self._stuck.pop(key_of(after), None)
 
-    def _settle(self, pod: Obj, node: str) -> None:
+    def _add(self, pod: Obj, node: str) -> None:
         uid = pod["metadata"]["uid"]
-        self._settle_near(pod, node)
+        self._add_to_affinity(pod, node)
         if self._places.get(uid) == node and uid in self._room(node).taken:
             return
         self._places[uid] = node
         self._room(node).take(uid, demand_of(pod["spec"]))
 
-    def _settle_near(self, pod: Obj, node: str) -> None:
-        """Tell those who mind who is where, and try those again who wait for company."""
-        if not self._neighbours.settle(pod, node):
+    def _add_to_affinity(self, pod: Obj, node: str) -> None:
+        """Record a placed pod for affinity terms, and retry pods that wait for others."""
+        if not self._affinity.add(pod, node):
             return
-        for key in self._lonely & self._stuck.keys():
+        for key in self._awaiting_affinity & self._stuck.keys():
             self._pending[key] = self._stuck.pop(key)
             self._wake.set()
-        self._lonely.clear()
+        self._awaiting_affinity.clear()
 
     def _room(self, node: str) -> NodeRoom:
-        """Return a node's room; pods may be known before the node they are on."""
+        """Return a node's resources; pods may arrive before their node."""
         if node not in self._rooms:
             self._rooms[node] = NodeRoom({"metadata": {"name": node}})
         return self._rooms[node]
 
-    def _leave(self, pod: Obj) -> None:
+    def _remove(self, pod: Obj) -> None:
         uid = pod["metadata"]["uid"]
-        self._neighbours.leave(uid)
+        self._affinity.remove(uid)
         node = self._places.pop(uid, None)
         if node in self._rooms:
             self._rooms[node].free(uid)
-            self._look_again()
+            self._retry_stuck()
 
     def _labels_of(self, node: str) -> Mapping[str, str]:
-        room = self._rooms.get(node)  # it may be gone, with pods on it that are not yet
+        room = self._rooms.get(node)  # a deleted node may still have pods
         return room.labels if room else {}
 
-    def _look_again(self) -> None:
-        """Something has become possible that was not: try the stuck pods once more."""
+    def _retry_stuck(self) -> None:
+        """Queue the stuck pods again, because the feasible nodes have changed."""
         self._kinds_of_pods.clear()
         self._pending.update(self._stuck)
         self._stuck.clear()
@@ -152,31 +152,31 @@ class Scheduler:
             except (ApiFailure, OSError) as failure:
                 self._put_off(key, pod, failure)
             except Exception:
-                log.exception("pod %s/%s cannot be judged and waits for a change", *key)
+                log.exception("pod %s/%s cannot be evaluated and waits for a change", *key)
                 self._pending.pop(key, None)
                 self._stuck[key] = pod
             await asyncio.sleep(0)
 
     async def _place(self, key: Key, pod: Obj) -> None:
-        alike = self._alike(pod)
-        room = alike.emptiest(self._rooms)
+        group = self._class_of(pod)
+        room = group.emptiest(self._rooms)
         if room is None:
             del self._pending[key]
             self._stuck[key] = pod
-            if wants_company(pod):
-                self._lonely.add(key)
+            if has_pod_affinity(pod):
+                self._awaiting_affinity.add(key)
             nodes = sum(1 for room in self._rooms.values() if room.node.get("status"))
-            await self._explain(key, pod, say_refusals(alike.refusals, nodes))
+            await self._explain(key, pod, format_refusals(group.refusals, nodes))
             return
         del self._pending[key]
         uid, node = pod["metadata"]["uid"], room.node["metadata"]["name"]
         self._places[uid] = node
-        room.take(uid, alike.demand)
-        self._settle_near(pod, node)
+        room.take(uid, group.demand)
+        self._add_to_affinity(pod, node)
         try:
             await self._bind(pod, node)
         except BaseException:
-            self._neighbours.leave(uid)
+            self._affinity.remove(uid)
             self._places.pop(uid, None)
             room.free(uid)
             raise
@@ -191,11 +191,11 @@ class Scheduler:
         }
         path = POD.path(meta["namespace"], meta["name"], "binding")
         await self._api.request("POST", path, body=binding)
-        told = f"Successfully assigned {meta['namespace']}/{meta['name']} to {node}"
-        self._events.record(POD, pod, "Scheduled", told)
+        message = f"Successfully assigned {meta['namespace']}/{meta['name']} to {node}"
+        self._events.record(POD, pod, "Scheduled", message)
 
     def _put_off(self, key: Key, pod: Obj, failure: Exception) -> None:
-        """Try a pod again later, unless the failure says that it is gone or bound."""
+        """Retry a pod later, unless the failure means that it is gone or bound."""
         if isinstance(failure, ApiFailure) and failure.status in (404, 409):
             return
         log.warning("pod %s/%s: %s", *key, failure)
@@ -206,12 +206,12 @@ class Scheduler:
 
         asyncio.get_running_loop().call_later(RETRY, again)
 
-    def _alike(self, pod: Obj) -> Alike:
+    def _class_of(self, pod: Obj) -> EquivalenceClass:
         spec = pod["spec"]
         demand = demand_of(spec)
-        if self._neighbours.matter(pod):  # each pod that is placed changes it for the next one
+        if self._affinity.concerns(pod):  # each placed pod changes the result for the next one
             nodes = [room.node for room in self._rooms.values() if room.node.get("status")]
-            verdict = self._neighbours.judge(pod, nodes)
+            verdict = self._affinity.evaluate(pod, nodes)
             return survey(self._rooms, spec, demand, verdict)
         placing = {field: spec.get(field) for field in _PLACING}
         name = json.dumps([placing, demand.cpu, demand.memory, sorted(demand.ports), demand.others])
@@ -220,7 +220,7 @@ class Scheduler:
         return self._kinds_of_pods[name]
 
     async def _explain(self, key: Key, pod: Obj, message: str) -> None:
-        """Write why a pod waits, unless that stands there already."""
+        """Write why a pod is pending, unless it is unchanged."""
         for condition in pod.get("status", {}).get("conditions") or ():
             if condition["type"] == "PodScheduled" and condition.get("message") == message:
                 return
@@ -245,12 +245,12 @@ class Scheduler:
 
 
 def _seen(pod: Obj) -> tuple[Any, ...]:
-    """What others may mind of a pod that has its place."""
+    """Return the facts of a placed pod that matter for other pods."""
     return pod["metadata"].get("labels"), is_leaving(pod)
 
 
 def _asks(pod: Obj) -> tuple[Any, ...]:
-    """What decides where a pod may run; its labels, as others may want it near or far."""
+    """Return the facts that decide where a pod may run, with its labels for affinity terms."""
     return pod["spec"], pod["metadata"].get("labels")
 
 

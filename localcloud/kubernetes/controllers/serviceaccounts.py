@@ -1,4 +1,4 @@
-"""What every namespace is given: its default ServiceAccount and the cluster's CA certificate."""
+"""The objects of every namespace: its default ServiceAccount and the cluster's CA."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ CA_CONFIG_MAP = "kube-root-ca.crt"
 
 
 class ServiceAccountController:
-    """Creates, and creates again when deleted, what pods of any namespace may count on."""
+    """Ensures these objects in every namespace, also after a deletion."""
 
     def __init__(self, context: Context, ca_certificate: bytes) -> None:
         self._api = context.api
@@ -32,7 +32,7 @@ class ServiceAccountController:
             self._present[kind].on_change(self._gone_listener(name))
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Run until cancelled."""
         await self._queue.run()
 
     def _gone_listener(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""How evenly pods must be spread: topology spread constraints that say `DoNotSchedule`."""
+"""Topology spread constraints with `DoNotSchedule`."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ Node = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What one constraint means for one more pod: how many a domain may have without it."""
+    """One constraint for one more pod: how many a domain may have before it."""
 
     topology: str
     pods: Mapping[str, int]
@@ -26,17 +26,17 @@ class Limit:
 
 
 def must_be_spread(pod: Obj) -> bool:
-    """Say whether it matters for a pod where others like it are."""
+    """Return whether a pod has such constraints."""
     return any(_constraints(pod))
 
 
 def limits_of(
-    pod: Obj, nodes: Iterable[Node], residents: Iterable[tuple[str, Obj]]
+    pod: Obj, nodes: Iterable[Node], placed: Iterable[tuple[str, Obj]]
 ) -> tuple[Limit, ...]:
-    """Count the pods in all domains.
+    """Count the pods in all domains, and return the limits.
 
     Args:
-        residents: pods, each after the name of its node.
+        placed: pairs of a node's name and a pod on it.
     """
     constraints = list(_constraints(pod))
     if not constraints:
@@ -46,14 +46,14 @@ def limits_of(
     namespace = pod["metadata"]["namespace"]
     others = [
         (node, other)
-        for node, other in residents
+        for node, other in placed
         if other["metadata"]["namespace"] == namespace and not is_leaving(other)
     ]
     limits = []
     for one in constraints:
         topology = one["topologyKey"]
         selector = one.get("labelSelector") or {}
-        # An empty one means no pod here, unlike elsewhere.
+        # An empty selector selects no pod here, unlike elsewhere.
         selects = label_selector_test(selector if any(selector.values()) else None)
         domains = {
             node["metadata"]["name"]: _labels(node)[topology]
@@ -86,7 +86,7 @@ def _constraints(pod: Obj) -> Iterator[Obj]:
 
 
 def _counts(node: Node, constraint: Obj, spec: Obj) -> bool:
-    """Say whether a node is part of a domain for pods with this spec."""
+    """Return whether a node is part of a domain for pods with this spec."""
     if constraint.get("nodeAffinityPolicy", "Honor") == "Honor" and not selects_node(spec, node):
         return False
     if constraint.get("nodeTaintsPolicy", "Ignore") == "Ignore":

@@ -1,4 +1,4 @@
-"""A queue of keys: each waits at most once, is worked on by one at a time, and is retried."""
+"""A queue of keys: each is queued at most once, processed by one worker, and retried."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ FIRST_BACKOFF = 0.005  # seconds; doubled with each failure in a row
 LONGEST_BACKOFF = 30.0
 
 EXPECTED = {404, 409, 503}
-"""Somebody else was faster, or the API server stops: worth another look, not a line in the log."""
+"""Statuses after a concurrent write or during a stop: retried without a log line."""
 
 PATIENCE = 5  # expected failures in a row that are not logged
 
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 
 
 class WorkQueue(Generic[K]):
-    """Keys that want to be looked at, in the order in which they came.
+    """Keys to be processed, in the order of their arrival.
 
-    A key that is added while it is worked on is worked on once more, so that no change is missed
+    A key that is added while it is processed is processed once more, so that no change is missed
     and no key has two workers. Nothing runs while the queue is empty.
     """
 
@@ -33,34 +33,34 @@ class WorkQueue(Generic[K]):
         name: str,
         work: Callable[[K], Awaitable[None]],
         clock: Clock,
-        rest: Callable[[K], float] | None = None,
+        pause: Callable[[K], float] | None = None,
     ) -> None:
-        """Make an empty queue.
+        """Create an empty queue.
 
         Args:
-            rest: for how many seconds of real time a key is left alone after it was worked on.
-                Keeps work that grows with the number of pods from being done for each of them.
+            pause: seconds of real time between two runs of a key. Limits the work for keys whose
+                cost grows with the number of pods.
         """
         self.name = name
         self._work = work
         self._clock = clock
-        self._rest = rest
-        self._resting: dict[K, bool] = {}  # and whether it was added meanwhile
+        self._pause = pause
+        self._paused: dict[K, bool] = {}  # and whether it was added meanwhile
         self._waiting: dict[K, None] = {}
         self._filled = asyncio.Event()
         self._failures: dict[K, int] = {}
         self._timers: dict[K, asyncio.Task[None]] = {}
 
     def add(self, key: K) -> None:
-        """Have a key looked at soon."""
-        if key in self._resting:
-            self._resting[key] = True
+        """Queue a key."""
+        if key in self._paused:
+            self._paused[key] = True
             return
         self._waiting[key] = None
         self._filled.set()
 
     def add_after(self, key: K, seconds: float) -> None:
-        """Have a key looked at when the clock has moved on; a later call replaces the earlier."""
+        """Queue a key after some seconds of the clock; a later call replaces an earlier one."""
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
@@ -69,7 +69,7 @@ class WorkQueue(Generic[K]):
         )
 
     async def run(self) -> None:
-        """Work for ever."""
+        """Run until cancelled."""
         try:
             while True:
                 await self._filled.wait()
@@ -77,21 +77,21 @@ class WorkQueue(Generic[K]):
                     key = next(iter(self._waiting))
                     del self._waiting[key]
                     await self._attempt(key)
-                    self._begin_rest(key)
-                    await asyncio.sleep(0)  # an in-process API may never have suspended us
+                    self._begin_pause(key)
+                    await asyncio.sleep(0)  # an in-process API may not have yielded to the loop
                 self._filled.clear()
         finally:
             for timer in self._timers.values():
                 timer.cancel()
 
-    def _begin_rest(self, key: K) -> None:
-        seconds = self._rest(key) if self._rest is not None else 0.0
+    def _begin_pause(self, key: K) -> None:
+        seconds = self._pause(key) if self._pause is not None else 0.0
         if seconds > 0:
-            self._resting[key] = self._waiting.pop(key, False) is None
-            asyncio.get_running_loop().call_later(seconds, self._end_rest, key)
+            self._paused[key] = self._waiting.pop(key, False) is None
+            asyncio.get_running_loop().call_later(seconds, self._end_pause, key)
 
-    def _end_rest(self, key: K) -> None:
-        if self._resting.pop(key, False):
+    def _end_pause(self, key: K) -> None:
+        if self._paused.pop(key, False):
             self.add(key)
 
     async def _wait(self, key: K, seconds: float) -> None:
@@ -113,7 +113,7 @@ class WorkQueue(Generic[K]):
             self._failures.pop(key, None)
 
     def _retry(self, key: K) -> None:
-        """Add a key again after a pause of real time: a fault is ours, not of the model's time."""
+        """Queue a key again after a backoff in real time, because failures are not simulated."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         pause = min(FIRST_BACKOFF * 2**failures, LONGEST_BACKOFF)

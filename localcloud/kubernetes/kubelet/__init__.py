@@ -1,4 +1,4 @@
-"""Virtual kubelets, pure clients of any API server: they keep nodes and live the lives of pods."""
+"""Virtual kubelets: pure clients of any API server that run nodes and their pods."""
 
 from localcloud.kubernetes.kubelet.kubelet import Kubelet
 from localcloud.kubernetes.kubelet.node_status import NodeConfig

@@ -1,6 +1,6 @@
-"""What the kubelets of one cluster share: one watch a kind, the pod network, the NodePorts.
+"""Shared by the kubelets of one cluster: one watch a kind, the pod network, the NodePorts.
 
-A thousand kubelets with a watch each would have every change of every pod tested a thousand times.
+With a watch for each of a thousand kubelets, each change of a pod would be tested a thousand times.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Member(Protocol):
-    """What a hub tells a kubelet."""
+    """A kubelet, as the hub notifies it."""
 
     @property
     def name(self) -> str: ...
@@ -30,7 +30,7 @@ class Member(Protocol):
 
 
 class Hub:
-    """Runs while at least one kubelet is in it."""
+    """Runs while it has at least one member."""
 
     def __init__(self, api: ApiClient) -> None:
         self.network = PodNetwork()
@@ -49,7 +49,7 @@ class Hub:
         self._services.on_change(self._service_changed)
 
     def join(self, member: Member) -> None:
-        """Tell a kubelet of its pods, its node and the NodePorts: what there is, then changes."""
+        """Notify a kubelet of its pods, its node and the NodePorts, first existing ones."""
         if not self._members:
             self._tasks = [
                 asyncio.create_task(one.run(), name=f"kubelets watch {one.kind.plural}")
@@ -59,7 +59,7 @@ class Hub:
         self._members[member.name] = member
         if not first:
             log.warning(
-                "a second kubelet calls itself %s: the first one hears no more", member.name
+                "a second kubelet has the name %s: the first one gets no more changes", member.name
             )
         member.ports_changed(frozenset(self._ports))
         node = self._nodes.objects.get(("", member.name))
@@ -69,7 +69,7 @@ class Hub:
             member.pod_changed(None, pod)
 
     async def leave(self, member: Member) -> bool:
-        """Tell a kubelet nothing more; returns whether the hub has no members left."""
+        """Stop notifying a kubelet; return whether the hub has no members left."""
         if self._members.get(member.name) is member:
             del self._members[member.name]
         if self._members:
@@ -81,7 +81,7 @@ class Hub:
         return True
 
     def connect(self, node_port: int, connection: socket.socket) -> None:
-        """Hand a connection to a NodePort over to one of the ready pods behind it, in turn."""
+        """Pass a connection to a NodePort to one of its ready pods, in turn."""
         found = self._ports.get(node_port)
         targets = [] if found is None else self._targets(*found)
         if not targets:
@@ -127,19 +127,19 @@ _hubs: dict[ApiClient, Hub] = {}
 
 
 def hub_of(api: ApiClient) -> Hub:
-    """Return the hub of all kubelets that speak through the same client."""
+    """Return the hub of all kubelets with the same client."""
     if api not in _hubs:
         _hubs[api] = Hub(api)
     return _hubs[api]
 
 
 def find_hub(api: ApiClient) -> Hub | None:
-    """Find the hub of the kubelets that speak through a client."""
+    """Return the hub of the kubelets with a client, or None."""
     return _hubs.get(api)
 
 
 async def leave_hub(api: ApiClient, member: Member) -> None:
-    """Leave the hub; the last one to leave ends it."""
+    """Leave the hub; the last member closes it."""
     hub = _hubs.get(api)
     if hub is not None and await hub.leave(member):
         _hubs.pop(api, None)

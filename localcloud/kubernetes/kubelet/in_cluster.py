@@ -1,4 +1,4 @@
-"""How a program in a pod reads the Kubernetes API: over TLS, to an address of the masters."""
+"""Reads of the Kubernetes API by a program in a pod, over TLS to a master."""
 
 import json
 import logging
@@ -17,10 +17,10 @@ log = logging.getLogger(__name__)
 
 
 class InClusterReader:
-    """Reads the API as a pod on one node does, with a token that its visitor brings.
+    """Reads the API as a pod on one node does, with its user's token.
 
-    The kubelet's own client only finds the API servers' addresses and the CA certificate; the
-    reads themselves go through the private network and carry nothing but the visitor's token.
+    The kubelet's own client finds only the API servers' addresses and the CA certificate; the
+    reads go through the private network, with no other identity than the user's token.
     """
 
     def __init__(self, api: ApiClient, fabric: Fabric, vpc: str, address: str) -> None:
@@ -30,7 +30,7 @@ class InClusterReader:
         self._address = address
 
     async def __call__(self, path: str, token: str) -> tuple[int, Any]:
-        """Read a path; an API that does not answer is status 502 with a message."""
+        """Read a path; return status 502 with a message when the API does not answer."""
         try:
             host, port = await self._find_server()
             context = await self._trust()

@@ -1,7 +1,7 @@
-"""A virtual kubelet: registers a node, keeps it alive, and lives the lives of its pods.
+"""A virtual kubelet: registers a node, sends its heartbeats, and runs its pods.
 
-It is a client of the API and nothing else, so that any API server can be served by it. Containers
-do not run; pods take the time of the profile to start, and those of known images answer.
+It is a pure client of the API, so that it works with any API server. Containers do not run; pods
+take the time of the profile to start, and those of known images answer.
 """
 
 import asyncio
@@ -18,7 +18,6 @@ from localcloud.kubernetes.client.events import EventRecorder
 from localcloud.kubernetes.client.informer import Obj
 from localcloud.kubernetes.client.interface import ApiClient
 from localcloud.kubernetes.client.writes import MERGE, STRATEGIC
-from localcloud.kubernetes.kubelet.door import PORT, KubeletDoor
 from localcloud.kubernetes.kubelet.hub import Hub, hub_of, leave_hub
 from localcloud.kubernetes.kubelet.in_cluster import InClusterReader
 from localcloud.kubernetes.kubelet.node_status import (
@@ -29,7 +28,8 @@ from localcloud.kubernetes.kubelet.node_status import (
     node_status,
 )
 from localcloud.kubernetes.kubelet.pod_addresses import PodAddresses
-from localcloud.kubernetes.kubelet.pod_life import Host, PodLives
+from localcloud.kubernetes.kubelet.pod_workers import Host, PodWorkers
+from localcloud.kubernetes.kubelet.server import PORT, KubeletServer
 from localcloud.kubernetes.kubelet.static_pods import create_mirror_pods
 from localcloud.kubernetes.objects.failures import ApiFailure
 from localcloud.kubernetes.objects.kinds import LEASE, NODE
@@ -37,8 +37,8 @@ from localcloud.profiles import Profile
 
 __all__ = ["Kubelet", "NodeConfig"]
 
-LEASE_EVERY = 10.0  # seconds between signs of life
-STATUS_EVERY = 30  # of which every thirtieth carries the whole status: five minutes
+LEASE_EVERY = 10.0  # seconds between heartbeats
+STATUS_EVERY = 30  # every thirtieth has the whole status: five minutes
 TRY_AGAIN = 1.0  # seconds after a call that failed
 
 LEASES = "kube-node-lease"
@@ -72,36 +72,36 @@ class Kubelet:
             read=InClusterReader(api, fabric, node.vpc, node.address),
             network_came_up=self._network_came_up,
         )
-        self._lives = PodLives(self._host)
-        self._door = KubeletDoor(self.pods)
+        self._workers = PodWorkers(self._host)
+        self._door = KubeletServer(self.pods)
 
     @property
     def name(self) -> str:
         return self._node.name
 
     def pods(self) -> list[Obj]:
-        """Return the pods that this kubelet knows, as the API had them last."""
-        return self._lives.pods()
+        """Return the pods of this kubelet, in their last known state."""
+        return self._workers.pods()
 
     async def start(self) -> None:
-        """Register the node and begin to run its pods.
+        """Register the node and start to run its pods.
 
-        Returns once the node is registered; an API server that does not answer yet is asked
-        again and again in the background instead.
+        Returns once the node is registered; where the API server does not answer yet, the
+        registration is retried in the background.
         """
         if self._hub is not None:
             return
         self._hub = hub_of(self._api)
-        self._lives.begin(self._hub.network)
+        self._workers.begin(self._hub.network)
         self._hub.join(self)
         self._fabric.listen(self._node.vpc, self._node.address, PORT, self._door.accept)
         self._spawn(self._events.run())
         with suppress(ApiFailure, OSError):
             await self._register()
-        self._spawn(self._stay_alive())
+        self._spawn(self._send_heartbeats())
 
     async def stop(self) -> None:
-        """Fall silent, as a machine does that is switched off."""
+        """Stop without a message to the API, as at a power-off."""
         if self._hub is None:
             return
         self._hub = None
@@ -114,16 +114,16 @@ class Kubelet:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._lives.end()
+        await self._workers.end()
 
-    # What the hub tells.
+    # Notifications of the hub.
 
     def pod_changed(self, before: Obj | None, after: Obj | None) -> None:
-        """Take note of a pod of this node."""
-        self._lives.pod_changed(before, after)
+        """Handle a change of a pod of this node."""
+        self._workers.pod_changed(before, after)
 
     def node_changed(self, after: Obj | None) -> None:
-        """Take note of the node's own object: its part of the pod network, or its deletion."""
+        """Handle a change of the node's own object: its pod network, or its deletion."""
         if after is None:
             self._uid = ""
             self._spawn(self._register_again())
@@ -150,9 +150,9 @@ class Kubelet:
         else:
             self._hub.connect(port, connection)
 
-    # The node's own life.
+    # The node itself.
 
-    async def _stay_alive(self) -> None:
+    async def _send_heartbeats(self) -> None:
         beat = 0
         while True:
             await self._clock.sleep(LEASE_EVERY if self._uid else TRY_AGAIN)
@@ -169,8 +169,8 @@ class Kubelet:
                     await self._register_again()
 
     async def _register_again(self) -> None:
-        """Register after the node's object was deleted, as long as the machine lives."""
-        log.info("node %s was deleted while it lives, and registers again", self.name)
+        """Register again after the node's object was deleted."""
+        log.info("node %s was deleted while it runs, and registers again", self.name)
         with suppress(ApiFailure, OSError):
             await self._register()
 
@@ -212,7 +212,7 @@ class Kubelet:
         except ApiFailure as failure:
             if failure.status != 404:
                 raise
-            # Gone with its owner, the node, or never made.
+            # Deleted with its owner, the node, or never created.
             await self._api.request("GET", NODE.path("", self.name))
             await self._create_lease(renewed)
 
@@ -231,10 +231,10 @@ class Kubelet:
         await self._api.request("POST", LEASE.path(LEASES), body=body)
 
     def _network_came_up(self) -> None:
-        self._spawn(self._tell_ready())
+        self._spawn(self._report_ready())
 
-    async def _tell_ready(self) -> None:
-        """Post the node's status at once: it has become ready."""
+    async def _report_ready(self) -> None:
+        """Post the status of a node that has become ready at once."""
         while True:
             try:
                 await self._post_status()
@@ -243,8 +243,8 @@ class Kubelet:
                 await self._clock.sleep(TRY_AGAIN)
                 continue
             found = {"metadata": {"name": self.name, "uid": self.name}}
-            told = f"Node {self.name} status is now: NodeReady"
-            self._events.record(NODE, found, "NodeReady", told)
+            message = f"Node {self.name} status is now: NodeReady"
+            self._events.record(NODE, found, "NodeReady", message)
             return
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

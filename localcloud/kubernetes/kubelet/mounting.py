@@ -7,16 +7,16 @@ from localcloud.kubernetes.client.interface import ApiClient
 from localcloud.kubernetes.objects.failures import ApiFailure
 from localcloud.kubernetes.objects.kinds import CONFIG_MAP, POD, SECRET
 
-AGAIN = 2.0  # seconds until what is missing is looked for again
+AGAIN = 2.0  # seconds between checks for a missing object
 
 _SOURCES = (("secret", SECRET, "secretName"), ("configMap", CONFIG_MAP, "name"))
 
 
 async def mount(pod: Obj, api: ApiClient, clock: Clock, events: EventRecorder) -> dict[str, Obj]:
-    """Wait until everything is there that a pod mounts; returns its Secrets by name.
+    """Wait for all objects that a pod mounts, and return its Secrets by name.
 
     Raises:
-        ApiFailure: the API server refuses for another reason than that something is missing.
+        ApiFailure: any other failure than a missing object.
     """
 
     async def wait_for(volume: str, path: str, *, optional: bool) -> Obj | None:
@@ -28,8 +28,8 @@ async def mount(pod: Obj, api: ApiClient, clock: Clock, events: EventRecorder) -
                     raise
                 if optional:
                     return None
-                told = f'MountVolume.SetUp failed for volume "{volume}" : {failure.message}'
-                events.record(POD, pod, "FailedMount", told, warning=True)
+                message = f'MountVolume.SetUp failed for volume "{volume}" : {failure.message}'
+                events.record(POD, pod, "FailedMount", message, warning=True)
             else:
                 return found
             await clock.sleep(AGAIN)

@@ -1,4 +1,4 @@
-"""The Node object and its status as a kubelet writes them."""
+"""The Node object and its status, as written by a kubelet."""
 
 import hashlib
 import uuid
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-LEASE_SECONDS = 40  # how long a kubelet's lease is good for without renewal
+LEASE_SECONDS = 40  # validity of a kubelet's lease
 EVICTION_KIB = 100 * 1024  # memory that kubelet keeps free, as upstream by default
 
 
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
-    """The machine and the settings that a kubelet starts with."""
+    """The machine and the settings of a kubelet."""
 
     name: str
     vpc: str
@@ -28,7 +28,7 @@ class NodeConfig:
 
 
 def new_node(config: NodeConfig) -> dict[str, Any]:
-    """Make the object by which a kubelet registers its node."""
+    """Return the object by which a kubelet registers its node."""
     # A new node takes no pods until it is ready; upstream adds this taint at admission.
     not_ready = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
     return {
@@ -44,7 +44,7 @@ def new_node(config: NodeConfig) -> dict[str, Any]:
 
 
 def node_labels(config: NodeConfig) -> dict[str, str]:
-    """Return the labels that a kubelet sets, those it was given included."""
+    """Return the labels that a kubelet sets, including configured ones."""
     return {
         "beta.kubernetes.io/arch": "amd64",
         "beta.kubernetes.io/os": "linux",
@@ -56,10 +56,10 @@ def node_labels(config: NodeConfig) -> dict[str, str]:
 
 
 def node_status(config: NodeConfig, has_network: bool, now: str) -> dict[str, Any]:
-    """Describe a node.
+    """Return the status of a node.
 
     Args:
-        has_network: whether a network plug-in has been set up; without one a node is not ready.
+        has_network: whether a network plug-in is set up; without one a node is not ready.
     """
     memory = config.memory_mib * 1024
     capacity = {

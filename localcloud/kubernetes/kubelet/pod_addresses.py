@@ -1,11 +1,11 @@
-"""The addresses that the pods of one node get."""
+"""The pod addresses of one node."""
 
 import asyncio
 import ipaddress
 
 
 class PodAddresses:
-    """Gives each pod an address of the node's part of the pod network, in turn."""
+    """Allocates addresses of the node's pod network, in turn."""
 
     def __init__(self) -> None:
         self.known = asyncio.Event()
@@ -15,7 +15,7 @@ class PodAddresses:
         self._taken: set[str] = set()
 
     def use(self, cidr: str | None) -> None:
-        """Take over the node's part of the pod network, once it has one."""
+        """Set the node's pod network, once it is allocated."""
         if cidr and cidr != self._network:
             self._network = cidr
             # The first address is the bridge's, as with flannel.
@@ -24,7 +24,7 @@ class PodAddresses:
             self.known.set()
 
     def take(self, wanted: str | None = None) -> str:
-        """Return a free address: the wanted one where that is possible.
+        """Allocate an address: the wanted one if it is free.
 
         Raises:
             LookupError: all addresses of this node are taken.
@@ -41,5 +41,5 @@ class PodAddresses:
         raise LookupError(f"no IP addresses available in range set: {self._network}")
 
     def give_back(self, address: str) -> None:
-        """Free an address."""
+        """Release an address."""
         self._taken.discard(address)

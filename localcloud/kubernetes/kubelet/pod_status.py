@@ -1,4 +1,4 @@
-"""The status of a pod as a kubelet writes it, at each point of the pod's life."""
+"""The status of a pod in each phase, as written by a kubelet."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ CREATING = {"reason": "ContainerCreating"}
 
 
 def waiting_status(pod: Pod, host: str, now: str, waiting: Mapping[str, str]) -> Status:
-    """Describe a pod whose containers do not run, and why."""
+    """Return the status of a pod whose containers wait, with the reason."""
     names = [container["name"] for container in pod["spec"]["containers"]]
     unready = {
         "reason": "ContainersNotReady",
@@ -46,13 +46,13 @@ def waiting_status(pod: Pod, host: str, now: str, waiting: Mapping[str, str]) ->
 
 
 def running_status(pod: Pod, host: str, address: str, now: str, restarts: int) -> Status:
-    """Describe a pod whose containers all run and are ready."""
+    """Return the status of a pod whose containers all run and are ready."""
     return {
         **_place(pod, host, now),
         "phase": "Running",
         "podIP": address,
         "podIPs": [{"ip": address}],
-        "conditions": _all_well(pod, now),
+        "conditions": _ready_conditions(pod, now),
         **_init_statuses(pod, now),
         "containerStatuses": [
             {
@@ -67,13 +67,13 @@ def running_status(pod: Pod, host: str, address: str, now: str, restarts: int) -
 
 
 def succeeded_status(pod: Pod, host: str, address: str, now: str) -> Status:
-    """Describe a pod whose containers have all ended well."""
+    """Return the status of a pod whose containers have all succeeded."""
     done = {"reason": "PodCompleted"}
     conditions = [
         _condition(one["type"], "False", now, done)
         if one["type"] in ("Ready", "ContainersReady")
         else one
-        for one in _all_well(pod, now)
+        for one in _ready_conditions(pod, now)
     ]
     return {
         **_place(pod, host, now),
@@ -95,7 +95,7 @@ def succeeded_status(pod: Pod, host: str, address: str, now: str) -> Status:
 
 
 def refused_status(reason: str, message: str, now: str) -> Status:
-    """Describe a pod that the node did not take."""
+    """Return the status of a pod that the node has rejected."""
     return {"phase": "Failed", "reason": reason, "message": message, "startTime": now}
 
 
@@ -104,13 +104,13 @@ def _place(pod: Pod, host: str, now: str) -> Status:
     return {"hostIP": host, "hostIPs": [{"ip": host}], "startTime": started}
 
 
-def _all_well(pod: Pod, now: str) -> list[dict[str, Any]]:
+def _ready_conditions(pod: Pod, now: str) -> list[dict[str, Any]]:
     names = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
     return [*(_condition(name, "True", now) for name in names), *_scheduled(pod, now)]
 
 
 def _scheduled(pod: Pod, now: str) -> list[dict[str, Any]]:
-    """Keep the scheduler's word; pods of the node itself were never scheduled."""
+    """Keep the scheduler's condition; static pods were never scheduled."""
     known = find_condition(pod, "PodScheduled")
     placed = known is not None and known["status"] == "True"
     return [] if placed else [_condition("PodScheduled", "True", now)]
@@ -132,12 +132,12 @@ def _condition(
 
 def _container(pod: Pod, container: Mapping[str, Any], restarts: int) -> Status:
     lost = {"exitCode": 255, "reason": "Unknown"}
-    life = f"{pod['metadata'].get('uid')}/{container['name']}/{restarts}"
+    seed = f"{pod['metadata'].get('uid')}/{container['name']}/{restarts}"
     return {
         "name": container["name"],
         "image": container["image"],
         "imageID": f"sha256:{_digest(container['image'])}",
-        "containerID": f"containerd://{_digest(life)}",
+        "containerID": f"containerd://{_digest(seed)}",
         "lastState": {"terminated": lost} if restarts else {},
         "restartCount": restarts,
     }
@@ -161,7 +161,7 @@ def _init_statuses(pod: Pod, now: str) -> Status:
 
 
 def _state(name: str, content: dict[str, Any]) -> dict[str, Any]:
-    """Name one state and rule out the others, which a patch might otherwise leave standing."""
+    """Set one state and null the others, which a patch would otherwise keep."""
     return {**dict.fromkeys(("waiting", "running", "terminated")), name: content}
 
 

@@ -1,4 +1,4 @@
-"""Static pods: what runs on a node by its own decision, shown in the API as mirror pods."""
+"""Static pods of a node, and their mirror pods in the API."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ MIRROR = "kubernetes.io/config.mirror"
 
 
 async def create_mirror_pods(api: ApiClient, node: NodeConfig, node_uid: str, now: str) -> None:
-    """Create the mirror pods of a node that are not there yet."""
+    """Create the missing mirror pods of a node."""
     for manifest in node.static_pods:
         pod = mirror_pod(manifest, node, node_uid, now)
         try:
@@ -26,9 +26,9 @@ async def create_mirror_pods(api: ApiClient, node: NodeConfig, node_uid: str, no
 def mirror_pod(
     manifest: dict[str, Any], node: NodeConfig, node_uid: str, now: str
 ) -> dict[str, Any]:
-    """Make the pod that shows a static pod."""
+    """Return the mirror pod of a static pod."""
     described = manifest["metadata"]
-    digest = hashlib.md5(  # as kubelet names manifests; nothing rests on its strength
+    digest = hashlib.md5(  # as kubelet hashes manifests; not for security
         json.dumps(manifest, sort_keys=True).encode(), usedforsecurity=False
     ).hexdigest()
     annotations = {

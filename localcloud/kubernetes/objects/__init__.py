@@ -1,4 +1,4 @@
-"""What an API server keeps: kinds, objects, and the rules that hold for them.
+"""The objects of an API server: kinds, rules and store.
 
 Begin with `kinds`, the table that everything reads, and `schema`, the table of their fields.
 `registry` creates and updates by way of `defaults`, `shapes` and `validation`, and writes to

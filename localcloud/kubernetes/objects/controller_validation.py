@@ -1,4 +1,4 @@
-"""What makes controllers of pods, and disruption budgets, invalid, in the real server's words."""
+"""Validation of pod controllers and disruption budgets, with the real server's messages."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -41,7 +41,7 @@ def _template(spec: Body) -> Iterator[Cause]:
 
 
 def check_replication_controller(body: Body) -> Iterator[Cause]:
-    """List what is wrong with a ReplicationController."""
+    """Yield the errors of a ReplicationController."""
     spec = body["spec"]
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
     if not spec.get("selector"):
@@ -114,7 +114,7 @@ def _selects(selector: Body | None, labels: Mapping[str, str]) -> bool:
 
 
 def check_disruption_budget(body: Body) -> Iterator[Cause]:
-    """List what is wrong with a PodDisruptionBudget."""
+    """Yield the errors of a PodDisruptionBudget."""
     spec = body["spec"]
     if "minAvailable" in spec and "maxUnavailable" in spec:
         shown = {

@@ -1,7 +1,6 @@
-"""What the API server fills in where a manifest is silent, and what it writes differently.
+"""Defaults of the API server, and its normal forms of values.
 
-Every function completes a body in place; the body belongs to the request. All of them may run
-again on their own result.
+Every function completes a body in place; the body belongs to the request. All are idempotent.
 """
 
 from base64 import b64encode
@@ -25,7 +24,7 @@ _ZEROS: Mapping[str, Any] = {"boolean": False, "int32": 0, "int64": 0, "string":
 
 def without_nulls(value: Any) -> Any:
     """Copy a document without its nulls, which mean "not given"."""
-    # Most values are texts: no call for each of them, as every write comes through here.
+    # Most values are texts: no call for each of them, for the speed of every write.
     if isinstance(value, dict):
         return {
             key: item if type(item) is str else without_nulls(item)
@@ -38,7 +37,7 @@ def without_nulls(value: Any) -> Any:
 
 
 def complete(kind: Kind, body: Body) -> None:
-    """Fill in the defaults of one kind, and leave out what says nothing."""
+    """Set the defaults of one kind, and remove empty fields."""
     _drop_empty(body["metadata"], "annotations", "finalizers", "labels", "ownerReferences")
     _drop_empty(body, "binaryData", "data")
     completer = _COMPLETERS.get(kind)
@@ -49,7 +48,7 @@ def complete(kind: Kind, body: Body) -> None:
 
 
 def _write_zeros(of: Record, body: Body) -> None:
-    """Write what Go always writes: of a status, nothing is missing that is required."""
+    """Set required fields of a status to Go's zero values."""
     for name in of.required:
         field = of.fields[name]
         if not field.container and field.type in _ZEROS:
@@ -71,7 +70,7 @@ def _drop_empty(record: Body, *names: str) -> None:
 
 
 def _template(spec: Body) -> Body:
-    """Complete the pod template of a controller; returns the template's labels."""
+    """Complete the pod template of a controller, and return its labels."""
     template = spec.get("template")
     if not isinstance(template, dict):
         return {}
@@ -137,7 +136,7 @@ def _disruption_budget(body: Body) -> None:
 
 
 def taint_new_node(body: Body) -> None:
-    """Keep pods away from a node that nobody has seen ready yet, as admission does."""
+    """Taint a new node as not ready, as admission does."""
     taints = body.setdefault("spec", {}).setdefault("taints", [])
     if not any(taint.get("key") == NOT_READY for taint in taints):
         taints.append({"effect": "NoSchedule", "key": NOT_READY})

@@ -1,4 +1,4 @@
-"""Deleting: at once, or in two steps where something holds the object back."""
+"""Deletion: at once, or in two steps with finalizers or a grace period."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from localcloud.kubernetes.objects.registry import Registry
 from localcloud.kubernetes.objects.store import Body, Stored
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
-"""Finalizers that are orders to the garbage collector."""
+"""Finalizers that the garbage collector handles."""
 
 _PROPAGATIONS = ("Foreground", "Background", "Orphan")
 _LASTING_NAMESPACES = ("default", "kube-public", "kube-system")
@@ -28,7 +28,7 @@ _LASTING_NAMESPACES = ("default", "kube-public", "kube-system")
 
 @dataclass(frozen=True, slots=True)
 class DeleteOptions:
-    """How to delete: seconds of grace (None: the object's own), who goes along, and only if."""
+    """Grace seconds (None: the object's own), propagation policy, and preconditions."""
 
     grace: int | None = None
     propagation: str = ""
@@ -38,10 +38,10 @@ class DeleteOptions:
 
     @classmethod
     def read(cls, body: Mapping[str, Any] | None, query: Mapping[str, str]) -> "DeleteOptions":
-        """Read the options from a request's body or, where it is silent, from its query.
+        """Read the options from a request's body or, where absent, from its query.
 
         Raises:
-            ApiFailure: 400 or 422 for options that do not exist; nothing is deleted by mistake.
+            ApiFailure: 400 or 422 for unknown options, so that nothing is deleted by mistake.
         """
         body = body or {}
         grace = body.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
@@ -81,11 +81,11 @@ def _require_known(propagation: str, orphan: str, dry_run: list[Any]) -> None:
 def delete(
     registry: Registry, kind: Kind, namespace: str, name: str, options: DeleteOptions
 ) -> tuple[Stored, bool]:
-    """Delete an object, or mark it as leaving; returns its last state and whether it is gone.
+    """Delete an object, or mark it as leaving; return its last state and whether it is gone.
 
-    It stays, marked, while finalizers hold it, while a namespace has contents, and while a pod
-    on a node has its seconds of grace. A policy of Orphan or Foreground becomes a finalizer, by
-    which the garbage collector knows what to do.
+    It stays, marked, while it has finalizers, while a namespace has contents, and during the grace
+    period of a pod on a node. A policy of Orphan or Foreground becomes a finalizer for the
+    garbage collector.
     """
     stored = registry.read(kind, namespace, name)
     require_preconditions(kind, stored, options)
@@ -108,7 +108,7 @@ def delete(
 
 
 def _hurried(registry: Registry, kind: Kind, stored: Stored) -> Stored:
-    """Take a leaving pod's remaining seconds from it, which watches are told before it goes."""
+    """Set a leaving pod's grace to zero, as an event of its own before the deletion."""
     if not stored.body["metadata"].get("deletionGracePeriodSeconds"):
         return stored
     body = stored.copy()
@@ -118,7 +118,7 @@ def _hurried(registry: Registry, kind: Kind, stored: Stored) -> Stored:
 
 
 def require_preconditions(kind: Kind, stored: Stored, options: DeleteOptions) -> None:
-    """Refuse to delete another object, or another version, than the one that is meant."""
+    """Refuse to delete an object or a version other than the expected one."""
     name = stored.body["metadata"]["name"]
     if options.version and options.version != str(stored.version):
         why = (
@@ -136,7 +136,7 @@ def require_preconditions(kind: Kind, stored: Stored, options: DeleteOptions) ->
 
 
 def _grace(pod: Body, options: DeleteOptions) -> int:
-    """Seconds that a pod gets; none where no kubelet would use them."""
+    """Return the grace seconds of a pod; 0 without a kubelet to use them."""
     spec, status = pod["spec"], pod.get("status", {})
     if not spec.get("nodeName") or status.get("phase") in ("Succeeded", "Failed"):
         return 0
@@ -145,7 +145,7 @@ def _grace(pod: Body, options: DeleteOptions) -> int:
 
 
 def _finalizers(body: Body, propagation: str) -> list[str]:
-    """The finalizers of a leaving object, with the garbage collector's orders as asked for."""
+    """Return the finalizers of a leaving object, with those of the propagation policy."""
     finalizers = [
         name
         for name in body["metadata"].get("finalizers", ())

@@ -1,4 +1,4 @@
-"""How the API server says no: one exception, and the wording the real server uses."""
+"""Failures of the API server: one exception, and the real server's messages."""
 
 import json
 from collections.abc import Sequence
@@ -13,10 +13,9 @@ class ApiFailure(Exception):
 
     Attributes:
         status: the HTTP status.
-        reason: Kubernetes' own word, such as `NotFound`, `Conflict` or `Invalid`; empty where
-            the real server has none.
+        reason: Kubernetes' reason, such as `NotFound`, `Conflict` or `Invalid`; may be empty.
         message: the sentence that kubectl prints.
-        details: what the Status object says about the object; None where it has no such part.
+        details: the details of the Status object, or None.
         retry_after: seconds, sent as a header, or None.
     """
 
@@ -37,7 +36,7 @@ class ApiFailure(Exception):
         self.retry_after = retry_after
 
     def body(self) -> dict[str, Any]:
-        """The Status object of the answer."""
+        """Return the Status object of the answer."""
         body: dict[str, Any] = {
             "apiVersion": "v1",
             "code": self.status,
@@ -55,7 +54,7 @@ class ApiFailure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One thing that is wrong with an object."""
+    """One error of an object."""
 
     field: str
     message: str
@@ -94,7 +93,7 @@ class Cause:
 
 
 def quoted(value: Any) -> str:
-    """A value as messages show it: as JSON."""
+    """Return a value as messages show it: as JSON."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -108,12 +107,12 @@ def bad_request(message: str) -> ApiFailure:
 
 
 def internal_error(message: str) -> ApiFailure:
-    """A 500 that is the writer's fault: the real server looks too late to say so."""
+    """Return the 500 that the real server has for some mistakes of clients."""
     return ApiFailure(500, "", message)
 
 
 def unreadable(kind: Kind, why: str) -> ApiFailure:
-    """Refuse a body that does not have the form of its kind."""
+    """Return the error for a body that does not have the form of its kind."""
     return bad_request(
         f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {why}'
     )
@@ -124,8 +123,8 @@ class WrongType(ApiFailure):
 
     Attributes:
         why: the sentence about the field alone.
-        value: what it holds.
-        go_type: what it should be.
+        value: the value.
+        go_type: the expected type.
     """
 
     def __init__(self, kind: Kind, why: str, value: Any, go_type: str) -> None:
@@ -137,7 +136,7 @@ class WrongType(ApiFailure):
 
 
 def wrong_name(name: str, given: str) -> ApiFailure:
-    """Refuse a body that names another object than its path, or none."""
+    """Return the error for a body with another name than its path, or none."""
     if not given:
         return bad_request(
             f"the name of the object ({name} based on URL) was undeterminable: name must be "
@@ -154,12 +153,12 @@ def not_found(kind: Kind, name: str) -> ApiFailure:
 
 def no_such_path(why: str = "") -> ApiFailure:
     message = "the server could not find the requested resource" + (f": {why}" if why else "")
-    # `kubectl debug` reads the details of a 404 without asking whether there are any.
+    # `kubectl debug` reads the details of a 404 without checking for them.
     return ApiFailure(404, "NotFound", message, {})
 
 
 def not_emulated(resource: str) -> ApiFailure:
-    """The 404 for something that other API servers have."""
+    """Return the 404 for a resource that is not emulated."""
     why = f"{resource} is not emulated; `kubectl api-resources` lists what is"
     return no_such_path(why)
 
@@ -170,13 +169,13 @@ def already_exists(kind: Kind, name: str) -> ApiFailure:
 
 
 def unmet_precondition(kind: Kind, name: str, why: str) -> ApiFailure:
-    """Refuse to delete what is not what was meant."""
+    """Return the error for a failed precondition of a deletion."""
     message = f'Operation cannot be fulfilled on {kind.kind} "{name}": {why}'
     return ApiFailure(409, "Conflict", message, {"kind": kind.kind, "name": name})
 
 
 def conflict(kind: Kind, name: str, why: str = "") -> ApiFailure:
-    """Refuse a write; without a reason, because the object has changed in between."""
+    """Return the error for a conflicting write; by default, that the object has changed."""
     why = why or (
         "the object has been modified; please apply your changes to the latest version and "
         "try again"
@@ -191,27 +190,27 @@ def forbidden(kind: Kind, name: str, why: str) -> ApiFailure:
 
 
 def invalid(kind: Kind, name: str, causes: Sequence[Cause]) -> ApiFailure:
-    """Refuse an object for what is in it."""
+    """Return the error for an invalid object."""
     return _invalid(kind.kind, kind.group, name, causes)
 
 
 def invalid_options(options: str, causes: Sequence[Cause]) -> ApiFailure:
-    """Refuse a request for its options, such as `CreateOptions`."""
+    """Return the error for invalid options, such as `CreateOptions`."""
     return _invalid(options, "meta.k8s.io", "", causes)
 
 
 def invalid_request(kind: str, group: str, causes: Sequence[Cause]) -> ApiFailure:
-    """Refuse what is sent but never stored, such as a `TokenRequest`."""
+    """Return the error for an invalid object that is never stored, such as a `TokenRequest`."""
     return _invalid(kind, group, "", causes)
 
 
 def invalid_patch(patch: str, why: str) -> ApiFailure:
-    """Refuse a patch for what it would make of an object."""
+    """Return the error for a patch with an invalid result."""
     return _invalid("", "", "", [Cause.invalid("patch", quoted(patch), why)])
 
 
 def _invalid(kind: str, group: str, name: str, causes: Sequence[Cause]) -> ApiFailure:
-    # What is wrong in two ways with the same words is said once.
+    # Equal messages are reported once.
     texts = list(dict.fromkeys(f"{cause.field}: {cause.message}" for cause in causes))
     joined = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     label = f"{kind}.{group}" if group else kind

@@ -1,12 +1,12 @@
-"""Makes `schema.json`, the fields of all kinds that are served: run by developers, never imported.
+"""Generates `schema.json`, the fields of all served kinds. Run by developers, never imported.
 
     python -m localcloud.kubernetes.objects.generate_schema DEFINITIONS API APIMACHINERY
 
 Two publications of the same Kubernetes release are read, both under the Apache License 2.0:
 DEFINITIONS is the file of OpenAPI definitions (`_definitions.json` of a `v1.36.0-local` folder in
 the package kubernetes-validate), API and APIMACHINERY are folders with the Go modules k8s.io/api
-and k8s.io/apimachinery, v0.36.0. OpenAPI knows no numbers of protobuf fields and no pointers: these
-stand in the tags of Go's structs.
+and k8s.io/apimachinery, v0.36.0. OpenAPI has no protobuf numbers and no pointers: these
+are in the tags of Go's structs.
 """
 
 import json
@@ -36,7 +36,7 @@ _SPECIAL = {
     "io.k8s.apimachinery.pkg.apis.meta.v1.Time": "Time",
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": "IntOrString",
 }
-"""Go types that JSON shows as texts or numbers."""
+"""Go types that are texts or numbers in JSON."""
 
 _MAP_TYPE = "x-kubernetes-map-type"
 _MARKS = {
@@ -56,7 +56,7 @@ _MEMBER = re.compile(
 
 @dataclass(frozen=True)
 class _Member:
-    """A field of a Go struct; without a JSON name its own fields stand in its place."""
+    """A field of a Go struct; without a JSON name it is embedded."""
 
     name: str
     type: str
@@ -78,7 +78,7 @@ def main(definitions: Path, *modules: Path) -> None:
 
 
 def _write(table: Json) -> None:
-    """One line for each field, so that a newer release shows what it changed."""
+    """Write one line a field, so that the diff of a newer release is readable."""
     lines = [f' "about": {json.dumps(table["about"])},', ' "records": {']
     for record, made in table["records"].items():
         lines += [f'  "{record}": {{', f'   "description": {json.dumps(made["description"])},']
@@ -121,7 +121,7 @@ def _record(definition: Json, record: str, structs: Mapping[str, list[_Member]])
 
 
 def _numbers(members: list[_Member], package: str, structs: Mapping[str, list[_Member]]) -> Json:
-    """What stands behind each number: a field, or a message whose fields belong to this record."""
+    """Return the field of each number, or the numbers of an embedded message."""
     return {
         str(one.number): one.name or _numbers(structs[f"{package}.{one.type}"], package, structs)
         for one in members
@@ -165,7 +165,7 @@ def _type(found: Json) -> str:
 
 
 def _structs(modules: tuple[Path, ...]) -> Iterator[tuple[str, list[_Member]]]:
-    """The members of all structs that are sent, such as those of `core.v1.PodSpec`."""
+    """Yield the members of all API structs, such as those of `core.v1.PodSpec`."""
     for path in (path for module in modules for path in sorted(module.rglob("v1/types.go"))):
         package = ".".join(path.parts[-3:-1])
         for struct in _STRUCT.finditer(path.read_text()):

@@ -7,7 +7,7 @@ _TYPES = {bool: "bool", int: "int64", float: "float64", str: "string"}
 
 
 def go_text(value: Any) -> str:
-    """A value in Go's plain notation, such as `map[a:1 b:[x y]]`."""
+    """Return a value in Go's plain notation, such as `map[a:1 b:[x y]]`."""
     match value:
         case Mapping():
             return f"map[{' '.join(f'{key}:{go_text(value[key])}' for key in sorted(value))}]"
@@ -21,13 +21,13 @@ def go_text(value: Any) -> str:
 
 
 def json_word(value: Any) -> str:
-    """What Go's decoder calls the JSON type of a value."""
+    """Return the name of a value's JSON type in Go's decoder."""
     words = {bool: "bool", int: "number", float: "number", str: "string", list: "array"}
     return words.get(type(value), "object")
 
 
 def wrong_conversion(value: Any, go_type: str) -> str:
-    """Why a value cannot become one of a Go type."""
+    """Return Go's message for a value that does not convert to a type."""
     scalar = _TYPES.get(type(value))
     kind = scalar or ("slice" if isinstance(value, list) else "map")
     if go_type.startswith("[]"):

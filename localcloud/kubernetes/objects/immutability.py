@@ -1,4 +1,4 @@
-"""What an update may not change."""
+"""Fields that updates must not change."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -20,7 +20,7 @@ _POD_TEXT = (
 
 
 def forbidden_changes(kind: Kind, body: Body, before: Body) -> Iterator[Cause]:
-    """Compare a body with the stored one, and name what stands still."""
+    """Yield the errors for changed immutable fields."""
     old, new = before.get("spec") or {}, body.get("spec") or {}
     if kind in _FIXED_SELECTORS and old.get("selector") != new.get("selector"):
         yield Cause.invalid("spec.selector", quoted(new.get("selector")), _IMMUTABLE)
@@ -60,7 +60,7 @@ def _contents(body: Body, before: Body) -> Iterator[Cause]:
 
 
 def _fixed_part(spec: Body) -> Body:
-    """The part of a pod's spec that an update may not touch."""
+    """Return the immutable part of a pod's spec."""
     changeable = (
         "activeDeadlineSeconds", "schedulingGates", "terminationGracePeriodSeconds", "tolerations",
     )  # fmt: skip

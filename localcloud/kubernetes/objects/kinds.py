@@ -1,4 +1,4 @@
-"""The kinds this API server knows: the one table that routing, discovery and storage read."""
+"""The kinds of this API server: the table for routing, discovery and storage."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ READ_WRITE = ("get", "patch", "update")
 
 @dataclass(frozen=True, slots=True)
 class Subresource:
-    """A door of an object beside the object itself; `group` etc. name what goes through it."""
+    """A subresource of a kind; `group`, `version` and `kind` are those of its body."""
 
     name: str
     verbs: tuple[str, ...]
@@ -31,7 +31,7 @@ class Kind:
     """One kind of object.
 
     Attributes:
-        has_generation: whether metadata.generation counts the changes of what is wanted.
+        has_generation: whether metadata.generation counts changes of the spec.
         returns_deleted: DELETE answers with the object instead of a Status.
         upserts: PUT creates an object that is not there.
         fields: the field selectors beside metadata.name and metadata.namespace.
@@ -61,7 +61,7 @@ class Kind:
 
     @property
     def resource(self) -> str:
-        """The plural with its group, as messages write it: `deployments.apps`."""
+        """Return the plural with its group, as in messages: `deployments.apps`."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
@@ -72,7 +72,7 @@ class Kind:
         return next((sub for sub in self.subresources if sub.name == name), None)
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """The URL path of the collection, of one object, or of one of its subresources."""
+        """Return the URL path of the collection, of an object, or of a subresource."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         place = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
         tail = "".join(f"/{part}" for part in (name, subresource) if part)
@@ -171,7 +171,7 @@ NEW_EVENT = Kind(
     verbs=("get", "list"),
     fields=_EVENT_FIELDS,
 )  # fmt: skip
-"""The newer form of the same events, for reading."""
+"""The newer API of the same events, read-only."""
 DEPLOYMENT = Kind(
     "apps", "v1", "Deployment", "deployments",
     short=("deploy",),
@@ -241,12 +241,12 @@ KINDS = (
     SERVICE_ACCOUNT, SERVICE, DAEMON_SET, DEPLOYMENT, REPLICA_SET, POD_DISRUPTION_BUDGET,
     CLUSTER_ROLE_BINDING, CLUSTER_ROLE, ROLE_BINDING, ROLE, PRIORITY_CLASS, LEASE, ENDPOINT_SLICE,
 )  # fmt: skip
-"""What is stored."""
+"""The stored kinds."""
 
 REVIEWS = (
     SELF_SUBJECT_REVIEW, TOKEN_REVIEW, SELF_ACCESS_REVIEW, SELF_RULES_REVIEW, ACCESS_REVIEW,
 )  # fmt: skip
-"""Questions: posted and answered, never stored."""
+"""The review kinds, which are posted and never stored."""
 
 _BY_PATH = {(kind.group, kind.version, kind.plural): kind for kind in (*KINDS, *REVIEWS)}
 _BY_PATH[(NEW_EVENT.group, NEW_EVENT.version, NEW_EVENT.plural)] = NEW_EVENT
@@ -259,12 +259,12 @@ def find_kind(group: str, version: str, plural: str) -> Kind | None:
 
 
 def find_kind_by_name(api_version: str, kind: str) -> Kind | None:
-    """Find a kind by what stands in a manifest."""
+    """Find a kind by apiVersion and kind of a manifest."""
     return _BY_NAME.get((api_version, kind))
 
 
 def group_versions(kinds: Iterable[Kind] = (*KINDS, *REVIEWS)) -> dict[tuple[str, str], list[Kind]]:
-    """Kinds by (group, version), in the order of the table."""
+    """Return the kinds by (group, version), in the order of the table."""
     grouped: dict[tuple[str, str], list[Kind]] = {}
     for kind in kinds:
         grouped.setdefault((kind.group, kind.version), []).append(kind)

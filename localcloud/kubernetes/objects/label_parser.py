@@ -14,12 +14,12 @@ _OPERATORS = {
 
 
 class BadSelector(ValueError):
-    """The selector's text cannot be read."""
+    """The selector's text is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One condition on labels, in the words of `matchExpressions`.
+    """One condition on labels, with the operators of `matchExpressions`.
 
     One of `In`, `NotIn`, `Exists`, `DoesNotExist`, `Gt` and `Lt`; the last two have one value.
     """
@@ -33,7 +33,7 @@ def parse_requirements(text: str) -> list[Requirement]:
     """Read a selector; empty text has no requirements.
 
     Raises:
-        BadSelector: the text is no selector; the message says what was found where.
+        BadSelector: the text is invalid; the message has the unexpected token.
     """
     parser = _Parser(text)
     found: list[Requirement] = []
@@ -52,7 +52,7 @@ def parse_requirements(text: str) -> list[Requirement]:
 
 
 class _Parser:
-    """Takes a text token by token; the token after the last one is empty."""
+    """Reads a text token by token; the token after the last one is empty."""
 
     def __init__(self, text: str) -> None:
         self._tokens = [match[1] for match in _TOKENS.finditer(text)]
@@ -106,7 +106,7 @@ class _Parser:
         return values
 
     def _listed_value(self) -> str:
-        """One value of a list; nothing between its commas is an empty one."""
+        """Read one value of a list, which may be empty."""
         return "" if self.next in (",", ")") else self._identifier()
 
 

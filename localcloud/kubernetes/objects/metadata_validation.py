@@ -1,4 +1,4 @@
-"""What makes the metadata of an object invalid, in the real server's words."""
+"""Validation of metadata, with the real server's messages."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -31,14 +31,14 @@ _LONGEST_ANNOTATIONS = 256 * 1024  # bytes
 
 
 def check_metadata(kind: Kind, metadata: Body, before: Body | None) -> Iterator[Cause]:
-    """List what is wrong with metadata.
+    """Yield the errors of metadata.
 
     Args:
         before: the stored metadata on an update.
     """
     name, rule = metadata.get("name", ""), _NAMES.get(kind, subdomain_name)
     prefix = metadata.get("generateName", "") if before is None else ""
-    if prefix:  # a last dash is no fault of it: letters follow
+    if prefix:  # its last dash is valid: letters follow
         shown = prefix[:-1] + "a" if prefix.endswith("-") else prefix
         yield from faults("metadata.generateName", prefix, rule(shown))
     yield from faults("metadata.name", name, rule(name))
@@ -51,19 +51,19 @@ def check_metadata(kind: Kind, metadata: Body, before: Body | None) -> Iterator[
 
 
 def faults(field: str, value: Any, texts: Iterable[str]) -> Iterator[Cause]:
-    """The causes that a rule about names gives for a field."""
+    """Yield the errors of a name rule for a field."""
     return (Cause.invalid(field, quoted(value), text) for text in texts)
 
 
 def one_of(record: Body, name: str, supported: Sequence[str], path: str) -> Iterator[Cause]:
-    """Check a field that holds one of a few words, where it holds something."""
+    """Check a field with an enumeration of words, unless it is empty."""
     value = record.get(name)
     if value and value not in supported:
         yield Cause.unsupported(f"{path}.{name}", value, supported)
 
 
 def check_labels(labels: Mapping[str, str] | None, field: str) -> Iterator[Cause]:
-    """List what is wrong with labels, or with what selects by them."""
+    """Yield the errors of labels, or of matchLabels."""
     for key, value in (labels or {}).items():
         yield from faults(field, key, label_key(key))
         yield from faults(field, value, label_value(value))

@@ -1,4 +1,4 @@
-"""What names and keys may look like: each rule tells, in the real server's words, what is wrong."""
+"""Rules for names and keys; each returns errors with the real server's messages."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ _CONFIG_KEY_TEXT = (
 
 
 def _remembered(rule: Callable[[str], Iterator[str]]) -> Callable[[str], tuple[str, ...]]:
-    """Keep the answers of a rule: every pod of a cluster has the same few labels."""
+    """Cache the results of a rule, because the pods of a cluster have the same few labels."""
     return lru_cache(maxsize=4096)(lambda text: tuple(rule(text)))
 
 
@@ -63,7 +63,7 @@ def subdomain_name(name: str) -> Iterator[str]:
 
 @_remembered
 def path_name(name: str) -> Iterator[str]:
-    """The rule for a name that is only part of a path."""
+    """The rule for a path segment."""
     if name in (".", ".."):
         yield f"may not be '{name}'"
     for sign in "/%":

@@ -1,4 +1,4 @@
-"""What makes a pod's wishes for its node invalid, in the real server's words."""
+"""Validation of a pod's placement fields, with the real server's messages."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ _POSITIVE = "must be greater than zero"
 
 
 def check_placement(spec: Body, path: str) -> Iterator[Cause]:
-    """List what is wrong with all that decides where a pod runs, beside its resources."""
+    """Yield the errors of the fields that decide where a pod runs, except its resources."""
     yield from check_labels(spec.get("nodeSelector"), f"{path}.nodeSelector")
     affinity = spec.get("affinity") or {}
     yield from _node_affinity(affinity.get("nodeAffinity") or {}, f"{path}.affinity.nodeAffinity")
@@ -85,7 +85,7 @@ def _pod_term(term: Body, path: str) -> Iterator[Cause]:
 
 
 def _label_keys(record: Body, field: str, path: str) -> Iterator[Cause]:
-    """Check names of the pod's own labels, which have been put into the selector already."""
+    """Check matchLabelKeys, which have been merged into the selector."""
     keys, selector = record.get(field) or (), record.get("labelSelector")
     if keys and selector is None:
         yield Cause.forbidden(

@@ -1,4 +1,4 @@
-"""What the API server fills into pods and pod templates; see `defaults` for the rest."""
+"""Defaults of pods and pod templates; see `defaults` for other kinds."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ _LEAVING_NODES = (NOT_READY, "node.kubernetes.io/unreachable")
 
 
 def quantities(values: Any, *names: str) -> None:
-    """Write the quantities of a record as the API server does, all or those that are named."""
+    """Normalize the quantities of a record: all, or the named ones."""
     if isinstance(values, dict):
         for name in names or tuple(values):
             if name in values:
@@ -22,7 +22,7 @@ def quantities(values: Any, *names: str) -> None:
 
 
 def complete_pod_spec(spec: Body) -> None:
-    """Complete a pod's wishes, in a pod or in a template."""
+    """Complete a pod's spec, in a pod or in a template."""
     spec.setdefault("restartPolicy", "Always")
     spec.setdefault("dnsPolicy", "ClusterFirst")
     spec.setdefault("schedulerName", "default-scheduler")
@@ -90,7 +90,7 @@ def _probe(probe: Body) -> None:
 
 
 def complete_pod(pod: Body) -> None:
-    """Complete a pod that stands for itself, with the status it begins with."""
+    """Complete a pod that is not a template, with its initial status."""
     spec = pod.setdefault("spec", {})
     spec.setdefault("serviceAccountName", "default")
     complete_pod_spec(spec)
@@ -101,7 +101,7 @@ def complete_pod(pod: Body) -> None:
     _resolve_label_keys(spec, (pod.get("metadata") or {}).get("labels") or {})
     for container in _containers(spec):
         resources = container["resources"]
-        if resources.get("limits"):  # a template keeps silent about requests
+        if resources.get("limits"):  # a template gets no default requests
             resources["requests"] = {**resources["limits"], **resources.get("requests", {})}
     status = pod.setdefault("status", {})
     status.setdefault("phase", "Pending")
@@ -115,7 +115,7 @@ def complete_pod(pod: Body) -> None:
 
 
 def _tolerate_leaving_nodes(spec: Body) -> None:
-    """Let a pod stay for five minutes on a node that has fallen silent, unless it says else."""
+    """Add the default tolerations of five minutes for not-ready and unreachable nodes."""
     tolerations = spec.setdefault("tolerations", [])
     for key in _LEAVING_NODES:
         tolerated = any(
@@ -129,7 +129,7 @@ def _tolerate_leaving_nodes(spec: Body) -> None:
 
 
 def _resolve_label_keys(spec: Body, labels: Mapping[str, str]) -> None:
-    """Let selectors of other pods name the values that this pod's own labels have."""
+    """Merge the values of matchLabelKeys into the selectors."""
     affinity = spec.get("affinity") or {}
     for kind in ("podAffinity", "podAntiAffinity"):
         terms = affinity.get(kind) or {}
@@ -149,12 +149,12 @@ def _resolve_keys(term: Body, labels: Mapping[str, str]) -> None:
                 continue
             wanted = {"key": key, "operator": operator, "values": [labels[key]]}
             expressions = selector.setdefault("matchExpressions", [])
-            if wanted not in expressions:  # the pod may have been here before
+            if wanted not in expressions:  # not on a second pass
                 expressions.append(wanted)
 
 
 def _quality_of_service(spec: Mapping[str, Any]) -> str:
-    """BestEffort, Burstable or Guaranteed, from the cpu and memory of all containers."""
+    """Return BestEffort, Burstable or Guaranteed, by the resources of all containers."""
 
     def sizes(part: str) -> list[str]:
         given = (container["resources"].get(part) or {} for container in _containers(spec))

@@ -1,4 +1,4 @@
-"""What makes a pod, or the template of pods, invalid, in the real server's words."""
+"""Validation of pods and pod templates, with the real server's messages."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
 def check_pod_spec(spec: Body, path: str) -> Iterator[Cause]:
-    """List what is wrong with the wishes of a pod, after its defaults were filled in."""
+    """Yield the errors of a pod's spec that has its defaults."""
     volumes = spec.get("volumes") or ()
     yield from _volumes(volumes, f"{path}.volumes")
     if not spec.get("containers"):
@@ -39,7 +39,7 @@ def check_pod_spec(spec: Body, path: str) -> Iterator[Cause]:
 
 
 def port_number(value: Any, field: str) -> Iterator[Cause]:
-    """Check the number of a port; names of ports pass."""
+    """Check a port number; names are accepted."""
     if isinstance(value, int) and not 0 < value < 65536:
         yield Cause.invalid(field, quoted(value), "must be between 1 and 65535, inclusive")
 

@@ -12,7 +12,7 @@ Pod = dict[str, Any]
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
-"""The two parts of each affinity: what must be, and a mere preference."""
+"""The two parts of each affinity: required and preferred."""
 
 _UNITS = {
     "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1),
@@ -31,7 +31,7 @@ def parse_quantity(text: str | int | float) -> Decimal:
     """Read a quantity such as `250m`, `1.5` or `64Mi`.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is invalid.
     """
     match = _QUANTITY.fullmatch(str(text))
     if match is None:
@@ -41,7 +41,7 @@ def parse_quantity(text: str | int | float) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a pod asks of a node."""
+    """The resources that a pod requests."""
 
     cpu: int  # thousandths of a core
     memory: int  # bytes
@@ -53,7 +53,7 @@ def demand_of(spec: Mapping[str, Any]) -> Demand:
     """Add up what a pod requests of each resource.
 
     Init containers run before the others, one by one, but for those that are restarted for ever:
-    they stay. What is said of the pod as a whole counts instead of its containers.
+    they stay. Resources of the pod as a whole replace those of its containers.
     """
     total = sum((_requests(container) for container in spec.get("containers", ())), Counter())
     peak = Counter[str]()
@@ -78,9 +78,9 @@ def demand_of(spec: Mapping[str, Any]) -> Demand:
 
 
 def _requests(asking: Mapping[str, Any]) -> Counter[str]:
-    """What a container, or a pod as a whole, requests: thousandths of a core, else whole units."""
+    """Return the requests of a container or a pod: thousandths of a core, else whole units."""
     resources = asking.get("resources") or {}
-    # A limit alone is a request of the same size.
+    # A limit without a request is the request, too.
     asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
     return Counter({name: amount_of(name, text) for name, text in asked.items()})
 
@@ -91,17 +91,17 @@ def amount_of(name: str, text: str | int | float) -> int:
 
 
 def is_finished(pod: Pod) -> bool:
-    """Say whether all containers have ended for good."""
+    """Return whether all containers have ended for good."""
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
 def is_leaving(pod: Pod) -> bool:
-    """Say whether somebody has deleted the pod, though it may still be there."""
+    """Return whether the pod is marked for deletion."""
     return bool(pod["metadata"].get("deletionTimestamp"))
 
 
 def is_active(pod: Pod) -> bool:
-    """Say whether a controller counts the pod as one of its replicas."""
+    """Return whether the pod counts as a replica of its controller."""
     return not is_finished(pod) and not is_leaving(pod)
 
 
@@ -115,13 +115,13 @@ def find_condition(obj: Mapping[str, Any], name: str) -> dict[str, Any] | None:
 
 
 def is_ready(pod: Pod) -> bool:
-    """Say whether the pod's Ready condition is True."""
+    """Return whether the pod's Ready condition is True."""
     condition = find_condition(pod, "Ready")
     return condition is not None and condition["status"] == "True"
 
 
 def controller_of(obj: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the owner reference that manages an object, if one does."""
+    """Return the controller's owner reference of an object, or None."""
     for reference in obj["metadata"].get("ownerReferences") or ():
         if reference.get("controller"):
             found: dict[str, Any] = reference
@@ -130,18 +130,18 @@ def controller_of(obj: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def controller_uid(obj: Mapping[str, Any]) -> str:
-    """Return the uid of what manages an object, or nothing."""
+    """Return the uid of an object's controller, or None."""
     owner = controller_of(obj)
     return owner["uid"] if owner else ""
 
 
 def tolerates(tolerations: Iterable[Mapping[str, Any]], taint: Mapping[str, Any]) -> bool:
-    """Say whether one of the tolerations covers a taint."""
+    """Return whether one of the tolerations covers a taint."""
     return any(matches_taint(toleration, taint) for toleration in tolerations)
 
 
 def matches_taint(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
-    """Say whether a toleration covers a taint; an empty key or effect covers each."""
+    """Return whether a toleration covers a taint; an empty key or effect covers all."""
     if toleration.get("effect") and toleration["effect"] != taint["effect"]:
         return False
     if toleration.get("key") and toleration["key"] != taint["key"]:

@@ -1,4 +1,4 @@
-"""Quantities in the one text that the API server stores for each."""
+"""Quantities in the normal form that the API server stores."""
 
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
@@ -12,14 +12,14 @@ _SMALLEST, _LARGEST = Decimal("1e-3"), Decimal(2**63 - 1)
 
 @lru_cache(maxsize=4096)
 def canonical(given: str | int | float) -> str:
-    """Write a quantity without needless digits: `4194304Ki` as `4Gi`, `0.5` as `500m`.
+    """Normalize a quantity: `4194304Ki` as `4Gi`, `0.5` as `500m`.
 
     It stays in the notation that it came in, binary, decimal or with an exponent; binary ones
     that are small or broken become decimal. Less than a thousandth counts as one, and more than
     fits 63 bits as what does.
 
     Raises:
-        ValueError: it is no quantity.
+        ValueError: it is not a quantity.
     """
     text = str(given)
     value = min(parse_quantity(text), _LARGEST).quantize(_SMALLEST, ROUND_CEILING)
@@ -39,7 +39,7 @@ def _binary(value: int) -> str:
 
 
 def _mantissa(value: Decimal) -> tuple[int, int]:
-    """A whole number and an exponent of ten that is a multiple of three."""
+    """Return a whole number and an exponent of ten that is a multiple of three."""
     digits, exponent = int(value / _SMALLEST), -3
     if not digits:
         return 0, 0

@@ -1,4 +1,4 @@
-"""Create, update and delete objects by the rules that hold for every kind."""
+"""Create, update and delete objects by the rules of all kinds."""
 
 import random
 import uuid
@@ -29,14 +29,14 @@ from localcloud.kubernetes.objects.validation import complete_and_check
 
 SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 EVENTS_KEPT = 2000
-"""The oldest events go when there are more; the real server forgets them after an hour."""
+"""The most events kept, as the real server keeps them for an hour."""
 
 _ATTEMPTS = 8  # at a generated name, as upstream
 _KEPT_METADATA = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
 class Registry:
-    """The rules of writing; reading is the store's own business.
+    """The rules of writes; reads go to the store directly.
 
     Every method either does the whole write or raises `ApiFailure` and does nothing. With
     `dry_run` it answers what would be stored, and stores nothing.
@@ -59,7 +59,7 @@ class Registry:
     def create(
         self, kind: Kind, namespace: str, body: Mapping[str, Any], *, dry_run: bool = False
     ) -> Stored:
-        """Store a new object under its name, or under one made from generateName."""
+        """Store a new object under its name, or under one generated from generateName."""
         fresh = self._readable(kind, namespace, body)
         self._require_living_namespace(kind, namespace, fresh)
         metadata = fresh["metadata"]
@@ -125,7 +125,7 @@ class Registry:
         *,
         dry_run: bool = False,
     ) -> Stored:
-        """Store what an edit makes of an object, past the checks of `update`.
+        """Store an edited object without the checks of `update`.
 
         For the server's own changes: bindings, deletion marks, budgets.
         """
@@ -136,7 +136,7 @@ class Registry:
         return self._keep(kind, body, dry_run=dry_run, instead_of=stored)
 
     def finalize(self, name: str, body: Mapping[str, Any]) -> Stored:
-        """Set the finalizers of a namespace's spec; without any, a leaving namespace is gone."""
+        """Set the finalizers of a namespace's spec; a leaving namespace without any is removed."""
         stored = self.read(kinds.NAMESPACE, "", name)
         finalizers = (body.get("spec") or {}).get("finalizers") or []
 
@@ -146,17 +146,17 @@ class Registry:
         return self.change(kinds.NAMESPACE, stored, edit)
 
     def require_version(self, kind: Kind, name: str, stored: Stored, version: str) -> None:
-        """Refuse a write that was made for another version than the stored one."""
+        """Refuse a write for another version than the stored one."""
         if version and not version.isdigit():
             raise internal_error(f"strconv.ParseUint: parsing {quoted(version)}: invalid syntax")
         if version and version != "0" and version != str(stored.version):
             raise conflict(kind, name)
 
     def _readable(self, kind: Kind, namespace: str, body: Mapping[str, Any]) -> Body:
-        """Copy a request's body, and see that it is what its path says."""
+        """Copy a request's body, and check that it matches its path."""
         if not isinstance(body, Mapping):
             raise bad_request(f"the object provided is unrecognized (must be of type {kind.kind})")
-        # Kind first: lists cut it off the encoded text.
+        # Kind first: lists remove it from the encoded text.
         head = {"apiVersion": kind.api_version, "kind": kind.kind}
         fresh: Body = {**head, **without_nulls(body)}
         given = (fresh["apiVersion"], fresh["kind"])
@@ -176,7 +176,7 @@ class Registry:
         return fresh
 
     def _forget_events(self) -> None:
-        """Drop the oldest tenth at once, so that a flood of events does not sort them each time."""
+        """Drop the oldest tenth at once, so that many events are not sorted each time."""
         oldest = sorted(self.store.select(kinds.EVENT), key=lambda event: event.version)
         for event in oldest[: EVENTS_KEPT // 10]:
             self.store.remove(kinds.EVENT, event)
@@ -209,7 +209,7 @@ class Registry:
         raise already_exists(kind, name)
 
     def _finish(self, kind: Kind, body: Body, before: Body | None) -> None:
-        """Complete and check a body that is about to be stored."""
+        """Complete and validate a body before it is stored."""
         name = body["metadata"].get("name", "")
         causes = complete_and_check(kind, body, before)
         if kind is kinds.SERVICE and not causes:
@@ -236,7 +236,7 @@ class Registry:
 
     @staticmethod
     def _merged(kind: Kind, before: Body, fresh: Body, subresource: str) -> Body:
-        """What an update may change of what is stored, and what it may not."""
+        """Return the body that an update stores: fields of the server are kept."""
         if subresource == kinds.STATUS:
             merged: Body = {**before, "status": fresh.get("status", {})}
             merged["metadata"] = dict(before["metadata"])
@@ -262,7 +262,7 @@ class Registry:
 
     @staticmethod
     def _may_go(kind: Kind, body: Body) -> bool:
-        """Whether a leaving object has nothing left that holds it."""
+        """Return whether a leaving object can be removed."""
         metadata = body["metadata"]
         if not metadata.get("deletionTimestamp") or metadata.get("finalizers"):
             return False

@@ -1,4 +1,4 @@
-"""The fields of every kind, from the one table that all rules about fields read.
+"""The fields of every kind, from the one table for all rules about fields.
 
 `generate_schema` makes the table from what Kubernetes 1.36 publishes. It is loaded at first use.
 """
@@ -15,8 +15,7 @@ from localcloud.kubernetes.objects.kinds import Kind
 TABLE = Path(__file__).with_name("schema.json")
 
 Numbers = Mapping[str, Any]
-"""What stands behind each number of a protobuf message: the name of a field, or again such a
-mapping, for a message whose fields JSON shows among those of the record."""
+"""Field names by protobuf number, or such a mapping for an embedded message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +61,21 @@ class Record:
 
 
 def record_named(group: str, version: str, kind: str) -> str:
-    """The name of the record of a kind, such as `rbac.v1.Role`."""
+    """Return the name of the record of a kind, such as `rbac.v1.Role`."""
     return f"{group.partition('.')[0] or 'core'}.{version}.{kind}"
 
 
 def record_of(kind: Kind) -> Record:
-    """The record that a kind is."""
+    """Return the record of a kind."""
     return record(record_named(kind.group, kind.version, kind.kind))
 
 
 @cache
 def record(name: str) -> Record:
-    """A record by its name.
+    """Return a record by its name.
 
     Raises:
-        KeyError: there is none.
+        KeyError: the name is unknown.
     """
     found = _table()[name]
     fields = {key: _field(**entry) for key, entry in found["fields"].items()}
@@ -89,7 +88,7 @@ def _field(type: str, list_keys: Sequence[str] = (), **others: Any) -> Field:
 
 
 def records() -> tuple[str, ...]:
-    """The names of all records."""
+    """Return the names of all records."""
     return tuple(_table())
 
 

@@ -1,4 +1,4 @@
-"""What makes selectors of labels and of nodes invalid, in the real server's words."""
+"""Validation of label and node selectors, with the real server's messages."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ _NODE_NAME = "metadata.name"
 
 
 def check_selector(selector: Body | None, path: str) -> Iterator[Cause]:
-    """List what is wrong with a LabelSelector."""
+    """Yield the errors of a LabelSelector."""
     selector = selector or {}
     yield from check_labels(selector.get("matchLabels"), f"{path}.matchLabels")
     for index, expression in enumerate(selector.get("matchExpressions") or ()):
@@ -21,7 +21,7 @@ def check_selector(selector: Body | None, path: str) -> Iterator[Cause]:
 
 
 def check_node_term(term: Body, path: str) -> Iterator[Cause]:
-    """List what is wrong with one term of a NodeSelector."""
+    """Yield the errors of one term of a NodeSelector."""
     for index, expression in enumerate(term.get("matchExpressions") or ()):
         yield from _expression(expression, f"{path}.matchExpressions[{index}]", of_nodes=True)
     for index, expression in enumerate(term.get("matchFields") or ()):

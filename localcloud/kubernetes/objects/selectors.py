@@ -68,7 +68,7 @@ def _test(key: str, operator: str, values: Collection[str]) -> LabelTest:
     match operator:
         case "In":
             return lambda labels: labels.get(key) in values
-        case "NotIn":  # as upstream, it also selects what has no such label at all
+        case "NotIn":  # as upstream, it also selects objects without the label
             return lambda labels: labels.get(key) not in values
         case "Exists":
             return lambda labels: key in labels
@@ -82,12 +82,12 @@ def _test(key: str, operator: str, values: Collection[str]) -> LabelTest:
 
 
 def _is_beyond(value: str, limit: int, sign: int) -> bool:
-    # What is no whole number is beyond nothing.
+    # Other values than whole numbers do not match.
     return value.removeprefix("-").isdecimal() and (int(value) - limit) * sign > 0
 
 
 def format_label_selector(selector: Mapping[str, Any] | None) -> str:
-    """Write a LabelSelector as the text that the query parameter takes; `<none>` if empty."""
+    """Return a LabelSelector as the text of the query parameter; `<none>` if empty."""
     selector = selector or {}
     terms = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
     words = {"In": "in", "NotIn": "notin"}
@@ -122,7 +122,7 @@ def parse_field_selector(text: str) -> tuple[tuple[str, str, bool], ...]:
 
 
 def read_field(body: Mapping[str, Any], field: str) -> str:
-    """Read one selectable field as text; what is absent reads as its zero value."""
+    """Return a selectable field as text; an absent one as its zero value."""
     value: Any = body
     for part in field.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None

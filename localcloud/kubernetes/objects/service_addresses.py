@@ -8,18 +8,18 @@ from typing import Any
 from localcloud.kubernetes.objects.failures import Cause
 
 NODE_PORTS = range(30000, 32768)
-_KEPT = 16  # as upstream, the low addresses are left for those who ask for one by name
+_KEPT = 16  # as upstream, the low addresses are left for explicit requests
 
 
 class ServiceAddresses:
-    """Hands out what Services need, given what other Services have."""
+    """Allocates cluster IPs and node ports that no other Service has."""
 
     def __init__(self, cidr: str, chance: random.Random) -> None:
         self._network = ipaddress.ip_network(cidr)
         self._random = chance
 
     def assign(self, spec: dict[str, Any], others: Iterable[dict[str, Any]]) -> list[Cause]:
-        """Complete the spec of a Service in place; returns what stands against it."""
+        """Complete the spec of a Service in place, and return its errors."""
         if spec["type"] == "ExternalName":
             for field in ("clusterIP", "clusterIPs"):
                 spec.pop(field, None)
@@ -83,7 +83,7 @@ class ServiceAddresses:
 
 
 def keep_addresses(before: dict[str, Any], after: dict[str, Any]) -> None:
-    """Carry cluster IP and node ports over where an update of a Service leaves them out."""
+    """Keep cluster IP and node ports that an update of a Service leaves out."""
     if after.get("type", "ClusterIP") == "ExternalName":
         return
     for field in ("clusterIP", "clusterIPs"):

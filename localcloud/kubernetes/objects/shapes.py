@@ -1,4 +1,4 @@
-"""Which fields a body may and must have, and of which JSON types they are.
+"""Allowed and required fields of a body, and their JSON types.
 
 One wrong type in a stored object breaks every list of strict clients, and a record without what
 every reader counts on breaks our controllers: both are always checked, by the table of fields. Of a
@@ -45,17 +45,17 @@ _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
     "Quantity": (str, int, float),
     "IntOrString": (str, int),
 }
-"""What may stand for each type of the table; all others are records."""
+"""The JSON types of each type of the table; all others are records."""
 
 _PLAIN_TYPES = {"string": str, "boolean": bool}
 _BITS = {"int32": 31, "int64": 63}
 _GO_TYPES = {"boolean": "bool", "byte": "[]uint8", "strings": "[]string"}
 _OWN_READERS = {"Time": "string", "MicroTime": "string", "IntOrString": "int32"}
-"""Types that read themselves in Go, so that its messages name no field, and what they read."""
+"""Types with their own decoder in Go, whose messages name no field, and their JSON types."""
 
 
 def unknown_fields(kind: Kind, body: Any) -> list[Place]:
-    """The fields that a kind does not have, in the order of the body."""
+    """Yield the unknown fields of a body, in its order."""
     return list(_unknown(record_of(kind), body, ""))
 
 
@@ -72,7 +72,7 @@ def _unknown(of: Record, body: Any, path: str) -> Iterator[Place]:
 
 
 def _items(field: Field, value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """What a field holds, with the path of each."""
+    """Yield the records in a field, with their paths."""
     match field.container, value:
         case "list", list():
             yield from ((f"{path}[{index}]", item) for index, item in enumerate(value))
@@ -89,10 +89,10 @@ def _below(path: str, name: str) -> str:
 def check_fields(
     kind: Kind, body: Mapping[str, Any], before: Mapping[str, Any] | None = None
 ) -> list[Cause]:
-    """Refuse values of the wrong JSON type; returns what records lack that they must have.
+    """Refuse values of a wrong JSON type, and return the errors of missing required fields.
 
     Args:
-        before: the stored body on an update; what was taken over from it has been checked.
+        before: the stored body on an update; unchanged parts are not checked again.
 
     Raises:
         ApiFailure: 400 that names the field.
@@ -110,13 +110,13 @@ def _check_record(
     missing: list[str],
     checked: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Check the types in a record, and note the paths of what it lacks."""
+    """Check the types in a record, and collect the paths of missing required fields."""
     missing += [_below(path, name) for name in of.required if body.get(name) is None]
     for name, value in body.items():
         field = of.fields.get(name)
         if field is None or value is None or value is checked.get(name):
             continue
-        # Most values are these: no call for each of them, as every write comes through here.
+        # Most values are these: no call for each of them, for the speed of every write.
         if field.container or type(value) is not _PLAIN_TYPES.get(field.type):
             _check_field(kind, of, field, value, _below(path, name), missing)
 
@@ -137,7 +137,7 @@ def _check_field(
 
 
 def _fits(field: Field, value: Any) -> bool:
-    """Whether a value has the type of a field, and is no number that is too large for it."""
+    """Return whether a value has the type of a field, and a number is in its range."""
     fitting, bits = _JSON_TYPES[field.type], _BITS.get(field.type)
     # Exact types, as True would be a number; only texts may be words of an enumeration.
     if type(value) not in fitting and not (str in fitting and isinstance(value, str)):
@@ -170,7 +170,7 @@ _READERS: Mapping[str, tuple[Callable[[Any], object], str]] = {
     ),
     "byte": (_contents, "illegal base64 data at input byte {place}"),
 }
-"""For types whose texts have a form: what reads them, and what to say where it cannot.
+"""For types with a text form: the parser, and the message where it fails.
 
 Whatever is stored here, Go's clients have to read in every list.
 """
@@ -189,7 +189,7 @@ def _require_readable(kind: Kind, wanted: str, value: Any) -> None:
 def _wrong(
     kind: Kind, of: Record, value: Any, path: str, field: Field, *, inside: bool = False
 ) -> WrongType:
-    """Refuse the value of a field, or with `inside` one of those that it holds."""
+    """Return the error for the value of a field, or with `inside` for one of its items."""
     go_type = _go_type(field, inside=inside)
     place = re.sub(r"\[\d+]", "", path)
     target = f"struct field {of.name.rpartition('.')[2]}.{place} of type {go_type}"
@@ -209,7 +209,7 @@ def _go_type(field: Field, *, inside: bool) -> str:
 
 
 def wrong_kind(kind: Kind, api_version: str, given: str) -> ApiFailure:
-    """Refuse a body of another kind than its path names."""
+    """Refuse a body of another kind than its path has."""
     version = api_version.rpartition("/")[2]
     if any((one.api_version, one.kind) == (api_version, given) for one in KINDS):
         group = kind.group.partition(".")[0] or "core"

@@ -1,4 +1,4 @@
-"""The objects, their versions, and the recent history that watches are fed from.
+"""The objects, their versions, and their recent history for watches.
 
 A stored body is never changed in place: a write stores a new one. So a body may be handed to
 readers inside the API server as it is, and its JSON text is made once.
@@ -20,7 +20,7 @@ Body = dict[str, Any]
 
 
 def encode(body: object) -> bytes:
-    """JSON as the wire carries it, without blanks."""
+    """Encode JSON without blanks."""
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -39,7 +39,7 @@ class Stored:
         return self._encoded
 
     def copy(self) -> Body:
-        """A body that the caller may change."""
+        """Return a copy of the body, which the caller may change."""
         copied: Body = json.loads(self.encoded)
         return copied
 
@@ -52,7 +52,7 @@ class ChangeType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One write: what was there before, and what is there now (for a delete: the last state)."""
+    """One write: the object before and after it (for a delete: the last state)."""
 
     type: ChangeType
     before: Stored | None
@@ -73,7 +73,7 @@ class _Table:
     history: deque[Change]
     by_namespace: dict[str, dict[str, Stored]] = field(default_factory=dict)
     by_node: dict[str, dict[tuple[str, str], Stored]] = field(default_factory=dict)
-    forgotten: int = 0  # the newest version that fell out of the history
+    forgotten: int = 0  # the newest version that was dropped from the history
     listeners: set[Listener] = field(default_factory=set)
     count: int = 0
 
@@ -102,7 +102,7 @@ class Store:
         self._tables = {kind: _Table(deque(maxlen=history)) for kind in KINDS}
 
     def load(self, found: Iterable[tuple[Kind, Body]], version: int) -> None:
-        """Begin with objects of the past; watches from before `version` have to list again."""
+        """Load stored objects; watches from before `version` have to list again."""
         for kind, body in found:
             self._place(kind, Stored(body, int(body["metadata"]["resourceVersion"])))
         self.version = version
@@ -116,7 +116,7 @@ class Store:
         return self._tables[kind].count
 
     def select(self, kind: Kind, namespace: str = "", node: str | None = None) -> list[Stored]:
-        """Objects of a namespace (or of all), ordered by namespace and name.
+        """Return objects of a namespace (or of all), ordered by namespace and name.
 
         Args:
             node: for pods, only those bound to this node.
@@ -130,7 +130,7 @@ class Store:
         return list(chain.from_iterable(map(_in_order, spaces)))
 
     def put(self, kind: Kind, body: Body) -> Stored:
-        """Store a new version of an object, and tell the listeners; the body is taken over."""
+        """Store a new version of an object, and notify the listeners; the body is not copied."""
         self.version += 1
         body["metadata"]["resourceVersion"] = str(self.version)
         stored = Stored(body, self.version)
@@ -140,7 +140,7 @@ class Store:
         return stored
 
     def remove(self, kind: Kind, stored: Stored) -> Stored:
-        """Take an object away; returns its last state under the version of the removal."""
+        """Remove an object, and return its last state under the version of the removal."""
         self.version += 1
         metadata = {**stored.body["metadata"], "resourceVersion": str(self.version)}
         last = Stored({**stored.body, "metadata": metadata}, self.version)
@@ -162,10 +162,10 @@ class Store:
         self._tables[kind].listeners.discard(listener)
 
     def since(self, kind: Kind, version: int) -> list[Change]:
-        """Changes of a kind after a version.
+        """Return the changes of a kind after a version.
 
         Raises:
-            TooOld: changes after that version have been forgotten.
+            TooOld: changes after that version have been dropped.
         """
         table = self._tables[kind]
         if version < table.forgotten:
@@ -203,7 +203,7 @@ def _key(stored: Stored) -> tuple[str, str]:
 
 
 def _newest(history: deque[Change], version: int) -> Iterator[Change]:
-    """Changes after a version, oldest first; looks from the end, where watches begin."""
+    """Return changes after a version, oldest first; searches from the end, where watches begin."""
     fresh = []
     for change in reversed(history):
         if change.now.version <= version:

@@ -1,4 +1,4 @@
-"""What makes an object invalid: the common mistakes, in the real server's words."""
+"""Validation of objects: the common mistakes, with the real server's messages."""
 
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
@@ -36,7 +36,7 @@ _LARGEST_CONTENTS = 1024 * 1024  # bytes
 
 
 def complete_and_check(kind: Kind, body: dict[str, Any], before: Body | None) -> list[Cause]:
-    """Fill in the defaults of a body; returns what is wrong with it.
+    """Set the defaults of a body, and return its errors.
 
     Args:
         before: the stored body on an update.
@@ -48,7 +48,7 @@ def complete_and_check(kind: Kind, body: dict[str, Any], before: Body | None) ->
     try:
         complete(kind, body)
         causes = _check(kind, body, before)
-    except KeyError:  # of what is missing
+    except KeyError:  # a field is missing
         if not missing:
             raise
         return missing
@@ -59,7 +59,7 @@ def complete_and_check(kind: Kind, body: dict[str, Any], before: Body | None) ->
 def _check(kind: Kind, body: Body, before: Body | None) -> list[Cause]:
     causes = [*check_metadata(kind, body["metadata"], before["metadata"] if before else None)]
     checker = _CHECKERS.get(kind)
-    # A write of the status alone keeps the very spec that was checked when it was stored.
+    # A write of the status keeps the spec, which was validated when it was stored.
     is_new = before is None or "spec" not in body or body["spec"] is not before.get("spec")
     if checker and is_new:
         causes += checker(body)

@@ -19,7 +19,7 @@ BACKLOG = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which objects of a kind: by namespace (empty: all), labels and fields."""
+    """Selects objects of a kind by namespace (empty: all), labels and fields."""
 
     kind: Kind
     namespace: str = ""
@@ -27,7 +27,7 @@ class Selection:
     fields: str = ""
 
     def node(self) -> str | None:
-        """The node, where the fields ask for the pods of exactly one."""
+        """Return the node, where the fields select the pods of exactly one."""
         if self.kind is POD:
             for field, value, wanted in parse_field_selector(self.fields):
                 if field == "spec.nodeName" and wanted:
@@ -35,7 +35,7 @@ class Selection:
         return None
 
     def list(self, store: Store) -> list[Stored]:
-        """What is selected now, ordered by namespace and name."""
+        """Return the selected objects, ordered by namespace and name."""
         found = store.select(self.kind, self.namespace, self.node())
         if not self.labels and not self.fields:
             return found
@@ -63,7 +63,7 @@ class Matcher:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change as a watch tells it; entering and leaving a selection is adding and deleting."""
+    """One event of a watch; entering or leaving the selection is adding or deleting."""
 
     type: ChangeType
     object: Stored
@@ -74,7 +74,7 @@ class Overflowed(Exception):
 
 
 class Watch:
-    """A reader of changes. It hears from the moment it is made until `close`.
+    """A reader of changes, from its creation until `close`.
 
     Args:
         backlog: events that the reader may be behind before its watch ends.
@@ -89,16 +89,16 @@ class Watch:
         self._wake = asyncio.Event()
         self._overflowed = False
         self.closed = False
-        store.listen(self._kind, self._hear)
+        store.listen(self._kind, self._on_change)
 
     def replay(self, version: int) -> None:
-        """Begin with the changes after a version.
+        """Start with the changes after a version.
 
         Raises:
-            TooOld: they are forgotten in part.
+            TooOld: some of them have been dropped.
         """
         for change in self._store.since(self._kind, version):
-            self._hear(change)
+            self._on_change(change)
 
     async def next(self) -> Event | None:
         """Wait for the next event; None once the watch is closed.
@@ -116,22 +116,22 @@ class Watch:
         return self._events.popleft()
 
     def take(self) -> Event | None:
-        """The next event if one is there already."""
+        """Return the next event, or None where none is ready."""
         return self._events.popleft() if self._events else None
 
     def close(self) -> None:
-        """Hear no more; whoever waits gets None."""
+        """Stop receiving changes; a waiting reader gets None."""
         self.closed = True
-        self._store.unlisten(self._kind, self._hear)
+        self._store.unlisten(self._kind, self._on_change)
         self._wake.set()
 
-    def _hear(self, change: Change) -> None:
+    def _on_change(self, change: Change) -> None:
         event = self._event(change)
         if event is None:
             return
         if len(self._events) >= self._backlog:
             self._overflowed = True
-            self._store.unlisten(self._kind, self._hear)
+            self._store.unlisten(self._kind, self._on_change)
         else:
             self._events.append(event)
         self._wake.set()
@@ -148,6 +148,6 @@ class Watch:
 
 
 def _at(stored: Stored, version: int) -> Stored:
-    """An older state under a newer version, so that a reader resumes after the change."""
+    """Return an older state under a newer version, so that a reader resumes after the change."""
     metadata = {**stored.body["metadata"], "resourceVersion": str(version)}
     return Stored({**stored.body, "metadata": metadata}, version)

@@ -1,1 +1,1 @@
-"""What answers in a pod, where no container runs: pages of known images, logs, the pod network."""
+"""What pods serve without containers: pages of known images, logs, the pod network."""

@@ -1,4 +1,4 @@
-"""HTTP/1.1 in the private world: a request and its reply, and a small server."""
+"""HTTP/1.1 in the private network: a request and its reply, and a small server."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ import h11
 ReadApi = Callable[[str, str], Awaitable[tuple[int, Any]]]
 """Reads (path, bearer token) from the Kubernetes API; returns the HTTP status and the object."""
 
-IDLE = 75.0  # seconds that a kept connection may say nothing
+IDLE = 75.0  # seconds that an open connection may be idle
 MAX_BODY = 1024 * 1024
 CHUNK = 64 * 1024
 
@@ -36,7 +36,7 @@ class Reply:
 
     @classmethod
     def html(cls, status: int, page: str, headers: Mapping[str, str] | None = None) -> "Reply":
-        """Make a reply of an HTML page."""
+        """Return a reply with an HTML page."""
         return cls(
             status, {"content-type": "text/html; charset=utf-8", **(headers or {})}, page.encode()
         )
@@ -48,7 +48,7 @@ AnswerRequest = Callable[[Request], Awaitable[Reply]]
 async def serve_connection(
     connection: socket.socket, answer: AnswerRequest, tls: ssl.SSLContext | None = None
 ) -> None:
-    """Answer the requests of one connected socket until the other side leaves or falls silent."""
+    """Answer the requests of one connected socket until the client closes it or is idle."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(reader)
@@ -66,7 +66,7 @@ async def serve_connection(
                 break
             server.start_next_cycle()
     except (OSError, TimeoutError, h11.ProtocolError):
-        pass  # the visitor went away or does not speak HTTP: closing is the answer
+        pass  # the client has disconnected or sent no HTTP: the connection is closed
     finally:
         await _close(writer)
 

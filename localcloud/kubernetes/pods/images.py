@@ -1,7 +1,7 @@
-"""What the images that the local cloud knows answer, and on which port.
+"""The known images: their ports, and their answers.
 
 No container runs here. Every image can be started, but only those in the catalogue answer; a page
-says in its first lines that the local cloud stands in for the real program.
+states in its first lines that the local cloud emulates the real program.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,10 +16,10 @@ Pod = Mapping[str, Any]
 Answer = Callable[[Pod, Request, ReadApi | None], Awaitable[Reply]]
 
 MISSING_TAG = "does-not-exist"
-"""An image with this tag cannot be pulled, so that people can see what that looks like."""
+"""An image with this tag cannot be pulled, for demonstrations."""
 
 
-class NobodyAnswers(ConnectionRefusedError):
+class NothingListens(ConnectionRefusedError):
     """No container of this pod listens on this port."""
 
 
@@ -29,12 +29,12 @@ class Program:
 
     port: int
     answer: Answer
-    tls_flags: tuple[str, ...] = field(default=())  # both given: it speaks TLS
+    tls_flags: tuple[str, ...] = field(default=())  # with both, it serves TLS
 
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """Where a container looks for its certificate and key."""
+    """The paths of a container's certificate and key."""
 
     certificate: str
     key: str
@@ -71,12 +71,12 @@ def find_program(image: str) -> Program | None:
 
 
 def is_missing(image: str) -> bool:
-    """Say whether no registry has this image."""
+    """Return whether no registry has this image."""
     return image.split("@")[0].endswith(":" + MISSING_TAG)
 
 
 def programs_of(pod: Pod) -> dict[int, tuple[Program, Mapping[str, Any]]]:
-    """Return what answers in a pod: by port, the program and its container."""
+    """Return the programs of a pod by port, each with its container."""
     found: dict[int, tuple[Program, Mapping[str, Any]]] = {}
     for container in pod["spec"]["containers"]:
         program = find_program(container.get("image", ""))
@@ -86,7 +86,7 @@ def programs_of(pod: Pod) -> dict[int, tuple[Program, Mapping[str, Any]]]:
 
 
 def tls_files(program: Program, container: Mapping[str, Any]) -> TlsFiles | None:
-    """Return the certificate and key that a container was told to serve TLS with, if any."""
+    """Return the configured certificate and key of a container, or None."""
     words = [*container.get("command", ()), *container.get("args", ())]
     values = [value for flag in program.tls_flags if (value := _flag_value(words, flag))]
     return TlsFiles(*values) if len(values) == 2 else None
@@ -112,9 +112,9 @@ async def serve(pod: Pod, port: int, request: Request, read: ReadApi | None = No
             show its login page.
 
     Raises:
-        NobodyAnswers: nothing in the catalogue listens on that port of this pod.
+        NothingListens: no program of the catalogue listens on that port of this pod.
     """
     found = programs_of(pod).get(port)
     if found is None:
-        raise NobodyAnswers(f"pod {pod['metadata']['name']}: nothing listens on port {port}")
+        raise NothingListens(f"pod {pod['metadata']['name']}: nothing listens on port {port}")
     return await found[0].answer(pod, request, read)

@@ -1,6 +1,6 @@
 """The page that stands in for Headlamp: log in with a token, then see nodes, pods and services.
 
-Like the real one it has no rights of its own: each read of the API carries the visitor's token,
+Like the real one it has no rights of its own: each read of the API has the user's token,
 and what the API refuses is shown as refused.
 """
 
@@ -53,7 +53,7 @@ async def answer(pod: Mapping[str, Any], request: Request, read: ReadApi | None)
 
 
 def _token_of(request: Request) -> str:
-    """Return the visitor's token, from the cookie or from an Authorization header."""
+    """Return the user's token, from the cookie or from an Authorization header."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
@@ -99,20 +99,20 @@ async def _overview(token: str, read: ReadApi | None) -> Reply:
         if status == 200:
             parts.append(_table(columns, [row(item) for item in answer.get("items", ())]))
         else:
-            said = answer.get("message", "") if isinstance(answer, dict) else ""
-            parts.append(f"<p>The API answers {status}: {escape(said)}</p>")
+            reason = answer.get("message", "") if isinstance(answer, dict) else ""
+            parts.append(f"<p>The API answers {status}: {escape(reason)}</p>")
     parts.append('<form method="post" action="/logout"><button>Log out</button></form>')
     return _page(200, "<h1>Cluster</h1>" + "".join(parts))
 
 
 def _login_page(status: int, problem: str = "") -> Reply:
-    said = f"<p><b>{escape(problem)}</b></p>" if problem else ""
+    notice = f"<p><b>{escape(problem)}</b></p>" if problem else ""
     form = (
         '<form method="post" action="/login"><p><label for="token">Token</label><br>'
         '<textarea id="token" name="token" rows="6" autocomplete="off"></textarea></p>'
         "<button>Log in</button></form>"
     )
-    return _page(status, f"<h1>Log in to the cluster</h1>{NOTE}{said}{form}")
+    return _page(status, f"<h1>Log in to the cluster</h1>{NOTE}{notice}{form}")
 
 
 def _page(status: int, body: str) -> Reply:

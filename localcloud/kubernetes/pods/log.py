@@ -1,4 +1,4 @@
-"""What `kubectl logs` shows of a pod that runs no processes."""
+"""The output of `kubectl logs` for a pod without processes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,14 +7,14 @@ from localcloud.kubernetes.objects.failures import bad_request
 
 
 def read_log(pod: Mapping[str, Any], container: str, query: Mapping[str, str]) -> str:
-    """A few honest lines: the pod is simulated and writes nothing of its own.
+    """Return lines which state that the pod is simulated.
 
     Args:
         container: its name; empty for the pod's first one.
         query: `timestamps`, `tailLines` and `previous` are understood.
 
     Raises:
-        ApiFailure: 400 for a container that is not there, does not run yet, or never ran before.
+        ApiFailure: 400 for an unknown container, or one that does not run or never ran before.
     """
     name = pod["metadata"]["name"]
     containers = {item["name"]: item for item in pod["spec"]["containers"]}

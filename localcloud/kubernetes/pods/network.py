@@ -1,4 +1,4 @@
-"""The pod network of one cluster: which pod answers at which address."""
+"""The pod network of one cluster: pods by address."""
 
 import asyncio
 import base64
@@ -17,7 +17,7 @@ Pod = dict[str, Any]
 
 
 class BrokenCertificate(Exception):
-    """A program in a pod was given a certificate that it cannot use, and ends."""
+    """The configured certificate of a program in a pod is unusable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +30,24 @@ class RunningPod:
 
 
 class PodNetwork:
-    """Takes over connections to pods. A pod that is not in it does not answer."""
+    """Passes connections to pods. Pods outside of it do not answer."""
 
     def __init__(self) -> None:
         self._pods: dict[str, RunningPod] = {}
         self._connections: set[asyncio.Task[None]] = set()
 
     def add(self, address: str, running: RunningPod) -> None:
-        """Let a pod answer at an address."""
+        """Add a pod at an address."""
         self._pods[address] = running
 
     def remove(self, address: str, uid: str) -> None:
-        """Let a pod answer no more, unless another one has its address by now."""
+        """Remove a pod, unless another one has its address by now."""
         running = self._pods.get(address)
         if running is not None and running.pod["metadata"]["uid"] == uid:
             del self._pods[address]
 
     def accept(self, address: str, port: int, connection: socket.socket) -> None:
-        """Take over a connected socket; it is closed at once when nobody answers there."""
+        """Pass a connected socket to a pod; close it when nothing listens there."""
         running = self._pods.get(address)
         if running is None or port not in images.programs_of(running.pod):
             connection.close()
@@ -70,13 +70,13 @@ class PodNetwork:
 
 
 def tls_contexts(pod: Pod, secrets: Mapping[str, Pod]) -> dict[int, ssl.SSLContext]:
-    """Return the TLS settings of the programs in a pod that were told to serve TLS.
+    """Return the TLS contexts of the programs in a pod that serve TLS.
 
     Args:
         secrets: the Secrets that the pod mounts, by name.
 
     Raises:
-        BrokenCertificate: a file is not there, or is no certificate with its key.
+        BrokenCertificate: a file is missing, or is not a certificate with its key.
     """
     found = {}
     for port, (program, container) in images.programs_of(pod).items():
@@ -94,7 +94,7 @@ def tls_contexts(pod: Pod, secrets: Mapping[str, Pod]) -> dict[int, ssl.SSLConte
 def _read_mounted(
     pod: Pod, container: Mapping[str, Any], path: str, secrets: Mapping[str, Pod]
 ) -> bytes:
-    """Read a file that a container finds in a mounted Secret."""
+    """Read a file of a container from a mounted Secret."""
     mounts = [
         mount
         for mount in container.get("volumeMounts") or ()

@@ -1,1 +1,1 @@
-"""Server-side tables: `tables` makes one of any list, `printers` knows the columns of each kind."""
+"""Server-side tables: `tables` renders a list, `printers` has the columns of each kind."""

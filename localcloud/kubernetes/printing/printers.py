@@ -1,4 +1,4 @@
-"""What `kubectl get` prints of each kind: the columns, and a function from a body to their cells.
+"""The columns of `kubectl get` for each kind, and a function from a body to their cells.
 
 Columns that are `wide` show only with `-o wide`.
 """
@@ -151,7 +151,7 @@ def _service(body: Body, now: datetime) -> Cells:
 
 
 def _shortened(values: Sequence[str], shown: int = 3) -> str:
-    """The first few values, and how many more there are."""
+    """Return the first few values, and the count of the others."""
     if len(values) <= shown:
         return ",".join(values) or "<none>"
     return f"{','.join(values[:shown])} + {len(values) - shown} more..."
@@ -342,5 +342,5 @@ _PRINTERS = {
 
 
 def find_printer(kind: Kind) -> Printer:
-    """The printer of a kind; name and age where it has none of its own."""
+    """Return the printer of a kind; by default, name and age."""
     return _PRINTERS.get(kind, _NAME_AND_AGE)

@@ -1,4 +1,4 @@
-"""Server-side tables, which `kubectl get` asks for instead of objects."""
+"""Server-side tables, which `kubectl get` requests instead of objects."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -17,11 +17,11 @@ def table(
     metadata: dict[str, Any],
     include: str,
 ) -> dict[str, Any]:
-    """Make a Table of objects.
+    """Return a Table of objects.
 
     Args:
         metadata: of the list, such as its resourceVersion and continue token.
-        include: `None`, `Metadata` or `Object`: what each row carries of its object.
+        include: `None`, `Metadata` or `Object`: the part of its object in each row.
     """
     printer = find_printer(kind)
     rows = []

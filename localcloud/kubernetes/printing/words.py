@@ -1,4 +1,4 @@
-"""Two words of `kubectl get`: how old an object is, and how a pod does."""
+"""Two columns of `kubectl get`: the age of an object, and the status of a pod."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ Body = Mapping[str, Any]
 
 
 def age(since: str | None, now: datetime) -> str:
-    """A duration as kubectl writes it: 59s, 5m30s, 3h, 2d4h, 400d."""
+    """Return a duration as kubectl writes it: 59s, 5m30s, 3h, 2d4h, 400d."""
     if not since:
         return "<unknown>"
     started = datetime.fromisoformat(since.replace("Z", "+00:00"))
@@ -36,7 +36,7 @@ def age(since: str | None, now: datetime) -> str:
 
 
 def pod_word(pod: Body) -> str:
-    """The phase, or what the containers or the deletion say more precisely."""
+    """Return the phase, or the more precise state of containers or deletion."""
     status = pod.get("status") or {}
     word: str = status.get("reason") or status.get("phase", "Unknown")
     word = _initialising(pod) or _containers(pod, word)

@@ -1,1 +1,1 @@
-"""The real engine: etcd and the Kubernetes programs, where their binaries are at hand."""
+"""The real engine: etcd and the Kubernetes programs, where their binaries are available."""

@@ -10,7 +10,7 @@ PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler
 
 
 class AssetsMissing(Exception):
-    """The folder was named, but a program is not in it."""
+    """The folder lacks a program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,10 @@ class Assets:
 
 
 def find_assets(environment: Mapping[str, str]) -> Assets | None:
-    """Find the folder that the environment names; None where it names none.
+    """Return the folder named by the environment, or None.
 
     Raises:
-        AssetsMissing: a program is not there or may not be run. A silent return to the emulated
+        AssetsMissing: a program is missing or not executable. An unreported return to the emulated
             engine would let tests pass on the wrong one.
     """
     named = environment.get(VARIABLE)

@@ -1,4 +1,4 @@
-"""How the programs of a control plane are called, and the configuration files that they read.
+"""Command lines and configuration files of the programs of a control plane.
 
 Everything here is computed from a layout; nothing is started or written.
 """
@@ -19,10 +19,10 @@ Command = list[str]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where one control plane lives: its folder, its loopback ports, its place in the cloud."""
+    """The folder, loopback ports and network address of one control plane."""
 
     folder: Path
-    egress_socket: Path  # elsewhere: the kernel takes only about a hundred letters
+    egress_socket: Path  # elsewhere: the kernel limits it to about a hundred characters
     etcd_port: int
     peer_port: int
     api_port: int
@@ -63,7 +63,7 @@ def apiserver_command(assets: Assets, layout: Layout) -> Command:
         f"--bind-address={LOOPBACK}",
         f"--secure-port={layout.api_port}",
         f"--advertise-address={layout.address}",
-        # It would write its loopback port; nodes know another one.
+        # It would publish its loopback port; nodes use another one.
         "--endpoint-reconciler-type=none",
         f"--cert-dir={layout.file('certificates')}",
         f"--tls-cert-file={layout.file('apiserver.crt')}",
@@ -115,7 +115,7 @@ def scheduler_command(assets: Assets, layout: Layout) -> Command:
 
 
 def egress_config(layout: Layout) -> str:
-    """Send what the API server wants of pods and kubelets to our socket (JSON is YAML, too)."""
+    """Route the API server's connections to pods and kubelets to our socket (JSON is YAML)."""
     connection = {
         "proxyProtocol": "HTTPConnect",
         "transport": {"uds": {"udsName": str(layout.egress_socket)}},
@@ -131,7 +131,7 @@ def egress_config(layout: Layout) -> str:
 
 
 def kubeconfig(layout: Layout, ca: bytes, certificate: bytes, key: bytes) -> str:
-    """A kubeconfig for a program beside the API server, which is known by its private address."""
+    """Return a kubeconfig for a local program; the certificate has the private address."""
 
     def text(pem: bytes) -> str:
         return base64.b64encode(pem).decode()

@@ -1,4 +1,4 @@
-"""The way from a real API server into the simulated VPC: HTTP CONNECT on a Unix socket."""
+"""Connects a real API server with the simulated VPC: HTTP CONNECT on a Unix socket."""
 
 import asyncio
 import logging
@@ -10,10 +10,10 @@ from pathlib import Path
 from localcloud.fabric import splice
 
 Dial = Callable[[str, int], socket.socket]
-"""Connects to an address and port of the private world, or raises OSError."""
+"""Connects to an address and port of the private network. Raises OSError."""
 
 LARGEST_HEAD = 8192  # bytes of a CONNECT request
-PATIENCE = 10.0  # seconds until the request is there
+PATIENCE = 10.0  # seconds for the arrival of the request
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -21,11 +21,11 @@ log = logging.getLogger(__name__)
 
 
 class BadRequest(Exception):
-    """What came is no CONNECT request."""
+    """The input is not a CONNECT request."""
 
 
 class EgressServer:
-    """Answers CONNECT requests with connections into the private world."""
+    """Answers CONNECT requests with connections into the private network."""
 
     def __init__(self, path: Path, dial: Dial) -> None:
         self._path = path
@@ -34,7 +34,7 @@ class EgressServer:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Listen; a socket that an earlier process left behind is replaced."""
+        """Listen; the socket of an earlier process is replaced."""
         self._path.unlink(missing_ok=True)
         self._server = await asyncio.start_unix_server(self._accept, self._path, limit=LARGEST_HEAD)
 
@@ -77,10 +77,10 @@ class EgressServer:
 
 
 async def read_connect(reader: asyncio.StreamReader) -> tuple[str, int]:
-    """Read a CONNECT request with its headers; returns the address and port that it names.
+    """Read a CONNECT request with its headers, and return its address and port.
 
     Raises:
-        BadRequest: it is something else, too long, or ends half-way.
+        BadRequest: it is malformed, too long, or incomplete.
     """
     try:
         head = await reader.readuntil(b"\r\n\r\n")

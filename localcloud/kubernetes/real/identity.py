@@ -1,4 +1,4 @@
-"""Keys, certificates and the files that carry them; only their owner may read those."""
+"""Keys, certificates and their files, which only their owner may read."""
 
 import os
 from datetime import datetime
@@ -23,13 +23,13 @@ def issue(config: PlaneConfig, user: User, now: datetime) -> pki.Pair:
 
 
 def make_signing_key() -> bytes:
-    """Make the key that signs the tokens of ServiceAccounts, PEM."""
+    """Return a new key to sign the tokens of ServiceAccounts, PEM."""
     key = rsa.generate_private_key(65537, 2048)
     return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that nobody else can read at any moment."""
+    """Write a file that is private from its creation on."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

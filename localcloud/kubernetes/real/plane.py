@@ -1,4 +1,4 @@
-"""A control plane of the real programs, behind the same door as the emulated one."""
+"""A control plane of the real programs, with the interface of the emulated one."""
 
 import asyncio
 import ipaddress
@@ -27,7 +27,7 @@ from localcloud.kubernetes.real.identity import issue, make_signing_key, write_p
 from localcloud.kubernetes.real.processes import Program
 
 START_PATIENCE = 90.0  # seconds until the API server must be ready
-LOOK_AGAIN = 0.2  # seconds between looks
+LOOK_AGAIN = 0.2  # seconds between checks
 
 _SYSTEM_USERS = {
     "controller-manager.conf": "system:kube-controller-manager",
@@ -75,10 +75,10 @@ class RealPlane:
         return bool(self._programs)
 
     async def start(self) -> None:
-        """Start the programs in their order; returns once the API server is ready.
+        """Start the programs in order; return once the API server is ready.
 
         Raises:
-            PlaneFailed: it did not become ready in time; nothing is left running.
+            PlaneFailed: it did not become ready in time; all programs are stopped.
         """
         async with self._starting:
             if self._programs:
@@ -118,7 +118,7 @@ class RealPlane:
             shutil.rmtree(self._layout.egress_socket.parent, ignore_errors=True)
 
     def accept(self, connection: socket.socket, peer: str) -> None:
-        """Pass one TLS connection on to the API server; refused while the plane is stopped."""
+        """Forward one TLS connection to the API server; refused while the plane is stopped."""
         if self._layout is None or not self._programs:
             connection.close()
             return
@@ -128,14 +128,14 @@ class RealPlane:
         task.add_done_callback(self._connections.discard)
 
     def client(self, user: User) -> HttpsClient:
-        """A client with that identity; the same one for the same user."""
+        """Return a client with an identity, the same one for the same user."""
         if user not in self._clients:
             pair = issue(self.config, user, self._clock.now())
             tls = client_tls(self.config.ca_certificate, pair)
             self._clients[user] = HttpsClient(self._address, tls)
         return self._clients[user]
 
-    # The way in and out
+    # Connections
 
     def _address(self) -> Address:
         if self._layout is None:
@@ -153,7 +153,7 @@ class RealPlane:
         await splice(near, far)
 
     def _dial(self, address: str, port: int) -> socket.socket:
-        """Connect the API server to a pod, or to a machine of the private network."""
+        """Connect the API server with a pod, or with a machine of the private network."""
         try:
             is_pod = ipaddress.ip_address(address) in ipaddress.ip_network(self.config.pod_cidr)
         except ValueError as error:
@@ -211,7 +211,7 @@ class RealPlane:
         await program.start()
 
     async def _wait_until_ready(self) -> None:
-        api, last = self.client(MASTERS), "nothing was heard"
+        api, last = self.client(MASTERS), "no answer"
         try:
             async with asyncio.timeout(self._patience):
                 while True:
@@ -228,7 +228,7 @@ class RealPlane:
             ) from error
 
     async def _furnish(self) -> None:
-        """Create what kubeadm adds to a cluster; what is there stays as it is."""
+        """Create kubeadm's objects in a cluster; existing ones stay."""
         api = self.client(MASTERS)
         for kind, body in kubeadm_objects(
             self.config.address, self.config.ca_certificate, await self._first_tokens()
@@ -242,7 +242,7 @@ class RealPlane:
                     raise
 
     async def _first_tokens(self) -> tuple[BootstrapToken, ...]:
-        """The join tokens at the first start; one that was deleted must not come back."""
+        """Return the join tokens at the first start only, so that deleted ones stay deleted."""
         path = kinds.CONFIG_MAP.path("kube-public", "cluster-info")
         try:
             await self.client(MASTERS).request("GET", path)
@@ -254,7 +254,7 @@ class RealPlane:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Find loopback ports on which nobody listens at this moment."""
+    """Return loopback ports that are free at this moment."""
     sockets = [socket.create_server((LOOPBACK, 0)) for _ in range(count)]
     ports = [int(one.getsockname()[1]) for one in sockets]
     for one in sockets:

@@ -1,4 +1,4 @@
-"""Programs that run beside the daemon: started, watched over, and stopped by their process id."""
+"""Programs beside the daemon: started, supervised, and stopped by their process id."""
 
 import asyncio
 import ctypes
@@ -16,16 +16,16 @@ GRACE = 15.0  # seconds from SIGTERM to SIGKILL; an API server takes several of 
 
 _PR_SET_PDEATHSIG = 1
 
-_libc = ctypes.CDLL(None)  # found here: between fork and exec, a lock that it needs may be held
+_libc = ctypes.CDLL(None)  # loaded here: between fork and exec, a lock that it needs may be held
 
 log = logging.getLogger(__name__)
 
 
 class Program:
-    """One program that is started again when it ends by itself.
+    """One program that is restarted when it ends by itself.
 
     Args:
-        pause: seconds until then; longer from time to time for one that cannot live.
+        pause: seconds until then; longer after repeated failures.
         grace: seconds from SIGTERM to SIGKILL.
     """
 
@@ -47,21 +47,21 @@ class Program:
 
     @property
     def pid(self) -> int | None:
-        """The process id while it runs."""
+        """Return the process id while it runs, or None."""
         running = self._process is not None and self._process.returncode is None
         return self._process.pid if running and self._process else None
 
     async def start(self) -> None:
-        """Start the program, and watch over it.
+        """Start the program, and supervise it.
 
         Raises:
-            OSError: it cannot be run at all.
+            OSError: it cannot be executed.
         """
         await self._spawn()
         self._watch = asyncio.create_task(self._keep_running(), name=f"watch {self.name}")
 
     async def stop(self) -> None:
-        """Ask the program to end, and wait until it has; after its grace it is killed."""
+        """Terminate the program, and wait for its end; after its grace it is killed."""
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
@@ -108,11 +108,11 @@ class Program:
 
 
 def _end_with(daemon: int) -> None:
-    """Let the kernel kill this process when the daemon is gone, however that came about.
+    """Let the kernel kill this process at any end of the daemon.
 
-    An API server that is merely asked to end waits for ever for its etcd, which has gone, too.
+    An API server that is only terminated waits without end for its etcd, which is gone, too.
     """
     if sys.platform == "linux":
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != daemon:  # it went before the kernel knew
+        if os.getppid() != daemon:  # it ended before the call
             os._exit(1)

@@ -1,5 +1,5 @@
 """Stand-ins for the commands that act on a machine, one family a module.
 
-On a machine each of them is one small bash script (door.py) that asks the daemon; what it then
-does stands in the handlers here. What a stand-in does not know it refuses: nothing pretends.
+On a machine each is a small bash script (command_server.py) that calls the daemon, where a handler
+here does the work. A stand-in refuses arguments that it does not know.
 """

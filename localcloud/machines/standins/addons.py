@@ -1,4 +1,4 @@
-"""The objects that kubeadm puts into a new cluster."""
+"""The objects that kubeadm creates in a new cluster."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ _ON_MASTERS = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSche
 
 
 def static_pod(name: str, image: str) -> Manifest:
-    """The manifest of one part of the control plane."""
+    """Return the manifest of one component of the control plane."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -35,7 +35,7 @@ def static_pod(name: str, image: str) -> Manifest:
 
 
 def system_objects(settings: InitSettings) -> Iterator[Manifest]:
-    """Yield them in the order in which they may be created."""
+    """Yield the objects in the order of their creation."""
     cluster = settings.cluster
     yield _config_map("kubeadm-config", {"ClusterConfiguration": _text(cluster.document)})
     kubelet = {"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration"}
@@ -134,7 +134,7 @@ def _coredns(image: str) -> Manifest:
 
 
 async def ensure(api: ApiClient, manifest: Manifest) -> None:
-    """Create an object; one that is there already stays."""
+    """Create an object; an existing one stays."""
     kind = find_kind_by_name(manifest["apiVersion"], manifest["kind"])
     assert kind is not None, manifest["kind"]
     path = kind.path(manifest["metadata"].get("namespace", ""))

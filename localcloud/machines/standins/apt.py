@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from localcloud.machines import repositories
-from localcloud.machines.standins.call import Call, Failed, Handler, take_apart
+from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
 from localcloud.machines.standins.installing import NotServed, choose, install
-from localcloud.parts import Ailment
+from localcloud.parts import Component
 
-_LOOK_AT_LOCK = 0.1  # seconds between two looks
+_LOOK_AT_LOCK = 0.1  # seconds between two checks
 _HOLDER = "It is held by process 871 (unattended-upgr)"
-_JOURNAL = "var/lib/dpkg/updates/0001"  # is there while dpkg works, and after it was killed
+_JOURNAL = "var/lib/dpkg/updates/0001"  # exists while dpkg works, and after it was killed
 _FAILED = 100  # apt-get's exit code for everything
 
 _FLAGS = (
@@ -22,7 +22,7 @@ _DEB_LINE = re.compile(r"^deb\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<url>\S+)\s")
 
 
 async def _apt_get(call: Call) -> int:
-    taken = take_apart(call, flags=_FLAGS, options=("-o",))
+    taken = parse_args(call, flags=_FLAGS, options=("-o",))
     verb, *words = taken.words or [""]
     call.need_root()
     match verb:
@@ -42,32 +42,32 @@ async def _apt_get(call: Call) -> int:
 
 
 async def _wait_for_lock(call: Call, settings: Sequence[str]) -> None:
-    """Wait for the lock as long as `DPkg::Lock::Timeout` says; without it not at all."""
-    body = call.body
-    told = [text.partition("=")[2] for text in settings if text.startswith("DPkg::Lock::Timeout=")]
-    left = float(told[-1]) if told else 0.0
+    """Wait for the lock for `DPkg::Lock::Timeout` seconds; without it, do not wait."""
+    context = call.context
+    given = [text.partition("=")[2] for text in settings if text.startswith("DPkg::Lock::Timeout=")]
+    left = float(given[-1]) if given else 0.0
     lock = f"Could not get lock /var/lib/dpkg/lock-frontend. {_HOLDER}"
-    if left and Ailment.PACKAGES in body.ailments:
+    if left and Component.PACKAGES in context.failed:
         await call.err(f"Waiting for cache lock: {lock}...")
-    while Ailment.PACKAGES in body.ailments:
+    while Component.PACKAGES in context.failed:
         if left <= 0:
             raise Failed(
                 f"E: {lock}\nE: Unable to acquire the dpkg frontend lock "
                 "(/var/lib/dpkg/lock-frontend), is another process using it?",
                 _FAILED,
             )
-        await body.world.clock.sleep(_LOOK_AT_LOCK)
+        await context.shared.clock.sleep(_LOOK_AT_LOCK)
         left -= _LOOK_AT_LOCK
 
 
 @contextmanager
 def _working(call: Call) -> Iterator[None]:
-    """Let a journal stand while dpkg works; who finds one knows that another was killed.
+    """Keep a journal while dpkg works; an existing one means that a dpkg was killed.
 
     Raises:
-        Failed: there is one already.
+        Failed: a journal exists already.
     """
-    journal = call.body.disk / _JOURNAL
+    journal = call.context.disk / _JOURNAL
     if journal.exists():
         raise Failed(
             "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' "
@@ -85,8 +85,8 @@ def _working(call: Call) -> Iterator[None]:
 
 
 async def _update(call: Call) -> None:
-    """Read the sources. The lists have a lock of their own, for which apt-get never waits."""
-    if Ailment.PACKAGES in call.body.ailments:
+    """Read the sources. The lists have their own lock, for which apt-get never waits."""
+    if Component.PACKAGES in call.context.failed:
         raise Failed(
             f"E: Could not get lock /var/lib/apt/lists/lock. {_HOLDER}\n"
             "E: Unable to lock directory /var/lib/apt/lists/",
@@ -105,7 +105,7 @@ async def _update(call: Call) -> None:
                 raise Failed(f"E: The repository '{url}' does not have a Release file.", _FAILED)
             _check_key(call, match["options"] or "", url)
             sources.append(url)
-    call.body.state.sources = sources
+    call.context.state.sources = sources
     await call.out("Reading package lists...")
 
 
@@ -116,9 +116,9 @@ def _check_key(call: Call, options: str, url: str) -> None:
 
 
 async def _install(call: Call, words: Sequence[str], *, may_move_held: bool) -> None:
-    state = call.body.state
+    state = call.context.state
     try:
-        chosen = choose(call.body, [word.partition("=")[::2] for word in words])
+        chosen = choose(call.context, [word.partition("=")[::2] for word in words])
     except NotServed as missing:
         if missing.is_known:
             text = f"E: Version '{missing.pattern}' for '{missing.name}' was not found"
@@ -137,7 +137,7 @@ async def _install(call: Call, words: Sequence[str], *, may_move_held: bool) -> 
 
 async def _apt_mark(call: Call) -> int:
     verb, *names = call.arguments or [""]
-    held = call.body.state.held
+    held = call.context.state.held
     match verb:
         case "showhold":
             if held:
@@ -145,7 +145,7 @@ async def _apt_mark(call: Call) -> int:
         case "hold":
             call.need_root()
             for name in names:
-                if name not in call.body.state.packages:
+                if name not in call.context.state.packages:
                     raise Failed(
                         "E: Can't select installed nor candidate version "  # noqa: S608 - apt's words
                         f"from package '{name}'",
@@ -165,29 +165,29 @@ async def _apt_mark(call: Call) -> int:
 
 
 async def _dpkg(call: Call) -> int:
-    taken = take_apart(call, flags=("-a", "--configure", "--force-confold", "--force-confdef"))
+    taken = parse_args(call, flags=("-a", "--configure", "--force-confold", "--force-confdef"))
     if "--configure" not in taken or "-a" not in taken or taken.words:
         raise call.unknown(" ".join(call.arguments))
     call.need_root()
-    if Ailment.PACKAGES in call.body.ailments:
+    if Component.PACKAGES in call.context.failed:
         raise Failed(
             "dpkg: error: dpkg frontend lock was locked by another process with pid 871", 2
         )
-    (call.body.disk / _JOURNAL).unlink(missing_ok=True)
+    (call.context.disk / _JOURNAL).unlink(missing_ok=True)
     return 0
 
 
 async def _dpkg_query(call: Call) -> int:
-    taken = take_apart(call, flags=("-W", "-s"), options=("-f", "--showformat"))
+    taken = parse_args(call, flags=("-W", "-s"), options=("-f", "--showformat"))
     pattern = taken.value("-f", "--showformat", default="${Package}\t${Version}\n")
     code = 0
     for name in taken.words:
-        version = call.body.state.packages.get(name)
+        version = call.context.state.packages.get(name)
         if version is None:
             await call.err(f"dpkg-query: no packages found matching {name}")
             code = 1
             continue
-        status = "hi " if name in call.body.state.held else "ii "
+        status = "hi " if name in call.context.state.held else "ii "
         values = {
             "Package": name,
             "Version": version,

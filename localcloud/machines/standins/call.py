@@ -5,18 +5,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from localcloud.machines.body import Body
 from localcloud.machines.cluster import ClusterPart
+from localcloud.machines.context import MachineContext
 from localcloud.machines.disk import inside
 from localcloud.machines.runtime import Runtime
 from localcloud.machines.units import Units
 
 
 class Subject(Protocol):
-    """What stand-ins see of the machine they act on: its body, and what runs on it."""
+    """The machine of a stand-in: its context, and its services."""
 
     @property
-    def body(self) -> Body: ...
+    def context(self) -> MachineContext: ...
     @property
     def units(self) -> Units: ...
     @property
@@ -25,7 +25,7 @@ class Subject(Protocol):
     def cluster(self) -> ClusterPart: ...
 
     async def add_packages(self, packages: Mapping[str, str]) -> None:
-        """Install versions of packages, and start what they bring where that is the custom."""
+        """Install versions of packages; on Debian their services start."""
         ...
 
     def remove_packages(self, names: Iterable[str]) -> None:
@@ -34,7 +34,7 @@ class Subject(Protocol):
 
 
 class Failed(Exception):
-    """The command says a sentence on standard error and ends with a code."""
+    """The command prints a sentence on standard error and ends with a code."""
 
     def __init__(self, message: str, code: int = 1) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class Failed(Exception):
 
 @dataclass
 class Call:
-    """What a handler gets. `out`, `err` and `read_stdin` go to and from the calling script."""
+    """The argument of a handler. `out`, `err` and `read_stdin` use the calling script's streams."""
 
     machine: Subject
     name: str
@@ -55,8 +55,8 @@ class Call:
     read_stdin: Callable[[], Awaitable[str]]
 
     @property
-    def body(self) -> Body:
-        return self.machine.body
+    def context(self) -> MachineContext:
+        return self.machine.context
 
     async def out(self, text: str) -> None:
         """Write one or more whole lines to standard output."""
@@ -67,9 +67,9 @@ class Call:
         await self.write("err", text if text.endswith("\n") else f"{text}\n")
 
     def path(self, name: str) -> Path:
-        """The file that the script means. Raises `Failed` when it is not on the machine's disk."""
+        """Return the file of a path. Raises `Failed` when it is not on the machine's disk."""
         try:
-            return inside(self.body.disk, name, self.folder)
+            return inside(self.context.disk, name, self.folder)
         except PermissionError as error:
             raise Failed(f"{self.name}: {error}") from error
 
@@ -78,7 +78,7 @@ class Call:
             raise Failed(f"{self.name}: Operation not permitted: are you root?")
 
     def unknown(self, what: str) -> Failed:
-        """The refusal for whatever this stand-in does not know."""
+        """Return the error for something that this stand-in does not know."""
         return Failed(f"{self.name}: the local cloud's stand-in does not know {what!r}", 2)
 
 
@@ -87,7 +87,7 @@ Handler = Callable[[Call], Awaitable[int]]
 
 @dataclass
 class Arguments:
-    """A command line taken apart: `options` holds the last value of each, flags an empty one."""
+    """A parsed command line: `options` has the last value of each; of flags an empty one."""
 
     options: dict[str, str] = field(default_factory=dict)
     words: list[str] = field(default_factory=list)
@@ -97,23 +97,23 @@ class Arguments:
         return name in self.options
 
     def value(self, *names: str, default: str = "") -> str:
-        """The value of the first of these options that was given."""
+        """Return the value of the first of these options that was given."""
         return next((self.options[name] for name in names if name in self.options), default)
 
 
-def take_apart(
+def parse_args(
     call: Call,
     *,
     flags: Collection[str] = (),
     options: Collection[str] = (),
     takes_words: bool = True,
 ) -> Arguments:
-    """Sort a command line into flags, options with a value, and words.
+    """Parse a command line into flags, options with a value, and words.
 
     Knows `--name value`, `--name=value`, `-n value` and bundles such as `-fsS`.
 
     Raises:
-        Failed: an argument is in neither list, or is a word where none is taken.
+        Failed: an argument is in neither list, or is a word where none is accepted.
     """
     taken = Arguments()
     rest = list(call.arguments)

@@ -1,4 +1,4 @@
-"""The tables that `crictl ps` and `crictl pods` print of the pods that run on a machine."""
+"""The tables of `crictl ps` and `crictl pods` for the running pods of a machine."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ def list_containers(pods: Iterable[Pod], now: datetime) -> str:
 
 
 def list_sandboxes(pods: Iterable[Pod], now: datetime) -> str:
-    """List the sandboxes of the pods; one that runs is Ready."""
+    """List the sandboxes of the pods, all Ready."""
     rows = [
         (_sandbox(pod), _age(pod["status"].get("startTime"), now), "Ready", *_name(pod), "0")
         for pod in pods
@@ -53,7 +53,7 @@ def _name(pod: Pod) -> tuple[str, str]:
 
 
 def _sandbox(pod: Pod) -> str:
-    """An id of the pod's sandbox; the API keeps none."""
+    """Return an id for the pod's sandbox; the API has none."""
     return hashlib.sha256(f"sandbox {pod['metadata']['uid']}".encode()).hexdigest()[:_SHORT]
 
 
@@ -70,7 +70,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _age(since: str | None, now: datetime) -> str:
-    """Say how long ago something began, in the words that container tools use."""
+    """Return an age in the words of container tools."""
     seconds = int((now - datetime.fromisoformat(since)).total_seconds()) if since else 0
     if seconds < 1:
         return "Less than a second ago"

@@ -1,17 +1,17 @@
-"""Stand-ins for containerd's clients: crictl, ctr, and containerd's own version."""
+"""Stand-ins for containerd's clients crictl and ctr, and for `containerd --version`."""
 
 import json
 import tomllib
 
 from localcloud.machines.repositories import is_pullable
-from localcloud.machines.standins.call import Call, Failed, Handler, take_apart
+from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
 from localcloud.machines.standins.container_lists import list_containers, list_sandboxes
 
-_PULLS_IN_ONE_GO = 6  # images that share the time a profile gives to pulling
+_PULLS_IN_ONE_GO = 6  # images that share the profile's time for pulling
 
 
 def need_cri(call: Call) -> None:
-    """Raise `Failed` in the words of a CRI client when nothing answers on the socket."""
+    """Raise `Failed`, with the message of a CRI client, when nothing answers on the socket."""
     machine = call.machine
     if not machine.units.is_active("containerd"):
         raise Failed(
@@ -29,9 +29,9 @@ def need_cri(call: Call) -> None:
 
 
 async def pull(call: Call, image: str) -> None:
-    """Pull one image into the machine; one that is there costs nothing."""
-    body = call.body
-    if image in body.state.images:
+    """Pull one image; an existing one takes no time."""
+    context = call.context
+    if image in context.state.images:
         return
     if not is_pullable(image):
         host = image.partition("/")[0]
@@ -39,12 +39,12 @@ async def pull(call: Call, image: str) -> None:
             f'{call.name}: failed to pull image "{image}": failed to do request: dial tcp: '
             f"lookup {host}: no such host"
         )
-    await body.world.clock.sleep(body.world.profile.pull_images / _PULLS_IN_ONE_GO)
-    body.state.images.append(image)
+    await context.shared.clock.sleep(context.shared.profile.pull_images / _PULLS_IN_ONE_GO)
+    context.state.images.append(image)
 
 
 async def _crictl(call: Call) -> int:
-    taken = take_apart(
+    taken = parse_args(
         call,
         flags=("-q", "--quiet", "-a", "--all", "--resolve-image-path"),
         options=("--runtime-endpoint", "-o", "-r", "--state"),
@@ -54,7 +54,7 @@ async def _crictl(call: Call) -> int:
         await call.out("crictl version v1.36.0")
         return 0
     need_cri(call)
-    images = call.body.state.images
+    images = call.context.state.images
     match verb, words:
         case "info", []:
             await call.out(json.dumps(call.machine.runtime.info(), indent=2))
@@ -70,10 +70,10 @@ async def _crictl(call: Call) -> int:
                 await call.out(image)
         case "ps", []:
             pods = call.machine.cluster.running_pods()
-            await call.out(list_containers(pods, call.body.world.clock.now()))
+            await call.out(list_containers(pods, call.context.shared.clock.now()))
         case "pods", []:
             pods = call.machine.cluster.running_pods()
-            await call.out(list_sandboxes(pods, call.body.world.clock.now()))
+            await call.out(list_sandboxes(pods, call.context.shared.clock.now()))
         case _:
             raise call.unknown(" ".join(taken.words))
     return 0
@@ -82,11 +82,11 @@ async def _crictl(call: Call) -> int:
 async def _ctr(call: Call) -> int:
     match call.arguments:
         case ["version"]:
-            version = call.body.state.packages.get("containerd.io", "").partition("-")[0]
+            version = call.context.state.packages.get("containerd.io", "").partition("-")[0]
             await call.out(f"Client:\n  Version:  v{version}\n\nServer:\n  Version:  v{version}")
         case ["-n", "k8s.io", "images", "ls", *_]:
             need_cri(call)
-            await call.out("\n".join(call.body.state.images) or "REF")
+            await call.out("\n".join(call.context.state.images) or "REF")
         case words:
             raise call.unknown(" ".join(words))
     return 0
@@ -95,7 +95,7 @@ async def _ctr(call: Call) -> int:
 async def _containerd(call: Call) -> int:
     match call.arguments:
         case ["--version" | "-v"]:
-            version = call.body.state.packages.get("containerd.io", "").partition("-")[0]
+            version = call.context.state.packages.get("containerd.io", "").partition("-")[0]
             await call.out(f"containerd containerd.io v{version}")
         case ["config", "dump"]:
             try:
@@ -110,7 +110,7 @@ async def _containerd(call: Call) -> int:
 async def _kubelet(call: Call) -> int:
     match call.arguments:
         case ["--version"]:
-            version = call.body.state.packages.get("kubelet", "").partition("-")[0]
+            version = call.context.state.packages.get("kubelet", "").partition("-")[0]
             await call.out(f"Kubernetes v{version}")
         case words:
             raise call.unknown(" ".join(words))

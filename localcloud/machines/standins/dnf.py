@@ -1,4 +1,4 @@
-"""Stand-ins for the package tools of Rocky and its kin: dnf, yum, rpm."""
+"""Stand-ins for the package tools of Rocky and similar systems: dnf, yum, rpm."""
 
 import re
 from collections.abc import Sequence
@@ -6,15 +6,15 @@ from configparser import ConfigParser
 from configparser import Error as BadFile
 
 from localcloud.machines import repositories
-from localcloud.machines.standins.call import Call, Failed, Handler, take_apart
+from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
 from localcloud.machines.standins.installing import NotServed, choose, install
 
-# Its small sister serves the same command, and the two cannot both be there.
+# curl-minimal has the same command, and the two conflict.
 _CONFLICTS = {"curl": "curl-minimal"}
 
 
 async def _dnf(call: Call) -> int:
-    taken = take_apart(
+    taken = parse_args(
         call, flags=("-q", "-y", "--allowerasing"), options=("--disableexcludes", "--setopt")
     )
     verb, *words = taken.words or [""]
@@ -33,7 +33,7 @@ async def _dnf(call: Call) -> int:
 
 
 def _read_sources(call: Call, unexcluded: Sequence[str]) -> set[str]:
-    """Read which sources there are; return the packages that they exclude."""
+    """Read the sources; return the packages that they exclude."""
     sources, excluded = [], set[str]()
     for file in sorted(call.path("/etc/yum.repos.d").glob("*.repo")):
         settings = ConfigParser(interpolation=None)
@@ -51,7 +51,7 @@ def _read_sources(call: Call, unexcluded: Sequence[str]) -> set[str]:
             sources.append(url)
             if repository not in unexcluded and "all" not in unexcluded:
                 excluded.update(settings[repository].get("exclude", "").split())
-    call.body.state.sources = sources
+    call.context.state.sources = sources
     return excluded
 
 
@@ -59,7 +59,7 @@ async def _install(
     call: Call, words: Sequence[str], excluded: set[str], *, may_erase: bool
 ) -> None:
     wanted = [_split(word) for word in words]
-    packages = call.body.state.packages
+    packages = call.context.state.packages
     for name, _ in wanted:
         if name in excluded:
             raise Failed(f"Error: Unable to find a match: {name} (excluded by its repository)")
@@ -67,7 +67,7 @@ async def _install(
         if rival in packages and not may_erase:
             raise Failed(f"Error: problem with installed package {rival}: it conflicts with {name}")
     try:
-        chosen = choose(call.body, wanted)
+        chosen = choose(call.context, wanted)
     except NotServed as missing:
         text = f"{missing.name}-{missing.pattern}" if missing.pattern else missing.name
         raise Failed(f"Error: Unable to find a match: {text}") from missing
@@ -75,7 +75,7 @@ async def _install(
 
 
 def _split(word: str) -> tuple[str, str]:
-    """`kubeadm-1.36.4` names a package and a version; dashes in names come before letters."""
+    """Split `kubeadm-1.36.4` into name and version; dashes in names come before letters."""
     match = re.match(r"^(?P<name>.+?)-(?P<version>\d[\w.*~-]*)$", word)
     if match is None:
         return word, ""
@@ -84,10 +84,10 @@ def _split(word: str) -> tuple[str, str]:
 
 
 async def _rpm(call: Call) -> int:
-    taken = take_apart(call, flags=("-q",), options=("--qf", "--queryformat"))
+    taken = parse_args(call, flags=("-q",), options=("--qf", "--queryformat"))
     code = 0
     for name in taken.words:
-        version = call.body.state.packages.get(name)
+        version = call.context.state.packages.get(name)
         if version is None:
             await call.out(f"package {name} is not installed")
             code = 1

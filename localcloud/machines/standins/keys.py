@@ -1,21 +1,21 @@
-"""Stand-ins for ssh-keygen and gpg, so that machines do not depend on what the host has."""
+"""Stand-ins for ssh-keygen and gpg, so that machines do not depend on the host's tools."""
 
 import re
 
 import asyncssh
 
 from localcloud.machines.host_keys import ensure_host_key, write_key
-from localcloud.machines.standins.call import Call, Failed, Handler, take_apart
+from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
 
 
 async def _ssh_keygen(call: Call) -> int:
-    taken = take_apart(
+    taken = parse_args(
         call, flags=("-q", "-l", "-y", "-A"), options=("-t", "-N", "-C", "-f", "-E", "-b")
     )
     if taken.words:
         raise call.unknown(" ".join(taken.words))
     if "-A" in taken:
-        ensure_host_key(call.body.disk, comment=call.body.birth.hostname)
+        ensure_host_key(call.context.disk, comment=call.context.spec.hostname)
         return 0
     file = call.path(taken.value("-f") or "/root/.ssh/id_ed25519")
     if "-l" in taken or "-y" in taken:
@@ -54,7 +54,7 @@ async def _show(call: Call, name: str, *, fingerprint: bool) -> int:
 
 
 async def _gpg(call: Call) -> int:
-    taken = take_apart(call, flags=("--batch", "--with-colons", "--show-keys", "--quiet"))
+    taken = parse_args(call, flags=("--batch", "--with-colons", "--show-keys", "--quiet"))
     if "--show-keys" not in taken or len(taken.words) != 1:
         raise call.unknown(" ".join(call.arguments))
     text = call.path(taken.words[0]).read_text()

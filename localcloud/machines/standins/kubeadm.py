@@ -1,10 +1,10 @@
-"""Stand-in for kubeadm: the commands around init and join, which have modules of their own."""
+"""Stand-in for kubeadm: all commands except init and join, which have their own modules."""
 
 import shutil
 
 from localcloud.machines.cluster import KUBERNETES
 from localcloud.machines.standins import kubeadm_init, kubeadm_join
-from localcloud.machines.standins.call import Arguments, Call, Failed, Handler, take_apart
+from localcloud.machines.standins.call import Arguments, Call, Failed, Handler, parse_args
 from localcloud.machines.standins.containers import pull
 from localcloud.machines.standins.kubeadm_config import (
     DEFAULT_REPOSITORY,
@@ -30,7 +30,7 @@ def images_of(version: str, repository: str) -> list[str]:
 
 
 async def _kubeadm(call: Call) -> int:
-    taken = take_apart(
+    taken = parse_args(
         call,
         flags=("-f", "--force", "--skip-token-print"),
         options=(
@@ -68,7 +68,7 @@ async def _kubeadm(call: Call) -> int:
 
 
 async def _version(call: Call, taken: Arguments) -> None:
-    version = "v" + call.body.state.packages["kubeadm"].partition("-")[0]
+    version = "v" + call.context.state.packages["kubeadm"].partition("-")[0]
     short = taken.value("-o", "--output") == "short"
     await call.out(version if short else f'kubeadm version: {{GitVersion:"{version}"}}')
 
@@ -87,21 +87,21 @@ def _images(call: Call, taken: Arguments) -> list[str]:
     if "--config" in taken:
         cluster = read_cluster(_documents(call, taken))
         return images_of(cluster.version, cluster.repository)
-    installed = "v" + call.body.state.packages["kubeadm"].partition("-")[0]
+    installed = "v" + call.context.state.packages["kubeadm"].partition("-")[0]
     version = taken.value("--kubernetes-version", default=installed)
     return images_of(version, taken.value("--image-repository", default=DEFAULT_REPOSITORY))
 
 
 async def _reset(call: Call) -> None:
-    machine, body = call.machine, call.body
+    machine, context = call.machine, call.context
     await machine.units.stop("kubelet")
     await machine.cluster.forget()
-    folder = body.disk / KUBERNETES
+    folder = context.disk / KUBERNETES
     for name in ("manifests", "pki"):
         shutil.rmtree(folder / name, ignore_errors=True)
     for file in folder.glob("*.conf"):
         file.unlink()
-    shutil.rmtree(body.disk / "var/lib/kubelet", ignore_errors=True)
+    shutil.rmtree(context.disk / "var/lib/kubelet", ignore_errors=True)
     await call.out(
         f"[reset] Deleting contents of directories: [/{KUBERNETES}/manifests /var/lib/kubelet "
         f"/{KUBERNETES}/pki]\n"

@@ -12,7 +12,7 @@ API_VERSION = "kubeadm.k8s.io/v1beta4"
 DEFAULT_REPOSITORY = "registry.k8s.io"
 DEFAULT_VERSION = "v1.36.4"
 
-# The fields of each kind that kubeadm knows; only those that change something here are read.
+# The fields of each kind that kubeadm knows; only some have an effect here.
 _REGISTRATION = {
     "name", "criSocket", "imagePullPolicy", "imagePullSerial", "ignorePreflightErrors",
     "kubeletExtraArgs", "taints",
@@ -43,11 +43,11 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """How a node presents itself."""
+    """The registration of a node."""
 
     name: str
     labels: Mapping[str, str]
-    taints: tuple[Document, ...] | None  # None: kubeadm's own choice
+    taints: tuple[Document, ...] | None  # None: kubeadm's default
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class ClusterSettings:
 
 @dataclass(frozen=True, slots=True)
 class InitSettings:
-    """What `kubeadm init` was asked for; a token is (token, ttl as written)."""
+    """The settings of `kubeadm init`; a token is (token, ttl as written)."""
 
     registration: Registration
     address: str
@@ -87,7 +87,7 @@ class InitSettings:
 
 @dataclass(frozen=True, slots=True)
 class JoinSettings:
-    """What `kubeadm join` was asked for."""
+    """The settings of `kubeadm join`."""
 
     registration: Registration
     endpoint: str
@@ -100,7 +100,7 @@ def read_documents(text: str) -> dict[str, Document]:
     """Read all documents of a file by kind.
 
     Raises:
-        Failed: kubeadm would refuse the file, in its words.
+        Failed: kubeadm would refuse the file; with its message.
     """
     try:
         loaded = [one for one in yaml.safe_load_all(text) if one]
@@ -153,7 +153,7 @@ def _strict(kind: str, what: str) -> Failed:
 
 
 def read_cluster(documents: Mapping[str, Document]) -> ClusterSettings:
-    """Read the cluster's part."""
+    """Read the cluster settings."""
     document = documents.get("ClusterConfiguration", {})
     networking = document.get("networking") or {}
     return ClusterSettings(
@@ -189,7 +189,7 @@ def read_join(documents: Mapping[str, Document], hostname: str) -> JoinSettings:
     """Read a join file.
 
     Raises:
-        Failed: it says nothing about how to find and trust the cluster.
+        Failed: it does not define how to find and trust the cluster.
     """
     document = documents.get("JoinConfiguration", {})
     bootstrap = (document.get("discovery") or {}).get("bootstrapToken")

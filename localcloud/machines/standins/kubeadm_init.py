@@ -35,10 +35,10 @@ async def run(
     """Do what `kubeadm init` does.
 
     Raises:
-        Failed: in kubeadm's words; files of the finished phases stay behind, as they do there.
+        Failed: with kubeadm's message; files of finished phases stay, as with kubeadm.
     """
-    body = call.body
-    settings = read_init(documents, body.read_hostname(), body.birth.address)
+    context = call.context
+    settings = read_init(documents, context.read_hostname(), context.spec.address)
     cluster = settings.cluster
     await call.out(f"[init] Using Kubernetes version: {cluster.version}")
     _check(call, settings)
@@ -47,20 +47,20 @@ async def run(
         await pull(call, image)
     await _write_certificates(call, settings)
     await _write_kubeconfigs(call, settings)
-    _write_manifests(body.disk / KUBERNETES / "manifests", images_of, settings)
+    _write_manifests(context.disk / KUBERNETES / "manifests", images_of, settings)
     _remember(call, settings)
     preflight.check_kubelet_can_run(call)
-    await body.world.clock.sleep(body.world.profile.kubeadm_init)
+    await context.shared.clock.sleep(context.shared.profile.kubeadm_init)
     await _start(call, settings)
     await call.out("\nYour Kubernetes control-plane has initialized successfully!")
 
 
 async def show_join_command(call: Call, documents: Mapping[str, Document]) -> None:
     """Print how nodes join, with the first token: a secret, on standard output."""
-    settings = read_init(documents, call.body.read_hostname(), call.body.birth.address)
+    settings = read_init(documents, call.context.read_hostname(), call.context.spec.address)
     endpoint = settings.cluster.endpoint or f"{settings.address}:{API_PORT}"
     for token, _ in settings.tokens[:1]:
-        certificate = (call.body.disk / KUBERNETES / "pki/ca.crt").read_bytes()
+        certificate = (call.context.disk / KUBERNETES / "pki/ca.crt").read_bytes()
         await call.out(
             "\nThen you can join any number of worker nodes by running the following on each as "
             f"root:\n\nkubeadm join {endpoint} --token {token} \\\n"
@@ -69,7 +69,7 @@ async def show_join_command(call: Call, documents: Mapping[str, Document]) -> No
 
 
 def _check(call: Call, settings: InitSettings) -> None:
-    installed = call.body.state.packages["kubeadm"].partition("-")[0]
+    installed = call.context.state.packages["kubeadm"].partition("-")[0]
     wanted = settings.cluster.version.removeprefix("v")
     if installed.split(".")[:2] != wanted.split(".")[:2]:
         raise Failed(
@@ -79,13 +79,13 @@ def _check(call: Call, settings: InitSettings) -> None:
     for token, _ in settings.tokens:
         if not _TOKEN.match(token):
             raise Failed("the bootstrap token does not have the form [a-z0-9]{6}.[a-z0-9]{16}", 3)
-    if settings.address != call.body.birth.address:
+    if settings.address != call.context.spec.address:
         raise Failed(f"advertiseAddress {settings.address} is no address of this machine", 3)
 
 
 async def _write_certificates(call: Call, settings: InitSettings) -> None:
-    now = call.body.world.clock.now()
-    folder = call.body.disk / KUBERNETES / "pki"
+    now = call.context.shared.clock.now()
+    folder = call.context.disk / KUBERNETES / "pki"
     folder.mkdir(parents=True, exist_ok=True)
     try:
         authority = pki.read_authority(folder)
@@ -114,7 +114,7 @@ async def _write_certificates(call: Call, settings: InitSettings) -> None:
 
 
 def _check_halves(folder: Path) -> None:
-    """A certificate without its key is what an init leaves that was killed between the two."""
+    """Refuse a certificate without its key, left by an init that was killed between the two."""
     halves = [(folder / "apiserver").with_suffix(end) for end in (".crt", ".key")]
     if halves[0].exists() != halves[1].exists():
         raise Failed(
@@ -135,8 +135,8 @@ def _write_pair(stem: Path, pair: pki.Pair) -> None:
 
 
 async def _write_kubeconfigs(call: Call, settings: InitSettings) -> None:
-    now = call.body.world.clock.now()
-    folder = call.body.disk / KUBERNETES
+    now = call.context.shared.clock.now()
+    folder = call.context.disk / KUBERNETES
     authority = pki.read_authority(folder / "pki")
     assert authority is not None
     local = f"{settings.address}:{API_PORT}"
@@ -175,9 +175,9 @@ def _write_manifests(
 
 
 def _remember(call: Call, settings: InitSettings) -> None:
-    body, registration = call.body, settings.registration
-    now = body.world.clock.now()
-    body.state.control_plane = {
+    context, registration = call.context, settings.registration
+    now = context.shared.clock.now()
+    context.state.control_plane = {
         "name": settings.cluster.name,
         "version": settings.cluster.version,
         "pod_cidr": settings.cluster.pod_cidr,
@@ -189,7 +189,7 @@ def _remember(call: Call, settings: InitSettings) -> None:
         ],
     }
     taints = [MASTER_TAINT] if registration.taints is None else list(registration.taints)
-    body.state.node = {
+    context.state.node = {
         "name": registration.name,
         "version": settings.cluster.version,
         "max_pods": settings.cluster.max_pods,
@@ -200,16 +200,16 @@ def _remember(call: Call, settings: InitSettings) -> None:
 
 
 def _duration(text: str) -> timedelta:
-    """Read a duration such as `2h0m0s`; zero means without end."""
+    """Read a duration such as `2h0m0s`; zero means no end."""
     parts: dict[str, Any] = {_UNITS[unit]: int(n) for n, unit in _DURATION.findall(text)}
     return timedelta(**parts)
 
 
 async def _start(call: Call, settings: InitSettings) -> None:
-    machine, body = call.machine, call.body
+    machine, context = call.machine, call.context
     plane = await machine.cluster.start_plane()
-    assert body.state.node is not None
-    body.state.node["ca_hash"] = plane.ca_hash
+    assert context.state.node is not None
+    context.state.node["ca_hash"] = plane.ca_hash
     await call.out("[control-plane-check] kube-apiserver is healthy")
     machine.units.enable("kubelet")
     await machine.units.restart("kubelet")
@@ -222,9 +222,9 @@ async def _start(call: Call, settings: InitSettings) -> None:
 
 
 def _check_endpoint(call: Call, settings: InitSettings) -> None:
-    """kubeadm talks to the API by its endpoint's name, so the name must lead back here."""
+    """Refuse an endpoint name that does not resolve: kubeadm calls the API by that name."""
     host, _, port = settings.cluster.endpoint.rpartition(":")
-    if host and call.body.resolve(host) is None:
+    if host and call.context.resolve(host) is None:
         raise Failed(
             "error execution phase upload-config/kubeadm: error creating token: Post "
             f'"https://{host}:{port}/api/v1": dial tcp: lookup {host}: no such host'

@@ -1,4 +1,4 @@
-"""`kubeadm join`: find the cluster over the network, trust it by its CA's hash, be its node."""
+"""`kubeadm join`: discover the cluster, verify the hash of its CA, register the node."""
 
 import base64
 import hashlib
@@ -29,7 +29,7 @@ _PREFIX = "error execution phase preflight: couldn't validate the identity of th
 
 
 class _NotYet(Exception):
-    """Discovery may succeed when it is tried again."""
+    """Discovery failed, and may succeed when retried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,10 @@ async def run(call: Call, documents: Mapping[str, Document]) -> None:
     """Do what `kubeadm join` does for a node.
 
     Raises:
-        Failed: in kubeadm's words.
+        Failed: with kubeadm's message.
     """
-    machine, body = call.machine, call.body
-    settings = read_join(documents, body.read_hostname())
+    machine, context = call.machine, call.context
+    settings = read_join(documents, context.read_hostname())
     if not settings.ca_hashes and not settings.skips_verification:
         raise Failed(
             "discovery.bootstrapToken: Invalid value: \"\": using token-based discovery without "
@@ -60,12 +60,12 @@ async def run(call: Call, documents: Mapping[str, Document]) -> None:
     kubeadm = await _read_config(call, settings, cluster, "kubeadm-config", "ClusterConfiguration")
     kubelet = await _read_config(call, settings, cluster, "kubelet-config", "kubelet")
     preflight.check_kubelet_can_run(call)
-    await body.world.clock.sleep(body.world.profile.kubeadm_join)
+    await context.shared.clock.sleep(context.shared.profile.kubeadm_join)
     _write_files(call, settings, cluster)
     registration = settings.registration
-    body.state.node = {
+    context.state.node = {
         "name": registration.name,
-        "version": "v" + body.state.packages["kubelet"].partition("-")[0],
+        "version": "v" + context.state.packages["kubelet"].partition("-")[0],
         "max_pods": int(kubelet.get("maxPods", 110)),
         "labels": dict(registration.labels),
         "taints": list(registration.taints or ()),
@@ -81,20 +81,20 @@ async def run(call: Call, documents: Mapping[str, Document]) -> None:
 
 
 async def _discover(call: Call, settings: JoinSettings) -> _Trusted:
-    """Ask until the answer can be trusted or the time is up; a wrong hash ends it at once."""
-    world = call.body.world
-    patience = max(_SHORTEST_DISCOVERY, timedelta(seconds=20 * world.profile.kubeadm_join))
-    deadline = world.clock.now() + min(_DISCOVERY, patience)
+    """Retry until the answer is verified or the time is up; a wrong hash fails at once."""
+    shared = call.context.shared
+    patience = max(_SHORTEST_DISCOVERY, timedelta(seconds=20 * shared.profile.kubeadm_join))
+    deadline = shared.clock.now() + min(_DISCOVERY, patience)
     while True:
         try:
             return await _look(call, settings)
         except _NotYet as why:
-            if world.clock.now() >= deadline:
+            if shared.clock.now() >= deadline:
                 raise Failed(
                     f"{_PREFIX}{why}\n"
                     "To see the stack trace of this error execute with --v=5 or higher"
                 ) from why
-        await world.clock.sleep(_PAUSE)
+        await shared.clock.sleep(_PAUSE)
 
 
 async def _look(call: Call, settings: JoinSettings) -> _Trusted:
@@ -121,7 +121,7 @@ async def _look(call: Call, settings: JoinSettings) -> _Trusted:
 
 
 def _check_signature(data: Mapping[str, str], token: str) -> None:
-    """Check that whoever wrote cluster-info knows the token."""
+    """Check that cluster-info is signed with the token."""
     key, _, secret = token.partition(".")
     signature = data.get(f"jws-kubeconfig-{key}")
     if signature is None:
@@ -147,15 +147,14 @@ def _b64(content: bytes) -> str:
 async def _get(
     call: Call, settings: JoinSettings, context: ssl.SSLContext, path: str, bearer: str = ""
 ) -> Reply:
-    """Reach the endpoint as the machine does: by its /etc/hosts, through the private network."""
+    """Send a GET from the machine: by its /etc/hosts, through the private network."""
     host, _, port = settings.endpoint.rpartition(":")
     url = f'Get "https://{settings.endpoint}{path}"'
-    body = call.body
-    address = body.resolve(host)
+    address = call.context.resolve(host)
     if address is None:
         raise _NotYet(f"{url}: dial tcp: lookup {host}: no such host")
     try:
-        connection = body.dial(address, int(port))
+        connection = call.context.dial(address, int(port))
         return await get(connection, context, host, path, bearer=bearer)
     except ssl.SSLError as error:
         raise _NotYet(f"{url}: tls: failed to verify certificate: x509: {error}") from error
@@ -186,7 +185,7 @@ async def _read_config(
 
 
 def _write_files(call: Call, settings: JoinSettings, cluster: _Trusted) -> None:
-    folder = call.body.disk / KUBERNETES
+    folder = call.context.disk / KUBERNETES
     (folder / "pki").mkdir(parents=True, exist_ok=True)
     (folder / "pki/ca.crt").write_bytes(cluster.ca_certificate)
     user = f"system:node:{settings.registration.name}"

@@ -1,7 +1,7 @@
-"""Stand-in for kubectl, as far as installers and a look around on a master need it.
+"""Stand-in for kubectl, as far as installers and a user on a master need it.
 
-It speaks with the identity in the kubeconfig file. For everything else there is a real kubectl,
-which reaches the cluster through its public address.
+It uses the identity in the kubeconfig file. For everything else use a real kubectl, which reaches
+the cluster through its public address.
 """
 
 import base64
@@ -19,7 +19,7 @@ from localcloud.https import get
 from localcloud.kubernetes.client import ApiClient, ApiFailure, User
 from localcloud.kubernetes.planes import hash_of_ca
 from localcloud.machines.standins import kubectl_change, kubectl_show
-from localcloud.machines.standins.call import Arguments, Call, Failed, Handler, take_apart
+from localcloud.machines.standins.call import Arguments, Call, Failed, Handler, parse_args
 from localcloud.machines.standins.kubectl_target import Target
 
 _OK = 200
@@ -37,7 +37,7 @@ _EVERY_VERB_TAKES = {"--kubeconfig", "-n", "--namespace"}
 
 @dataclass(frozen=True, slots=True)
 class _Verb:
-    """What one verb does, and which of the flags and options it heeds."""
+    """The handler of a verb, and the flags and options that it uses."""
 
     do: Callable[[Target], Awaitable[int]]
     takes: Collection[str]
@@ -65,10 +65,10 @@ _VERBS = {
 
 
 async def _kubectl(call: Call) -> int:
-    taken = take_apart(call, flags=_FLAGS, options=_OPTIONS)
+    taken = parse_args(call, flags=_FLAGS, options=_OPTIONS)
     verb, *words = taken.words or ["help"]
     if verb == "version":
-        version = call.body.state.packages["kubectl"].partition("-")[0]
+        version = call.context.state.packages["kubectl"].partition("-")[0]
         await call.out(f"Client Version: v{version}")
         return 0
     if verb not in _VERBS:
@@ -86,11 +86,11 @@ async def _kubectl(call: Call) -> int:
 
 
 def _connect(call: Call, taken: Arguments) -> ApiClient:
-    """Find the API server that the kubeconfig file names, with the file's identity."""
+    """Return a client of the kubeconfig file's API server, with the file's identity."""
     config = _read_kubeconfig(call, taken)
     cluster = config["clusters"][0]["cluster"]
     certificate = base64.b64decode(cluster["certificate-authority-data"])
-    plane = call.body.world.planes.find_by_ca_hash(hash_of_ca(certificate))
+    plane = call.context.shared.planes.find_by_ca_hash(hash_of_ca(certificate))
     if plane is None or not plane.is_running:
         host = cluster["server"].removeprefix("https://")
         raise Failed(
@@ -101,17 +101,16 @@ def _connect(call: Call, taken: Arguments) -> ApiClient:
 
 
 async def _fetch(call: Call, taken: Arguments, path: str) -> str:
-    """GET a path outside the resource API, such as /readyz, as the network sees the server."""
+    """GET a path outside the resource API, such as /readyz, over the network."""
     cluster = _read_kubeconfig(call, taken)["clusters"][0]["cluster"]
     host, _, port = cluster["server"].removeprefix("https://").rpartition(":")
     certificate = base64.b64decode(cluster["certificate-authority-data"]).decode()
-    body = call.body
-    address = body.resolve(host)
+    address = call.context.resolve(host)
     if address is None:
         raise Failed(f"Unable to connect to the server: dial tcp: lookup {host}: no such host")
     try:
         context = ssl.create_default_context(cadata=certificate)
-        connection = body.dial(address, int(port))
+        connection = call.context.dial(address, int(port))
         reply = await get(connection, context, host, path)
     except ssl.SSLError as error:
         text = f"Unable to connect to the server: tls: failed to verify certificate: {error}"
@@ -127,7 +126,7 @@ async def _fetch(call: Call, taken: Arguments, path: str) -> str:
 
 
 def _read_kubeconfig(call: Call, taken: Arguments) -> dict[str, Any]:
-    home = call.body.home(call.user) / ".kube/config"
+    home = call.context.home(call.user) / ".kube/config"
     name = taken.value("--kubeconfig") or call.environment["KUBECONFIG"]
     file: Path = call.path(name) if name else home
     if not file.is_file():

@@ -21,7 +21,7 @@ _PATCH_TYPES = {
 
 
 async def apply(target: Target) -> int:
-    """Client-side apply: the object remembers what was applied, and so loses what was left out."""
+    """Client-side apply: fields of the last applied manifest that are missing now are removed."""
     api = target.connect()
     for kind, manifest in await target.manifests():
         word = await _apply_one(api, target, kind, manifest)
@@ -62,7 +62,7 @@ def _annotated(manifest: Manifest, namespace: str) -> Manifest:
 
 
 def _removals(before: Manifest, after: Manifest) -> Manifest:
-    """The patch that removes what was applied before and is not wanted any more."""
+    """Return the patch that removes fields which are no longer in the manifest."""
     patch: Manifest = {}
     for key, value in before.items():
         if key not in after:
@@ -149,7 +149,7 @@ async def _token(target: Target, account: str) -> int:
 
 
 async def delete(target: Target) -> int:
-    """`delete KIND NAME…` or `delete -f`; returns before finalizers and kubelets are done."""
+    """`delete KIND NAME…` or `delete -f`, without waiting for finalizers and kubelets."""
     api = target.connect()
     if "-f" in target.taken or "--filename" in target.taken:
         pairs = [
@@ -195,7 +195,7 @@ async def label(target: Target) -> int:
 
 
 async def patch(target: Target) -> int:
-    """`patch KIND NAME --type T -p JSON`; says so when nothing changed."""
+    """`patch KIND NAME --type T -p JSON`; reports when nothing changed."""
     kind_of_patch = target.taken.value("--type", default="strategic")
     if kind_of_patch not in _PATCH_TYPES:
         raise Failed("error: --type must be one of [json merge strategic]")

@@ -1,4 +1,4 @@
-"""kubectl's commands that look: get, wait, rollout status."""
+"""kubectl's commands that read: get, wait, rollout status."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from localcloud.machines.standins.call import Failed
 from localcloud.machines.standins.kubectl_target import Target, label_of
 
 _NOT_FOUND = 404
-_PAUSE = 0.2  # seconds between two looks
+_PAUSE = 0.2  # seconds between two checks
 _DEFAULT_TIMEOUT = timedelta(seconds=30)
 
 
@@ -68,7 +68,7 @@ async def _print_table(target: Target, kind: Kind, items: list[dict[str, Any]]) 
         where = f" in {target.namespace} namespace" if kind.namespaced else ""
         await target.call.err(f"No resources found{where}.")
         return
-    now = target.call.body.world.clock.now()
+    now = target.call.context.shared.clock.now()
     made = table(kind, [Stored(item, 0) for item in items], now, metadata={}, include="None")
     shown = [
         number
@@ -118,24 +118,24 @@ async def rollout(target: Target) -> int:
     api, [(kind, name)] = target.connect(), target.named()
     if kind not in (DEPLOYMENT, DAEMON_SET):
         raise Failed(f"error: no status viewer has been implemented for {kind.kind}")
-    deadline = target.call.body.world.clock.now() + _timeout(target, timedelta(days=1))
-    told = ""
+    deadline = target.call.context.shared.clock.now() + _timeout(target, timedelta(days=1))
+    reported = ""
     while True:
         found = await api.request("GET", target.path(kind, name))
         waiting = _is_waiting(kind, found)
         if not waiting:
             await target.call.out(f'{kind.singular} "{name}" successfully rolled out')
             return 0
-        if waiting != told:
+        if waiting != reported:
             await target.call.out(
                 f'Waiting for {kind.singular} "{name}" rollout to finish: {waiting}'
             )
-            told = waiting
+            reported = waiting
         await _pause(target, deadline, "error: timed out waiting for the condition")
 
 
 def _is_waiting(kind: Kind, found: dict[str, Any]) -> str:
-    """What is still missing, empty when nothing is."""
+    """Return what the rollout waits for, or an empty text."""
     status: dict[str, Any] = found.get("status") or {}
     if status.get("observedGeneration", 0) < found["metadata"].get("generation", 0):
         return "waiting for the spec update to be observed..."
@@ -159,7 +159,7 @@ async def wait(target: Target) -> int:
         raise target.call.unknown(f"--for {condition}")
     wanted = condition.removeprefix("condition=").lower()
     api = target.connect()
-    deadline = target.call.body.world.clock.now() + _timeout(target, _DEFAULT_TIMEOUT)
+    deadline = target.call.context.shared.clock.now() + _timeout(target, _DEFAULT_TIMEOUT)
     for kind, name in target.named():
         while True:
             found = await api.request("GET", target.path(kind, name))
@@ -183,7 +183,7 @@ def _timeout(target: Target, default: timedelta) -> timedelta:
 
 
 async def _pause(target: Target, deadline: Any, text: str) -> None:
-    clock = target.call.body.world.clock
+    clock = target.call.context.shared.clock
     if clock.now() >= deadline:
         raise Failed(text)
     await clock.sleep(_PAUSE)

@@ -1,4 +1,4 @@
-"""What one kubectl command is about: a cluster, a namespace, and objects by kind and name."""
+"""The target of a kubectl command: a cluster, a namespace, and objects by kind and name."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Manifest = dict[str, Any]
 
 @dataclass
 class Target:
-    """A command line that has been taken apart; `words` follow the verb."""
+    """A parsed command line; `words` follow the verb."""
 
     call: Call
     taken: Arguments
@@ -40,7 +40,7 @@ class Target:
         return kind.path(namespace if kind.namespaced else "", name)
 
     def named(self) -> list[tuple[Kind, str]]:
-        """The objects that the words name: `KIND NAME…` or `KIND/NAME…`; a kind alone has none."""
+        """Return the objects of `KIND NAME…` or `KIND/NAME…`; none for a kind alone."""
         if not self.words:
             raise Failed("error: Required resource not specified.")
         if "/" in self.words[0]:
@@ -50,7 +50,7 @@ class Target:
         return [(kind, name) for name in self.words[1:]] or [(kind, "")]
 
     async def manifests(self) -> list[tuple[Kind, Manifest]]:
-        """Read what `-f` names, `-` being standard input."""
+        """Read the manifests of `-f`; `-` is standard input."""
         name = self.taken.value("-f", "--filename")
         if not name:
             raise Failed("error: must specify one of -f and -k")
@@ -67,7 +67,7 @@ class Target:
         return found
 
     def place(self, kind: Kind, manifest: Manifest) -> str:
-        """The namespace a manifest goes to."""
+        """Return the namespace of a manifest."""
         return (
             str(manifest["metadata"].get("namespace") or self.namespace) if kind.namespaced else ""
         )
@@ -103,5 +103,5 @@ def find_kind_word(word: str) -> Kind:
 
 
 def label_of(kind: Kind, name: str) -> str:
-    """How messages name an object: `deployment.apps/kube-ui`."""
+    """Return an object's name in messages: `deployment.apps/kube-ui`."""
     return f"{kind.singular}{f'.{kind.group}' if kind.group else ''}/{name}"

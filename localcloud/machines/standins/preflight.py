@@ -1,4 +1,4 @@
-"""The checks that kubeadm makes before it touches a machine, in its words."""
+"""kubeadm's preflight checks, with its messages."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from localcloud.machines.cluster import API_PORT, KUBERNETES
 from localcloud.machines.disk import swap_is_on
 from localcloud.machines.standins.call import Call, Failed
 from localcloud.machines.systems import CGROUP2
-from localcloud.parts import Ailment
+from localcloud.parts import Component
 
 _LEAST_CPUS = 2
 _LEAST_MEMORY = 1700  # MB
@@ -21,21 +21,21 @@ JOIN_FILES = ("kubelet.conf", "bootstrap-kubelet.conf", "pki/ca.crt")
 
 
 async def check(call: Call, *, master: bool) -> None:
-    """Look at everything, warn, and say all that is wrong at once.
+    """Run all checks, print warnings, and report all errors at once.
 
     Raises:
         Failed: with every fatal error, as kubeadm lists them.
     """
-    machine, body = call.machine, call.body
+    machine, context = call.machine, call.context
     await call.out("[preflight] Running pre-flight checks")
-    if swap_is_on(body.disk):
+    if swap_is_on(context.disk):
         await call.err(
             "\t[WARNING Swap]: swap is supported for cgroup v2 only. The kubelet must be properly "
             "configured to use swap. Please refer to https://kubernetes.io/docs/concepts/"
             "architecture/nodes/#swap-memory, or disable swap on the node"
         )
-    name = body.read_hostname()
-    if body.resolve(name) is None:
+    name = context.read_hostname()
+    if context.resolve(name) is None:
         await call.err(f'\t[WARNING Hostname]: hostname "{name}" could not be reached')
     errors = [*_system(call), *_files(call, INIT_FILES if master else JOIN_FILES)]
     if master:
@@ -52,12 +52,12 @@ async def check(call: Call, *, master: bool) -> None:
 
 
 def _system(call: Call) -> list[str]:
-    machine, body = call.machine, call.body
+    machine, context = call.machine, call.context
     errors = []
-    kernel = tuple(int(part) for part in body.system.kernel.split(".")[:2])
+    kernel = tuple(int(part) for part in context.system.kernel.split(".")[:2])
     if kernel < _OLDEST_KERNEL:
-        errors.append(f"SystemVerification]: unsupported kernel release: {body.system.kernel}")
-    if body.system.cgroup != CGROUP2:
+        errors.append(f"SystemVerification]: unsupported kernel release: {context.system.kernel}")
+    if context.system.cgroup != CGROUP2:
         errors.append("SystemVerification]: cgroups v1 support is in maintenance mode")
     if not machine.units.is_active("containerd") or not machine.runtime.offers_cri:
         errors.append(
@@ -75,7 +75,7 @@ def _system(call: Call) -> list[str]:
 
 
 def _files(call: Call, names: tuple[str, ...]) -> list[str]:
-    folder = call.body.disk / KUBERNETES
+    folder = call.context.disk / KUBERNETES
     return [
         f"FileAvailable{_dashed(name)}]: /{KUBERNETES}/{name} already exists"
         for name in names
@@ -88,29 +88,29 @@ def _dashed(name: str) -> str:
 
 
 def _size(call: Call) -> list[str]:
-    birth, errors = call.body.birth, []
-    if birth.vcpus < _LEAST_CPUS:
+    spec, errors = call.context.spec, []
+    if spec.vcpus < _LEAST_CPUS:
         errors.append(
-            f"NumCPU]: the number of available CPUs {birth.vcpus} "
+            f"NumCPU]: the number of available CPUs {spec.vcpus} "
             f"is less than the required {_LEAST_CPUS}"
         )
-    if birth.memory_mib < _LEAST_MEMORY:
+    if spec.memory_mib < _LEAST_MEMORY:
         errors.append(
-            f"Mem]: the system RAM ({birth.memory_mib} MB) "
+            f"Mem]: the system RAM ({spec.memory_mib} MB) "
             f"is less than the minimum {_LEAST_MEMORY} MB"
         )
     return errors
 
 
 def check_kubelet_can_run(call: Call) -> None:
-    """Raise `Failed` as kubeadm does when the kubelet will not come up: swap, cgroup drivers."""
-    machine, body = call.machine, call.body
+    """Raise `Failed`, with kubeadm's message, when swap or cgroup drivers stop the kubelet."""
+    machine, context = call.machine, call.context
     why = ""
-    if swap_is_on(body.disk):
+    if swap_is_on(context.disk):
         why = "running with swap on is not supported, please disable swap"
     elif not machine.runtime.uses_systemd_cgroups():
         why = "the kubelet's cgroup driver is systemd, containerd's is cgroupfs"
-    elif Ailment.KUBELET in body.ailments:
+    elif Component.KUBELET in context.failed:
         why = "a fault of the local cloud keeps it from coming up"
     if why:
         raise Failed(

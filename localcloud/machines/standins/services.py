@@ -1,7 +1,7 @@
 """Stand-ins for systemd: systemctl and journalctl."""
 
 from localcloud.machines.disk import SWAP_UNIT, swap_is_on
-from localcloud.machines.standins.call import Call, Failed, Handler, take_apart
+from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
 
 _QUIET = ("-q", "--quiet", "--now", "--no-pager", "--no-legend", "--plain", "--all", "-a")
 
@@ -11,7 +11,7 @@ def _name(word: str) -> str:
 
 
 async def _systemctl(call: Call) -> int:
-    taken = take_apart(call, flags=_QUIET, options=("--type", "-t", "-p", "--property"))
+    taken = parse_args(call, flags=_QUIET, options=("--type", "-t", "-p", "--property"))
     verb, *words = taken.words or ["list-units"]
     names = [_name(word) for word in words]
     units = call.machine.units
@@ -22,7 +22,7 @@ async def _systemctl(call: Call) -> int:
             call.need_root()
         case "list-units":
             if taken.value("--type", "-t") == "swap":
-                if swap_is_on(call.body.disk):
+                if swap_is_on(call.context.disk):
                     await call.out(f"{SWAP_UNIT} loaded active active Swap")
                 return 0
             for name in sorted(units.known()):
@@ -106,7 +106,7 @@ async def _change(call: Call, verb: str, name: str, *, now: bool) -> None:
 
 
 async def _journalctl(call: Call) -> int:
-    taken = take_apart(
+    taken = parse_args(
         call, flags=("--no-pager", "-e", "-x", "-xe", "-xeu", "-f"), options=("-u", "-n", "--unit")
     )
     unit = _name(taken.value("-u", "--unit"))

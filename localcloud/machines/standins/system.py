@@ -1,14 +1,14 @@
-"""Stand-ins that ask or set facts of the system: names, clock, swap, modules, users."""
+"""Stand-ins that read or set facts of the system: names, clock, swap, modules, users."""
 
 from pathlib import Path
 
 from localcloud.clock import stamp
 from localcloud.machines import disk, kernel
-from localcloud.machines.standins.call import Call, Failed, Handler, take_apart
+from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
 
 
 async def _id(call: Call) -> int:
-    taken = take_apart(call, flags=("-u", "-n", "-g"), takes_words=False)
+    taken = parse_args(call, flags=("-u", "-n", "-g"), takes_words=False)
     number = 0 if call.user == "root" else 1000
     match sorted(taken.options):
         case ["-u"] | ["-g"]:
@@ -23,14 +23,14 @@ async def _id(call: Call) -> int:
 
 
 async def _whoami(call: Call) -> int:
-    take_apart(call, takes_words=False)
+    parse_args(call, takes_words=False)
     await call.out(call.user)
     return 0
 
 
 async def _uname(call: Call) -> int:
-    taken = take_apart(call, flags=("-r", "-m", "-s", "-n", "-a", "-p", "-i"), takes_words=False)
-    system, name = call.body.system, call.body.read_hostname()
+    taken = parse_args(call, flags=("-r", "-m", "-s", "-n", "-a", "-p", "-i"), takes_words=False)
+    system, name = call.context.system, call.context.read_hostname()
     parts = {"-s": "Linux", "-n": name, "-r": system.kernel, "-m": "x86_64"}
     aliases = {"-p": "-m", "-i": "-m"}
     wanted = {aliases.get(one, one) for one in taken.options} or {"-s"}
@@ -41,15 +41,15 @@ async def _uname(call: Call) -> int:
 
 
 async def _nproc(call: Call) -> int:
-    take_apart(call, takes_words=False)
-    await call.out(str(call.body.birth.vcpus))
+    parse_args(call, takes_words=False)
+    await call.out(str(call.context.spec.vcpus))
     return 0
 
 
 async def _free(call: Call) -> int:
-    take_apart(call, flags=("-m", "-h"), takes_words=False)
-    size = call.body.birth.memory_mib
-    swap = 2047 if disk.swap_is_on(call.body.disk) else 0
+    parse_args(call, flags=("-m", "-h"), takes_words=False)
+    size = call.context.spec.memory_mib
+    swap = 2047 if disk.swap_is_on(call.context.disk) else 0
     await call.out(
         "               total        used        free\n"
         f"Mem:     {size:>11} {size // 5:>11} {size - size // 5:>11}\n"
@@ -59,12 +59,12 @@ async def _free(call: Call) -> int:
 
 
 async def _df(call: Call) -> int:
-    """Show the system disk, which images fill; sizes are of a common disk, as nobody says one."""
-    taken = take_apart(call, flags=("-P", "-k", "-h"))
+    """Show the system disk, which images fill; the size is a common one, as none is defined."""
+    taken = parse_args(call, flags=("-P", "-k", "-h"))
     if "-h" in taken or taken.words not in ([], ["/"]):
         raise call.unknown(" ".join(call.arguments))
     size = 40 * 1024 * 1024  # KiB
-    used = 3 * 1024 * 1024 + len(call.body.state.images) * 150 * 1024
+    used = 3 * 1024 * 1024 + len(call.context.state.images) * 150 * 1024
     await call.out(
         "Filesystem     1024-blocks     Used Available Capacity Mounted on\n"
         f"/dev/vda1      {size:>11} {used:>8} {size - used:>9} {100 * used // size:>7}% /"
@@ -73,7 +73,7 @@ async def _df(call: Call) -> int:
 
 
 async def _stat(call: Call) -> int:
-    taken = take_apart(call, flags=("-f", "-L"), options=("-c", "--format", "-fc"))
+    taken = parse_args(call, flags=("-f", "-L"), options=("-c", "--format", "-fc"))
     pattern = taken.value("-fc", "-c", "--format")
     if not pattern or not taken.words:
         raise call.unknown(" ".join(call.arguments))
@@ -83,7 +83,7 @@ async def _stat(call: Call) -> int:
             raise Failed(f"stat: cannot statx '{word}': No such file or directory")
         if "-f" in taken or "-fc" in taken:
             at_cgroup = path == call.path("/sys/fs/cgroup")
-            values = {"%T": call.body.system.cgroup if at_cgroup else "ext2/ext3"}
+            values = {"%T": call.context.system.cgroup if at_cgroup else "ext2/ext3"}
         else:
             facts = path.stat()
             values = {"%a": f"{facts.st_mode & 0o7777:o}", "%s": str(facts.st_size), "%n": word}
@@ -104,29 +104,29 @@ async def _stat(call: Call) -> int:
 
 
 async def _hostname(call: Call) -> int:
-    taken = take_apart(call, flags=("-s", "-f", "-I", "-i"))
+    taken = parse_args(call, flags=("-s", "-f", "-I", "-i"))
     if taken.words:
         raise Failed("hostname: use hostnamectl set-hostname")
     asks_address = "-I" in taken or "-i" in taken
-    await call.out(call.body.birth.address if asks_address else call.body.read_hostname())
+    await call.out(call.context.spec.address if asks_address else call.context.read_hostname())
     return 0
 
 
 async def _hostnamectl(call: Call) -> int:
-    taken = take_apart(call, flags=("--static",))
+    taken = parse_args(call, flags=("--static",))
     match taken.words:
         case ["set-hostname" | "hostname", name]:
             call.need_root()
             call.path("/etc/hostname").write_text(f"{name}\n")
         case [] | ["status"] | ["hostname"]:
-            await call.out(call.body.read_hostname())
+            await call.out(call.context.read_hostname())
         case words:
             raise call.unknown(" ".join(words))
     return 0
 
 
 async def _timedatectl(call: Call) -> int:
-    taken = take_apart(call, flags=("--value",), options=("-p", "--property"))
+    taken = parse_args(call, flags=("--value",), options=("-p", "--property"))
     match taken.words:
         case ["show"]:
             wanted = taken.value("-p", "--property", default="NTPSynchronized")
@@ -135,7 +135,7 @@ async def _timedatectl(call: Call) -> int:
                 raise call.unknown(wanted)
             await call.out(values[wanted] if "--value" in taken else f"{wanted}={values[wanted]}")
         case [] | ["status"]:
-            now = stamp(call.body.world.clock.now())
+            now = stamp(call.context.shared.clock.now())
             await call.out(f"      Universal time: {now}\nSystem clock synchronized: yes")
         case ["set-ntp", _] | ["set-timezone", "UTC"]:
             call.need_root()
@@ -145,39 +145,39 @@ async def _timedatectl(call: Call) -> int:
 
 
 async def _swapoff(call: Call) -> int:
-    taken = take_apart(call, flags=("-a", "--all"))
+    taken = parse_args(call, flags=("-a", "--all"))
     call.need_root()
     if taken.words or not taken.options:
         raise call.unknown(" ".join(call.arguments))
-    disk.turn_swap(call.body.disk, on=False)
+    disk.turn_swap(call.context.disk, on=False)
     return 0
 
 
 async def _modprobe(call: Call) -> int:
-    taken = take_apart(call, flags=("-a", "-q"))
+    taken = parse_args(call, flags=("-a", "-q"))
     call.need_root()
     for module in taken.words:
         if module not in kernel.MODULES:
             raise Failed(
                 f"modprobe: FATAL: Module {module} not found in directory "
-                f"/lib/modules/{call.body.system.kernel}"
+                f"/lib/modules/{call.context.system.kernel}"
             )
-        kernel.load_module(call.body.disk, module)
+        kernel.load_module(call.context.disk, module)
     return 0
 
 
 async def _lsmod(call: Call) -> int:
-    take_apart(call, takes_words=False)
+    parse_args(call, takes_words=False)
     await call.out("Module                  Size  Used by")
-    for module in kernel.loaded_modules(call.body.disk):
+    for module in kernel.loaded_modules(call.context.disk):
         await call.out(f"{module:<20} 32768  0")
     return 0
 
 
 async def _sysctl(call: Call) -> int:
-    taken = take_apart(call, flags=("--system", "-n", "-q", "-e"), options=("-w", "-p"))
+    taken = parse_args(call, flags=("--system", "-n", "-q", "-e"), options=("-w", "-p"))
     if "--system" in taken:
-        wanted = list(kernel.configured_sysctls(call.body.disk))
+        wanted = list(kernel.configured_sysctls(call.context.disk))
     elif "-p" in taken:
         wanted = list(kernel.read_sysctls(call.path(taken.value("-p"))))
     elif "-w" in taken:
@@ -203,7 +203,7 @@ async def _show_sysctls(call: Call, names: list[str], *, only_values: bool) -> i
 
 
 def _sysctl_file(call: Call, name: str) -> Path:
-    file = kernel.sysctl_file(call.body.disk, name)
+    file = kernel.sysctl_file(call.context.disk, name)
     if not file.is_file():
         where = f"/proc/sys/{name.replace('.', '/')}"
         raise Failed(f"sysctl: cannot stat {where}: No such file or directory")
@@ -211,14 +211,14 @@ def _sysctl_file(call: Call, name: str) -> Path:
 
 
 async def _ip(call: Call) -> int:
-    birth = call.body.birth
+    spec = call.context.spec
     match [word for word in call.arguments if word not in ("-4", "-o", "-br")]:
         case ["addr" | "a" | "address"] | ["addr" | "a" | "address", "show", *_]:
             await call.out(
-                f"2: eth0    inet {birth.address}/24 brd {_broadcast(birth.address)} scope global"
+                f"2: eth0    inet {spec.address}/24 brd {_broadcast(spec.address)} scope global"
             )
         case ["route" | "r"] | ["route", "show", *_]:
-            await call.out(f"default via {_gateway(birth.address)} dev eth0\n")
+            await call.out(f"default via {_gateway(spec.address)} dev eth0\n")
         case ["link"] | ["link", "show", *_]:
             await call.out("2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 state UP")
         case words:

@@ -1,4 +1,4 @@
-"""All stand-ins by name, and which of them a machine has."""
+"""All stand-ins by name, and the selection of each machine."""
 
 from collections.abc import Iterable
 
@@ -29,7 +29,7 @@ HANDLERS: dict[str, Handler] = {
 _PACKAGED = {command for commands in COMMANDS.values() for command in commands}
 
 LOCAL_SCRIPTS = {
-    # The real sudo cannot work behind the write guard; here a user is only a word.
+    # The real sudo does not work under the write guard; a user is only a name here.
     "sudo": """#!@BASH@
 while [[ ${1:-} == -* ]]; do
   case $1 in
@@ -43,7 +43,7 @@ export USER=root LOGNAME=root HOME="$SYSROOT/root"
 exec "$@"
 """,
 }
-"""Commands that only change the caller's surroundings, which no daemon could."""
+"""Commands that change their own process only, which the daemon could not."""
 
 
 def command_names(packager: str, installed: Iterable[str]) -> list[str]:

@@ -1,17 +1,17 @@
-"""Stand-ins for curl and wget: the mirrors and the private network answer, nothing else does."""
+"""Stand-ins for curl and wget, which reach the mirrors and the private network only."""
 
 import ssl
 from urllib.parse import urlsplit
 
 from localcloud.https import get
 from localcloud.machines import repositories
-from localcloud.machines.standins.call import Call, Failed, Handler, take_apart
+from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
 
 _REFUSALS = 400
 
 
 async def _curl(call: Call) -> int:
-    taken = take_apart(
+    taken = parse_args(
         call,
         flags=(
             "-f", "-s", "-S", "-L", "-k", "--fail", "--silent", "--show-error", "--location",
@@ -25,7 +25,7 @@ async def _curl(call: Call) -> int:
     try:
         page = repositories.fetch(url)
     except LookupError:
-        page = await _ask_neighbour(call, url, insecure="-k" in taken or "--insecure" in taken)
+        page = await _fetch_private(call, url, insecure="-k" in taken or "--insecure" in taken)
     if page is None:
         if "-f" in taken or "--fail" in taken:
             raise Failed("curl: (22) The requested URL returned error: 404", 22)
@@ -34,11 +34,11 @@ async def _curl(call: Call) -> int:
     return 0
 
 
-async def _ask_neighbour(call: Call, url: str, *, insecure: bool) -> repositories.Page | None:
-    """Fetch a page by HTTPS from the machine's own network, as far as its rules allow."""
-    parts, body = urlsplit(url), call.body
+async def _fetch_private(call: Call, url: str, *, insecure: bool) -> repositories.Page | None:
+    """Fetch a page by HTTPS from the machine's own network, as its rules allow."""
+    parts = urlsplit(url)
     host = parts.hostname or ""
-    address = body.resolve(host)
+    address = call.context.resolve(host)
     if address is None or parts.scheme != "https":
         raise Failed(f"curl: (6) Could not resolve host: {host}", 6)
     context = ssl.create_default_context()
@@ -46,7 +46,7 @@ async def _ask_neighbour(call: Call, url: str, *, insecure: bool) -> repositorie
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     port = parts.port or 443
     try:
-        connection = body.dial(address, port)
+        connection = call.context.dial(address, port)
         path = parts._replace(scheme="", netloc="", path=parts.path or "/", fragment="").geturl()
         reply = await get(connection, context, host, path)
     except TimeoutError as error:
@@ -59,7 +59,7 @@ async def _ask_neighbour(call: Call, url: str, *, insecure: bool) -> repositorie
 
 
 async def _wget(call: Call) -> int:
-    taken = take_apart(call, flags=("-q",), options=("-O", "-T", "-t"))
+    taken = parse_args(call, flags=("-q",), options=("-O", "-T", "-t"))
     if len(taken.words) != 1:
         raise call.unknown(" ".join(taken.words))
     url = taken.words[0]

@@ -14,5 +14,6 @@ def canned() -> Iterator[CannedCloud]:
 
 @pytest.fixture
 def client(canned: CannedCloud) -> Iterator[QingCloud]:
-    with QingCloud("pek3a", KEY, SECRET, canned.endpoint) as client:
+    """A client that repeats nothing."""
+    with QingCloud("pek3a", KEY, SECRET, canned.endpoint, read_pauses=()) as client:
         yield client

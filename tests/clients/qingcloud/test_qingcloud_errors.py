@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from clients.qingcloud import QingCloud
-from clients.qingcloud.errors import MEANINGS
+from clients.qingcloud.errors import MEANINGS, PAUSE_AFTER_TOO_MANY
+from clients.qingcloud.transport import READ_PAUSES
 from domain.kernel.errors import (
     AccessDenied,
     AlreadyExists,
@@ -18,10 +19,12 @@ from domain.kernel.errors import (
     QuotaReached,
     Refused,
     TemporaryError,
+    TooManyCalls,
     UnknownOutcome,
     Unreachable,
 )
 from tests.clients.qingcloud.canned_cloud import KEY, SECRET, Answer, CannedCloud, ok, refused
+from tests.domain.clocks import JumpingClock
 
 LEASE = "PermissionDenied, resource [eip-1] lease info not ready yet, please try later"
 BUSY = "PermissionDenied, resource [rtr-1] is [updating], please try later"
@@ -61,7 +64,8 @@ def failure_of(call: Callable[[QingCloud], object], client: QingCloud) -> Cluste
         (2200, "", FinalError, FinalError),
         (2300, "", FinalError, FinalError),
         (2400, "", BalanceTooLow, BalanceTooLow),
-        (2500, "QuotasExceeded", QuotaReached, QuotaReached),
+        (2500, "QuotasExceeded", TooManyCalls, QuotaReached),
+        (2500, "QuotasExceeded, too many API calls", TooManyCalls, TooManyCalls),
         (3300, "", FinalError, FinalError),
         *((code, "", FinalError, FinalError) for code in range(4000, 4006)),
         (5000, "InternalError", TemporaryError, UnknownOutcome),
@@ -117,7 +121,7 @@ def test_error_of_an_old_request_names_the_clock(canned: CannedCloud, client: Qi
         pytest.param(Answer(status=502), TemporaryError, UnknownOutcome, id="502"),
         pytest.param(Answer(status=503), TemporaryError, UnknownOutcome, id="503"),
         pytest.param(Answer(status=408), TemporaryError, UnknownOutcome, id="408"),
-        pytest.param(Answer(status=429), TemporaryError, TemporaryError, id="429"),
+        pytest.param(Answer(status=429), TooManyCalls, TooManyCalls, id="429"),
         pytest.param(Answer(status=404), Unreachable, Unreachable, id="404"),
         pytest.param(Answer(status=414), Refused, Refused, id="414"),
         pytest.param(Answer(status=301), Unreachable, Unreachable, id="redirect"),
@@ -144,7 +148,7 @@ def test_a_lost_reply_is_temporary_for_a_read_and_of_unknown_outcome_for_a_chang
 
 
 def test_call_without_an_answer_ends_after_the_reply_timeout(canned: CannedCloud) -> None:
-    client = QingCloud("pek3a", KEY, SECRET, canned.endpoint, reply_timeout=0.05)
+    client = QingCloud("pek3a", KEY, SECRET, canned.endpoint, reply_timeout=0.05, read_pauses=())
     canned.script = lambda request: Answer(fate="never")
 
     assert type(failure_of(read, client)) is TemporaryError
@@ -224,3 +228,26 @@ def test_no_failure_shows_the_secret_or_what_was_sent(
 def test_a_long_text_of_the_cloud_is_cut(canned: CannedCloud, client: QingCloud) -> None:
     canned.play(refused(1400, "x" * 10_000))
     assert len(str(failure_of(read, client))) < 1000
+
+
+def test_a_read_is_repeated_while_its_error_may_pass_and_a_change_is_not(
+    canned: CannedCloud,
+) -> None:
+    clock = JumpingClock()
+    client = QingCloud("pek3a", KEY, SECRET, canned.endpoint, clock=clock)
+    canned.play(refused(5100), Answer(fate="closed"), ok(security_group_rule_set=[], total_count=0))
+    assert read(client) == []
+    assert clock.monotonic() == sum(READ_PAUSES)
+    canned.play(refused(5100), ok())
+    assert type(failure_of(change, client)) is TemporaryError
+    assert len(canned.requests) == 4
+
+
+def test_one_call_too_many_makes_all_calls_pause(canned: CannedCloud) -> None:
+    clock = JumpingClock()
+    client = QingCloud("pek3a", KEY, SECRET, canned.endpoint, read_pauses=(), clock=clock)
+    canned.play(refused(2500, "too many API calls"), ok(security_group_rule_set=[], total_count=0))
+    assert type(failure_of(change, client)) is TooManyCalls
+    assert clock.monotonic() == 0
+    assert read(client) == []
+    assert clock.monotonic() == PAUSE_AFTER_TOO_MANY

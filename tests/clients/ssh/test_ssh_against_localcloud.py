@@ -14,7 +14,7 @@ from localcloud.clock import WallClock
 from localcloud.fabric import Fabric
 from localcloud.kubernetes.planes import Planes
 from localcloud.machines.host import Machines
-from localcloud.parts import Birth, Userdata, UserdataKind
+from localcloud.parts import MachineSpec, Userdata, UserdataKind
 from localcloud.profiles import PROFILES
 from tests.clients.ssh.ssh_servers import Loop
 from tests.loopback_door import LoopbackDoor
@@ -38,12 +38,12 @@ class Site:
         planes = Planes(clock, profile)
         machines = Machines(folder, self._fabric, clock, profile, planes)
         for instance_id in self._addresses:
-            await machines.boot(self._birth(instance_id))
+            await machines.boot(self._spec(instance_id))
         self._door = LoopbackDoor(lambda: self._fabric.dial(VPC, "192.168.1.1", MASTER, 22))
         return machines, await self._door.open()
 
-    def _birth(self, instance_id: str) -> Birth:
-        return Birth(
+    def _spec(self, instance_id: str) -> MachineSpec:
+        return MachineSpec(
             instance_id=instance_id,
             hostname=instance_id,
             vpc=VPC,
@@ -62,7 +62,7 @@ class Site:
         self._loop.call(self._machines.halt(instance_id))
 
     def boot(self, instance_id: str) -> None:
-        self._loop.call(self._machines.boot(self._birth(instance_id)))
+        self._loop.call(self._machines.boot(self._spec(instance_id)))
 
     def connect(self, *host_keys: SshKeyPair | str) -> SshMachine:
         return SshMachine.connect(self.target("127.0.0.1", self.port, *host_keys))

@@ -1,4 +1,4 @@
-"""Rules: what is opened to whom, and what is taken away again."""
+"""Rules of the security groups: which are added and which are deleted."""
 
 from domain.cloud.firewall import firewall_rules, machine_rules, rules_to_add, rules_to_delete
 from domain.cloud.records import RuleSpec
@@ -27,7 +27,7 @@ def test_rules_that_mean_the_same_are_neither_added_nor_deleted() -> None:
     assert rules_to_delete(wanted, seen) == ()
 
 
-def test_a_hole_that_nobody_asked_for_is_closed() -> None:
+def test_an_unwanted_rule_is_deleted() -> None:
     hole = RuleSpec("all", "tcp", 1, 65535, "")
     seen = make_rules("sg-a", (*firewall_rules(SPEC), hole))
     assert [rule.spec for rule in rules_to_delete(firewall_rules(SPEC), seen)] == [hole]

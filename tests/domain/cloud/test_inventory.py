@@ -1,10 +1,10 @@
-"""What is there: a name alone is no proof."""
+"""The inventory: a name alone is no proof."""
 
 from dataclasses import replace
 
 import pytest
 
-from domain.cloud.inventory import Inventory, check_fit, the_one
+from domain.cloud.inventory import Inventory, at_most_one, check_fit
 from domain.cloud.records import Vxnet
 from domain.kernel.errors import NameTaken
 from domain.kernel.names import MASTERS, NODES
@@ -42,15 +42,15 @@ def test_a_whole_cluster_fits() -> None:
         ),
     ],
 )
-def test_what_does_not_fit_is_named_and_refused(view: Inventory, fact: str) -> None:
+def test_a_foreign_resource_is_named_and_refused(view: Inventory, fact: str) -> None:
     with pytest.raises(NameTaken, match=fact):
         check_fit(view)
 
 
 def test_two_of_one_name_are_refused() -> None:
-    assert the_one("router", "r", []) is None
+    assert at_most_one("router", "r", []) is None
     with pytest.raises(NameTaken, match="2 routers are named r"):
-        the_one("router", "r", ["a", "b"])
+        at_most_one("router", "r", ["a", "b"])
 
 
 def test_machines_of_a_group_come_oldest_first() -> None:

@@ -1,4 +1,4 @@
-"""The plan: what becomes of each resource, and why."""
+"""The plan: the action for each resource, and its reason."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def test_a_cluster_as_wanted_is_kept_whole() -> None:
     assert plan_cluster(SPEC, make_view(SPEC)).changes == ()
 
 
-def test_nothing_there_means_everything_is_created_and_the_costs_are_marked() -> None:
+def test_without_resources_everything_is_created_and_billed_ones_are_marked() -> None:
     plan = plan_cluster(SPEC, Inventory("demo"))
     assert {item.action for item in plan.items} == {Action.CREATE}
     billed = {item.kind for item in plan.items if item.billed}
@@ -32,7 +32,7 @@ def test_nothing_there_means_everything_is_created_and_the_costs_are_marked() ->
     assert sum(item.count for item in plan.items if item.kind == "machine") == 3
 
 
-def test_one_more_node_touches_nothing_else() -> None:
+def test_one_more_node_changes_nothing_else() -> None:
     plan = plan_cluster(SPEC.with_nodes(3), make_view(SPEC))
     (change,) = plan.changes
     assert (change.kind, change.action, change.count) == ("machine", Action.CREATE, 1)
@@ -77,9 +77,7 @@ def test_backends_of_a_master_that_is_gone_change_their_listeners() -> None:
     assert ("listener", Action.CHANGE) in actions(plan)
 
 
-def test_teardown_deletes_all_that_is_there_machines_first_and_the_router_after_its_vxnets() -> (
-    None
-):
+def test_teardown_deletes_machines_first_and_the_router_after_its_vxnets() -> None:
     items = plan_teardown(make_view(SPEC)).items
     kinds = [item.kind for item in items]
     assert {item.action for item in items} == {Action.DELETE}
@@ -88,19 +86,19 @@ def test_teardown_deletes_all_that_is_there_machines_first_and_the_router_after_
     assert plan_teardown(Inventory("demo")).items == ()
 
 
-@given(there=st.integers(0, 8), wanted=st.integers(0, 8))
-def test_a_scale_plan_adds_up(there: int, wanted: int) -> None:
-    view = make_view(SPEC, nodes=there)
-    leaving = [machine.id for machine in view.nodes[: max(0, there - wanted)]]
+@given(existing=st.integers(0, 8), wanted=st.integers(0, 8))
+def test_a_scale_plan_adds_up(existing: int, wanted: int) -> None:
+    view = make_view(SPEC, nodes=existing)
+    leaving = [machine.id for machine in view.nodes[: max(0, existing - wanted)]]
     plan = plan_scale(view, NODES, wanted, leaving)
     counts = dict.fromkeys(Action, 0)
     for item in plan.items:
         counts[item.action] += item.count
     assert counts[Action.KEEP] + counts[Action.CREATE] == wanted
-    assert counts[Action.KEEP] + counts[Action.DELETE] == there
+    assert counts[Action.KEEP] + counts[Action.DELETE] == existing
 
 
-def test_machines_of_another_type_or_image_are_kept_and_say_what_new_ones_get() -> None:
+def test_machines_of_another_type_or_image_are_kept_and_the_reason_names_the_difference() -> None:
     template = {"template": {"instance_type": "s1.xlarge.r2"}}
     spec = changed(SPEC, {"nodes": template | {"count": 3}})
     plan = plan_cluster(spec, make_view(SPEC), {MASTERS: "noble1x64", NODES: "noble2x64"})
@@ -115,7 +113,7 @@ def test_machines_of_another_type_or_image_are_kept_and_say_what_new_ones_get() 
     )
 
 
-def test_an_address_of_another_bandwidth_is_kept_and_says_so() -> None:
+def test_an_address_of_another_bandwidth_is_kept_and_the_reason_names_it() -> None:
     spec = changed(SPEC, {"address": {"bandwidth_mbps": 50}})
     plan = plan_cluster(spec, make_view(SPEC))
     assert plan.changes == ()

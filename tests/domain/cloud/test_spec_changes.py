@@ -1,4 +1,4 @@
-"""What may be asked of a cluster that exists, and what only of a new one."""
+"""Which changes an existing cluster accepts, and which need a new one."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -29,7 +29,7 @@ RUNNING = frozenset({"v1.36.4"})
         pytest.param({"address": {"billing": "bandwidth"}}, "in QingCloud's console", id="bill"),
     ],
 )
-def test_what_a_cluster_is_born_with_is_refused_in_one_sentence(
+def test_a_change_of_a_fixed_value_is_refused_in_one_sentence(
     change: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(InvalidSpec, match=sentence) as caught:
@@ -37,7 +37,7 @@ def test_what_a_cluster_is_born_with_is_refused_in_one_sentence(
     assert "\n" not in str(caught.value)
 
 
-def test_another_vpc_is_refused_with_all_that_comes_with_it() -> None:
+def test_another_vpc_is_refused_with_every_value_that_depends_on_it() -> None:
     wanted = {"vpc_cidr": "172.16.0.0/16", "first_vxnet": "172.16.1.0/24"}
     with pytest.raises(InvalidSpec, match=r"vpc_cidr is .*, network\.first_vxnet is "):
         refuse_changes(SPEC, changed(SPEC, {"network": wanted}), VIEW, RUNNING)
@@ -54,18 +54,18 @@ def test_another_vpc_is_refused_with_all_that_comes_with_it() -> None:
         {"scaling": {"preset": "pending"}, "prices": {"confirmed": True}},
     ],
 )
-def test_what_is_honoured_is_let_through(change: dict[str, Any]) -> None:
+def test_a_change_that_takes_effect_is_accepted(change: dict[str, Any]) -> None:
     refuse_changes(SPEC, changed(SPEC, change), VIEW, RUNNING)
 
 
-def test_a_version_to_which_all_nodes_were_upgraded_by_hand_is_let_through() -> None:
+def test_a_version_to_which_all_nodes_were_upgraded_by_hand_is_accepted() -> None:
     wanted = changed(SPEC, {"kubernetes": {"version": "1.36.5"}})
     refuse_changes(SPEC, wanted, VIEW, frozenset({"v1.36.5"}))
     with pytest.raises(InvalidSpec, match=r"its nodes run 1\.36\.4 and 1\.36\.5"):
         refuse_changes(SPEC, wanted, VIEW, frozenset({"v1.36.4", "v1.36.5"}))
 
 
-def test_an_address_that_was_changed_in_the_console_is_let_through() -> None:
+def test_an_address_that_was_changed_in_the_console_is_accepted() -> None:
     before = changed(SPEC, {"address": {"bandwidth_mbps": 5}})  # the view's has 10
     refuse_changes(before, SPEC, VIEW, RUNNING)
 

@@ -1,4 +1,4 @@
-"""Deletions that the cloud does not grant at once, and what somebody else has deleted meanwhile."""
+"""Deletions that the cloud refuses at first, and resources that another run has deleted."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -45,24 +45,24 @@ def remove(cloud: Machines, clock: JumpingClock) -> None:
     teardown.remove_machines(cloud, "demo", [ONE, TWO], clock)  # type: ignore[arg-type]
 
 
-def test_machines_that_another_run_has_ended_do_not_keep_the_others() -> None:
+def test_machines_that_another_run_has_deleted_do_not_stop_the_others() -> None:
     cloud = Machines(replace(ONE, status=InstanceStatus.CEASED), TWO)
     remove(cloud, JumpingClock())
     assert not any(machine.is_alive for machine in cloud.machines.values())
 
 
 @pytest.mark.parametrize("refusal", [Refused("still used"), NotFound("i-1")], ids=repr)
-def test_a_deletion_that_is_refused_for_a_moment_is_asked_for_again(refusal: FinalError) -> None:
+def test_a_deletion_that_is_refused_for_a_moment_is_retried(refusal: FinalError) -> None:
     cloud = Machines(ONE, TWO, refusals=[refusal] * 3)
     remove(cloud, JumpingClock())
     assert not any(machine.is_alive for machine in cloud.machines.values())
 
 
-def test_a_deletion_that_stays_refused_says_why() -> None:
+def test_a_deletion_that_stays_refused_fails_with_the_reason() -> None:
     clock = JumpingClock()
     with pytest.raises(Refused, match="you may not"):
         remove(Machines(ONE, TWO, refusals=[Refused("you may not")] * 100), clock)
-    assert clock.monotonic() < 2 * teardown.LETTING_GO
+    assert clock.monotonic() < 2 * teardown.REFUSED_FOR
 
 
 class Growing:
@@ -83,19 +83,19 @@ class Growing:
         teardown.sweep_until_gone(self.view, self.sweep, lambda: self.view)
 
 
-def test_a_cluster_that_nobody_adds_to_is_swept_once() -> None:
+def test_a_cluster_that_no_run_adds_to_is_swept_once() -> None:
     cluster = Growing(times=0)
     cluster.take_down()
     assert cluster.swept == [2]
 
 
-def test_what_another_run_adds_meanwhile_is_swept_too() -> None:
+def test_resources_that_another_run_adds_are_swept_too() -> None:
     cluster = Growing(times=2)
     cluster.take_down()
     assert cluster.swept == [2, 1, 1]
 
 
-def test_a_cluster_that_never_stops_growing_is_told_with_what_is_there() -> None:
+def test_a_cluster_that_never_stops_growing_fails_and_names_its_resources() -> None:
     cluster = Growing(times=100)
     with pytest.raises(FinalError, match=r"grows again .*\(machine i-k8s-node3\); end the auto"):
         cluster.take_down()

@@ -1,4 +1,4 @@
-"""One holder at a time, and the next one as soon as the last gives no sign of life."""
+"""One holder at a time, and the next one as soon as the lease expires."""
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from domain.cluster.api import ClusterApi, Manifest
-from domain.cluster.leases import VALID, Claim, Held, give_lease_back, outwait_lease, take_lease
+from domain.cluster.leases import VALID, Claim, Held, acquire_lease, release_lease, wait_for_lease
 from tests.domain.clocks import JumpingClock
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -52,33 +52,33 @@ def holder(held: Held | None) -> str:
     return held.holder if held else ""
 
 
-def test_a_free_lease_is_taken_and_renewed() -> None:
+def test_a_free_lease_is_acquired_and_renewed() -> None:
     api = make_api(OneLease())
-    assert take_lease(api, OURS, NOON) is None
-    assert take_lease(api, OURS, NOON + VALID / 3) is None
-    held = take_lease(api, THEIRS, NOON + VALID)
+    assert acquire_lease(api, OURS, NOON) is None
+    assert acquire_lease(api, OURS, NOON + VALID / 3) is None
+    held = acquire_lease(api, THEIRS, NOON + VALID)
     assert held == Held("autoscaler-k8s-node", "ours", NOON + VALID / 3 + VALID)
-    assert held.tell(NOON + VALID) == (
+    assert held.describe(NOON + VALID) == (
         "ours holds the Lease kube-system/autoscaler-k8s-node for another 20 s, or longer if it "
         "renews it"
     )
 
 
-def test_a_holder_that_gives_no_sign_of_life_has_lost_it() -> None:
+def test_a_holder_that_does_not_renew_loses_the_lease() -> None:
     api = make_api(OneLease())
-    take_lease(api, THEIRS, NOON)
-    assert holder(take_lease(api, OURS, NOON + VALID - timedelta(seconds=1))) == "theirs"
-    assert take_lease(api, OURS, NOON + VALID) is None
-    assert holder(take_lease(api, THEIRS, NOON + VALID)) == "ours"
+    acquire_lease(api, THEIRS, NOON)
+    assert holder(acquire_lease(api, OURS, NOON + VALID - timedelta(seconds=1))) == "theirs"
+    assert acquire_lease(api, OURS, NOON + VALID) is None
+    assert holder(acquire_lease(api, THEIRS, NOON + VALID)) == "ours"
 
 
-def test_a_lease_given_back_is_free_at_once() -> None:
+def test_a_released_lease_is_free_at_once() -> None:
     api = make_api(OneLease())
-    take_lease(api, THEIRS, NOON)
-    give_lease_back(api, OURS)
-    assert holder(take_lease(api, OURS, NOON)) == "theirs"
-    give_lease_back(api, THEIRS)
-    assert take_lease(api, OURS, NOON) is None
+    acquire_lease(api, THEIRS, NOON)
+    release_lease(api, OURS)
+    assert holder(acquire_lease(api, OURS, NOON)) == "theirs"
+    release_lease(api, THEIRS)
+    assert acquire_lease(api, OURS, NOON) is None
 
 
 class Waiting(JumpingClock):
@@ -96,38 +96,38 @@ class Waiting(JumpingClock):
             self._act()
 
 
-def test_nobody_is_waited_for_where_a_lease_is_free() -> None:
+def test_a_free_lease_needs_no_wait() -> None:
     clock = Waiting()
-    assert outwait_lease(make_api(OneLease()), OURS, NOON, clock.told.append, clock) is None
+    assert wait_for_lease(make_api(OneLease()), OURS, NOON, clock.told.append, clock) is None
     assert (clock.told, clock.slept) == ([], [])
 
 
-def test_an_abandoned_lease_is_taken_at_the_end_of_its_time() -> None:
+def test_an_expired_lease_is_acquired() -> None:
     api, clock = make_api(OneLease()), Waiting()
-    take_lease(api, THEIRS, NOON)
+    acquire_lease(api, THEIRS, NOON)
     later = NOON + VALID / 3
-    assert outwait_lease(api, OURS, later, clock.told.append, clock) is None
+    assert wait_for_lease(api, OURS, later, clock.told.append, clock) is None
     assert clock.monotonic() == pytest.approx(40, abs=1)
     assert clock.told == [Held("autoscaler-k8s-node", "theirs", NOON + VALID)]
 
 
-def test_a_lease_that_is_given_back_meanwhile_is_taken_at_once() -> None:
+def test_a_lease_that_is_released_meanwhile_is_acquired_at_once() -> None:
     api = make_api(OneLease())
-    clock = Waiting(5, lambda: give_lease_back(api, THEIRS))
-    take_lease(api, THEIRS, NOON)
-    assert outwait_lease(api, OURS, NOON, clock.told.append, clock) is None
+    clock = Waiting(5, lambda: release_lease(api, THEIRS))
+    acquire_lease(api, THEIRS, NOON)
+    assert wait_for_lease(api, OURS, NOON, clock.told.append, clock) is None
     assert clock.monotonic() == pytest.approx(5, abs=1)
 
 
 def test_a_holder_that_renews_is_not_waited_for() -> None:
     api = make_api(OneLease())
-    clock = Waiting(15, lambda: take_lease(api, THEIRS, NOON + timedelta(seconds=15)))
-    take_lease(api, THEIRS, NOON)
-    assert holder(outwait_lease(api, OURS, NOON, clock.told.append, clock)) == "theirs"
+    clock = Waiting(15, lambda: acquire_lease(api, THEIRS, NOON + timedelta(seconds=15)))
+    acquire_lease(api, THEIRS, NOON)
+    assert holder(wait_for_lease(api, OURS, NOON, clock.told.append, clock)) == "theirs"
     assert clock.monotonic() == pytest.approx(15, abs=1)
 
 
-def test_of_two_that_read_the_same_lease_one_gets_it() -> None:
+def test_of_two_processes_that_read_the_same_lease_one_acquires_it() -> None:
     class Racing(OneLease):
         """Somebody else takes the lease right after we have read that it is free."""
 
@@ -136,9 +136,9 @@ def test_of_two_that_read_the_same_lease_one_gets_it() -> None:
         ) -> Mapping[str, Any] | None:
             found = super().read(manifest_kind, name, namespace)
             self.read = super().read  # type: ignore[method-assign]
-            take_lease(make_api(self), THEIRS, NOON)
+            acquire_lease(make_api(self), THEIRS, NOON)
             return found
 
     for server in (Racing(), Racing()):
-        assert holder(take_lease(make_api(server), OURS, NOON)) == "somebody else"
-        assert holder(take_lease(make_api(server), OURS, NOON)) == "theirs"
+        assert holder(acquire_lease(make_api(server), OURS, NOON)) == "another process"
+        assert holder(acquire_lease(make_api(server), OURS, NOON)) == "theirs"

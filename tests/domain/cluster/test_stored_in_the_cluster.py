@@ -1,4 +1,4 @@
-"""What is put into a cluster: its own description, and join tokens."""
+"""Objects that a run stores in a cluster: its description, and join tokens."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ class Remembers:
         return self.found
 
 
-def test_what_was_stored_is_read_back() -> None:
+def test_a_stored_description_is_read_back() -> None:
     spec = parse_spec({"nodes": {"count": 5}, "scaling": {"preset": "pending"}})
     assert read_spec(Remembers(spec_manifest(spec))) == spec  # type: ignore[arg-type]
     assert read_spec(Remembers(None)) is None  # type: ignore[arg-type]
@@ -36,7 +36,7 @@ def test_what_was_stored_is_read_back() -> None:
     [{"spec.json": "{"}, {"spec.json": '{"nodes": {"count": "many"}}'}, {}],
     ids=["no JSON", "wrong value", "key gone"],
 )
-def test_a_description_that_is_not_understood_is_no_absent_one(data: dict[str, str]) -> None:
+def test_an_invalid_description_is_not_treated_as_absent(data: dict[str, str]) -> None:
     with pytest.raises(InvalidSpec, match="correct it with: kubectl -n kube-system edit configmap"):
         read_spec(Remembers({"data": data}))  # type: ignore[arg-type]
 
@@ -76,7 +76,7 @@ def test_a_join_token_is_published_once_nodes_can_trust_the_cluster_by_it() -> N
     assert said.did == "abcdef accepted until 2026-01-01 00:00 UTC"
 
 
-def test_a_join_token_that_nobody_signs_is_told_before_a_node_waits_for_it() -> None:
+def test_a_join_token_without_a_signature_fails_before_a_node_waits_for_it() -> None:
     api, clock = SignsLater(OTHER), JumpingClock()
     with pytest.raises(WaitTimedOut, match="signature of join token abcdef in kube-public/clus"):
         publish_token(api, TOKEN, datetime(2026, 1, 1, tzinfo=UTC), clock)  # type: ignore[arg-type]

@@ -17,5 +17,5 @@ from domain.kernel.durations import format_seconds
         pytest.param(3720, "1 h 02 min", id="hours"),
     ],
 )
-def test_duration_is_said_as_precisely_as_a_person_cares(seconds: float, words: str) -> None:
+def test_duration_is_as_precise_as_a_reader_needs(seconds: float, words: str) -> None:
     assert format_seconds(seconds) == words

@@ -13,7 +13,7 @@ def answers(*values: object) -> Iterator[object]:
     yield from values
 
 
-def test_what_is_there_already_costs_no_pause() -> None:
+def test_existing_state_costs_no_pause() -> None:
     clock = JumpingClock()
     assert wait_for(lambda: "seen", what="it", clock=clock) == "seen"
     assert clock.slept == []
@@ -33,7 +33,7 @@ def test_the_deadline_is_kept_and_names_what_was_waited_for() -> None:
     assert clock.monotonic() == pytest.approx(10)
 
 
-def test_a_passing_error_counts_as_seeing_nothing_and_is_told_at_the_end() -> None:
+def test_a_temporary_error_is_retried_and_named_at_the_end() -> None:
     def look() -> None:
         raise TemporaryError("busy")
 
@@ -52,7 +52,7 @@ def test_a_final_error_ends_the_wait_at_once() -> None:
     assert clock.slept == []
 
 
-def test_a_busy_cloud_is_asked_again() -> None:
+def test_a_busy_cloud_is_retried() -> None:
     attempts: list[int] = []
 
     def act() -> str:
@@ -65,7 +65,7 @@ def test_a_busy_cloud_is_asked_again() -> None:
     assert len(attempts) == 3
 
 
-def test_a_lost_reply_is_never_answered_by_doing_it_again() -> None:
+def test_a_lost_reply_is_never_repeated() -> None:
     attempts: list[int] = []
 
     def act() -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from domain.cluster.api import Manifest, Pod
 from domain.kernel.errors import FinalError, NotFound, WaitTimedOut
-from domain.node.drain import drain, give_back
+from domain.node.drain import drain, uncordon
 from domain.node.remove import check_emptied
 from tests.domain.clocks import JumpingClock
 
@@ -73,21 +73,21 @@ def test_workload_pods_leave_and_daemons_and_mirrors_stay() -> None:
     assert api.schedulable == [True, False]
 
 
-def test_finished_pods_hold_nothing_up() -> None:
+def test_finished_pods_do_not_delay_a_drain() -> None:
     api = OneNode(make_pod("job", phase="Succeeded"))
     assert empty(api) == "0 pods moved"
     assert api.evictions == []
 
 
-def test_a_budget_that_says_not_now_is_asked_again() -> None:
+def test_a_forbidden_eviction_is_retried() -> None:
     api = OneNode(make_pod("web-1"), make_pod("web-2"), held={"web-2": 2})
     assert empty(api) == "2 pods moved"
     assert api.evictions == ["web-1", "web-2", "web-2", "web-2"]
 
 
-def test_a_node_that_cannot_be_emptied_takes_pods_again_and_names_what_held() -> None:
+def test_a_node_that_cannot_be_emptied_is_uncordoned_and_the_remaining_pods_are_named() -> None:
     api = OneNode(make_pod("web-1"), make_pod("db-0"), held={"db-0": 10_000})
-    with pytest.raises(WaitTimedOut, match="default/db-0; it takes pods again"):
+    with pytest.raises(WaitTimedOut, match="default/db-0; it accepts pods again"):
         empty(api)
     assert api.schedulable == [True, False, True]
     assert [pod.name for pod in api.pods] == ["db-0"]
@@ -96,11 +96,11 @@ def test_a_node_that_cannot_be_emptied_takes_pods_again_and_names_what_held() ->
 def test_the_pods_that_did_not_leave_are_counted_beyond_the_first_five() -> None:
     names = [f"db-{number}" for number in range(9)]
     api = OneNode(*map(make_pod, names), held=dict.fromkeys(names, 10_000))
-    with pytest.raises(WaitTimedOut, match="default/db-4 and 4 more; it takes pods again"):
+    with pytest.raises(WaitTimedOut, match="default/db-4 and 4 more; it accepts pods again"):
         empty(api)
 
 
-def test_a_lost_api_server_gives_the_node_back_too() -> None:
+def test_a_lost_api_server_uncordons_the_node_too() -> None:
     class Breaks(OneNode):
         def evict(self, pod: Pod) -> bool:
             raise NotFound("the cluster is gone")
@@ -111,8 +111,8 @@ def test_a_lost_api_server_gives_the_node_back_too() -> None:
     assert api.schedulable[-1] is True
 
 
-def test_a_machine_that_is_no_node_has_nothing_to_move() -> None:
-    assert empty(OneNode(), node="k8s-node-gone") == "k8s-node-gone is no node"
+def test_a_machine_without_a_node_has_nothing_to_move() -> None:
+    assert empty(OneNode(), node="k8s-node-gone") == "k8s-node-gone is not a node"
 
 
 def test_an_evicted_pod_that_lingers_is_not_evicted_twice() -> None:
@@ -134,26 +134,26 @@ def test_an_evicted_pod_that_lingers_is_not_evicted_twice() -> None:
     assert api.evictions == ["slow"]
 
 
-def test_an_objection_ends_a_drain_and_gives_the_node_back() -> None:
+def test_an_objection_ends_a_drain_and_uncordons_the_node() -> None:
     api = OneNode(make_pod("web-1"), make_pod("web-2"), held={"web-2": 10_000})
     words = iter(["", "3 pods wait for room now"])
-    with pytest.raises(FinalError, match="given back with 1 pods left on it, because 3 pods wait"):
+    with pytest.raises(FinalError, match="uncordoned with 1 pods left on it, because 3 pods wait"):
         drain(api, NODE, print, 60, JumpingClock(), lambda: next(words))  # type: ignore[arg-type]
     assert api.schedulable == [True, False, True]
     assert [pod.name for pod in api.pods] == ["web-2"]
 
 
-def test_a_node_that_a_person_has_cordoned_stays_so_when_it_cannot_be_emptied() -> None:
+def test_a_cordon_of_a_user_stays_when_the_node_cannot_be_emptied() -> None:
     api = OneNode(make_pod("db-0"), held={"db-0": 10_000})
     api.schedulable.append(False)
     with pytest.raises(WaitTimedOut, match="default/db-0; it stays cordoned, as it was before"):
         empty(api)
     assert api.schedulable == [True, False]
-    assert give_back(api, NODE) is False  # type: ignore[arg-type]
+    assert uncordon(api, NODE) is False  # type: ignore[arg-type]
     assert api.schedulable == [True, False]
 
 
-def test_a_cordon_that_a_killed_run_has_left_is_taken_back_by_the_next_one() -> None:
+def test_the_cordon_of_a_killed_run_is_removed_by_the_next_one() -> None:
     class Killed(BaseException):
         pass
 
@@ -168,20 +168,20 @@ def test_a_cordon_that_a_killed_run_has_left_is_taken_back_by_the_next_one() -> 
         empty(left)
     api = OneNode(make_pod("db-0"), held={"db-0": 10_000})
     api.schedulable, api.annotations = [*left.schedulable], left.annotations
-    with pytest.raises(WaitTimedOut, match="it takes pods again"):
+    with pytest.raises(WaitTimedOut, match="it accepts pods again"):
         empty(api)
     assert api.schedulable[-1] is True
     assert not any(api.annotations.values())
 
 
-def test_an_emptied_node_may_lose_its_machine_and_so_may_what_is_no_node() -> None:
+def test_the_machine_of_an_emptied_or_a_missing_node_may_be_terminated() -> None:
     api = OneNode(make_pod("proxy", owner="DaemonSet"), make_pod("web-1"))
     empty(api)
     check_emptied(api, NODE)  # type: ignore[arg-type]
     check_emptied(api, "k8s-node-gone")  # type: ignore[arg-type]
 
 
-def test_a_node_that_somebody_gave_back_meanwhile_keeps_its_machine() -> None:
+def test_a_node_that_was_uncordoned_meanwhile_keeps_its_machine() -> None:
     api = OneNode(make_pod("web-1"))
     empty(api)
     api.set_schedulable(NODE, True)

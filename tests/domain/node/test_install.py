@@ -1,4 +1,4 @@
-"""What happens on a machine: settings, secrets, and the installers' last words."""
+"""What happens on a machine: settings, secrets, and the installers' errors."""
 
 from collections.abc import Callable, Sequence
 
@@ -53,7 +53,7 @@ def install(machine: Machine, settings: dict[str, str] | None = None) -> tuple[b
     return changed, progress
 
 
-def test_settings_travel_in_a_closed_file_and_never_as_arguments() -> None:
+def test_settings_are_in_a_private_file_and_never_in_arguments() -> None:
     machine = Machine("DONE node: 1 phase(s) changed something.")
     install(machine, {"JOIN_TOKEN": TOKEN.value, "CLUSTER": "it's"})
     content, mode = machine.files[bootstrap.ENV_FILE]
@@ -64,7 +64,7 @@ def test_settings_travel_in_a_closed_file_and_never_as_arguments() -> None:
     assert "rm -f" in machine.commands[0][2]
 
 
-def test_phases_are_told_and_a_run_without_changes_says_so() -> None:
+def test_phases_are_reported_and_so_is_a_run_without_changes() -> None:
     machine = Machine(
         "PHASE host start",
         "PHASE host skipped",
@@ -74,7 +74,7 @@ def test_phases_are_told_and_a_run_without_changes_says_so() -> None:
     assert install(machine) == (False, ["host", "control plane"])
 
 
-def test_an_installer_s_own_sentence_is_the_error() -> None:
+def test_an_installer_s_own_error_is_the_message() -> None:
     machine = Machine("PHASE preflight start", "ERROR CentOS Linux 7 is too old.", exit_code=10)
     with pytest.raises(
         CommandFailed, match=r"exit code 10: CentOS Linux 7 is too old\.$"
@@ -83,7 +83,7 @@ def test_an_installer_s_own_sentence_is_the_error() -> None:
     assert caught.value.exit_code == 10
 
 
-def test_lines_that_a_sentence_points_to_come_with_it() -> None:
+def test_lines_that_an_error_refers_to_are_part_of_the_message() -> None:
     machine = Machine(
         "error execution phase preflight: token is wrong",
         "ERROR kubeadm join failed; see the lines above.",
@@ -93,8 +93,8 @@ def test_lines_that_a_sentence_points_to_come_with_it() -> None:
         install(machine)
 
 
-@pytest.mark.parametrize("code", sorted(bootstrap.WORTH_ANOTHER_TRY))
-def test_trouble_that_passes_is_worth_another_try(code: int) -> None:
+@pytest.mark.parametrize("code", sorted(bootstrap.TEMPORARY_EXIT_CODES))
+def test_a_temporary_exit_code_is_retried(code: int) -> None:
     with pytest.raises(TemporaryError, match="no mirror answers"):
         install(Machine("ERROR no mirror answers", exit_code=code))
 

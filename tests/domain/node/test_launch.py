@@ -1,4 +1,4 @@
-"""Groups of machines: which image, which network, which of them leave."""
+"""Groups of machines: which image, which network, which are removed."""
 
 from dataclasses import replace
 from functools import partial
@@ -16,7 +16,7 @@ from domain.cloud.records import Instance, InstanceStatus, Vxnet
 from domain.kernel.errors import InvalidSpec, JobFailed
 from domain.kernel.names import NODES, node_name
 from domain.node.boot import SharedLook, wait_until_up
-from domain.node.launch import GroupWish, launch_missing, place
+from domain.node.launch import WantedGroup, launch_missing, place
 from domain.node.remove import check_count, choose_leaving
 from domain.spec.cluster import MACHINES_PER_VXNET, MachineTemplate, Nodes
 from tests.domain.clocks import JumpingClock
@@ -44,8 +44,8 @@ def test_an_image_is_chosen_by_id_or_by_words(wanted: str, chosen: str) -> None:
 
 
 @pytest.mark.parametrize("wanted", ["ubuntu 20.04", "noble3x64", "windows"])
-def test_an_unknown_image_is_refused_with_what_there_is(wanted: str) -> None:
-    with pytest.raises(InvalidSpec, match=r"there are: Ubuntu Server 22\.04"):
+def test_an_unknown_image_is_refused_with_the_available_ones(wanted: str) -> None:
+    with pytest.raises(InvalidSpec, match=r"available are: Ubuntu Server 22\.04"):
         choose_image(IMAGES, wanted)
 
 
@@ -63,7 +63,7 @@ def test_an_unknown_image_is_refused_with_what_there_is(wanted: str) -> None:
         pytest.param("Windows Server 2022 64bit", "windows", False, id="Windows"),
     ],
 )
-def test_a_system_that_the_installers_refuse_is_refused_before_it_costs(
+def test_a_system_without_installer_support_is_refused_before_anything_is_created(
     name: str, family: str, fits: bool
 ) -> None:
     image = replace(make_image("img-1", name), os_family=family)
@@ -76,7 +76,7 @@ def test_a_system_that_the_installers_refuse_is_refused_before_it_costs(
         check_system(image)
 
 
-def test_the_installers_take_what_is_let_through() -> None:
+def test_the_installers_support_every_accepted_system() -> None:
     script = (Path(__file__).parents[3] / "installers/lib/machine.sh").read_text()
     for family, releases in SYSTEMS.items():
         for release in releases:
@@ -98,7 +98,7 @@ def test_machines_fill_the_vxnets_and_never_more_than_they_hold(
     assert all(taken[vxnet] + count <= MACHINES_PER_VXNET for vxnet, count in placed.items())
 
 
-def test_the_emptiest_machine_leaves_and_among_equals_the_newest() -> None:
+def test_the_emptiest_machine_is_removed_and_among_equals_the_newest() -> None:
     machines = [make_instance(n) for n in (1, 2, 3, 4)]
     pods = {node_name(NODES, machine.id): 5 for machine in machines}
     pods[node_name(NODES, machines[1].id)] = 0
@@ -128,11 +128,11 @@ class Booting:
 PENDING, RUNNING = InstanceStatus.PENDING, InstanceStatus.RUNNING
 
 
-def test_no_first_host_key_is_spent_on_existing_machines_that_boot() -> None:
+def test_no_first_host_key_is_generated_for_existing_machines_that_boot() -> None:
     def make_userdata() -> bytes:
         raise AssertionError("of these keys only the newest few are kept")
 
-    wish = GroupWish("demo", NODES, 2, MachineTemplate(), "img-1", (), "kp-1", "sg-1")
+    wish = WantedGroup("demo", NODES, 2, MachineTemplate(), "img-1", (), "kp-1", "sg-1")
     cloud = cast(Cloud, Booting(PENDING))
     assert launch_missing(cloud, wish, make_userdata).did == "kept 2"
 
@@ -141,7 +141,7 @@ def look_at(cloud: Booting, clock: JumpingClock) -> SharedLook:
     return SharedLook(partial(read_machines, cast(Cloud, cloud), "demo"), clock=clock)
 
 
-def test_machines_that_boot_share_their_looks() -> None:
+def test_waits_for_booting_machines_share_one_reading() -> None:
     cloud, clock = Booting(PENDING, PENDING, RUNNING), JumpingClock()
     look = look_at(cloud, clock)
     for number in (1, 2):
@@ -150,7 +150,7 @@ def test_machines_that_boot_share_their_looks() -> None:
     assert cloud.looks == 3
 
 
-def test_a_machine_that_the_cloud_gives_up_is_named_at_once() -> None:
+def test_a_machine_that_the_cloud_does_not_list_any_more_is_named_at_once() -> None:
     cloud, clock = Booting(PENDING, InstanceStatus.CEASED), JumpingClock()
     with pytest.raises(JobFailed, match=r"i-k8s-node1 .* does not exist any more"):
         wait_until_up(make_instance(status=PENDING), look_at(cloud, clock), clock=clock)

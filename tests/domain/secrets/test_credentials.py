@@ -1,4 +1,4 @@
-"""Host keys: which answers of a machine are accepted, and from when on only one."""
+"""Host keys: which keys of a machine are accepted, and when only one is."""
 
 from datetime import UTC, datetime
 
@@ -12,24 +12,24 @@ from domain.secrets.credentials import (
 NEW = make_credentials("demo", datetime(2026, 11, 23, tzinfo=UTC))
 
 
-def test_a_new_machine_may_answer_with_any_key_of_a_recent_launch() -> None:
+def test_a_new_machine_may_present_any_key_of_a_recent_launch() -> None:
     launched = NEW.with_first("first-1").with_first("first-2")
     assert launched.accepted("i-a") == ("first-2", "first-1")
 
 
-def test_a_machine_that_has_made_its_key_may_answer_with_the_old_one_until_it_is_pinned() -> None:
+def test_a_machine_that_has_generated_its_key_may_present_the_old_one_until_it_is_pinned() -> None:
     made = NEW.with_first("first").with_made("i-a", "own")
     assert made.accepted("i-a") == ("own", "first")
     assert made.with_pinned("i-a", "own").accepted("i-a") == ("own",)
     assert made.with_pinned("i-a", "own").next_host_keys == {}
 
 
-def test_a_machine_that_is_gone_is_forgotten() -> None:
+def test_the_keys_of_a_deleted_machine_are_removed() -> None:
     pinned = NEW.with_pinned("i-a", "own").with_pinned("i-b", "other")
     assert pinned.without("i-a").host_keys == {"i-b": "other"}
 
 
-def test_old_launches_are_forgotten() -> None:
+def test_keys_of_old_launches_are_removed() -> None:
     launched: Credentials = NEW
     for number in range(MOST_LAUNCHES + 3):
         launched = launched.with_first(f"first-{number}")

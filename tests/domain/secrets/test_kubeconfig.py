@@ -1,4 +1,4 @@
-"""Merging into a person's kubeconfig: nothing of theirs is lost, nothing of ours is doubled."""
+"""Merging into a user's kubeconfig: no entry is lost, and none of ours is duplicated."""
 
 import base64
 from typing import Any
@@ -75,14 +75,14 @@ def test_a_rendered_file_reaches_the_cluster_by_itself() -> None:
     assert base64.b64decode(user["client-key-data"]) == b"KEY"
 
 
-def test_a_context_that_somebody_calls_like_our_cluster_stays() -> None:
+def test_a_context_of_the_same_name_as_our_cluster_stays() -> None:
     merged = read(merge_kubeconfig(THEIRS, "demo", DEMO))
     assert of_name(merged, "contexts", "demo")["cluster"] == "work"
     assert of_name(merged, "contexts", "k8s.demo")["cluster"] == "k8s.demo"
     assert merged["preferences"] == {"colors": True}
 
 
-def test_dates_come_out_as_they_went_in() -> None:
+def test_a_merge_does_not_change_dates() -> None:
     merged = read(merge_kubeconfig(THEIRS, "demo", DEMO))
     assert of_name(merged, "users", "me")["expiry"] == "2026-11-23T04:00:00Z"
 
@@ -111,7 +111,7 @@ def test_a_new_address_replaces_the_old_one() -> None:
     assert of_name(merged, "clusters", "k8s.demo")["server"] == moved.server
 
 
-def test_the_namespace_that_a_person_chose_on_our_context_stays() -> None:
+def test_the_namespace_that_a_user_has_set_on_our_context_stays() -> None:
     config = read(merge_kubeconfig(THEIRS, "demo", DEMO))
     of_name(config, "contexts", "k8s.demo")["namespace"] = "mine"
     merged = read(merge_kubeconfig(yaml.safe_dump(config), "demo", DEMO))
@@ -120,7 +120,7 @@ def test_the_namespace_that_a_person_chose_on_our_context_stays() -> None:
 
 @given(CONFIGS)
 @settings(deadline=None)  # a busy machine is no failure
-def test_everything_of_others_stays(config: Any) -> None:
+def test_every_other_entry_stays(config: Any) -> None:
     merged = read(merge_kubeconfig(yaml.safe_dump(config), "demo", DEMO))
     for kind in ("clusters", "users", "contexts"):
         ours = {"k8s.demo", "k8s.demo.admin"}
@@ -138,7 +138,7 @@ def test_merging_again_changes_nothing(config: Any) -> None:
 
 @given(CONFIGS)
 @settings(deadline=None)  # a busy machine is no failure
-def test_two_clusters_live_side_by_side(config: Any) -> None:
+def test_two_clusters_are_kept_side_by_side(config: Any) -> None:
     first = merge_kubeconfig(yaml.safe_dump(config), "demo", DEMO)
     both = merge_kubeconfig(first, "other", DEMO)
     without = remove_from_kubeconfig(both, "demo")
@@ -161,7 +161,7 @@ def test_a_file_without_the_cluster_stays_as_it_is() -> None:
     assert remove_from_kubeconfig(THEIRS, "demo") == THEIRS
 
 
-def test_what_leads_elsewhere_is_known_before_it_is_written_over() -> None:
+def test_contexts_of_other_clusters_are_found_before_they_are_overwritten() -> None:
     ours = merge_kubeconfig("", "demo", DEMO)
     assert other_contexts("", "demo") == []
     assert other_contexts(ours, "demo") == []

@@ -1,4 +1,4 @@
-"""Keys and certificates: what a verifier makes of them, and that private parts stay private."""
+"""Keys and certificates: accepted by verifiers, and private parts stay private."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,7 @@ def verifier(ca: CertifiedKey, at: datetime) -> verification.PolicyBuilder:
     return verification.PolicyBuilder().store(verification.Store([load(ca)])).time(at)
 
 
-def test_the_ca_lives_for_ten_years(ca: CertifiedKey) -> None:
+def test_the_ca_is_valid_for_ten_years(ca: CertifiedKey) -> None:
     assert load(ca).not_valid_after_utc - NOW == timedelta(days=3650)
 
 
@@ -120,7 +120,7 @@ def make_public_line(private: Any) -> str:
     return line.decode()
 
 
-def test_private_parts_never_show(ca: CertifiedKey) -> None:
+def test_private_parts_never_appear_in_a_repr(ca: CertifiedKey) -> None:
     ssh, token = make_ssh_keypair(), make_bootstrap_token()
     shown = repr([ca, ssh, token])
     assert "PRIVATE KEY" not in shown

@@ -1,4 +1,4 @@
-"""What a machine is born with, tried under bash in a folder that stands for the machine."""
+"""Userdata, run under bash in a folder that stands for the machine."""
 
 import io
 import os
@@ -121,7 +121,7 @@ def test_boot_installs_the_first_host_key_and_restarts_ssh(
     assert restarts(machine) == ["restart ssh"]
 
 
-def test_a_machine_whose_service_is_called_sshd_is_served_too(machine: Path, run: Script) -> None:
+def test_a_machine_whose_service_is_named_sshd_works_too(machine: Path, run: Script) -> None:
     run(rc_local(machine), service="sshd")
     assert restarts(machine) == ["restart ssh", "restart sshd"]
 
@@ -134,7 +134,7 @@ def test_the_start_of_ssh_itself_restarts_nothing(
     assert restarts(machine) == []
 
 
-def test_a_second_boot_does_not_bring_the_first_key_back(
+def test_a_second_boot_does_not_install_the_first_key_again(
     machine: Path, run: Script, first: SshKeyPair, own: SshKeyPair
 ) -> None:
     run(rc_local(machine))
@@ -146,7 +146,7 @@ def test_a_second_boot_does_not_bring_the_first_key_back(
     assert not list((machine / "etc/k8s-qingcloud").iterdir())
 
 
-def test_a_machine_makes_its_own_key_once_and_tells_it(
+def test_a_machine_generates_its_own_key_once_and_prints_it(
     machine: Path, run: Script, first: SshKeyPair, own: SshKeyPair
 ) -> None:
     run(rc_local(machine))
@@ -156,7 +156,9 @@ def test_a_machine_makes_its_own_key_once_and_tells_it(
     assert host_key(machine)[1] == first.public_key  # not in use before our side has saved it
 
 
-def test_taking_up_the_own_key_can_be_repeated(machine: Path, run: Script, own: SshKeyPair) -> None:
+def test_changing_to_the_own_key_can_be_repeated(
+    machine: Path, run: Script, own: SshKeyPair
+) -> None:
     run(rc_local(machine), "before-ssh")
     run(MAKE_OWN_HOST_KEY)
     run(USE_OWN_HOST_KEY)
@@ -190,9 +192,9 @@ def test_a_run_that_was_cut_off_before_the_restart_restarts_when_repeated(
         "{k}\n{k}",
     ],
 )
-def test_what_is_no_public_key_is_not_pinned(line: str, first: SshKeyPair) -> None:
+def test_text_that_is_not_a_public_key_is_not_pinned(line: str, first: SshKeyPair) -> None:
     text = line.format(key=first.public_key.split(" ")[1], k=first.public_key)
-    with pytest.raises(HostKeyMismatch, match="no SSH public key"):
+    with pytest.raises(HostKeyMismatch, match="not an SSH public key"):
         parse_host_key(text)
 
 

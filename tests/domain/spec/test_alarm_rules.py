@@ -90,7 +90,7 @@ def test_falling_limits_are_compared_from_above() -> None:
         "unknown metric",
     ],
 )
-def test_wrong_rule_is_refused_with_what_is_wrong(rule: dict[str, object], sentence: str) -> None:
+def test_invalid_rule_is_refused_with_the_reason(rule: dict[str, object], sentence: str) -> None:
     with pytest.raises(InvalidSpec, match=sentence):
         parse_spec({"alarms": [{"name": "mine", "metric": "cpu"} | rule]})
 

@@ -27,6 +27,6 @@ def test_a_time_of_day_is_the_last_one_that_has_begun(text: str, moment: datetim
 
 
 @pytest.mark.parametrize("text", ["soon", "25:00", "2026-11-03 09:30"])
-def test_what_is_no_moment_of_the_past_is_refused(text: str) -> None:
+def test_text_that_is_not_a_moment_in_the_past_is_refused(text: str) -> None:
     with pytest.raises(InvalidSpec):
         parse_moment(text, NOW)

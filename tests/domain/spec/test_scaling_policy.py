@@ -30,7 +30,7 @@ def test_a_policy_survives_being_written() -> None:
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        pytest.param({"preset": "mine"}, "there are article-text, article-screen", id="preset"),
+        pytest.param({"preset": "mine"}, "known are article-text, article-screen", id="preset"),
         pytest.param({"maxmum": 3}, "unknown key 'maxmum'", id="typo"),
         pytest.param({"group": "k8s-master"}, "only k8s-node can", id="masters stay"),
         pytest.param({"minimum": 5, "maximum": 3}, "minimum 5 is above maximum 3", id="bounds"),
@@ -41,14 +41,14 @@ def test_a_policy_survives_being_written() -> None:
         ),
         pytest.param(
             {"schedule": [{"start": "08:00", "end": "20:00", "minimum": 1, "time_zone": "Mars"}]},
-            "'Mars' is no time zone",
+            "'Mars' is not a time zone",
             id="time zone",
         ),
         pytest.param(
             {"schedule": [{"start": "08:00", "end": "08:00", "minimum": 1}]}, "the same", id="empty"
         ),
         pytest.param(
-            {"schedule": [{"start": "08:00", "end": "09:00"}]}, "must move", id="moves nothing"
+            {"schedule": [{"start": "08:00", "end": "09:00"}]}, "must set", id="moves nothing"
         ),
     ],
 )

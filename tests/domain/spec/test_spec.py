@@ -10,7 +10,7 @@ from domain.kernel.errors import InvalidSpec
 from domain.spec.cluster import ClusterSpec, changed, overlay, parse_spec
 
 
-def test_nothing_said_gives_the_article_s_cluster() -> None:
+def test_an_empty_description_gives_the_article_s_cluster() -> None:
     spec = parse_spec({})
     assert (spec.name, spec.masters.count, spec.nodes.count) == ("demo", 1, 2)
     assert (spec.access.api_port, spec.kubernetes.pods_per_node) == (8080, 40)
@@ -35,7 +35,7 @@ def test_nothing_said_gives_the_article_s_cluster() -> None:
         pytest.param({"network": {"pod_cidr": "10.244.0.0/28"}}, "no room for 11", id="too small"),
         pytest.param({"network": {"vpc_cidr": "10.0.0.0/16"}}, "QingCloud accepts", id="vpc"),
         pytest.param({"network": {"first_vxnet": "172.16.1.0/24"}}, "inside", id="vxnet outside"),
-        pytest.param({"network": {"service_cidr": "x"}}, "no network such as", id="no network"),
+        pytest.param({"network": {"service_cidr": "x"}}, "not a network such as", id="no network"),
         pytest.param({"access": {"ui_port": 8080}}, "taken by api_port", id="port twice"),
         pytest.param({"access": {"api_port": 6443}}, "the nodes' own listener", id="port 6443"),
         pytest.param({"access": {"ssh_port": 22}}, "1024", id="low port"),
@@ -58,7 +58,7 @@ def test_a_change_is_checked_against_the_whole() -> None:
         spec.with_nodes(4)
 
 
-def test_what_a_form_leaves_out_stays_as_it_was_said_before() -> None:
+def test_values_that_a_form_leaves_out_keep_their_stored_value() -> None:
     before = parse_spec({"nodes": {"count": 5}, "scaling": {"preset": "pending"}})
     form = parse_spec({"nodes": {"maximum": 20}})
     after = changed(before, form.given)

@@ -11,7 +11,7 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from functools import partial
 from threading import Lock
@@ -28,7 +28,7 @@ from domain.cloud.inventory import read_inventory
 from domain.cloud.known import CHANGES, remembering
 from domain.cloud.records import Instance
 from domain.cluster.api import SYSTEM, Manifest, Node, Pod
-from domain.kernel.errors import FinalError, NotFound, TemporaryError, UnknownOutcome
+from domain.kernel.errors import ClusterError, FinalError, NotFound, TemporaryError, UnknownOutcome
 from domain.kernel.names import MASTERS, NODES
 from domain.node.install import FOLDER, GROUP_LABEL, INSTANCE_LABEL
 from domain.node.shell import Output
@@ -53,6 +53,7 @@ class Way(StrEnum):
     REPLY_LOST = "reply lost"
     TEMPORARY = "temporary"
     FINAL = "final"
+    LATE = "late by 75 s"
 
 
 class HurriedClock:
@@ -60,6 +61,11 @@ class HurriedClock:
 
     def __init__(self) -> None:
         self._ahead = 0.0
+        self._due: list[tuple[float, Callable[[], object]]] = []
+
+    def after(self, seconds: float, act: Callable[[], object]) -> None:
+        """Let something happen later."""
+        self._due.append((self.monotonic() + seconds, act))
 
     def monotonic(self) -> float:
         return time.monotonic() + self._ahead
@@ -68,6 +74,12 @@ class HurriedClock:
         nap = min(seconds, 0.005)
         time.sleep(nap)
         self._ahead += seconds - nap
+        now = self.monotonic()
+        due = [act for moment, act in self._due if moment <= now]
+        self._due = [(moment, act) for moment, act in self._due if moment > now]
+        for act in due:
+            with suppress(ClusterError):  # its caller does not listen any more
+                act()
 
 
 class Strike:
@@ -77,6 +89,7 @@ class Strike:
         self.at, self.way = at, way
         self.changes: list[str] = []
         self.calls: list[str] = []
+        self.clock: HurriedClock | None = None  # of the world that it strikes
         self._lock = Lock()
 
     def is_meant(self, number: int, name: str) -> bool:
@@ -94,6 +107,10 @@ class Strike:
                 raise lost(f"{name}: no reply")
             case Way.REPLY_LOST:
                 act()
+                raise lost(f"{name}: no reply")
+            case Way.LATE:
+                assert self.clock is not None
+                self.clock.after(75, act)
                 raise lost(f"{name}: no reply")
             case Way.TEMPORARY:
                 raise TemporaryError(f"{name}: please try later")
@@ -237,6 +254,7 @@ class World:
     def open(self, strike: Strike | None = None) -> Cluster:
         """The handle of a new run."""
         strike = strike or Strike()
+        strike.clock = self.clock
         account = QingCloudAccount(
             zone=ZONE,
             access_key_id=ACCOUNT.key_id,
@@ -291,6 +309,10 @@ class World:
     def teardown(self, strike: Strike | None = None, steps: Steps | None = None) -> None:
         teardown(steps or PlainSteps(self.clock), self.open(strike))
         self._forget_what_machines_held()
+
+    def let_late_calls_act(self) -> None:
+        """Move the clock on until no call of an earlier run can act any more."""
+        self.clock.sleep(100)
 
     def _forget_what_machines_held(self) -> None:
         if not self.machines():

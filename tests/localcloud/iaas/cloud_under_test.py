@@ -17,10 +17,10 @@ from localcloud.fabric import Fabric
 from localcloud.iaas.catalog import QUOTAS
 from localcloud.iaas.faults.kinds import read_fault
 from localcloud.iaas.http import iaas_app
-from localcloud.iaas.keeping import Keeper
+from localcloud.iaas.persistence import Persistence
 from localcloud.iaas.service import Iaas
 from localcloud.iaas.signature import Account
-from localcloud.parts import Ailment, Birth
+from localcloud.parts import Component, MachineSpec
 from localcloud.profiles import PROFILES, Profile
 from localcloud.serving import bind_loopback, make_server
 from tests.localcloud.vendor_client import Connections, connect
@@ -32,7 +32,7 @@ IMAGE = "noble1x64a"
 
 
 class HeldClock(WallClock):
-    """The wall's clock, set back, on which long sleeps end when the test says so."""
+    """A wall clock, set back, whose long sleeps end when the test advances it."""
 
     LONG = 600.0
 
@@ -54,37 +54,37 @@ class HeldClock(WallClock):
 
 
 class StandInMachines:
-    """Machines that answer every connection to their ports with their own id, then hang up."""
+    """Machines that answer every connection with their own id, then close it."""
 
     PORTS = (22, 6443)
 
     def __init__(self, fabric: Fabric) -> None:
         self._fabric = fabric
-        self.births: dict[str, Birth] = {}
+        self.specs: dict[str, MachineSpec] = {}
         self.running: set[str] = set()
         self.peers: list[str] = []
-        self.ailing: set[tuple[str, Ailment]] = set()
+        self.failed: set[tuple[str, Component]] = set()
         self.captured: dict[str, str] = {}  # image -> machine
 
-    async def boot(self, birth: Birth) -> None:
-        self.births[birth.instance_id] = birth
-        self.running.add(birth.instance_id)
+    async def boot(self, spec: MachineSpec) -> None:
+        self.specs[spec.instance_id] = spec
+        self.running.add(spec.instance_id)
 
         def accept(connection: socket.socket, peer: str) -> None:
             self.peers.append(peer)
-            connection.send(birth.instance_id.encode())
+            connection.send(spec.instance_id.encode())
             connection.close()
 
         for port in self.PORTS:
-            self._fabric.listen(birth.vpc, birth.address, port, accept)
+            self._fabric.listen(spec.vpc, spec.address, port, accept)
 
     def is_running(self, instance_id: str) -> bool:
         return instance_id in self.running
 
     async def halt(self, instance_id: str) -> None:
         if instance_id in self.running:
-            birth = self.births[instance_id]
-            self._fabric.close(birth.vpc, birth.address)
+            spec = self.specs[instance_id]
+            self._fabric.close(spec.vpc, spec.address)
             self.running.discard(instance_id)
 
     async def capture(self, instance_id: str, image_id: str) -> None:
@@ -93,18 +93,18 @@ class StandInMachines:
 
     async def destroy(self, disk_id: str) -> None:
         await self.halt(disk_id)
-        self.births.pop(disk_id, None)
+        self.specs.pop(disk_id, None)
         self.captured.pop(disk_id, None)
 
-    async def fail(self, instance_id: str, ailment: Ailment) -> None:
-        self.ailing.add((instance_id, ailment))
+    async def fail(self, instance_id: str, component: Component) -> None:
+        self.failed.add((instance_id, component))
 
-    async def mend(self, instance_id: str, ailment: Ailment) -> None:
-        self.ailing.discard((instance_id, ailment))
+    async def recover(self, instance_id: str, component: Component) -> None:
+        self.failed.discard((instance_id, component))
 
 
 class CloudUnderTest:
-    """The vendor's client with checked answers, and a look behind the scenes."""
+    """The vendor's client with checked answers, and access to the emulator's objects."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class CloudUnderTest:
         return connect(url, KEY_ID, secret, zone or self.iaas.zone, self.connections)
 
     def call(self, action: str, **body: Any) -> dict[str, Any]:
-        """Send any action, and return its answer, be it a refusal."""
+        """Send any action, and return its answer, also a refusal."""
         answer = self.sdk.send_request(action, body)
         assert isinstance(answer, dict)
         return answer
@@ -158,7 +158,7 @@ class CloudUnderTest:
         return answer
 
     def fault(self, kind: str, **fields: Any) -> str:
-        """Let something go wrong; return the fault's id."""
+        """Inject a fault, and return its id."""
         return self.await_on_loop(self.iaas.inject(read_fault({"kind": kind, **fields})))
 
     def await_on_loop(self, work: Awaitable[T]) -> T:
@@ -184,7 +184,7 @@ DESCRIBES = {
 
 
 def eventually(look: Callable[[], T | None]) -> T:
-    """Look until there is something to see."""
+    """Call `look` until its result is true, and return the result."""
     deadline = time.monotonic() + PATIENCE
     while True:
         if seen := look():
@@ -193,8 +193,8 @@ def eventually(look: Callable[[], T | None]) -> T:
         threading.Event().wait(0.005)
 
 
-def visit(address: str, port: int, source: str = "127.0.0.1") -> bytes:
-    """Connect to a public address, and read until the other side hangs up."""
+def read_port(address: str, port: int, source: str = "127.0.0.1") -> bytes:
+    """Connect to a public address, and read until the other side closes."""
     with socket.create_connection(
         (address, port), timeout=PATIENCE, source_address=(source, 0)
     ) as connection:
@@ -232,10 +232,10 @@ def serve_cloud(
             Random(7),
             account=Account(KEY_ID, SECRET),
             quotas=dict(QUOTAS) | (quotas or {}),
-            keeper=Keeper(Database(file)) if file else None,
+            persistence=Persistence(Database(file)) if file else None,
             name=str(file or ""),
         )
-        await iaas.go_on()
+        await iaas.resume()
         server = make_server(iaas_app(iaas))
         parts.update(iaas=iaas, server=server, loop=asyncio.get_running_loop())
         ready.set()

@@ -1,4 +1,4 @@
-"""Makers with good defaults: a VPC, machines, a balancer, all through the API."""
+"""Factories with defaults for a VPC, machines and a balancer, all through the API."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKHEgxqVHbBbDwvnLJOcnBBOpeIOLV
 
 @dataclass(frozen=True)
 class Network:
-    """A VPC with a vxnet, an address that is in force, and a group that guards the router."""
+    """A VPC with a vxnet, an address that is in force, and a group for the router."""
 
     router: str
     vxnet: str
@@ -36,7 +36,7 @@ def open_ports(cloud: CloudUnderTest, group: str, *ports: int, source: str = "")
 
 
 def make_vpc(cloud: CloudUnderTest, group: str = "") -> tuple[str, str]:
-    """Make a router and a vxnet that has joined it; return their ids."""
+    """Create a router and a vxnet joined to it; return their ids."""
     (router,) = cloud.done(
         "CreateRouters", vpc_network="192.168.0.0/16", security_group=group, router_name="r"
     )["routers"]

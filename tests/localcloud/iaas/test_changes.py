@@ -1,4 +1,4 @@
-"""What can be done to resources that exist: moved, resized, powered off, given addresses."""
+"""Changes of existing resources: moved, resized, powered off, given addresses."""
 
 import socket
 from dataclasses import replace
@@ -12,8 +12,8 @@ from tests.localcloud.iaas.cloud_under_test import (
     CloudUnderTest,
     HeldClock,
     eventually,
+    read_port,
     serve_cloud,
-    visit,
 )
 from tests.localcloud.iaas.network_under_test import (
     forward,
@@ -67,7 +67,7 @@ def test_join_fails_as_a_job_when_the_address_is_taken(cloud: CloudUnderTest) ->
     assert "already used" in job["error_codes"]
 
 
-def test_network_whose_joining_failed_may_join_again(cloud: CloudUnderTest) -> None:
+def test_network_can_join_after_a_failed_join(cloud: CloudUnderTest) -> None:
     (router,) = cloud.done("CreateRouters", vpc_network="192.168.0.0/16")["routers"]
     (vxnet,) = cloud.ok("CreateVxnets", vxnet_type=1)["vxnets"]
     request = {"router": router, "vxnet": vxnet, "ip_network": "192.168.1.0/24"}
@@ -104,22 +104,22 @@ def test_machine_with_its_own_address_answers_on_what_its_group_opens(
     eip = make_eip(cloud)
     cloud.done("AssociateEip", eip=eip, instance=machine)
     address = cloud.one("eip", eip)["eip_addr"]
-    assert visit(address, 6443) == machine.encode()
+    assert read_port(address, 6443) == machine.encode()
     assert cloud.one("instance", machine)["eip"]["eip_addr"] == address
     assert cloud.one("eip", eip)["resource"]["resource_type"] == "instance"
     assert "already" in refused(cloud, "AssociateEip", eip=make_eip(cloud), instance=machine)
     cloud.ok("DeleteSecurityGroupRules", security_group_rules=rules_of(cloud, group))
-    assert visit(address, 6443) == machine.encode()
+    assert read_port(address, 6443) == machine.encode()
     cloud.done("ApplySecurityGroup", security_group=group)
     with pytest.raises(ConnectionRefusedError):
-        visit(address, 6443)
+        read_port(address, 6443)
     open_ports(cloud, group, 6443)
     cloud.done("ApplySecurityGroup", security_group=group)
-    assert visit(address, 6443) == machine.encode()
+    assert read_port(address, 6443) == machine.encode()
     cloud.done("TerminateInstances", instances=[machine], direct_cease=1)
     assert cloud.one("eip", eip)["status"] == "available"
     with pytest.raises(ConnectionRefusedError):
-        visit(address, 6443)
+        read_port(address, 6443)
 
 
 def rules_of(cloud: CloudUnderTest, group: str) -> list[str]:
@@ -127,7 +127,7 @@ def rules_of(cloud: CloudUnderTest, group: str) -> list[str]:
     return [rule["security_group_rule_id"] for rule in found]
 
 
-def test_group_is_taken_from_a_machine(cloud: CloudUnderTest) -> None:
+def test_group_is_removed_from_a_machine(cloud: CloudUnderTest) -> None:
     _, vxnet = make_vpc(cloud)
     group = make_group(cloud)
     (machine,) = run_machines(cloud, vxnet, security_group=group)
@@ -171,17 +171,17 @@ def test_machine_is_resized_while_it_is_stopped(cloud: CloudUnderTest) -> None:
     seen = cloud.one("instance", machine)
     assert (seen["vcpus_current"], seen["memory_current"]) == (4, 8192)
     eventually(partial(cloud.machines.is_running, machine))
-    assert cloud.machines.births[machine].vcpus == 4
+    assert cloud.machines.specs[machine].vcpus == 4
 
 
 def test_reset_machine_is_born_again_with_the_new_key(cloud: CloudUnderTest) -> None:
     _, vxnet = make_vpc(cloud)
     (machine,) = run_machines(cloud, vxnet)
     key = make_keypair(cloud)
-    first = cloud.machines.births[machine]
+    first = cloud.machines.specs[machine]
     cloud.done("ResetInstances", instances=[machine], login_mode="keypair", login_keypair=key)
     eventually(partial(cloud.machines.is_running, machine))
-    assert cloud.machines.births[machine] is not first
+    assert cloud.machines.specs[machine] is not first
     assert cloud.one("instance", machine)["keypair_ids"] == [key]
 
 
@@ -205,14 +205,14 @@ def test_router_that_is_off_publishes_nothing(cloud: CloudUnderTest) -> None:
     (machine,) = run_machines(cloud, network.vxnet)
     forward(cloud, network, 6443, private_ip(cloud, machine), 6443)
     cloud.done("UpdateRouters", routers=[network.router])
-    assert visit(network.address, 6443) == machine.encode()
+    assert read_port(network.address, 6443) == machine.encode()
     cloud.done("PowerOffRouters", routers=[network.router])
     assert cloud.one("router", network.router)["status"] == "poweroffed"
     with pytest.raises(ConnectionRefusedError):
-        visit(network.address, 6443)
+        read_port(network.address, 6443)
     assert "[poweroffed]" in refused(cloud, "UpdateRouters", routers=[network.router])
     cloud.done("PowerOnRouters", routers=[network.router])
-    assert visit(network.address, 6443) == machine.encode()
+    assert read_port(network.address, 6443) == machine.encode()
 
 
 def test_private_balancer_with_its_own_address_answers_until_it_is_stopped(
@@ -228,17 +228,17 @@ def test_private_balancer_with_its_own_address_answers_until_it_is_stopped(
     seen = cloud.one("loadbalancer", balancer)
     assert [one["eip_id"] for one in seen["eips"]] == [eip]
     address = seen["eips"][0]["eip_addr"]
-    assert visit(address, 8080) == machine.encode()
+    assert read_port(address, 8080) == machine.encode()
     cloud.done("StopLoadBalancers", loadbalancers=[balancer])
     with pytest.raises(ConnectionRefusedError):
-        visit(address, 8080)
+        read_port(address, 8080)
     cloud.done("ResizeLoadBalancers", loadbalancers=[balancer], loadbalancer_type=2)
     cloud.done("StartLoadBalancers", loadbalancers=[balancer])
-    assert visit(address, 8080) == machine.encode()
+    assert read_port(address, 8080) == machine.encode()
     assert cloud.one("loadbalancer", balancer)["loadbalancer_type"] == 2
     cloud.done("DissociateEipsFromLoadBalancer", loadbalancer=balancer, eips=[eip])
     with pytest.raises(ConnectionRefusedError):
-        visit(address, 8080)
+        read_port(address, 8080)
     assert cloud.one("eip", eip)["status"] == "available"
 
 
@@ -255,7 +255,7 @@ def test_public_balancer_reaches_into_a_vpc_and_frees_its_address_at_its_end(
     assert [one["eip_id"] for one in seen["cluster"]] == [eip]
     listen(cloud, balancer, 8080, [machine])
     cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
-    assert visit(seen["cluster"][0]["eip_addr"], 8080) == machine.encode()
+    assert read_port(seen["cluster"][0]["eip_addr"], 8080) == machine.encode()
     cloud.done("DeleteLoadBalancers", loadbalancers=[balancer])
     assert cloud.one("eip", eip)["status"] == "available"
 
@@ -275,7 +275,7 @@ def test_taken_port_of_a_balancer_fails_its_update_and_changes_nothing(
         cloud.done("StopLoadBalancers", loadbalancers=[balancer])
         cloud.done("StartLoadBalancers", loadbalancers=[balancer])
     cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
-    assert visit(address, port) == machine.encode()
+    assert read_port(address, port) == machine.encode()
 
 
 def test_balancer_that_cannot_be_started_stays_stopped(cloud: CloudUnderTest) -> None:

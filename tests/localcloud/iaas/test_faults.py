@@ -11,15 +11,15 @@ import pytest
 
 from localcloud.iaas.faults.fault import BadFault
 from localcloud.iaas.faults.kinds import KINDS, read_fault
-from localcloud.parts import Ailment
+from localcloud.parts import Component
 from localcloud.profiles import PROFILES
 from tests.localcloud.iaas.cloud_under_test import (
     SECRET,
     CloudUnderTest,
     HeldClock,
     eventually,
+    read_port,
     serve_cloud,
-    visit,
 )
 from tests.localcloud.iaas.network_under_test import (
     forward,
@@ -193,9 +193,9 @@ def test_machine_that_never_boots_runs_in_silence_until_it_is_restarted(
     forward(cloud, network, 10022, eventually(lambda: private_ip(cloud, machine)), 22)
     cloud.done("UpdateRouters", routers=[network.router])
     assert cloud.one("instance", machine)["status"] == "running"
-    assert visit(network.address, 10022) == b""
+    assert read_port(network.address, 10022) == b""
     cloud.done("RestartInstances", instances=[machine])
-    eventually(lambda: visit(network.address, 10022) == machine.encode())
+    eventually(lambda: read_port(network.address, 10022) == machine.encode())
 
 
 def test_machine_that_dies_falls_silent_and_the_api_does_not_notice(cloud: CloudUnderTest) -> None:
@@ -211,24 +211,24 @@ def test_machine_started_later_dies_in_its_own_time() -> None:
     clock = HeldClock()
     with serve_cloud(clock=clock) as cloud:
         _, vxnet = make_vpc(cloud)
-        cloud.fault("dies", machine="doomed", seconds=3600)
-        (doomed,) = run_machines(cloud, vxnet, instance_name="doomed")
+        cloud.fault("dies", machine="failing", seconds=3600)
+        (failing,) = run_machines(cloud, vxnet, instance_name="failing")
         (other,) = run_machines(cloud, vxnet, instance_name="other")
         clock.is_over = True
-        eventually(lambda: not cloud.machines.is_running(doomed))
+        eventually(lambda: not cloud.machines.is_running(failing))
         assert cloud.machines.is_running(other)
 
 
-def test_fault_that_is_cleared_kills_nobody_any_more() -> None:
+def test_cleared_fault_stops_no_further_machine() -> None:
     clock = HeldClock()
     with serve_cloud(clock=clock) as cloud:
         _, vxnet = make_vpc(cloud)
-        spared, doomed = run_machines(cloud, vxnet, count=2)
+        spared, failing = run_machines(cloud, vxnet, count=2)
         cloud.fault("dies", machine=spared, seconds=3600)
         cloud.await_on_loop(cloud.iaas.clear_faults())
-        cloud.fault("dies", machine=doomed, seconds=3600)
+        cloud.fault("dies", machine=failing, seconds=3600)
         clock.is_over = True
-        eventually(lambda: not cloud.machines.is_running(doomed))
+        eventually(lambda: not cloud.machines.is_running(failing))
         assert cloud.machines.is_running(spared)
 
 
@@ -236,9 +236,9 @@ def test_machine_that_never_joins_is_born_without_a_kubelet(cloud: CloudUnderTes
     _, vxnet = make_vpc(cloud)
     fault = cloud.fault("never-joins", times=1)
     first, _ = run_machines(cloud, vxnet, count=2)
-    assert cloud.machines.ailing == {(first, Ailment.KUBELET)}
+    assert cloud.machines.failed == {(first, Component.KUBELET)}
     cloud.await_on_loop(cloud.iaas.clear_faults(fault))
-    assert cloud.machines.ailing == set()
+    assert cloud.machines.failed == set()
 
 
 def test_machine_that_updates_itself_first_has_its_packages_locked_for_a_while() -> None:
@@ -247,25 +247,25 @@ def test_machine_that_updates_itself_first_has_its_packages_locked_for_a_while()
         _, vxnet = make_vpc(cloud)
         cloud.fault("packages-locked", times=1, seconds=3600)
         first, _ = run_machines(cloud, vxnet, count=2)
-        assert cloud.machines.ailing == {(first, Ailment.PACKAGES)}
+        assert cloud.machines.failed == {(first, Component.PACKAGES)}
         clock.is_over = True
-        eventually(lambda: not cloud.machines.ailing)
+        eventually(lambda: not cloud.machines.failed)
 
 
 @pytest.mark.parametrize(
-    ("kind", "ailment"), [("not-ready", Ailment.KUBELET), ("api-away", Ailment.API_SERVER)]
+    ("kind", "component"), [("not-ready", Component.KUBELET), ("api-away", Component.API_SERVER)]
 )
-def test_running_machine_fails_for_a_while(kind: str, ailment: Ailment) -> None:
+def test_running_machine_fails_for_a_while(kind: str, component: Component) -> None:
     clock = HeldClock()
     with serve_cloud(clock=clock) as cloud:
         _, vxnet = make_vpc(cloud)
         first, second = run_machines(cloud, vxnet, count=2)
         cloud.fault(kind, machine=second, seconds=3600)
-        assert cloud.machines.ailing == {(second, ailment)}
+        assert cloud.machines.failed == {(second, component)}
         clock.is_over = True
-        eventually(lambda: not cloud.machines.ailing)
+        eventually(lambda: not cloud.machines.failed)
         cloud.fault(kind, times=1)
-        assert cloud.machines.ailing == {(first, ailment)}
+        assert cloud.machines.failed == {(first, component)}
 
 
 def test_router_that_applies_by_itself_needs_no_update(cloud: CloudUnderTest) -> None:
@@ -279,7 +279,7 @@ def test_router_that_applies_by_itself_needs_no_update(cloud: CloudUnderTest) ->
     (static_id,) = cloud.ok("AddRouterStatics", router=router, statics=[static])["router_statics"]
     eventually(lambda: cloud.one("router", router)["is_applied"])
     assert cloud.one("eip", eip)["status"] == "associated"
-    assert visit(cloud.one("eip", eip)["eip_addr"], 10022) == machine.encode()
+    assert read_port(cloud.one("eip", eip)["eip_addr"], 10022) == machine.encode()
     cloud.ok("DeleteRouterStatics", router_statics=[static_id])
     eventually(lambda: cloud.one("router", router)["is_applied"])
     assert cloud.one("eip", eip)["status"] == "associated"
@@ -296,7 +296,7 @@ def test_router_that_applies_by_itself_keeps_what_it_has_when_the_address_is_gon
         cloud.ok("ModifyRouterAttributes", router=router, eip=eip)
         cloud.done("ReleaseEips", eips=[eip])
         clock.is_over = True
-        eventually(lambda: f"{router} stays as it was" in caplog.text)
+        eventually(lambda: f"{router} stays unchanged" in caplog.text)
         seen = cloud.one("router", router)
         assert (seen["is_applied"], seen["status"]) == (0, "active")
 
@@ -365,7 +365,7 @@ def test_reset_clears_faults(cloud: CloudUnderTest) -> None:
         pytest.param({"kind": "error", "code": "many"}, "code", id="a code that is none"),
         pytest.param({"kind": "error", "code": 5000, "share": 1.5}, "share", id="a share above 1"),
         pytest.param({"kind": "quota", "resource": "cpu", "most": -1}, "most", id="below nothing"),
-        pytest.param({"kind": "dies", "action": "*"}, "has no 'action'", id="a strange field"),
+        pytest.param({"kind": "dies", "action": "*"}, "has no 'action'", id="an unknown field"),
     ],
 )
 def test_fault_is_refused_when_it_is(document: object, words: str) -> None:

@@ -62,8 +62,8 @@ def test_machine_is_made_from_a_captured_one(cloud: CloudUnderTest) -> None:
     _, vxnet = make_vpc(cloud)
     (child,) = run_machines(cloud, vxnet, image_id=image)
     eventually(partial(cloud.machines.is_running, child))
-    birth = cloud.machines.births[child]
-    assert (birth.image_id, birth.os_id) == (image, "ubuntu")
+    spec = cloud.machines.specs[child]
+    assert (spec.image_id, spec.os_id) == (image, "ubuntu")
     assert cloud.one("instance", child)["image"]["provider"] == "self"
     assert cloud.one("image", image)["instance_ids"] == [child]
     refusal = cloud.call("DeleteImages", images=[image])

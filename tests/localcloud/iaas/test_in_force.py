@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.localcloud.iaas.cloud_under_test import CloudUnderTest, serve_cloud, visit
+from tests.localcloud.iaas.cloud_under_test import CloudUnderTest, read_port, serve_cloud
 from tests.localcloud.iaas.network_under_test import (
     Network,
     forward,
@@ -42,7 +42,7 @@ def test_forward_answers_only_after_the_router_is_updated(cloud: CloudUnderTest)
     assert cloud.one("router", network.router)["is_applied"] == 0
     cloud.done("UpdateRouters", routers=[network.router])
     assert cloud.one("router", network.router)["is_applied"] == 1
-    assert visit(network.address, 10022) == machine.encode()
+    assert read_port(network.address, 10022) == machine.encode()
     assert cloud.machines.peers == ["127.0.0.1"]  # as behind a real forward
 
 
@@ -52,7 +52,7 @@ def test_deleted_forward_answers_until_the_router_is_updated(cloud: CloudUnderTe
     (static,) = cloud.ok("DescribeRouterStatics", router=network.router)["router_static_set"]
     assert (static["static_type"], static["val1"]) == (1, "10022")
     cloud.ok("DeleteRouterStatics", router_statics=[static["router_static_id"]])
-    assert visit(network.address, 10022) == machine.encode()
+    assert read_port(network.address, 10022) == machine.encode()
     cloud.done("UpdateRouters", routers=[network.router])
     assert not is_open(network.address, 10022)
 
@@ -79,7 +79,7 @@ def test_public_port_opens_with_the_rules_of_the_router_s_group(cloud: CloudUnde
     assert cloud.one("security_group", network.group)["is_applied"] == 0
     cloud.done("ApplySecurityGroup", security_group=network.group)
     assert cloud.one("security_group", network.group)["is_applied"] == 1
-    assert visit(network.address, 10022) == machine.encode()
+    assert read_port(network.address, 10022) == machine.encode()
 
 
 def test_rules_and_forwards_may_come_into_force_at_the_same_moment(cloud: CloudUnderTest) -> None:
@@ -92,24 +92,24 @@ def test_rules_and_forwards_may_come_into_force_at_the_same_moment(cloud: CloudU
         cloud.ok("ApplySecurityGroup", security_group=network.group),
     ]
     assert {cloud.job(answer)["status"] for answer in answers} == {"successful"}
-    assert visit(network.address, 10022) == machine.encode()
+    assert read_port(network.address, 10022) == machine.encode()
 
 
-def test_visitor_outside_of_a_rule_s_network_gets_nothing(cloud: CloudUnderTest) -> None:
+def test_client_outside_the_network_of_a_rule_gets_nothing(cloud: CloudUnderTest) -> None:
     network = make_network(cloud, 10022, source="127.0.0.2/32")
     machine = publish_machine(cloud, network, 10022)
-    assert visit(network.address, 10022, source="127.0.0.2") == machine.encode()
-    assert visit(network.address, 10022) == b""
+    assert read_port(network.address, 10022, source="127.0.0.2") == machine.encode()
+    assert read_port(network.address, 10022) == b""
 
 
 def test_group_of_the_machine_decides_too(cloud: CloudUnderTest) -> None:
     network = make_network(cloud, 10022)
     group = make_group(cloud, 22, source="192.168.0.0/16")
     machine = publish_machine(cloud, network, 10022, security_group=group)
-    assert visit(network.address, 10022) == b""
+    assert read_port(network.address, 10022) == b""
     open_ports(cloud, group, 22, source="127.0.0.1/32")
     cloud.done("ApplySecurityGroup", security_group=group)
-    assert visit(network.address, 10022) == machine.encode()
+    assert read_port(network.address, 10022) == machine.encode()
 
 
 def test_rule_of_higher_priority_wins(cloud: CloudUnderTest) -> None:
@@ -118,7 +118,7 @@ def test_rule_of_higher_priority_wins(cloud: CloudUnderTest) -> None:
     drop = {"protocol": "tcp", "priority": 0, "action": "drop", "val1": 10000, "val2": 11000}
     cloud.ok("AddSecurityGroupRules", security_group=network.group, rules=[drop])
     cloud.done("ApplySecurityGroup", security_group=network.group)
-    assert visit(network.address, 10022) == b""
+    assert read_port(network.address, 10022) == b""
 
 
 def test_balancer_answers_after_its_update_and_in_turn(cloud: CloudUnderTest) -> None:
@@ -130,11 +130,11 @@ def test_balancer_answers_after_its_update_and_in_turn(cloud: CloudUnderTest) ->
     cloud.done("UpdateRouters", routers=[network.router])
     listen(cloud, balancer, 8080, machines)
     assert cloud.one("loadbalancer", balancer)["is_applied"] == 0
-    assert visit(network.address, 8080) == b""
+    assert read_port(network.address, 8080) == b""
     cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
     assert cloud.one("loadbalancer", balancer)["is_applied"] == 1
-    assert {visit(network.address, 8080) for _ in range(4)} == {m.encode() for m in machines}
-    assert set(cloud.machines.peers) == {address}  # a balancer speaks for itself
+    assert {read_port(network.address, 8080) for _ in range(4)} == {m.encode() for m in machines}
+    assert set(cloud.machines.peers) == {address}  # the source is the balancer itself
 
 
 def test_balancer_passes_over_a_machine_that_does_not_answer(cloud: CloudUnderTest) -> None:
@@ -146,7 +146,7 @@ def test_balancer_passes_over_a_machine_that_does_not_answer(cloud: CloudUnderTe
     cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
     cloud.done("UpdateRouters", routers=[network.router])
     cloud.done("StopInstances", instances=[machines[0]])
-    assert {visit(network.address, 8080) for _ in range(3)} == {machines[1].encode()}
+    assert {read_port(network.address, 8080) for _ in range(3)} == {machines[1].encode()}
     backends = cloud.ok("DescribeLoadBalancerBackends", loadbalancer_listener=listener)
     health = {b["resource_id"]: b["status"] for b in backends["loadbalancer_backend_set"]}
     assert health == {machines[0]: "down", machines[1]: "up"}
@@ -161,11 +161,11 @@ def test_group_of_the_balancer_decides_who_reaches_it(cloud: CloudUnderTest) -> 
     listen(cloud, balancer, 8080, [machine])
     cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
     cloud.done("UpdateRouters", routers=[network.router])
-    assert visit(network.address, 8080) == b""
+    assert read_port(network.address, 8080) == b""
     cloud.ok("ModifyLoadBalancerAttributes", loadbalancer=balancer, security_group=network.group)
-    assert visit(network.address, 8080) == b""
+    assert read_port(network.address, 8080) == b""
     cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
-    assert visit(network.address, 8080) == machine.encode()
+    assert read_port(network.address, 8080) == machine.encode()
 
 
 def test_taken_public_port_fails_the_job_in_plain_words(cloud: CloudUnderTest) -> None:
@@ -181,7 +181,7 @@ def test_taken_public_port_fails_the_job_in_plain_words(cloud: CloudUnderTest) -
         assert f"port {port} is taken" in job["error_codes"]
         seen = cloud.one("router", network.router)
         assert (seen["is_applied"], seen["transition_status"]) == (0, "")
-        assert visit(network.address, 10022) == machine.encode()
+        assert read_port(network.address, 10022) == machine.encode()
     cloud.done("UpdateRouters", routers=[network.router])
     assert is_open(network.address, port)
 
@@ -203,11 +203,11 @@ def test_two_clouds_never_share_an_address(cloud: CloudUnderTest) -> None:
 
 
 @pytest.mark.parametrize("port", [22, 6443])
-def test_nobody_reaches_a_machine_of_another_vpc(cloud: CloudUnderTest, port: int) -> None:
+def test_machine_of_another_vpc_is_unreachable(cloud: CloudUnderTest, port: int) -> None:
     network = make_network(cloud, 10022)
     other_router, other_vxnet = make_vpc(cloud)
     (machine,) = run_machines(cloud, other_vxnet)
     forward(cloud, network, 10022, private_ip(cloud, machine), port)
     cloud.done("UpdateRouters", routers=[network.router])
-    assert visit(network.address, 10022) == b""
+    assert read_port(network.address, 10022) == b""
     assert other_router != network.router

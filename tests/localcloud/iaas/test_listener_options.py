@@ -1,4 +1,4 @@
-"""How a listener chooses its backend: whose turn it is, whom a visitor knows, who is well."""
+"""How a listener chooses its backend: by turn, by cookie, by health."""
 
 import http.client
 import socket
@@ -92,7 +92,7 @@ def test_backend_with_the_fewest_connections_for_its_weight_is_next(site: Site) 
         server.holds = True
     answers = []
     with ExitStack() as visits:
-        held = []  # what nobody holds is closed
+        held = []  # keeps the connections open
         for _ in range(4):
             held.append(visits.enter_context(site.visit()))
             answers.append(held[-1].read(10).decode())
@@ -129,7 +129,7 @@ def test_visitor_stays_with_the_backend_whose_cookie_the_balancer_has_marked(sit
     assert "Cookie: sk=mine\r\n" in server.heads[-1]
 
 
-def test_cookie_that_nobody_has_marked_is_passed_on_as_it_is(site: Site) -> None:
+def test_unmarked_cookie_is_forwarded_unchanged(site: Site) -> None:
     site.set(session_sticky="prefix|sk")
     machine, _ = site.get("sk=mine~2")
     (server,) = (one for one in site.servers if one.machine == machine)
@@ -146,13 +146,13 @@ def test_cookie_of_a_backend_that_is_gone_leads_to_another(site: Site) -> None:
 
 
 def test_backend_that_answers_with_an_error_gets_no_visitors(site: Site) -> None:
-    ill, well = site.servers
-    ill.status = "500 Internal Server Error"
+    unhealthy, healthy = site.servers
+    unhealthy.status = "500 Internal Server Error"
     site.set(healthy_check_method="http|/health|vhost.example.com")
     eventually(lambda: site.statuses() == ["down", "up"])
-    asked = eventually(lambda: [head for head in well.heads if "GET /health " in head])
+    asked = eventually(lambda: [head for head in healthy.heads if "GET /health " in head])
     assert "Host: vhost.example.com\r\n" in asked[0]
-    assert {site.get()[0] for _ in range(4)} == {well.machine}
+    assert {site.get()[0] for _ in range(4)} == {healthy.machine}
 
 
 def test_health_changes_after_so_many_answers_of_one_kind_and_at_once_with_the_first() -> None:
@@ -169,7 +169,7 @@ def test_health_changes_after_so_many_answers_of_one_kind_and_at_once_with_the_f
     assert not again.is_up
 
 
-def test_balance_mode_that_nobody_knows_is_refused(site: Site) -> None:
+def test_unknown_balance_mode_is_refused(site: Site) -> None:
     answer = site.cloud.call(
         "ModifyLoadBalancerListenerAttributes",
         loadbalancer_listener=site.listener,
@@ -214,9 +214,9 @@ def test_answer_without_an_end_of_its_head_is_passed_on_as_it_is(site: Site) -> 
     site.set(session_sticky="insert|3600")
     for server in site.servers:
         server.cuts = True
-    with socket.create_connection((site.address, PORT), timeout=60) as visitor:
-        visitor.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        assert visitor.recv(1024) == b"HTTP/1.1 200"
+    with socket.create_connection((site.address, PORT), timeout=60) as client:
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert client.recv(1024) == b"HTTP/1.1 200"
 
 
 def test_answer_that_only_says_to_go_on_is_left_alone() -> None:

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is a refusal that says why, and the cloud lives."""
+"""Every malformed request is refused with a reason, and the cloud keeps working."""
 
 import http.client
 import socket
@@ -211,7 +211,7 @@ def test_body_that_is_far_too_long_is_refused(town: Town) -> None:
         pytest.param(b"\x16\x03\x01\x02\x00\x01\x00", id="TLS"),
     ],
 )
-def test_half_a_request_harms_nobody(town: Town, half: bytes) -> None:
+def test_half_a_request_affects_no_other_request(town: Town, half: bytes) -> None:
     with socket.create_connection(("127.0.0.1", town.cloud.port), timeout=60) as connection:
         connection.sendall(half)
         connection.shutdown(socket.SHUT_WR)
@@ -226,7 +226,7 @@ def test_other_methods_are_not_found(town: Town) -> None:
         assert exchange(town.cloud, verb, "/iaas/")[0].status == 404
 
 
-def test_repeated_and_nested_names_are_taken_as_they_come(town: Town) -> None:
+def test_repeated_and_nested_names_are_accepted(town: Town) -> None:
     pairs = signed("DescribeInstances", "GET", **{"instances.1.2.3": "x", "instances.-1": "y"})
     status, body = exchange_bytes(town.cloud, f"/iaas/?{urlencode(pairs)}")
     assert status == 200

@@ -54,7 +54,7 @@ def span(step: str = "5m", days: float = 1.0, **changes: Any) -> dict[str, Any]:
 
 
 def unpacked(data: list[Any], step: str) -> list[list[Any]]:
-    """Take a series apart with the vendor's decoder."""
+    """Decode a series with the vendor's decoder."""
     start = datetime.fromtimestamp(data[0][0], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     processor = MonitorProcessor([{"data": data}], start, start, step)
     processor.start_time = data[0][0]  # its own reading depends on the time zone of this machine
@@ -151,7 +151,7 @@ def test_balancer_and_listener_are_monitored_by_address_and_by_request(
 @pytest.mark.parametrize(
     ("changes", "ret_code"),
     [
-        pytest.param({"resource": "i-none"}, 2100, id="nobody"),
+        pytest.param({"resource": "i-none"}, 2100, id="an unknown resource"),
         pytest.param({"meters": ["love"]}, 1100, id="an unknown meter"),
         pytest.param({"meters": []}, 1100, id="no meter"),
         pytest.param({"step": "7m"}, 1100, id="an unknown step"),

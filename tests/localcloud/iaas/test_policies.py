@@ -1,4 +1,4 @@
-"""Requests to HTTP listeners go where policies lead them, once these are applied."""
+"""Applied policies choose the backends of requests to HTTP listeners."""
 
 import http.client
 import socket
@@ -97,7 +97,7 @@ def test_rules_decide_after_the_policy_is_applied(site: Site) -> None:
     assert site.get("/") == site.plain.machine
 
 
-def test_rules_are_joined_by_or_until_the_policy_says_and(site: Site) -> None:
+def test_rules_are_joined_by_or_unless_the_policy_has_and(site: Site) -> None:
     site.add_rules(("url", "^/scripts"), ("domain", "^special[.]"))
     site.apply()
     assert site.get("/", "special.example.com:8080") == site.special.machine
@@ -110,7 +110,7 @@ def test_rules_are_joined_by_or_until_the_policy_says_and(site: Site) -> None:
     assert site.get("/scripts", "special.example.com") == site.special.machine
 
 
-def test_changed_and_deleted_rules_go_on_until_the_policy_is_applied(site: Site) -> None:
+def test_changed_and_deleted_rules_stay_in_force_until_the_policy_is_applied(site: Site) -> None:
     first, second = site.add_rules(("url", "^/one"), ("url", "^/two"))
     site.apply()
     site.cloud.ok(
@@ -166,7 +166,7 @@ def test_policy_that_is_used_cannot_be_deleted(site: Site) -> None:
     assert site.cloud.ok("DescribeLoadBalancerPolicyRules")["total_count"] == 0
 
 
-def test_backend_hears_who_asked_and_that_the_connection_ends_with_its_answer(site: Site) -> None:
+def test_backend_gets_the_client_address_and_a_connection_close_header(site: Site) -> None:
     site.get("/page?x=1", Connection="keep-alive")
     (head,) = site.plain.heads
     assert head.startswith("GET /page?x=1 HTTP/1.1\r\n")
@@ -176,13 +176,13 @@ def test_backend_hears_who_asked_and_that_the_connection_ends_with_its_answer(si
     assert (head.count("Connection: close"), "keep-alive" in head) == (1, False)
 
 
-def test_connection_that_is_to_be_upgraded_is_passed_on_as_such(site: Site) -> None:
+def test_upgrade_request_is_forwarded_as_such(site: Site) -> None:
     site.get("/", Connection="Upgrade", Upgrade="websocket")
     (head,) = site.plain.heads
     assert ("Upgrade: websocket" in head, "Connection: upgrade" in head) == (True, True)
 
 
-def test_request_that_nobody_may_answer_is_answered_by_the_balancer(site: Site) -> None:
+def test_request_without_a_matching_backend_is_answered_by_the_balancer(site: Site) -> None:
     site.cloud.done("StopInstances", instances=[site.plain.machine])
     assert site.get() == "503"
 
@@ -196,7 +196,7 @@ def test_request_that_nobody_may_answer_is_answered_by_the_balancer(site: Site) 
         pytest.param(b"GET / HTTP/1.1\r\nA: b", id="half a request"),
     ],
 )
-def test_what_is_no_request_is_refused_by_the_balancer(site: Site, noise: bytes) -> None:
+def test_invalid_request_is_refused_by_the_balancer(site: Site, noise: bytes) -> None:
     with socket.create_connection((site.address, 8080), timeout=60) as client:
         client.sendall(noise)
         client.shutdown(socket.SHUT_WR)
@@ -204,7 +204,7 @@ def test_what_is_no_request_is_refused_by_the_balancer(site: Site, noise: bytes)
     assert site.get() == site.plain.machine
 
 
-def test_backend_is_up_as_soon_as_it_is_in_force_and_would_answer(site: Site) -> None:
+def test_backend_is_up_once_it_is_in_force_and_answers(site: Site) -> None:
     assert [one["status"] for one in backends(site)] == ["up", "up"]
     site.cloud.done("StopInstances", instances=[site.special.machine])
     assert [one["status"] for one in backends(site)] == ["up", "down"]
@@ -216,7 +216,7 @@ def test_backend_is_up_as_soon_as_it_is_in_force_and_would_answer(site: Site) ->
     assert [one["status"] for one in backends(site)] == ["up", "down", "down"]
 
 
-def test_policy_belongs_to_no_other_than_http_listeners(site: Site) -> None:
+def test_only_http_listeners_can_have_a_policy(site: Site) -> None:
     listener = {"listener_port": 9000, "listener_protocol": "tcp", "backend_protocol": "tcp"}
     (tcp,) = site.cloud.ok(
         "AddLoadBalancerListeners", loadbalancer=site.balancer, listeners=[listener]

@@ -1,4 +1,4 @@
-"""What is refused, in which words, and that a refusal changes nothing."""
+"""Refusals, their messages, and that a refusal changes nothing."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ from tests.localcloud.iaas.network_under_test import (
 
 @dataclass(frozen=True)
 class Town:
-    """A cloud in which everything is in use."""
+    """A cloud in which all resources are in use."""
 
     cloud: CloudUnderTest
     network: Network
@@ -294,7 +294,7 @@ def test_default_group_cannot_be_deleted(cloud: CloudUnderTest) -> None:
     assert answer["ret_code"] == 1400
 
 
-def test_what_is_in_transition_asks_to_try_later() -> None:
+def test_resource_in_transition_is_refused_with_try_later() -> None:
     slow = replace(PROFILES["instant"], create_router=60.0)
     with serve_cloud(slow) as cloud:
         (router,) = cloud.ok("CreateRouters", vpc_network="192.168.0.0/16")["routers"]
@@ -324,7 +324,7 @@ def test_fresh_resources_cannot_be_deleted_before_their_lease_is_ready() -> None
         assert cloud.ok("GetLeaseInfo", resource=eip)["lease_info"]["status"] == "pending"
 
 
-def test_quota_is_checked_before_anything_is_made() -> None:
+def test_quota_is_checked_before_anything_is_created() -> None:
     with serve_cloud(quotas={"cpu": 3}) as cloud:
         group = make_group(cloud)
         assert cloud.ok("GetQuotaLeft", resource_types=["cpu"])["quota_left_set"] == [

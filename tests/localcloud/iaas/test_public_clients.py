@@ -1,4 +1,4 @@
-"""What public clients rely on, as the acceptance tests of the terraform provider show it."""
+"""Behaviour that public clients rely on, by the acceptance tests of the terraform provider."""
 
 import socket
 from dataclasses import replace
@@ -13,8 +13,8 @@ from tests.localcloud.iaas.cloud_under_test import (
     CloudUnderTest,
     HeldClock,
     eventually,
+    read_port,
     serve_cloud,
-    visit,
 )
 from tests.localcloud.iaas.network_under_test import (
     forward,
@@ -31,7 +31,7 @@ from tests.localcloud.iaas.network_under_test import (
 )
 
 
-def test_limit_of_none_is_the_usual_one(cloud: CloudUnderTest) -> None:
+def test_limit_of_zero_is_the_default_limit(cloud: CloudUnderTest) -> None:
     tag = cloud.ok("CreateTag", tag_name="demo")["tag_id"]
     found = cloud.ok("DescribeTags", tags=[tag], limit=0, offset=0)
     assert [one["tag_id"] for one in found["tag_set"]] == [tag]
@@ -69,7 +69,7 @@ def test_machine_has_a_password_only_where_that_is_asked(cloud: CloudUnderTest) 
 @pytest.mark.parametrize("name", PROFILES)
 def test_volume_has_grown_before_terraform_looks(name: str) -> None:
     volume_grows = attrgetter(RESIZE.duration)(PROFILES[name])
-    assert volume_grows < 5  # seconds until its first look; it knows no transition of this kind
+    assert volume_grows < 5  # seconds until its first look; it expects no transition of this kind
 
 
 def test_port_zero_of_a_rule_opens_no_port_and_a_range_from_it_opens_all(
@@ -87,13 +87,13 @@ def test_port_zero_of_a_rule_opens_no_port_and_a_range_from_it_opens_all(
     cloud.done("ApplySecurityGroup", security_group=group, instances=[machine])
     address = cloud.one("eip", eip)["eip_addr"]
     with pytest.raises(ConnectionRefusedError):
-        visit(address, 22)
+        read_port(address, 22)
     cloud.ok("ModifySecurityGroupRuleAttributes", security_group_rule=rule_id, val2=23)
     cloud.done("ApplySecurityGroup", security_group=group)
-    assert visit(address, 22) == machine.encode()
+    assert read_port(address, 22) == machine.encode()
 
 
-def test_udp_forward_is_kept_and_leads_nowhere(cloud: CloudUnderTest) -> None:
+def test_udp_forward_is_stored_without_effect(cloud: CloudUnderTest) -> None:
     network = make_network(cloud, 6443)
     (machine,) = run_machines(cloud, network.vxnet)
     static = forward(cloud, network, 6443, private_ip(cloud, machine), 6443)
@@ -102,11 +102,11 @@ def test_udp_forward_is_kept_and_leads_nowhere(cloud: CloudUnderTest) -> None:
     (seen,) = cloud.ok("DescribeRouterStatics", router_statics=[static])["router_static_set"]
     assert seen["val4"] == "udp"
     with pytest.raises(ConnectionRefusedError):
-        visit(network.address, 6443)
+        read_port(network.address, 6443)
 
 
 def balancer_at_work(cloud: CloudUnderTest) -> tuple[str, str, bytes]:
-    """Return a balancer, its public address, and what a visitor of port 8080 reads there."""
+    """Return a balancer, its public address, and what a client of port 8080 reads there."""
     _, vxnet = make_vpc(cloud)
     (machine,) = run_machines(cloud, vxnet)
     balancer, eip = make_balancer(cloud, vxnet), make_eip(cloud)
@@ -130,7 +130,7 @@ def test_balancer_moves_to_another_address_with_its_update(cloud: CloudUnderTest
     assert (seen["private_ips"], seen["is_applied"]) == ([before], 0)
     cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
     assert cloud.one("loadbalancer", balancer)["private_ips"] == ["192.168.1.78"]
-    assert visit(public, 8080) == machine
+    assert read_port(public, 8080) == machine
     router = cloud.one("vxnet", vxnet)["vpc_router_id"]
     assert not cloud.fabric.answers(router, "192.168.1.2", before, 8080)
     cloud.done("CreateLoadBalancer", vxnet=vxnet, private_ip=before)
@@ -139,7 +139,7 @@ def test_balancer_moves_to_another_address_with_its_update(cloud: CloudUnderTest
     assert "already used" in taken["message"]
 
 
-def test_balancer_that_is_to_stay_after_all_frees_the_address_it_was_to_have(
+def test_balancer_that_keeps_its_address_releases_the_reserved_one(
     cloud: CloudUnderTest,
 ) -> None:
     balancer, public, machine = balancer_at_work(cloud)
@@ -149,7 +149,7 @@ def test_balancer_that_is_to_stay_after_all_frees_the_address_it_was_to_have(
     cloud.done("CreateLoadBalancer", vxnet=seen["vxnet_id"], private_ip="192.168.1.77")
     cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
     assert cloud.one("loadbalancer", balancer)["private_ips"] == seen["private_ips"]
-    assert visit(public, 8080) == machine
+    assert read_port(public, 8080) == machine
 
 
 def test_balancer_whose_update_fails_moves_with_the_next_one(cloud: CloudUnderTest) -> None:
@@ -161,13 +161,13 @@ def test_balancer_whose_update_fails_moves_with_the_next_one(cloud: CloudUnderTe
         job = cloud.job(cloud.ok("UpdateLoadBalancers", loadbalancers=[balancer]))
         assert job["status"] == "failed"
         assert cloud.one("loadbalancer", balancer)["private_ips"] == [before]
-        assert visit(public, 8080) == machine
+        assert read_port(public, 8080) == machine
     cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
     assert cloud.one("loadbalancer", balancer)["private_ips"] == ["192.168.1.77"]
-    assert visit(public, 8080) == machine
+    assert read_port(public, 8080) == machine
 
 
-def test_address_that_a_balancer_is_to_have_is_kept_for_it_by_the_next_process(
+def test_reserved_address_of_a_balancer_stays_reserved_in_the_next_process(
     tmp_path: Path,
 ) -> None:
     with serve_cloud(file=tmp_path / "cloud.db") as cloud:
@@ -179,7 +179,7 @@ def test_address_that_a_balancer_is_to_have_is_kept_for_it_by_the_next_process(
         assert "already used" in taken["message"]
         cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
         assert cloud.one("loadbalancer", balancer)["private_ips"] == ["192.168.1.77"]
-        eventually(lambda: visit(public, 8080) == machine)
+        eventually(lambda: read_port(public, 8080) == machine)
 
 
 def test_key_may_be_detached_from_a_machine_that_is_being_terminated() -> None:

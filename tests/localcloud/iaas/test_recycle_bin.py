@@ -1,4 +1,4 @@
-"""What was deleted can be asked for by its id, ceases after two hours, and is forgotten later."""
+"""Deleted resources can be read by id, cease after two hours, and are forgotten later."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -55,15 +55,15 @@ def test_deleted_things_cease_after_two_hours(cloud: CloudUnderTest, clock: Held
     in_bin = dict.fromkeys(deleted, "deleted") | {"instance": "terminated"}
     clock.behind -= timedelta(hours=1, minutes=58)
     assert statuses(cloud, deleted) == in_bin
-    assert cloud.machines.births
+    assert cloud.machines.specs
     assert cloud.machines.captured
     clock.behind -= timedelta(minutes=3)
     assert statuses(cloud, deleted) == dict.fromkeys(deleted, "ceased")
-    eventually(lambda: not cloud.machines.births and not cloud.machines.captured)
+    eventually(lambda: not cloud.machines.specs and not cloud.machines.captured)
     assert cloud.ok("DescribeInstances")["instance_set"] == []
 
 
-def test_bin_is_emptied_of_what_an_earlier_process_has_left(tmp_path: Path) -> None:
+def test_bin_of_an_earlier_process_is_emptied(tmp_path: Path) -> None:
     with serve_cloud(clock=HeldClock(DAYS_BACK), file=tmp_path / "cloud.db") as cloud:
         deleted = delete_all_kinds(cloud)
     later = HeldClock(DAYS_BACK - timedelta(hours=3))
@@ -71,7 +71,7 @@ def test_bin_is_emptied_of_what_an_earlier_process_has_left(tmp_path: Path) -> N
         assert statuses(cloud, deleted) == dict.fromkeys(deleted, "ceased")
 
 
-def test_bin_that_is_emptied_by_hand_is_left_alone(cloud: CloudUnderTest, clock: HeldClock) -> None:
+def test_resource_ceased_by_a_call_is_left_alone(cloud: CloudUnderTest, clock: HeldClock) -> None:
     deleted = delete_all_kinds(cloud)
     cloud.done("CeaseInstances", instances=[deleted["instance"]])
     ceased_at = cloud.one("instance", deleted["instance"])["status_time"]
@@ -79,7 +79,7 @@ def test_bin_that_is_emptied_by_hand_is_left_alone(cloud: CloudUnderTest, clock:
     assert cloud.one("instance", deleted["instance"])["status_time"] == ceased_at
 
 
-def test_what_is_over_for_a_day_is_forgotten_with_its_jobs(
+def test_resource_that_ceased_a_day_ago_is_forgotten_with_its_jobs(
     cloud: CloudUnderTest, clock: HeldClock
 ) -> None:
     deleted = delete_all_kinds(cloud)

@@ -1,4 +1,4 @@
-"""What exists: how it is made, shown, found, and taken away."""
+"""Resources: created, shown, found, and deleted."""
 
 import base64
 
@@ -21,7 +21,7 @@ from tests.localcloud.iaas.network_under_test import (
 )
 
 
-def test_whole_network_comes_and_goes_without_a_trace(cloud: CloudUnderTest) -> None:
+def test_whole_network_is_created_and_deleted_without_leftovers(cloud: CloudUnderTest) -> None:
     network = make_network(cloud, 8080, 10022)
     keypair = make_keypair(cloud)
     machines = run_machines(cloud, network.vxnet, count=3, login_keypair=keypair)
@@ -64,10 +64,10 @@ def test_whole_network_comes_and_goes_without_a_trace(cloud: CloudUnderTest) -> 
     cloud.ok("DeleteKeyPairs", keypairs=[keypair])
     cloud.ok("DeleteTags", tags=[tag])
     assert cloud.iaas.count_resources() == {}
-    assert not cloud.machines.births
+    assert not cloud.machines.specs
 
 
-def test_deleted_things_stay_visible_to_those_who_know_their_id(cloud: CloudUnderTest) -> None:
+def test_deleted_resources_stay_readable_by_id(cloud: CloudUnderTest) -> None:
     router, vxnet = make_vpc(cloud)
     (machine,) = run_machines(cloud, vxnet)
     cloud.done("TerminateInstances", instances=[machine], direct_cease=1)
@@ -88,10 +88,10 @@ def test_terminated_machine_waits_in_the_recycle_bin(cloud: CloudUnderTest) -> N
     assert "instance" not in cloud.iaas.count_resources()
     cloud.done("CeaseInstances", instances=[machine])
     assert cloud.one("instance", machine)["status"] == "ceased"
-    assert not cloud.machines.births
+    assert not cloud.machines.specs
 
 
-def test_machine_is_born_with_what_was_asked_for(cloud: CloudUnderTest) -> None:
+def test_machine_boots_with_the_requested_attributes(cloud: CloudUnderTest) -> None:
     router, vxnet = make_vpc(cloud)
     upload = cloud.sdk.upload_userdata(base64.b64encode(b"an archive").decode(), "boot.tar")
     (machine,) = run_machines(
@@ -102,13 +102,13 @@ def test_machine_is_born_with_what_was_asked_for(cloud: CloudUnderTest) -> None:
         userdata_type="tar",
         userdata_value=upload["attachment_id"],
     )
-    birth = cloud.machines.births[machine]
-    assert (birth.vpc, birth.address, birth.hostname) == (router, "192.168.1.77", "master")
-    assert (birth.os_id, birth.os_version, birth.login_user) == ("ubuntu", "24.04", "root")
-    assert birth.authorized_keys == (PUBLIC_KEY.removesuffix(" me"),)
-    assert birth.userdata is not None
-    assert (birth.userdata.kind, birth.userdata.content) == (UserdataKind.TAR, b"an archive")
-    assert (birth.vcpus, birth.memory_mib) == (1, 2048)
+    spec = cloud.machines.specs[machine]
+    assert (spec.vpc, spec.address, spec.hostname) == (router, "192.168.1.77", "master")
+    assert (spec.os_id, spec.os_version, spec.login_user) == ("ubuntu", "24.04", "root")
+    assert spec.authorized_keys == (PUBLIC_KEY.removesuffix(" me"),)
+    assert spec.userdata is not None
+    assert (spec.userdata.kind, spec.userdata.content) == (UserdataKind.TAR, b"an archive")
+    assert (spec.vcpus, spec.memory_mib) == (1, 2048)
 
 
 def test_machines_of_one_request_share_a_name_and_nothing_else(cloud: CloudUnderTest) -> None:
@@ -121,7 +121,7 @@ def test_machines_of_one_request_share_a_name_and_nothing_else(cloud: CloudUnder
     assert {m["hostname"] for m in seen} == set(machines)
 
 
-def test_stopped_machine_keeps_its_address_and_comes_back(cloud: CloudUnderTest) -> None:
+def test_stopped_machine_keeps_its_address_and_starts_again(cloud: CloudUnderTest) -> None:
     _, vxnet = make_vpc(cloud)
     (machine,) = run_machines(cloud, vxnet)
     address = private_ip(cloud, machine)
@@ -149,7 +149,7 @@ def test_machine_gets_an_address_at_its_first_start_in_a_network_with_a_router(
     assert eventually(lambda: private_ip(cloud, machine)) == "192.168.2.2"
 
 
-def test_cpu_and_memory_beat_the_instance_type(cloud: CloudUnderTest) -> None:
+def test_cpu_and_memory_override_the_instance_type(cloud: CloudUnderTest) -> None:
     request = machine_request(make_keypair(cloud), cpu=4, memory=8192)
     (machine,) = cloud.done("RunInstances", **request)["instances"]
     seen = cloud.one("instance", machine)
@@ -215,7 +215,7 @@ def test_lists_are_filtered_by_words_tags_and_status(cloud: CloudUnderTest) -> N
     assert cloud.ok("DescribeVxnets", vxnets=["vxnet-none"])["total_count"] == 0
 
 
-def test_images_are_found_by_what_their_name_says(cloud: CloudUnderTest) -> None:
+def test_images_are_found_by_their_name(cloud: CloudUnderTest) -> None:
     images = cloud.ok(
         "DescribeImages",
         provider="system",

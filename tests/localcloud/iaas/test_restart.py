@@ -1,4 +1,4 @@
-"""A cloud whose process ends: the next one answers as before, and finishes what was under way."""
+"""A cloud whose process ends: the next one answers as before, and finishes running jobs."""
 
 import asyncio
 import json
@@ -19,8 +19,13 @@ from localcloud.iaas.documents import from_document, snapshot, to_document
 from localcloud.iaas.jobs import Job
 from localcloud.iaas.lifecycle import CONTINUATIONS
 from localcloud.iaas.records import Resource, Volume
-from localcloud.parts import Ailment
-from tests.localcloud.iaas.cloud_under_test import CloudUnderTest, eventually, serve_cloud, visit
+from localcloud.parts import Component
+from tests.localcloud.iaas.cloud_under_test import (
+    CloudUnderTest,
+    eventually,
+    read_port,
+    serve_cloud,
+)
 from tests.localcloud.iaas.cloud_under_test import HeldClock as LongSleepsHeld
 from tests.localcloud.iaas.network_under_test import (
     forward,
@@ -56,7 +61,7 @@ READINGS = {
 
 
 def as_killed(file: Path) -> Path:
-    """Take what a process that is killed at this moment would leave."""
+    """Return the state that a process killed at this moment would leave."""
     left = file.with_name("left.db")
     with sqlite3.connect(file) as source, sqlite3.connect(left) as target:
         source.backup(target)
@@ -90,12 +95,12 @@ def test_everything_reads_and_answers_as_before(tmp_path: Path) -> None:
         eventually(lambda: cloud.machines.is_running(machines[0]))
         assert not cloud.machines.is_running(machines[1])
         assert read_all(cloud) == before
-        assert visit(network.address, 10022) == machines[0].encode()
-        assert visit(network.address, 8080) == machines[0].encode()
+        assert read_port(network.address, 10022) == machines[0].encode()
+        assert read_port(network.address, 8080) == machines[0].encode()
 
 
 class HeldClock(WallClock):
-    """A clock on which, from a moment on, nothing that has to wait gets done."""
+    """A clock on which, from a moment on, no wait ends."""
 
     held = False
 
@@ -186,7 +191,7 @@ def accept_rules(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
 
 
 def statuses_of(cloud: CloudUnderTest, job: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return status and transition of all that a job is about."""
+    """Return status and transition of all resources of a job."""
     ids = job["resource_ids"].split()
     return [
         (one.get("status", ""), one.get("transition_status", ""))
@@ -210,7 +215,7 @@ UNDER_WAY = {
     "AttachVolumes": (accept_attaching, "in-use"),
     "ApplySecurityGroup": (accept_rules, ""),
 }
-"""What is accepted and then left, and the status that it has once it is done."""
+"""Accepted requests that are interrupted, and the status of their resources in the end."""
 
 
 @pytest.mark.parametrize(("accept", "status"), UNDER_WAY.values(), ids=UNDER_WAY)
@@ -230,11 +235,11 @@ def test_job_under_way_is_finished_by_the_next_process(
             assert cloud.iaas.count_resources() == counts
 
 
-def test_every_job_with_a_way_of_its_own_to_go_on_is_left_in_a_test() -> None:
+def test_every_registered_continuation_is_covered_by_a_test() -> None:
     assert CONTINUATIONS.keys() <= UNDER_WAY.keys()
 
 
-def test_creation_that_does_not_say_how_it_goes_on_is_refused(
+def test_creation_without_a_continuation_is_refused(
     cloud: CloudUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(CONTINUATIONS, "CreateRouters")
@@ -253,7 +258,7 @@ def test_machines_that_were_being_created_run_and_answer(tmp_path: Path) -> None
             eventually(partial(cloud.machines.is_running, machine))
 
 
-def test_job_that_can_not_go_on_fails_and_leaves_its_resources_settled(tmp_path: Path) -> None:
+def test_job_that_cannot_continue_fails_and_ends_all_transitions(tmp_path: Path) -> None:
     clock = HeldClock()
     with serve_cloud(file=tmp_path / "cloud.db", clock=clock) as cloud:
         machine, address = make_network(cloud), make_eip(cloud)
@@ -270,7 +275,7 @@ def test_job_that_can_not_go_on_fails_and_leaves_its_resources_settled(tmp_path:
         assert cloud.one("router", machine.router)["transition_status"] == ""
 
 
-def test_address_that_was_on_its_way_is_there(tmp_path: Path) -> None:
+def test_pending_address_is_available_after_a_restart(tmp_path: Path) -> None:
     clock = HeldClock()
     with serve_cloud(file=tmp_path / "cloud.db", clock=clock) as cloud:
         clock.held = True
@@ -293,12 +298,12 @@ def test_address_that_another_cloud_has_taken_meanwhile_is_replaced(tmp_path: Pa
             address = cloud.one("eip", network.eip)["eip_addr"]
             assert address != network.address
             eventually(partial(cloud.machines.is_running, machine))
-            assert visit(address, 10022) == machine.encode()
+            assert read_port(address, 10022) == machine.encode()
     finally:
         other.close()
 
 
-def test_what_a_client_was_told_outlives_a_kill_right_after(tmp_path: Path) -> None:
+def test_confirmed_change_outlives_an_immediate_kill(tmp_path: Path) -> None:
     with serve_cloud(file=tmp_path / "cloud.db") as cloud:
         for number in range(20):
             tag = cloud.ok("CreateTag", tag_name=f"t{number}", color="#fff")["tag_id"]
@@ -306,27 +311,27 @@ def test_what_a_client_was_told_outlives_a_kill_right_after(tmp_path: Path) -> N
                 assert after.one("tag", tag)["tag_name"] == f"t{number}"
 
 
-def test_faults_and_what_they_have_broken_stay(tmp_path: Path) -> None:
+def test_faults_and_their_failed_components_outlive_the_process(tmp_path: Path) -> None:
     with serve_cloud(file=tmp_path / "cloud.db") as cloud:
         _, vxnet = make_vpc(cloud)
-        (ill, dead) = run_machines(cloud, vxnet, 2)
-        cloud.fault("not-ready", machine=ill)
-        cloud.fault("dies", machine=dead)
-        eventually(lambda: not cloud.machines.is_running(dead))
+        (not_ready, stopped) = run_machines(cloud, vxnet, 2)
+        cloud.fault("not-ready", machine=not_ready)
+        cloud.fault("dies", machine=stopped)
+        eventually(lambda: not cloud.machines.is_running(stopped))
         cloud.fault("error", action="CreateTag", code=5100, times=3)
         assert cloud.call("CreateTag", tag_name="t")["ret_code"] == 5100
         before = cloud.iaas.list_faults()
     with serve_cloud(file=tmp_path / "cloud.db") as cloud:
         assert cloud.iaas.list_faults() == before
-        eventually(lambda: cloud.machines.is_running(ill))
-        assert cloud.machines.ailing == {(ill, Ailment.KUBELET)}
-        assert not cloud.machines.is_running(dead)
+        eventually(lambda: cloud.machines.is_running(not_ready))
+        assert cloud.machines.failed == {(not_ready, Component.KUBELET)}
+        assert not cloud.machines.is_running(stopped)
         assert [cloud.call("CreateTag", tag_name="t")["ret_code"] for _ in range(3)] == [
             5100
         ] * 2 + [0]
 
 
-def test_router_that_was_about_to_apply_by_itself_still_does(tmp_path: Path) -> None:
+def test_scheduled_update_of_a_router_outlives_the_process(tmp_path: Path) -> None:
     clock = HeldClock()
     with serve_cloud(file=tmp_path / "cloud.db", clock=clock) as cloud:
         router, _ = make_vpc(cloud)
@@ -340,25 +345,25 @@ def test_router_that_was_about_to_apply_by_itself_still_does(tmp_path: Path) -> 
         assert cloud.one("eip", eip)["status"] == "associated"
 
 
-def test_what_a_fault_still_has_to_do_is_done_by_the_next_process_in_time(tmp_path: Path) -> None:
+def test_due_effect_of_a_fault_happens_in_the_next_process_in_time(tmp_path: Path) -> None:
     with serve_cloud(file=tmp_path / "cloud.db", clock=LongSleepsHeld()) as cloud:
         _, vxnet = make_vpc(cloud)
-        doomed, locked = run_machines(cloud, vxnet, 2)
-        cloud.fault("dies", machine=doomed, seconds=3600)
+        failing, locked = run_machines(cloud, vxnet, 2)
+        cloud.fault("dies", machine=failing, seconds=3600)
         cloud.fault("packages-locked", machine=locked, seconds=3600)
         cloud.done("RestartInstances", instances=[locked])
-        eventually(lambda: cloud.machines.ailing == {(locked, Ailment.PACKAGES)})
+        eventually(lambda: cloud.machines.failed == {(locked, Component.PACKAGES)})
     clock = LongSleepsHeld(timedelta(minutes=-45))
     with serve_cloud(file=tmp_path / "cloud.db", clock=clock) as cloud:
-        eventually(lambda: cloud.machines.is_running(doomed))
-        assert cloud.machines.ailing == {(locked, Ailment.PACKAGES)}
+        eventually(lambda: cloud.machines.is_running(failing))
+        assert cloud.machines.failed == {(locked, Component.PACKAGES)}
     clock = LongSleepsHeld(timedelta(minutes=-61))
     with serve_cloud(file=tmp_path / "cloud.db", clock=clock) as cloud:
-        eventually(lambda: cloud.machines.is_running(locked) and not cloud.machines.ailing)
-        eventually(lambda: not cloud.machines.is_running(doomed))
+        eventually(lambda: cloud.machines.is_running(locked) and not cloud.machines.failed)
+        eventually(lambda: not cloud.machines.is_running(failing))
 
 
-def test_reset_empties_what_is_kept(tmp_path: Path) -> None:
+def test_reset_empties_the_stored_state(tmp_path: Path) -> None:
     with serve_cloud(file=tmp_path / "cloud.db") as cloud:
         make_network(cloud, 8080)
         cloud.await_on_loop(cloud.iaas.reset())
@@ -391,14 +396,14 @@ def test_change_of_any_field_is_noticed_even_in_place(kind: type[Any]) -> None:
         assert snapshot(record) != before, field.name
 
 
-def test_field_that_a_kept_record_does_not_have_yet_takes_its_default() -> None:
+def test_field_missing_in_a_stored_record_takes_its_default() -> None:
     document = to_document(build(Volume))
     del document["description"]
     assert from_document(Volume, document).description == ""
 
 
 def build(wanted: Any) -> Any:
-    """Make some value of a type, with something in every collection."""
+    """Return a value of a type, with an item in every collection."""
     if is_dataclass(wanted):
         hints = get_type_hints(wanted)
         given = {f.name: build(hints[f.name]) for f in fields(wanted) if f.init}

@@ -1,4 +1,4 @@
-"""Certificates are kept for load balancers, and end the TLS of those who visit one."""
+"""Server certificates are stored, and load balancers terminate TLS with them."""
 
 import http.client
 import logging
@@ -119,9 +119,9 @@ class Shop:
         self.cloud.done("UpdateLoadBalancers", loadbalancers=[self.balancer])
 
     def get(self) -> str:
-        """Ask over TLS that trusts the certificate and nothing else.
+        """Send a GET over TLS that trusts this certificate only.
 
-        Returns what the machine says, or the status of another answer than 200.
+        Returns the machine's reply, or the status of another reply than 200.
         """
         trust = ssl.create_default_context(cadata=self.certified.certificate)
         connection = http.client.HTTPSConnection(NAME, 8443, context=trust, timeout=60)
@@ -158,7 +158,7 @@ def test_tls_ends_at_the_balancer(
     shop: Shop, protocol: str, backend_protocol: str, tmp_path: Path
 ) -> None:
     if backend_protocol in ("https", "ssl"):
-        own = make_certificate()  # nobody knows it, and the balancer does not mind
+        own = make_certificate()  # a balancer accepts unknown authorities
         (tmp_path / "own.pem").write_text(own.certificate + own.private_key)
         shop.server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         shop.server.tls.load_cert_chain(tmp_path / "own.pem")
@@ -171,7 +171,7 @@ def test_tls_ends_at_the_balancer(
     assert seen["server_certificate_id"] == [shop.certificate]
 
 
-def test_visitor_who_speaks_no_tls_gets_no_answer(shop: Shop) -> None:
+def test_client_without_tls_gets_no_answer(shop: Shop) -> None:
     shop.listen("https", "http")
     received = b""
     with socket.create_connection((shop.address, 8443), timeout=60) as connection:
@@ -184,12 +184,12 @@ def test_visitor_who_speaks_no_tls_gets_no_answer(shop: Shop) -> None:
     assert shop.get() == shop.server.machine
 
 
-def test_backend_that_speaks_no_tls_is_as_good_as_none(shop: Shop) -> None:
+def test_backend_without_tls_counts_as_unreachable(shop: Shop) -> None:
     shop.listen("https", "https", backend_port=22)
     assert shop.get() == "503"
 
 
-def test_certificate_of_a_listener_is_exchanged_with_the_update(shop: Shop) -> None:
+def test_certificate_of_a_listener_is_replaced_with_the_update(shop: Shop) -> None:
     listener = shop.listen("https", "http")
     other = make_certificate()
     changes = {"server_certificate_id": [upload(shop.cloud, other)]}
@@ -202,7 +202,7 @@ def test_certificate_of_a_listener_is_exchanged_with_the_update(shop: Shop) -> N
     assert shop.get() == shop.server.machine
 
 
-def test_listener_speaks_tls_in_the_next_process_too(tmp_path: Path) -> None:
+def test_listener_serves_tls_in_the_next_process_too(tmp_path: Path) -> None:
     with serve_cloud(file=tmp_path / "cloud.db") as cloud:
         shop = open_shop(cloud)
         shop.listen("https", "http")
@@ -245,7 +245,7 @@ def test_listener_of_https_keeps_exactly_one_certificate(shop: Shop) -> None:
         return int(shop.cloud.call("ModifyLoadBalancerListenerAttributes", **body)["ret_code"])
 
     another = upload(shop.cloud, make_certificate())
-    assert change(" ") == 1100  # as terraform says none
+    assert change(" ") == 1100  # terraform's way to remove it
     assert change(shop.certificate, another) == 1400  # several are not emulated
     assert change(another) == 0
     assert change("sc-unknown") == 2100

@@ -1,4 +1,4 @@
-"""Web servers on machines, and a certificate of one's own to reach them by."""
+"""Web servers on machines, and a self-signed certificate for them."""
 
 import asyncio
 import socket
@@ -24,12 +24,12 @@ NAME = "www.example.com"
 
 @dataclass
 class WebServer:
-    """Answers on a machine with the machine's id, and remembers what was asked.
+    """Answers with the machine's id, and records the requests.
 
     Attributes:
         status: what it answers to every request.
         headers: what it adds to every answer, whole lines.
-        tls: with what it speaks TLS; None for plain HTTP.
+        tls: the context for TLS; None for plain HTTP.
         holds: whether its answers never end.
         cuts: whether its answers end in the first line.
     """
@@ -77,7 +77,7 @@ def serve(cloud: CloudUnderTest, router: str, server: WebServer) -> None:
 
 @dataclass(frozen=True)
 class Certified:
-    """A certificate for `NAME` that signs itself, and its private key, as PEM."""
+    """A self-signed certificate for `NAME` and its private key, as PEM."""
 
     certificate: str
     private_key: str

@@ -31,7 +31,7 @@ Obj = dict[str, Any]
 
 
 class MovableClock:
-    """A clock that stands still until it is moved."""
+    """A clock that advances only when moved."""
 
     def __init__(self) -> None:
         self._now = dt.datetime(2026, 11, 23, 3, 0, tzinfo=dt.UTC)
@@ -44,18 +44,18 @@ class MovableClock:
         if seconds <= 0:
             await asyncio.sleep(0)
             return
-        awake = asyncio.Event()
-        self._sleepers.append((self._now + dt.timedelta(seconds=seconds), awake))
-        await awake.wait()
+        elapsed = asyncio.Event()
+        self._sleepers.append((self._now + dt.timedelta(seconds=seconds), elapsed))
+        await elapsed.wait()
 
     async def advance(self, seconds: float) -> None:
-        """Move on in small steps, letting everybody work in between."""
+        """Advance in small steps, and let other tasks run in between."""
         end = self._now + dt.timedelta(seconds=seconds)
         while self._now < end:
             self._now = min(self._now + dt.timedelta(seconds=1), end)
-            for moment, awake in self._sleepers:
+            for moment, elapsed in self._sleepers:
                 if moment <= self._now:
-                    awake.set()
+                    elapsed.set()
             self._sleepers = [one for one in self._sleepers if not one[1].is_set()]
             await settle()
 
@@ -69,7 +69,7 @@ async def settle(turns: int = 50) -> None:
 async def until(
     holds: Callable[[], Awaitable[bool]], seconds: float = 60.0, what: str = "the condition"
 ) -> None:
-    """Wait for something to become true, looking first."""
+    """Wait until a condition holds, checked first at once."""
     async with asyncio.timeout(seconds):
         while not await holds():  # noqa: ASYNC110 - what is waited for shows only in the API
             await asyncio.sleep(0.01)
@@ -223,7 +223,7 @@ async def running_cluster(
 
 
 def run(story: Coroutine[Any, Any, None]) -> None:
-    """Run a test's story in an event loop of its own."""
+    """Run a test's coroutine in an event loop of its own."""
     asyncio.run(story)
 
 
@@ -294,7 +294,7 @@ def service(name: str, app: str, **spec: Any) -> Obj:
 
 @cache
 def certificates() -> tuple[bytes, bytes, bytes, bytes]:
-    """Make a CA and an API server's certificate: (CA, its key, certificate, its key) in PEM."""
+    """Return a CA and an API server's certificate: (CA, its key, certificate, its key) in PEM."""
     ca_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubernetes")])
     ca = certificate(ca_name, ca_key, ca_name, ca_key, ())

@@ -1,4 +1,4 @@
-"""Machines for tests: a private network, one login key, short ways to run things on them."""
+"""Machines for tests: a private network, one login key, and short ways to run commands."""
 
 import asyncio
 import shlex
@@ -14,11 +14,11 @@ from localcloud.fabric import Fabric
 from localcloud.kubernetes.planes import Plane, Planes, hash_of_ca
 from localcloud.machines.host import Machines
 from localcloud.machines.machine import Machine
-from localcloud.parts import Birth, Userdata
+from localcloud.parts import MachineSpec, Userdata
 from localcloud.profiles import PROFILES
 
 VPC = "rtr-lab"
-OUTSIDE = "192.168.0.1"  # the router: where connections come from
+OUTSIDE = "192.168.0.1"  # the router: the source of connections
 MASTER, NODE = "192.168.0.2", "192.168.0.3"
 TOKEN = "abcdef.0123456789abcdef"
 ENDPOINT = "k8s-api.demo.internal:6443"
@@ -31,11 +31,11 @@ Result = TypeVar("Result")
 
 
 def run(story: Coroutine[Any, Any, Result]) -> Result:
-    """Run a test's story to its end, or fail when it hangs."""
+    """Run a test's coroutine to its end, or fail when it hangs."""
     return asyncio.run(asyncio.wait_for(story, PATIENCE))
 
 
-def make_birth(
+def make_machine_spec(
     instance_id: str = "i-one",
     address: str = MASTER,
     *,
@@ -44,9 +44,9 @@ def make_birth(
     userdata: Userdata | None = None,
     vcpus: int = 2,
     memory_mib: int = 4096,
-) -> Birth:
+) -> MachineSpec:
     os_id, os_version = system.split()
-    return Birth(
+    return MachineSpec(
         instance_id=instance_id,
         hostname=instance_id,
         vpc=VPC,
@@ -63,7 +63,7 @@ def make_birth(
 
 
 class Lab:
-    """Some machines and what a test wants of them."""
+    """Machines, and the operations of tests on them."""
 
     def __init__(self, root: Path, clock: Clock) -> None:
         self.root = root
@@ -72,9 +72,9 @@ class Lab:
         self.machines = Machines(root, self.fabric, clock, PROFILES["instant"], self.planes)
         self._connections: list[asyncssh.SSHClientConnection] = []
 
-    async def boot(self, birth: Birth) -> Machine:
-        await self.machines.boot(birth)
-        return self.machines.find(birth.instance_id)
+    async def boot(self, spec: MachineSpec) -> Machine:
+        await self.machines.boot(spec)
+        return self.machines.find(spec.instance_id)
 
     def disk(self, instance_id: str) -> Path:
         return self.root / instance_id / "disk"
@@ -101,7 +101,7 @@ class Lab:
         return await connection.run(command, input=stdin)
 
     def shorten_pauses(self) -> None:
-        """Let scripts try again at once: a `sleep` that does not wait stands among their tools."""
+        """Let scripts retry at once: a `sleep` that does not wait replaces the tool."""
         tool = self.root / ".tools/sleep"
         tool.unlink(missing_ok=True)
         tool.write_text("#!/bin/sh\n")
@@ -134,7 +134,7 @@ class Lab:
     def installation(
         self, script: str, settings: Mapping[str, str], *words: str, instance_id: str = "i-one"
     ) -> str:
-        """Put the settings on the disk; returns the command that runs the installer there."""
+        """Put the settings on the disk, and return the command of the installer."""
         file = self.disk(instance_id) / "tmp/settings"
         file.touch(mode=0o600)
         file.write_text("".join(f"{k}={shlex.quote(v)}\n" for k, v in settings.items()))
@@ -155,7 +155,7 @@ class Lab:
 
 @asynccontextmanager
 async def open_lab(root: Path, clock: Clock | None = None) -> AsyncIterator[Lab]:
-    """A lab without machines; all is gone at the end."""
+    """A lab without machines; everything is removed at the end."""
     lab = Lab(root, clock or WallClock())
     try:
         yield lab

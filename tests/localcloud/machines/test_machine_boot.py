@@ -1,4 +1,4 @@
-"""Birth, userdata, power, and what survives it."""
+"""First boot, userdata, power, and what survives it."""
 
 import asyncio
 import io
@@ -13,7 +13,7 @@ import pytest
 
 from localcloud.machines.disk import OutsideDisk, apply_userdata
 from localcloud.parts import Userdata, UserdataKind
-from tests.localcloud.machines.machine_lab import LOGIN, make_birth, open_lab, run
+from tests.localcloud.machines.machine_lab import LOGIN, make_machine_spec, open_lab, run
 
 
 def make_tar(files: dict[str, tuple[str, int]]) -> bytes:
@@ -26,10 +26,10 @@ def make_tar(files: dict[str, tuple[str, int]]) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_machine_is_the_system_of_its_image(tmp_path: Path) -> None:
+def test_a_machine_has_the_system_of_its_image(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth(system="rocky 9"))
+            await lab.boot(make_machine_spec(system="rocky 9"))
             look = '. "$SYSROOT/etc/os-release"; echo "$ID $VERSION_ID"; command -v dnf >/dev/null'
             done = await lab.run(f"{look}; echo $?; command -v apt-get; uname -r; hostname")
             expected = ["rocky", "9", "0", "5.14.0-570.el9.x86_64", "i-one"]
@@ -49,7 +49,7 @@ def test_a_host_key_from_a_userdata_archive_answers_the_first_connection(tmp_pat
 
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth(userdata=Userdata(UserdataKind.TAR, archive, "")))
+            await lab.boot(make_machine_spec(userdata=Userdata(UserdataKind.TAR, archive, "")))
             connection = await lab.connect()
             seen = connection.get_server_host_key()
             assert seen is not None
@@ -64,10 +64,10 @@ def test_an_executable_userdata_runs_at_every_boot(tmp_path: Path) -> None:
 
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            birth = make_birth(userdata=Userdata(UserdataKind.EXEC, script, "/etc/rc.local"))
-            await lab.boot(birth)
+            spec = make_machine_spec(userdata=Userdata(UserdataKind.EXEC, script, "/etc/rc.local"))
+            await lab.boot(spec)
             await lab.machines.halt("i-one")
-            await lab.boot(birth)
+            await lab.boot(spec)
             assert (lab.disk("i-one") / "var/log/boots").read_text() == "boot\nboot\n"
 
     run(story())
@@ -82,8 +82,8 @@ echo $! > "$SYSROOT/root/pid"
 
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            birth = make_birth(userdata=Userdata(UserdataKind.EXEC, script, "/etc/rc.local"))
-            await asyncio.wait_for(lab.boot(birth), 8)
+            spec = make_machine_spec(userdata=Userdata(UserdataKind.EXEC, script, "/etc/rc.local"))
+            await asyncio.wait_for(lab.boot(spec), 8)
             child = int((lab.disk("i-one") / "root/pid").read_text())
             try:
                 await asyncio.wait_for(lab.machines.halt("i-one"), 8)
@@ -97,7 +97,7 @@ echo $! > "$SYSROOT/root/pid"
 def test_plain_userdata_is_a_file_and_never_runs(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth(userdata=Userdata(UserdataKind.PLAIN, b"exit 1", "")))
+            await lab.boot(make_machine_spec(userdata=Userdata(UserdataKind.PLAIN, b"exit 1", "")))
             file = lab.disk("i-one") / "etc/qingcloud/userdata/userdata.string"
             assert file.read_bytes() == b"exit 1"
 
@@ -122,8 +122,8 @@ def test_userdata_that_cannot_be_read_fails_the_boot_and_leaves_nothing_running(
         async with open_lab(tmp_path) as lab:
             broken = Userdata(UserdataKind.TAR, b"no archive", "")
             with pytest.raises(tarfile.TarError):
-                await lab.boot(make_birth(userdata=broken))
-            await lab.boot(make_birth())
+                await lab.boot(make_machine_spec(userdata=broken))
+            await lab.boot(make_machine_spec())
             assert (await lab.run("true")).exit_status == 0
 
     run(story())
@@ -132,11 +132,11 @@ def test_userdata_that_cannot_be_read_fails_the_boot_and_leaves_nothing_running(
 def test_files_packages_and_keys_survive_a_halt(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             await lab.run("apt-get -q -y install ethtool && touch kept && swapoff -a")
             before = (await lab.connect()).get_server_host_key()
             await lab.machines.halt("i-one")
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             after = (await lab.connect()).get_server_host_key()
             assert before is not None
             assert after is not None
@@ -153,10 +153,10 @@ def test_files_packages_and_keys_survive_a_halt(tmp_path: Path) -> None:
 def test_a_new_daemon_boots_the_old_machines(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             await lab.run("apt-get -q -y install ethtool")
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             assert (await lab.run("command -v ethtool")).exit_status == 0
 
     run(story())
@@ -165,7 +165,7 @@ def test_a_new_daemon_boots_the_old_machines(tmp_path: Path) -> None:
 def test_a_destroyed_machine_leaves_nothing(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             await lab.machines.destroy("i-one")
             await lab.machines.destroy("i-one")
             assert not (tmp_path / "i-one").exists()
@@ -175,12 +175,12 @@ def test_a_destroyed_machine_leaves_nothing(tmp_path: Path) -> None:
     run(story())
 
 
-def test_a_machine_outside_a_vpc_is_reached_by_nobody(tmp_path: Path) -> None:
+def test_a_machine_outside_a_vpc_is_unreachable(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            birth = make_birth()
-            birth = replace(birth, vpc="")
-            await lab.machines.boot(birth)
+            spec = make_machine_spec()
+            spec = replace(spec, vpc="")
+            await lab.machines.boot(spec)
             with pytest.raises(ConnectionRefusedError):
                 await lab.connect()
 
@@ -190,7 +190,7 @@ def test_a_machine_outside_a_vpc_is_reached_by_nobody(tmp_path: Path) -> None:
 def test_bad_lines_in_authorized_keys_are_skipped(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             file = lab.disk("i-one") / "root/.ssh/authorized_keys"
             file.write_text(f"nonsense\n{LOGIN.export_public_key().decode()}\nssh-ed25519 AAAA\n")
             assert (await lab.run("true")).exit_status == 0

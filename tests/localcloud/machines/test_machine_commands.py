@@ -1,4 +1,4 @@
-"""Commands of a machine that end before their time: killed, or with the machine."""
+"""Commands of a machine that are interrupted: killed, or ended with the machine."""
 
 import asyncio
 from pathlib import Path
@@ -7,23 +7,23 @@ import asyncssh
 import pytest
 
 from localcloud.clock import WallClock
-from localcloud.parts import Ailment
-from tests.localcloud.machines.machine_lab import Lab, make_birth, open_lab, run
+from localcloud.parts import Component
+from tests.localcloud.machines.machine_lab import Lab, make_machine_spec, open_lab, run
 
 WAITS_FOR_LOCK = "apt-get -q -y -o DPkg::Lock::Timeout=3000 install conntrack"
 
 
 class HeldClock(WallClock):
-    """A hurried clock that can stand still for whoever sleeps, and says when somebody does."""
+    """A fast clock that can hold its sleepers, and signals when there is one."""
 
     def __init__(self) -> None:
         self.is_held = False
-        self.somebody_sleeps = asyncio.Event()
+        self.has_sleeper = asyncio.Event()
         self.sleep_was_broken = asyncio.Event()
 
     async def sleep(self, seconds: float, /) -> None:
         if self.is_held:
-            self.somebody_sleeps.set()
+            self.has_sleeper.set()
             try:
                 await asyncio.Event().wait()
             finally:
@@ -33,7 +33,7 @@ class HeldClock(WallClock):
 
 async def start_waiting(lab: Lab) -> asyncssh.SSHClientConnection:
     """Start an installation that waits for dpkg's lock; closing the connection kills it."""
-    await lab.machines.fail("i-one", Ailment.PACKAGES)
+    await lab.machines.fail("i-one", Component.PACKAGES)
     connection = await lab.connect()
     process = await connection.create_process(WAITS_FOR_LOCK)
     assert "Waiting for cache lock" in await process.stderr.readline()
@@ -41,8 +41,8 @@ async def start_waiting(lab: Lab) -> asyncssh.SSHClientConnection:
 
 
 async def is_installed(lab: Lab, package: str) -> bool:
-    """Ask after a second installation: had the first gone on, it would be through before."""
-    await lab.machines.mend("i-one", Ailment.PACKAGES)
+    """Run a second installation: if the first had continued, it would be done before."""
+    await lab.machines.recover("i-one", Component.PACKAGES)
     second = await lab.run("apt-get -q -y install ethtool")
     assert second.exit_status == 0, second.stderr
     return (await lab.run(f"dpkg-query -W {package}")).exit_status == 0
@@ -51,7 +51,7 @@ async def is_installed(lab: Lab, package: str) -> bool:
 def test_a_command_that_is_killed_does_nothing_more(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path, HeldClock()) as lab:
-            machine = await lab.boot(make_birth())
+            machine = await lab.boot(make_machine_spec())
             connection = await start_waiting(lab)
             [running] = machine.ssh.processes
             connection.abort()
@@ -64,25 +64,25 @@ def test_a_command_that_is_killed_does_nothing_more(tmp_path: Path) -> None:
 def test_a_command_ends_with_its_machine(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path, HeldClock()) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             await start_waiting(lab)
             await lab.machines.halt("i-one")
-            await lab.machines.mend("i-one", Ailment.PACKAGES)
-            await lab.boot(make_birth())
+            await lab.machines.recover("i-one", Component.PACKAGES)
+            await lab.boot(make_machine_spec())
             assert not await is_installed(lab, "conntrack")
 
     run(story())
 
 
-def test_apt_get_that_was_killed_at_work_leaves_dpkg_to_be_mended(tmp_path: Path) -> None:
+def test_apt_get_killed_at_work_leaves_dpkg_to_be_repaired(tmp_path: Path) -> None:
     async def story() -> None:
         clock = HeldClock()
         async with open_lab(tmp_path, clock) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             connection = await lab.connect()
             clock.is_held = True
             await connection.create_process("apt-get -q -y install conntrack")
-            await clock.somebody_sleeps.wait()
+            await clock.has_sleeper.wait()
             connection.abort()
             await clock.sleep_was_broken.wait()
             clock.is_held = False
@@ -99,7 +99,7 @@ def test_apt_get_that_was_killed_at_work_leaves_dpkg_to_be_mended(tmp_path: Path
 def test_a_long_argument_arrives(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             done = await lab.run('hostnamectl "$(printf %0100000d 7)"')
             assert done.exit_status == 2
             assert "does not know" in str(done.stderr)
@@ -120,10 +120,10 @@ def test_a_long_argument_arrives(tmp_path: Path) -> None:
         pytest.param("ssh-keygen -t rsa -f x", id="a value"),
     ],
 )
-def test_what_a_stand_in_does_not_know_it_refuses(tmp_path: Path, command: str) -> None:
+def test_a_stand_in_refuses_unknown_arguments_over_ssh(tmp_path: Path, command: str) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            machine = await lab.boot(make_birth())
+            machine = await lab.boot(make_machine_spec())
             await machine.add_packages({"kubectl": "1.36.4-1.1", "kubeadm": "1.36.4-1.1"})
             done = await lab.run(command)
             assert done.exit_status == 2

@@ -1,4 +1,4 @@
-"""Machines that fail on purpose, as those see it who use the cluster on them."""
+"""Injected failures of machines, as users of their cluster see them."""
 
 import asyncio
 import time
@@ -9,12 +9,12 @@ from pathlib import Path
 import asyncssh
 
 from localcloud.kubernetes.client import MASTERS
-from localcloud.parts import Ailment
+from localcloud.parts import Component
 from tests.localcloud.machines.machine_lab import (
     MASTER,
     NODE,
     Lab,
-    make_birth,
+    make_machine_spec,
     master_settings,
     node_settings,
     open_lab,
@@ -42,10 +42,10 @@ class HurriedClock:
 
 async def make_cluster(lab: Lab) -> None:
     """A master, and a node that has joined it."""
-    await lab.boot(make_birth())
+    await lab.boot(make_machine_spec())
     done = await lab.install("k8s_master_installer.sh", master_settings())
     assert done.exit_status == 0, done.stderr
-    await lab.boot(make_birth("i-two", NODE))
+    await lab.boot(make_machine_spec("i-two", NODE))
     done = await join(lab)
     assert done.exit_status == 0, done.stderr
 
@@ -58,7 +58,7 @@ async def join(lab: Lab) -> asyncssh.SSHCompletedProcess:
 
 
 async def is_ready(lab: Lab, name: str) -> str:
-    """Return the word of the node's Ready condition."""
+    """Return the status of the node's Ready condition."""
     node = await lab.plane().client(MASTERS).request("GET", f"/api/v1/nodes/{name}")
     (condition,) = [c for c in node["status"]["conditions"] if c["type"] == "Ready"]
     return str(condition["status"])
@@ -69,11 +69,11 @@ async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
         await asyncio.sleep(0.02)
 
 
-def test_node_without_its_kubelet_becomes_not_ready_and_comes_back(tmp_path: Path) -> None:
+def test_node_without_its_kubelet_becomes_not_ready_and_recovers(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path, HurriedClock()) as lab:
             await make_cluster(lab)
-            await lab.machines.fail("i-two", Ailment.KUBELET)
+            await lab.machines.fail("i-two", Component.KUBELET)
 
             async def is_lost() -> bool:
                 return await is_ready(lab, "k8s-node-two") == "Unknown"
@@ -83,20 +83,20 @@ def test_node_without_its_kubelet_becomes_not_ready_and_comes_back(tmp_path: Pat
 
             await eventually(is_lost)
             assert (await lab.run("true", NODE)).exit_status == 0
-            await lab.machines.mend("i-two", Ailment.KUBELET)
+            await lab.machines.recover("i-two", Component.KUBELET)
             await eventually(is_back)
 
     run(story())
 
 
-def test_api_server_goes_away_and_knows_its_objects_when_it_is_back(tmp_path: Path) -> None:
+def test_api_server_stops_and_keeps_its_objects_when_it_recovers(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await make_cluster(lab)
-            await lab.machines.fail("i-one", Ailment.API_SERVER)
+            await lab.machines.fail("i-one", Component.API_SERVER)
             gone = await lab.run(f"{ADMIN} kubectl get nodes")
             assert "was refused" in str(gone.stderr)
-            await lab.machines.mend("i-one", Ailment.API_SERVER)
+            await lab.machines.recover("i-one", Component.API_SERVER)
             back = await lab.run(f"{ADMIN} kubectl get nodes")
             assert "k8s-node-two" in str(back.stdout), back.stderr
 
@@ -106,42 +106,42 @@ def test_api_server_goes_away_and_knows_its_objects_when_it_is_back(tmp_path: Pa
 def test_machine_without_a_kubelet_boots_and_never_joins(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.machines.fail("i-two", Ailment.KUBELET)
-            await lab.boot(make_birth())
+            await lab.machines.fail("i-two", Component.KUBELET)
+            await lab.boot(make_machine_spec())
             done = await lab.install("k8s_master_installer.sh", master_settings())
             assert done.exit_status == 0, done.stderr
-            await lab.boot(make_birth("i-two", NODE))
+            await lab.boot(make_machine_spec("i-two", NODE))
             refused = await join(lab)
             assert refused.exit_status != 0
             assert "The kubelet is not healthy" in str(refused.stderr) + str(refused.stdout)
-            await lab.machines.mend("i-two", Ailment.KUBELET)
+            await lab.machines.recover("i-two", Component.KUBELET)
             joined = await join(lab)
             assert joined.exit_status == 0, joined.stderr
 
     run(story())
 
 
-def test_machine_stays_ill_through_a_restart(tmp_path: Path) -> None:
+def test_component_stays_failed_through_a_restart(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await make_cluster(lab)
-            await lab.machines.fail("i-one", Ailment.API_SERVER)
+            await lab.machines.fail("i-one", Component.API_SERVER)
             await lab.machines.halt("i-one")
-            await lab.machines.boot(make_birth())
+            await lab.machines.boot(make_machine_spec())
             gone = await lab.run(f"{ADMIN} kubectl get nodes")
             assert "was refused" in str(gone.stderr)
-            await lab.machines.mend("i-one", Ailment.API_SERVER)
+            await lab.machines.recover("i-one", Component.API_SERVER)
             back = await lab.run(f"{ADMIN} kubectl get nodes")
             assert "k8s-master-one" in str(back.stdout), back.stderr
 
     run(story())
 
 
-def test_installer_waits_for_whoever_holds_the_package_lock(tmp_path: Path) -> None:
+def test_installer_waits_for_the_package_lock(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.machines.fail("i-one", Ailment.PACKAGES)
-            await lab.boot(make_birth())
+            await lab.machines.fail("i-one", Component.PACKAGES)
+            await lab.boot(make_machine_spec())
             impatient = await lab.run("apt-get -y install ethtool")
             assert impatient.exit_status == 100
             assert "Could not get lock" in str(impatient.stderr)
@@ -149,10 +149,10 @@ def test_installer_waits_for_whoever_holds_the_package_lock(tmp_path: Path) -> N
             installing = asyncio.ensure_future(
                 lab.install("k8s_node_installer.sh", settings, "install")
             )
-            # It cannot get past its packages while the lock is held.
+            # It cannot install packages while the lock is held.
             done, _ = await asyncio.wait({installing}, timeout=1.5)
             assert not done
-            await lab.machines.mend("i-one", Ailment.PACKAGES)
+            await lab.machines.recover("i-one", Component.PACKAGES)
             installed = await installing
             assert installed.exit_status == 0, installed.stderr
 

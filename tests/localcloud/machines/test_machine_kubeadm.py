@@ -1,4 +1,4 @@
-"""kubeadm and kubectl on a machine: what they refuse, and what outlives a power cut."""
+"""kubeadm and kubectl on a machine: refusals, and what outlives a power cut."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ from tests.localcloud.machines.machine_lab import (
     TOKEN,
     VPC,
     Lab,
-    make_birth,
+    make_machine_spec,
     master_settings,
     node_settings,
     open_lab,
@@ -34,9 +34,9 @@ networking: {podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/16}
 ADMIN = 'export KUBECONFIG="$SYSROOT/etc/kubernetes/admin.conf";'
 
 
-async def installed(lab: Lab, **birth: int) -> None:
-    """A machine with everything that kubeadm wants, and an init file."""
-    await lab.boot(make_birth(**birth))  # type: ignore[arg-type]
+async def installed(lab: Lab, **spec: int) -> None:
+    """A machine that passes kubeadm's checks, and an init file."""
+    await lab.boot(make_machine_spec(**spec))  # type: ignore[arg-type]
     settings = node_settings(NODE_IP=MASTER)
     done = await lab.install("k8s_node_installer.sh", settings, "install")
     assert done.exit_status == 0, done.stderr
@@ -44,13 +44,13 @@ async def installed(lab: Lab, **birth: int) -> None:
 
 
 async def master(lab: Lab) -> None:
-    await lab.boot(make_birth())
+    await lab.boot(make_machine_spec())
     done = await lab.install("k8s_master_installer.sh", master_settings())
     assert done.exit_status == 0, done.stderr
 
 
 async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
-    """Look until it is true; the test's own patience is the deadline."""
+    """Repeat until it is true; the test's time limit is the deadline."""
     while not await look():  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(0.02)
 
@@ -105,7 +105,7 @@ def test_kubeadm_init_refuses_what_the_real_one_refuses(
     run(story())
 
 
-def test_kubeadm_init_wants_two_processors_and_names_all_that_is_missing(tmp_path: Path) -> None:
+def test_kubeadm_init_needs_two_processors_and_lists_all_errors(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await installed(lab, vcpus=1, memory_mib=1024)
@@ -116,7 +116,7 @@ def test_kubeadm_init_wants_two_processors_and_names_all_that_is_missing(tmp_pat
     run(story())
 
 
-def test_kubeadm_reset_makes_way_for_another_init(tmp_path: Path) -> None:
+def test_kubeadm_reset_allows_another_init(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await installed(lab)
@@ -129,11 +129,11 @@ def test_kubeadm_reset_makes_way_for_another_init(tmp_path: Path) -> None:
     run(story())
 
 
-def test_a_cluster_goes_on_after_a_power_cut(tmp_path: Path) -> None:
+def test_a_cluster_resumes_after_a_power_cut(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await master(lab)
-            await lab.boot(make_birth("i-two", NODE))
+            await lab.boot(make_machine_spec("i-two", NODE))
             settings = node_settings(JOIN_TOKEN=TOKEN, CA_HASH=lab.plane().ca_hash)
             place = {"instance_id": "i-two", "address": NODE}
             joined = await lab.install("k8s_node_installer.sh", settings, **place)
@@ -145,8 +145,8 @@ def test_a_cluster_goes_on_after_a_power_cut(tmp_path: Path) -> None:
             with pytest.raises(ConnectionRefusedError):
                 lab.fabric.dial("rtr-lab", NODE, MASTER, 6443)
             await lab.machines.halt("i-two")
-            await lab.boot(make_birth("i-two", NODE))
-            await lab.boot(make_birth("i-one", MASTER))
+            await lab.boot(make_machine_spec("i-two", NODE))
+            await lab.boot(make_machine_spec("i-one", MASTER))
 
             assert (await lab.run(f"{ADMIN} kubectl get namespace kept")).exit_status == 0
             ready = "kubectl wait --for=condition=Ready nodes k8s-master-one k8s-node-two"
@@ -157,7 +157,7 @@ def test_a_cluster_goes_on_after_a_power_cut(tmp_path: Path) -> None:
     run(story())
 
 
-def test_a_stopped_kubelet_comes_back(tmp_path: Path) -> None:
+def test_a_stopped_kubelet_recovers(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await master(lab)
@@ -170,7 +170,7 @@ def test_a_stopped_kubelet_comes_back(tmp_path: Path) -> None:
     run(story())
 
 
-def test_a_kubelet_that_cannot_start_is_told_and_does_not_keep_its_machine_on(
+def test_a_kubelet_that_cannot_start_is_reported_and_does_not_block_the_halt(
     tmp_path: Path,
 ) -> None:
     async def story() -> None:
@@ -181,7 +181,7 @@ def test_a_kubelet_that_cannot_start_is_told_and_does_not_keep_its_machine_on(
             assert done.exit_status == 70
             assert "its log says why" in str(done.stderr)
             await lab.machines.halt("i-one")
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             assert (await lab.run("true")).exit_status == 0
 
     run(story())
@@ -202,7 +202,7 @@ def test_kubectl_has_the_rights_of_its_kubeconfig(tmp_path: Path) -> None:
     run(story())
 
 
-def test_kubectl_applies_and_takes_back_what_a_manifest_no_longer_says(tmp_path: Path) -> None:
+def test_kubectl_apply_removes_fields_that_left_the_manifest(tmp_path: Path) -> None:
     manifest = "{apiVersion: v1, kind: ConfigMap, metadata: {name: words}, data: {%s}}"
 
     async def story() -> None:
@@ -219,7 +219,7 @@ def test_kubectl_applies_and_takes_back_what_a_manifest_no_longer_says(tmp_path:
     run(story())
 
 
-def test_kubectl_looks_around(tmp_path: Path) -> None:
+def test_kubectl_reads_objects(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await master(lab)
@@ -228,8 +228,8 @@ def test_kubectl_looks_around(tmp_path: Path) -> None:
             assert table[1].split()[0] == "k8s-master-one"
             names = await lab.run(f"{ADMIN} kubectl -n kube-system get ds -o name")
             assert names.stdout == "daemonset.apps/kube-proxy\n"
-            missing = await lab.run(f"{ADMIN} kubectl get pod nobody")
-            assert missing.stderr == 'Error from server (NotFound): pods "nobody" not found\n'
+            missing = await lab.run(f"{ADMIN} kubectl get pod none")
+            assert missing.stderr == 'Error from server (NotFound): pods "none" not found\n'
             unknown = await lab.run(f"{ADMIN} kubectl get wishes")
             assert 'resource type "wishes"' in str(unknown.stderr)
 
@@ -240,7 +240,7 @@ def test_coredns_stays_on_the_masters(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await master(lab)
-            await lab.boot(make_birth("i-two", NODE))
+            await lab.boot(make_machine_spec("i-two", NODE))
             settings = node_settings(JOIN_TOKEN=TOKEN, CA_HASH=lab.plane().ca_hash)
             place = {"instance_id": "i-two", "address": NODE}
             await lab.install("k8s_node_installer.sh", settings, **place)

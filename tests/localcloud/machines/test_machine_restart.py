@@ -1,4 +1,4 @@
-"""Machines whose daemon ends: the next one lets them go on as if nothing had been."""
+"""Machines whose daemon ends: the next one resumes them without a boot."""
 
 from pathlib import Path
 
@@ -6,54 +6,54 @@ import pytest
 
 from localcloud.kubernetes.client import MASTERS, ApiFailure
 from localcloud.parts import Userdata, UserdataKind
-from tests.localcloud.machines.machine_lab import make_birth, master_settings, open_lab, run
+from tests.localcloud.machines.machine_lab import make_machine_spec, master_settings, open_lab, run
 
 EACH_BOOT = Userdata(UserdataKind.EXEC, b'#!/bin/bash\necho up >> "$SYSROOT/root/boots"\n', "")
 
 
-def test_machine_goes_on_without_another_boot(tmp_path: Path) -> None:
+def test_machine_is_resumed_without_another_boot(tmp_path: Path) -> None:
     async def story() -> None:
-        birth = make_birth(userdata=EACH_BOOT)
+        spec = make_machine_spec(userdata=EACH_BOOT)
         async with open_lab(tmp_path) as lab:
-            await lab.boot(birth)
+            await lab.boot(spec)
             key = (lab.disk("i-one") / "etc/ssh/ssh_host_ed25519_key").read_text()
         async with open_lab(tmp_path) as lab:
-            await lab.boot(birth)
+            await lab.boot(spec)
             assert (await lab.run("cat boots")).stdout == "up\n"
             assert (lab.disk("i-one") / "etc/ssh/ssh_host_ed25519_key").read_text() == key
             await lab.machines.halt("i-one")
         async with open_lab(tmp_path) as lab:
-            await lab.boot(birth)
+            await lab.boot(spec)
             assert (await lab.run("cat boots")).stdout == "up\nup\n"
 
     run(story())
 
 
-def test_machine_that_was_killed_while_it_was_born_is_born_again(tmp_path: Path) -> None:
+def test_first_boot_that_was_killed_is_repeated(tmp_path: Path) -> None:
     async def story() -> None:
         (tmp_path / "i-one/disk/etc").mkdir(parents=True)
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
-            assert (await lab.run("cat /dev/null && echo born")).stdout == "born\n"
+            await lab.boot(make_machine_spec())
+            assert (await lab.run("cat /dev/null && echo booted")).stdout == "booted\n"
 
     run(story())
 
 
-def test_folders_of_machines_that_nobody_knows_are_erased(tmp_path: Path) -> None:
+def test_folders_of_unknown_machines_are_erased(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             (tmp_path / "i-stale/disk").mkdir(parents=True)
-            lab.machines.forget_strangers({"i-one"})
+            lab.machines.erase_unknown({"i-one"})
 
     run(story())
     assert sorted(one.name for one in tmp_path.iterdir()) == [".tools", "i-one"]
 
 
-def test_cluster_goes_on_with_its_objects_and_its_share_of_the_pod_network(tmp_path: Path) -> None:
+def test_cluster_resumes_with_its_objects_and_its_node_pod_networks(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             settings = master_settings(POD_CIDR="10.244.0.0/16", NODE_CIDR_MASK="26")
             done = await lab.install("k8s_master_installer.sh", settings)
             assert done.exit_status == 0, done.stderr
@@ -61,7 +61,7 @@ def test_cluster_goes_on_with_its_objects_and_its_share_of_the_pod_network(tmp_p
             before = await api.request("GET", "/api/v1/nodes/k8s-master-one")
             assert before["spec"]["podCIDR"].endswith("/26")
         async with open_lab(tmp_path) as lab:
-            machine = await lab.boot(make_birth())
+            machine = await lab.boot(make_machine_spec())
             await machine.cluster.wait_for_kubelet()
             api = lab.plane().client(MASTERS)
             after = await api.request("GET", "/api/v1/nodes/k8s-master-one")
@@ -76,7 +76,7 @@ def test_reset_machine_starts_its_next_cluster_without_the_objects_of_the_last(
 ) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             assert (
                 await lab.install("k8s_master_installer.sh", master_settings())
             ).exit_status == 0

@@ -1,4 +1,4 @@
-"""What a script on a machine can and cannot touch."""
+"""What scripts on a machine can and cannot access."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ import pytest
 
 from localcloud.machines.landlock import find_version
 from localcloud.machines.sandbox import TOOLS
-from tests.localcloud.machines.machine_lab import make_birth, open_lab, run
+from tests.localcloud.machines.machine_lab import make_machine_spec, open_lab, run
 
 needs_landlock = pytest.mark.skipif(not find_version(), reason="this kernel has no Landlock")
 
@@ -17,7 +17,7 @@ needs_landlock = pytest.mark.skipif(not find_version(), reason="this kernel has 
 def test_nothing_outside_the_disk_can_be_written(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path / "cloud") as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             outside = tmp_path / "outside"
             outside.mkdir()
             (outside / "kept").write_text("kept")
@@ -40,7 +40,7 @@ def test_nothing_outside_the_disk_can_be_written(tmp_path: Path) -> None:
 def test_the_guard_lets_scripts_write_where_they_may(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             script = """
             cat > "$SYSROOT/etc/here" <<< 'a here-document'
             mktemp >/dev/null && echo quiet > /dev/null
@@ -56,25 +56,25 @@ def test_the_guard_lets_scripts_write_where_they_may(tmp_path: Path) -> None:
 def test_only_stand_ins_and_harmless_tools_are_found_by_name(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            machine = await lab.boot(make_birth())
+            machine = await lab.boot(make_machine_spec())
             for name in ("python3", "ssh", "mount", "reboot", "git", "kubectl"):
                 assert (await lab.run(f"command -v {name}")).exit_status != 0, name
             for name in ("systemctl", "apt-get", "swapoff", "ip"):
                 found = Path(str((await lab.run(f"command -v {name}")).stdout).strip())
-                assert found.is_relative_to(machine.body.disk.parent), name
+                assert found.is_relative_to(machine.context.disk.parent), name
             assert not {"systemctl", "apt-get", "id", "sudo", "curl"} & set(TOOLS)
 
     run(story())
 
 
-def test_the_environment_of_the_daemon_is_not_seen(
+def test_the_environment_of_the_daemon_is_hidden(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAEMON_SECRET", "hidden")
 
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             assert "hidden" not in str((await lab.run("env")).stdout)
 
     run(story())
@@ -83,7 +83,7 @@ def test_the_environment_of_the_daemon_is_not_seen(
 def test_a_stand_in_refuses_what_it_does_not_know(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             for command in (
                 "systemctl frobnicate", "apt-get dist-upgrade", "ip netns add x", "uname --weird",
                 "iptables -F", "timedatectl frobnicate", "hostnamectl set-deployment x",
@@ -95,10 +95,10 @@ def test_a_stand_in_refuses_what_it_does_not_know(tmp_path: Path) -> None:
     run(story())
 
 
-def test_a_stand_in_does_not_eat_the_input_of_a_loop(tmp_path: Path) -> None:
+def test_a_stand_in_leaves_the_input_of_a_loop(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             loop = "while read -r line; do uname -m >/dev/null; echo got $line; done"
             done = await lab.run(loop, stdin="one\ntwo\n")
             assert done.stdout == "got one\ngot two\n"
@@ -106,11 +106,11 @@ def test_a_stand_in_does_not_eat_the_input_of_a_loop(tmp_path: Path) -> None:
     run(story())
 
 
-def test_another_machines_secret_opens_no_door(tmp_path: Path) -> None:
+def test_the_secret_of_another_machine_is_refused(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            machine = await lab.boot(make_birth())
-            stub = machine.body.commands / ".stub"
+            machine = await lab.boot(make_machine_spec())
+            stub = machine.context.commands / ".stub"
             forged = lab.disk("i-one") / "tmp/uname"
             lines = stub.read_text().splitlines()
             forged.write_text(
@@ -126,10 +126,10 @@ def test_another_machines_secret_opens_no_door(tmp_path: Path) -> None:
     run(story())
 
 
-def test_what_a_halted_machine_ran_is_dead(tmp_path: Path) -> None:
+def test_processes_of_a_halted_machine_have_ended(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            machine = await lab.boot(make_birth())
+            machine = await lab.boot(make_machine_spec())
             connection = await lab.connect()
             process = await connection.create_process("echo started; sleep 600")
             await process.stdout.readline()

@@ -1,4 +1,4 @@
-"""The SSH server of a machine, spoken to by real clients."""
+"""The SSH server of a machine, used by real clients."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from tests.localcloud.machines.machine_lab import (
     NODE,
     OUTSIDE,
     VPC,
-    make_birth,
+    make_machine_spec,
     open_lab,
     run,
 )
@@ -25,7 +25,7 @@ from tests.localcloud.machines.machine_lab import (
 def test_both_streams_and_the_exit_code_arrive(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             done = await lab.run("echo to out; echo to err >&2; exit 7")
             assert (done.stdout, done.stderr, done.exit_status) == ("to out\n", "to err\n", 7)
 
@@ -35,7 +35,7 @@ def test_both_streams_and_the_exit_code_arrive(tmp_path: Path) -> None:
 def test_standard_input_reaches_the_command_to_its_end(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             text = "line\n" * 50_000
             done = await lab.run("wc -c; cat", stdin=text)
             assert str(done.stdout).split()[0] == str(len(text))
@@ -46,7 +46,7 @@ def test_standard_input_reaches_the_command_to_its_end(tmp_path: Path) -> None:
 def test_a_command_starts_in_the_home_of_the_user(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth(user="ubuntu"))
+            await lab.boot(make_machine_spec(user="ubuntu"))
             done = await lab.run('pwd; id -u; sudo -n -- id -u; echo "$HOME"', user="ubuntu")
             home = str(lab.disk("i-one") / "home/ubuntu")
             assert str(done.stdout).split() == [home, "1000", "0", home]
@@ -67,7 +67,7 @@ def test_only_the_key_of_the_login_user_opens(
 ) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             with pytest.raises(asyncssh.PermissionDenied):
                 await lab.connect(user=user, key=key)
 
@@ -86,7 +86,7 @@ def test_a_new_host_key_counts_for_connections_after_the_restart_of_ssh(tmp_path
 
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             old = await host_key(lab)
             connection = await lab.connect()
             made = str((await connection.run(change)).stdout).split()[1]
@@ -101,7 +101,7 @@ def test_a_new_host_key_counts_for_connections_after_the_restart_of_ssh(tmp_path
 def test_files_keep_their_modes_and_stay_on_the_disk(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             async with (await lab.connect()).start_sftp_client() as files:
                 attributes = asyncssh.SFTPAttrs(permissions=0o600)
                 async with files.open("/etc/secret", "w", attributes) as file:
@@ -122,7 +122,7 @@ def test_files_keep_their_modes_and_stay_on_the_disk(tmp_path: Path) -> None:
 def test_no_path_over_sftp_leads_out_of_the_disk(tmp_path: Path, path: str) -> None:
     async def story() -> None:
         async with open_lab(tmp_path / "cloud") as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             outside = tmp_path / "outside"
             outside.write_text("untouched")
             disk = lab.disk("i-one")
@@ -142,7 +142,7 @@ def test_no_path_over_sftp_leads_out_of_the_disk(tmp_path: Path, path: str) -> N
 def test_links_out_of_the_disk_show_nothing_over_sftp(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path / "cloud") as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             (tmp_path / "outside").write_text("secret")
             (lab.disk("i-one") / "way-out").symlink_to(tmp_path)
             (lab.disk("i-one") / "way-in").symlink_to(lab.disk("i-one") / "etc")
@@ -157,10 +157,10 @@ def test_links_out_of_the_disk_show_nothing_over_sftp(tmp_path: Path) -> None:
     run(story())
 
 
-def test_a_command_that_no_process_can_have_is_refused(tmp_path: Path) -> None:
+def test_a_command_with_a_zero_byte_is_refused(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             done = await asyncio.wait_for(lab.run("echo \0"), 10)
             assert done.exit_status == 126
             assert "null byte" in str(done.stderr)
@@ -168,11 +168,11 @@ def test_a_command_that_no_process_can_have_is_refused(tmp_path: Path) -> None:
     run(story())
 
 
-def test_a_machine_is_the_way_to_its_neighbour(tmp_path: Path) -> None:
+def test_a_machine_forwards_to_its_private_network(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth("i-one", MASTER))
-            await lab.boot(make_birth("i-two", NODE))
+            await lab.boot(make_machine_spec("i-one", MASTER))
+            await lab.boot(make_machine_spec("i-two", NODE))
             jump = await lab.connect(MASTER)
             inner = await jump.connect_ssh(
                 NODE, username="root", client_keys=[LOGIN], known_hosts=None, config=None
@@ -189,7 +189,7 @@ def test_a_machine_is_the_way_to_its_neighbour(tmp_path: Path) -> None:
 def test_nothing_but_the_own_network_can_be_reached(tmp_path: Path, address: str) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             connection = await lab.connect()
             with pytest.raises(asyncssh.ChannelOpenError):
                 await connection.open_connection(address, 22)
@@ -200,8 +200,8 @@ def test_nothing_but_the_own_network_can_be_reached(tmp_path: Path, address: str
 def test_a_rule_that_drops_packets_counts_for_the_jump_too(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth("i-one", MASTER))
-            await lab.boot(make_birth("i-two", NODE))
+            await lab.boot(make_machine_spec("i-one", MASTER))
+            await lab.boot(make_machine_spec("i-two", NODE))
             lab.fabric.allow = lambda vpc, source, address, port: source == OUTSIDE
             with pytest.raises(asyncssh.ChannelOpenError, match="timed out"):
                 await (await lab.connect()).open_connection(NODE, 22)
@@ -209,10 +209,10 @@ def test_a_rule_that_drops_packets_counts_for_the_jump_too(tmp_path: Path) -> No
     run(story())
 
 
-def test_a_client_that_leaves_takes_its_command_with_it(tmp_path: Path) -> None:
+def test_a_disconnect_ends_the_command(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            machine = await lab.boot(make_birth())
+            machine = await lab.boot(make_machine_spec())
             connection = await lab.connect()
             process = await connection.create_process("echo started; sleep 600")
             assert await process.stdout.readline() == "started\n"
@@ -228,7 +228,7 @@ def test_a_child_that_leaves_the_commands_group_does_not_hold_the_connection(
 ) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             done = await asyncio.wait_for(lab.run("setsid sleep 600 & echo $!"), 20)
             os.kill(int(str(done.stdout)), signal.SIGKILL)
             assert done.exit_status == 0
@@ -239,7 +239,7 @@ def test_a_child_that_leaves_the_commands_group_does_not_hold_the_connection(
 def test_there_is_no_terminal_and_no_password(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             connection = await lab.connect()
             with pytest.raises(asyncssh.ChannelOpenError):
                 await connection.run("tty", term_type="xterm")
@@ -259,7 +259,7 @@ def test_there_is_no_terminal_and_no_password(tmp_path: Path) -> None:
 
 
 def test_paramiko_finds_what_openssh_would_offer(tmp_path: Path) -> None:
-    def speak(sock: object, answers: list[str]) -> None:
+    def send_command(sock: object, answers: list[str]) -> None:
         transport = paramiko.Transport(sock)  # type: ignore[arg-type]
         try:
             transport.start_client(timeout=20)
@@ -280,12 +280,12 @@ def test_paramiko_finds_what_openssh_would_offer(tmp_path: Path) -> None:
 
     async def story() -> None:
         async with open_lab(tmp_path / "cloud") as lab:
-            await lab.boot(make_birth())
+            await lab.boot(make_machine_spec())
             LOGIN.write_private_key(tmp_path / "login")
             sock = lab.fabric.dial(VPC, OUTSIDE, MASTER, 22)
             sock.setblocking(True)
             answers: list[str] = []
-            thread = threading.Thread(target=speak, args=(sock, answers))
+            thread = threading.Thread(target=send_command, args=(sock, answers))
             thread.start()
             while thread.is_alive():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

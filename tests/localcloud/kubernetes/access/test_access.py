@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from localcloud.kubernetes.access.join_tokens import BootstrapToken, token_secret
-from localcloud.kubernetes.access.rbac import Wish, covers, refusal
+from localcloud.kubernetes.access.rbac import Access, covers, refusal
 from localcloud.kubernetes.access.tokens import Tokens, make_signing_key
 from localcloud.kubernetes.access.users import User
 from localcloud.kubernetes.objects.kinds import SECRET, SERVICE_ACCOUNT
@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 class MovedClock:
-    """A clock that stands where a test puts it."""
+    """A clock that a test sets."""
 
     def __init__(self, moment=NOW):
         self.moment = moment
@@ -28,49 +28,49 @@ class MovedClock:
 
 
 @pytest.mark.parametrize(
-    ("rule", "wish", "allowed"),
+    ("rule", "access", "allowed"),
     [
         (
             {"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]},
-            Wish("get", "", "pods"),
+            Access("get", "", "pods"),
             True,
         ),
         (
             {"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]},
-            Wish("get", "", "pods/log"),
+            Access("get", "", "pods/log"),
             False,
         ),
         (
             {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
-            Wish("get", "x", "pods/log"),
+            Access("get", "x", "pods/log"),
             True,
         ),
         (
             {"verbs": ["get"], "apiGroups": [""], "resources": ["*/scale"]},
-            Wish("get", "", "a/scale"),
+            Access("get", "", "a/scale"),
             True,
         ),
         (
             {"verbs": ["get"], "apiGroups": [""], "resources": ["x"], "resourceNames": ["a"]},
-            Wish("get", "", "x", name="b"),
+            Access("get", "", "x", name="b"),
             False,
         ),
         (
             {"verbs": ["get"], "nonResourceURLs": ["/healthz/*"]},
-            Wish("get", path="/healthz/x"),
+            Access("get", path="/healthz/x"),
             True,
         ),
         (
             {"verbs": ["get"], "nonResourceURLs": ["/healthz"]},
-            Wish("get", path="/healthz/x"),
+            Access("get", path="/healthz/x"),
             False,
         ),
-        ({"verbs": ["get"], "nonResourceURLs": ["*"]}, Wish("get", "", "pods"), False),
+        ({"verbs": ["get"], "nonResourceURLs": ["*"]}, Access("get", "", "pods"), False),
     ],
     ids=["resource", "subresource", "stars", "star-sub", "name", "path", "longer path", "neither"],
 )
-def test_rules_cover_what_they_say(rule, wish, allowed):
-    assert covers(rule, wish) is allowed
+def test_rules_allow_exactly_their_accesses(rule, access, allowed):
+    assert covers(rule, access) is allowed
 
 
 def make_tokens(clock, *bootstrap):
@@ -82,7 +82,7 @@ def make_tokens(clock, *bootstrap):
     return Tokens(store, clock, make_signing_key()), store, account
 
 
-def test_a_signed_token_names_its_account_until_it_ends():
+def test_a_signed_token_is_its_account_until_it_expires():
     clock = MovedClock()
     tokens, _, _ = make_tokens(clock)
     token, ends = tokens.sign("default", "robot", "u", 600)
@@ -98,7 +98,7 @@ def test_a_signed_token_names_its_account_until_it_ends():
     assert tokens.find_user(token) is None
 
 
-def test_a_token_dies_with_its_account():
+def test_a_token_ends_with_its_account():
     tokens, store, account = make_tokens(MovedClock())
     token, _ = tokens.sign("default", "robot", "u", 600)
     store.remove(SERVICE_ACCOUNT, account)
@@ -118,12 +118,12 @@ def test_a_join_token_is_good_until_it_expires():
 
 
 @pytest.mark.parametrize(
-    ("wish", "place"),
+    ("access", "place"),
     [
-        (Wish("get", "", "namespaces", "d", "d"), 'in the namespace "d"'),
-        (Wish("list", "", "namespaces"), "at the cluster scope"),
-        (Wish("get", "", "nodes", name="x"), "at the cluster scope"),
+        (Access("get", "", "namespaces", "d", "d"), 'in the namespace "d"'),
+        (Access("list", "", "namespaces"), "at the cluster scope"),
+        (Access("get", "", "nodes", name="x"), "at the cluster scope"),
     ],
 )
-def test_a_refusal_says_where(wish, place):
-    assert refusal(User("jane"), wish).message.endswith(place)
+def test_a_refusal_names_the_place(access, place):
+    assert refusal(User("jane"), access).message.endswith(place)

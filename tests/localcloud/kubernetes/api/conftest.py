@@ -44,7 +44,7 @@ class Pair:
 
 
 class Authority:
-    """A small CA, as a cluster has one."""
+    """A small CA, like that of a cluster."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -121,7 +121,7 @@ def plane_config(authority: Authority) -> PlaneConfig:
 
 @pytest.fixture
 def make_plane(plane_config: PlaneConfig) -> Callable[[], Plane]:
-    """Makes a plane without controllers, for tests that run it in their own loop."""
+    """Returns a plane without controllers, for tests that run it in their own loop."""
 
     def make() -> Plane:
         planes = Planes(WallClock(), PROFILES["instant"], random.Random(7), _no_controllers)
@@ -158,7 +158,7 @@ class Server:
         return asyncio.run_coroutine_threadsafe(awaited(), self.loop).result(60)
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        """Ask the server without HTTP, as the system's own master."""
+        """Call the server without HTTP, as an administrator."""
         client: ApiClient = self.plane.client(MASTERS)
         return self.run(client.request(method, path, **options))
 
@@ -262,7 +262,7 @@ class Kubectl:
         )
 
     def __call__(self, *words: str, stdin: str = "", user: str = "admin") -> str:
-        """Run one command that must succeed; returns what it printed."""
+        """Run one command that must succeed, and return its output."""
         done = self.try_run(*words, stdin=stdin, user=user)
         assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
         return done.stdout
@@ -278,7 +278,7 @@ def kubectl(server: Server) -> Kubectl:
 
 @pytest.fixture
 def make_pod() -> Callable[..., dict[str, Any]]:
-    """Makes the manifest of a pod with one nginx container."""
+    """Returns the manifest of a pod with one nginx container."""
 
     def make(name: str = "", **labels: str) -> dict[str, Any]:
         naming = {"name": name} if name else {"generateName": "pod-"}

@@ -1,4 +1,4 @@
-"""JSON is read as Go reads it, and refused in the real server's words."""
+"""JSON is read as Go reads it, and refused with the real server's messages."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_documents_are_read():
         (b'"a\xc7b"', "a\ufffdb"),
     ],
 )
-def test_what_is_no_unicode_becomes_a_replacement_character(content, read):
+def test_invalid_unicode_becomes_a_replacement_character(content, read):
     assert go_json.loads(content) == read
 
 
@@ -37,7 +37,7 @@ def test_what_is_no_unicode_becomes_a_replacement_character(content, read):
         (b"-Infinity", "invalid character 'I' in numeric literal"),
     ],
 )
-def test_what_is_no_json_is_told_as_go_tells_it(content, words):
+def test_invalid_json_is_reported_as_go_reports_it(content, words):
     with pytest.raises(ValueError) as refused:  # noqa: PT011 - the whole message is compared
         go_json.loads(content)
     assert str(refused.value) == words

@@ -1,4 +1,4 @@
-"""The client for API servers that are processes of their own, against ours over TLS."""
+"""The HTTPS client of API servers, against the emulated one over TLS."""
 
 import asyncio
 import socket
@@ -21,7 +21,7 @@ CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 
 @pytest.fixture(scope="module")
 def make_client(server):
-    """Makes a client with an administrator's certificate; each test has a loop of its own."""
+    """Returns a client with an administrator's certificate; each test has a loop of its own."""
     issued = server.authority.issue("admin", "kubeadm:cluster-admins")
     tls = client_tls(server.authority.pair.certificate, Pair(issued.certificate, issued.key))
 
@@ -55,7 +55,7 @@ def test_requests_answer_objects_texts_and_failures(make_client):
     asyncio.run(story())
 
 
-def test_many_requests_at_once_are_told_apart(make_client):
+def test_concurrent_requests_get_their_own_answers(make_client):
     async def story():
         client = make_client()
         names = [f"many-{number}" for number in range(20)]
@@ -68,16 +68,16 @@ def test_many_requests_at_once_are_told_apart(make_client):
     asyncio.run(story())
 
 
-def test_a_server_that_is_not_there_is_unavailable(make_client):
+def test_a_missing_server_is_unavailable(make_client):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        nobody = probe.getsockname()[1]
+        free_port = probe.getsockname()[1]
     with pytest.raises(ApiFailure) as refused:
-        asyncio.run(make_client(nobody).request("GET", "/readyz"))
+        asyncio.run(make_client(free_port).request("GET", "/readyz"))
     assert refused.value.status == 503
 
 
-def test_a_watch_tells_what_is_there_and_then_every_change(make_client):
+def test_a_watch_reports_existing_objects_and_then_every_change(make_client):
     async def story():
         client = make_client()
         await client.request("POST", CONFIG_MAPS, body=config_map("watched", a="1"))
@@ -96,7 +96,7 @@ def test_a_watch_tells_what_is_there_and_then_every_change(make_client):
     asyncio.run(story())
 
 
-def test_what_a_watch_shows_may_hold_any_character(make_client):
+def test_objects_of_a_watch_may_hold_any_character(make_client):
     async def story():
         client = make_client()
         await client.request("POST", CONFIG_MAPS, body=config_map("odd"))
@@ -121,7 +121,7 @@ def test_a_client_that_was_closed_opens_new_connections(make_client):
     asyncio.run(story())
 
 
-def test_a_watch_goes_on_where_it_was_after_the_server_was_away(make_client, server):
+def test_a_watch_resumes_after_an_outage_of_the_server(make_client, server):
     async def story():
         client = make_client()
         only = {"fieldSelector": "metadata.name=later"}
@@ -138,8 +138,8 @@ def test_a_watch_goes_on_where_it_was_after_the_server_was_away(make_client, ser
     asyncio.run(story())
 
 
-def test_a_virtual_kubelet_lives_on_the_other_side_of_tls(make_client, make_pod):
-    """As with a real API server: the kubelet knows nothing but the client."""
+def test_a_virtual_kubelet_works_over_tls(make_client, make_pod):
+    """As with a real API server, the kubelet has only the client."""
     node = NodeConfig(
         name="far",
         vpc="rtr-test",

@@ -177,7 +177,7 @@ def test_waiting_and_discovery(kubectl, server):
     assert "is running at" in kubectl("cluster-info")
 
 
-def test_what_is_not_emulated_says_so_instead_of_offering_a_way_that_fails(kubectl):
+def test_what_is_not_emulated_is_refused_with_a_reason(kubectl):
     for words, named in (
         (("create", "job", "j", "--image=busybox"), "jobs.batch is not emulated"),
         (("create", "quota", "q", "--hard=pods=3"), "resourcequotas is not emulated"),
@@ -188,7 +188,7 @@ def test_what_is_not_emulated_says_so_instead_of_offering_a_way_that_fails(kubec
         assert named in done.stderr
 
 
-def test_debugging_says_what_is_missing(kubectl):
+def test_debugging_is_refused_with_a_reason(kubectl):
     kubectl("run", "debugged", "--image=nginx")
     done = kubectl.try_run("debug", "debugged", "--image=busybox")
     assert "pods/ephemeralcontainers is not emulated" in done.stderr
@@ -214,7 +214,7 @@ def test_explain_describes_the_fields(kubectl):
     assert "containers\t<[]Container> -required-" in kubectl("explain", "pod.spec")
 
 
-def test_acting_as_somebody_else_asks_for_what_that_one_may(kubectl, server):
+def test_impersonation_has_the_permissions_of_the_other_user(kubectl, server):
     kubectl("create", "serviceaccount", "reader")
     kubectl("create", "role", "looks", "--verb=list", "--resource=configmaps")
     kubectl("create", "rolebinding", "looks", "--role=looks", "--serviceaccount=default:reader")

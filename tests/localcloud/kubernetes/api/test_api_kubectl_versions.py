@@ -1,4 +1,4 @@
-"""A day of a person with kubectl, in each version that stands beside the one on PATH."""
+"""Everyday commands of kubectl, in each installed version."""
 
 import os
 import random
@@ -22,12 +22,12 @@ from tests.localcloud.kubernetes.api.conftest import MASTER, Kubectl, serving
 from tests.localcloud.kubernetes.api.test_api_kubectl import NGINX
 from tests.localcloud.kubernetes.sample_cluster import daemon_set
 
-OLDEST = 29  # as promised; older ones are beyond what upstream supports
+OLDEST = 29  # as documented; upstream supports no older ones
 NODES = ("worker-1", "worker-2")
 
 
 def found_programs() -> list[Path]:
-    """The kubectl on PATH, and those that are installed beside it as `kubectl.1.N`."""
+    """Return the kubectl on PATH, and those beside it named `kubectl.1.N`."""
     first = shutil.which("kubectl")
     if first is None:
         return []
@@ -40,7 +40,7 @@ def found_programs() -> list[Path]:
 
 @pytest.fixture(scope="module")
 def cluster(plane_config, authority, tmp_path_factory):
-    """A plane and two nodes that run pods; on the real engine where its programs are at hand."""
+    """A plane and two nodes that run pods; on the real engine where its programs are available."""
     clock, profile, assets = WallClock(), PROFILES["instant"], find_assets(os.environ)
     planes, fabric = Planes(clock, profile, random.Random(7), assets=assets), Fabric()
     config = replace(
@@ -100,7 +100,7 @@ def kubectl(request, cluster):
     return tool
 
 
-def test_a_day_of_everyday_commands(kubectl, tmp_path):
+def test_everyday_commands(kubectl, tmp_path):
     looks_around(kubectl)
     runs_the_demo(kubectl)
     applies(kubectl, tmp_path / "settings.yaml")

@@ -1,4 +1,4 @@
-"""What readers may ask for in the query of lists and watches, and what they may not."""
+"""Query options of lists and watches: accepted and refused ones."""
 
 import gc
 
@@ -79,18 +79,18 @@ def read(send):
         ),
     ],
 )
-def test_options_that_make_no_sense_are_refused(read, query, status, message):
+def test_invalid_options_are_refused(read, query, status, message):
     answer = read(query)
     assert answer.status == status
     assert answer.content()["message"].startswith(message)
 
 
 @pytest.mark.parametrize("query", ["limit=-1", "limit=0", "limit=2&resourceVersion=0"])
-def test_a_list_without_a_limit_comes_whole(read, query):
+def test_a_list_without_a_limit_is_complete(read, query):
     assert len(read(f"labelSelector=l&{query}").content()["items"]) == 3
 
 
-def test_a_limited_list_goes_on_where_it_ended(read):
+def test_a_limited_list_continues_where_it_ended(read):
     first = read("labelSelector=l&limit=2").content()
     rest = read(f"labelSelector=l&limit=2&continue={first['metadata']['continue']}").content()
     names = [one["metadata"]["name"] for one in first["items"] + rest["items"]]
@@ -99,13 +99,13 @@ def test_a_limited_list_goes_on_where_it_ended(read):
 
 
 @pytest.mark.parametrize(("bookmarks", "last"), [("", "ADDED"), ("true", "BOOKMARK")])
-def test_the_end_of_what_is_there_is_told_to_those_who_want_bookmarks(read, bookmarks, last):
+def test_the_end_of_initial_objects_is_reported_by_a_bookmark(read, bookmarks, last):
     events = read(f"labelSelector=l&{MATCHED}&allowWatchBookmarks={bookmarks}").content()
     assert [event["type"] for event in events[:3]] == ["ADDED"] * 3
     assert events[-1]["type"] == last
 
 
-def test_a_watch_may_leave_out_what_is_there(read):
+def test_a_watch_may_omit_existing_objects(read):
     query = f"{MATCHED.replace('true&res', 'false&res')}&timeoutSeconds=1"
     assert read(f"labelSelector=l&{query}").content() is None
 
@@ -115,7 +115,7 @@ def count_watches():
     return sum(isinstance(one, Watch) for one in gc.get_objects())
 
 
-def test_a_watch_that_is_refused_leaves_nothing_behind(read):
+def test_a_refused_watch_leaves_nothing_behind(read):
     before = count_watches()
     assert read("watch=true&timeoutSeconds=x").status == 400
     assert count_watches() == before

@@ -1,4 +1,4 @@
-"""Bodies with one thing wrong: refused by name, or stored so that everybody can still read them."""
+"""Bodies with one defect: refused by name, or stored so that all clients can read them."""
 
 import asyncio
 import copy
@@ -96,7 +96,7 @@ SAMPLES: dict[Kind, dict[str, Any]] = {
 
 
 def spoiled(body: Any) -> Iterator[Any]:
-    """The body again and again, each time with another part that is missing or odd."""
+    """Yield copies of the body, each with another missing or malformed part."""
     places = body.items() if isinstance(body, dict) else enumerate(body)
     for place, value in list(places):
         without = copy.copy(body)
@@ -114,8 +114,8 @@ async def send(app: App, method: str, path: str, body: Any = None, accept: str =
     return await ask(app, Request(method, path, "", {"accept": accept}, text, is_watch=False))
 
 
-async def everybody_can_read(app: App, kind: Kind, name: str, body: dict[str, Any]) -> None:
-    """Create an object; where that is allowed, read it as programs and as people do."""
+async def all_clients_can_read(app: App, kind: Kind, name: str, body: dict[str, Any]) -> None:
+    """Create an object; where that is accepted, read it as JSON and as a table."""
     path = kind.path("default")
     head = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}}
     created = await send(app, "POST", path, head | body)
@@ -128,13 +128,13 @@ async def everybody_can_read(app: App, kind: Kind, name: str, body: dict[str, An
 
 
 @pytest.mark.parametrize("kind", kinds.KINDS, ids=lambda kind: kind.kind)
-def test_one_odd_part_in_a_body_breaks_no_list(make_plane, kind):
+def test_one_malformed_part_of_a_body_breaks_no_list(make_plane, kind):
     async def story() -> None:
         plane = make_plane()
         await plane.start()
         app = App(plane.server, "v1.36.4", "192.168.0.2")
         for number, body in enumerate(spoiled(SAMPLES[kind])):
-            await everybody_can_read(app, kind, f"odd-{number}", body)
+            await all_clients_can_read(app, kind, f"odd-{number}", body)
         await plane.stop()
 
     asyncio.run(story())

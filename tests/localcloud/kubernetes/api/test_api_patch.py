@@ -70,7 +70,7 @@ def test_strategic_merge_joins_known_lists_by_their_keys():
     patch = {"spec": {"containers": [{"name": "a", "image": "y"}, {"name": "c"}]}}
     assert strategic_merge(POD, pod, patch)["spec"]["containers"] == [
         {"name": "a", "image": "y", "tty": True},
-        {"name": "c"},  # as upstream, what a patch names goes before what it is silent about
+        {"name": "c"},  # as upstream, items of the patch precede others
         {"name": "b"},
     ]
 
@@ -125,7 +125,7 @@ def test_a_list_element_without_its_merge_key_is_refused():
         strategic_merge(POD, {}, {"spec": {"containers": [{"image": "x"}]}})
 
 
-def test_ports_are_joined_by_the_key_of_where_they_stand():
+def test_ports_are_joined_by_the_key_of_their_list():
     service = {"spec": {"ports": [{"port": 80, "nodePort": 30080}]}}
     patch = {"spec": {"ports": [{"port": 80, "targetPort": 8080}]}}
     assert strategic_merge(SERVICE, service, patch) == {
@@ -196,7 +196,7 @@ def test_apply_replaces_what_is_atomic():
     }
 
 
-def test_apply_takes_nothing_away():
+def test_apply_removes_nothing():
     document, of = {"data": {"a": "1", "b": "2"}}, record("core.v1.ConfigMap")
     assert apply_patch(of, document, {"data": {"a": "3", "b": None}}) == {
         "data": {"a": "3", "b": "2"}

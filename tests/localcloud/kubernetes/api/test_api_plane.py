@@ -1,4 +1,4 @@
-"""A plane as the other parts of the local cloud see it: in-process clients, start and stop."""
+"""A plane as used by the other parts of the local cloud: in-process clients, start and stop."""
 
 import asyncio
 from contextlib import aclosing
@@ -58,7 +58,7 @@ def test_a_new_cluster_has_what_clients_expect(make_plane):
     assert [item["metadata"]["name"] for item in secrets["items"]] == ["bootstrap-token-abcdef"]
 
 
-def test_what_a_client_does_to_its_copy_stays_with_it(make_plane):
+def test_a_client_gets_copies_of_objects(make_plane):
     async def scenario(plane):
         client = plane.client(MASTERS)
         body = {"metadata": {"name": "a"}, "data": {"x": "1"}}
@@ -69,7 +69,7 @@ def test_what_a_client_does_to_its_copy_stays_with_it(make_plane):
     assert run(make_plane, scenario)["data"] == {"x": "1"}
 
 
-def test_a_watch_tells_what_exists_then_synced_then_changes(make_plane):
+def test_a_watch_yields_existing_objects_then_synced_then_changes(make_plane):
     async def scenario(plane):
         client = plane.client(MASTERS)
         await create(client, "first")
@@ -87,7 +87,7 @@ def test_a_watch_tells_what_exists_then_synced_then_changes(make_plane):
     ]
 
 
-def test_a_stopped_plane_refuses_and_a_started_one_goes_on(make_plane):
+def test_a_stopped_plane_refuses_and_a_started_one_resumes(make_plane):
     async def scenario(plane):
         client = plane.client(MASTERS)
         await create(client, "kept")
@@ -131,7 +131,7 @@ def test_planes_are_found_by_the_hash_of_their_ca(plane_config):
     assert planes.find_by_ca_hash("sha256:0") is None
 
 
-def test_a_watch_that_lost_events_lists_again_and_tells_what_has_gone(make_plane):
+def test_a_watch_that_lost_events_lists_again_and_reports_deletions(make_plane):
     async def scenario(plane):
         plane.server.backlog = 3
         client = plane.client(MASTERS)
@@ -147,10 +147,10 @@ def test_a_watch_that_lost_events_lists_again_and_tells_what_has_gone(make_plane
     assert {name for event, name in seen if event == "ADDED"} == {f"new-{n}" for n in range(5)}
 
 
-def test_a_forgotten_plane_is_found_by_nobody(plane_config):
+def test_a_forgotten_plane_is_not_found(plane_config):
     planes = Planes(WallClock(), PROFILES["instant"])
     old = planes.create(plane_config)
-    new = planes.create(plane_config)  # the same cluster again: the old one is no longer its plane
+    new = planes.create(plane_config)  # the same cluster again: it replaces the old plane
     planes.forget(old)
     assert planes.find_by_ca_hash(new.ca_hash) is new
     planes.forget(new)

@@ -62,7 +62,7 @@ def test_lists_narrow_by_labels_and_fields_and_come_in_pages(api):
     assert [pod.metadata.name for pod in one.items] == ["paged-3"]
 
 
-def test_a_watch_tells_changes_since_a_list(api):
+def test_a_watch_reports_changes_since_a_list(api):
     version = api.list_namespaced_config_map("default").metadata.resource_version
     api.create_namespaced_config_map("default", {"metadata": {"name": "seen"}})
     api.delete_namespaced_config_map("seen", "default")
@@ -76,7 +76,7 @@ def test_a_watch_tells_changes_since_a_list(api):
     ]
 
 
-def test_a_watch_wakes_up_for_a_change_made_later(api):
+def test_a_watch_receives_a_later_change(api):
     version = api.list_namespaced_config_map("default").metadata.resource_version
     later = threading.Timer(
         0.1, api.create_namespaced_config_map, ("default", {"metadata": {"name": "later"}})
@@ -99,7 +99,7 @@ def test_a_stale_version_is_a_conflict(api):
     assert "the object has been modified" in error.body
 
 
-def test_binding_and_status_only_change_what_they_are_for(api):
+def test_binding_and_status_change_only_their_fields(api):
     api.create_namespaced_pod("default", make_body("bound"))
     target = kubernetes.client.V1ObjectReference(kind="Node", name="somewhere")
     binding = kubernetes.client.V1Binding(
@@ -116,7 +116,7 @@ def test_binding_and_status_only_change_what_they_are_for(api):
     assert (pod.spec.node_name, pod.status.phase) == ("somewhere", "Running")
 
 
-def test_a_pod_on_a_node_leaves_in_two_steps(api, server):
+def test_a_pod_on_a_node_is_deleted_in_two_steps(api, server):
     body = make_body("leaving")
     body["spec"]["nodeName"] = "somewhere"
     api.create_namespaced_pod("default", body)
@@ -205,7 +205,7 @@ def test_service_account_tokens_are_users_with_bound_rights(api, server):
         assert refusal(robot.list_namespaced_pod, "default").status == 401
 
 
-def test_who_joins_may_read_three_config_maps_and_register_a_node(server):
+def test_a_join_token_may_read_three_config_maps_and_register_a_node(server):
     with server.anonymous(JOIN_TOKEN) as client:
         joiner: Any = kubernetes.client.CoreV1Api(client)
         assert "kubeconfig" in joiner.read_namespaced_config_map("cluster-info", "kube-public").data
@@ -215,7 +215,7 @@ def test_who_joins_may_read_three_config_maps_and_register_a_node(server):
         assert refusal(joiner.list_namespaced_secret, "kube-system").status == 403
 
 
-def test_nobody_in_particular_sees_health_version_and_cluster_info_only(server):
+def test_anonymous_users_read_health_version_and_cluster_info_only(server):
     with server.anonymous() as client:
         api = kubernetes.client.CoreV1Api(client)
         assert kubernetes.client.VersionApi(client).get_code().git_version == "v1.36.4"
@@ -227,7 +227,7 @@ def test_nobody_in_particular_sees_health_version_and_cluster_info_only(server):
         assert refusal(kubernetes.client.CoreV1Api(client).list_node).status == 401
 
 
-def test_the_proxies_reach_a_page_and_want_a_slash(api, server):
+def test_the_proxies_reach_a_page_and_need_a_slash(api, server):
     api.create_namespaced_service(
         "default",
         {

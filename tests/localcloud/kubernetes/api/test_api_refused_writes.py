@@ -1,4 +1,4 @@
-"""Patches, deletions and bodies that the API server refuses, in the real server's words."""
+"""Refused patches, deletions and bodies, with the real server's messages."""
 
 import pytest
 
@@ -73,7 +73,7 @@ def test_a_patch_that_cannot_be_applied_is_refused(send, media, patch, answer):
     assert send.refused("PATCH", f"{CONFIG_MAPS}/a", patch, media=media) == answer
 
 
-def test_a_json_patch_takes_what_is_not_there_for_null(send):
+def test_a_json_patch_reads_a_missing_value_as_null(send):
     before = send("POST", CONFIG_MAPS, {"metadata": {"name": "a"}, "data": {"x": "1"}}).content()
     patch = [
         {"op": "copy", "from": "/none", "path": "/data/y"},
@@ -127,7 +127,7 @@ def test_a_json_patch_takes_what_is_not_there_for_null(send):
         ),
     ],
 )
-def test_deleting_with_options_that_do_not_hold_is_refused(send, options, answer):
+def test_deleting_with_unmet_preconditions_is_refused(send, options, answer):
     created = send("POST", CONFIG_MAPS, {"metadata": {"name": "a"}}).content()
     status, message = send.refused("DELETE", f"{CONFIG_MAPS}/a", **options)
     version = created["metadata"]["resourceVersion"]
@@ -135,7 +135,7 @@ def test_deleting_with_options_that_do_not_hold_is_refused(send, options, answer
     assert send("GET", f"{CONFIG_MAPS}/a").content() == created
 
 
-def test_what_waits_for_a_finalizer_has_no_seconds_of_grace(send):
+def test_an_object_with_a_finalizer_has_no_grace_seconds(send):
     send("POST", CONFIG_MAPS, {"metadata": {"name": "a", "finalizers": ["ex.com/x"]}})
     assert (
         send("DELETE", f"{CONFIG_MAPS}/a").content()["metadata"]["deletionGracePeriodSeconds"] == 0
@@ -210,13 +210,13 @@ def test_a_write_in_the_wrong_place_is_not_allowed(send, method, path):
         ),
     ],
 )
-def test_a_body_that_does_not_belong_there_is_refused(send, method, path, body, answer):
+def test_a_body_for_another_path_is_refused(send, method, path, body, answer):
     send("POST", CONFIG_MAPS, {"metadata": {"name": "kube-root-ca.crt"}})
     send("POST", "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "robot"}})
     assert send.refused(method, path, body) == answer
 
 
-def test_parts_that_are_empty_are_not_stored(send):
+def test_empty_fields_are_not_stored(send):
     metadata = {"name": "a", "labels": {}, "annotations": {}, "finalizers": []}
     stored = send("POST", CONFIG_MAPS, {"metadata": metadata, "data": {}}).content()
     assert "data" not in stored
@@ -249,6 +249,6 @@ def test_a_text_that_go_could_not_read_again_is_refused(send, path, body, why):
     assert (status, message.partition(": ")[2]) == (400, why)
 
 
-def test_contents_may_be_wrapped_as_manifests_wrap_them(send):
+def test_encoded_contents_may_have_line_breaks(send):
     secret = {"metadata": {"name": "a"}, "data": {"a": "YW\nJj\r\n"}}
     assert send("POST", "/api/v1/namespaces/default/secrets", secret).status == 201

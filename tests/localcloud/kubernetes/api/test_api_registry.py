@@ -1,4 +1,4 @@
-"""The rules of writing, asked in process: names, defaults, validation, updates, deletion."""
+"""The rules of writes, called in process: names, defaults, validation, updates, deletion."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 
 @pytest.fixture
 def ask(make_plane):
-    """Sends requests to a fresh cluster; returns the decoded answers."""
+    """Sends requests to a fresh cluster, and returns the decoded answers."""
     with asyncio.Runner() as runner:
         plane = make_plane()
         runner.run(plane.start())
@@ -51,14 +51,14 @@ def refused(ask, *arguments, **options):
     return caught.value
 
 
-def test_generated_names_end_in_five_letters_that_spell_nothing(ask, make_pod):
+def test_generated_names_end_in_five_letters_without_vowels(ask, make_pod):
     name = ask("POST", PODS, make_pod())["metadata"]["name"]
     assert name.startswith("pod-")
     assert len(name) == 9
     assert set(name[4:]) <= set(ALPHABET)
 
 
-def test_generation_counts_changes_of_what_is_wanted_only(ask):
+def test_generation_counts_changes_of_the_spec_only(ask):
     created = ask("POST", DEPLOYMENTS, make_deployment())
     assert created["metadata"]["generation"] == 1
     path = f"{DEPLOYMENTS}/web"
@@ -70,7 +70,7 @@ def test_generation_counts_changes_of_what_is_wanted_only(ask):
     assert (found["spec"]["replicas"], found["status"]["replicas"]) == (3, 1)
 
 
-def test_writing_what_is_there_gives_no_new_version(ask):
+def test_an_unchanged_write_gives_no_new_version(ask):
     created = ask("POST", CONFIG_MAPS, {"metadata": {"name": "a"}, "data": {"x": "1"}})
     again = ask("PUT", f"{CONFIG_MAPS}/a", created)
     assert again["metadata"]["resourceVersion"] == created["metadata"]["resourceVersion"]
@@ -174,7 +174,7 @@ def test_bodies_of_the_wrong_shape_are_bad_requests(ask, path, body, text):
     ],
     ids=["taint", "address", "subject"],
 )
-def test_records_in_lists_need_what_every_reader_counts_on(ask, path, body, field):
+def test_records_in_lists_need_their_required_fields(ask, path, body, field):
     failure = refused(ask, "POST", path, {"metadata": {"name": "a"}, **body})
     assert (failure.status, failure.reason) == (422, "Invalid")
     assert f"{field}: Required value" in failure.message
@@ -187,7 +187,7 @@ def test_a_status_has_zeros_for_required_values_that_are_not_given(ask):
     assert (stored["nodeInfo"]["osImage"], stored["nodeInfo"]["bootID"]) == ("Ubuntu", "")
 
 
-def test_all_that_is_missing_is_named_at_once_with_all_that_is_wrong(ask, make_pod):
+def test_missing_and_wrong_fields_are_reported_together(ask, make_pod):
     body = make_pod("a")
     body["spec"]["containers"][0] |= {"env": [{"valueFrom": {"secretKeyRef": {"name": "s"}}}]}
     body["spec"]["restartPolicy"] = "Perhaps"
@@ -200,7 +200,7 @@ def test_all_that_is_missing_is_named_at_once_with_all_that_is_wrong(ask, make_p
 
 
 @pytest.mark.parametrize("text", ["abc", "100mm", "1 Gi", "", "1.2.3"])
-def test_what_is_no_quantity_is_refused(ask, make_pod, text):
+def test_an_invalid_quantity_is_refused(ask, make_pod, text):
     body = make_pod("a")
     body["spec"]["containers"][0]["resources"] = {"requests": {"cpu": text}}
     failure = refused(ask, "POST", PODS, body)
@@ -209,7 +209,7 @@ def test_what_is_no_quantity_is_refused(ask, make_pod, text):
 
 
 @pytest.mark.parametrize("text", ["abc", "2026-13-01T00:00:00Z", "2026-01-01"])
-def test_what_is_no_moment_is_refused(ask, text):
+def test_an_invalid_time_is_refused(ask, text):
     body = {"metadata": {"name": "a"}, "spec": {"renewTime": text}}
     path = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
     failure = refused(ask, "POST", path, body)
@@ -220,7 +220,7 @@ def test_what_is_no_moment_is_refused(ask, text):
 STRICT = {"fieldValidation": "Strict"}
 
 
-def test_unknown_fields_are_refused_only_where_strictness_is_asked_for(ask):
+def test_unknown_fields_are_refused_only_in_strict_mode(ask):
     body = {"metadata": {"name": "a"}, "dta": {"x": "1"}}
     assert 'unknown field "dta"' in refused(ask, "POST", CONFIG_MAPS, body, query=STRICT).message
     ask("POST", CONFIG_MAPS, body)
@@ -272,7 +272,7 @@ def test_text_of_secrets_is_stored_encoded(ask):
     assert "stringData" not in secret
 
 
-def test_selectors_and_pods_stand_still(ask, make_pod):
+def test_selectors_and_pod_specs_are_immutable(ask, make_pod):
     ask("POST", DEPLOYMENTS, make_deployment())
     change = {"spec": {"selector": {"matchLabels": {"app": "db"}}}}
     failure = refused(ask, "PATCH", f"{DEPLOYMENTS}/web", change, content_type=MERGE)
@@ -283,7 +283,7 @@ def test_selectors_and_pods_stand_still(ask, make_pod):
     assert "pod updates may not change" in failure.message
 
 
-def test_objects_need_a_living_namespace(ask):
+def test_objects_need_an_active_namespace(ask):
     path = "/api/v1/namespaces/shop/configmaps"
     assert refused(ask, "POST", path, {"metadata": {"name": "a"}}).message.startswith("namespaces")
     ask("POST", "/api/v1/namespaces", {"metadata": {"name": "shop"}})
@@ -321,7 +321,7 @@ def test_deletes_can_be_bound_to_one_object(ask):
     assert "deleted and then recreated" in failure.message
 
 
-def test_a_pod_on_no_node_or_at_its_end_leaves_at_once(ask, make_pod):
+def test_a_pod_without_a_node_or_finished_is_deleted_at_once(ask, make_pod):
     ask("POST", PODS, make_pod("waiting"))
     ask("DELETE", f"{PODS}/waiting")
     assert refused(ask, "GET", f"{PODS}/waiting").status == 404
@@ -381,5 +381,5 @@ def test_versions_of_the_future_and_the_past_are_refused(ask):
         ("POST", f"{PODS}/a/exec", 501),
     ],
 )
-def test_what_is_not_there_is_refused(ask, make_pod, method, path, status):
+def test_missing_objects_and_paths_are_refused(ask, make_pod, method, path, status):
     assert refused(ask, method, path, make_pod("a")).status == status

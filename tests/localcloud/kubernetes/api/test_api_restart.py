@@ -1,4 +1,4 @@
-"""A plane that ends with its process: the next one on the same file goes on where it was."""
+"""A plane that ends with its process: the next one resumes from the same file."""
 
 import asyncio
 import random
@@ -16,9 +16,9 @@ from localcloud.clock import WallClock
 from localcloud.database import WINDOW, Unreadable
 from localcloud.kubernetes.client import MASTERS, ApiFailure
 from localcloud.kubernetes.controllers.revisions import same_template
-from localcloud.kubernetes.keeping import Keeper
 from localcloud.kubernetes.objects.kinds import CONFIG_MAP
 from localcloud.kubernetes.objects.store import Store, TooOld
+from localcloud.kubernetes.persistence import Persistence
 from localcloud.kubernetes.planes import Plane, PlaneConfig, Planes
 from localcloud.profiles import PROFILES
 
@@ -40,7 +40,7 @@ def plane_on(file: Path, config: PlaneConfig) -> Plane:
 
 
 async def as_killed(file: Path) -> Path:
-    """Take what a process that is killed a moment from now would leave."""
+    """Return the state that a process killed at this moment would leave."""
     await asyncio.sleep(3 * WINDOW)
     left = file.with_name("left.db")
     for ending in ("", "-wal"):
@@ -92,18 +92,18 @@ def test_watch_from_before_has_to_list_again(tmp_path: Path, plane_config: Plane
         before = version_of(await put(first, "one"))
         await first.stop()
         store = Store()
-        Keeper(tmp_path / "cluster.db", store)
-        with pytest.raises(TooOld):  # which the API tells as 410
+        Persistence(tmp_path / "cluster.db", store)
+        with pytest.raises(TooOld):  # reported by the API as 410
             store.since(CONFIG_MAP, before)
         assert store.since(CONFIG_MAP, store.version) == []
 
     run(story())
 
 
-def test_what_an_older_version_kept_is_completed_as_what_is_written_today(
+def test_objects_of_an_older_version_get_the_current_defaults(
     tmp_path: Path, plane_config: PlaneConfig
 ) -> None:
-    """Else a Deployment would differ from its ReplicaSet once its status is written, and roll."""
+    """Otherwise a Deployment would differ from its ReplicaSet at its next write, and roll out."""
 
     async def story() -> None:
         first = plane_on(tmp_path / "cluster.db", plane_config)
@@ -137,9 +137,7 @@ def template(labels: dict[str, str], cpu: str) -> dict[str, Any]:
     return {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
 
 
-def test_token_of_a_service_account_goes_on_working(
-    tmp_path: Path, plane_config: PlaneConfig
-) -> None:
+def test_token_of_a_service_account_stays_valid(tmp_path: Path, plane_config: PlaneConfig) -> None:
     async def story() -> None:
         first = plane_on(tmp_path / "cluster.db", plane_config)
         await first.start()
@@ -174,15 +172,13 @@ def test_stopped_plane_writes_again_after_its_next_start(
     run(story())
 
 
-def test_damaged_file_is_refused_with_the_way_out(
-    tmp_path: Path, plane_config: PlaneConfig
-) -> None:
+def test_damaged_file_is_refused_with_a_remedy(tmp_path: Path, plane_config: PlaneConfig) -> None:
     (tmp_path / "cluster.db").write_bytes(b"not a database, but long enough to be none" * 30)
     with pytest.raises(Unreadable, match="python -m localcloud reset"):
         plane_on(tmp_path / "cluster.db", plane_config)
 
 
-def test_what_could_not_be_written_is_written_with_the_next_change(
+def test_a_failed_write_is_retried_with_the_next_change(
     tmp_path: Path, plane_config: PlaneConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "cluster.db"

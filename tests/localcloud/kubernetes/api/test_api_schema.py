@@ -13,7 +13,7 @@ NAMESPACE = "/api/v1/namespaces/default"
 
 
 def patched(send, path, body, patch):
-    """What a strategic merge makes of a new object."""
+    """Return a new object after a strategic merge."""
     send("POST", f"{NAMESPACE}/{path}", body)
     name = body["metadata"]["name"]
     return send("PATCH", f"{NAMESPACE}/{path}/{name}", patch, media=STRATEGIC).content()
@@ -38,7 +38,7 @@ def test_scheduling_gates_of_a_pod_are_joined(send):
 
 
 @pytest.mark.parametrize("kind", [*KINDS, *REVIEWS], ids=lambda kind: kind.kind)
-def test_every_kind_stands_in_the_table(kind):
+def test_every_kind_is_in_the_table(kind):
     assert {"apiVersion", "kind", "metadata"} <= record_of(kind).fields.keys()
 
 
@@ -50,11 +50,11 @@ def test_every_field_that_is_sent_has_one_number(name):
 
     found = [*names(record(name).numbers)]
     without = record(name).fields.keys() - set(found)
-    assert without <= {"apiVersion", "kind"}  # of a kind, these stand in the envelope
+    assert without <= {"apiVersion", "kind"}  # of a kind, these are in the envelope
     assert len(found) == len(set(found)) == len(record(name).fields) - len(without)
 
 
-def test_what_clients_read_of_a_field_is_what_the_table_says():
+def test_fields_in_openapi_are_those_of_the_table():
     schemas = json.loads(openapi.find("/api/v1") or b"")["components"]["schemas"]
     gates = schemas["io.k8s.api.core.v1.PodSpec"]["properties"]["schedulingGates"]
     assert gates["x-kubernetes-patch-merge-key"] == "name"

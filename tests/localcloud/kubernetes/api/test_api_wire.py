@@ -1,4 +1,4 @@
-"""Connections: sockets of the private world, foreign certificates, discovery forms, old watches."""
+"""Connections: private sockets, foreign certificates, discovery forms, old watches."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ def client_context(authority, tmp_path, pair=None):
 
 
 async def fetch(plane, context, path, *headers):
-    """One GET over a socket pair; returns the status line, the headers and the body."""
+    """Send one GET over a socket pair; return the status line, the headers and the body."""
     ours, theirs = socket.socketpair()
     plane.accept(theirs, "192.168.0.9")
     reader, writer = await asyncio.open_connection(
@@ -54,9 +54,7 @@ def run(make_plane, scenario):
     return asyncio.run(whole())
 
 
-def test_a_socket_of_the_private_world_is_served_with_its_certificate(
-    make_plane, authority, tmp_path
-):
+def test_a_private_socket_is_served_with_its_certificate(make_plane, authority, tmp_path):
     context = client_context(authority, tmp_path, authority.issue("jane", "system:masters"))
 
     async def scenario(plane):
@@ -97,18 +95,22 @@ def test_discovery_answers_in_the_form_that_was_asked_for(make_plane, authority,
     assert again[0].split()[1] == "304"
 
 
-def test_drain_finds_the_eviction_door_in_plain_discovery(make_plane, authority, tmp_path):
+def test_drain_finds_the_eviction_subresource_in_plain_discovery(make_plane, authority, tmp_path):
     context = client_context(authority, tmp_path, authority.issue("jane"))
 
     async def scenario(plane):
         return await fetch(plane, context, "/api/v1")
 
     resources = json.loads(run(make_plane, scenario)[2])["resources"]
-    door = next(entry for entry in resources if entry["name"] == "pods/eviction")
-    assert (door["group"], door["version"], door["kind"]) == ("policy", "v1", "Eviction")
+    eviction = next(entry for entry in resources if entry["name"] == "pods/eviction")
+    assert (eviction["group"], eviction["version"], eviction["kind"]) == (
+        "policy",
+        "v1",
+        "Eviction",
+    )
 
 
-def test_a_watch_from_a_forgotten_version_is_told_so_in_its_stream(make_plane, authority, tmp_path):
+def test_a_watch_from_a_dropped_version_gets_an_error_event(make_plane, authority, tmp_path):
     context = client_context(authority, tmp_path, authority.issue("jane", "system:masters"))
 
     async def scenario(plane):

@@ -1,4 +1,4 @@
-"""What writers may ask for in the query, and what becomes of fields that a kind does not have."""
+"""Query options of writes, and the handling of unknown fields."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_unknown_fields_are_dropped_with_a_warning_for_each(send, mode):
     assert "lables" not in stored["metadata"]
 
 
-def test_unknown_fields_are_dropped_silently_where_they_are_to_be_ignored(send):
+def test_ignored_unknown_fields_are_dropped_without_a_warning(send):
     created = send("POST", CONFIG_MAPS, MISSPELT, query="fieldValidation=Ignore")
     assert created.warnings == []
     assert "foo" not in created.content()
@@ -79,7 +79,7 @@ def test_an_update_drops_unknown_fields_and_warns(send):
         ),
     ],
 )
-def test_an_option_that_no_writer_has_is_invalid(send, query, why):
+def test_an_unknown_option_of_a_write_is_invalid(send, query, why):
     send("POST", CONFIG_MAPS, {"metadata": {"name": "a"}})
     for method, path, options in (
         ("POST", CONFIG_MAPS, "CreateOptions"),

@@ -1,4 +1,4 @@
-"""Namespaces from beginning to end, evictions under a budget, endpoints of Services."""
+"""Namespaces from creation to deletion, evictions under a budget, endpoints of Services."""
 
 import asyncio
 from contextlib import suppress
@@ -40,7 +40,7 @@ def test_a_new_namespace_gets_its_service_account_and_the_ca() -> None:
     run(story())
 
 
-def test_a_namespace_leaves_with_everything_in_it() -> None:
+def test_a_namespace_is_deleted_with_its_contents() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
             await with_nodes(cluster, 1)
@@ -99,20 +99,20 @@ def test_a_drain_waits_for_the_budget_and_passes_once_there_is_room() -> None:
 
 
 async def evict_all(cluster: SampleCluster, node: str) -> int:
-    """Try to evict each pod of a node as kubectl drain does; returns how many were evicted."""
+    """Try to evict each pod of a node, as kubectl drain does, and return the number evicted."""
     evicted = 0
     for pod in await cluster.pods(fieldSelector=f"spec.nodeName={node}"):
         name = pod["metadata"]["name"]
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
         path = f"/api/v1/namespaces/default/pods/{name}/eviction"
-        with suppress(ApiFailure):  # refused by the budget, or gone already
+        with suppress(ApiFailure):  # refused by the budget, or deleted already
             await cluster.api.request("POST", path, body=body)
             evicted += 1
         await asyncio.sleep(0)
     return evicted
 
 
-def test_a_service_knows_exactly_its_ready_pods_in_slices_of_a_hundred() -> None:
+def test_a_service_has_exactly_its_ready_pods_in_slices_of_a_hundred() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
             for number in range(2):

@@ -1,4 +1,4 @@
-"""Nodes that join, fall silent, come back and are deleted, on a clock that the test moves."""
+"""Nodes that join, become unreachable, recover and are deleted, on a clock moved by the test."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ NODES = "/api/v1/nodes"
 
 
 async def advance_until(cluster: SampleCluster, clock: MovableClock, holds: Any) -> None:
-    """Move the clock, a second at a time, until something holds; at most ten minutes of it."""
+    """Move the clock, a second at a time, until something holds, for at most ten minutes."""
     for _ in range(600):
         if await holds():
             return
@@ -93,7 +93,7 @@ def test_a_node_is_ready_only_once_its_network_plugin_runs() -> None:
     run(story())
 
 
-def test_a_silent_node_is_unreachable_after_40_seconds_and_loses_its_pods_after_300_more() -> None:
+def test_a_stopped_node_is_unreachable_after_40_seconds_and_loses_its_pods_after_300_more() -> None:
     async def story() -> None:
         clock = MovableClock()
         async with running_cluster(clock) as cluster:
@@ -125,7 +125,7 @@ def test_a_silent_node_is_unreachable_after_40_seconds_and_loses_its_pods_after_
             elsewhere = await cluster.pods(fieldSelector="spec.nodeName=node-0")
             assert len([pod for pod in elsewhere if is_true(pod, "Ready")]) == 4
 
-            # The machine comes back, and ends what it was told to end.
+            # The machine recovers, and ends the deleted pods.
             await cluster.kubelets["node-1"].start()
 
             async def healed() -> bool:
@@ -136,7 +136,7 @@ def test_a_silent_node_is_unreachable_after_40_seconds_and_loses_its_pods_after_
     run(story())
 
 
-def test_pods_and_lease_of_a_deleted_node_go_after_a_while() -> None:
+def test_pods_and_lease_of_a_deleted_node_are_deleted_after_a_while() -> None:
     async def story() -> None:
         clock = MovableClock()
         async with running_cluster(clock) as cluster:
@@ -152,7 +152,7 @@ def test_pods_and_lease_of_a_deleted_node_go_after_a_while() -> None:
     run(story())
 
 
-def test_a_node_that_is_deleted_while_it_lives_registers_again() -> None:
+def test_a_node_deleted_while_it_runs_registers_again() -> None:
     async def story() -> None:
         clock = MovableClock()
         async with running_cluster(clock) as cluster:
@@ -167,7 +167,7 @@ def test_a_node_that_is_deleted_while_it_lives_registers_again() -> None:
     run(story())
 
 
-def test_a_control_plane_that_was_away_finds_its_nodes_and_pods_again() -> None:
+def test_a_restarted_control_plane_has_its_nodes_and_pods() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
             await cluster.add_node("node-0")

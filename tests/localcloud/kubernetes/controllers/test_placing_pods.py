@@ -1,4 +1,4 @@
-"""The article's burst, and why pods wait."""
+"""The article's burst, and the reasons of pending pods."""
 
 from collections import Counter
 from typing import Any
@@ -19,7 +19,7 @@ PODS = "/api/v1/namespaces/default/pods"
 
 
 async def ready_cluster(cluster: SampleCluster, nodes: int) -> None:
-    # One place more than the article's 40: flannel takes it on each node.
+    # One pod more than the article's 40: flannel runs on each node.
     for number in range(nodes):
         await cluster.add_node(f"node-{number}", pods=41)
     await cluster.install_network()
@@ -42,10 +42,10 @@ def test_a_burst_of_150_pods_fills_three_nodes_and_a_fourth_takes_the_rest() -> 
             waiting = next(pod for pod in pods if pod["status"]["phase"] == "Pending")
             name = waiting["metadata"]["name"]
 
-            async def told() -> bool:
+            async def has_message() -> bool:
                 return "FailedScheduling" in [reason for reason, _ in await cluster.reasons(name)]
 
-            await until(told)
+            await until(has_message)
             placed = condition_of(await cluster.get(f"{PODS}/{name}"), "PodScheduled")
             assert placed["reason"] == "Unschedulable"
             assert placed["message"].startswith("0/3 nodes are available: 3 Too many pods.")
@@ -93,7 +93,7 @@ def test_a_node_that_is_tainted_cordoned_or_too_small_is_named_as_the_reason() -
     run(story())
 
 
-def test_a_pod_that_cannot_be_judged_waits_alone() -> None:
+def test_a_pod_that_cannot_be_evaluated_blocks_no_other() -> None:
     affinity = {"matchExpressions": [{"key": "size", "operator": "Gt", "values": ["large"]}]}
     required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [affinity]}}
 
@@ -122,21 +122,21 @@ def bare_pod(name: str, **spec: Any) -> dict[str, Any]:
 
 
 async def why_waiting(cluster: SampleCluster, app: str) -> str:
-    """Wait until a pod of an app is told why it has no node, and return that."""
-    said = list[str]()
+    """Wait until a pod of an app is has_message why it has no node, and return that."""
+    messages = list[str]()
 
-    async def told() -> bool:
+    async def has_message() -> bool:
         for pod in await cluster.pods(labelSelector=f"app={app}"):
             for condition in pod["status"].get("conditions") or ():
                 if condition["type"] == "PodScheduled" and condition["status"] == "False":
-                    said.append(condition["message"])
-        return bool(said)
+                    messages.append(condition["message"])
+        return bool(messages)
 
-    await until(told)
-    return said[-1]
+    await until(has_message)
+    return messages[-1]
 
 
-def test_pods_that_keep_apart_take_a_node_each() -> None:
+def test_pods_with_anti_affinity_get_a_node_each() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
             await ready_cluster(cluster, 2)
@@ -155,7 +155,7 @@ def test_pods_that_keep_apart_take_a_node_each() -> None:
     run(story())
 
 
-def test_pods_are_kept_away_by_those_who_want_to_be_alone() -> None:
+def test_anti_affinity_of_placed_pods_excludes_others() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
             await ready_cluster(cluster, 1)
@@ -171,12 +171,12 @@ def test_pods_are_kept_away_by_those_who_want_to_be_alone() -> None:
             (web,) = await cluster.pods(labelSelector="app=web")
             path = f"{PODS}/{web['metadata']['name']}"
             await cluster.merge(path, {"metadata": {"labels": {"app": "harmless"}}})
-            await cluster.phases_are(Running=3, Pending=1)  # and a new one in its stead
+            await cluster.phases_are(Running=3, Pending=1)  # and its replacement
 
     run(story())
 
 
-def test_a_pod_waits_for_the_company_that_it_wants() -> None:
+def test_a_pod_waits_for_the_pods_of_its_affinity() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
             await ready_cluster(cluster, 3)
@@ -194,7 +194,7 @@ def test_a_pod_waits_for_the_company_that_it_wants() -> None:
     run(story())
 
 
-def test_the_first_of_pods_that_want_to_be_together_starts_anywhere() -> None:
+def test_the_first_pod_of_an_affinity_to_itself_starts_anywhere() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
             await ready_cluster(cluster, 3)
@@ -256,7 +256,7 @@ def test_pods_that_must_be_spread_over_racks_run_on_no_node_without_one() -> Non
     run(story())
 
 
-def test_pods_where_there_is_no_domain_are_no_company() -> None:
+def test_pods_outside_any_domain_do_not_satisfy_affinity() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
             await cluster.add_node("placeless")
@@ -278,7 +278,7 @@ def test_pods_where_there_is_no_domain_are_no_company() -> None:
     run(story())
 
 
-def test_a_pod_that_is_not_meant_any_more_gives_its_neighbours_room() -> None:
+def test_a_relabelled_pod_no_longer_excludes_others() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
             await ready_cluster(cluster, 1)

@@ -45,7 +45,7 @@ async def rolled_out(cluster: SampleCluster, name: str) -> None:
     await until(holds)
 
 
-def test_a_rollout_replaces_every_pod_and_says_so() -> None:
+def test_a_rollout_replaces_every_pod_and_reports_it() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
             await with_nodes(cluster)
@@ -69,8 +69,8 @@ def test_a_rollout_replaces_every_pod_and_says_so() -> None:
             assert new["metadata"]["name"] in progress["message"]
             assert condition_of(seen, "Available")["status"] == "True"
             assert seen["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "2"
-            told = [reason for reason, _ in await cluster.reasons("web")]
-            assert "ScalingReplicaSet" in told
+            has_message = [reason for reason, _ in await cluster.reasons("web")]
+            assert "ScalingReplicaSet" in has_message
 
     run(story())
 
@@ -125,7 +125,7 @@ def test_recreate_ends_all_old_pods_before_the_first_new_one() -> None:
     run(story())
 
 
-def test_scaling_down_takes_the_pods_that_serve_nobody_first() -> None:
+def test_scaling_down_deletes_unready_pods_first() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
             await cluster.add_node("small", pods=4)
@@ -135,13 +135,13 @@ def test_scaling_down_takes_the_pods_that_serve_nobody_first() -> None:
             await cluster.phases_are(Running=3, Pending=2)
             await cluster.merge(f"{RCS}/nginx", {"spec": {"replicas": 3}})
             await cluster.phases_are(Running=3)
-            told = [reason for reason, _ in await cluster.reasons("nginx")]
-            assert told.count("SuccessfulDelete") == 2
+            has_message = [reason for reason, _ in await cluster.reasons("nginx")]
+            assert has_message.count("SuccessfulDelete") == 2
 
     run(story())
 
 
-def test_deleting_a_deployment_takes_its_replica_sets_and_pods_along() -> None:
+def test_deleting_a_deployment_deletes_its_replica_sets_and_pods() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
             await with_nodes(cluster)
@@ -214,11 +214,11 @@ def test_old_pods_leave_only_as_new_ones_become_available() -> None:
     assert shrunk_sizes(wanted, sized("new", 2, 2), [old]) == [1]
 
 
-def test_old_pods_that_do_not_work_leave_at_once() -> None:
+def test_unavailable_old_pods_are_deleted_at_once() -> None:
     assert shrunk_sizes(deployment("web", 4), sized("new", 2, 2), [sized("old", 3, 0)]) == [1]
 
 
-def test_a_template_is_named_by_the_letters_that_upstream_makes_of_digits() -> None:
+def test_a_template_hash_has_the_letters_of_upstream() -> None:
     names = {template_hash({"spec": {"containers": [{"image": f"nginx:{n}"}]}}) for n in range(50)}
     assert len(names) == 50
     assert all(re.fullmatch("[4-9bcdf]{1,10}", name) for name in names)

@@ -1,4 +1,4 @@
-"""Virtual kubelets: lives of pods, NodePorts, and the pages of known images."""
+"""Virtual kubelets: pods, NodePorts, and the pages of known images."""
 
 import asyncio
 import base64
@@ -88,8 +88,8 @@ def test_a_pod_that_runs_looks_as_on_a_real_node() -> None:
             assert container["started"]
             assert container["restartCount"] == 0
             assert list(container["state"]) == ["running"]
-            told = [reason for reason, _ in await cluster.reasons("one")]
-            assert {"Scheduled", "Pulled", "Created", "Started"} <= set(told)
+            has_message = [reason for reason, _ in await cluster.reasons("one")]
+            assert {"Scheduled", "Pulled", "Created", "Started"} <= set(has_message)
 
     run(story())
 
@@ -111,7 +111,7 @@ def test_a_deleted_pod_ends_and_frees_its_address() -> None:
     run(story())
 
 
-def test_an_image_that_no_registry_has_is_not_pulled() -> None:
+def test_a_missing_image_is_not_pulled() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
             await one_node(cluster)
@@ -131,9 +131,9 @@ def test_a_pod_waits_for_the_config_map_that_it_mounts() -> None:
             volume = {"name": "settings", "configMap": {"name": "settings"}}
             await cluster.create(PODS, plain_pod("one", volumes=[volume]))
             await clock.advance(5)
-            told = dict(await cluster.reasons("one"))
+            has_message = dict(await cluster.reasons("one"))
             expected = 'MountVolume.SetUp failed for volume "settings" : configmaps "settings" not'
-            assert told["FailedMount"].startswith(expected)
+            assert has_message["FailedMount"].startswith(expected)
             maps = "/api/v1/namespaces/default/configmaps"
             await cluster.create(maps, {"metadata": {"name": "settings"}, "data": {}})
             await clock.advance(5)
@@ -147,7 +147,7 @@ def test_a_node_refuses_pods_beyond_its_limit() -> None:
         async with running_cluster() as cluster:
             await one_node(cluster, pods=2)  # flannel is one of them
             for name in ("one", "two"):
-                # Bound by hand, past the scheduler, as a static pod or a second scheduler would.
+                # Bound directly, without the scheduler, as a second scheduler would.
                 await cluster.create(PODS, plain_pod(name, nodeName="node-0"))
             await becomes(cluster, "one", "Running")
             refused = await becomes(cluster, "two", "Failed")
@@ -156,7 +156,7 @@ def test_a_node_refuses_pods_beyond_its_limit() -> None:
     run(story())
 
 
-def test_a_pod_that_may_end_and_serves_nobody_succeeds() -> None:
+def test_a_pod_without_a_server_that_may_end_succeeds() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
             await one_node(cluster)
@@ -210,7 +210,7 @@ def test_containers_of_a_machine_that_was_off_are_started_again() -> None:
     run(story())
 
 
-def test_node_ports_lead_to_pods_on_whatever_node_they_are() -> None:
+def test_node_ports_reach_pods_on_every_node() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
             await cluster.add_node("node-0")
@@ -250,7 +250,7 @@ def test_node_ports_lead_to_pods_on_whatever_node_they_are() -> None:
     run(story())
 
 
-def test_kube_ui_shows_over_https_what_the_api_answers_for_the_visitors_token() -> None:
+def test_kube_ui_shows_over_https_what_the_api_answers_for_the_users_token() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
             await one_node(cluster)
@@ -258,28 +258,28 @@ def test_kube_ui_shows_over_https_what_the_api_answers_for_the_visitors_token() 
             await install_ui(cluster)
             trust = ssl.create_default_context(cadata=certificates()[0].decode())
 
-            async def visit(method: str, path: str, **said: str) -> tuple[int, str, str]:
+            async def request(method: str, path: str, **form: str) -> tuple[int, str, str]:
                 connection = cluster.fabric.dial(VPC, "192.168.100.2", "192.168.100.10", 30443)
                 return await asyncio.to_thread(
-                    exchange_securely, trust, connection, method, path, **said
+                    exchange_securely, trust, connection, method, path, **form
                 )
 
             async def ready() -> bool:
                 try:
-                    return (await visit("GET", "/"))[0] == 200
+                    return (await request("GET", "/"))[0] == 200
                 except OSError:
                     return False
 
             await until(ready)
-            _, page, _ = await visit("GET", "/")
+            _, page, _ = await request("GET", "/")
             assert "Log in to the cluster" in page
-            status, page, _ = await visit("POST", "/login", token="wrong")
+            status, page, _ = await request("POST", "/login", token="wrong")
             assert status == 401
-            status, _, cookie = await visit("POST", "/login", token=token)
+            status, _, cookie = await request("POST", "/login", token=token)
             assert status == 303
             assert "HttpOnly" in cookie
             assert "Secure" in cookie
-            status, page, _ = await visit("GET", "/", cookie=cookie)
+            status, page, _ = await request("GET", "/", cookie=cookie)
             assert status == 200
             assert "node-0" in page
             assert "kubernetes" in page
@@ -287,7 +287,7 @@ def test_kube_ui_shows_over_https_what_the_api_answers_for_the_visitors_token() 
     run(story())
 
 
-def test_a_ui_without_its_certificate_says_what_is_missing() -> None:
+def test_a_ui_without_its_certificate_reports_what_is_missing() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
             await one_node(cluster)
@@ -302,7 +302,7 @@ def test_a_ui_without_its_certificate_says_what_is_missing() -> None:
     run(story())
 
 
-def test_a_ui_whose_certificate_is_none_does_not_start() -> None:
+def test_a_ui_with_an_invalid_certificate_does_not_start() -> None:
     async def story() -> None:
         async with running_cluster() as cluster:
             await one_node(cluster)
@@ -324,7 +324,7 @@ def test_a_ui_whose_certificate_is_none_does_not_start() -> None:
 
 
 async def grant_token(cluster: SampleCluster) -> str:
-    """Make a ServiceAccount that may see everything; returns a token of it."""
+    """Create a ServiceAccount that may read everything, and return a token of it."""
     accounts = "/api/v1/namespaces/default/serviceaccounts"
     await cluster.create(accounts, {"metadata": {"name": "viewer"}})
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
@@ -369,7 +369,7 @@ def load_key(content: bytes) -> ec.EllipticCurvePrivateKey:
 
 
 class OverSocket(http.client.HTTPConnection):
-    """An HTTP client on a socket that is connected already."""
+    """An HTTP client on a connected socket."""
 
     def __init__(self, connection: socket.socket) -> None:
         super().__init__("pod.test")
@@ -379,7 +379,7 @@ class OverSocket(http.client.HTTPConnection):
 def exchange(
     connection: socket.socket, method: str, path: str, *, cookie: str = "", token: str = ""
 ) -> tuple[int, str, str]:
-    """Send one request; returns status, page and the cookie that was set."""
+    """Send one request, and return status, page and the cookie that was set."""
     client = OverSocket(connection)
     body = urlencode({"token": token}) if token else None
     client.request(method, path, body, {"cookie": cookie.split(";")[0]} if cookie else {})
@@ -389,12 +389,12 @@ def exchange(
 
 
 def exchange_securely(
-    trust: ssl.SSLContext, connection: socket.socket, method: str, path: str, **said: str
+    trust: ssl.SSLContext, connection: socket.socket, method: str, path: str, **form: str
 ) -> tuple[int, str, str]:
     """Send one request over TLS."""
     connection.setblocking(True)
     with trust.wrap_socket(connection, server_hostname="192.168.100.10") as secure:
-        return exchange(secure, method, path, **said)
+        return exchange(secure, method, path, **form)
 
 
 def fetch(connection: socket.socket, method: str, path: str) -> tuple[int, str]:
@@ -423,9 +423,9 @@ def test_known_images_answer_on_their_port(image: str, port: int) -> None:
     assert b"local cloud stands in" in reply.body
 
 
-def test_unknown_images_and_other_ports_answer_nobody() -> None:
+def test_unknown_images_and_other_ports_do_not_answer() -> None:
     for image, port in (("redis", 6379), ("nginx", 8080), ("my-nginx-exporter", 80)):
-        with pytest.raises(images.NobodyAnswers):
+        with pytest.raises(images.NothingListens):
             asyncio.run(images.serve(plain_pod("one", image), port, Request("GET", "/")))
 
 

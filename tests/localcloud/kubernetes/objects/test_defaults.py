@@ -1,4 +1,4 @@
-"""What the API server fills into pods and pod templates."""
+"""Defaults of pods and pod templates."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def completed_pod(*containers: dict[str, Any], **spec: Any) -> dict[str, Any]:
     return pod
 
 
-def test_a_limit_of_a_pod_is_a_request_too_but_a_template_keeps_silent():
+def test_a_limit_of_a_pod_is_a_request_too_but_not_in_a_template():
     limited = {"resources": {"limits": BOTH, "requests": {"cpu": "500m"}}}
     pod = completed_pod(limited, initContainers=[{"resources": {"limits": BOTH}}])
     assert pod["spec"]["containers"][0]["resources"]["requests"] == {**BOTH, "cpu": "500m"}
@@ -52,7 +52,7 @@ def test_all_containers_decide_on_the_quality_of_service(containers, init, quali
     assert pod["status"]["qosClass"] == quality
 
 
-def test_selectors_of_other_pods_name_the_values_of_a_pods_own_labels():
+def test_match_label_keys_become_values_of_the_selectors():
     app = {"matchLabels": {"app": "web"}}
     keys = {"matchLabelKeys": ["version", "absent"], "mismatchLabelKeys": ["tenant"]}
     term = {"topologyKey": "zone", **keys}
@@ -69,7 +69,7 @@ def test_selectors_of_other_pods_name_the_values_of_a_pods_own_labels():
         "topologySpreadConstraints": [constraint],
     }
     pod = {"metadata": {"labels": {"version": "1", "tenant": "a"}}, "spec": spec}
-    for _ in range(2):  # a pod comes back with every update
+    for _ in range(2):  # every update completes a pod again
         complete(kinds.POD, pod)
     version = {"key": "version", "operator": "In", "values": ["1"]}
     tenant = {"key": "tenant", "operator": "NotIn", "values": ["a"]}

@@ -37,7 +37,7 @@ def test_a_quantity_has_one_text_for_each_notation(given, written):
     assert canonical(written) == written
 
 
-def test_what_is_no_quantity_has_none():
+def test_an_invalid_quantity_is_refused():
     for text in ("5 apples", "1\n", "٣"):
         with pytest.raises(ValueError, match="is not a quantity"):
             canonical(text)

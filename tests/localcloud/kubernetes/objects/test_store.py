@@ -20,7 +20,7 @@ def names(found):
     return [stored.body["metadata"]["name"] for stored in found]
 
 
-def test_objects_come_ordered_by_namespace_and_name():
+def test_objects_are_ordered_by_namespace_and_name():
     store = Store()
     for namespace, name in (("b", "1"), ("a", "2"), ("a", "1")):
         put(store, name, namespace)
@@ -39,7 +39,7 @@ def test_pods_are_found_by_their_node_also_after_they_were_bound_and_deleted():
     assert store.select(POD, node="n") == []
 
 
-def test_every_write_has_its_own_version_and_copies_are_free_to_change():
+def test_every_write_has_its_own_version_and_copies_can_be_changed():
     store = Store()
     first, second = put(store, "one"), put(store, "one")
     assert int(second.body["metadata"]["resourceVersion"]) == first.version + 1
@@ -47,7 +47,7 @@ def test_every_write_has_its_own_version_and_copies_are_free_to_change():
     assert names(store.select(POD)) == ["one"]
 
 
-def test_a_watch_tells_who_enters_and_leaves_its_selection():
+def test_a_watch_reports_objects_that_enter_and_leave_its_selection():
     async def scenario():
         store = Store()
         watch = Watch(store, Selection(POD, fields="spec.nodeName=n"))
@@ -84,7 +84,7 @@ def test_a_watch_replays_what_happened_since_a_version():
     assert watch.take() is None
 
 
-def test_forgotten_history_is_too_old():
+def test_dropped_history_is_too_old():
     store = Store(history=3)
     for number in range(5):
         put(store, str(number))

@@ -1,4 +1,4 @@
-"""What makes objects invalid: every fault is named, in the real server's words."""
+"""Validation: every error of an object is reported, with the real server's messages."""
 
 from typing import Any
 
@@ -17,19 +17,19 @@ OWNER = {"apiVersion": "v1", "kind": "Node", "name": "x", "uid": "1"}
 
 
 def faults(kind: Kind, body: dict[str, Any], before: dict[str, Any] | None = None) -> list[str]:
-    """What is wrong with an object, as `field: message`."""
+    """Return the errors of an object, as `field: message`."""
     whole = {"kind": kind.kind, **body, "metadata": {"name": "a", **body.get("metadata", {})}}
     found = complete_and_check(kind, whole, before)
     return [f"{cause.field}: {cause.message}" for cause in found]
 
 
 @pytest.mark.parametrize("case", FAULTS, ids=lambda case: f"{case['kind']} {case['body']}"[:60])
-def test_the_faults_of_a_body_are_those_that_the_real_server_names(case):
+def test_errors_of_a_body_are_those_of_the_real_server(case):
     assert faults(KINDS[case["kind"]], case["body"]) == case["faults"]
 
 
 @pytest.mark.parametrize("case", WISHES, ids=lambda case: str(case["spec"]))
-def test_the_faults_of_wishes_for_a_node_are_those_that_the_real_server_names(case):
+def test_errors_of_placement_fields_are_those_of_the_real_server(case):
     spec = {**case["spec"], "containers": [{"name": "a", "image": "b"}]}
     pod = {"metadata": {"labels": {"v": "1"}}, "spec": spec}
     assert faults(kinds.POD, pod) == case["faults"]
@@ -67,7 +67,7 @@ def test_size_has_limits(kind, body, fault):
     assert faults(kind, body) == [fault]
 
 
-def test_a_label_key_with_two_slashes_is_no_key():
+def test_a_label_key_with_two_slashes_is_invalid():
     (found,) = faults(kinds.CONFIG_MAP, {"metadata": {"labels": {"x/y/z": "1"}}})
     assert 'Invalid value: "x/y/z": a valid label key must consist of' in found
     assert found.endswith("prefix and '/' (e.g. 'example.com/MyName')")
@@ -84,7 +84,7 @@ def test_only_one_owner_controls():
     assert found.endswith('Found "true" in references for Node/x and Node/y')
 
 
-def test_what_is_being_deleted_takes_no_new_finalizer():
+def test_a_leaving_object_gets_no_new_finalizer():
     before = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["ex.com/x"]}}
     body = {"metadata": {"finalizers": ["ex.com/x", "ex.com/y"]}}
     (found,) = faults(kinds.CONFIG_MAP, body, before)
@@ -92,7 +92,7 @@ def test_what_is_being_deleted_takes_no_new_finalizer():
     assert faults(kinds.CONFIG_MAP, before, before) == []
 
 
-def test_all_faults_of_a_pod_are_told_at_once():
+def test_all_errors_of_a_pod_are_reported_at_once():
     container = {"name": "c", "image": "nginx"}
     spec = {
         "containers": [container, container, {"name": "d"}],
@@ -131,7 +131,7 @@ def test_all_faults_of_a_pod_are_told_at_once():
         ),
     ],
 )
-def test_devices_are_not_promised_twice(resources, fault):
+def test_devices_are_not_overcommitted(resources, fault):
     container = {"name": "a", "image": "a", "resources": resources}
     found = faults(kinds.POD, {"spec": {"containers": [container]}})
     assert found == ([f"spec.containers[0].resources.{fault}"] if fault else [])

@@ -1,4 +1,4 @@
-"""What `kubectl get` says in one word."""
+"""One-word columns of `kubectl get`."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""A program that is called like kube-apiserver and is our emulated one, in a process of its own."""
+"""The emulated API server as a process with kube-apiserver's command line."""
 
 import asyncio
 import random

@@ -25,7 +25,7 @@ LAYOUT = Layout(
 
 
 def options(command: list[str]) -> dict[str, str]:
-    """The options of a command line; each may stand there once."""
+    """Return the options of a command line, each of which may occur once."""
     pairs = [word.removeprefix("--").partition("=")[::2] for word in command[1:]]
     assert len(dict(pairs)) == len(pairs)
     return dict(pairs)
@@ -94,7 +94,7 @@ def test_the_programs_agree_on_networks_keys_and_addresses():
     assert manager["controllers"] == "*,bootstrapsigner,tokencleaner"
 
 
-def test_what_leaves_for_the_cluster_goes_through_the_socket():
+def test_connections_to_the_cluster_use_the_socket():
     config = json.loads(commands.egress_config(LAYOUT))
     assert (config["apiVersion"], config["kind"]) == (
         "apiserver.k8s.io/v1beta1",

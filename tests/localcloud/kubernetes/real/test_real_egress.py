@@ -1,4 +1,4 @@
-"""The API server's way to simulated pods: CONNECT on a Unix socket."""
+"""The API server's connections to simulated pods: CONNECT on a Unix socket."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ VPC, MASTER, POD = "rtr-test", "192.168.100.2", "10.244.0.3"
 
 
 async def ask(path, request: bytes) -> tuple[bytes, bytes]:
-    """Send a request, and after a 200 a word; returns the head and what came after it."""
+    """Send a request, and after a 200 a word; return the head and the rest of the answer."""
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(request)
     head = await reader.readuntil(b"\r\n\r\n")
@@ -25,7 +25,7 @@ async def ask(path, request: bytes) -> tuple[bytes, bytes]:
 
 
 def egress_story(path, request: bytes) -> tuple[bytes, bytes]:
-    """Run a server before a private world in which one pod echoes in capitals."""
+    """Run a server for a private network in which one pod echoes in capitals."""
     fabric = Fabric()
 
     def echo(connection: socket.socket, peer: str) -> None:
@@ -61,7 +61,7 @@ def test_a_connect_request_reaches_the_pod(tmp_path):
 @pytest.mark.parametrize(
     ("request_line", "status"),
     [
-        pytest.param("CONNECT 10.244.0.9:80 HTTP/1.1", b"502", id="nobody listens there"),
+        pytest.param("CONNECT 10.244.0.9:80 HTTP/1.1", b"502", id="nothing listens there"),
         pytest.param("GET / HTTP/1.1", b"400", id="another method"),
         pytest.param("CONNECT 10.244.0.3 HTTP/1.1", b"400", id="no port"),
         pytest.param("nonsense", b"400", id="no HTTP"),
@@ -74,7 +74,7 @@ def test_other_requests_are_refused(tmp_path, request_line, status):
     assert rest == b""
 
 
-def test_a_socket_that_a_killed_process_left_behind_is_replaced(tmp_path):
+def test_the_socket_of_a_killed_process_is_replaced(tmp_path):
     path = tmp_path / "egress.sock"
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))

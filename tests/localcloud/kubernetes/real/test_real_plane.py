@@ -1,4 +1,4 @@
-"""The real engine's start, doors and end, with stand-ins for the programs it starts."""
+"""The real engine's start, connections and stop, with stand-ins for its programs."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ SLEEP = "#!/bin/sh\nexec sleep 600\n"
 
 @pytest.fixture
 def assets(tmp_path) -> Path:
-    """A folder of programs: an API server, and three that are merely there."""
+    """A folder of programs: an API server, and three without a function."""
     folder = tmp_path / "assets"
     folder.mkdir()
     for name in PROGRAMS:
@@ -60,7 +60,7 @@ async def started(assets: Path, fabric: Fabric):
 
 
 def running_below(folder: Path) -> list[str]:
-    """The command lines of the processes that were started with something of a folder."""
+    """Return the command lines of processes that name a folder."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -72,7 +72,7 @@ def running_below(folder: Path) -> list[str]:
     return found
 
 
-def test_a_started_plane_is_furnished_and_answers_as_who_asks(assets):
+def test_a_started_plane_has_system_objects_and_identifies_its_clients(assets):
     async def story() -> None:
         async with started(assets, Fabric()) as plane:
             assert plane.is_running
@@ -91,7 +91,7 @@ def test_a_started_plane_is_furnished_and_answers_as_who_asks(assets):
     assert running_below(assets.parent) == []
 
 
-def test_clients_find_a_plane_that_was_stopped_and_started_again(assets):
+def test_clients_reach_a_restarted_plane(assets):
     async def story() -> None:
         async with started(assets, Fabric()) as plane:
             api = plane.client(MASTERS)
@@ -111,23 +111,23 @@ def test_connections_from_the_private_network_reach_the_api_server(assets):
         async with started(assets, fabric) as plane:
             fabric.listen(VPC, MASTER, 6443, plane.accept)
 
-            door = LoopbackDoor(lambda: fabric.dial(VPC, "192.168.100.9", MASTER, 6443))
-            port = await door.open()
+            listener = LoopbackDoor(lambda: fabric.dial(VPC, "192.168.100.9", MASTER, 6443))
+            port = await listener.open()
             pair = issue(plane.config, User("jane", ("system:masters",)), WallClock().now())
             tls = client_tls(plane.config.ca_certificate, pair)
             client = HttpsClient(lambda: Address("127.0.0.1", port, MASTER), tls)
             assert await client.request("GET", "/readyz") == "ok"
             await client.close()
-            await door.close()
+            await listener.close()
         near, far = socket.socketpair()
-        plane.accept(far, "192.168.100.9")  # a plane that has stopped hangs up
+        plane.accept(far, "192.168.100.9")  # a stopped plane closes the connection
         assert near.recv(1) == b""
         near.close()
 
     asyncio.run(story())
 
 
-def test_a_plane_that_does_not_become_ready_leaves_nothing_running(assets):
+def test_a_plane_that_does_not_become_ready_stops_its_programs(assets):
     (assets / "kube-apiserver").write_text(SLEEP)
     config = plane_config(Fabric(), assets.parent / "machine/cluster.db")
     found = find_assets({"KUBEBUILDER_ASSETS": str(assets)})
@@ -140,7 +140,7 @@ def test_a_plane_that_does_not_become_ready_leaves_nothing_running(assets):
     assert running_below(assets.parent) == []
 
 
-def test_keys_lie_where_only_their_owner_can_read_them(assets):
+def test_keys_are_readable_by_their_owner_only(assets):
     async def story() -> None:
         async with started(assets, Fabric()):
             pass
@@ -152,7 +152,7 @@ def test_keys_lie_where_only_their_owner_can_read_them(assets):
         assert (folder / name).stat().st_mode & 0o077 == 0
 
 
-def test_two_starts_at_once_start_the_programs_once(assets):
+def test_two_concurrent_starts_start_the_programs_once(assets):
     async def story() -> None:
         plane = make_plane(assets, Fabric())
         try:
@@ -166,7 +166,7 @@ def test_two_starts_at_once_start_the_programs_once(assets):
     assert running_below(assets.parent) == []
 
 
-def test_what_a_plane_kept_is_erased_with_its_machine(assets):
+def test_data_of_a_plane_is_erased_with_its_machine(assets):
     async def story() -> RealPlane:
         async with started(assets, Fabric()) as plane:
             pass
@@ -176,10 +176,10 @@ def test_what_a_plane_kept_is_erased_with_its_machine(assets):
     assert plane.config.data is not None
     erase_objects(plane.config.data)
     assert list((assets.parent / "machine").iterdir()) == []
-    erase_objects(plane.config.data)  # nothing is there any more: that is fine
+    erase_objects(plane.config.data)  # already erased, which is accepted
 
 
-def test_a_plane_in_a_deep_folder_starts_all_the_same(assets):
+def test_a_plane_in_a_deep_folder_starts(assets):
     deep = assets.parent / ("deep/" * 30)
     deep.mkdir(parents=True)
     assets = assets.rename(deep / "assets")

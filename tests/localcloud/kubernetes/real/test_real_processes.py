@@ -45,7 +45,7 @@ def is_alive(pid: int) -> bool:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return False
-    return state != "Z"  # whoever inherited it has not looked yet
+    return state != "Z"  # its new parent has not collected it yet
 
 
 def test_a_program_runs_until_it_is_stopped(tmp_path):
@@ -59,7 +59,7 @@ def test_a_program_runs_until_it_is_stopped(tmp_path):
         await program.stop()
         assert not is_alive(pid)
         assert program.pid is None
-        await program.stop()  # a second stop finds nothing to do
+        await program.stop()  # a second stop has no effect
 
     asyncio.run(story())
 
@@ -88,7 +88,7 @@ def test_a_program_that_does_not_end_is_killed(tmp_path):
 
 
 def test_no_program_outlives_a_daemon_that_was_killed(tmp_path):
-    """An API server that is only asked to end waits for ever for its etcd, which has gone."""
+    """An API server that is only terminated would wait without end for its etcd."""
     daemon = subprocess.Popen(
         [*python(STARTER), str(tmp_path / "log")],
         cwd=Path(__file__).parents[4],
@@ -107,7 +107,7 @@ def test_no_program_outlives_a_daemon_that_was_killed(tmp_path):
     asyncio.run(until(has_ended, 10))
 
 
-def test_a_program_that_is_not_there_fails_at_once(tmp_path):
-    program = Program("nobody", [str(tmp_path / "nobody")], tmp_path / "log")
+def test_a_missing_program_fails_at_once(tmp_path):
+    program = Program("missing", [str(tmp_path / "missing")], tmp_path / "log")
     with pytest.raises(FileNotFoundError):
         asyncio.run(program.start())

@@ -1,4 +1,4 @@
-"""Requests to the API server's application without sockets, so that nothing happens in between."""
+"""Requests to the API server's application without sockets, so that no other task runs between."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ class Answer:
     warnings: list[str]
 
     def content(self) -> Any:
-        """The decoded body: an object, a text, or the events of a watch."""
+        """Return the decoded body: an object, a text, or the events of a watch."""
         if not self.headers.get("content-type", "").startswith("application/json"):
             return self.body.decode() or None
         lines = self.body.splitlines()
@@ -51,7 +51,7 @@ class Answer:
 
 
 async def ask(app: App, request: Request) -> Answer:
-    """Send one request; a watch is read as far as it has something to tell at once."""
+    """Send one request; of a watch, read the events that are ready."""
     sent: list[MutableMapping[str, Any]] = []
     bodies = [request.body.encode()]
     heard_enough = asyncio.Event()

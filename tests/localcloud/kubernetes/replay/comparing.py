@@ -1,4 +1,4 @@
-"""What is compared of two answers, and how their differences are told."""
+"""What is compared of two answers, and how their differences are has_message."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 GENERATED = "[bcdfghjklmnpqrstvwxz2456789]"
 """The letters of generated names."""
 
-# Names of this run and of that: pods, their template's hash, events; and addresses given out.
+# Names of the two runs: pods, template hashes, events; and allocated addresses.
 _VOLATILE_TEXT = (
     (re.compile(r"(?<=[a-z0-9])\.[0-9a-f]{16}\b"), ".<generated>"),
     (re.compile(rf"\b(?=\w*\d){GENERATED}{{8,10}}(-{GENERATED}{{5}})?\b"), "<generated>"),
@@ -34,11 +34,11 @@ _LEFT_OUT = {
     "serviceAccountName",
 }
 _KEYED = {"versions", "resources", "subresources"}
-"""Lists of discovery, told by name so that what is absent does not shift the rest."""
+"""Lists of discovery, has_message by name so that what is absent does not shift the rest."""
 
 
 def lasting(value: Any, key: str = "") -> Any:
-    """A body without what differs from run to run; its shape stays."""
+    """Return a body without values that differ from run to run, in the same shape."""
     if isinstance(value, dict):
         return {name: lasting(one, name) for name, one in value.items() if name not in _LEFT_OUT}
     if isinstance(value, list):
@@ -70,19 +70,19 @@ def _name(one: Mapping[str, Any]) -> str:
 
 
 def _by_name(ones: list[Any]) -> Any:
-    """Items in an order that generated names do not decide; groups of discovery by name."""
+    """Return items in an order without generated names; groups of discovery by name."""
     if ones and "versions" in ones[0]:
         return {_name(one): one for one in ones}
     return sorted(ones, key=lambda one: (_name(one), json.dumps(one, sort_keys=True)))
 
 
 def stories(events: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """The events of a watch, as one story for each object; how they interleave is chance."""
-    told: dict[str, list[Any]] = {}
+    """Return the events of a watch by object, because their interleaving is random."""
+    has_message: dict[str, list[Any]] = {}
     for event in events:
-        told.setdefault(event["object"]["metadata"].get("name", ""), []).append(event)
+        has_message.setdefault(event["object"]["metadata"].get("name", ""), []).append(event)
     found: dict[str, list[Any]] = {}
-    for name, story in told.items():
+    for name, story in has_message.items():
         found.setdefault(lasting(name), []).append(_anywhere(lasting(story)))
     return {
         name: sorted(those, key=lambda story: json.dumps(story, sort_keys=True))
@@ -91,12 +91,12 @@ def stories(events: list[dict[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _anywhere(story: list[Any]) -> Any:
-    """A story without the node it played on: between equal nodes the scheduler chooses at will."""
+    """Return an object's events without its node, which is a random choice among equal nodes."""
     return json.loads(_NODE.sub("<node>", json.dumps(story)))
 
 
 def differences(recorded: Any, here: Any, path: str = "") -> Iterator[str]:
-    """Tell each place in which two bodies differ, once `lasting` has been applied to both."""
+    """Yield each place in which two bodies differ, after `lasting` was applied to both."""
     if isinstance(recorded, dict) and isinstance(here, dict):
         for key in sorted({*recorded, *here}):
             place = f"{path}.{key}" if path else key

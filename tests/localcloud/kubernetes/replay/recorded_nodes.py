@@ -1,4 +1,4 @@
-"""The kubelets of the recording: two nodes with 40 places, which do their work in few writes."""
+"""The kubelets of the recording: two nodes for 40 pods, with few writes."""
 
 import asyncio
 from itertools import count
@@ -16,7 +16,7 @@ _hosts = count(2)
 
 
 class RecordedNode:
-    """Registers a node and writes about pods what the recorded kubelets wrote about theirs."""
+    """Registers a node, and writes pod statuses as the recorded kubelets did."""
 
     def __init__(self, api: ApiClient, clock: Clock, name: str) -> None:
         self._api = api
@@ -126,7 +126,7 @@ class RecordedNode:
 async def start_nodes(
     group: asyncio.TaskGroup, api: ApiClient, clock: Clock
 ) -> list[asyncio.Task[None]]:
-    """Register the two nodes; the tasks returned are their lives, to be cancelled."""
+    """Register the two nodes, and return their tasks, to be cancelled."""
     nodes = [RecordedNode(api, clock, name) for name in NODES]
     for node in nodes:
         await node.register()

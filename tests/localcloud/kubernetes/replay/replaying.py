@@ -24,11 +24,11 @@ CASES = Path(__file__).parents[3] / "cases" / "kubernetes"
 RECORDING = CASES / "recordings-1.36.jsonl.gz"
 
 TURNS = 150
-"""Turns of the event loop after which everybody has done what there is to do."""
+"""Turns of the event loop after which all tasks have done their work."""
 
 
 def _typed(name: str, replicas: int) -> dict[str, Any]:
-    """What `kubectl create deployment` posts; the recording kept only its length."""
+    """Return the body of `kubectl create deployment`; the recording has its length only."""
     labels = {"app": name}
     template = {
         "metadata": {"labels": labels},
@@ -44,7 +44,7 @@ _UNREADABLE_REQUESTS = {205: _typed("web", 4), 197: _typed("d", 3)}
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and the answer that the real server gave."""
+    """One request, and the answer of the real server."""
 
     number: int
     scenario: str
@@ -65,7 +65,7 @@ class Exchange:
 
     @property
     def is_readable(self) -> bool:
-        """Whether the recording shows what the body says."""
+        """Return whether the recording has the content of the body."""
         body = self.response["body"]
         if isinstance(body, dict) and body.keys() <= {"binary_bytes", "omitted_bytes"}:
             return False
@@ -73,7 +73,7 @@ class Exchange:
 
 
 def read_exchanges() -> list[Exchange]:
-    """Every exchange of the recording, numbered from 0."""
+    """Return every exchange of the recording, numbered from 0."""
     with gzip.open(RECORDING, "rt", encoding="utf-8") as lines:
         entries = [json.loads(line) for line in lines]
     return [
@@ -83,7 +83,7 @@ def read_exchanges() -> list[Exchange]:
 
 
 class Replay:
-    """A client that repeats what others said, with the names that things have here."""
+    """A client that repeats recorded requests with the names of this run."""
 
     def __init__(self, app: App, clock: MovableClock) -> None:
         self._app = app
@@ -93,7 +93,7 @@ class Replay:
         self._tags: dict[str, str] = {}
 
     async def compare(self, exchange: Exchange) -> list[str]:
-        """Repeat one exchange; returns the places in which the answers differ."""
+        """Repeat one exchange, and return the places in which the answers differ."""
         if not exchange.is_read:
             await settle(TURNS)
             answer = await self._send(exchange)
@@ -147,7 +147,7 @@ class Replay:
     # Names
 
     def _translated(self, text: str) -> str:
-        """Write the names, uids and versions of this run instead of those of the recording."""
+        """Replace names, uids and versions of the recording by those of this run."""
         # The longest first: the name of a ReplicaSet begins those of its pods.
         for recorded in sorted(self._names, key=len, reverse=True):
             text = text.replace(recorded, self._names[recorded])
@@ -178,7 +178,7 @@ class Replay:
 
 
 def _partners(recorded: list[Any], here: list[Any]) -> Iterator[tuple[Any, Any]]:
-    """Pair the entries of two lists that are alike but for names."""
+    """Pair the entries of two lists that are equal except for names."""
     left = list(here)
     for one in recorded:
         for other in left:

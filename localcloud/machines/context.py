@@ -1,4 +1,4 @@
-"""What a machine is, apart from what runs on it: its birth, its disk, its memory, its network."""
+"""The state of a machine apart from its programs: its spec, its disk, its facts, its network."""
 
 import socket
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from localcloud.kubernetes.planes import Plane, Planes
 from localcloud.machines.disk import read_hosts
 from localcloud.machines.state import State
 from localcloud.machines.systems import find_system
-from localcloud.parts import Ailment, Birth
+from localcloud.parts import Component, MachineSpec
 from localcloud.profiles import Profile
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Shared:
     """What all machines share."""
 
     fabric: Fabric
@@ -28,29 +28,29 @@ class World:
     kubelet_clients: WeakKeyDictionary[Plane, ApiClient] = field(default_factory=WeakKeyDictionary)
 
 
-class Body:
-    """One machine as all that runs on it sees it; it is there whether the machine runs or not.
+class MachineContext:
+    """The state of one machine, running or not, as its programs use it.
 
     Attributes:
-        birth: with the address of now; a halted machine may come back with another one.
-        is_new: never born to the end. One that was killed while it was born is born again.
-        ailments: what fails on it now.
+        spec: with the current address; a halted machine may restart with another one.
+        is_new: whether its first boot has not been completed yet.
+        failed: the components that fail now.
     """
 
-    def __init__(self, birth: Birth, folder: Path, world: World) -> None:
-        self.birth = birth
-        self.world = world
+    def __init__(self, spec: MachineSpec, folder: Path, shared: Shared) -> None:
+        self.spec = spec
+        self.shared = shared
         self.disk = folder / "disk"
         self.commands = folder / "commands"  # its stand-ins, first in its search path
         self.cluster_data = folder / "cluster.db"  # beside the disk, as etcd's would be on it
-        self.system = find_system(birth.os_id, birth.os_version)
+        self.system = find_system(spec.os_id, spec.os_version)
         self._state_file = folder / "state.json"
         self.is_new = not self._state_file.exists()
         self.state = State.load(self._state_file)
-        self.ailments: set[Ailment] = set()
+        self.failed: set[Component] = set()
 
     def save(self) -> None:
-        """Write what the machine remembers; of one that is gone nothing is written."""
+        """Write the facts to disk, unless the machine has been destroyed."""
         if self._state_file.parent.exists():
             self.state.save(self._state_file)
 
@@ -61,11 +61,11 @@ class Body:
         return (self.disk / "etc/hostname").read_text().strip()
 
     def resolve(self, name: str) -> str | None:
-        """Find the address of a name as the machine does; an address is its own name."""
+        """Find the address of a name by /etc/hosts; an address resolves to itself."""
         if name.replace(".", "").isdigit():
             return name
         return read_hosts(self.disk).get(name)
 
     def dial(self, address: str, port: int) -> socket.socket:
         """Connect from this machine to a private address. Raises what `Fabric.dial` raises."""
-        return self.world.fabric.dial(self.birth.vpc, self.birth.address, address, port)
+        return self.shared.fabric.dial(self.spec.vpc, self.spec.address, address, port)

@@ -5,7 +5,12 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from localcloud.iaas.silence import Watched, accept_watched, open_watched, splice_while_busy
+from localcloud.iaas.idle import (
+    Watched,
+    accept_watched,
+    open_watched,
+    splice_while_busy,
+)
 from localcloud.iaas.tls import backend_side
 
 PATIENCE = 30.0
@@ -28,11 +33,11 @@ def test_connection_is_cut_when_both_sides_are_silent() -> None:
         client_side, server_side = await plain(client), await plain(server)
         ends = await open_watched(near, PATIENCE), await open_watched(far, PATIENCE)
         await splice_while_busy(*ends, 0.01)
-        heard = await client_side[0].read(), await server_side[0].read()
+        received = await client_side[0].read(), await server_side[0].read()
         for _, writer in (client_side, server_side):
             writer.close()
             await writer.wait_closed()
-        return heard
+        return received
 
     assert asyncio.run(asyncio.wait_for(story(), PATIENCE)) == (b"", b"")
 
@@ -59,7 +64,7 @@ def test_busy_connection_carries_both_ways_until_its_ends_hang_up() -> None:
 @pytest.mark.parametrize(
     ("take_over", "tls"),
     [
-        pytest.param(accept_watched, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), id="visitor"),
+        pytest.param(accept_watched, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), id="accepted"),
         pytest.param(open_watched, backend_side(), id="backend"),
     ],
 )

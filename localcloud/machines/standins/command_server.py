@@ -1,13 +1,13 @@
-"""The way from a script's stand-in command to its handler in the daemon.
+"""Connects a script's stand-in command with its handler in the daemon.
 
-A stand-in is one bash script under many names. It asks over loopback TCP, because bash can do that
-by itself: about 3 ms, where a Python process would take five times as long. The machine's secret
-in the script says who asks.
+A stand-in is one bash script under many names. It calls over loopback TCP, because bash supports
+that: about 3 ms, where a Python process would take five times as long. A secret in the script
+identifies its machine.
 
-The script sends the number of its fields, then the fields, each with a NUL behind it. The daemon
-answers with frames: `out SIZE` and `err SIZE` with as many bytes of text, `in 0` to ask for
-standard input, which comes back as a size and the bytes, and `exit CODE` at the end. A script that
-is killed closes its connection, and its handler ends with it, as the command would have.
+The script sends the number of its fields, then the fields, each followed by a NUL. The daemon
+answers with frames: `out SIZE` and `err SIZE` with as many bytes of text, `in 0` to request
+standard input, which is sent as a size and the bytes, and `exit CODE` at the end. A script that
+is killed closes its connection, which ends its handler, as the command would have ended.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from localcloud.machines.standins.table import HANDLERS, LOCAL_SCRIPTS, command_
 
 log = logging.getLogger(__name__)
 
-_LONGEST_FIELD = 256 * 1024  # more than Linux lets one argument be
+_LONGEST_FIELD = 256 * 1024  # more than Linux allows for one argument
 _FIXED_FIELDS = 5  # secret, name, folder, user, KUBECONFIG
 
 _STUB = r"""#!@BASH@
-# Stands for a command of this machine: asks the local cloud what the command would do.
+# Stands for a command of this machine: the local cloud does what the command would do.
 export LC_ALL=C # sizes count bytes
 exec 3<>/dev/tcp/127.0.0.1/@PORT@ || exit 126
 {
@@ -48,14 +48,14 @@ while read -r kind size <&3; do
     exit) exit "$size" ;;
   esac
 done
-echo "${0##*/}: the local cloud went away" >&2
+echo "${0##*/}: the local cloud has stopped" >&2
 exit 255
 """
 
 
 @dataclass(eq=False)
 class _Admitted:
-    """A machine that is on: who it is, and what its commands are doing."""
+    """A running machine and its calls under way."""
 
     machine: Subject
     calls: set[asyncio.Task[None]] = field(default_factory=set)
@@ -66,7 +66,7 @@ class _Admitted:
         await asyncio.gather(*self.calls, return_exceptions=True)
 
 
-class Door:
+class CommandServer:
     """One loopback listener for the stand-ins of all machines."""
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class Door:
             )
 
     async def close(self) -> None:
-        """Stop listening, and end the calls that run."""
+        """Stop listening, and end running calls."""
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -89,14 +89,14 @@ class Door:
             await self.dismiss(admitted.machine)
 
     def admit(self, machine: Subject) -> None:
-        """Let a machine's scripts in, by a stub of its own with a new secret."""
-        assert self._server is not None, "the door is closed"
+        """Accept a machine's calls: write its stub with a new secret."""
+        assert self._server is not None, "the command server is closed"
         secret = secrets.token_hex(16)
         self._admitted[secret] = _Admitted(machine)
-        folder = machine.body.commands
+        folder = machine.context.commands
         folder.mkdir(parents=True, exist_ok=True)
         values = {
-            "BASH": str((machine.body.world.tools / "bash").resolve()),
+            "BASH": str((machine.context.shared.tools / "bash").resolve()),
             "PORT": str(self._server.sockets[0].getsockname()[1]),
             "SECRET": secret,
             "FIXED": str(_FIXED_FIELDS),
@@ -107,12 +107,12 @@ class Door:
         self.refresh(machine)
 
     def refresh(self, machine: Subject) -> None:
-        """Let exactly the commands exist whose packages are installed."""
-        body = machine.body
-        _link(body.commands, command_names(body.system.packager, body.state.packages))
+        """Make exactly the commands of the installed packages exist."""
+        context = machine.context
+        _link(context.commands, command_names(context.system.packager, context.state.packages))
 
     async def dismiss(self, machine: Subject) -> None:
-        """Let a machine's scripts in no more, and end the calls of those that run."""
+        """Reject a machine's calls from now on, and end running ones."""
         for secret, admitted in list(self._admitted.items()):
             if admitted.machine is machine:
                 del self._admitted[secret]
@@ -151,9 +151,9 @@ class Door:
             read_stdin=script.read_stdin,
         )
         try:
-            code = await script.live_for(_run(call))
+            code = await script.run_while_connected(_run(call))
         finally:
-            call.body.save()
+            call.context.save()
         await script.end(code)
 
 
@@ -168,15 +168,15 @@ async def _run(call: Call) -> int:
         await call.err(str(failure))
         return failure.code
     except ConnectionError:
-        raise  # the script went away
+        raise  # the script has ended
     except Exception:
-        log.exception("%s %s on %s", call.name, call.arguments, call.body.birth.instance_id)
+        log.exception("%s %s on %s", call.name, call.arguments, call.context.spec.instance_id)
         await call.err(f"{call.name}: the local cloud's stand-in failed; its log says why")
         return 70
 
 
 def _link(folder: Path, names: Iterable[str]) -> None:
-    """Make exactly these names links to the stub, beside the few that need no daemon."""
+    """Make exactly these names links to the stub, beside the scripts without a daemon."""
     wanted = set(names)
     for link in folder.iterdir():
         if link.is_symlink() and link.name not in wanted:

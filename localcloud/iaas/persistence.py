@@ -1,4 +1,4 @@
-"""What a cloud keeps over the life of its process: records, jobs, faults, counters."""
+"""What a cloud keeps between processes: records, jobs, faults, counters."""
 
 import json
 from collections import Counter
@@ -10,8 +10,8 @@ from typing import Any
 from localcloud.database import Change, Database
 from localcloud.iaas.cloud import Cloud
 from localcloud.iaas.documents import from_document, snapshot, to_document
-from localcloud.iaas.faults.book import Entry
 from localcloud.iaas.faults.kinds import read_fault
+from localcloud.iaas.faults.registry import Entry
 from localcloud.iaas.jobs import Job
 from localcloud.iaas.records import Resource
 
@@ -22,19 +22,19 @@ JOBS, FAULTS, FACTS = "jobs", "faults", "facts"
 CALLS, GROUP, POWERED = "calls", "default-group", "powered"
 
 
-class Keeper:
-    """Writes what has changed since it last looked."""
+class Persistence:
+    """Writes what has changed since the last save."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._kept: dict[Place, Any] = {}
 
     def save(self, cloud: Cloud, calls: Counter[str]) -> None:
-        """Write all that has changed, in one transaction."""
+        """Write all changes in one transaction."""
         changes: list[Change] = []
         kept: dict[Place, Any] = {}
         for place, value in _all_of(cloud, calls):
-            # To compare is far cheaper than to write documents that are the same.
+            # Comparing is far cheaper than writing unchanged documents.
             kept[place] = now = snapshot(value)
             if self._kept.get(place) != now:
                 changes.append((*place, json.dumps(_document(value)).encode()))
@@ -44,12 +44,12 @@ class Keeper:
         self._kept = kept
 
     def empty(self) -> None:
-        """Throw all away."""
+        """Delete everything."""
         self._database.write([(*place, None) for place in self._kept])
         self._kept = {}
 
-    def recall(self, cloud: Cloud, calls: Counter[str]) -> bool:
-        """Fill a fresh cloud with what was kept; False, and nothing done, when nothing was."""
+    def load(self, cloud: Cloud, calls: Counter[str]) -> bool:
+        """Load the stored state into an empty cloud; return False when nothing is stored."""
         facts = {key: json.loads(body) for key, body in self._database.read(FACTS)}
         if GROUP not in facts:
             return False
@@ -63,7 +63,7 @@ class Keeper:
         for key, body in self._database.read(JOBS):
             cloud.jobs.by_id[key] = from_document(Job, json.loads(body))
         for _, body in self._database.read(FAULTS):
-            cloud.faults.take_back(_read_entry(json.loads(body)))
+            cloud.faults.restore(_read_entry(json.loads(body)))
         cloud.power.powered.update(facts[POWERED])
         calls.update(facts[CALLS])
         self.save(cloud, calls)
@@ -108,6 +108,6 @@ def _read_entry(document: Mapping[str, Any]) -> Entry:
     entry = Entry(document["id"], fault, document["strikes"], document["struck"])
     entry.due = from_document(dict[str, datetime], document.get("due", {}))
     version, words, more = document["chance"]
-    entry.chance = Random()  # noqa: S311 - no secret; goes on as it was drawn from before
+    entry.chance = Random()  # noqa: S311 - no secret; its state is restored below
     entry.chance.setstate((version, tuple(words), more))
     return entry

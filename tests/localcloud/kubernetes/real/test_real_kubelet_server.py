@@ -1,4 +1,4 @@
-"""The kubelet's port, as an API server asks it for logs."""
+"""The kubelet's server, from which an API server reads logs."""
 
 import asyncio
 import ssl
@@ -14,13 +14,13 @@ from tests.localcloud.kubernetes.sample_cluster import (
 
 
 async def ask(cluster: SampleCluster, node: str, path: str) -> tuple[int, str]:
-    """Send one request to a node's kubelet, from the master; returns status and text."""
+    """Send one request to a node's kubelet, from the master, and return status and text."""
     address = (await cluster.get(f"/api/v1/nodes/{node}"))["status"]["addresses"][0]["address"]
     connection = cluster.fabric.dial(VPC, MASTER, address, 10250)
-    anybody = ssl.create_default_context()
-    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     reader, writer = await asyncio.open_connection(
-        sock=connection, ssl=anybody, server_hostname=address
+        sock=connection, ssl=context, server_hostname=address
     )
     writer.write(f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
     answer = (await reader.read()).decode()
@@ -30,7 +30,7 @@ async def ask(cluster: SampleCluster, node: str, path: str) -> tuple[int, str]:
     return int(head.split()[1]), text
 
 
-def test_a_kubelet_hands_out_the_logs_of_its_pods_and_of_no_others():
+def test_a_kubelet_serves_the_logs_of_its_pods_and_of_no_others():
     async def story() -> None:
         async with running_cluster() as cluster:
             await cluster.add_node("worker")
@@ -44,8 +44,8 @@ def test_a_kubelet_hands_out_the_logs_of_its_pods_and_of_no_others():
             assert (status, text.count("\n")) == (200, 1)
             assert "started on node worker" in text
             assert (await ask(cluster, "worker", f"{logs}/other"))[0] == 400
-            assert (await ask(cluster, "worker", "/containerLogs/default/nobody/nginx"))[0] == 404
-            status, text = await ask(cluster, "worker", "/exec/default/nobody/nginx")
+            assert (await ask(cluster, "worker", "/containerLogs/default/none/nginx"))[0] == 404
+            status, text = await ask(cluster, "worker", "/exec/default/none/nginx")
             assert (status, "not emulated" in text) == (501, True)
 
     run(story())

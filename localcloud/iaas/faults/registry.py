@@ -1,4 +1,4 @@
-"""The faults in force: which of them strikes on an occasion, and how often each has."""
+"""The faults in force: which one strikes on an occasion, and how often each has struck."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,9 +19,9 @@ class Entry:
 
     Attributes:
         strikes: how often it has struck.
-        struck: the machines it has struck, where it strikes machines.
-        due: when, on some of these, the rest of it is to happen: the death, or the recovery.
-        answered: when the calls of a rate limit were answered, as far back as it looks.
+        struck: ids of the machines that it has struck.
+        due: when a struck machine is to stop or to recover, by its id.
+        answered: times of the calls within the span of a rate limit.
     """
 
     id: str
@@ -40,14 +40,14 @@ class Entry:
         return self.fault.times is not None and self.strikes >= self.fault.times
 
     def draw(self) -> bool:
-        """Use up one occasion; tell whether the fault strikes on it."""
+        """Use up one occasion, and return whether the fault strikes on it."""
         if self.is_spent or self.chance.random() >= self.fault.share:
             return False
         self.strikes += 1
         return True
 
     def hits(self, fault: MachineFault, instance_id: str, name: str) -> bool:
-        """Use up one occasion if it is about this machine; note and tell whether it is hit."""
+        """Use up an occasion of this machine; record and return whether the fault strikes."""
         if not fault.covers(instance_id, name) or not self.draw():
             return False
         if instance_id not in self.struck:
@@ -58,7 +58,7 @@ class Entry:
         return {"id": self.id, **self.fault.to_document(), "strikes": self.strikes}
 
 
-class FaultBook:
+class FaultRegistry:
     """All faults of one cloud, in the order they were added; the first that strikes wins."""
 
     def __init__(self) -> None:
@@ -71,13 +71,13 @@ class FaultBook:
         self._entries[entry.id] = entry
         return entry
 
-    def take_back(self, entry: Entry) -> None:
-        """Put an entry of an earlier book in force as it was."""
+    def restore(self, entry: Entry) -> None:
+        """Put a stored entry in force again."""
         self._added = max(self._added, int(entry.id.removeprefix("f-")))
         self._entries[entry.id] = entry
 
     def remove(self, fault_id: str) -> Entry:
-        """Take a fault out of force; raises `BadFault` when there is none of that id."""
+        """Remove a fault, and return its entry. Raises `BadFault` for an unknown id."""
         if fault_id not in self._entries:
             known = ", ".join(self._entries) or "none"
             raise BadFault(f"no fault {fault_id!r} is in force; there is {known}")
@@ -87,21 +87,21 @@ class FaultBook:
         return list(self._entries.values())
 
     def strike(self, kind: type[F], covers: Callable[[F], bool] = lambda fault: True) -> F | None:
-        """Return the fault of a kind that strikes on this occasion, if one does."""
+        """Return the fault of a kind that strikes on this occasion, or None."""
         for entry, fault in self._of(kind):
             if covers(fault) and entry.draw():
                 return fault
         return None
 
     def strike_machine(self, kind: type[MachineFault], instance_id: str, name: str) -> Entry | None:
-        """Let a fault of a kind hit a machine on this occasion, if one does; return its entry."""
+        """Return the entry of the fault of a kind that strikes a machine now, or None."""
         for entry, fault in self._of(kind):
             if entry.hits(fault, instance_id, name):
                 return entry
         return None
 
     def quota(self, resource: str, most: int) -> int:
-        """Return how much of a resource an account may have, by the lowest quota in force."""
+        """Return the quota of a resource: the lowest in force."""
         return min([most, *(f.most for _, f in self._of(Quota) if f.resource == resource)])
 
     def exceeds_rate(self, action: str, now: datetime) -> RateLimit | None:

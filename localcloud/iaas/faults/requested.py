@@ -1,6 +1,6 @@
-"""Faults as somebody asks for them: one that could never strike is a mistake, and refused.
+"""Faults as requested; one that could never strike is refused as a mistake.
 
-A fault that an earlier start has left is read without this, for it may be of another version.
+A stored fault is read without this check, because another version may have written it.
 """
 
 from collections.abc import Collection
@@ -15,11 +15,11 @@ from localcloud.iaas.faults.kinds import Quota, RequestFault, read_fault
 WILDCARDS = frozenset("*?[")
 
 
-def read_asked(document: object) -> Fault:
-    """Read a fault that is to be put in force.
+def read_requested(document: object) -> Fault:
+    """Read a requested fault.
 
     Raises:
-        BadFault: as `read_fault`, or it names an action or a resource that this cloud has not.
+        BadFault: as `read_fault`, or it names an action or a resource that does not exist.
     """
     fault = read_fault(document)
     if isinstance(fault, RequestFault):

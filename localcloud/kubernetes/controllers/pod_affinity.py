@@ -1,4 +1,4 @@
-"""Which pods a pod may be near: required affinity, anti-affinity, and even spread."""
+"""Placement relative to other pods: required affinity, anti-affinity, and spread."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from localcloud.kubernetes.objects.pods import REQUIRED
 from localcloud.kubernetes.objects.selectors import LabelTest, label_selector_test
 
 UNMET = "node(s) didn't match pod affinity rules"
-TOO_NEAR = "node(s) didn't match pod anti-affinity rules"
-UNWELCOME = "node(s) didn't satisfy existing pods anti-affinity rules"
+ANTI_AFFINITY = "node(s) didn't match pod anti-affinity rules"
+EXISTING_ANTI_AFFINITY = "node(s) didn't satisfy existing pods anti-affinity rules"
 
 Labels = Mapping[str, str]
 Domain = tuple[str, str]
-"""A label of nodes and its value: the nodes that have it are near each other."""
+"""A topology domain: a label of nodes and its value."""
 
 _KINDS = ("podAffinity", "podAntiAffinity")
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Pods that are meant, and the label of nodes that says what near is.
+    """One affinity term: a pod selector and a topology key.
 
-    Their namespace is one of those that are named, or its own labels are selected.
+    The namespace of the pods is a named one, or matches a selector.
     """
 
     topology: str
@@ -34,7 +34,7 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
-class Resident:
+class PlacedPod:
     """A pod on a node."""
 
     node: str
@@ -44,26 +44,26 @@ class Resident:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the pods that are there mean for one more.
+    """The constraints of placed pods on one more pod.
 
     Args:
-        topologies: of all that must be shared with one of the right pods.
-        together: where those are.
-        may_be_first: none is in any such domain, and this pod is itself one of them.
-        apart: where the pod does not want to be.
-        unwelcome: where others do not want it.
-        limits: how many pods like it domains may have.
+        topologies: the topology keys of its affinity terms.
+        together: the domains with pods that these terms select.
+        may_be_first: no pod is selected yet, and the terms select this pod itself.
+        apart: the domains excluded by its own anti-affinity.
+        rejected: the domains excluded by the anti-affinity of placed pods.
+        limits: its topology spread constraints.
     """
 
     topologies: tuple[str, ...]
     together: frozenset[Domain]
     may_be_first: bool
     apart: frozenset[Domain]
-    unwelcome: frozenset[Domain]
+    rejected: frozenset[Domain]
     limits: tuple[Limit, ...]
 
     def objection(self, labels: Labels) -> str | None:
-        """Say why the pod may not run on a node with these labels; None when it may."""
+        """Return why the pod may not run on a node with these labels, or None when it may."""
         if uneven := unevenness(self.limits, labels):
             return uneven
         domains = labels.items()
@@ -73,81 +73,83 @@ class Verdict:
         if not shared and not self.may_be_first:
             return UNMET
         if not self.apart.isdisjoint(domains):
-            return TOO_NEAR
-        return None if self.unwelcome.isdisjoint(domains) else UNWELCOME
+            return ANTI_AFFINITY
+        return None if self.rejected.isdisjoint(domains) else EXISTING_ANTI_AFFINITY
 
 
-class Neighbours:
-    """Who is where.
+class PodAffinity:
+    """The placed pods by node, for affinity terms.
 
     Args:
-        namespaces: some terms choose them by label.
+        namespaces: for terms with a namespace selector.
         labels_of: the labels of a node by its name.
     """
 
     def __init__(self, namespaces: Informer, labels_of: Callable[[str], Labels]) -> None:
         self._namespaces = namespaces
         self._labels_of = labels_of
-        self._residents: dict[str, Resident] = {}
-        self._reserved: dict[str, Resident] = {}  # those of them that keep others away
+        self._placed: dict[str, PlacedPod] = {}
+        self._reserved: dict[str, PlacedPod] = {}  # those with anti-affinity terms
 
-    def settle(self, pod: Obj, node: str) -> bool:
-        """Know that a pod is on a node, with the labels that it has now; says whether it is new."""
+    def add(self, pod: Obj, node: str) -> bool:
+        """Add or update a pod on a node, and return whether it is new."""
         uid = pod["metadata"]["uid"]
-        before = self._residents.get(uid)
-        # What a pod asks for never changes, and its status changes often.
+        before = self._placed.get(uid)
+        # The terms of a pod never change, and its status changes often.
         apart = before.apart if before else tuple(_terms(pod, "podAntiAffinity"))
-        self._residents[uid] = resident = Resident(node, pod, apart)
+        self._placed[uid] = placed_pod = PlacedPod(node, pod, apart)
         if apart:
-            self._reserved[uid] = resident
+            self._reserved[uid] = placed_pod
         return before is None
 
-    def leave(self, uid: str) -> None:
-        self._residents.pop(uid, None)
+    def remove(self, uid: str) -> None:
+        self._placed.pop(uid, None)
         self._reserved.pop(uid, None)
 
-    def matter(self, pod: Obj) -> bool:
-        """Say whether it matters for a pod which others are where."""
+    def concerns(self, pod: Obj) -> bool:
+        """Return whether placed pods constrain a pod."""
         if must_be_spread(pod) or any(_required(pod, kind) for kind in _KINDS):
             return True
-        return any(self._means(term, pod) for one in self._reserved.values() for term in one.apart)
+        return any(
+            self._selects(term, pod) for one in self._reserved.values() for term in one.apart
+        )
 
-    def judge(self, pod: Obj, nodes: Iterable[Mapping[str, Any]]) -> Verdict:
-        """Look at all pods that are there.
+    def evaluate(self, pod: Obj, nodes: Iterable[Mapping[str, Any]]) -> Verdict:
+        """Return the constraints of all placed pods on a pod.
 
         Args:
-            nodes: all that there are; pods are spread over those too that take none.
+            nodes: all nodes, because infeasible ones count for the spread, too.
         """
         together, apart = (tuple(_terms(pod, kind)) for kind in _KINDS)
-        everybody, reserved = self._residents.values(), self._reserved.values()
-        friends = [one for one in everybody if self._mean(together, one.pod)]
-        near = self._domains((term, one) for term in together for one in friends)
+        placed, reserved = self._placed.values(), self._reserved.values()
+        matching = [one for one in placed if self._all_select(together, one.pod)]
+        near = self._domains((term, one) for term in together for one in matching)
         return Verdict(
             topologies=tuple(term.topology for term in together),
             together=near,
-            may_be_first=not near and self._mean(together, pod),
+            may_be_first=not near and self._all_select(together, pod),
             apart=self._domains(
-                (term, one) for term in apart for one in everybody if self._means(term, one.pod)
+                (term, one) for term in apart for one in placed if self._selects(term, one.pod)
             ),
-            unwelcome=self._domains(
-                (term, one) for one in reserved for term in one.apart if self._means(term, pod)
+            rejected=self._domains(
+                (term, one) for one in reserved for term in one.apart if self._selects(term, pod)
             ),
-            limits=limits_of(pod, nodes, ((one.node, one.pod) for one in everybody)),
+            limits=limits_of(pod, nodes, ((one.node, one.pod) for one in placed)),
         )
 
-    def _domains(self, found: Iterable[tuple[Term, Resident]]) -> frozenset[Domain]:
-        """Where residents are, in the sense of a term; nowhere on a node without its label."""
+    def _domains(self, found: Iterable[tuple[Term, PlacedPod]]) -> frozenset[Domain]:
+        """Return the domains of placed pods by their terms; none on a node without the label."""
         return frozenset(
             (term.topology, labels[term.topology])
             for term, one in found
             if term.topology in (labels := self._labels_of(one.node))
         )
 
-    def _mean(self, terms: Collection[Term], pod: Obj) -> bool:
-        """Say whether a pod is meant by all terms, of which there are some."""
-        return bool(terms) and all(self._means(term, pod) for term in terms)
+    def _all_select(self, terms: Collection[Term], pod: Obj) -> bool:
+        """Return whether all terms select a pod; False without terms."""
+        return bool(terms) and all(self._selects(term, pod) for term in terms)
 
-    def _means(self, term: Term, pod: Obj) -> bool:
+    def _selects(self, term: Term, pod: Obj) -> bool:
         if not term.selects(pod["metadata"].get("labels") or {}):
             return False
         namespace = pod["metadata"]["namespace"]
@@ -157,8 +159,8 @@ class Neighbours:
         return term.selects_namespace(found["metadata"].get("labels") or {})
 
 
-def wants_company(pod: Obj) -> bool:
-    """Say whether a pod may have to wait until another one is placed."""
+def has_pod_affinity(pod: Obj) -> bool:
+    """Return whether a pod may have to wait for the placement of another."""
     return must_be_spread(pod) or bool(_required(pod, "podAffinity"))
 
 

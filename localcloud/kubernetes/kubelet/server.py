@@ -1,4 +1,4 @@
-"""The kubelet's own port, on which a real API server asks for logs; the emulated one does not."""
+"""The kubelet's own HTTPS server, from which a real API server reads logs."""
 
 import asyncio
 import socket
@@ -18,11 +18,11 @@ from localcloud.kubernetes.pods.log import read_log
 PORT = 10250
 
 Pods = Callable[[], list[dict[str, Any]]]
-"""The pods of a node, as the API had them last."""
+"""Returns the pods of a node, in their last known state."""
 
 
-class KubeletDoor:
-    """Takes over connections to a kubelet, and answers what its pods can answer."""
+class KubeletServer:
+    """Serves connections to a kubelet: the logs of its pods."""
 
     def __init__(self, pods: Pods) -> None:
         self._pods = pods
@@ -65,5 +65,5 @@ def _text(status: int, text: str) -> Reply:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """A certificate of no authority, as kubelets have where nobody signs theirs."""
+    """Return a context with a self-signed certificate, the default of kubelets."""
     return server_tls(pki.make_authority(datetime.now(UTC)))

@@ -1,4 +1,4 @@
-"""What a control plane keeps on its machine, as etcd does: objects, version, signing key."""
+"""The stored state of a control plane: objects, version, signing key."""
 
 import asyncio
 import json
@@ -19,19 +19,19 @@ PLANE = "plane"
 VERSION, SIGNING_KEY = "version", "signing-key"
 
 VERSIONS_LOST = 10_000
-"""More than a store writes in the time that a kill may lose.
+"""More versions than a store writes in the time that a kill may lose.
 
-Clients may have seen the lost versions, so none of them is given a second time.
+Clients may have seen the lost versions, so none of them is used again.
 """
 
 log = logging.getLogger(__name__)
 
 
-class Keeper:
-    """Fills a store from a file, and writes every later change there shortly after it.
+class Persistence:
+    """Loads a store from a file, and writes later changes to it after a short delay.
 
     Args:
-        path: the file, which need not exist; without one nothing outlives the process.
+        path: the file, which need not exist; None keeps nothing.
 
     Raises:
         Unreadable: the file is damaged, or another version of the local cloud wrote it.
@@ -41,7 +41,7 @@ class Keeper:
         self._path = path
         self._store = store
         self._database: Database | None = None
-        self._listeners: dict[Kind, Listener] = {k: partial(self._hear, k) for k in KINDS}
+        self._listeners: dict[Kind, Listener] = {k: partial(self._on_change, k) for k in KINDS}
         self._fresh: dict[tuple[str, str], Stored | None] = {}
         self._writing: asyncio.Task[None] | None = None
         self.signing_key = make_signing_key()
@@ -68,7 +68,7 @@ class Keeper:
             self._store.listen(kind, listener)
 
     async def close(self) -> None:
-        """Write what has not been written, and let go of the file."""
+        """Write pending changes, and close the file."""
         if self._database is None:
             return
         for kind, listener in self._listeners.items():
@@ -81,7 +81,7 @@ class Keeper:
         self._database.close()
         self._database = None
 
-    def _hear(self, kind: Kind, change: objects.Change) -> None:
+    def _on_change(self, kind: Kind, change: objects.Change) -> None:
         metadata = change.now.body["metadata"]
         key = f"{metadata.get('namespace', '')}/{metadata['name']}"
         is_gone = change.type is ChangeType.DELETED
@@ -96,7 +96,7 @@ class Keeper:
         self._write(database)
 
     def _write(self, database: Database) -> None:
-        """Write what is new; what cannot be written stays new."""
+        """Write pending changes; those that cannot be written stay pending."""
         if not self._fresh:
             return
         changes: list[Change] = [
@@ -114,7 +114,5 @@ def _read_objects(database: Database) -> Iterator[tuple[Kind, Body]]:
     for kind in KINDS:
         for _, text in database.read(kind.path()):
             body: Body = json.loads(text)
-            complete(
-                kind, body
-            )  # an older version may have filled in less, or written it otherwise
+            complete(kind, body)  # an older version may have had other defaults
             yield kind, body

@@ -1,4 +1,4 @@
-"""Connections that are cut when nobody says anything, as load balancers do."""
+"""Connections that are closed when idle, as load balancers do."""
 
 import asyncio
 import socket
@@ -11,35 +11,35 @@ from localcloud.fabric import splice
 from localcloud.iaas.http_routing import END
 
 LARGEST_HEAD = 128 * 1024
-"""Bytes that are read at once; more than the headers of a request may have."""
+"""Bytes read at once; more than the headers of a request may have."""
 
 Edit = Callable[[bytes], tuple[bytes, bool]]
-"""Takes a head, and returns what is to be read instead, and whether it was the last one."""
+"""Takes a head; returns its replacement, and whether it was the last one."""
 
 
 class WatchedReader(asyncio.StreamReader):
-    """A reader that remembers when it last received something.
+    """A reader that records when it last received data.
 
     Attributes:
-        heard_at: on the clock of the event loop, in seconds.
+        received_at: event loop time, in seconds.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(limit=LARGEST_HEAD, loop=loop)
         self._clock = loop.time
-        self.heard_at = self._clock()
+        self.received_at = self._clock()
         self._edit: Edit | None = None
 
     def feed_data(self, data: Iterable[SupportsIndex]) -> None:
-        self.heard_at = self._clock()
+        self.received_at = self._clock()
         super().feed_data(data)
 
     def edit_head(self, edit: Edit) -> None:
-        """Let what is read next, up to the end of the headers, be edited first."""
+        """Edit the next bytes, up to the end of the headers, before they are read."""
         self._edit = edit
 
     async def read(self, n: int = -1) -> bytes:
-        """Read as ever; an edited head comes as a whole."""
+        """Read bytes; an edited head is returned as a whole."""
         if self._edit is None:
             return await super().read(n)
         try:
@@ -62,13 +62,13 @@ Watched = tuple[WatchedReader, asyncio.StreamWriter]
 async def accept_watched(
     connection: socket.socket, patience: float, tls: ssl.SSLContext | None = None
 ) -> Watched:
-    """Take over a socket of somebody who has connected, and shake hands where that is wanted.
+    """Take over an accepted socket, with a TLS handshake where a context is given.
 
     Args:
-        patience: seconds that shaking hands may take.
+        patience: seconds that the handshake may take.
 
     Raises:
-        OSError: the other side speaks no TLS, or other TLS, or says nothing (`TimeoutError`).
+        OSError: the handshake fails, or is not done in time (`TimeoutError`).
     """
     loop = asyncio.get_running_loop()
     reader = WatchedReader(loop)
@@ -81,7 +81,7 @@ async def accept_watched(
 async def open_watched(
     connection: socket.socket, patience: float, tls: ssl.SSLContext | None = None
 ) -> Watched:
-    """Take over a socket that is connected to somebody, and shake hands as `accept_watched`."""
+    """Take over a connected socket, with a TLS handshake as in `accept_watched`."""
     loop = asyncio.get_running_loop()
     reader = WatchedReader(loop)
     protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
@@ -93,16 +93,16 @@ async def open_watched(
 
 
 async def splice_while_busy(near: Watched, far: Watched, patience: float) -> None:
-    """Copy bytes both ways until both sides have ended, or both are silent for too long.
+    """Copy bytes both ways until both sides have ended, or both are idle for too long.
 
     Args:
-        patience: seconds of silence after which the connection is cut.
+        patience: idle seconds after which the connection is closed.
     """
     loop = asyncio.get_running_loop()
     copying = asyncio.ensure_future(splice(near, far))
     try:
         while not copying.done():
-            left = max(near[0].heard_at, far[0].heard_at) + patience - loop.time()
+            left = max(near[0].received_at, far[0].received_at) + patience - loop.time()
             if left <= 0:
                 break
             await asyncio.wait([copying], timeout=left)
