@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr
 from blocks.loading import load_block
 from clients.notifications import AppriseService, DingTalk, Feishu, WeCom
 from domain.kernel.errors import InvalidSpec
-from domain.observe.alarms.notifier import Notifier
+from domain.observe.alarms.deliveries import Notifier
 
 _ROBOT = "The URL that the chat shows when the robot is created"
 _SECRET = "Of the security setting 'signature'; empty where the robot has another one"  # noqa: S105

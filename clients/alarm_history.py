@@ -175,31 +175,32 @@ class AlarmHistory:
             )
 
     def _write(self, connection: Connection, before: AlarmState | None, state: AlarmState) -> None:
-        row = {"cluster": self._cluster, **_row(state)}
+        row = self._row(state)
         if before is None:
             try:
                 connection.execute(insert(_STATES), row)
             except IntegrityError as error:
                 raise _Overtaken from error
         else:
-            columns = _STATES.c
-            found = connection.execute(
-                update(_STATES)
-                .where(
-                    columns.cluster == self._cluster,
-                    columns.rule == state.rule,
-                    columns.group == state.subject.group,
-                    columns.machine == state.subject.machine,
-                    columns.phase == before.phase,
-                    columns.level == (before.level or ""),
-                    columns.since == before.since,
-                )
-                .values(row)
-            )
-            if not found.rowcount:
+            known = self._row(before)
+            del known["value"]  # not a part of what another evaluation decides
+            unchanged = (_STATES.c[name] == value for name, value in known.items())
+            if not connection.execute(update(_STATES).where(*unchanged).values(row)).rowcount:
                 raise _Overtaken
         if before is None or before.phase is not state.phase or before.level is not state.level:
             connection.execute(insert(_STEPS), row)
+
+    def _row(self, state: AlarmState) -> dict[str, Any]:
+        return {
+            "cluster": self._cluster,
+            "rule": state.rule,
+            "group": state.subject.group,
+            "machine": state.subject.machine,
+            "phase": state.phase,
+            "level": state.level or "",
+            "since": state.since,
+            "value": state.value,
+        }
 
     def _add_deliveries(
         self,
@@ -246,18 +247,6 @@ class AlarmHistory:
 
 class _Overtaken(Exception):
     """Another evaluation has changed the state in between."""
-
-
-def _row(state: AlarmState) -> dict[str, Any]:
-    return {
-        "rule": state.rule,
-        "group": state.subject.group,
-        "machine": state.subject.machine,
-        "phase": state.phase,
-        "level": state.level or "",
-        "since": state.since,
-        "value": state.value,
-    }
 
 
 def _state(row: Any) -> AlarmState:

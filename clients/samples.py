@@ -19,7 +19,6 @@ from sqlalchemy import (
     Select,
     String,
     Table,
-    and_,
     delete,
     func,
     literal,
@@ -75,14 +74,7 @@ class SampleStore(Closable):
     """
 
     def __init__(self, url: str, patience: float = PATIENCE) -> None:
-        """Prepare the store; the database is opened, and migrated, by the first call.
-
-        Args:
-            patience: seconds that a call waits for a locked or silent database.
-
-        Raises:
-            InvalidSpec: the URL is not valid, or its driver is not installed.
-        """
+        """Prepare the store; arguments and errors are those of `Database`."""
         self.database = Database(url, patience=patience)  # for the other tables in it
 
     @property
@@ -179,7 +171,7 @@ class SampleStore(Closable):
         with self.database.transaction() as connection:
             counts = [
                 connection.execute(
-                    delete(table).where(and_(table.c.cluster == cluster, table.c.time < before))
+                    delete(table).where(table.c.cluster == cluster, table.c.time < before)
                 ).rowcount
                 for table in (_SAMPLES, _GAPS)
             ]
@@ -214,8 +206,6 @@ def _chosen(query: Select[Any], table: Table, window: Window) -> Select[Any]:
         query = query.where(columns.metric.in_(window.metrics))
     if window.group:
         query = query.where(columns.group == window.group)
-    if window.machines:
-        query = query.where(columns.machine.in_(window.machines))
     return query
 
 

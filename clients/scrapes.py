@@ -71,29 +71,28 @@ class ScrapePage:
 Answer = Callable[[str], tuple[HTTPStatus, str]]
 
 
-def _handler_of(answer: Answer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        timeout = TIMEOUT
+class _Handler(BaseHTTPRequestHandler):
+    server: "_Server"
+    timeout = TIMEOUT
 
-        def do_GET(self) -> None:
-            status, text = answer(self.path)
-            body = text.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def do_GET(self) -> None:
+        status, text = self.server.answer(self.path)
+        body = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Log nothing: the terminal shows a live display."""
-
-    return Handler
+    def log_message(self, format: str, *args: object) -> None:
+        """Log nothing: the terminal shows a live display."""
 
 
 class _Server(ThreadingHTTPServer):
     def __init__(self, host: str, port: int, answer: Answer) -> None:
         self.address_family = AF_INET6 if ip_address(host).version == 6 else AF_INET
-        super().__init__((host, port), _handler_of(answer))
+        self.answer = answer
+        super().__init__((host, port), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Ignore clients that close the connection early."""

@@ -16,9 +16,8 @@ from domain.kernel.ensured import Ensured
 from domain.kernel.errors import BadRequest, ClusterError, InvalidSpec
 from domain.kernel.names import NODES
 from domain.observe.alarms import signals
-from domain.observe.alarms.deliveries import Delivery, deliver, send_once
+from domain.observe.alarms.deliveries import Delivery, Notifier, deliver, send_once
 from domain.observe.alarms.messages import Message, write_blindness, write_messages, write_test
-from domain.observe.alarms.notifier import Notifier
 from domain.observe.alarms.report import AlarmReport, format_alarms
 from domain.observe.alarms.states import Readings, Span, active_states, evaluate, spans_of
 from domain.observe.cost import follow_lives, lives_of

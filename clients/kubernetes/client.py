@@ -240,19 +240,15 @@ class ClusterClient(Closable):
 
     def set_schedulable(self, node: str, schedulable: bool) -> None:
         """Cordon or uncordon a node; sends nothing when it is in that state already."""
-        path = KINDS["Node"].object(node)
-        wanted = {"spec": {"unschedulable": None if schedulable else True}}
-        self._patch(path, self._wire.get(path), wanted)
+        self._patch_node(node, {"spec": {"unschedulable": None if schedulable else True}})
 
     def label_node(self, node: str, labels: Mapping[str, str]) -> None:
         """Set labels of a node; sends nothing when it has them already."""
-        path = KINDS["Node"].object(node)
-        self._patch(path, self._wire.get(path), {"metadata": {"labels": dict(labels)}})
+        self._patch_node(node, {"metadata": {"labels": dict(labels)}})
 
     def annotate_node(self, node: str, annotations: Mapping[str, str | None]) -> None:
         """Set annotations of a node; None removes one."""
-        path = KINDS["Node"].object(node)
-        self._patch(path, self._wire.get(path), {"metadata": {"annotations": dict(annotations)}})
+        self._patch_node(node, {"metadata": {"annotations": dict(annotations)}})
 
     def evict(self, pod: Pod) -> bool:
         """Evict exactly this pod. Returns: False while a disruption budget forbids it.
@@ -285,18 +281,16 @@ class ClusterClient(Closable):
             raise
         return True
 
-    def fetch_service_page(self, namespace: str, service: str, path: str = "") -> str:
-        """GET through the apiserver's service proxy, and return the text.
+    def fetch_service_page(self, namespace: str, service: str) -> str:
+        """GET the first page of a service through the apiserver's proxy, and return the text.
 
-        `service` is a name, or `name:port`, or `https:name:port`. Relative links of the page
-        work because the proxy's path ends with a slash.
+        `service` is a name, or `name:port`, or `https:name:port`.
 
         Raises:
             TemporaryError: no pod of the service is ready yet.
         """
         proxy = KINDS["Service"].collection(namespace) + f"/{quote(service, safe=':')}/proxy/"
-        page = quote(path.lstrip("/"), safe="/?&=%")
-        return self._wire.text("GET", proxy + page, accept="*/*")
+        return self._wire.text("GET", proxy, accept="*/*")
 
     def create_token(self, namespace: str, account: str, seconds: int) -> str:
         """Create a token of a ServiceAccount; the API refuses fewer than 600 seconds."""
@@ -330,6 +324,10 @@ class ClusterClient(Closable):
         except NotFound:
             return None
         return found
+
+    def _patch_node(self, name: str, wanted: Mapping[str, Any]) -> None:
+        path = KINDS["Node"].object(name)
+        self._patch(path, self._wire.get(path), wanted)
 
     def _patch(self, path: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
         if covers(found, wanted):

@@ -28,6 +28,8 @@ class Robot(ABC):
     name: str
     busy: frozenset[int]
     """Codes of temporary refusals: too many messages, or a server error."""
+    fields = ("errcode", "errmsg")
+    """Of an answer: the code, 0 when the message was taken, and the words beside it."""
 
     def __init__(
         self, webhook: str, secret: str = "", clock: Callable[[], float] = time.time
@@ -67,15 +69,12 @@ class Robot(ABC):
     def _request(self, text: str) -> tuple[httpx.URL, dict[str, Any]]:
         """The URL and the JSON body of a text message, signed where there is a secret."""
 
-    @abstractmethod
-    def _verdict(self, answer: dict[str, Any]) -> tuple[int, str]:
-        """The code of an answer, 0 when the message was taken, and the words beside it."""
-
     def _judge(self, reply: httpx.Response) -> None:
         if reply.status_code >= 500 or reply.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise TemporaryError(f"{self.name} answers {reply.status_code}")
         try:
-            code, words = self._verdict(reply.json())
+            answer = reply.json()
+            code, words = int(answer[self.fields[0]]), str(answer.get(self.fields[1], ""))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise Refused(
                 f"{self.name} answers {reply.status_code} without a result; is the webhook right?"
@@ -100,9 +99,6 @@ class DingTalk(Robot):
             url = url.copy_merge_params({"timestamp": timestamp, "sign": sign})
         return url, {"msgtype": "text", "text": {"content": text}}
 
-    def _verdict(self, answer: dict[str, Any]) -> tuple[int, str]:
-        return int(answer["errcode"]), str(answer.get("errmsg", ""))
-
 
 class WeCom(Robot):
     """企业微信. Needs no signature, only the key in the URL."""
@@ -113,15 +109,13 @@ class WeCom(Robot):
     def _request(self, text: str) -> tuple[httpx.URL, dict[str, Any]]:
         return self._url, {"msgtype": "text", "text": {"content": text}}
 
-    def _verdict(self, answer: dict[str, Any]) -> tuple[int, str]:
-        return int(answer["errcode"]), str(answer.get("errmsg", ""))
-
 
 class Feishu(Robot):
     """飞书, and Lark abroad. Signs an empty text with time and secret as the key, in the body."""
 
     name = "Feishu"
     busy = frozenset({9499, 11232, 99991400})
+    fields = ("code", "msg")
 
     def _request(self, text: str) -> tuple[httpx.URL, dict[str, Any]]:
         body: dict[str, Any] = {"msg_type": "text", "content": {"text": text}}
@@ -129,9 +123,6 @@ class Feishu(Robot):
             timestamp = str(int(self._clock()))
             body |= {"timestamp": timestamp, "sign": _hmac(f"{timestamp}\n{self._secret}", "")}
         return self._url, body
-
-    def _verdict(self, answer: dict[str, Any]) -> tuple[int, str]:
-        return int(answer["code"]), str(answer.get("msg", ""))
 
 
 def _hmac(key: str, message: str) -> str:

@@ -192,18 +192,14 @@ def _algorithms(host_keys: tuple[str, ...]) -> list[str]:
 
 def _check_host_key(transport: paramiko.Transport, target: SshTarget) -> str:
     key = transport.get_remote_server_key()
-    seen = f"{key.get_name()} {key.get_base64()}"
-    if target.host_keys and seen not in [_without_comment(key) for key in target.host_keys]:
+    seen = f"{key.get_name()} {key.get_base64()}"  # a pinned one may have a comment, too
+    if target.host_keys and seen not in [" ".join(key.split()[:2]) for key in target.host_keys]:
         pinned = " or ".join(fingerprint(host_key) for host_key in target.host_keys)
         raise HostKeyMismatch(
             f"{target.where} answers with the host key {fingerprint(seen)} instead of {pinned}: "
             "it is another machine, or the connection is intercepted; nothing was sent"
         )
     return seen
-
-
-def _without_comment(host_key: str) -> str:
-    return " ".join(host_key.split()[:2])
 
 
 def _log_in(

@@ -100,8 +100,8 @@ class ClusterApi(Protocol):
         """Evict exactly this pod. Returns: False while a disruption budget forbids it."""
         ...
 
-    def fetch_service_page(self, namespace: str, service: str, path: str = "") -> str:
-        """GET a page through the apiserver's service proxy. Returns: its text."""
+    def fetch_service_page(self, namespace: str, service: str) -> str:
+        """GET a service's page through the apiserver's proxy. Returns: its text."""
         ...
 
     def create_token(self, namespace: str, account: str, seconds: int) -> str: ...

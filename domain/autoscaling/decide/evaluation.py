@@ -58,6 +58,6 @@ def _rest(scene: Scene) -> Hold:
             return scene.hold(obstacle, words)
     if Reason.NOT_DUE in obstacles:
         every = scene.policy.interval_seconds
-        left = every - (scene.seconds_since_rules() or 0)
+        left = every - scene.seconds_since(scene.memory.rules_at or scene.snapshot.time)
         return scene.hold(Reason.NOT_DUE, f"in {left:.0f} s, as every {every} s")
     return scene.hold(Reason.ALL_WELL, "")

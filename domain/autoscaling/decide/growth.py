@@ -60,7 +60,7 @@ def _cooling(scene: Scene) -> float:
     out = scene.memory.last_out
     if out is None:
         return 0.0
-    return scene.policy.cooldown_out_seconds - (scene.snapshot.time - out.at).total_seconds()
+    return scene.policy.cooldown_out_seconds - scene.seconds_since(out.at)
 
 
 def _without_template(scene: Scene) -> Hold:

@@ -77,7 +77,7 @@ def _share_used(scene: Scene, node: SeenNode) -> float:
 
 def _idle_words(scene: Scene, name: str, idle_since: dict[str, datetime]) -> str:
     node = next(node for node in scene.measured if node.name == name)
-    seconds = (scene.snapshot.time - idle_since[name]).total_seconds()
+    seconds = scene.seconds_since(idle_since[name])
     low = scene.policy.low_use
     limit = f"{low.share:.0%}" if low else ""
     share = _share_used(scene, node)
@@ -104,10 +104,7 @@ def _idle_long_enough(scene: Scene, idle_since: dict[str, datetime]) -> set[str]
     low = scene.policy.low_use
     if low is None:
         return set()
-    now = scene.snapshot.time
-    return {
-        name for name, since in idle_since.items() if (now - since).total_seconds() >= low.seconds
-    }
+    return {name for name, at in idle_since.items() if scene.seconds_since(at) >= low.seconds}
 
 
 def _vetoes(scene: Scene, trigger: Trigger) -> Iterator[Note]:
@@ -140,12 +137,12 @@ def _cooling(scene: Scene) -> float:
     memory = scene.memory
     acts = [act.at for act in (memory.last_out, memory.last_in) if act]
     since = max([*acts, memory.watching_since or scene.snapshot.time])
-    return scene.policy.cooldown_in_seconds - (scene.snapshot.time - since).total_seconds()
+    return scene.policy.cooldown_in_seconds - scene.seconds_since(since)
 
 
 def _window_is_full(scene: Scene, rule: MetricRule) -> bool:
     since = scene.memory.nodes_since or scene.snapshot.time
-    return (scene.snapshot.time - since).total_seconds() >= rule.window_seconds
+    return scene.seconds_since(since) >= rule.window_seconds
 
 
 def _unreadable(scene: Scene) -> Iterator[Note]:

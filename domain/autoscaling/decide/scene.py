@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from domain.autoscaling.decide.bounds import Bounds, bounds_at
@@ -39,13 +39,11 @@ class Scene:
 
     @cached_property
     def rules_due(self) -> bool:
-        since = self.seconds_since_rules()
-        slack = min(SLACK_SECONDS, self.policy.interval_seconds / 4)
-        return since is None or since >= self.policy.interval_seconds - slack
+        at, every = self.memory.rules_at, self.policy.interval_seconds
+        return at is None or self.seconds_since(at) >= every - min(SLACK_SECONDS, every / 4)
 
-    def seconds_since_rules(self) -> float | None:
-        at = self.memory.rules_at
-        return None if at is None else (self.snapshot.time - at).total_seconds()
+    def seconds_since(self, moment: datetime) -> float:
+        return (self.snapshot.time - moment).total_seconds()
 
     @cached_property
     def bounds(self) -> Bounds:
@@ -91,7 +89,7 @@ class Scene:
         out, back = self.memory.last_out, self.memory.last_in
         if out is None or (back and back.at >= out.at):
             return 0
-        if (self.snapshot.time - out.at).total_seconds() >= LAUNCH_SECONDS:
+        if self.seconds_since(out.at) >= LAUNCH_SECONDS:
             return 0
         return max(0, out.target - len(self.members))
 

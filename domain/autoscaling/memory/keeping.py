@@ -42,12 +42,8 @@ def keep_memory(api: ClusterApi, group: str, memory: Memory) -> None:
 
 def record_event(api: ClusterApi, group: str, reason: str, words: str) -> None:
     """Create an Event in the cluster; `reason` is one word such as `ScalingOut`."""
-    api.create(_event(memory_name(group), reason, words, datetime.now(UTC)))
-
-
-def _event(name: str, reason: str, words: str, now: datetime) -> Manifest:
-    stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {
+    name, stamp = memory_name(group), f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    event: Manifest = {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {"name": f"{name}.{uuid4().hex[:16]}", "namespace": SYSTEM},
@@ -65,3 +61,4 @@ def _event(name: str, reason: str, words: str, now: datetime) -> Manifest:
         "lastTimestamp": stamp,
         "count": 1,
     }
+    api.create(event)

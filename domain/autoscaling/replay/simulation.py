@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from domain.autoscaling.decide.evaluation import decide
 from domain.autoscaling.decision import Decision, Hold, Reason, ScaleIn, ScaleOut
 from domain.autoscaling.memory.memory import Memory
 from domain.autoscaling.replay.literal import decide_literally
 from domain.autoscaling.replay.loads import HOUR, Load
-from domain.autoscaling.replay.world import PLENTY, World
+from domain.autoscaling.replay.world import ANY_POD, PLENTY, World
 from domain.autoscaling.see.snapshot import Resources, SeenPod, Snapshot
 from domain.spec.scaling import ScalingPolicy
 
@@ -23,8 +22,6 @@ QUIET = HOUR
 LONGEST_TAIL = 8 * HOUR
 """Seconds for which the last load is held, to see whether the group settles."""
 
-MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
-
 Decide = Callable[[Snapshot, ScalingPolicy, Memory], tuple[Decision, Memory]]
 
 
@@ -33,8 +30,7 @@ class Scenario:
     """The input of a replay.
 
     Args:
-        minimum: of the group's description.
-        maximum: of the group's description.
+        minimum, maximum: of the group's description.
         machines: number of Ready machines at the start.
         guarded: False replays the policy without the guards.
         kinds: templates of the pods, used in turn.
@@ -48,9 +44,7 @@ class Scenario:
     maximum: int = 10
     machines: int = 3
     guarded: bool = True
-    drain_seconds: float = 60.0
-    start: datetime = MONDAY
-    kinds: Sequence[SeenPod] = (SeenPod("default", "replayed"),)
+    kinds: Sequence[SeenPod] = ANY_POD
     capacity: Resources = PLENTY
 
 
@@ -114,14 +108,8 @@ class Replay:
 
 def replay(scenario: Scenario) -> Replay:
     """Run a scenario from its first machines until it settles. Changes nothing real."""
-    world = World(
-        scenario.policy,
-        start=scenario.start,
-        boot_seconds=scenario.boot_minutes * MINUTE,
-        drain_seconds=scenario.drain_seconds,
-        kinds=scenario.kinds,
-        capacity=scenario.capacity,
-    )
+    boot_seconds = scenario.boot_minutes * MINUTE
+    world = World(scenario.policy, boot_seconds, scenario.kinds, scenario.capacity)
     world.launch(scenario.machines, booted=True)
     run = _Run(scenario, world)
     end = scenario.hours * HOUR

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from domain.autoscaling.fit.place import Place, place_of_template
@@ -23,6 +23,11 @@ PLENTY = Resources(cpu_millis=1_000_000, memory_bytes=2**50)
 
 PLACES = 40
 """Places for workload pods on a node, as in the article."""
+
+ANY_POD = (SeenPod("default", "replayed"),)
+DRAIN_SECONDS = 60.0
+MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
+"""The begin of every replay."""
 
 
 @dataclass(slots=True)
@@ -48,20 +53,15 @@ class World:
     def __init__(
         self,
         policy: ScalingPolicy,
-        *,
-        start: datetime,
-        boot_seconds: float,
-        drain_seconds: float,
-        kinds: Sequence[SeenPod],
+        boot_seconds: float = 180.0,
+        kinds: Sequence[SeenPod] = ANY_POD,
         capacity: Resources = PLENTY,
     ) -> None:
         self.policy = policy
-        self.start = start
         self.now = 0.0
         self.machines: list[Machine] = []
         self.waiting: list[SeenPod] = []
         self._boot_seconds = boot_seconds
-        self._drain_seconds = drain_seconds
         self._kinds = kinds
         self._places = policy.pods_per_node or PLACES
         self._template = Template("replayed", capacity)
@@ -70,7 +70,7 @@ class World:
 
     @property
     def time(self) -> datetime:
-        return self.start + timedelta(seconds=self.now)
+        return _moment(self.now)
 
     @property
     def nodes(self) -> list[Machine]:
@@ -92,7 +92,7 @@ class World:
     def remove(self, machine_id: str) -> None:
         """Move a machine's pods to other nodes; the machine is deleted when its drain ends."""
         machine = next(m for m in self.machines if m.id == machine_id)
-        machine.gone_at = self.now + self._drain_seconds
+        machine.gone_at = self.now + DRAIN_SECONDS
         for pod in list(machine.place.residents):
             machine.place.change(pod, -1)
             self.waiting.append(pod)
@@ -127,7 +127,7 @@ class World:
                 SeenMachine(
                     m.id,
                     m.place.name,
-                    self.start + timedelta(seconds=m.started_at),
+                    _moment(m.started_at),
                     leaving=m.gone_at is not None,
                 )
                 for m in self.machines
@@ -165,7 +165,7 @@ class World:
                     average=sum(pods) / len(pods),
                     minimum=min(pods),
                     maximum=max(pods),
-                    latest=self.start + timedelta(seconds=recent[-1][0]),
+                    latest=_moment(recent[-1][0]),
                 )
             )
         return lines
@@ -189,3 +189,7 @@ class World:
                 continue
             min(fitting, key=lambda m: len(m.place.residents)).place.change(pod, 1)
         self.waiting = left
+
+
+def _moment(seconds: float) -> datetime:
+    return MONDAY + timedelta(seconds=seconds)

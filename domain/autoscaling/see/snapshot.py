@@ -129,8 +129,7 @@ class Snapshot:
 
     Args:
         time: of the readings; with a time zone.
-        minimum: of the group's description; the policy may be narrower.
-        maximum: of the group's description; the policy may be narrower.
+        minimum, maximum: of the group's description; the policy may be narrower.
         pods_per_node: the largest number of workload pods on a node of the group.
         machines: of the group, including those without a node.
         templates: the group's instance types, the preferred one first.

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 
 from domain.kernel.errors import ClusterError, FinalError, TemporaryError, UnknownOutcome
 from domain.observe.alarms.messages import Message
-from domain.observe.alarms.notifier import Notifier
 
 PATIENCE = timedelta(hours=6)
 """How long a failed delivery is retried; a message that is older than this expires."""
@@ -36,6 +36,20 @@ class Delivery:
     outcome: Outcome = Outcome.WAITING
     attempts: int = 0
     reason: str = ""
+
+
+class Notifier(Protocol):
+    """One notification service, such as a chat robot."""
+
+    def send(self, message: Message) -> None:
+        """Send once, without retries.
+
+        Raises:
+            UnknownOutcome: the request was sent and no answer came; it may have been delivered.
+            TemporaryError: it was not delivered; a retry may succeed.
+            FinalError: the service refuses it; a retry would not help.
+        """
+        ...
 
 
 def deliver(

@@ -6,7 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from domain.cloud.inventory import Inventory, Machines
-from domain.cloud.records import Eip
 from domain.kernel.names import GROUPS
 from domain.spec.prices import Billing, Prices
 
@@ -60,15 +59,10 @@ def lives_of(seen: Machines) -> Iterator[Life]:
         yield Life(seen.vpc.id, NETWORK, _ROUTER, seen.vpc.created_at)
     if seen.balancer:
         yield Life(seen.balancer.id, NETWORK, _BALANCER, seen.balancer.created_at)
-    if seen.address:
-        yield _life_of_address(seen.address)
-
-
-def _life_of_address(address: Eip) -> Life:
-    if address.billing is Billing.BANDWIDTH:
-        mbps = address.bandwidth_mbps
-        return Life(address.id, NETWORK, _BANDWIDTH, address.created_at, units=mbps)
-    return Life(address.id, NETWORK, _ADDRESS, address.created_at)
+    if address := seen.address:
+        by_bandwidth = address.billing is Billing.BANDWIDTH
+        kind, units = (_BANDWIDTH, address.bandwidth_mbps) if by_bandwidth else (_ADDRESS, 1)
+        yield Life(address.id, NETWORK, kind, address.created_at, units=units)
 
 
 def size_changes(lives: Sequence[Life]) -> list[tuple[datetime, int]]:

@@ -50,6 +50,4 @@ class MonitoringApi(Protocol):
 
     def read_machine_metrics(
         self, machines: Sequence[Instance], since: datetime, until: datetime
-    ) -> Sequence[Reading]:
-        """Read CPU, memory, system disk and network of machines, a hundred in a call."""
-        ...
+    ) -> Sequence[Reading]: ...

@@ -74,7 +74,6 @@ class Window:
     until: datetime
     metrics: tuple[str, ...] = ()
     group: str = ""
-    machines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +96,11 @@ class WindowStatistics:
 
 
 class SampleReader(Protocol):
-    """Read access to samples, implemented by `clients/samples.py`.
+    """Read access to samples; implemented, and described, by `clients/samples.py`.
 
     Every call raises `TemporaryError` when the database is locked or unreachable.
     """
 
-    def statistics(self, window: Window, per: Per = Per.GROUP) -> Sequence[WindowStatistics]:
-        """Average, minimum and maximum by metric; no row for a metric without samples."""
-        ...
-
-    def latest(self, window: Window) -> Sequence[Sample]:
-        """The latest sample of each machine (or group) and metric inside the window."""
-        ...
-
-    def troubles(self, window: Window) -> Sequence[Trouble]:
-        """The gaps in the window, each once, the most recent one first."""
-        ...
+    def statistics(self, window: Window, per: Per = Per.GROUP) -> Sequence[WindowStatistics]: ...
+    def latest(self, window: Window) -> Sequence[Sample]: ...
+    def troubles(self, window: Window) -> Sequence[Trouble]: ...

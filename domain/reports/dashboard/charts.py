@@ -242,7 +242,8 @@ def _event_words(plot: Plot, events: Sequence[ScaleEvent]) -> list[str]:
             continue
         y = plot.y + 12 + 14 * list(free).index(event.group)
         shown = svg.text(x, y, words, size=12, bold=True, colour=_colour(event.group))
-        parts.append(svg.element("g", _tooltip(_format_event(event)) + shown))
+        tooltip = _tooltip(f"{event.group}: {words}, then {event.size} machines")
+        parts.append(svg.element("g", tooltip + shown))
         free[event.group] = x + width + 8
     return parts
 
@@ -265,10 +266,6 @@ def _last(series: Series, *, with_unit: bool) -> str:
     least = format_number(point.minimum, series.unit, with_unit=False)
     most = format_number(point.maximum, series.unit, with_unit=False)
     return f"{words} ({least} to {most})"
-
-
-def _format_event(event: ScaleEvent) -> str:
-    return f"{event.group}: {event.change:+d}, then {event.size} machines"
 
 
 def _format_span(span: AlarmSpan, zone: tzinfo) -> str:

@@ -68,13 +68,15 @@ def _entrance(report: ClusterReport) -> str:
     internet = svg.rectangle(
         MARGIN, middle - 24, 132, 48, radius=24, fill="#e8effc", stroke=svg.BLUE
     ) + svg.text(MARGIN + 66, middle + 5, "Internet", bold=True, anchor="middle")
-    parts = [internet, _box(_BOX_X, _BOX_WIDTH, _DOOR_HEIGHT, "Public address")]
     if not report.public_address:
-        parts = [internet, _missing(_BOX_X, _BOX_WIDTH, _DOOR_HEIGHT, "no public address")]
-        return "".join(parts)
-    parts.append(svg.text(_BOX_X + 16, 46, report.public_address, size=17, bold=True))
-    parts.append(svg.arrow(MARGIN + 132, middle, _BOX_X, middle))
-    parts.append(svg.group(_BOX_X + 16, 58, _published(report)))
+        return internet + _missing(_BOX_X, _BOX_WIDTH, _DOOR_HEIGHT, "no public address")
+    parts = [
+        internet,
+        _box(_BOX_X, _BOX_WIDTH, _DOOR_HEIGHT, "Public address"),
+        svg.text(_BOX_X + 16, 46, report.public_address, size=17, bold=True),
+        svg.arrow(MARGIN + 132, middle, _BOX_X, middle),
+        svg.group(_BOX_X + 16, 58, _published(report)),
+    ]
     return "".join(parts)
 
 

@@ -11,9 +11,8 @@ from domain.autoscaling.decide.evaluation import decide
 from domain.autoscaling.decision import Decision, Hold, Reason, ScaleIn, ScaleOut
 from domain.autoscaling.memory.memory import Memory, parse_memory
 from domain.autoscaling.memory.remembering import launch_failed, removal_failed
-from domain.autoscaling.replay.simulation import MONDAY
 from domain.autoscaling.replay.world import World
-from domain.autoscaling.see.snapshot import SeenNode, SeenPod, Snapshot
+from domain.autoscaling.see.snapshot import SeenNode, Snapshot
 from domain.spec.presets import PRESETS
 from domain.spec.scaling import ScalingPolicy
 from tests.domain.autoscaling.scaling_makers import make_node
@@ -128,13 +127,7 @@ def test_group_settles_without_a_wrong_removal_after_any_failures(
     preset: str, events: list[tuple[str, int]], last: int
 ) -> None:
     policy = PRESETS[preset].model_copy(update={"minimum": MINIMUM, "maximum": MAXIMUM})
-    world = World(
-        policy,
-        start=MONDAY,
-        boot_seconds=180,
-        drain_seconds=60,
-        kinds=[SeenPod("default", "web")],
-    )
+    world = World(policy)
     world.launch(3, booted=True)
     trouble, memory, load, changed_at = Trouble(), Memory(), 90, 0.0
     quiet = [("nothing", 0)] * (5 * 60)

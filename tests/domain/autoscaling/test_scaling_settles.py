@@ -11,7 +11,7 @@ from domain.autoscaling.decide.evaluation import decide
 from domain.autoscaling.decision import Hold, Reason, ScaleOut
 from domain.autoscaling.memory.memory import Memory
 from domain.autoscaling.replay.loads import HOUR, Load, burst, constant
-from domain.autoscaling.replay.simulation import MONDAY, Replay, Scenario, replay
+from domain.autoscaling.replay.simulation import Replay, Scenario, replay
 from domain.autoscaling.replay.world import World
 from domain.autoscaling.see.snapshot import Resources, SeenPod
 from domain.spec.conditions import Comparator
@@ -59,13 +59,7 @@ def test_after_the_articles_burst_thirty_evaluations_beyond_all_cooldowns_do_not
     """Each evaluation is free to act: intervals and cooldowns have ended."""
     policy = PRESETS[preset]
     apart = max(policy.cooldown_in_seconds, policy.cooldown_out_seconds, policy.interval_seconds)
-    world = World(
-        policy,
-        start=MONDAY,
-        boot_seconds=180,
-        drain_seconds=60,
-        kinds=[SeenPod("default", "my-nginx")],
-    )
+    world = World(policy)
     world.launch(3, booted=True)
     memory, acts = Memory(), []
     for number in range(40):
