@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.autoscaling.fit.packing import Packed, Room, pack
@@ -224,6 +224,7 @@ REQUESTS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(requests=st.lists(REQUESTS, max_size=60), places=st.integers(1, 10))
 def test_every_pod_that_fits_an_empty_machine_gets_a_place(
     requests: list[Resources], places: int

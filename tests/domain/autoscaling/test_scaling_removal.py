@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.autoscaling.decide.evaluation import decide
@@ -364,6 +364,7 @@ NODES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(nodes=NODES, foreign=st.sets(st.integers(1, 7)), choice=st.sampled_from(Choice))
 def test_removed_machine_has_no_refusal_and_its_pods_have_places(
     nodes: list[tuple[int, bool, bool]], foreign: set[int], choice: Choice

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.autoscaling.decision import ScaleIn, ScaleOut
@@ -214,6 +214,7 @@ SPREADS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(
     nodes=NODES,
     spreads=st.lists(SPREADS, min_size=1, max_size=2, unique_by=lambda one: one.topology),
