@@ -31,7 +31,6 @@ from flows._cli.numbers import whole_number
 from flows._cli.terminal import show_plan, show_report
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.provision import provision as provision_cluster
-from flows.runbooks.teardown import teardown as tear_down
 from tasks.cluster import Cluster, open_cluster
 from tasks.control_plane import find_spec
 from tasks.credentials import only_run
@@ -93,10 +92,11 @@ def provision(
         except ClusterError:
             if rollback and is_new:
                 run_logger().warning("rolling back: nothing of %s existed before", spec.name)
-                _wait_for_running_steps()
+                from flows.teardown import teardown  # here: few runs need it
+
+                _wait_for_running_steps()  # which ends the task runner, so the flow brings its own
                 cluster.look_again()
-                with only_run(cluster):
-                    tear_down(steps, cluster)
+                teardown(account, spec.name)
             raise
         return finish_run(cluster, spec, recorder.timeline(f"provision {spec.name}"))
 

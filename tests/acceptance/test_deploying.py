@@ -97,4 +97,4 @@ def test_deployments_of_an_older_version_are_replaced(server: Workplace) -> None
     # Whoever had paused it does not find machines that nobody ordered.
     assert [schedule["active"] for schedule in found["autoscale/demo"]["schedules"]] == [False]
     assert [schedule["active"] for schedule in found["monitor/demo"]["schedules"]] == [True]
-    assert "Paused, as what it replaces was: autoscale/demo\n" in said
+    assert "Paused, like the ones that they replace: autoscale/demo\n" in said

@@ -228,7 +228,7 @@ def test_a_scale_that_was_interrupted_names_the_machine_that_is_billed(cluster: 
     words = ("flows.scale", "--count", "3")
     ended = end_after(cluster, "machines k8s-node of", signal.SIGINT, *words)
     assert ended.code == 130
-    told = next(line for line in ended.err.splitlines() if "is billed: " in line)
+    told = next(line for line in ended.err.splitlines() if "are billed: " in line)
     assert told.count("machine i-") == 1
     assert "flows.teardown" not in ended.err
     assert cluster.run("flows.scale", "--count", "2").code == 0
