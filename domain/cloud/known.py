@@ -139,7 +139,9 @@ class _Watched:
         call = getattr(self._cloud, name)
         if name in KINDS:
             return self._reading(name, call)
-        return self._changing(call, CHANGES[name]) if name in CHANGES else call
+        if name in ALWAYS_ASKED:
+            return call
+        return self._changing(call, CHANGES.get(name, ()))  # of an unknown change, everything
 
     def _reading(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def read(*args: Any) -> Any:

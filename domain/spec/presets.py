@@ -47,14 +47,6 @@ PRESETS: Mapping[str, ScalingPolicy] = MappingProxyType(
 )
 
 
-def find_preset(name: str) -> ScalingPolicy:
-    """Return the ready policy of this name. Raises `InvalidSpec`, which lists the known ones."""
-    preset = PRESETS.get(name)
-    if preset is None:
-        raise InvalidSpec(_unknown(name))
-    return preset
-
-
 def lay_over_preset(document: Any) -> Any:
     """Fill in the fields that a document leaves out from its `preset`, if it names one."""
     if not isinstance(document, Mapping) or "preset" not in document:
