@@ -142,6 +142,11 @@ def delete_token(cluster: Cluster, token: BootstrapToken) -> Ensured[None]:
     return Ensured(None, f"{token.id} deleted")
 
 
+@step("join tokens of earlier runs of {cluster.name}")
+def delete_old_tokens(cluster: Cluster) -> Ensured[None]:
+    return join_tokens.delete_old_tokens(cluster.api())
+
+
 @step("f2cadm on {machine.id}")
 def write_f2cadm(cluster: Cluster, machine: Instance, roster: Roster) -> Ensured[None]:
     """Upload `f2cadm` and the table of all machines, in the format of the article's scripts."""

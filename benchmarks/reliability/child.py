@@ -114,7 +114,8 @@ def _open(order: Order, link: Link) -> Cluster:
 
     def connect_api(access: ClusterAccess) -> ClusterClient:
         where = urlsplit(access.server)
-        assert where.hostname and where.port
+        assert where.hostname
+        assert where.port
         port = link.api_port(where.hostname, where.port)
         return ClusterClient(replace(access, server=f"https://{where.hostname}:{port}"))
 

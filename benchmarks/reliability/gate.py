@@ -1,4 +1,4 @@
-"""The gate that every call of a run passes: it counts the changing ones, and strikes one of them."""
+"""The gate that every call of a run passes: it counts changing ones, and strikes one of them."""
 
 from collections import Counter
 from random import Random

@@ -54,7 +54,8 @@ def _of_cloud(cloud: QingCloud) -> Iterator[tuple[str, Iterable[object]]]:
     vpcs, balancers = cloud.find_vpcs(NAMES.router), cloud.find_loadbalancers(NAMES.balancer)
     eips, vxnets = cloud.find_eips(NAMES.address), cloud.find_vxnets(NAMES.vxnets)
     keypairs, tags = cloud.find_keypairs(NAMES.keypair), cloud.find_tags(NAMES.tag)
-    for one in (*machines, *groups, *vpcs, *balancers, *eips, *vxnets, *keypairs, *tags):
+    named: tuple[Any, ...] = (*machines, *groups, *vpcs, *balancers, *eips, *vxnets, *keypairs)
+    for one in (*named, *tags):
         roles[one.id] = one.name
     roles |= {machine.private_ip: machine.name for machine in machines}
     roles |= {balancer.private_ip: balancer.name for balancer in balancers}
@@ -130,7 +131,7 @@ def _of_cluster(
     access = make_access(credentials.ca, url, "matrix", now, timedelta(hours=1))
     with closing(ClusterClient(access)) as api:
         nodes = list(api.list_nodes())
-        objects = [item for kind in ("Secret", "ConfigMap") for item in _list(api, kind)]
+        tokens = api.list_join_tokens()
         stored = api.read("ConfigMap", "cluster-spec", "kube-system")
     names = {machine.id: machine.name for machine in machines}
 
@@ -145,12 +146,6 @@ def _of_cluster(
             f"schedulable={node.schedulable} {described(node.labels)}"
             for node in nodes
         ),
-        "join tokens": Counter("token" for name in objects if name.startswith("bootstrap-token-")),
+        "join tokens": Counter({"token": len(tokens)} if tokens else {}),
         "description": Counter([json.dumps(spec, sort_keys=True)]),
     }
-
-
-def _list(api: ClusterClient, kind: str) -> list[str]:
-    folder = {"Secret": "secrets", "ConfigMap": "configmaps"}[kind]
-    document = api._wire.get(f"/api/v1/namespaces/kube-system/{folder}")
-    return [item["metadata"]["name"] for item in document["items"]]

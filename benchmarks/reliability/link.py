@@ -1,4 +1,4 @@
-"""The line between a run and the ground that it is on: questions of the run, answers of the ground."""
+"""The line between a run and its ground: questions of the run, answers of the ground."""
 
 from dataclasses import dataclass
 from multiprocessing.connection import Connection

@@ -30,7 +30,8 @@ def summary(outcomes: Sequence[Outcome], seconds: float) -> Iterator[str]:
     totals = ", ".join(f"{counts[fault]} {fault}" for fault in COUNTED)
     yield f"{len(outcomes)} points, {converged} converged; {totals}; {seconds:.0f} s"
     again = sum(one.typed > 1 for one in outcomes)
-    yield f"{again} needed the command again, at most {max((o.typed for o in outcomes), default=0)}x"
+    most = max((one.typed for one in outcomes), default=0)
+    yield f"{again} needed the command again; typed at most {most} times"
     if missed := [one.what for one in outcomes if not one.struck]:
         yield f"{len(missed)} never met their call: {' '.join(missed)}"
     yield from table(outcomes)

@@ -5,10 +5,11 @@ from domain.secrets.pki import make_bootstrap_token
 from flows.runbooks.nodes import distribute_roster, install_nodes, join_nodes
 from flows.runbooks.ui import publish_ui
 from tasks.cluster import Cluster
-from tasks.control_plane import check_nothing_stored, ready_nodes, store_spec, wait_for_apiserver
+from tasks.control_plane import check_nothing_stored, finished_nodes, store_spec, wait_for_apiserver
 from tasks.credentials import ensure_credentials
 from tasks.executors import Steps
 from tasks.machines import (
+    delete_old_tokens,
     delete_token,
     ensure_keypair,
     install_master,
@@ -88,7 +89,7 @@ def provision(
 
     # Kubernetes: nodes install everything that needs no master while the master is installed.
     # Without an earlier master no node can be Ready, and asking would cost a time-out.
-    ready = ready_nodes(cluster) if had_master else frozenset[str]()
+    ready = finished_nodes(cluster) if had_master else frozenset[str]()
     new = [node for node in nodes if cluster.node_name(node) not in ready]
     new_masters = [master for master in masters if cluster.node_name(master) not in ready]
     steps.run(log_in_to_master, cluster, masters[0])
@@ -111,6 +112,7 @@ def provision(
     tagged = steps.start(tag_resources, cluster) if new or not was_tagged else None
     if had_master:
         steps.run(delete_lost_nodes, cluster)
+        steps.run(delete_old_tokens, cluster)
     if new or new_masters:
         distribute_roster(steps, cluster, failures)
     if ui:

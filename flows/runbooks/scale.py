@@ -9,9 +9,9 @@ from domain.kernel.names import NODES
 from domain.node.drain import DRAIN_DEADLINE
 from flows.runbooks.nodes import Failures, distribute_roster, install_nodes, join_nodes
 from tasks.cluster import Cluster
-from tasks.control_plane import ready_nodes
+from tasks.control_plane import finished_nodes
 from tasks.executors import Steps
-from tasks.machines import ensure_keypair, launch
+from tasks.machines import delete_old_tokens, ensure_keypair, launch
 from tasks.network import ensure_machine_group, ensure_vxnets, tag_resources
 from tasks.overview import check_spec
 from tasks.scaling import (
@@ -39,7 +39,8 @@ def scale_out(steps: Steps, cluster: Cluster) -> None:
     nodes = steps.run(launch, cluster, NODES, image, vxnets, keypair, security_group)
     cluster = cluster.at(cluster.endpoints(), choices.login_users)
     steps.run(delete_lost_nodes, cluster)
-    ready = ready_nodes(cluster)
+    steps.run(delete_old_tokens, cluster)
+    ready = finished_nodes(cluster)
     new = [node for node in nodes if cluster.node_name(node) not in ready]
     if not new:
         return

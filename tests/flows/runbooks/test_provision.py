@@ -15,8 +15,12 @@ from domain.cloud.plan import Action, Plan, PlanItem
 from domain.cloud.planning import STALE, plan_cluster
 from domain.cloud.records import ListenerSpec, RuleSpec
 from domain.cloud.teardown import remove_machines
+from domain.cluster.api import SYSTEM
+from domain.cluster.join_tokens import TOKEN_NAME
 from domain.kernel.errors import ClusterError, CommandFailed, MachinesFailed, NameTaken
 from domain.kernel.names import Names
+from domain.node.ready import WORKER
+from domain.secrets.pki import make_bootstrap_token
 from domain.spec.cluster import ClusterSpec, changed
 from domain.spec.prices import Billing
 from tests.flows.runbooks.world import SPEC, Strike, World
@@ -118,6 +122,29 @@ def test_nodes_whose_machine_is_gone_are_deleted_with_their_keys(world: World) -
     assert state["nodes are machines"]
     assert state["keys are of machines"]
     assert len(world.nodes) == 3
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        pytest.param(lambda world: world.provision(), id="provision"),
+        pytest.param(lambda world: world.scale(3), id="scale out"),
+    ],
+)
+def test_a_run_finishes_what_a_killed_one_has_left(
+    world: World, again: Callable[[World], None]
+) -> None:
+    """Killed after the join: the token is not deleted yet, and the nodes have no role."""
+    world.provision()
+    for name, node in world.nodes.items():
+        labels = {key: value for key, value in node.labels.items() if key not in WORKER}
+        world.nodes[name] = replace(node, labels=labels)
+    left, users = make_bootstrap_token().id, "abcdef"
+    for token in (left, users):
+        world.objects["Secret", SYSTEM, TOKEN_NAME + token] = {}
+    again(world)
+    assert world.state()["nodes are labelled"]
+    assert world.tokens() == [TOKEN_NAME + users]
 
 
 def test_another_s_network_of_our_name_is_never_touched(world: World) -> None:

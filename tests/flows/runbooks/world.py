@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from threading import Lock
@@ -28,9 +29,11 @@ from domain.cloud.inventory import read_inventory
 from domain.cloud.known import CHANGES, remembering
 from domain.cloud.records import Instance
 from domain.cluster.api import SYSTEM, Manifest, Node, Pod
+from domain.cluster.join_tokens import TOKEN_NAME
 from domain.kernel.errors import ClusterError, FinalError, NotFound, TemporaryError, UnknownOutcome
 from domain.kernel.names import MASTERS, NODES
 from domain.node.install import FOLDER, GROUP_LABEL, INSTANCE_LABEL
+from domain.node.ready import WORKER
 from domain.node.shell import Output
 from domain.spec.cluster import ClusterSpec, changed
 from flows.runbooks.provision import provision
@@ -186,6 +189,9 @@ class Api:
     def list_attached_volumes(self, node: str) -> list[str]:
         return []
 
+    def list_join_tokens(self) -> list[str]:
+        return [name.removeprefix(TOKEN_NAME) for name in self._world.tokens()]
+
     def apply(self, manifest: Manifest) -> bool:
         return bool(self._change("apply", lambda: self._world.apply(manifest)))
 
@@ -193,7 +199,7 @@ class Api:
         return bool(self._change("delete", lambda: self._world.delete(kind, name, namespace)))
 
     def label_node(self, node: str, labels: Mapping[str, str]) -> None:
-        self._change("label", lambda: None)
+        self._change("label", lambda: self._world.label(node, labels))
 
     def annotate_node(self, node: str, annotations: Mapping[str, str | None]) -> None:
         self._change("annotate", lambda: self._world.annotate(node, annotations))
@@ -348,6 +354,11 @@ class World:
             "machines": dict(names),
             "nodes are machines": {node.labels[INSTANCE_LABEL] for node in self.nodes.values()}
             == ids,
+            "nodes are labelled": all(
+                WORKER.keys() <= node.labels.keys()
+                for node in self.nodes.values()
+                if node.labels[GROUP_LABEL] == NODES
+            ),
             "nodes are schedulable": all(node.schedulable for node in self.nodes.values()),
             "keys are of machines": set(self.vault.kept.host_keys) == ids
             if self.vault.kept
@@ -412,16 +423,11 @@ class World:
     def cordon(self, node: str, schedulable: bool) -> None:
         if node not in self.nodes:
             raise NotFound(node)
+        self.nodes[node] = replace(self.nodes[node], schedulable=schedulable)
+
+    def label(self, node: str, labels: Mapping[str, str]) -> None:
         seen = self.nodes[node]
-        self.nodes[node] = Node(
-            seen.name,
-            seen.address,
-            seen.ready,
-            schedulable,
-            seen.pods_allocatable,
-            seen.version,
-            seen.labels,
-        )
+        self.nodes[node] = replace(seen, labels={**seen.labels, **labels})
 
     def evict(self, pod: Pod) -> bool:
         self.pods = [one for one in self.pods if one.uid != pod.uid]

@@ -1,4 +1,4 @@
-"""Clients that go away, in every way that a program can, leave no socket behind in the local cloud."""
+"""Clients that go away, in every way that a program can, leave no socket behind."""
 
 import os
 import socket
