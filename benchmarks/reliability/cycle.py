@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks.reliability.compare import Difference, Fault, Holdings, compare
-from benchmarks.reliability.gate import NoTrouble, OnePoint, Strikes
+from benchmarks.reliability.gate import SHARE, NoTrouble, OnePoint, Storm, Strikes
 from benchmarks.reliability.ground import Ground
 from benchmarks.reliability.holdings import read_holdings
 from benchmarks.reliability.points import Point, Site, Stage
 
-MOST_TYPED = 5
+MOST_TYPED, MOST_IN_A_STORM = 5, 15
 """How often a command is typed until it must have ended well."""
 
 SETTLING = 5.0
@@ -75,6 +75,21 @@ def record(ground: Ground) -> Recording:
     return Recording(sites, holdings)
 
 
+def strike(ground: Ground, recording: Recording, points: Mapping[Stage, Point]) -> list[Outcome]:
+    """Strike each of these points, in as few cycles as possible.
+
+    Raises:
+        NotUndisturbed: a stage without trouble did not end well.
+    """
+    outcomes: list[Outcome] = []
+    left = dict(points)
+    while left:
+        for outcome in strike_cycle(ground, recording, left):
+            outcomes.append(outcome)
+            del left[outcome.stage]
+    return outcomes
+
+
 def strike_cycle(
     ground: Ground, recording: Recording, points: Mapping[Stage, Point]
 ) -> list[Outcome]:
@@ -96,9 +111,29 @@ def strike_cycle(
         if not outcome.converged:
             ground.begin_anew()
             if not point:
-                raise NotUndisturbed(f"{stage} without trouble: {outcome.differences}")
+                raise NotUndisturbed(f"{stage} without trouble: {outcome}")
             break
     return outcomes
+
+
+def storm(ground: Ground, recording: Recording, seed: int) -> list[Outcome]:
+    """Go through a cycle in which a share of all calls goes wrong, reads too.
+
+    Returns: one outcome, of the cycle up to the first stage that did not converge.
+    """
+    began, parts = time.monotonic(), []
+    for stage in Stage:
+        strikes = Storm(f"{seed} {stage}")
+        what = f"storm {seed}, {stage}, {SHARE:.0%} of all calls"
+        parts.append(run_stage(ground, recording, stage, strikes, what, most=MOST_IN_A_STORM))
+        if not parts[-1].converged:
+            ground.begin_anew()
+            break
+    last = parts[-1]
+    errors = tuple(error for part in parts for error in part.errors)
+    typed = sum(part.typed for part in parts)
+    seconds = time.monotonic() - began
+    return [Outcome(last.what, last.stage, typed, errors, last.differences, seconds)]
 
 
 def stages_of(points: Mapping[Stage, Point]) -> list[Stage]:
@@ -115,13 +150,14 @@ def run_stage(
     strikes: Strikes,
     what: str,
     point: Point | None = None,
+    most: int = MOST_TYPED,
 ) -> Outcome:
     """Type the command of a stage until it ends well, then compare."""
     began = time.monotonic()
     ground.gate.begin(stage, strikes)
     errors: list[str] = []
     hung = False
-    for _ in range(MOST_TYPED):
+    for _ in range(most):
         ended = ground.run(stage)
         hung = hung or ended.hung
         if not ended.error:
@@ -129,13 +165,13 @@ def run_stage(
         errors.append(ended.error)
     ground.let_late_calls_act()
     differences = [Difference(Fault.HANG, f"{stage}: {errors[-1]}")] if hung else []
-    if len(errors) == MOST_TYPED:
+    if len(errors) == most:
         differences.append(Difference(Fault.UNFINISHED, errors[-1]))
     differences += compare_settled(ground, recording.holdings[stage])
     return Outcome(
         what,
         stage,
-        min(len(errors) + 1, MOST_TYPED),
+        min(len(errors) + 1, most),
         tuple(errors),
         tuple(differences),
         time.monotonic() - began,

@@ -36,18 +36,19 @@ class OnePoint:
         return self._point.trouble
 
 
+SHARE = 0.15
+"""Of all calls, that go wrong in a storm."""
+
+
 class Storm:
     """A share of all calls goes wrong, reads too; a seed repeats the choice."""
 
-    def __init__(self, seed: int, share: float = 0.15) -> None:
+    def __init__(self, seed: str) -> None:
         self._chance = Random(seed)
-        self._share = share
-        self.struck = 0
 
     def trouble(self, site: Site, *, changes: bool) -> Trouble | None:
-        if self._chance.random() >= self._share:
+        if self._chance.random() >= SHARE:
             return None
-        self.struck += 1
         return self._chance.choice(STORM[site.side] if changes else READ_STORM[site.side])
 
 
