@@ -2,14 +2,14 @@
 
 from domain.cloud import teardown
 from domain.cloud.inventory import Inventory
+from domain.cloud.records import Instance
 from domain.kernel.ensured import Ensured
 from tasks.cluster import Cluster
 from tasks.steps import step
 
 
 @step("machines of {cluster.name}")
-def remove_machines(cluster: Cluster, seen: Inventory) -> Ensured[None]:
-    machines = seen.instances
+def remove_machines(cluster: Cluster, machines: tuple[Instance, ...]) -> Ensured[None]:
     return teardown.remove_machines(cluster.cloud, cluster.name, machines, cluster.clock)
 
 
@@ -26,6 +26,11 @@ def remove_network(cluster: Cluster, seen: Inventory) -> Ensured[None]:
 @step("public address of {cluster.name}")
 def remove_address(cluster: Cluster, seen: Inventory) -> Ensured[None]:
     return teardown.remove_address(cluster.cloud, seen, cluster.clock)
+
+
+@step("surplus resources of {cluster.name}")
+def remove_surplus(cluster: Cluster, seen: Inventory) -> Ensured[None]:
+    return teardown.remove_surplus(cluster.cloud, seen, cluster.clock)
 
 
 @step("firewalls, key pair and tag of {cluster.name}")

@@ -15,6 +15,7 @@ from tasks.teardown import (
     remove_leftovers,
     remove_machines,
     remove_network,
+    remove_surplus,
 )
 
 
@@ -32,8 +33,10 @@ def teardown(steps: Steps, cluster: Cluster) -> None:
 
 def sweep(steps: Steps, cluster: Cluster, seen: Inventory) -> None:
     """Delete the resources of an inventory, in the order that the cloud requires."""
-    machines = steps.start(remove_machines, cluster, seen)
+    machines = steps.start(remove_machines, cluster, seen.instances)
     balancer = steps.start(remove_balancer, cluster, seen)
+    if seen.surplus:
+        steps.run(remove_surplus, cluster, seen)
     machines.result()
     balancer.result()
     steps.run(remove_network, cluster, seen)

@@ -34,12 +34,13 @@ from domain.node.install import FOLDER, GROUP_LABEL, INSTANCE_LABEL
 from domain.node.shell import Output
 from domain.spec.cluster import ClusterSpec, changed
 from flows.runbooks.provision import provision
-from flows.runbooks.scale import scale_in, scale_out
+from flows.runbooks.scale import scale_to
 from flows.runbooks.teardown import teardown
 from flows.scale import leaving_machines
 from tasks.cluster import Cluster
-from tasks.control_plane import find_spec, store_spec
+from tasks.control_plane import find_spec
 from tasks.executors import PlainSteps, Steps
+from tasks.overview import wanted_spec
 from tests.iaas_daemon import ACCOUNT, ZONE, IaasDaemon
 from tests.memory_vault import MemoryVault
 
@@ -53,7 +54,7 @@ class Way(StrEnum):
     REPLY_LOST = "reply lost"
     TEMPORARY = "temporary"
     FINAL = "final"
-    LATE = "late by 75 s"
+    LATE = "late"
 
 
 class HurriedClock:
@@ -85,8 +86,8 @@ class HurriedClock:
 class Strike:
     """The change of a given number, counted from 1, goes wrong once; 0 strikes none."""
 
-    def __init__(self, at: int = 0, way: Way = Way.FINAL) -> None:
-        self.at, self.way = at, way
+    def __init__(self, at: int = 0, way: Way = Way.FINAL, late: float = 75) -> None:
+        self.at, self.way, self.late = at, way, late
         self.changes: list[str] = []
         self.calls: list[str] = []
         self.clock: HurriedClock | None = None  # of the world that it strikes
@@ -110,7 +111,7 @@ class Strike:
                 raise lost(f"{name}: no reply")
             case Way.LATE:
                 assert self.clock is not None
-                self.clock.after(75, act)
+                self.clock.after(self.late, act)
                 raise lost(f"{name}: no reply")
             case Way.TEMPORARY:
                 raise TemporaryError(f"{name}: please try later")
@@ -289,7 +290,7 @@ class World:
         stored = find_spec(cluster)
         provision(
             steps or PlainSteps(self.clock),
-            cluster.wanting(spec),
+            cluster.wanting(wanted_spec(cluster, stored, spec.given)),
             is_stored=stored is not None,
             demo=False,
             ui=False,
@@ -300,11 +301,7 @@ class World:
         stored = find_spec(cluster)
         assert stored is not None
         wanting = cluster.wanting(stored.with_nodes(count))
-        if leaving := leaving_machines(cluster, NODES, count):
-            scale_in(steps, wanting, leaving)
-        else:
-            scale_out(steps, wanting)
-        steps.run(store_spec, wanting)
+        scale_to(steps, wanting, leaving_machines(cluster, NODES, count))
 
     def teardown(self, strike: Strike | None = None, steps: Steps | None = None) -> None:
         teardown(steps or PlainSteps(self.clock), self.open(strike))
