@@ -55,7 +55,6 @@ def provision(
     """
     before = cluster.inventory()
     had_master = bool(before.masters)
-    was_tagged = before.tag is not None
     choices = steps.run(check_spec, cluster)
     steps.run(ensure_credentials, cluster)
 
@@ -116,7 +115,7 @@ def provision(
 
     # Description, tag, f2cadm, kube-ui, demo.
     stored = steps.start(store_spec, cluster)
-    tagged = steps.start(tag_resources, cluster) if new or not was_tagged else None
+    tagged = steps.start(tag_resources, cluster)
     if had_master:
         steps.run(delete_lost_nodes, cluster)
     if new or new_masters:
@@ -126,7 +125,6 @@ def provision(
     if demo and failures.spare_any_of(nodes):
         steps.run(ensure_demo, cluster)
     stored.result()
-    if tagged:
-        tagged.result()
+    tagged.result()
     remove_unneeded(steps, cluster, (*masters, *nodes))
     failures.check()

@@ -1,8 +1,10 @@
 """A create that acts long after it was given up and sent again: then two of ours exist."""
 
+from contextlib import suppress
+
 from domain.cloud.known import CHANGES
 from tests.flows.runbooks.test_crashes import RUNS, undisturbed, until_done
-from tests.flows.runbooks.world import Strike, Way, World, new_world
+from tests.flows.runbooks.world import Killed, Strike, Way, World, new_world
 
 LATER_THAN_ANY_LOOK = 170
 """Seconds; a run looks for 150 s before it sends a create again."""
@@ -42,4 +44,15 @@ def test_teardown_removes_both() -> None:
         with new_world() as world:
             doubled(world, at)
             world.teardown()
+            assert world.resources() == {}, f"{name}, change {at}"
+
+
+def test_teardown_waits_for_a_create_of_a_run_that_was_killed() -> None:
+    changes, _ = undisturbed(*RUNS["provision"])
+    for at, name in places(changes):
+        with new_world() as world:
+            with suppress(Killed):
+                world.provision(Strike(at, Way.KILLED))
+            world.teardown()
+            world.let_late_calls_act()
             assert world.resources() == {}, f"{name}, change {at}"

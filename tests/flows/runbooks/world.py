@@ -25,7 +25,7 @@ from clients.qingcloud import QingCloud
 from clients.ssh import SshMachine, SshTarget
 from domain.cloud.api import Cloud
 from domain.cloud.inventory import read_inventory
-from domain.cloud.known import CHANGES, remembering
+from domain.cloud.known import CHANGES
 from domain.cloud.records import Instance
 from domain.cluster.api import SYSTEM, Manifest, Node, Pod
 from domain.kernel.errors import ClusterError, FinalError, NotFound, TemporaryError, UnknownOutcome
@@ -42,7 +42,7 @@ from tasks.control_plane import find_spec
 from tasks.executors import PlainSteps, Steps
 from tasks.overview import wanted_spec
 from tests.iaas_daemon import ACCOUNT, ZONE, IaasDaemon
-from tests.memory_vault import MemoryVault
+from tests.memory_vault import MemoryJournal, MemoryVault
 
 SPEC = changed(ClusterSpec(), {"access": {"allowed_cidrs": ["127.0.0.0/8"]}})
 
@@ -55,6 +55,11 @@ class Way(StrEnum):
     TEMPORARY = "temporary"
     FINAL = "final"
     LATE = "late"
+    KILLED = "killed, and the call acts late"
+
+
+class Killed(BaseException):
+    """The end of a process: no part of the run does anything more."""
 
 
 class HurriedClock:
@@ -92,11 +97,20 @@ class Strike:
         self.calls: list[str] = []
         self.clock: HurriedClock | None = None  # of the world that it strikes
         self._lock = Lock()
+        self._killed = False
+
+    def new_process(self, clock: HurriedClock) -> None:
+        self.clock, self._killed = clock, False
+
+    def check_alive(self) -> None:
+        if self._killed:
+            raise Killed
 
     def is_meant(self, number: int, name: str) -> bool:
         return number == self.at
 
     def change(self, name: str, act: Callable[[], Any], lost: type[TemporaryError]) -> Any:
+        self.check_alive()
         with self._lock:
             self.changes.append(name)
             number = len(self.changes)
@@ -113,6 +127,11 @@ class Strike:
                 assert self.clock is not None
                 self.clock.after(self.late, act)
                 raise lost(f"{name}: no reply")
+            case Way.KILLED:
+                assert self.clock is not None
+                self.clock.after(self.late, act)
+                self._killed = True
+                raise Killed
             case Way.TEMPORARY:
                 raise TemporaryError(f"{name}: please try later")
             case Way.FINAL:
@@ -131,6 +150,7 @@ class StruckCloud:
             return call
 
         def counted(*args: Any, **kwargs: Any) -> Any:
+            self._strike.check_alive()
             self._strike.calls.append(name)
             if name not in CHANGES:
                 return call(*args, **kwargs)
@@ -243,6 +263,7 @@ class World:
 
     def __init__(self, daemon: IaasDaemon) -> None:
         self.daemon, self.vault, self.clock = daemon, MemoryVault(), HurriedClock()
+        self.journal = MemoryJournal(self.clock)
         self.nodes: dict[str, Node] = {}
         self.annotations: dict[str, dict[str, str | None]] = {}
         self.pods: list[Pod] = []
@@ -255,7 +276,7 @@ class World:
     def open(self, strike: Strike | None = None) -> Cluster:
         """The handle of a new run."""
         strike = strike or Strike()
-        strike.clock = self.clock
+        strike.new_process(self.clock)
         account = QingCloudAccount(
             zone=ZONE,
             access_key_id=ACCOUNT.key_id,
@@ -271,8 +292,9 @@ class World:
             account,
             "demo",
             "demo-test",
-            cloud=remembering(cast(Cloud, StruckCloud(self._cloud, strike))),
+            cloud=cast(Cloud, StruckCloud(self._cloud, strike)),
             vault=self.vault,
+            journal=self.journal,
             clock=self.clock,
             connect_api=lambda access: cast(ClusterClient, Api(self, strike)),
             connect_ssh=connect,
