@@ -22,21 +22,20 @@ from benchmarks.reliability.points import Stage
 from benchmarks.reliability.troubles import Trouble
 from benchmarks.reliability.vault import FileVault
 from blocks.accounts import QingCloudAccount
+from blocks.journals import FileJournal
 from clients.kubernetes import ClusterClient
 from clients.qingcloud import QingCloud
 from clients.ssh import SshMachine, SshTarget
-from domain.cloud.api import Cloud
-from domain.cloud.known import remembering
 from domain.kernel.errors import ClusterError, TemporaryError
 from domain.kernel.names import NODES
 from domain.node.shell import Output
 from domain.secrets.kubeconfig import ClusterAccess
 from flows.runbooks.provision import provision
-from flows.runbooks.scale import scale_in, scale_out
+from flows.runbooks.scale import scale_to
 from flows.runbooks.teardown import teardown
 from flows.scale import leaving_machines
 from tasks.cluster import Cluster
-from tasks.control_plane import find_spec, store_spec
+from tasks.control_plane import find_spec
 from tasks.credentials import only_run
 from tasks.executors import PlainSteps
 from tasks.overview import need_spec, wanted_spec
@@ -75,11 +74,7 @@ def _run(stage: Stage, cluster: Cluster) -> None:
         else:
             count = COUNTS[stage]
             wanting = cluster.wanting(need_spec(cluster).with_nodes(count))
-            if leaving := leaving_machines(cluster, NODES, count):
-                scale_in(steps, wanting, leaving)
-            else:
-                scale_out(steps, wanting)
-            steps.run(store_spec, wanting)
+            scale_to(steps, wanting, leaving_machines(cluster, NODES, count))
 
 
 def _prepare_process(order: Order) -> None:
@@ -130,8 +125,9 @@ def _open(order: Order, link: Link) -> Cluster:
         account,
         NAME,
         KEY,
-        cloud=remembering(cast(Cloud, cloud)),
+        cloud=cloud,
         vault=FileVault(order.folder / "credentials.json"),
+        journal=FileJournal(order.folder / "creating.json", clock),
         clock=clock,
         connect_api=connect_api,
         connect_ssh=connect_ssh,

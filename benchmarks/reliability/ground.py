@@ -92,6 +92,7 @@ class Ground:
         ensure_running(self._home, "instant", None)
         reset(self._home)
         self.vault.delete()
+        (self.folder / "creating.json").unlink(missing_ok=True)
         with self._lock:
             self._late.clear()
 

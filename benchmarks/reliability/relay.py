@@ -11,7 +11,7 @@ from threading import Lock, Thread
 from typing import Any, Protocol
 
 from benchmarks.reliability.gate import Gate
-from benchmarks.reliability.troubles import ACTED, KILLS, Side, Trouble
+from benchmarks.reliability.troubles import ACTED, KILLS, LATE, Side, Trouble
 from benchmarks.reliability.wires import Answer, Request, Wire
 
 CHUNK = 64 * 1024
@@ -143,6 +143,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _strike(self, trouble: Trouble, request: Request, name: str) -> None:
         wire, place = self.server.wire, self.server.place
         answer = wire.deliver(request) if trouble in ACTED else None
+        if trouble in LATE:
+            place.later(LATE_BY, lambda: wire.deliver(request))
         match trouble:
             case Trouble.GARBLED if answer:
                 self._send(answer.garbled)
@@ -151,16 +153,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(others[-1] if others else Answer.of(200, {"ret_code": 0}))
             case Trouble.TIME_OUT:
                 self._hold()
-            case Trouble.LATE:
-                place.later(LATE_BY, lambda: wire.deliver(request))
-                self._drop()
             case Trouble.AWAY:
                 place.send_away(wire.side, AWAY_FOR)
                 self._drop()
             case Trouble.CLOUD_KILLED_BEFORE | Trouble.CLOUD_KILLED_AFTER:
                 place.restart_cloud()
                 self._drop()
-            case Trouble.REQUEST_LOST | Trouble.REPLY_LOST:
+            case Trouble.REQUEST_LOST | Trouble.REPLY_LOST | Trouble.LATE:
                 self._drop()
             case _ if trouble in KILLS:
                 place.kill_run()

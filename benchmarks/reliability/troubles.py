@@ -19,6 +19,8 @@ class Trouble(StrEnum):
     """The run gets SIGKILL; its request is not delivered."""
     KILLED_AFTER = "killed-after"
     """The request acts, then the run gets SIGKILL."""
+    KILLED_LATE = "killed-late-75s"
+    """The run gets SIGKILL, and its request acts 75 seconds later."""
     REQUEST_LOST = "request-lost"
     """The connection is cut; the request is not delivered."""
     REPLY_LOST = "reply-lost"
@@ -68,6 +70,7 @@ TROUBLES: Mapping[Side, tuple[Trouble, ...]] = {
     Side.CLOUD: (
         *COMMON,
         Trouble.LATE,
+        Trouble.KILLED_LATE,
         Trouble.BUSY,
         Trouble.INTERNAL,
         Trouble.INTERNAL_ACTED,
@@ -111,5 +114,8 @@ ACTED = frozenset(
 )
 """The troubles in which the request is delivered before anything goes wrong."""
 
-KILLS = frozenset({Trouble.KILLED_BEFORE, Trouble.KILLED_AFTER})
+LATE = frozenset({Trouble.LATE, Trouble.KILLED_LATE})
+"""The troubles in which the request is delivered later."""
+
+KILLS = frozenset({Trouble.KILLED_BEFORE, Trouble.KILLED_AFTER, Trouble.KILLED_LATE})
 """The troubles that end the run's process, so that the command has to be typed again."""
