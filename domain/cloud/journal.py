@@ -21,6 +21,7 @@ CREATES: Mapping[str, str] = {
     "create_keypair": "find_keypairs",
     "create_tag": "find_tags",
     "run_instances": "",  # machines of a group share a name, so one that is seen proves nothing
+    "add_rules": "",
 }
 """The calls that make a second resource when they act twice, each with the read that shows it."""
 

@@ -352,9 +352,7 @@ class World:
     # What they leave.
 
     def resources(self) -> dict[str, int]:
-        counts = dict(self.daemon.iaas.count_resources())
-        counts.pop("security_group_rule", None)
-        return counts
+        return dict(self.daemon.iaas.count_resources())
 
     def machines(self) -> tuple[Instance, ...]:
         return read_inventory(cast(Cloud, self._cloud), "demo").instances
@@ -415,7 +413,8 @@ class World:
         group = machine.name.removeprefix("k8s.demo.")
         name = f"{group}-{machine.id.removeprefix('i-')}"
         labels = {GROUP_LABEL: group, INSTANCE_LABEL: machine.id}
-        self.nodes[name] = Node(name, machine.private_ip, True, True, 40, "v1.36.4", labels)
+        if name not in self.nodes:  # a kubelet leaves a node that is registered as it is
+            self.nodes[name] = Node(name, machine.private_ip, True, True, 40, "v1.36.4", labels)
 
     def apply(self, manifest: Manifest) -> bool:
         metadata = manifest["metadata"]
