@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ OTHERS = ("PREFECT_", "QINGCLOUD_", "LOCALCLOUD_", "XDG_", "SAMPLES_")
 
 def main() -> None:
     options = parse(sys.argv[1:])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that local clouds are ended
     with tempfile.TemporaryDirectory(prefix="matrix-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         for variable in list(os.environ):

@@ -25,6 +25,7 @@ from benchmarks.reliability.vault import FileVault
 from benchmarks.reliability.wires import CloudWire, KubernetesWire, load_pair
 from domain.secrets.credentials import Credentials
 from domain.secrets.pki import make_server_certificate
+from domain.secrets.vault import Vault
 from localcloud.home import Home, Running
 from localcloud.process import ensure_running, read_running, reset, stop
 
@@ -55,7 +56,7 @@ class Ground:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.gate = folder, Gate()
         self.clock = SharedClock(folder / "clock")
-        self.vault = FileVault(folder / "credentials.json")
+        self.vault: Vault = FileVault(folder / "credentials.json")
         self._home, self._seed = Home(folder / "cloud"), seed
         self._context = multiprocessing.get_context("forkserver")
         self._late: list[tuple[float, Callable[[], object]]] = []

@@ -3,10 +3,12 @@
 import argparse
 import multiprocessing
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from benchmarks.reliability.commands import CommandGround, server
 from benchmarks.reliability.cycle import Recording, record, storm, strike
 from benchmarks.reliability.ground import Ground
 from benchmarks.reliability.kills import kill_and_count
@@ -21,10 +23,7 @@ def run(options: argparse.Namespace, folder: Path) -> int:
     multiprocessing.set_forkserver_preload(["benchmarks.reliability.child"])
     began = time.monotonic()
     with ExitStack() as stack:
-        grounds = [
-            stack.enter_context(Ground(folder / f"worker-{number}", options.seed + number))
-            for number in range(options.jobs)
-        ]
+        grounds = list(_grounds(stack, options, folder))
         if options.cloud_kills:
             return kill_and_count(grounds[0], options.cloud_kills, options.seed)
         recording = record(grounds[0])
@@ -37,6 +36,14 @@ def run(options: argparse.Namespace, folder: Path) -> int:
         outcomes = carry_out(grounds, tasks, total)
     print(*summary(outcomes, time.monotonic() - began), sep="\n")
     return int(not all(one.converged for one in outcomes))
+
+
+def _grounds(stack: ExitStack, options: argparse.Namespace, folder: Path) -> Iterator[Ground]:
+    url = stack.enter_context(server(folder)) if options.commands else ""
+    for number in range(options.jobs):
+        place, seed = folder / f"worker-{number}", options.seed + number
+        ground = CommandGround(place, seed, url) if url else Ground(place, seed)
+        yield stack.enter_context(ground)
 
 
 def _tasks(options: argparse.Namespace, recording: Recording) -> tuple[list[Task], int]:
