@@ -27,7 +27,7 @@ from domain.secrets.credentials import Credentials
 from domain.secrets.pki import make_server_certificate
 from domain.secrets.vault import Vault
 from localcloud.home import Home, Running
-from localcloud.process import ensure_running, read_running, reset, stop
+from localcloud.process import ensure_running, reset, stop
 
 RUN_DEADLINE = 120.0
 """Real seconds after which a run counts as hanging."""
@@ -60,7 +60,7 @@ class Ground:
         self._home, self._seed = Home(folder / "cloud"), seed
         self._context = multiprocessing.get_context("forkserver")
         self._late: list[tuple[float, Callable[[], object]]] = []
-        self._lock = Lock()
+        self._lock, self._restarting = Lock(), Lock()
         self._away: dict[Side, float] = {}
         self._process: Any = None
         self._ended = Event()
@@ -68,7 +68,7 @@ class Ground:
         self._ssh: dict[tuple[str, int], SshRelay] = {}
 
     def __enter__(self) -> "Ground":
-        ensure_running(self._home, "instant", self._seed)
+        self._running = ensure_running(self._home, "instant", self._seed).running
         self._cloud_relay = HttpRelay("127.0.0.1", CloudWire(lambda: self.cloud.url), self)
         self._over = Event()
         Thread(target=self._tick, daemon=True).start()
@@ -82,7 +82,9 @@ class Ground:
 
     @property
     def cloud(self) -> Running:
-        return read_running(self._home)
+        """The local cloud; after a restart it has another process id and token."""
+        with self._restarting:
+            return self._running
 
     @property
     def home(self) -> Home:
@@ -90,7 +92,7 @@ class Ground:
 
     def begin_anew(self) -> None:
         """Forget everything: an empty cloud, no credentials."""
-        ensure_running(self._home, "instant", None)
+        self._running = ensure_running(self._home, "instant", None).running
         reset(self._home)
         self.vault.delete()
         (self.folder / "creating.json").unlink(missing_ok=True)
@@ -212,8 +214,9 @@ class Ground:
         os.kill(self._process.pid, signal.SIGKILL)
 
     def restart_cloud(self) -> None:
-        os.kill(self.cloud.pid, signal.SIGKILL)
-        ensure_running(self._home, "instant", None)
+        with self._restarting:
+            os.kill(self._running.pid, signal.SIGKILL)
+            self._running = ensure_running(self._home, "instant", None).running
 
     def send_away(self, side: Side, seconds: float) -> None:
         with self._lock:
