@@ -126,6 +126,7 @@ def _vpc(item: Item) -> Vpc:
         eip_id=eip.optional_text("eip_id"),
         eip_address=eip.optional_text("eip_addr"),
         created_at=item.moment("create_time"),
+        vxnet_ids=tuple(vxnet.text("vxnet_id") for vxnet in item.optional_items("vxnets")),
     )
 
 
@@ -136,6 +137,7 @@ def _vxnet(item: Item) -> Vxnet:
         router_id=item.optional_text("vpc_router_id"),
         cidr=item.optional_item("router").optional_text("ip_network"),
         created_at=item.moment("create_time"),
+        instance_ids=item.optional_texts("instance_ids"),
     )
 
 

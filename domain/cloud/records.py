@@ -67,7 +67,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Vpc:
-    """A router with its private network; the `eip_…` are empty without a public address."""
+    """A router with its private network; the `eip_…` are empty without a public address.
+
+    `vxnet_ids` are those of all vxnets that have joined it, also of foreign ones.
+    """
 
     id: str
     name: str
@@ -79,6 +82,7 @@ class Vpc:
     eip_id: str
     eip_address: str
     created_at: datetime
+    vxnet_ids: tuple[str, ...] = ()
 
     @property
     def is_settled(self) -> bool:
@@ -87,13 +91,17 @@ class Vpc:
 
 @dataclass(frozen=True, slots=True)
 class Vxnet:
-    """A private network; `router_id` and `cidr` are empty until it has joined a router."""
+    """A private network; `router_id` and `cidr` are empty until it has joined a router.
+
+    `instance_ids` are those of all its machines, also of foreign ones.
+    """
 
     id: str
     name: str
     router_id: str
     cidr: str
     created_at: datetime
+    instance_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +121,7 @@ class Eip:
 
 @dataclass(frozen=True, slots=True)
 class LoadBalancer:
-    """`private_ip` is empty until the balancer is active."""
+    """`private_ip` is empty until the balancer is active; `eip_ids` are its public addresses."""
 
     id: str
     name: str
@@ -124,6 +132,7 @@ class LoadBalancer:
     is_applied: bool
     security_group_id: str
     created_at: datetime
+    eip_ids: tuple[str, ...] = ()
 
     @property
     def is_settled(self) -> bool:
@@ -159,9 +168,12 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class SecurityGroup:
+    """A firewall; `user_ids` are the machines, routers and load balancers that it filters."""
+
     id: str
     name: str
     is_applied: bool
+    user_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +235,8 @@ class Tag:
 class Instance:
     """A machine as the cloud sees it; `private_ip` is empty until it has one.
 
-    `nic_id` is the hardware address of its card in the private network.
+    `nic_id` is the hardware address of its card in the private network, `volume_ids` are the
+    attached volumes.
     """
 
     id: str
@@ -240,6 +253,7 @@ class Instance:
     keypair_ids: tuple[str, ...]
     created_at: datetime
     nic_id: str = ""
+    volume_ids: tuple[str, ...] = ()
 
     @property
     def is_alive(self) -> bool:
@@ -251,6 +265,27 @@ class Instance:
         return (
             self.status is InstanceStatus.RUNNING and not self.transition and bool(self.private_ip)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A disk of its own; `instance_id` is empty while it is attached to no machine."""
+
+    id: str
+    name: str
+    size_gib: int
+    instance_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Nic:
+    """A network card in a vxnet; `instance_id` is empty while it is attached to no machine."""
+
+    id: str
+    name: str
+    vxnet_id: str
+    instance_id: str
 
 
 @dataclass(frozen=True, slots=True)
