@@ -21,9 +21,6 @@ class AddressCalls(Calls):
         items = self._read("DescribeEips", "eip_set", "eips", eip_ids, status=LIVING)
         return [_eip(item) for item in items]
 
-    def rename_eip(self, eip_id: str, name: str) -> None:
-        self._transport.change("ModifyEipAttributes", {"eip": eip_id, "eip_name": name})
-
     def allocate_eip(self, name: str, bandwidth_mbps: int, billing: Billing) -> str:
         """Allocate a public address (bandwidth in Mbit/s), billed from now on. Returns: its id."""
         reply = self._transport.change(

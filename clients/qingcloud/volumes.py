@@ -11,19 +11,10 @@ LIVING = ("pending", "available", "in-use", "suspended")
 
 
 class VolumeCalls(Calls):
-    def find_volumes(self, name: str) -> list[Volume]:
-        """Find the volumes of exactly this name."""
-        return [
-            _volume(item) for item in self._find("DescribeVolumes", "volume", name, status=LIVING)
-        ]
-
     def read_volumes(self, volume_ids: Sequence[str]) -> list[Volume]:
         """Read the volumes with these ids that are not deleted."""
         items = self._read("DescribeVolumes", "volume_set", "volumes", volume_ids, status=LIVING)
         return [_volume(item) for item in items]
-
-    def rename_volume(self, volume_id: str, name: str) -> None:
-        self._transport.change("ModifyVolumeAttributes", {"volume": volume_id, "volume_name": name})
 
     def delete_volumes(self, volume_ids: Sequence[str]) -> str:
         """Delete volumes that are attached to no machine. Returns: the job."""

@@ -78,7 +78,7 @@ def remove_network(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> E
     done = list(vxnets)
     if vpc:
         _unbind_address(cloud, vpc, clock)
-        _empty_router(cloud, inventory.vxnets, prefix, vpc.id, clock)
+    _empty_router(cloud, inventory.vxnets, prefix, clock)
     if vxnets:
         delete_existing(
             cloud,
@@ -156,15 +156,15 @@ def _unbind_address(cloud: Cloud, vpc: Vpc, clock: Clock) -> None:
         apply_changes(cloud, vpc.id, clock)
 
 
-def _empty_router(
-    cloud: Cloud, vxnets: Sequence[Vxnet], prefix: str, router_id: str, clock: Clock
-) -> None:
-    """Take all vxnets out of the router."""
+def _empty_router(cloud: Cloud, leaving: Sequence[Vxnet], prefix: str, clock: Clock) -> None:
+    """Take vxnets out of their router."""
+    ids = {vxnet.id for vxnet in leaving}
+    router_id = next((vxnet.router_id for vxnet in leaving if vxnet.router_id), "")
 
     def joined(vxnets: Sequence[Vxnet]) -> list[str]:
-        return [vxnet.id for vxnet in vxnets if vxnet.router_id == router_id]
+        return [vxnet.id for vxnet in vxnets if vxnet.id in ids and vxnet.router_id]
 
-    if seen := joined(vxnets):
+    if seen := joined(leaving):
         delete_existing(
             cloud,
             "the vxnets' membership in the router",

@@ -59,11 +59,6 @@ class Names:
         return self.prefix + group
 
     @property
-    def addon(self) -> str:
-        """What the cluster's add-ons made, once its teardown has begun: a later run finds it."""
-        return self.prefix + "addon"
-
-    @property
     def tag(self) -> str:
         """Tag names hold at most 14 characters on QingCloud: the cluster's name is all of it."""
         return self.cluster

@@ -11,7 +11,7 @@ from flows.runbooks.nodes import Failures, distribute_roster, install_nodes, joi
 from tasks.cluster import Cluster
 from tasks.control_plane import ready_nodes
 from tasks.executors import Steps
-from tasks.machines import ensure_keypair, launch
+from tasks.machines import ensure_keypair, launch, mark_nodes
 from tasks.network import ensure_machine_group, ensure_vxnets, tag_resources
 from tasks.overview import check_spec
 from tasks.scaling import (
@@ -39,6 +39,7 @@ def scale_out(steps: Steps, cluster: Cluster) -> None:
     nodes = steps.run(launch, cluster, NODES, image, vxnets, keypair, security_group)
     cluster = cluster.at(cluster.endpoints(), choices.login_users)
     steps.run(delete_lost_nodes, cluster)
+    steps.run(mark_nodes, cluster)
     ready = ready_nodes(cluster)
     new = [node for node in nodes if cluster.node_name(node) not in ready]
     if not new:

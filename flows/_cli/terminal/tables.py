@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.cloud.plan import Action, Plan, PlanItem
-from domain.kernel.money import format_plan_cost, format_rate
+from domain.kernel.money import format_plan_cost, format_rate, format_yuan
 from domain.reports.cluster import ClusterReport, Endpoint
 from domain.reports.machines import (
     MachineState,
@@ -108,7 +108,8 @@ def _name(item: PlanItem, style: str) -> Text:
 
 
 def _reason(item: PlanItem, style: str) -> Text:
-    billed = ("  billed", "bold yellow") if item.billed else ""
+    price = f", {format_yuan(item.hourly)} an hour" if item.hourly is not None else ""
+    billed = (f"  billed{price}", "bold yellow") if item.billed else ""
     return Text.assemble((item.reason, "dim" if style == "dim" else ""), billed)
 
 
