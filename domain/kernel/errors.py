@@ -118,6 +118,14 @@ class ForeignInside(BadRequest):
     """Resources that are not the cluster's own use parts of it, which cannot be deleted."""
 
 
+class DriftFound(FinalError):
+    """A cluster differs from its stored description."""
+
+
+class LeftoversFound(FinalError):
+    """Resources exist that belong to no cluster."""
+
+
 class HostKeyMismatch(FinalError):
     """A machine answers with another host key than the pinned one; never retried."""
 

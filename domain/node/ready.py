@@ -31,11 +31,22 @@ def wait_until_ready(api: ClusterApi, name: str, clock: Clock = time) -> Ensured
 
 def mark_node(api: ClusterApi, node: Node) -> bool:
     """Set what a kubelet may or can not set on its own node. Returns: whether it was missing."""
-    lacks_role = node.labels.get(GROUP_LABEL) == NODES and not WORKER.keys() <= node.labels.keys()
-    if lacks_role:
+    if _lacks_role(node):
         api.label_node(node.name, WORKER)
+    if _lacks_machine(node):
+        api.annotate_node(node.name, {INSTANCE_ANNOTATION: node.labels[INSTANCE_LABEL]})
+    return not is_marked(node)
+
+
+def is_marked(node: Node) -> bool:
+    """Whether a node had all that `mark_node` sets when it was read."""
+    return not (_lacks_role(node) or _lacks_machine(node))
+
+
+def _lacks_role(node: Node) -> bool:
+    return node.labels.get(GROUP_LABEL) == NODES and not WORKER.keys() <= node.labels.keys()
+
+
+def _lacks_machine(node: Node) -> bool:
     machine = node.labels.get(INSTANCE_LABEL)
-    lacks_machine = machine is not None and node.annotations.get(INSTANCE_ANNOTATION) != machine
-    if lacks_machine:
-        api.annotate_node(node.name, {INSTANCE_ANNOTATION: machine})
-    return lacks_role or lacks_machine
+    return machine is not None and node.annotations.get(INSTANCE_ANNOTATION) != machine

@@ -11,6 +11,8 @@ from rich.text import Text
 from domain.cloud.plan import Action, Plan, PlanItem
 from domain.kernel.money import format_plan_cost, format_rate, format_yuan
 from domain.reports.cluster import ClusterReport, Endpoint
+from domain.reports.drift import DriftReport
+from domain.reports.drift import Kind as Drift
 from domain.reports.machines import (
     MachineState,
     MachineView,
@@ -93,6 +95,22 @@ def show_report(
         console.print(Text("\nNext, try", "bold"))
     for command in next_commands:
         console.print(Text(f"  {command}", "cyan"), soft_wrap=True)
+
+
+def show_drift(report: DriftReport, console: Console | None = None) -> None:
+    """Show how a cluster differs from its description."""
+    console = console or open_console()
+    if report.differences:
+        table = _table("", "Kind", "Name", "Why")
+        for one in report.differences:
+            style = "dim" if one.kind is Drift.BY_HAND else "yellow"
+            times = f" × {one.count}" if one.count != 1 else ""
+            name = Text.assemble((one.name + times, style), (f" {one.id}".rstrip(), "dim"))
+            table.add_row(Text(one.kind, style), Text(one.resource, style), name, one.reason)
+        console.print(Padding(table, (0, 0, 1, 2), expand=False))
+    count = len(report.drifted)
+    words = f"differs from its description in {count} points" if count else "is as described"
+    console.print(Text(f"Cluster {report.cluster} {words}"))
 
 
 def _table(*columns: str) -> Table:
