@@ -29,7 +29,7 @@ from flows._cli.terminal import show_report
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.scale import scale_to
 from tasks.cluster import Cluster, open_cluster
-from tasks.control_plane import finished_nodes, workload_pods
+from tasks.control_plane import ready_nodes, workload_pods
 from tasks.credentials import only_run
 from tasks.executors import PrefectSteps
 from tasks.finish import finish_run
@@ -91,7 +91,7 @@ def report_idle(opened: Session, before: Inventory) -> None:
     """
     cluster = opened.cluster
     nodes = cluster.inventory(fresh=True).nodes
-    ready = finished_nodes(cluster)
+    ready = ready_nodes(cluster)
     used = (
         {machine.id for machine in nodes if cluster.node_name(machine) in ready}
         if ready

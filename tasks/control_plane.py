@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from domain.cluster import apiserver, stored_spec
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import ClusterError, InvalidSpec, TemporaryError
-from domain.node.ready import is_finished
 from domain.spec.cluster import ClusterSpec
 from tasks.cluster import Cluster
 from tasks.steps import run_logger, step
@@ -69,15 +68,15 @@ def check_nothing_stored(cluster: Cluster) -> None:
         )
 
 
-def finished_nodes(cluster: Cluster) -> frozenset[str]:
-    """The names of the nodes that are Ready and labelled; empty while the API does not answer.
+def ready_nodes(cluster: Cluster) -> frozenset[str]:
+    """The names of the nodes that are Ready; empty while the API does not answer.
 
-    Such a node needs no installer, so a second run logs in to no machine.
+    A Ready node needs no installer, so a second run logs in to no machine.
     """
     if not answers(cluster):
         return frozenset()
     try:
-        return frozenset(node.name for node in cluster.api().list_nodes() if is_finished(node))
+        return frozenset(node.name for node in cluster.api().list_nodes() if node.ready)
     except ClusterError as error:
         run_logger().info("the nodes cannot be read yet: %s", error)
         return frozenset()

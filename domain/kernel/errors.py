@@ -7,7 +7,7 @@
     └── FinalError            the same call will fail again
         ├── BadRequest        the request cannot be carried out: exit code 2, nothing was created
         │   ├── InvalidSpec, NameTaken, QuotaReached, AccessDenied, Unreachable, NotConfirmed,
-        │   │   CredentialsMissing, OtherRun
+        │   │   CredentialsMissing, OtherRun, ForeignInside
         └── …                 a change was begun and could not be finished
 
 Every message names the fact, the resource, and the next action. No message holds a secret.
@@ -112,6 +112,18 @@ class CredentialsMissing(BadRequest):
 
 class OtherRun(BadRequest):
     """Another run is still changing the same cluster."""
+
+
+class ForeignInside(BadRequest):
+    """Resources that are not the cluster's own use parts of it, which cannot be deleted."""
+
+
+class DriftFound(FinalError):
+    """A cluster differs from its stored description."""
+
+
+class LeftoversFound(FinalError):
+    """Resources exist that belong to no cluster."""
 
 
 class HostKeyMismatch(FinalError):

@@ -11,7 +11,7 @@ from flows.runbooks.nodes import (
 )
 from flows.runbooks.ui import publish_ui
 from tasks.cluster import Cluster
-from tasks.control_plane import check_nothing_stored, finished_nodes, store_spec, wait_for_apiserver
+from tasks.control_plane import check_nothing_stored, ready_nodes, store_spec, wait_for_apiserver
 from tasks.credentials import ensure_credentials
 from tasks.executors import Steps
 from tasks.machines import (
@@ -21,6 +21,7 @@ from tasks.machines import (
     install_master,
     launch,
     log_in_to_master,
+    mark_nodes,
     wait_until_ready,
     wait_until_up,
 )
@@ -96,7 +97,7 @@ def provision(
 
     # Kubernetes: nodes install everything that needs no master while the master is installed.
     # Without an earlier master no node can be Ready, and asking would cost a time-out.
-    ready = finished_nodes(cluster) if had_master else frozenset[str]()
+    ready = ready_nodes(cluster) if had_master else frozenset[str]()
     new = [node for node in nodes if cluster.node_name(node) not in ready]
     new_masters = [master for master in masters if cluster.node_name(master) not in ready]
     steps.run(log_in_to_master, cluster, masters[0])
@@ -120,6 +121,7 @@ def provision(
     if had_master:
         steps.run(delete_lost_nodes, cluster)
         steps.run(delete_old_tokens, cluster)
+        steps.run(mark_nodes, cluster)
     if new or new_masters:
         distribute_roster(steps, cluster, failures)
     if ui:

@@ -15,9 +15,9 @@ from flows.runbooks.nodes import (
     remove_unneeded,
 )
 from tasks.cluster import Cluster
-from tasks.control_plane import finished_nodes, store_spec
+from tasks.control_plane import ready_nodes, store_spec
 from tasks.executors import Steps
-from tasks.machines import delete_old_tokens, ensure_keypair, launch
+from tasks.machines import delete_old_tokens, ensure_keypair, launch, mark_nodes
 from tasks.network import ensure_machine_group, ensure_vxnets, tag_resources
 from tasks.overview import check_spec
 from tasks.scaling import (
@@ -59,7 +59,8 @@ def scale_out(steps: Steps, cluster: Cluster) -> None:
     cluster = cluster.at(cluster.endpoints(), choices.login_users)
     steps.run(delete_lost_nodes, cluster)
     steps.run(delete_old_tokens, cluster)
-    ready = finished_nodes(cluster)
+    steps.run(mark_nodes, cluster)
+    ready = ready_nodes(cluster)
     new = [node for node in nodes if cluster.node_name(node) not in ready]
     if not new:
         return

@@ -24,9 +24,11 @@ from blocks.accounts import QingCloudAccount
 from clients.kubernetes import ClusterClient
 from clients.qingcloud import QingCloud
 from clients.ssh import SshMachine, SshTarget
+from domain.cloud.addons import Claim, Service
 from domain.cloud.api import Cloud
 from domain.cloud.inventory import read_inventory
 from domain.cloud.known import CHANGES
+from domain.cloud.plan import Plan
 from domain.cloud.records import Instance
 from domain.cluster.api import SYSTEM, Manifest, Node, Pod
 from domain.cluster.join_tokens import TOKEN_NAME
@@ -181,10 +183,11 @@ class Api:
         return "v1.36.4"
 
     def list_nodes(self) -> Sequence[Node]:
-        return list(self._world.nodes.values())
+        return [self._world.with_annotations(node) for node in self._world.nodes.values()]
 
     def read_node(self, name: str) -> Node | None:
-        return self._world.nodes.get(name)
+        node = self._world.nodes.get(name)
+        return self._world.with_annotations(node) if node else None
 
     def read(self, kind: str, name: str, namespace: str = "") -> Manifest | None:
         if kind != "Node":
@@ -212,6 +215,12 @@ class Api:
 
     def list_join_tokens(self) -> list[str]:
         return [name.removeprefix(TOKEN_NAME) for name in self._world.tokens()]
+
+    def list_balanced_services(self) -> list[Service]:
+        return list(self._world.services)
+
+    def list_claims(self) -> list[Claim]:
+        return list(self._world.claims)
 
     def apply(self, manifest: Manifest) -> bool:
         return bool(self._change("apply", lambda: self._world.apply(manifest)))
@@ -273,6 +282,8 @@ class World:
         self.nodes: dict[str, Node] = {}
         self.annotations: dict[str, dict[str, str | None]] = {}
         self.pods: list[Pod] = []
+        self.services: list[Service] = []
+        self.claims: list[Claim] = []
         self.objects: dict[tuple[str, str, str], Manifest] = {}
         self.files: dict[tuple[str, str], bytes] = {}
         self.broken: set[str] = set()  # ids of machines whose installer fails
@@ -331,9 +342,12 @@ class World:
         wanting = cluster.wanting(stored.with_nodes(count))
         scale_to(steps, wanting, leaving_machines(cluster, NODES, count))
 
-    def teardown(self, strike: Strike | None = None, steps: Steps | None = None) -> None:
-        teardown(steps or PlainSteps(self.clock), self.open(strike))
+    def teardown(
+        self, strike: Strike | None = None, steps: Steps | None = None, **choices: bool
+    ) -> Plan:
+        done = teardown(steps or PlainSteps(self.clock), self.open(strike), **choices)
         self._forget_what_machines_held()
+        return done
 
     def let_late_calls_act(self) -> None:
         """Move the clock on until no call of an earlier run can act any more."""
@@ -430,6 +444,10 @@ class World:
         return True
 
     def delete(self, kind: str, name: str, namespace: str) -> bool:
+        if kind == "Service":
+            self.services = [one for one in self.services if one.name != name]
+        if kind == "PersistentVolumeClaim":
+            self.claims = [one for one in self.claims if one.name != name]
         if kind == "Node":
             return self.nodes.pop(name, None) is not None
         return self.objects.pop((kind, namespace, name), None) is not None
@@ -438,14 +456,18 @@ class World:
         merged = {**self.annotations.get(node, {}), **annotations}
         self.annotations[node] = {key: value for key, value in merged.items() if value is not None}
 
-    def cordon(self, node: str, schedulable: bool) -> None:
-        if node not in self.nodes:
-            raise NotFound(node)
-        self.nodes[node] = replace(self.nodes[node], schedulable=schedulable)
+    def with_annotations(self, node: Node) -> Node:
+        known = self.annotations.get(node.name, {})
+        return replace(node, annotations={key: value or "" for key, value in known.items()})
 
     def label(self, node: str, labels: Mapping[str, str]) -> None:
         seen = self.nodes[node]
         self.nodes[node] = replace(seen, labels={**seen.labels, **labels})
+
+    def cordon(self, node: str, schedulable: bool) -> None:
+        if node not in self.nodes:
+            raise NotFound(node)
+        self.nodes[node] = replace(self.nodes[node], schedulable=schedulable)
 
     def evict(self, pod: Pod) -> bool:
         self.pods = [one for one in self.pods if one.uid != pod.uid]
