@@ -107,7 +107,9 @@ class Ground:
             self._away.clear()
         ours, theirs = self._context.Pipe()
         self._ended.clear()
-        self._process = self._context.Process(target=carry_out, args=(self._order(stage), theirs))
+        self._process = self._context.Process(
+            target=carry_out, args=(self._order(stage), theirs), daemon=True
+        )
         self._process.start()
         theirs.close()
         try:
