@@ -9,16 +9,21 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 from uuid import UUID
 
 from httpx import HTTPStatusError, TransportError
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import ArtifactUpdate
-from prefect.exceptions import ObjectNotFound
-from prefect.settings import PREFECT_API_URL
+from prefect.client.schemas.actions import ArtifactUpdate, VariableCreate
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.settings import (
+    PREFECT_API_REQUEST_TIMEOUT,
+    PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
+    temporary_settings,
+)
 from prefect.variables import Variable
 
 from domain.kernel.errors import TemporaryError
@@ -32,6 +37,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 
 BUSY = (408, 429, 500, 502, 503, 504)
 """HTTP statuses that another attempt may not meet; a locked database is a 503."""
+
+NOT_FOUND = 404
 
 T = TypeVar("T")
 AnyBlock = TypeVar("AnyBlock", bound=Block)
@@ -96,6 +103,64 @@ def write_variable(name: str, value: Any, clock: Clock = time) -> None:
 def delete_variable(name: str, clock: Clock = time) -> None:
     """Delete a variable, if there is one."""
     ask_server(lambda: Variable.unset(name), clock)
+
+
+# Variables as a compare-and-set: a name has one row in the database, and the id of a row is unique.
+
+
+def create_variable(name: str, value: Any) -> bool:
+    """Create a variable. Returns: False where one of this name exists, perhaps from a lost reply.
+
+    Of two that are created at once the database refuses one: names are unique in it, for SQLite and
+    PostgreSQL alike.
+    """
+
+    def create() -> bool:
+        with get_client(sync_client=True) as client:
+            try:
+                client.create_variable(VariableCreate(name=name, value=value))
+            except ObjectAlreadyExists:
+                return False
+            return True
+
+    return ask_server(create)
+
+
+def find_row(name: str) -> tuple[str, Any] | None:
+    """Find a variable. Returns: the id of its row, and its value."""
+
+    def find() -> tuple[str, Any] | None:
+        with get_client(sync_client=True) as client:
+            found = client.read_variable_by_name(name)
+        return (str(found.id), found.value) if found else None
+
+    return ask_server(find)
+
+
+def change_row(row: str, value: Any) -> bool:
+    """Change the value of exactly this row, soon or not at all. Returns: False if it is gone."""
+    # Prefect's client would wait for a minute, and as often as it retries.
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: 10.0}):
+        return _if_found("PATCH", row, 0.0, json={"value": value})
+
+
+def delete_row(row: str) -> None:
+    """Delete exactly this row, and none that has got the name since."""
+    _if_found("DELETE", row, PATIENCE)
+
+
+def _if_found(method: Literal["PATCH", "DELETE"], row: str, patience: float, **body: Any) -> bool:
+    def send() -> bool:
+        with get_client(sync_client=True) as client:
+            try:
+                client.request(method, "/variables/{id}", path_params={"id": row}, **body)
+            except HTTPStatusError as error:
+                if error.response.status_code != NOT_FOUND:
+                    raise
+                return False
+            return True
+
+    return ask_server(send, patience=patience)
 
 
 # Blocks.
