@@ -39,6 +39,11 @@ def renewed(store: MemoryClaims) -> bool:
     return store.renew(Kept(store.kept.id, store.kept.holder, store.kept.renewals + 1))
 
 
+def release(store: MemoryClaims) -> None:
+    assert store.kept
+    store.delete(store.kept)
+
+
 def test_a_free_claim_is_acquired_at_once() -> None:
     store, clock = MemoryClaims(), JumpingClock()
     assert acquire_claim(store, OURS, lives, clock=clock).holder == OURS
@@ -72,7 +77,7 @@ def test_a_claim_that_is_not_renewed_is_over_by_the_clock_of_the_observer() -> N
 def test_a_claim_that_is_released_is_acquired() -> None:
     store = MemoryClaims()
     store.create(THEIRS)
-    clock = Eventful(lambda: store.kept and store.delete(store.kept))
+    clock = Eventful(lambda: release(store))
     assert acquire_claim(store, OURS, lives, clock=clock).holder == OURS
     assert len(clock.slept) == 1
 
@@ -120,8 +125,7 @@ def test_a_run_whose_claim_was_taken_changes_nothing() -> None:
     claim = RunClaim(store, acquire_claim(store, OURS, lives, clock=clock), TERMS, clock)
     claim.renew()
     claim.check()
-    assert store.kept
-    store.delete(store.kept)
+    release(store)
     claim.renew()
     with pytest.raises(ClaimLost, match="taken it over"):
         claim.check()

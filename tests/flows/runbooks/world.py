@@ -12,8 +12,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any, cast
 
@@ -28,6 +32,7 @@ from domain.cloud.inventory import read_inventory
 from domain.cloud.known import CHANGES, remembering
 from domain.cloud.records import Instance
 from domain.cluster.api import SYSTEM, Manifest, Node, Pod
+from domain.cluster.claims import Terms
 from domain.kernel.errors import ClusterError, FinalError, NotFound, TemporaryError, UnknownOutcome
 from domain.kernel.names import MASTERS, NODES
 from domain.node.install import FOLDER, GROUP_LABEL, INSTANCE_LABEL
@@ -40,7 +45,10 @@ from flows.scale import leaving_machines
 from tasks.cluster import Cluster
 from tasks.control_plane import find_spec, store_spec
 from tasks.executors import PlainSteps, Steps
+from tasks.overview import need_cluster, need_spec
+from tasks.runs import only_run
 from tests.iaas_daemon import ACCOUNT, ZONE, IaasDaemon
+from tests.memory_claims import MemoryClaims
 from tests.memory_vault import MemoryVault
 
 SPEC = changed(ClusterSpec(), {"access": {"allowed_cidrs": ["127.0.0.0/8"]}})
@@ -189,6 +197,15 @@ class Api:
     def apply(self, manifest: Manifest) -> bool:
         return bool(self._change("apply", lambda: self._world.apply(manifest)))
 
+    def read_time(self) -> datetime:
+        return datetime.now(UTC)
+
+    def create(self, manifest: Manifest) -> bool:
+        return self._world.put(manifest, "")
+
+    def replace(self, manifest: Manifest) -> bool:
+        return self._world.put(manifest, manifest["metadata"]["resourceVersion"])
+
     def delete(self, kind: str, name: str, namespace: str = "") -> bool:
         return bool(self._change("delete", lambda: self._world.delete(kind, name, namespace)))
 
@@ -240,8 +257,10 @@ class Machine:
 class World:
     """Everything outside of the product, for as long as a test lasts: several runs meet it."""
 
-    def __init__(self, daemon: IaasDaemon) -> None:
+    def __init__(self, daemon: IaasDaemon, folder: Path) -> None:
         self.daemon, self.vault, self.clock = daemon, MemoryVault(), HurriedClock()
+        self.claims, self.terms, self._folder = MemoryClaims(), Terms(), folder
+        self._machines, self._lock = count(1), Lock()
         self.nodes: dict[str, Node] = {}
         self.annotations: dict[str, dict[str, str | None]] = {}
         self.pods: list[Pod] = []
@@ -252,7 +271,7 @@ class World:
         self._cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
 
     def open(self, strike: Strike | None = None) -> Cluster:
-        """The handle of a new run."""
+        """The handle of a new run, on a machine of its own, by the same Prefect server."""
         strike = strike or Strike()
         strike.clock = self.clock
         account = QingCloudAccount(
@@ -266,16 +285,20 @@ class World:
         def connect(target: SshTarget, **_: object) -> SshMachine:
             return cast(SshMachine, Machine(self, strike, target.address))
 
-        return Cluster(
+        cluster = Cluster(
             account,
             "demo",
             "demo-test",
             cloud=remembering(cast(Cloud, StruckCloud(self._cloud, strike))),
             vault=self.vault,
+            claims=self.claims,
             clock=self.clock,
             connect_api=lambda access: cast(ClusterClient, Api(self, strike)),
             connect_ssh=connect,
         )
+        cluster.terms = self.terms
+        cluster.run_lock = self._folder / f"machine-{next(self._machines)}"
+        return cluster
 
     # Runs, as the flows make them.
 
@@ -286,28 +309,31 @@ class World:
         steps: Steps | None = None,
     ) -> None:
         cluster = self.open(strike)
-        stored = find_spec(cluster)
-        provision(
-            steps or PlainSteps(self.clock),
-            cluster.wanting(spec),
-            is_stored=stored is not None,
-            demo=False,
-            ui=False,
-        )
+        with only_run(cluster):
+            stored = find_spec(cluster)
+            provision(
+                steps or PlainSteps(self.clock),
+                cluster.wanting(spec),
+                is_stored=stored is not None,
+                demo=False,
+                ui=False,
+            )
 
     def scale(self, count: int, strike: Strike | None = None, steps: Steps | None = None) -> None:
         cluster, steps = self.open(strike), steps or PlainSteps(self.clock)
-        stored = find_spec(cluster)
-        assert stored is not None
-        wanting = cluster.wanting(stored.with_nodes(count))
-        if leaving := leaving_machines(cluster, NODES, count):
-            scale_in(steps, wanting, leaving)
-        else:
-            scale_out(steps, wanting)
-        steps.run(store_spec, wanting)
+        with only_run(cluster):
+            need_cluster(cluster)
+            wanting = cluster.wanting(need_spec(cluster).with_nodes(count))
+            if leaving := leaving_machines(cluster, NODES, count):
+                scale_in(steps, wanting, leaving)
+            else:
+                scale_out(steps, wanting)
+            steps.run(store_spec, wanting)
 
     def teardown(self, strike: Strike | None = None, steps: Steps | None = None) -> None:
-        teardown(steps or PlainSteps(self.clock), self.open(strike))
+        cluster = self.open(strike)
+        with only_run(cluster):
+            teardown(steps or PlainSteps(self.clock), cluster)
         self._forget_what_machines_held()
 
     def let_late_calls_act(self) -> None:
@@ -400,6 +426,18 @@ class World:
             }
         return True
 
+    def put(self, manifest: Manifest, version: str) -> bool:
+        """Create or replace an object whose version must be the given one."""
+        metadata = manifest["metadata"]
+        key = (manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+        with self._lock:
+            kept = self.objects.get(key)
+            if (kept["metadata"]["resourceVersion"] if kept else "") != version:
+                return False
+            newer = {**metadata, "resourceVersion": str(int(version or 0) + 1)}
+            self.objects[key] = {**manifest, "metadata": newer}
+            return True
+
     def delete(self, kind: str, name: str, namespace: str) -> bool:
         if kind == "Node":
             return self.nodes.pop(name, None) is not None
@@ -435,5 +473,5 @@ def _public_key(text: str) -> str:
 
 @contextmanager
 def new_world() -> Iterator[World]:
-    with IaasDaemon() as daemon:
-        yield World(daemon)
+    with IaasDaemon() as daemon, TemporaryDirectory() as folder:
+        yield World(daemon, Path(folder))
