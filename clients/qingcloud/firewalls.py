@@ -14,7 +14,7 @@ WITH_PORTS = ("tcp", "udp")
 class FirewallCalls(Calls):
     def find_security_groups(self, name: str) -> list[SecurityGroup]:
         """Find the security groups of exactly this name."""
-        items = self._find("DescribeSecurityGroups", "security_group", name)
+        items = self._find("DescribeSecurityGroups", "security_group", name, verbose=1)
         return [_group(item) for item in items]
 
     def create_security_group(self, name: str) -> str:
@@ -61,6 +61,10 @@ def _group(item: Item) -> SecurityGroup:
         id=item.text("security_group_id"),
         name=item.optional_text("security_group_name"),
         is_applied=item.flag("is_applied"),
+        created_at=item.moment("create_time"),
+        resource_ids=tuple(
+            resource.text("resource_id") for resource in item.optional_items("resources")
+        ),
     )
 
 

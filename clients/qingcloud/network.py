@@ -126,6 +126,7 @@ def _vpc(item: Item) -> Vpc:
         eip_id=eip.optional_text("eip_id"),
         eip_address=eip.optional_text("eip_addr"),
         created_at=item.moment("create_time"),
+        vxnet_ids=tuple(vxnet.text("vxnet_id") for vxnet in item.optional_items("vxnets")),
     )
 
 

@@ -5,10 +5,13 @@ Source: QingCloud IaaS API documentation, version 1.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from domain.spec.prices import Billing
+
+UNKNOWN = datetime.min.replace(tzinfo=UTC)
+"""The time of creation of a resource that this run has created and not read yet."""
 
 
 class InstanceStatus(StrEnum):
@@ -65,8 +68,30 @@ class Job:
     error_codes: str = ""
 
 
+class Unique:
+    """A resource of which a cluster has one by its name, or several after a call that acted late.
+
+    Attributes:
+        is_used: whether another resource depends on it.
+        lasting: what can never be changed; of two with our name it is the same if both are ours.
+    """
+
+    __slots__ = ()
+    id: str
+    name: str
+    created_at: datetime
+
+    @property
+    def is_used(self) -> bool:
+        raise NotImplementedError
+
+    @property
+    def lasting(self) -> str:
+        return ""
+
+
 @dataclass(frozen=True, slots=True)
-class Vpc:
+class Vpc(Unique):
     """A router with its private network; the `eip_…` are empty without a public address."""
 
     id: str
@@ -79,14 +104,23 @@ class Vpc:
     eip_id: str
     eip_address: str
     created_at: datetime
+    vxnet_ids: tuple[str, ...] = ()
 
     @property
     def is_settled(self) -> bool:
         return self.status == "active" and not self.transition
 
+    @property
+    def is_used(self) -> bool:
+        return bool(self.eip_id or self.vxnet_ids)
+
+    @property
+    def lasting(self) -> str:
+        return self.cidr
+
 
 @dataclass(frozen=True, slots=True)
-class Vxnet:
+class Vxnet(Unique):
     """A private network; `router_id` and `cidr` are empty until it has joined a router."""
 
     id: str
@@ -95,9 +129,13 @@ class Vxnet:
     cidr: str
     created_at: datetime
 
+    @property
+    def is_used(self) -> bool:
+        return bool(self.router_id)
+
 
 @dataclass(frozen=True, slots=True)
-class Eip:
+class Eip(Unique):
     """A public address; `bound_to` is the id of the router, machine or load balancer using it."""
 
     id: str
@@ -110,9 +148,13 @@ class Eip:
     bound_to: str
     created_at: datetime
 
+    @property
+    def is_used(self) -> bool:
+        return bool(self.bound_to)
+
 
 @dataclass(frozen=True, slots=True)
-class LoadBalancer:
+class LoadBalancer(Unique):
     """`private_ip` is empty until the balancer is active."""
 
     id: str
@@ -124,10 +166,19 @@ class LoadBalancer:
     is_applied: bool
     security_group_id: str
     created_at: datetime
+    listener_ids: tuple[str, ...] = ()
 
     @property
     def is_settled(self) -> bool:
         return self.status == "active" and not self.transition
+
+    @property
+    def is_used(self) -> bool:
+        return bool(self.listener_ids)
+
+    @property
+    def lasting(self) -> str:
+        return self.vxnet_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +209,18 @@ class Backend:
 
 
 @dataclass(frozen=True, slots=True)
-class SecurityGroup:
+class SecurityGroup(Unique):
+    """`resource_ids` are the machines, routers and load balancers that use the group."""
+
     id: str
     name: str
     is_applied: bool
+    resource_ids: tuple[str, ...] = ()
+    created_at: datetime = UNKNOWN
+
+    @property
+    def is_used(self) -> bool:
+        return bool(self.resource_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +260,22 @@ class PortForward:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyPair:
+class KeyPair(Unique):
     """`public_key` is the base64 part alone, as the cloud returns it."""
 
     id: str
     name: str
     public_key: str
     instance_ids: tuple[str, ...]
+    created_at: datetime = UNKNOWN
+
+    @property
+    def is_used(self) -> bool:
+        return bool(self.instance_ids)
+
+    @property
+    def lasting(self) -> str:
+        return self.public_key
 
 
 @dataclass(frozen=True, slots=True)

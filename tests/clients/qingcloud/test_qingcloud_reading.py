@@ -60,6 +60,7 @@ VPC = Vpc(
     eip_id="eip-0c4tz9mm",
     eip_address="139.198.0.10",
     created_at=at(5, 13, 32),
+    vxnet_ids=("vxnet-x1y2z3a4",),
 )
 INSTANCE = Instance(
     id="i-7f3k2m1x",
@@ -102,6 +103,7 @@ LOADBALANCER = LoadBalancer(
                 replace(
                     VPC,
                     id="rtr-9zzq81ce",
+                    vxnet_ids=(),
                     cidr="172.16.0.0/16",
                     status="pending",
                     transition="creating",
@@ -172,8 +174,8 @@ LOADBALANCER = LoadBalancer(
         (
             "DescribeSecurityGroups",
             lambda cloud: cloud.find_security_groups("k8s.demo.firewall"),
-            {"search_word": "k8s.demo.firewall"},
-            [SecurityGroup("sg-77fw2a1q", "k8s.demo.firewall", False)],
+            {"search_word": "k8s.demo.firewall", "verbose": "1"},
+            [SecurityGroup("sg-77fw2a1q", "k8s.demo.firewall", False, created_at=at(5, 13, 30))],
         ),
         (
             "DescribeSecurityGroupRules",
@@ -250,6 +252,7 @@ LOADBALANCER = LoadBalancer(
                     "k8s.demo.key",
                     "AAAAC3NzaC1lZDI1NTE5AAAAIGJhc2U2NA==",
                     ("i-7f3k2m1x",),
+                    at(5, 13),
                 )
             ],
         ),
