@@ -18,12 +18,7 @@ from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate, VariableCreate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
-from prefect.settings import (
-    PREFECT_API_REQUEST_TIMEOUT,
-    PREFECT_API_URL,
-    PREFECT_CLIENT_MAX_RETRIES,
-    temporary_settings,
-)
+from prefect.settings import PREFECT_API_URL
 from prefect.variables import Variable
 
 from domain.kernel.errors import TemporaryError
@@ -39,6 +34,9 @@ BUSY = (408, 429, 500, 502, 503, 504)
 """HTTP statuses that another attempt may not meet; a locked database is a 503."""
 
 NOT_FOUND = 404
+
+ROW_TIMEOUT = 10.0
+"""Seconds for one call about a row; Prefect's client would wait for a minute."""
 
 T = TypeVar("T")
 AnyBlock = TypeVar("AnyBlock", bound=Block)
@@ -139,9 +137,7 @@ def find_row(name: str) -> tuple[str, Any] | None:
 
 def change_row(row: str, value: Any) -> bool:
     """Change the value of exactly this row, soon or not at all. Returns: False if it is gone."""
-    # Prefect's client would wait for a minute, and as often as it retries.
-    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: 10.0}):
-        return _if_found("PATCH", row, 0.0, json={"value": value})
+    return _if_found("PATCH", row, 0.0, json={"value": value})
 
 
 def delete_row(row: str) -> None:
@@ -151,7 +147,7 @@ def delete_row(row: str) -> None:
 
 def _if_found(method: Literal["PATCH", "DELETE"], row: str, patience: float, **body: Any) -> bool:
     def send() -> bool:
-        with get_client(sync_client=True) as client:
+        with get_client(sync_client=True, httpx_settings={"timeout": ROW_TIMEOUT}) as client:
             try:
                 client.request(method, "/variables/{id}", path_params={"id": row}, **body)
             except HTTPStatusError as error:

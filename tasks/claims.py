@@ -7,6 +7,7 @@ import os
 import pwd
 import socket
 import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from math import inf
@@ -17,6 +18,7 @@ from prefect.runtime import flow_run
 
 from blocks.processes import has_ended, this_process
 from blocks.server_calls import change_row, create_variable, delete_row, find_row
+from domain.cloud.journal import Journal
 from domain.cluster.claims import ClaimStore, Holder, Kept, Terms, holder_from
 from domain.cluster.leases import Claim
 from domain.kernel.errors import ClaimLost, TemporaryError
@@ -38,13 +40,15 @@ class PrefectClaims:
             return None
         row, value = found
         content = value if isinstance(value, dict) else {}
-        return Kept(row, holder_from(content), int(content.get("renewals", 0)))
+        creates = tuple(content.get("creates", ()))
+        return Kept(row, holder_from(content), int(content.get("renewals", 0)), creates)
 
     def create(self, holder: Holder) -> bool:
         return create_variable(self._name, holder.to_document())
 
     def renew(self, claim: Kept) -> bool:
-        return change_row(claim.id, claim.holder.to_document() | {"renewals": claim.renewals})
+        changing = {"renewals": claim.renewals, "creates": list(claim.creates)}
+        return change_row(claim.id, claim.holder.to_document() | changing)
 
     def delete(self, claim: Kept) -> None:
         delete_row(claim.id)
@@ -77,21 +81,34 @@ def has_gone(other: Holder) -> bool:
 class RunClaim:
     """The claim of the present run; several threads renew it and ask whether it is certain."""
 
-    def __init__(self, store: ClaimStore, claim: Kept, terms: Terms, clock: Clock = time) -> None:
-        """Take over a claim that was acquired; it is certain from its first renewal on."""
+    def __init__(
+        self,
+        store: ClaimStore,
+        claim: Kept,
+        terms: Terms,
+        clock: Clock = time,
+        creates: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        """Take over a claim that was acquired; it is certain from its first renewal on.
+
+        Args:
+            creates: what the run is creating now.
+        """
+        self._creates = creates
         self.holder, self.terms, self._store, self._clock = claim.holder, terms, store, clock
         self._claim, self._renewed_at, self._lost = claim, -inf, ""
-        self._lock = Lock()
+        self._lock, self._renewing = Lock(), Lock()
         self.ended = Event()
         self.lease: Claim | None = None  # in the cluster, where that is held, too
 
     def renew(self) -> None:
         """Renew once. Raises `TemporaryError` while the store does not answer."""
-        began = self._clock.monotonic()
-        renewed = replace(self._claim, renewals=self._claim.renewals + 1)
-        is_ours = self._store.renew(renewed)
-        with self._lock:
-            self._claim, self._renewed_at = renewed, began
+        with self._renewing:
+            began, creates = self._clock.monotonic(), tuple(self._creates())
+            renewed = replace(self._claim, renewals=self._claim.renewals + 1, creates=creates)
+            is_ours = self._store.renew(renewed)
+            with self._lock:
+                self._claim, self._renewed_at = renewed, began
         if not is_ours:
             self.lose("another run has taken it over")
 
@@ -138,3 +155,25 @@ class RunClaim:
                     "the same command"
                 )
             self._clock.sleep(self.terms.renew / 10)
+
+
+class ClaimJournal:
+    """A journal that is in the claim, too: a run on another machine may take that over."""
+
+    def __init__(self, journal: Journal, claim: Callable[[], RunClaim | None]) -> None:
+        self._journal, self._claim = journal, claim
+
+    def ages(self) -> Mapping[str, float]:
+        return self._journal.ages()
+
+    def begin(self, what: str) -> None:
+        self._journal.begin(what)
+        try:
+            if claim := self._claim():
+                claim.renew()
+        except BaseException:  # the create is not sent
+            self._journal.end(what)
+            raise
+
+    def end(self, what: str) -> None:
+        self._journal.end(what)

@@ -34,7 +34,7 @@ from domain.secrets.credentials import Credentials, credentials_name
 from domain.secrets.kubeconfig import ClusterAccess, make_access
 from domain.secrets.vault import Vault, check_usable, describe_missing
 from domain.spec.cluster import ClusterSpec
-from tasks.claims import PrefectClaims, RunClaim
+from tasks.claims import ClaimJournal, PrefectClaims, RunClaim
 from tasks.vault import PrefectVault, find_user
 
 CERTIFICATE_VALIDITY = timedelta(hours=12)
@@ -85,8 +85,9 @@ class Cluster:
         connect_ssh: Callable[..., SshMachine] = SshMachine.connect,
     ) -> None:
         self.account, self.name, self.key = account, name, key
-        self.cloud = remembering(journaled(cloud, journal))
-        self.vault, self.journal, self.clock = vault, journal, clock
+        self.journal = ClaimJournal(journal, lambda: self.claim)
+        self.cloud = remembering(journaled(cloud, self.journal))
+        self.vault, self.clock = vault, clock
         self.claims, self.terms = claims or PrefectClaims(key), Terms()
         self.run_lock = lock_file(f"{key}.run")
         self.accept_new_host_keys = False

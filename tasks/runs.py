@@ -12,7 +12,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 
 from blocks.locks import alone_if_free
-from domain.cluster.claims import Holder, acquire_claim
+from domain.cloud.creating import ACTING
+from domain.cluster.claims import Holder, Kept, acquire_claim
 from domain.cluster.leases import Claim, acquire_lease, release_lease
 from domain.kernel.errors import ClusterError, OtherRun
 from tasks.claims import RunClaim, has_gone, this_run
@@ -67,12 +68,19 @@ def _name(cluster: Cluster) -> str:
 @contextmanager
 def _claimed(cluster: Cluster) -> Iterator[str]:
     """Hold and renew the claim inside the block. Yields: as `unless_other_run`."""
+
+    def note(killed: Kept) -> None:
+        for what in killed.creates:
+            cluster.journal.begin(what)  # as if it was sent now: when it was is not known
+
     ours, report = this_run(), partial(_report_wait, cluster)
-    found = acquire_claim(cluster.claims, ours, has_gone, report, terms=cluster.terms)
+    found = acquire_claim(
+        cluster.claims, ours, has_gone, report, terms=cluster.terms, on_take_over=note
+    )
     if found.holder != ours:
         yield _describe(cluster, found.holder)
         return
-    claim = RunClaim(cluster.claims, found, cluster.terms)
+    claim = RunClaim(cluster.claims, found, cluster.terms, creates=partial(_creates, cluster))
     in_thread(_renew_claim, claim)
     try:
         with cluster.claimed(claim):
@@ -112,6 +120,11 @@ def _hold_lease(cluster: Cluster) -> str:
     claim.lease = lease
     in_thread(_renew_lease, cluster, claim)
     return ""
+
+
+def _creates(cluster: Cluster) -> Iterator[str]:
+    """What this run is creating, or an earlier one was: calls that may still act."""
+    return (what for what, age in cluster.journal.ages().items() if age < ACTING.timeout)
 
 
 def _describe(cluster: Cluster, run: Holder | str) -> str:

@@ -74,11 +74,14 @@ class Kept:
     Attributes:
         id: no other claim ever has it.
         renewals: changes with each renewal.
+        creates: what the run was creating at its last renewal: if it was killed, these calls may
+            still act.
     """
 
     id: str
     holder: Holder
     renewals: int = 0
+    creates: tuple[str, ...] = ()
 
 
 class ClaimStore(Protocol):
@@ -109,6 +112,7 @@ def acquire_claim(
     on_wait: Callable[[Holder], None] = lambda other: None,
     clock: Clock = time,
     terms: Terms | None = None,
+    on_take_over: Callable[[Kept], None] = lambda over: None,
 ) -> Kept:
     """Get the claim: at once if it is free or its process is gone, else as soon as it is over.
 
@@ -117,6 +121,7 @@ def acquire_claim(
     Args:
         is_gone: whether the process of a holder has provably ended.
         on_wait: called once before the wait.
+        on_take_over: called with the claim of a run that was killed, before it is deleted.
 
     Returns:
         The claim in force: ours, if its holder is `holder`, or that of a run that goes on.
@@ -133,6 +138,7 @@ def acquire_claim(
         if found.holder.token == holder.token:  # also where the reply of `create` was lost
             return found
         if is_gone(found.holder):
+            on_take_over(found)
             store.delete(found)
             continue
         if seen and seen != found:
@@ -142,6 +148,7 @@ def acquire_claim(
         if seen is None or now - began > terms.renew:
             seen, since = found, now
         if now - since >= terms.valid:
+            on_take_over(found)
             store.delete(found)
             seen = None
             continue

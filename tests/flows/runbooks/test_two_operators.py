@@ -13,10 +13,11 @@ import pytest
 
 from domain.cluster.claims import Holder, Terms
 from domain.cluster.leases import VALID
-from domain.kernel.errors import ClaimLost, OtherRun
+from domain.kernel.errors import ClaimLost, OtherRun, UnknownOutcome
+from domain.secrets.pki import make_ssh_keypair
 from tasks.claims import this_run
 from tasks.runs import LEASE, only_run, unless_other_run
-from tests.flows.runbooks.world import World, new_world
+from tests.flows.runbooks.world import Strike, Way, World, new_world
 
 ROUNDS = 2
 """Of each pair; ten take a minute and a half."""
@@ -125,6 +126,39 @@ def test_a_run_that_was_killed_elsewhere_is_taken_over_when_its_claim_is_over() 
         world.claims.create(Holder("killed", machine="host-b"))
         world.provision()
         assert len(world.machines()) == 3
+
+
+def test_a_call_of_a_run_that_was_killed_elsewhere_may_still_act() -> None:
+    with new_world() as world:
+        world.terms = Terms(valid=0.5, renew=0.05, sure=0.4)
+        world.claims.create(Holder("killed", machine="host-b"))
+        killed = world.claims.find()
+        assert killed
+        world.claims.renew(replace(killed, creates=("create_vpc k8s.demo.router",)))
+        late = ("k8s.demo.router", "192.168.0.0/16", "")
+        world.clock.after(75, lambda: world.cloud.create_vpc(*late))
+        world.provision()
+        world.let_late_calls_act()
+        assert world.resources()["router"] == 1
+
+
+def test_what_a_run_creates_is_in_its_claim_until_its_reply() -> None:
+    with new_world() as world:
+        cluster = world.open(Strike(1, Way.REPLY_LOST))
+        with only_run(cluster):
+            with pytest.raises(UnknownOutcome):
+                cluster.cloud.create_security_group("k8s.demo.firewall")
+            assert creates_of(world) == ("create_security_group k8s.demo.firewall",)
+            cluster.cloud.create_keypair("k8s.demo.key", make_ssh_keypair("demo").public_key)
+            assert creates_of(world)[1:] == ("create_keypair k8s.demo.key",)
+            assert cluster.claim
+            cluster.claim.renew()
+            assert creates_of(world) == ("create_security_group k8s.demo.firewall",)
+
+
+def creates_of(world: World) -> tuple[str, ...]:
+    assert world.claims.kept
+    return world.claims.kept.creates
 
 
 def test_a_run_that_lost_its_claim_makes_no_further_change() -> None:

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -33,6 +34,7 @@ from domain.cloud.known import CHANGES
 from domain.cloud.records import Instance
 from domain.cluster.api import SYSTEM, Manifest, Node, Pod
 from domain.cluster.claims import Terms
+from domain.cluster.leases import HOLDER
 from domain.kernel.errors import ClusterError, FinalError, NotFound, TemporaryError, UnknownOutcome
 from domain.kernel.names import MASTERS, NODES
 from domain.node.install import FOLDER, GROUP_LABEL, INSTANCE_LABEL
@@ -46,7 +48,7 @@ from tasks.cluster import Cluster
 from tasks.control_plane import find_spec
 from tasks.executors import PlainSteps, Steps
 from tasks.overview import need_cluster, need_spec, wanted_spec
-from tasks.runs import only_run
+from tasks.runs import LEASE, only_run
 from tests.iaas_daemon import ACCOUNT, ZONE, IaasDaemon
 from tests.memory_claims import MemoryClaims
 from tests.memory_vault import MemoryJournal, MemoryVault
@@ -105,6 +107,10 @@ class Strike:
         self.clock: HurriedClock | None = None  # of the world that it strikes
         self._lock = Lock()
         self._killed = False
+
+    @property
+    def has_killed(self) -> bool:
+        return self._killed
 
     def new_process(self, clock: HurriedClock) -> None:
         self.clock, self._killed = clock, False
@@ -289,11 +295,13 @@ class World:
         self.files: dict[tuple[str, str], bytes] = {}
         self.broken: set[str] = set()  # ids of machines whose installer fails
         self._breaking = 0
-        self._cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
+        self.cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
 
     def open(self, strike: Strike | None = None) -> Cluster:
         """The handle of a new run, on a machine of its own, by the same Prefect server."""
         strike = strike or Strike()
+        if strike.has_killed:
+            self._end_process()
         strike.new_process(self.clock)
         account = QingCloudAccount(
             zone=ZONE,
@@ -310,7 +318,7 @@ class World:
             account,
             "demo",
             "demo-test",
-            cloud=cast(Cloud, StruckCloud(self._cloud, strike)),
+            cloud=cast(Cloud, StruckCloud(self.cloud, strike)),
             vault=self.vault,
             claims=self.claims,
             journal=self.journal,
@@ -321,6 +329,14 @@ class World:
         cluster.terms = self.terms
         cluster.run_lock = self._folder / f"machine-{next(self._machines)}"
         return cluster
+
+    def _end_process(self) -> None:
+        """Let the claim and the Lease show a process that does not run any more."""
+        if self.claims.kept:
+            ended = replace(self.claims.kept.holder, started="1")
+            self.claims.kept = replace(self.claims.kept, holder=ended)
+            if lease := self.objects.get(("Lease", SYSTEM, LEASE)):
+                lease["metadata"]["annotations"] = {HOLDER: json.dumps(ended.to_document())}
 
     # Runs, as the flows make them.
 
@@ -376,7 +392,7 @@ class World:
         return counts
 
     def machines(self) -> tuple[Instance, ...]:
-        return read_inventory(cast(Cloud, self._cloud), "demo").instances
+        return read_inventory(cast(Cloud, self.cloud), "demo").instances
 
     def tokens(self) -> list[str]:
         return [name for kind, _, name in self.objects if kind == "Secret"]
