@@ -13,7 +13,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 
 FLOWS = {
     f"flows.{name}.{name}": name
-    for name in ("autoscale", "monitor", "provision", "scale", "teardown")
+    for name in ("autoscale", "drift", "monitor", "provision", "scale", "teardown")
 }
 """The flows that are deployed, by their entrypoint."""
 

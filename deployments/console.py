@@ -30,6 +30,7 @@ COMMANDS = {
     "scale": Command("flows.scale", "Add machines to a group, or remove some"),
     "teardown": Command("flows.teardown", "Delete a cluster and all that belongs to it"),
     "status": Command("flows.status", "Show the state of a cluster"),
+    "drift": Command("flows.drift", "Compare a cluster with its description; repair it"),
     "autoscale": Command("flows.autoscale", "Grow and shrink a group with its load"),
     "monitor": Command("flows.monitor", "Collect metrics and evaluate alarms"),
     "dashboard": Command("flows.dashboard", "Write a page of charts"),

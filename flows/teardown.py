@@ -1,10 +1,15 @@
 """Delete a cluster and everything that belongs to it: `python -m flows.teardown`."""
 
+from functools import partial
+from typing import Annotated
+
+from cyclopts import Parameter
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
-from domain.cloud.plan import Plan
+from domain.cloud.foreign import refuse_foreign
+from domain.cloud.plan import Action, Plan
 from domain.cloud.planning import plan_teardown
 from domain.observe.cost import price_plan
 from flows._cli.command import (
@@ -17,6 +22,7 @@ from flows._cli.command import (
     run,
     session,
 )
+from flows._cli.terminal import show_plan
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.teardown import teardown as tear_down
 from tasks.cluster import open_cluster
@@ -25,6 +31,7 @@ from tasks.executors import PrefectSteps
 from tasks.overview import spec_or_guess
 from tasks.run_log import log_errors_in_one_sentence
 from tasks.runs import only_run
+from tasks.teardown import look_around
 
 
 @flow(
@@ -33,39 +40,82 @@ from tasks.runs import only_run
     on_running=[log_errors_in_one_sentence],
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
-def teardown(account: QingCloudAccount, name: str = "demo") -> Plan:
-    """Delete every resource with the cluster's names. Returns: the plan of what was deleted.
+def teardown(
+    account: QingCloudAccount,
+    name: str = "demo",
+    keep_addons: bool = False,
+    leave_foreign: bool = False,
+) -> Plan:
+    """Delete every resource with the cluster's names, and what its add-ons have made.
 
     It needs no credentials of the cluster, and is safe to run again after an interruption.
 
     Args:
         account: The account that the cluster is in.
         name: The cluster's name.
+        keep_addons: Keep the load balancers, addresses and volumes of Services and claims.
+        leave_foreign: If the network holds foreign resources, keep what they use, and delete
+            everything else; without it, nothing is deleted then.
+
+    Returns:
+        The plan of what was deleted, and what stays.
     """
     with open_cluster(account, name) as cluster, only_run(cluster):
-        planned = plan_teardown(cluster.inventory())
-        tear_down(PrefectSteps(), cluster)
+        done = tear_down(
+            PrefectSteps(), cluster, keep_addons=keep_addons, leave_foreign=leave_foreign
+        )
         delete_endpoints(cluster)
-    return planned
+    return done
 
 
 app = make_app("teardown", "Delete a cluster and everything that belongs to it.")
 
 
 @app.default
-def main(*, yes: YES = False, common: Common = Common()) -> None:  # noqa: B008 - frozen
+def main(
+    *,
+    plan: Annotated[bool, Parameter(negative=(), help="Show the plan; delete nothing")] = False,
+    keep_addons: Annotated[
+        bool,
+        Parameter(negative=(), help="Keep balancers, addresses and volumes of Services and claims"),
+    ] = False,
+    leave_foreign: Annotated[
+        bool,
+        Parameter(negative=(), help="Keep what foreign resources use, and delete the rest"),
+    ] = False,
+    yes: YES = False,
+    common: Common = Common(),  # noqa: B008 - frozen
+) -> None:
     """Delete a cluster: its machines, its network, its addresses, its credentials."""
     name = cluster_name(common)
     with session(common, name) as opened:
-        seen = opened.cluster.inventory()
-        planned = plan_teardown(seen)
+        cluster = opened.cluster
+        look = partial(look_around, cluster, keeps_addons=keep_addons)
+        seen, around = cluster.inventory(), look()
+        planned = plan_teardown(seen, around)
         if planned.items:
-            planned = price_plan(planned, seen, spec_or_guess(opened.cluster))
+            planned = price_plan(planned, seen, spec_or_guess(cluster), around.addons)
+        is_refused = bool(around.foreign) and not leave_foreign
+        if plan or is_refused:
+            show_plan(planned)
+            opened.print_result(planned)
+            if is_refused:
+                refuse_foreign(seen, around)
+            return
+        if planned.changes:
             opened.confirm(planned, f"Delete cluster {name} for good?", yes=yes)
-        with reporting(lambda: report_billed(opened)):
-            done = teardown(opened.account, name)
-    opened.print_line(f"Cluster {name}: {len(done.items)} resources deleted.")
+        with reporting(lambda: report_billed(opened, look)):
+            done = teardown(opened.account, name, keep_addons, leave_foreign)
+    opened.print_line(f"Cluster {name}: {summarise_end(done)}")
     opened.print_result(done)
+
+
+def summarise_end(done: Plan) -> str:
+    """What was deleted, and what is left with the reason: `11 resources deleted, 0 left`."""
+    left = [item for item in done.items if item.action is Action.KEEP]
+    words = f"{len(done.changes)} resources deleted, {len(left)} left"
+    named = "; ".join(f"{item.kind} {item.id}: {item.reason}" for item in left)
+    return f"{words} ({named})" if named else words
 
 
 if __name__ == "__main__":

@@ -136,6 +136,14 @@ def wait_until_ready(cluster: Cluster, machine: Instance) -> Ensured[Node]:
     return ready.wait_until_ready(cluster.api(), cluster.node_name(machine), cluster.clock)
 
 
+@step("labels of {cluster.name}'s nodes")
+def mark_nodes(cluster: Cluster) -> Ensured[None]:
+    """Set labels and annotations that an interrupted run, or an earlier version, has not set."""
+    api = cluster.api()
+    marked = [node.name for node in api.list_nodes() if ready.mark_node(api, node)]
+    return Ensured(None, f"set on {' '.join(marked)}" if marked else "kept")
+
+
 @step("deletion of {cluster.name}'s join token")
 def delete_token(cluster: Cluster, token: BootstrapToken) -> Ensured[None]:
     join_tokens.delete_token(cluster.api(), token)

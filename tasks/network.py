@@ -79,7 +79,7 @@ def publish_ports(
     """Forward the public ports. Returns: the endpoints of the cluster from now on."""
     access, master = cluster.spec.access, masters[0]
     wanted = network.wanted_forwards(cluster.name, access, lb.private_ip, master.private_ip)
-    done = network.ensure_forwards(cluster.cloud, vpc, wanted, cluster.clock)
+    done = network.ensure_forwards(cluster.cloud, cluster.name, vpc, wanted, cluster.clock)
     endpoints = planned_endpoints(access, vpc.eip_address, lb.private_ip, master.id)
     return Ensured(endpoints, done.did)
 

@@ -1,12 +1,56 @@
 """Steps of deleting a whole cluster; they need no credentials of it."""
 
-from domain.cloud import teardown
+from domain.cloud import addons, teardown
+from domain.cloud.addons import AddOns, Requests
+from domain.cloud.foreign import Surroundings, read_surroundings
 from domain.cloud.inventory import Inventory
 from domain.cloud.journal import acting_for
 from domain.cloud.records import Instance
+from domain.cluster.addons import end_requests, read_requests
 from domain.kernel.ensured import Ensured
+from domain.kernel.errors import ClusterError
 from tasks.cluster import Cluster
-from tasks.steps import report_progress, step
+from tasks.control_plane import answers
+from tasks.steps import report_progress, run_logger, step
+
+
+def look_around(cluster: Cluster, *, keeps_addons: bool = False) -> Surroundings:
+    """Read what the cluster's add-ons have made, and what in its network is foreign."""
+    seen = cluster.inventory()
+    requests = _read_requests(cluster)
+    return read_surroundings(cluster.cloud, seen, requests, keeps_addons=keeps_addons)
+
+
+def _read_requests(cluster: Cluster) -> Requests:
+    if not answers(cluster):
+        return Requests()
+    try:
+        return read_requests(cluster.api())
+    except ClusterError as error:
+        run_logger().warning("the cluster's Services and claims cannot be read: %s", error)
+        return Requests()
+
+
+@step("tag on what add-ons of {cluster.name} have made")
+def mark_addons(cluster: Cluster, seen: Inventory, found: AddOns) -> Ensured[None]:
+    return addons.mark_addons(cluster.cloud, seen, found)
+
+
+@step("Services and claims of {cluster.name}")
+def end_addons(cluster: Cluster, found: AddOns) -> Ensured[None]:
+    """Delete them through the cluster's API, so that their controllers clean up."""
+    return end_requests(cluster.api(), found.requests, cluster.clock)
+
+
+@step("load balancers of {cluster.name}'s Services")
+def remove_addons(cluster: Cluster, found: AddOns) -> Ensured[None]:
+    """Delete what the controllers have left, but for volumes that machines use."""
+    return addons.remove_balancers(cluster.cloud, found, cluster.clock)
+
+
+@step("volumes of {cluster.name}'s claims")
+def remove_volumes(cluster: Cluster, found: AddOns) -> Ensured[None]:
+    return addons.remove_volumes(cluster.cloud, found, cluster.clock)
 
 
 @step("machines of {cluster.name}")

@@ -12,13 +12,16 @@ from clients.kubernetes.manifests import covers, normalised
 from clients.kubernetes.records import (
     NOT_FINISHED,
     NOT_OF_A_DAEMON_SET,
+    claim_from,
     count_by_node,
     node_from,
     pod_from,
+    service_from,
 )
 from clients.kubernetes.seen import state_from
 from clients.kubernetes.wire import MERGE_PATCH, TABLE, Wire
 from domain.autoscaling.see.state import ClusterState
+from domain.cloud.addons import Claim, Service
 from domain.cluster.api import Manifest, Node, Pod
 from domain.kernel.errors import ApiRejected, NotFound, TemporaryError
 from domain.observe.metrics.load import ClusterLoad
@@ -135,15 +138,35 @@ class ClusterClient(Closable):
 
     def list_attached_volumes(self, node: str) -> list[str]:
         """List the persistent volumes that are attached to a node."""
+        return [volume for volume, user in self._attached() if user == node]
+
+    def _attached(self) -> list[tuple[str, str]]:
+        """List the attached persistent volumes, each with its node."""
+        return [
+            (
+                item["spec"]["source"].get("persistentVolumeName", item["metadata"]["name"]),
+                item["spec"]["nodeName"],
+            )
+            for item in self._items_of_storage("VolumeAttachment")
+        ]
+
+    def _items_of_storage(self, kind: str) -> list[dict[str, Any]]:
         try:
-            attached = list(self._items(KINDS["VolumeAttachment"].collection(), {}))
+            return list(self._items(KINDS[kind].collection(), {}))
         except NotFound:  # a server without storage
             return []
-        return [
-            item["spec"]["source"].get("persistentVolumeName", item["metadata"]["name"])
-            for item in attached
-            if item["spec"]["nodeName"] == node
-        ]
+
+    def list_balanced_services(self) -> list[Service]:
+        """List the Services of type LoadBalancer."""
+        query = {"fieldSelector": "spec.type=LoadBalancer"}
+        return [service_from(one) for one in self._items(KINDS["Service"].collection(), query)]
+
+    def list_claims(self) -> list[Claim]:
+        """List the claims whose volumes are the cloud's."""
+        volumes = self._items_of_storage("PersistentVolume")
+        attached = {volume for volume, _ in self._attached()} if volumes else set()
+        claims = (claim_from(volume, attached) for volume in volumes)
+        return [claim for claim in claims if claim]
 
     def watch_waiting_pods(self, seconds: int) -> Iterator[str]:
         """Yield the name of each unschedulable pod, for a number of seconds.

@@ -38,6 +38,8 @@ KINDS = {
     "Lease": Kind("coordination.k8s.io/v1", "leases"),
     "Namespace": Kind("v1", "namespaces", namespaced=False),
     "Node": Kind("v1", "nodes", namespaced=False),
+    "PersistentVolume": Kind("v1", "persistentvolumes", namespaced=False),
+    "PersistentVolumeClaim": Kind("v1", "persistentvolumeclaims"),
     "Pod": Kind("v1", "pods"),
     "PodDisruptionBudget": Kind("policy/v1", "poddisruptionbudgets"),
     "ReplicationController": Kind("v1", "replicationcontrollers"),

@@ -1,12 +1,15 @@
 """From the API's JSON to records; the only place that knows where a field stands."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from clients.kubernetes.quantities import read_amount
+from domain.cloud.addons import Claim, Service
 from domain.cluster.api import Node, Pod
 from domain.kernel.errors import ApiRejected
+
+CSI_DRIVER = "disk.csi.qingcloud.com"
 
 MIRROR = "kubernetes.io/config.mirror"
 
@@ -26,6 +29,7 @@ def node_from(item: Mapping[str, Any]) -> Node:
         pods_allocatable=read_amount(status.get("allocatable", {}).get("pods", 0)),
         version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
         labels=metadata.get("labels", {}),
+        annotations=metadata.get("annotations", {}),
     )
 
 
@@ -42,6 +46,26 @@ def pod_from(item: Mapping[str, Any]) -> Pod:
         owner=next((owner["kind"] for owner in owners if owner.get("controller")), ""),
         is_mirror=MIRROR in metadata.get("annotations", {}),
         labels=metadata.get("labels", {}),
+    )
+
+
+def service_from(item: Mapping[str, Any]) -> Service:
+    metadata = item["metadata"]
+    return Service(metadata["namespace"], metadata["name"], metadata["uid"])
+
+
+def claim_from(volume: Mapping[str, Any], attached: Container[str]) -> Claim | None:
+    """The claim of a persistent volume; None where it is not one of the cloud's CSI driver."""
+    spec = volume["spec"]
+    source, claim = spec.get("csi") or {}, spec.get("claimRef") or {}
+    if source.get("driver") != CSI_DRIVER:
+        return None
+    return Claim(
+        namespace=claim.get("namespace", ""),
+        name=claim.get("name", ""),
+        volume_id=source["volumeHandle"],
+        is_retained=spec.get("persistentVolumeReclaimPolicy") == "Retain",
+        is_attached=volume["metadata"]["name"] in attached,
     )
 
 

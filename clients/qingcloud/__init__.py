@@ -17,6 +17,7 @@ from clients.qingcloud.monitoring import MonitoringCalls
 from clients.qingcloud.network import PortForwardCalls, VpcCalls, VxnetCalls
 from clients.qingcloud.tags import TagCalls
 from clients.qingcloud.transport import READ_PAUSES, Transport
+from clients.qingcloud.volumes import NicCalls, VolumeCalls
 from domain.cloud.api import Cloud
 from domain.kernel.waiting import Clock
 
@@ -38,6 +39,8 @@ class QingCloud(
     MonitoringCalls,
     KeyCalls,
     TagCalls,
+    VolumeCalls,
+    NicCalls,
 ):
     """A client for one zone; threads may share it.
 

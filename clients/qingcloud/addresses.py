@@ -16,6 +16,11 @@ class AddressCalls(Calls):
         """Find the public addresses of exactly this name."""
         return [_eip(item) for item in self._find("DescribeEips", "eip", name, status=LIVING)]
 
+    def read_eips(self, eip_ids: Sequence[str]) -> list[Eip]:
+        """Read the public addresses with these ids that are not released."""
+        items = self._read("DescribeEips", "eip_set", "eips", eip_ids, status=LIVING)
+        return [_eip(item) for item in items]
+
     def allocate_eip(self, name: str, bandwidth_mbps: int, billing: Billing) -> str:
         """Allocate a public address (bandwidth in Mbit/s), billed from now on. Returns: its id."""
         reply = self._transport.change(

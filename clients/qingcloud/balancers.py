@@ -18,6 +18,11 @@ class BalancerCalls(Calls):
         items = self._find("DescribeLoadBalancers", "loadbalancer", name, status=LIVING, verbose=1)
         return [_loadbalancer(item) for item in items]
 
+    def list_loadbalancers(self) -> list[LoadBalancer]:
+        """Read all load balancers of the account in the zone."""
+        items = self._list("DescribeLoadBalancers", "loadbalancer_set", status=LIVING)
+        return [_loadbalancer(item) for item in items]
+
     def create_loadbalancer(
         self, name: str, vxnet_id: str, security_group_id: str
     ) -> tuple[str, str]:
@@ -113,7 +118,13 @@ def _loadbalancer(item: Item) -> LoadBalancer:
             listener.text("loadbalancer_listener_id")
             for listener in item.optional_items("listeners")
         ),
+        eip_ids=tuple(eip.text("eip_id") for eip in _eips(item)),
     )
+
+
+def _eips(item: Item) -> list[Item]:
+    """The public addresses; those of a balancer in the basic network are under `cluster`."""
+    return item.optional_items("eips") + item.optional_items("cluster")
 
 
 def _listener(item: Item) -> Listener:

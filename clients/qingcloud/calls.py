@@ -15,10 +15,14 @@ class Calls:
         """Read all pages of a list."""
         return read_all(self._transport, action, set_name, wanted)
 
-    def _read(self, action: str, set_name: str, ids_name: str, ids: Sequence[str]) -> list[Item]:
+    def _read(
+        self, action: str, set_name: str, ids_name: str, ids: Sequence[str], **wanted: Value
+    ) -> list[Item]:
         """Read the items with these ids, without those that do not exist."""
         unique = list(dict.fromkeys(ids))
-        return read_existing(unique, lambda some: self._list(action, set_name, **{ids_name: some}))
+        return read_existing(
+            unique, lambda some: self._list(action, set_name, **{ids_name: some}, **wanted)
+        )
 
     def _search(self, action: str, kind: str, prefix: str, **wanted: Value) -> list[Item]:
         """Read the items whose names begin with `prefix`; the cloud's search finds any part."""

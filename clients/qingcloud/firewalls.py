@@ -17,6 +17,11 @@ class FirewallCalls(Calls):
         items = self._find("DescribeSecurityGroups", "security_group", name, verbose=1)
         return [_group(item) for item in items]
 
+    def search_security_groups(self, prefix: str) -> list[SecurityGroup]:
+        """Find the security groups whose names have a prefix."""
+        items = self._search("DescribeSecurityGroups", "security_group", prefix, verbose=1)
+        return [_group(item) for item in items]
+
     def create_security_group(self, name: str) -> str:
         """Create a group without rules, which admits no traffic. Returns: its id."""
         reply = self._transport.change("CreateSecurityGroup", {"security_group_name": name})
@@ -61,10 +66,8 @@ def _group(item: Item) -> SecurityGroup:
         id=item.text("security_group_id"),
         name=item.optional_text("security_group_name"),
         is_applied=item.flag("is_applied"),
+        user_ids=tuple(user.text("resource_id") for user in item.optional_items("resources")),
         created_at=item.moment("create_time"),
-        resource_ids=tuple(
-            resource.text("resource_id") for resource in item.optional_items("resources")
-        ),
     )
 
 

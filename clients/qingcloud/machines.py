@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from clients.qingcloud.calls import Calls
 from clients.qingcloud.reply import Item
-from clients.qingcloud.transport import Params, some
+from clients.qingcloud.transport import Params, Value, some
 from domain.cloud.records import Instance, InstanceSpec, InstanceStatus, Launch
 
 LIVING = ("pending", "running", "stopped", "suspended")
@@ -31,6 +31,16 @@ class MachineCalls(Calls):
         """Find the machines whose names have a prefix; terminated ones are left out."""
         items = self._search("DescribeInstances", "instance", prefix, status=LIVING, verbose=1)
         return [_instance(item) for item in items]
+
+    def read_instances(self, instance_ids: Sequence[str]) -> list[Instance]:
+        """Read the machines with these ids that are not terminated."""
+        living: dict[str, Value] = {"status": LIVING, "verbose": 1}
+        return [
+            _instance(item)
+            for item in self._read(
+                "DescribeInstances", "instance_set", "instances", instance_ids, **living
+            )
+        ]
 
     def run_instances(self, spec: InstanceSpec) -> Launch:
         """Start `spec.count` machines that share name, image, type and userdata.
@@ -89,6 +99,7 @@ def _instance(item: Item) -> Instance:
         keypair_ids=item.optional_texts("keypair_ids"),
         created_at=item.moment("create_time"),
         nic_id=vxnet.optional_text("nic_id"),
+        volume_ids=item.optional_texts("volume_ids"),
     )
 
 

@@ -137,6 +137,7 @@ def _vxnet(item: Item) -> Vxnet:
         router_id=item.optional_text("vpc_router_id"),
         cidr=item.optional_item("router").optional_text("ip_network"),
         created_at=item.moment("create_time"),
+        instance_ids=item.optional_texts("instance_ids"),
     )
 
 

@@ -92,6 +92,15 @@ def backends_to_add(
     )
 
 
+def our_backends(
+    cluster: str, listeners: Sequence[Listener], seen: Sequence[Backend]
+) -> tuple[Backend, ...]:
+    """The backends of the cluster's own listeners; those of foreign ones are never changed."""
+    prefix = Names(cluster).prefix
+    ours = {listener.id for listener in listeners if listener.name.startswith(prefix)}
+    return tuple(backend for backend in seen if backend.listener_id in ours)
+
+
 def backends_to_delete(seen: Sequence[Backend], masters: Sequence[Instance]) -> tuple[Backend, ...]:
     """Backends whose machine is no longer a master: connections to them would be lost."""
     ids = {master.id for master in masters}
@@ -115,7 +124,8 @@ def ensure_routes(
     if new:
         cloud.add_listeners(balancer.id, [route.listener for route in new])
     seen = cloud.known.list_backends(balancer.id)
-    stale = backends_to_delete(seen, masters)
+    ours = our_backends(cluster, listeners, seen)
+    stale = backends_to_delete(ours, masters)
     if stale:
         cloud.delete_backends([backend.id for backend in stale])
     missing = backends_to_add(wanted, cloud.known.list_listeners(balancer.id), seen, masters)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.cloud.inventory import Inventory
+from domain.cloud.network import is_our_forward
 from domain.kernel.errors import NotFound
 from domain.spec.cluster import Access
 
@@ -46,6 +47,7 @@ def endpoints_of(inventory: Inventory) -> Endpoints:
     ports = {
         forward.spec.name.rpartition(".")[2]: forward.spec.public_port
         for forward in inventory.forwards
+        if is_our_forward(inventory.name, forward.spec)
     }
     return Endpoints(
         public_address=inventory.public_address,

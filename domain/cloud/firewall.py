@@ -1,5 +1,6 @@
 """Security groups: one of the router and the load balancer, one of the machines."""
 
+import re
 import time
 from collections.abc import Sequence
 
@@ -57,9 +58,28 @@ def rules_to_add(wanted: Sequence[RuleSpec], seen: Sequence[Rule]) -> tuple[Rule
 
 
 def rules_to_delete(wanted: Sequence[RuleSpec], seen: Sequence[Rule]) -> tuple[Rule, ...]:
-    """Rules that allow more than is wanted: the group is ours, so no other rule belongs in it."""
+    """Rules of ours that allow more than is wanted; rules made by hand are never deleted."""
     meant = {_meaning(spec) for spec in wanted}
-    return tuple(rule for rule in seen if _meaning(rule.spec) not in meant)
+    return tuple(
+        rule for rule in seen if is_our_rule(rule.spec) and _meaning(rule.spec) not in meant
+    )
+
+
+def is_our_rule(rule: RuleSpec) -> bool:
+    """Whether a rule bears one of the names that ours have, now or with other sources."""
+    return bool(_OUR_NAMES.fullmatch(rule.name))
+
+
+_OUR_NAMES = re.compile(r"(api|ui|ssh)-[1-9]\d*|nodes|vpc-(tcp|udp|icmp)")
+
+
+def describe_rule(rule: RuleSpec) -> str:
+    """Describe a rule: `backup: tcp 873 from 10.0.0.0/8`."""
+    ports = "" if rule.first_port is None else f" {rule.first_port}"
+    if rule.last_port not in (None, rule.first_port):
+        ports += f"-{rule.last_port}"
+    name = f"{rule.name}: " if rule.name else ""
+    return f"{name}{rule.protocol}{ports} from {rule.source or 'anywhere'}"
 
 
 def _meaning(rule: RuleSpec) -> tuple[object, ...]:
@@ -72,7 +92,9 @@ def _meaning(rule: RuleSpec) -> tuple[object, ...]:
 def ensure_security_group(
     cloud: Cloud, name: str, wanted: Sequence[RuleSpec], clock: Clock = time
 ) -> Ensured[SecurityGroup]:
-    """Create the group with exactly these rules; they take effect with `ensure_applied`.
+    """Create the group with these rules; they take effect with `ensure_applied`.
+
+    Rules made by hand stay in it.
 
     Raises:
         NameTaken: several groups of the name are in use.

@@ -4,10 +4,10 @@ A name alone is no proof. A machine of the right name in a foreign network, or t
 that are both in use, are not ours: reading them raises `NameTaken`, and they are never changed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from domain.cloud.api import Cloud
 from domain.cloud.records import (
@@ -27,6 +27,8 @@ from domain.cloud.records import (
 from domain.cloud.surplus import Surplus, choose, find_surplus
 from domain.kernel.errors import NameTaken
 from domain.kernel.names import GROUPS, MASTERS, NODES, Names
+
+R = TypeVar("R", bound="Identified")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,34 @@ class Inventory(Machines):
         """The ids of everything that can carry a tag."""
         one = (self.vpc, self.address, self.balancer, self.firewall, self.machine_group)
         found = (*one, self.keypair, *self.vxnets, *self.instances)
-        return frozenset(resource.id for resource in found if resource)
+        surplus = frozenset(one.id for one in self.surplus)
+        return surplus | frozenset(resource.id for resource in found if resource)
+
+    def without(self, ids: Collection[str]) -> "Inventory":
+        """The inventory without the resources with these ids, and without what is inside them."""
+
+        def rest(resource: R | None) -> R | None:
+            return None if resource is None or resource.id in ids else resource
+
+        vpc, balancer, firewall = rest(self.vpc), rest(self.balancer), rest(self.firewall)
+        group = rest(self.machine_group)
+        return replace(
+            self,
+            instances=tuple(one for one in self.instances if one.id not in ids),
+            vpc=vpc,
+            forwards=self.forwards if vpc else (),
+            vxnets=tuple(one for one in self.vxnets if one.id not in ids),
+            address=rest(self.address),
+            balancer=balancer,
+            listeners=self.listeners if balancer else (),
+            backends=self.backends if balancer else (),
+            firewall=firewall,
+            firewall_rules=self.firewall_rules if firewall else (),
+            machine_group=group,
+            machine_rules=self.machine_rules if group else (),
+            keypair=rest(self.keypair),
+            tag=rest(self.tag),
+        )
 
     def has_our_key(self, machine: Instance) -> bool:
         """Whether a machine was started with the cluster's key pair."""

@@ -11,7 +11,7 @@ from domain.cloud.jobs import wait_for_jobs
 from domain.cloud.records import Eip, PortForward, PortForwardSpec, Vpc, Vxnet
 from domain.cloud.surplus import choose
 from domain.kernel.ensured import Ensured
-from domain.kernel.errors import NameTaken, NotFound
+from domain.kernel.errors import InvalidSpec, NameTaken, NotFound
 from domain.kernel.names import Names
 from domain.kernel.waiting import Clock, wait_for, when_free
 from domain.spec.cluster import Access, ClusterSpec, PublicAddress
@@ -217,11 +217,39 @@ def forwards_to_add(
 
 
 def forwards_to_delete(
-    wanted: Sequence[PortForwardSpec], seen: Sequence[PortForward]
+    cluster: str, wanted: Sequence[PortForwardSpec], seen: Sequence[PortForward]
 ) -> tuple[PortForward, ...]:
-    """Forwards that are not wanted, or lead to another target than the wanted one."""
+    """Forwards of ours that are not wanted, or lead to another target than the wanted one."""
     routes = {_route(spec) for spec in wanted}
-    return tuple(forward for forward in seen if _route(forward.spec) not in routes)
+    ours = (forward for forward in seen if is_our_forward(cluster, forward.spec))
+    return tuple(forward for forward in ours if _route(forward.spec) not in routes)
+
+
+def is_our_forward(cluster: str, forward: PortForwardSpec) -> bool:
+    """Whether a forward bears the cluster's name; others were made by hand."""
+    return forward.name.startswith(Names(cluster).prefix)
+
+
+def describe_forward(forward: PortForwardSpec) -> str:
+    """Describe a forward: `web: 8090 to 192.168.1.9:80`."""
+    name = f"{forward.name}: " if forward.name else ""
+    return f"{name}{forward.public_port} to {forward.target}:{forward.target_port}"
+
+
+def check_ports_free(cluster: str, access: Access, seen: Sequence[PortForward]) -> None:
+    """Refuse ports of the router's address that are forwarded elsewhere by hand.
+
+    Raises:
+        InvalidSpec: names the forward.
+    """
+    wanted = {access.api_port, access.ui_port, access.ssh_port}
+    for forward in seen:
+        if forward.spec.public_port in wanted and not is_our_forward(cluster, forward.spec):
+            raise InvalidSpec(
+                f"port {forward.spec.public_port} of the router's address is forwarded by hand "
+                f"({forward.id}, {describe_forward(forward.spec)}); delete that forward, or choose "
+                "another port under `access`"
+            )
 
 
 def _route(spec: PortForwardSpec) -> tuple[int, str, int]:
@@ -229,11 +257,14 @@ def _route(spec: PortForwardSpec) -> tuple[int, str, int]:
 
 
 def ensure_forwards(
-    cloud: Cloud, vpc: Vpc, wanted: Sequence[PortForwardSpec], clock: Clock = time
+    cloud: Cloud, cluster: str, vpc: Vpc, wanted: Sequence[PortForwardSpec], clock: Clock = time
 ) -> Ensured[tuple[PortForwardSpec, ...]]:
-    """Publish exactly these ports on the router's address, and apply the changes."""
+    """Publish these ports on the router's address, and apply the changes.
+
+    Forwards made by hand stay.
+    """
     seen = cloud.known.list_port_forwards(vpc.id)
-    stale, missing = forwards_to_delete(wanted, seen), forwards_to_add(wanted, seen)
+    stale, missing = forwards_to_delete(cluster, wanted, seen), forwards_to_add(wanted, seen)
     ports = ", ".join(str(spec.public_port) for spec in wanted)
     if not stale and not missing and _known(cloud, vpc).is_applied:
         return Ensured(tuple(wanted), f"kept {ports}")

@@ -1,6 +1,7 @@
 """What a run would change, and why."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from domain.kernel.money import PlanCost
@@ -19,7 +20,7 @@ class PlanItem:
     """One resource: what the run does with it, and the reason in a few words.
 
     `id` is empty for a resource that does not exist yet. `billed` marks resources that cost money
-    while they exist.
+    while they exist; `hourly` is the price in yuan, where the plan gives it for one resource.
     """
 
     kind: str
@@ -29,6 +30,7 @@ class PlanItem:
     id: str = ""
     count: int = 1
     billed: bool = False
+    hourly: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

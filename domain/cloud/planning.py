@@ -1,6 +1,7 @@
 """The plan of a cluster: existing resources compared with wanted ones."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from domain.cloud.balancer import (
     backends_to_add,
@@ -9,11 +10,33 @@ from domain.cloud.balancer import (
     routes_to_add,
     wanted_routes,
 )
-from domain.cloud.firewall import firewall_rules, machine_rules, rules_to_add, rules_to_delete
+from domain.cloud.firewall import (
+    describe_rule,
+    firewall_rules,
+    is_our_rule,
+    machine_rules,
+    rules_to_add,
+    rules_to_delete,
+)
+from domain.cloud.foreign import Surroundings, find_staying
 from domain.cloud.inventory import Inventory
-from domain.cloud.network import forwards_to_add, forwards_to_delete, wanted_forwards
+from domain.cloud.network import (
+    describe_forward,
+    forwards_to_add,
+    forwards_to_delete,
+    is_our_forward,
+    wanted_forwards,
+)
 from domain.cloud.plan import Action, Plan, PlanItem
-from domain.cloud.records import Eip, Instance, PortForwardSpec, Rule, RuleSpec, SecurityGroup
+from domain.cloud.records import (
+    Eip,
+    Instance,
+    PortForwardSpec,
+    Rule,
+    RuleSpec,
+    SecurityGroup,
+    Volume,
+)
 from domain.kernel.names import GROUPS, MASTERS, Names
 from domain.spec.cluster import ClusterSpec
 
@@ -21,6 +44,9 @@ AS_WANTED = "as wanted"
 MISSING = "missing"
 STALE = "not wanted any more"
 SURPLUS = "another one of its name is in use"
+BY_HAND = "made by hand"
+
+NOTHING_ELSE = Surroundings()
 
 
 def plan_cluster(
@@ -43,36 +69,93 @@ def plan_cluster(
     return Plan(spec.name, tuple(items))
 
 
-def plan_teardown(inventory: Inventory) -> Plan:
-    """Delete all existing resources, in the order in which the cloud allows it."""
-    reason = "the cluster is torn down"
-
-    def deleted(kind: str, name: str, resource_id: str, billed: bool = False) -> PlanItem:
-        return PlanItem(kind, name, Action.DELETE, reason, resource_id, billed=billed)
-
-    items = [deleted("machine", m.name, m.id, billed=True) for m in inventory.instances]
-    if inventory.balancer:
-        items.append(
-            deleted("load balancer", inventory.balancer.name, inventory.balancer.id, billed=True)
-        )
-    items += [deleted("vxnet", vxnet.name, vxnet.id) for vxnet in inventory.vxnets]
-    if inventory.vpc:
-        items.append(deleted("router", inventory.vpc.name, inventory.vpc.id, billed=True))
-    if inventory.address:
-        items.append(
-            deleted("public address", inventory.address.name, inventory.address.id, billed=True)
-        )
+def plan_teardown(inventory: Inventory, surroundings: Surroundings = NOTHING_ELSE) -> Plan:
+    """Delete what exists, in the order in which the cloud allows it, and name what stays."""
+    staying = find_staying(inventory, surroundings)
+    going = inventory.without(staying)
+    items = [_deleted(part) for part in _parts(going)]
+    items += _addons(surroundings)
+    items += _made_by_hand(going)
     items += [
-        deleted("security group", group.name, group.id)
-        for group in (inventory.firewall, inventory.machine_group)
-        if group
+        replace(_deleted(part), action=Action.KEEP, reason=staying[part.id])
+        for part in _parts(inventory)
+        if part.id in staying
     ]
-    if inventory.keypair:
-        items.append(deleted("key pair", inventory.keypair.name, inventory.keypair.id))
-    if inventory.tag:
-        items.append(deleted("tag", inventory.tag.name, inventory.tag.id))
-    items += _surplus(inventory, reason)
+    items += [
+        PlanItem(one.kind, one.name, Action.KEEP, f"not this cluster's; in {one.where}", one.id)
+        for one in surroundings.foreign
+    ]
+    items += _surplus(inventory, "the cluster is torn down")
     return Plan(inventory.name, tuple(items))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    kind: str
+    name: str
+    id: str
+    billed: bool = False
+
+
+def _deleted(part: _Part, reason: str = "the cluster is torn down") -> PlanItem:
+    return PlanItem(part.kind, part.name, Action.DELETE, reason, part.id, billed=part.billed)
+
+
+def _parts(inventory: Inventory) -> Iterator[_Part]:
+    """All resources of a cluster, in the order in which the cloud allows their deletion."""
+    for machine in inventory.instances:
+        yield _Part("machine", machine.name, machine.id, billed=True)
+    if balancer := inventory.balancer:
+        yield _Part("load balancer", balancer.name, balancer.id, billed=True)
+    for vxnet in inventory.vxnets:
+        yield _Part("vxnet", vxnet.name, vxnet.id)
+    if vpc := inventory.vpc:
+        yield _Part("router", vpc.name, vpc.id, billed=True)
+    if address := inventory.address:
+        yield _Part("public address", address.name, address.id, billed=True)
+    for group in (inventory.firewall, inventory.machine_group):
+        if group:
+            yield _Part("security group", group.name, group.id)
+    if keypair := inventory.keypair:
+        yield _Part("key pair", keypair.name, keypair.id)
+    if tag := inventory.tag:
+        yield _Part("tag", tag.name, tag.id)
+
+
+def _addons(surroundings: Surroundings) -> Iterator[PlanItem]:
+    """What the cluster's add-ons have made, each with what it was made for."""
+    addons = surroundings.addons
+    for kind, made in (
+        ("load balancer", addons.balancers),
+        ("public address", addons.addresses),
+        ("security group", addons.groups),
+        ("volume", addons.volumes),
+    ):
+        for one in made:
+            purpose = addons.requests.purpose_of(one) or "the cluster"
+            reason = f"made by an add-on for {purpose}"
+            part = _Part(kind, one.name, one.id, billed=kind != "security group")
+            item = _deleted(part, reason)
+            keeps = surroundings.keeps_addons
+            yield replace(item, action=Action.KEEP, reason=f"kept; {reason}") if keeps else item
+    for kept in addons.retained:
+        is_volume = isinstance(kept, Volume)
+        reason = "its policy is Retain" if is_volume else "was lent to a Service by its user"
+        kind = "volume" if is_volume else "public address"
+        yield PlanItem(kind, kept.name, Action.KEEP, reason, kept.id, billed=True)
+
+
+def _made_by_hand(inventory: Inventory) -> Iterator[PlanItem]:
+    """Rules and forwards made by hand that are deleted together with what they are in."""
+    rules = (*inventory.firewall_rules, *inventory.machine_rules)
+    for rule in rules:
+        if not is_our_rule(rule.spec):
+            part = _Part("firewall rule", describe_rule(rule.spec), rule.id)
+            yield _deleted(part, f"made by hand; goes with {rule.group_id}")
+    for forward in inventory.forwards:
+        if not is_our_forward(inventory.name, forward.spec):
+            part = _Part("port forward", describe_forward(forward.spec), forward.id)
+            yield _deleted(part, f"made by hand; goes with {forward.router_id}")
 
 
 def plan_scale(inventory: Inventory, group: str, count: int, leaving: Sequence[str]) -> Plan:
@@ -131,6 +214,10 @@ def _firewalls(spec: ClusterSpec, inventory: Inventory) -> Iterator[PlanItem]:
     yield _group(
         names.machines, inventory.machine_group, inventory.machine_rules, machine_rules(spec)
     )
+    for rule in (*inventory.firewall_rules, *inventory.machine_rules):
+        if not is_our_rule(rule.spec):
+            words = describe_rule(rule.spec)
+            yield PlanItem("firewall rule", words, Action.KEEP, BY_HAND, rule.id)
     keypair = inventory.keypair
     yield _one("key pair", names.keypair, keypair.id if keypair else None)
 
@@ -229,7 +316,11 @@ def _forwards(spec: ClusterSpec, inventory: Inventory) -> Iterator[PlanItem]:
             yield PlanItem("port forward", name, Action.REPLACE, f"must lead to {target}", seen)
         else:
             yield PlanItem("port forward", name, Action.CREATE, MISSING)
-    for extra in forwards_to_delete(wanted, inventory.forwards):
+    for extra in inventory.forwards:
+        if not is_our_forward(spec.name, extra.spec):
+            words = describe_forward(extra.spec)
+            yield PlanItem("port forward", words, Action.KEEP, BY_HAND, extra.id)
+    for extra in forwards_to_delete(spec.name, wanted, inventory.forwards):
         if extra.spec.public_port not in {forward.public_port for forward in wanted}:
             yield PlanItem("port forward", extra.spec.name, Action.DELETE, STALE, extra.id)
 

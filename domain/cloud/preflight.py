@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from domain.cloud.api import Cloud
 from domain.cloud.images import check_system, choose_image
 from domain.cloud.inventory import Inventory
-from domain.cloud.network import check_vpc, check_vxnet
+from domain.cloud.network import check_ports_free, check_vpc, check_vxnet
 from domain.cloud.records import Image, InstanceType
 from domain.kernel.errors import InvalidSpec, QuotaReached
 from domain.kernel.names import GROUPS, MASTERS, Names
@@ -34,7 +34,8 @@ def preflight(cloud: Cloud, spec: ClusterSpec, inventory: Inventory, *, bills: b
     """Check a description against the cloud; reads only.
 
     Raises:
-        InvalidSpec: zone, image, type or sources are invalid; the message names valid ones.
+        InvalidSpec: zone, image, type or sources are invalid; the message names valid ones. Or a
+            port of ours is forwarded elsewhere by hand.
         NameTaken: a network of our name has another range.
         QuotaReached: the account may not create the missing resources.
     """
@@ -50,6 +51,7 @@ def preflight(cloud: Cloud, spec: ClusterSpec, inventory: Inventory, *, bills: b
     for vxnet in inventory.vxnets:
         if vxnet.name in numbers:
             check_vxnet(vxnet, spec.network.vxnet_cidr(numbers[vxnet.name]))
+    check_ports_free(spec.name, spec.access, inventory.forwards)
     choices = choose(cloud, spec)
     check_quota(cloud, spec, inventory, choices)
     return choices

@@ -92,7 +92,10 @@ class Unique:
 
 @dataclass(frozen=True, slots=True)
 class Vpc(Unique):
-    """A router with its private network; the `eip_…` are empty without a public address."""
+    """A router with its private network; the `eip_…` are empty without a public address.
+
+    `vxnet_ids` are those of all vxnets that have joined it, also of foreign ones.
+    """
 
     id: str
     name: str
@@ -121,13 +124,17 @@ class Vpc(Unique):
 
 @dataclass(frozen=True, slots=True)
 class Vxnet(Unique):
-    """A private network; `router_id` and `cidr` are empty until it has joined a router."""
+    """A private network; `router_id` and `cidr` are empty until it has joined a router.
+
+    `instance_ids` are those of all its machines, also of foreign ones.
+    """
 
     id: str
     name: str
     router_id: str
     cidr: str
     created_at: datetime
+    instance_ids: tuple[str, ...] = ()
 
     @property
     def is_used(self) -> bool:
@@ -155,7 +162,7 @@ class Eip(Unique):
 
 @dataclass(frozen=True, slots=True)
 class LoadBalancer(Unique):
-    """`private_ip` is empty until the balancer is active."""
+    """`private_ip` is empty until the balancer is active; `eip_ids` are its public addresses."""
 
     id: str
     name: str
@@ -166,6 +173,7 @@ class LoadBalancer(Unique):
     is_applied: bool
     security_group_id: str
     created_at: datetime
+    eip_ids: tuple[str, ...] = ()
     listener_ids: tuple[str, ...] = ()
 
     @property
@@ -210,17 +218,17 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class SecurityGroup(Unique):
-    """`resource_ids` are the machines, routers and load balancers that use the group."""
+    """A firewall; `user_ids` are the machines, routers and load balancers that it filters."""
 
     id: str
     name: str
     is_applied: bool
-    resource_ids: tuple[str, ...] = ()
+    user_ids: tuple[str, ...] = ()
     created_at: datetime = UNKNOWN
 
     @property
     def is_used(self) -> bool:
-        return bool(self.resource_ids)
+        return bool(self.user_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +299,8 @@ class Tag:
 class Instance:
     """A machine as the cloud sees it; `private_ip` is empty until it has one.
 
-    `nic_id` is the hardware address of its card in the private network.
+    `nic_id` is the hardware address of its card in the private network, `volume_ids` are the
+    attached volumes.
     """
 
     id: str
@@ -308,6 +317,7 @@ class Instance:
     keypair_ids: tuple[str, ...]
     created_at: datetime
     nic_id: str = ""
+    volume_ids: tuple[str, ...] = ()
 
     @property
     def is_alive(self) -> bool:
@@ -319,6 +329,27 @@ class Instance:
         return (
             self.status is InstanceStatus.RUNNING and not self.transition and bool(self.private_ip)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A disk of its own; `instance_id` is empty while it is attached to no machine."""
+
+    id: str
+    name: str
+    size_gib: int
+    instance_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Nic:
+    """A network card in a vxnet; `instance_id` is empty while it is attached to no machine."""
+
+    id: str
+    name: str
+    vxnet_id: str
+    instance_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,43 +1,24 @@
-"""Deleting a cluster, in the order that QingCloud requires.
-
-Each step looks before each attempt, so a resource that an earlier attempt, a lost reply or another
-run has deleted is no error. The cloud refuses deletions in the first half minute after a resource's
-creation ("lease info not ready yet"); they are retried.
-"""
+"""Deleting a cluster, in the order that QingCloud requires."""
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from domain.cloud.api import Cloud
+from domain.cloud.deleting import Named, delete_existing, ids_of, without_job
 from domain.cloud.inventory import Inventory, read_machines
-from domain.cloud.jobs import wait_for_jobs
 from domain.cloud.network import apply_changes
 from domain.cloud.planning import plan_teardown
 from domain.cloud.records import Instance, Vpc, Vxnet
 from domain.cloud.surplus import Surplus
 from domain.kernel.ensured import Ensured
-from domain.kernel.errors import FinalError, NotFound, TemporaryError
+from domain.kernel.errors import FinalError
 from domain.kernel.names import Names
-from domain.kernel.waiting import Clock, wait_for, when_free
+from domain.kernel.waiting import Clock, when_free
 
 NOTHING = "nothing existed"
 
-REFUSED_FOR = 60.0
-"""Seconds for which a refused deletion is retried: the users of the resource are deleted, but the
-cloud may notice that late, and the code with which it refuses is not documented."""
-
 SWEEPS = 3
 """Another run may still be adding to the cluster when its teardown begins."""
-
-
-class Named(Protocol):
-    """Id and name, which every resource has."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
 
 
 def sweep_until_gone(
@@ -71,7 +52,9 @@ def remove_machines(
     def remaining() -> list[str]:
         return [one.id for one in read_machines(cloud, cluster).instances if one.id in ids]
 
-    _delete(cloud, "machines", ids, remaining, cloud.terminate_instances, clock, until_gone=True)
+    delete_existing(
+        cloud, "machines", ids, remaining, cloud.terminate_instances, clock, until_gone=True
+    )
     return Ensured(None, f"terminated {' '.join(ids)}")
 
 
@@ -82,10 +65,10 @@ def remove_balancer(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> 
     balancer_id, name = inventory.balancer.id, inventory.balancer.name
 
     def existing() -> list[str]:
-        return _ids(cloud.find_loadbalancers(name), balancer_id)
+        return ids_of(cloud.find_loadbalancers(name), balancer_id)
 
     delete = cloud.delete_loadbalancers
-    _delete(cloud, "the load balancer", [balancer_id], existing, delete, clock)
+    delete_existing(cloud, "the load balancer", [balancer_id], existing, delete, clock)
     return Ensured(None, f"deleted {balancer_id}")
 
 
@@ -96,23 +79,23 @@ def remove_network(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> E
     done = list(vxnets)
     if vpc:
         _unbind_address(cloud, vpc, clock)
-        _empty_router(cloud, inventory.vxnets, prefix, vpc.id, clock)
+    _empty_router(cloud, inventory.vxnets, prefix, clock)
     if vxnets:
-        _delete(
+        delete_existing(
             cloud,
             "vxnets",
             vxnets,
-            lambda: _ids(cloud.find_vxnets(prefix), *vxnets),
-            _without_job(cloud.delete_vxnets),
+            lambda: ids_of(cloud.find_vxnets(prefix), *vxnets),
+            without_job(cloud.delete_vxnets),
             clock,
         )
     if vpc:
         name, router_id = vpc.name, vpc.id
-        _delete(
+        delete_existing(
             cloud,
             "the router",
             [router_id],
-            lambda: _ids(cloud.find_vpcs(name), router_id),
+            lambda: ids_of(cloud.find_vpcs(name), router_id),
             lambda found: cloud.delete_vpc(*found),
             clock,
         )
@@ -127,9 +110,9 @@ def remove_address(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> E
     eip_id, name = inventory.address.id, inventory.address.name
 
     def existing() -> list[str]:
-        return _ids(cloud.find_eips(name), eip_id)
+        return ids_of(cloud.find_eips(name), eip_id)
 
-    _delete(cloud, "the public address", [eip_id], existing, cloud.release_eips, clock)
+    delete_existing(cloud, "the public address", [eip_id], existing, cloud.release_eips, clock)
     return Ensured(None, f"released {eip_id}")
 
 
@@ -137,14 +120,14 @@ def remove_surplus(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> E
     """Delete the resources whose name another one of the cluster has, and that nothing uses."""
     calls: dict[str, tuple[Callable[[str], Sequence[Named]], Callable[[list[str]], str]]] = {
         "load balancer": (cloud.find_loadbalancers, cloud.delete_loadbalancers),
-        "vxnet": (cloud.find_vxnets, _without_job(cloud.delete_vxnets)),
+        "vxnet": (cloud.find_vxnets, without_job(cloud.delete_vxnets)),
         "router": (cloud.find_vpcs, lambda ids: cloud.delete_vpc(*ids)),
         "public address": (cloud.find_eips, cloud.release_eips),
         "security group": (
             cloud.find_security_groups,
-            _without_job(cloud.delete_security_groups),
+            without_job(cloud.delete_security_groups),
         ),
-        "key pair": (cloud.find_keypairs, _without_job(cloud.delete_keypairs)),
+        "key pair": (cloud.find_keypairs, without_job(cloud.delete_keypairs)),
     }
     for one in inventory.surplus:
         find, delete = calls[one.kind]
@@ -152,9 +135,9 @@ def remove_surplus(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> E
         def existing(
             one: Surplus = one, find: Callable[[str], Sequence[Named]] = find
         ) -> list[str]:
-            return _ids(find(one.name), one.id)
+            return ids_of(find(one.name), one.id)
 
-        _delete(cloud, f"{one.kind} {one.name}", [one.id], existing, delete, clock)
+        delete_existing(cloud, f"{one.kind} {one.name}", [one.id], existing, delete, clock)
     done = " ".join(one.id for one in inventory.surplus)
     return Ensured(None, f"deleted {done}" if done else NOTHING)
 
@@ -173,9 +156,9 @@ def remove_leftovers(cloud: Cloud, inventory: Inventory, clock: Clock = time) ->
         name, resource_id = resource.name, resource.id
 
         def existing() -> list[str]:
-            return _ids(find(name), resource_id)
+            return ids_of(find(name), resource_id)
 
-        _delete(cloud, name, [resource_id], existing, _without_job(delete), clock)
+        delete_existing(cloud, name, [resource_id], existing, without_job(delete), clock)
         done.append(resource_id)
 
     groups, delete_groups = cloud.find_security_groups, cloud.delete_security_groups
@@ -200,16 +183,16 @@ def _unbind_address(cloud: Cloud, vpc: Vpc, clock: Clock) -> None:
         apply_changes(cloud, vpc.id, clock)
 
 
-def _empty_router(
-    cloud: Cloud, vxnets: Sequence[Vxnet], prefix: str, router_id: str, clock: Clock
-) -> None:
-    """Take all vxnets out of the router."""
+def _empty_router(cloud: Cloud, leaving: Sequence[Vxnet], prefix: str, clock: Clock) -> None:
+    """Take vxnets out of their router."""
+    ids = {vxnet.id for vxnet in leaving}
+    router_id = next((vxnet.router_id for vxnet in leaving if vxnet.router_id), "")
 
     def joined(vxnets: Sequence[Vxnet]) -> list[str]:
-        return [vxnet.id for vxnet in vxnets if vxnet.router_id == router_id]
+        return [vxnet.id for vxnet in vxnets if vxnet.id in ids and vxnet.router_id]
 
-    if seen := joined(vxnets):
-        _delete(
+    if seen := joined(leaving):
+        delete_existing(
             cloud,
             "the vxnets' membership in the router",
             seen,
@@ -218,51 +201,3 @@ def _empty_router(
             clock,
             until_gone=True,
         )
-
-
-def _ids(found: Sequence[Named], *wanted: str) -> list[str]:
-    return [resource.id for resource in found if resource.id in wanted]
-
-
-def _without_job(delete: Callable[[list[str]], None]) -> Callable[[list[str]], str]:
-    def done(ids: list[str]) -> str:
-        delete(ids)
-        return ""
-
-    return done
-
-
-def _delete(
-    cloud: Cloud,
-    what: str,
-    seen: Sequence[str],
-    find: Callable[[], list[str]],
-    delete: Callable[[list[str]], str],
-    clock: Clock,
-    *,
-    until_gone: bool = False,
-) -> None:
-    """Delete resources, and on each further attempt those that still exist.
-
-    Args:
-        seen: ids, as the inventory has them.
-        find: returns those of the ids that still exist.
-        delete: starts the deletion of ids; returns the job, or an empty text when it is done.
-        until_gone: wait until they are gone, where the end of the job is not enough. The teardown
-            reads everything else once more at its end.
-    """
-    attempts: list[list[str]] = []
-
-    def attempt() -> str:
-        wanted = find() if attempts else list(seen)
-        attempts.append(wanted)
-        try:
-            return delete(wanted) if wanted else ""
-        except NotFound as error:  # deleted since the look: the others still exist
-            raise TemporaryError(str(error)) from error
-
-    job = when_free(attempt, what=f"deletion of {what}", clock=clock, refused_for=REFUSED_FOR)
-    wait_for_jobs(cloud, [job], clock=clock)
-    if until_gone:
-        ended = f"end of {' '.join(seen)}"
-        wait_for(lambda: None if find() else True, what=ended, clock=clock)

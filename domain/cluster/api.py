@@ -23,6 +23,7 @@ class Node:
     pods_allocatable: int
     version: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

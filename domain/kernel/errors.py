@@ -7,7 +7,7 @@
     └── FinalError            the same call will fail again
         ├── BadRequest        the request cannot be carried out: exit code 2, nothing was created
         │   ├── InvalidSpec, NameTaken, QuotaReached, AccessDenied, Unreachable, NotConfirmed,
-        │   │   CredentialsMissing, OtherRun
+        │   │   CredentialsMissing, OtherRun, ForeignInside
         ├── ClaimLost         another run may be changing the cluster, so this one stops
         └── …                 a change was begun and could not be finished
 
@@ -117,6 +117,18 @@ class OtherRun(BadRequest):
 
 class ClaimLost(FinalError):
     """This run could not renew its claim of the cluster, and another one may have it now."""
+
+
+class ForeignInside(BadRequest):
+    """Resources that are not the cluster's own use parts of it, which cannot be deleted."""
+
+
+class DriftFound(FinalError):
+    """A cluster differs from its stored description."""
+
+
+class LeftoversFound(FinalError):
+    """Resources exist that belong to no cluster."""
 
 
 class HostKeyMismatch(FinalError):

@@ -6,20 +6,47 @@ from domain.cluster.api import ClusterApi, Node
 from domain.kernel.ensured import Ensured
 from domain.kernel.names import NODES
 from domain.kernel.waiting import Clock, wait_for
-from domain.node.install import GROUP_LABEL
+from domain.node.install import GROUP_LABEL, INSTANCE_LABEL
 
 WORKER = {"node-role.kubernetes.io/worker": ""}
 """A kubelet may not set this label on its own node, so we do."""
 
 
+INSTANCE_ANNOTATION = "node.beta.kubernetes.io/instance-id"
+"""QingCloud's cloud controller manager takes a node's machine from here, or else the node's name
+for the id of its machine, which it is not here."""
+
+
 def wait_until_ready(api: ClusterApi, name: str, clock: Clock = time) -> Ensured[Node]:
-    """Wait until a node is Ready, and set the label of its role on a worker."""
+    """Wait until a node is Ready, and set its role's label and its machine's annotation."""
 
     def ready() -> Node | None:
         node = api.read_node(name)
         return node if node and node.ready else None
 
     node = wait_for(ready, what=f"node {name} Ready", clock=clock)
-    if node.labels.get(GROUP_LABEL) == NODES and not WORKER.keys() <= node.labels.keys():
-        api.label_node(node.name, WORKER)
+    mark_node(api, node)
     return Ensured(node, f"Ready, {node.version}")
+
+
+def mark_node(api: ClusterApi, node: Node) -> bool:
+    """Set what a kubelet may or can not set on its own node. Returns: whether it was missing."""
+    if _lacks_role(node):
+        api.label_node(node.name, WORKER)
+    if _lacks_machine(node):
+        api.annotate_node(node.name, {INSTANCE_ANNOTATION: node.labels[INSTANCE_LABEL]})
+    return not is_marked(node)
+
+
+def is_marked(node: Node) -> bool:
+    """Whether a node had all that `mark_node` sets when it was read."""
+    return not (_lacks_role(node) or _lacks_machine(node))
+
+
+def _lacks_role(node: Node) -> bool:
+    return node.labels.get(GROUP_LABEL) == NODES and not WORKER.keys() <= node.labels.keys()
+
+
+def _lacks_machine(node: Node) -> bool:
+    machine = node.labels.get(INSTANCE_LABEL)
+    return machine is not None and node.annotations.get(INSTANCE_ANNOTATION) != machine

@@ -62,6 +62,10 @@ class Prices(Part):
         Decimal("0.04"), description="Each Mbit/s of a public address billed by bandwidth"
     )
 
+    volume_gib: Price = Field(
+        Decimal("0.0006"), description="Each GiB of a volume that an add-on has made"
+    )
+
     def machine(self, type_id: str) -> Decimal | None:
         """The price of a machine of this type, or None where it is unknown."""
         prices: Mapping[str, Decimal] = self.instance_types

@@ -15,6 +15,7 @@ import yaml
 from cyclopts import App, CycloptsError, Parameter
 
 from blocks.accounts import ChosenAccount, QingCloudAccount, choose_account
+from domain.cloud.foreign import Surroundings
 from domain.cloud.plan import Plan
 from domain.cloud.planning import plan_teardown
 from domain.kernel.errors import BadRequest, ClusterError, InvalidSpec, NotFound, OtherRun
@@ -132,9 +133,13 @@ def reporting(report_resources: Callable[[], None]) -> Iterator[None]:
         raise
 
 
-def report_billed(opened: Session) -> None:
-    """Report the billed resources of a cluster after a failed run."""
-    left = plan_teardown(opened.cluster.inventory(fresh=True)).items
+def report_billed(opened: Session, look: Callable[[], Surroundings] = Surroundings) -> None:
+    """Report the billed resources of a cluster after a failed run.
+
+    Args:
+        look: reads what the cluster's add-ons have made.
+    """
+    left = plan_teardown(opened.cluster.inventory(fresh=True), look()).items
     billed = [f"{item.kind} {item.id}" for item in left if item.billed]
     if billed:
         opened.print_line(

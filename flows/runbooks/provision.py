@@ -20,6 +20,7 @@ from tasks.machines import (
     install_master,
     launch,
     log_in_to_master,
+    mark_nodes,
     wait_until_ready,
     wait_until_up,
 )
@@ -120,6 +121,7 @@ def provision(
     tagged = steps.start(tag_resources, cluster)
     if had_master:
         steps.run(delete_lost_nodes, cluster)
+        steps.run(mark_nodes, cluster)
     if new or new_masters:
         distribute_roster(steps, cluster, failures)
     if ui:

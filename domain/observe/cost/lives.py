@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
+from domain.cloud.addons import AddOns
 from domain.cloud.inventory import Inventory, Machines
+from domain.cloud.records import Eip, Volume
 from domain.kernel.names import GROUPS
 from domain.spec.prices import Billing, Prices
 
@@ -16,6 +18,7 @@ BILLED = (*GROUPS, NETWORK)
 
 _ROUTER, _BALANCER = "router", "load balancer"
 _ADDRESS, _BANDWIDTH = "public address", "public address by bandwidth"
+_VOLUME = "volume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Life:
     Attributes:
         group: a group of machines, or `NETWORK`.
         kind: an instance type, or another kind such as `router`.
-        units: multiplies the kind's price: the Mbit/s of an address, otherwise 1.
+        units: multiplies the kind's price: the Mbit/s of an address, the GiB of a volume, else 1.
     """
 
     resource: str
@@ -45,6 +48,7 @@ class Life:
             _BALANCER: prices.load_balancer,
             _ADDRESS: prices.address(0, Billing.TRAFFIC),
             _BANDWIDTH: prices.address(self.units, Billing.BANDWIDTH),
+            _VOLUME: prices.volume_gib * self.units,
         }
         return shared[self.kind] if self.kind in shared else prices.machine(self.kind)
 
@@ -59,10 +63,25 @@ def lives_of(seen: Machines) -> Iterator[Life]:
         yield Life(seen.vpc.id, NETWORK, _ROUTER, seen.vpc.created_at)
     if seen.balancer:
         yield Life(seen.balancer.id, NETWORK, _BALANCER, seen.balancer.created_at)
-    if address := seen.address:
-        by_bandwidth = address.billing is Billing.BANDWIDTH
-        kind, units = (_BANDWIDTH, address.bandwidth_mbps) if by_bandwidth else (_ADDRESS, 1)
-        yield Life(address.id, NETWORK, kind, address.created_at, units=units)
+    if seen.address:
+        yield _life_of_address(seen.address)
+
+
+def lives_of_addons(addons: AddOns) -> Iterator[Life]:
+    """The billed resources that a cluster's add-ons have made, those included that are retained."""
+    for balancer in addons.balancers:
+        yield Life(balancer.id, NETWORK, _BALANCER, balancer.created_at)
+    for one in (*addons.addresses, *addons.volumes, *addons.retained):
+        if isinstance(one, Volume):
+            yield Life(one.id, NETWORK, _VOLUME, one.created_at, units=one.size_gib)
+        else:
+            yield _life_of_address(one)
+
+
+def _life_of_address(address: Eip) -> Life:
+    by_bandwidth = address.billing is Billing.BANDWIDTH
+    kind, units = (_BANDWIDTH, address.bandwidth_mbps) if by_bandwidth else (_ADDRESS, 1)
+    return Life(address.id, NETWORK, kind, address.created_at, units=units)
 
 
 def size_changes(lives: Sequence[Life]) -> list[tuple[datetime, int]]:

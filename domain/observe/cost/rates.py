@@ -1,18 +1,21 @@
 """The hourly rate of an inventory, and of the inventory after a plan."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 
+from domain.cloud.addons import AddOns
 from domain.cloud.inventory import Inventory
 from domain.cloud.plan import Action, Plan, PlanItem
 from domain.kernel.money import PlanCost, Rate, add_up
 from domain.kernel.names import GROUPS, Names
-from domain.observe.cost.lives import lives_of
+from domain.observe.cost.lives import Life, lives_of, lives_of_addons
 from domain.spec.cluster import ClusterSpec
 from domain.spec.prices import Prices
 
 Line = tuple[str, Decimal | None]
+
+NONE = AddOns()
 
 
 def rate_of_cluster(inventory: Inventory, prices: Prices) -> Rate:
@@ -20,30 +23,38 @@ def rate_of_cluster(inventory: Inventory, prices: Prices) -> Rate:
     return add_up(_lines(inventory, prices), guessed=not prices.confirmed)
 
 
-def price_plan(plan: Plan, inventory: Inventory, spec: ClusterSpec) -> Plan:
-    """Add the rates before and after it to a plan.
+def price_plan(plan: Plan, inventory: Inventory, spec: ClusterSpec, addons: AddOns = NONE) -> Plan:
+    """Add the rates before and after it to a plan, and to what add-ons have made its price.
 
     Args:
         spec: gives the types of new machines, the bandwidth of a new address, and the prices.
     """
     prices = spec.prices
-    now = _lines(inventory, prices)
+    made = {life.resource: life for life in lives_of_addons(addons)}
+    priced = {one: life.price(prices) for one, life in made.items()}
+    now = [*_lines(inventory, prices), *_lines_of(made.values(), prices)]
     deleted = {item.id for item in plan.items if item.action is Action.DELETE}
-    then = [*_lines(inventory, prices, without=deleted)]
+    kept = [life for life in made.values() if life.resource not in deleted]
+    then = [*_lines(inventory, prices, without=deleted), *_lines_of(kept, prices)]
     for item in plan.items:
         if item.action is Action.CREATE and item.billed:
             then += [_new(item, spec)] * item.count
     guessed = not prices.confirmed
     cost = PlanCost(add_up(now, guessed=guessed), add_up(then, guessed=guessed))
-    return replace(plan, cost=cost)
+    items = tuple(replace(item, hourly=priced.get(item.id)) for item in plan.items)
+    return replace(plan, items=items, cost=cost)
 
 
 def _lines(
     inventory: Inventory, prices: Prices, without: set[str] | frozenset[str] = frozenset()
 ) -> Iterator[Line]:
-    for life in lives_of(inventory):
-        if life.resource not in without:
-            yield life.kind, life.price(prices)
+    lives = (life for life in lives_of(inventory) if life.resource not in without)
+    yield from _lines_of(lives, prices)
+
+
+def _lines_of(lives: Iterable[Life], prices: Prices) -> Iterator[Line]:
+    for life in lives:
+        yield life.kind, life.price(prices)
 
 
 def _new(item: PlanItem, spec: ClusterSpec) -> Line:

@@ -9,9 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.cloud.plan import Action, Plan, PlanItem
-from domain.kernel.money import format_plan_cost, format_rate
+from domain.kernel.money import format_plan_cost, format_rate, format_yuan
 from domain.kernel.texts import first_of
 from domain.reports.cluster import ClusterReport, Endpoint
+from domain.reports.drift import DriftReport
+from domain.reports.drift import Kind as Drift
 from domain.reports.machines import (
     MachineState,
     MachineView,
@@ -110,6 +112,22 @@ def unfinished_lines(report: ClusterReport) -> list[str]:
     ]
 
 
+def show_drift(report: DriftReport, console: Console | None = None) -> None:
+    """Show how a cluster differs from its description."""
+    console = console or open_console()
+    if report.differences:
+        table = _table("", "Kind", "Name", "Why")
+        for one in report.differences:
+            style = "dim" if one.kind is Drift.BY_HAND else "yellow"
+            times = f" × {one.count}" if one.count != 1 else ""
+            name = Text.assemble((one.name + times, style), (f" {one.id}".rstrip(), "dim"))
+            table.add_row(Text(one.kind, style), Text(one.resource, style), name, one.reason)
+        console.print(Padding(table, (0, 0, 1, 2), expand=False))
+    count = len(report.drifted)
+    words = f"differs from its description in {count} points" if count else "is as described"
+    console.print(Text(f"Cluster {report.cluster} {words}"))
+
+
 def _table(*columns: str) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
@@ -123,7 +141,8 @@ def _name(item: PlanItem, style: str) -> Text:
 
 
 def _reason(item: PlanItem, style: str) -> Text:
-    billed = ("  billed", "bold yellow") if item.billed else ""
+    price = f", {format_yuan(item.hourly)} an hour" if item.hourly is not None else ""
+    billed = (f"  billed{price}", "bold yellow") if item.billed else ""
     return Text.assemble((item.reason, "dim" if style == "dim" else ""), billed)
 
 

@@ -15,7 +15,7 @@ def describe_access_keys(cloud: Cloud, parameters: Parameters) -> Document:
         "owner": account.user_id,
         "root_user_id": account.user_id,
         "status": "active",
-        "ip_white_list": [],
+        "ip_white_list": "",  # a text in all generations of the vendor's clients
     }
     found = [key] if not wanted or account.key_id in wanted else []
     return page(parameters, "access_key_set", found, lambda shown: shown)

@@ -28,6 +28,8 @@ DELETE = Step(
 )
 LARGEST_TYPE = 5
 MOST_EIPS = 4
+MOST_VERBOSE = 2
+"""The level of detail that QingCloud's cloud controller manager asks for."""
 
 
 def create_loadbalancer(cloud: Cloud, parameters: Parameters) -> Document:
@@ -109,7 +111,7 @@ def require_free(eips: list[Eip], already: int = 0) -> None:
 
 
 def describe_loadbalancers(cloud: Cloud, parameters: Parameters) -> Document:
-    verbose = parameters.flag("verbose")
+    verbose = parameters.integer("verbose", 0, high=MOST_VERBOSE) > 0
     return describe(
         cloud,
         parameters,

@@ -32,6 +32,8 @@ EVENTS_KEPT = 2000
 """The most events kept, as the real server keeps them for an hour."""
 
 _ATTEMPTS = 8  # at a generated name, as upstream
+_NOT_WITH_STATUS = {kinds.DEPLOYMENT: ("labels",), kinds.POD: ("ownerReferences",)}
+"""The metadata that a write of the status does not change, unlike all other."""
 _KEPT_METADATA = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
@@ -95,7 +97,7 @@ class Registry:
         subresource: str = "",
         dry_run: bool = False,
     ) -> Stored:
-        """Replace an object, or with subresource `status` only its status.
+        """Replace an object, or with subresource `status` its status and its metadata.
 
         A body without resourceVersion replaces whatever is there. Writing what is stored
         already changes nothing, and gives no new version.
@@ -237,20 +239,23 @@ class Registry:
     @staticmethod
     def _merged(kind: Kind, before: Body, fresh: Body, subresource: str) -> Body:
         """Return the body that an update stores: fields of the server are kept."""
+        metadata: Body = fresh["metadata"]
         if subresource == kinds.STATUS:
-            merged: Body = {**before, "status": fresh.get("status", {})}
-            merged["metadata"] = dict(before["metadata"])
-            return merged
-        merged = fresh
-        if kind.has_status:
-            merged.pop("status", None)
-            if "status" in before:
-                merged["status"] = before["status"]
-        if kind is kinds.NAMESPACE:
-            merged["spec"] = before.get("spec", {})
-        if kind is kinds.SERVICE:
-            keep_addresses(before["spec"], merged.setdefault("spec", {}))
-        metadata = merged["metadata"]
+            merged: Body = {**before, "status": fresh.get("status", {}), "metadata": metadata}
+            for field in _NOT_WITH_STATUS.get(kind, ()):
+                metadata.pop(field, None)
+                if field in before["metadata"]:
+                    metadata[field] = before["metadata"][field]
+        else:
+            merged = fresh
+            if kind.has_status:
+                merged.pop("status", None)
+                if "status" in before:
+                    merged["status"] = before["status"]
+            if kind is kinds.NAMESPACE:
+                merged["spec"] = before.get("spec", {})
+            if kind is kinds.SERVICE:
+                keep_addresses(before["spec"], merged.setdefault("spec", {}))
         metadata["name"] = before["metadata"]["name"]
         for field in (*_KEPT_METADATA, "generation", "generateName"):
             metadata.pop(field, None)

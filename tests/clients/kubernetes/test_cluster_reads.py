@@ -7,6 +7,7 @@ import pytest
 
 from clients.kubernetes import ClusterClient
 from clients.kubernetes.records import count_by_node
+from domain.cloud.addons import Claim
 from domain.kernel.errors import ApiRejected, NotFound, TemporaryError
 from tests.clients.kubernetes.canned_apiserver import Answer, Apiserver
 
@@ -172,3 +173,54 @@ def test_a_page_that_the_pod_does_not_have_is_not_found(
     apiserver.answer("GET", path, Answer(404, "<html>nothing here</html>", "text/html"))
     with pytest.raises(NotFound, match="HTTP 404"):
         cluster.fetch_service_page("a", "web")
+
+
+def make_volume(name: str, driver: str, policy: str = "Delete") -> Any:
+    return {
+        "metadata": {"name": name},
+        "spec": {
+            "csi": {"driver": driver, "volumeHandle": f"vol-{name}"},
+            "claimRef": {"namespace": "shop", "name": f"claim-{name}"},
+            "persistentVolumeReclaimPolicy": policy,
+        },
+    }
+
+
+def test_claims_are_those_with_a_volume_of_the_cloud(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    cloud = "disk.csi.qingcloud.com"
+    volumes = [
+        make_volume("a", cloud),
+        make_volume("b", cloud, "Retain"),
+        make_volume("c", "nfs.csi.k8s.io"),
+        {"metadata": {"name": "d"}, "spec": {"hostPath": {"path": "/data"}}},
+    ]
+    apiserver.answer("GET", "/api/v1/persistentvolumes", make_list(volumes))
+    attached = {
+        "metadata": {"name": "csi-1"},
+        "spec": {"source": {"persistentVolumeName": "a"}, "nodeName": NODE},
+    }
+    apiserver.answer("GET", "/apis/storage.k8s.io/v1/volumeattachments", make_list([attached]))
+    assert cluster.list_claims() == [
+        Claim("shop", "claim-a", "vol-a", is_attached=True),
+        Claim("shop", "claim-b", "vol-b", is_retained=True),
+    ]
+
+
+def test_a_server_without_storage_has_no_claims(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    apiserver.answer("GET", "/api/v1/persistentvolumes", Answer(404, {"code": 404}))
+    assert cluster.list_claims() == []
+
+
+def test_services_of_type_load_balancer_are_selected_by_the_server(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    item = {"metadata": {"namespace": "default", "name": "web", "uid": "0f3c2a11-7d1a"}}
+    apiserver.answer("GET", "/api/v1/services", make_list([item]))
+    (service,) = cluster.list_balanced_services()
+    assert service.has("k8s_lb_mine_default_web_0f3c2a11")
+    assert not service.has("k8s_lb_mine_other-default_web_0f3c2a1")
+    assert apiserver.requests[0].query["fieldSelector"] == "spec.type=LoadBalancer"

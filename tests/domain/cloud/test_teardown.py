@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from domain.cloud import teardown
+from domain.cloud.deleting import REFUSED_FOR
 from domain.cloud.inventory import Inventory
 from domain.cloud.records import Instance, InstanceStatus, Job, JobStatus
 from domain.kernel.errors import FinalError, NotFound, Refused
@@ -62,7 +63,7 @@ def test_a_deletion_that_stays_refused_fails_with_the_reason() -> None:
     clock = JumpingClock()
     with pytest.raises(Refused, match="you may not"):
         remove(Machines(ONE, TWO, refusals=[Refused("you may not")] * 100), clock)
-    assert clock.monotonic() < 2 * teardown.REFUSED_FOR
+    assert clock.monotonic() < 2 * REFUSED_FOR
 
 
 class Growing:

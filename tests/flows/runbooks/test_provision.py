@@ -13,10 +13,17 @@ from domain.cloud.balancer import UI_NODE_PORT
 from domain.cloud.inventory import Inventory
 from domain.cloud.plan import Action, Plan, PlanItem
 from domain.cloud.planning import STALE, plan_cluster
-from domain.cloud.records import ListenerSpec, RuleSpec
+from domain.cloud.records import ListenerSpec, PortForwardSpec, RuleSpec
 from domain.cloud.teardown import remove_machines
-from domain.kernel.errors import ClusterError, CommandFailed, MachinesFailed, NameTaken
+from domain.kernel.errors import (
+    ClusterError,
+    CommandFailed,
+    InvalidSpec,
+    MachinesFailed,
+    NameTaken,
+)
 from domain.kernel.names import Names
+from domain.node.ready import INSTANCE_ANNOTATION
 from domain.spec.cluster import ClusterSpec, changed
 from domain.spec.prices import Billing
 from tests.flows.runbooks.world import SPEC, Strike, World
@@ -55,7 +62,7 @@ WAITS = ("read_jobs", "read_vpc")
         pytest.param(lambda world, strike: world.provision(strike), 17, id="nothing to do"),
         pytest.param(lambda world, strike: world.scale(10, strike), 30, id="eight more nodes"),
         pytest.param(lambda world, strike: world.scale(1, strike), 22, id="one node less"),
-        pytest.param(lambda world, strike: world.teardown(strike), 40, id="teardown"),
+        pytest.param(lambda world, strike: world.teardown(strike), 41, id="teardown"),
     ],
 )
 def test_a_run_asks_each_question_once(
@@ -143,7 +150,7 @@ def test_a_hole_in_the_firewall_is_planned_and_closed(world: World) -> None:
     world.provision()
     firewall = inventory(world).firewall
     assert firewall is not None
-    cloud(world).add_rules(firewall.id, [RuleSpec("hole", "tcp", 1, 65535, "")])
+    cloud(world).add_rules(firewall.id, [RuleSpec("ssh-9", "tcp", 1, 65535, "")])
     (change,) = plan(world).changes
     assert (change.action, change.reason) == (Action.CHANGE, "0 rules missing, 1 unwanted")
     world.provision()
@@ -196,3 +203,54 @@ def test_a_remembering_cloud_reads_what_the_cloud_reads(world: World) -> None:
     assert cluster.inventory() == inventory(world)
     known.delete_tags([first.tag.id] if first.tag else [])
     assert cluster.inventory() == inventory(world) == replace(first, tag=None)
+
+
+def test_nodes_get_the_annotation_of_their_machine_and_a_missing_one_again(world: World) -> None:
+    world.provision()
+    machines = {machine.id for machine in world.machines()}
+    assert {each.get(INSTANCE_ANNOTATION) for each in world.annotations.values()} == machines
+    world.annotations.clear()  # as of a cluster of an earlier version
+    world.scale(3)
+    assert len(world.annotations) == 4
+    world.annotations.clear()
+    world.provision()
+    assert {each.get(INSTANCE_ANNOTATION) for each in world.annotations.values()} >= machines
+
+
+def test_rules_and_forwards_made_by_hand_are_kept_and_listed(world: World) -> None:
+    world.provision()
+    seen = inventory(world)
+    assert seen.vpc
+    for group in (seen.firewall, seen.machine_group):
+        assert group
+        cloud(world).add_rules(group.id, [RuleSpec("backup", "tcp", 873, 873, "10.0.0.0/8")])
+    by_hand = PortForwardSpec("web", 8090, "192.168.1.9", 80)
+    cloud(world).add_port_forwards(seen.vpc.id, [by_hand])
+    planned = plan(world)
+    kept = {item.name for item in planned.items if item.reason == "made by hand"}
+    assert kept == {"backup: tcp 873 from 10.0.0.0/8", "web: 8090 to 192.168.1.9:80"}
+    narrower = changed(SPEC, {"access": {"allowed_cidrs": ["127.0.0.1/32"]}})
+    world.provision(spec=narrower)
+    world.scale(3)
+    after = inventory(world)
+    rules = (*after.firewall_rules, *after.machine_rules)
+    assert [rule.spec.name for rule in rules].count("backup") == 2
+    assert "127.0.0.0/8" not in {rule.spec.source for rule in rules}
+    assert by_hand in [forward.spec for forward in after.forwards]
+    gone = [item for item in world.teardown().changes if "made by hand" in item.reason]
+    assert [item.kind for item in gone] == ["firewall rule", "firewall rule", "port forward"]
+
+
+def test_a_forward_made_by_hand_on_a_port_of_ours_is_named_before_anything_changes(
+    world: World,
+) -> None:
+    world.provision()
+    seen = inventory(world)
+    assert seen.vpc
+    forward = PortForwardSpec("web", 9443, "192.168.1.9", 80)
+    cloud(world).add_port_forwards(seen.vpc.id, [forward])
+    strike = Strike()
+    moved = changed(SPEC, {"access": {"api_port": 9443}})
+    with pytest.raises(InvalidSpec, match=r"port 9443 .*by hand \(rtrs-.*, web: 9443 to 192"):
+        world.provision(strike, moved)
+    assert strike.changes == []

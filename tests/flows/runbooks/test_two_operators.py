@@ -79,7 +79,7 @@ def test_of_two_runs_at_once_one_waits_and_nothing_is_double(name: str) -> None:
             assert resources.get("backend", 0) == 3 * bool(machines)
             assert world.state()["nodes are machines"]
             assert world.tokens() == []
-            assert world.claims.kept is None
+            assert world.run_claims.kept is None
 
 
 def test_a_run_that_lives_is_named_to_the_other_one() -> None:
@@ -101,7 +101,7 @@ def test_operators_with_different_servers_are_separated_by_the_lease() -> None:
         world.terms = TERMS
         world.provision()
         here, there = world.open(), world.open()
-        there.claims = type(world.claims)()
+        there.claims = type(world.run_claims)()
         with only_run(here):
             with pytest.raises(OtherRun, match=rf"kube-system/{LEASE} for another \d+ s"):
                 only_run(there).__enter__()
@@ -114,7 +114,7 @@ def test_a_run_that_was_killed_here_is_taken_over_at_once() -> None:
     with new_world() as world:
         world.terms = replace(TERMS, valid=3600.0)
         killed = replace(this_run(), token="killed", started="1")
-        world.claims.create(killed)
+        world.run_claims.create(killed)
         world.provision()
         lease = world.objects["Lease", "kube-system", LEASE]
         assert lease["spec"]["leaseDurationSeconds"] == VALID.total_seconds()
@@ -123,7 +123,7 @@ def test_a_run_that_was_killed_here_is_taken_over_at_once() -> None:
 def test_a_run_that_was_killed_elsewhere_is_taken_over_when_its_claim_is_over() -> None:
     with new_world() as world:
         world.terms = Terms(valid=0.5, renew=0.05, sure=0.4)
-        world.claims.create(Holder("killed", machine="host-b"))
+        world.run_claims.create(Holder("killed", machine="host-b"))
         world.provision()
         assert len(world.machines()) == 3
 
@@ -131,10 +131,10 @@ def test_a_run_that_was_killed_elsewhere_is_taken_over_when_its_claim_is_over() 
 def test_a_call_of_a_run_that_was_killed_elsewhere_may_still_act() -> None:
     with new_world() as world:
         world.terms = Terms(valid=0.5, renew=0.05, sure=0.4)
-        world.claims.create(Holder("killed", machine="host-b"))
-        killed = world.claims.find()
+        world.run_claims.create(Holder("killed", machine="host-b"))
+        killed = world.run_claims.find()
         assert killed
-        world.claims.renew(replace(killed, creates=("create_vpc k8s.demo.router",)))
+        world.run_claims.renew(replace(killed, creates=("create_vpc k8s.demo.router",)))
         late = ("k8s.demo.router", "192.168.0.0/16", "")
         world.clock.after(75, lambda: world.cloud.create_vpc(*late))
         world.provision()
@@ -157,8 +157,8 @@ def test_what_a_run_creates_is_in_its_claim_until_its_reply() -> None:
 
 
 def creates_of(world: World) -> tuple[str, ...]:
-    assert world.claims.kept
-    return world.claims.kept.creates
+    assert world.run_claims.kept
+    return world.run_claims.kept.creates
 
 
 def test_a_run_that_lost_its_claim_makes_no_further_change() -> None:

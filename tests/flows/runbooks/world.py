@@ -28,9 +28,11 @@ from blocks.accounts import QingCloudAccount
 from clients.kubernetes import ClusterClient
 from clients.qingcloud import QingCloud
 from clients.ssh import SshMachine, SshTarget
+from domain.cloud.addons import Claim, Service
 from domain.cloud.api import Cloud
 from domain.cloud.inventory import read_inventory
 from domain.cloud.known import CHANGES
+from domain.cloud.plan import Plan
 from domain.cloud.records import Instance
 from domain.cluster.api import SYSTEM, Manifest, Node, Pod
 from domain.cluster.claims import Terms
@@ -191,10 +193,11 @@ class Api:
         return "v1.36.4"
 
     def list_nodes(self) -> Sequence[Node]:
-        return list(self._world.nodes.values())
+        return [self._world.with_annotations(node) for node in self._world.nodes.values()]
 
     def read_node(self, name: str) -> Node | None:
-        return self._world.nodes.get(name)
+        node = self._world.nodes.get(name)
+        return self._world.with_annotations(node) if node else None
 
     def read(self, kind: str, name: str, namespace: str = "") -> Manifest | None:
         if kind != "Node":
@@ -220,6 +223,12 @@ class Api:
     def list_attached_volumes(self, node: str) -> list[str]:
         return []
 
+    def list_balanced_services(self) -> list[Service]:
+        return list(self._world.services)
+
+    def list_claims(self) -> list[Claim]:
+        return list(self._world.claims)
+
     def apply(self, manifest: Manifest) -> bool:
         return bool(self._change("apply", lambda: self._world.apply(manifest)))
 
@@ -236,7 +245,7 @@ class Api:
         return bool(self._change("delete", lambda: self._world.delete(kind, name, namespace)))
 
     def label_node(self, node: str, labels: Mapping[str, str]) -> None:
-        self._change("label", lambda: None)
+        self._change("label", lambda: self._world.label(node, labels))
 
     def annotate_node(self, node: str, annotations: Mapping[str, str | None]) -> None:
         self._change("annotate", lambda: self._world.annotate(node, annotations))
@@ -285,12 +294,14 @@ class World:
 
     def __init__(self, daemon: IaasDaemon, folder: Path) -> None:
         self.daemon, self.vault, self.clock = daemon, MemoryVault(), HurriedClock()
-        self.claims, self.terms, self._folder = MemoryClaims(), Terms(), folder
+        self.run_claims, self.terms, self._folder = MemoryClaims(), Terms(), folder
         self._machines, self._lock = count(1), Lock()
         self.journal = MemoryJournal(self.clock)
         self.nodes: dict[str, Node] = {}
         self.annotations: dict[str, dict[str, str | None]] = {}
         self.pods: list[Pod] = []
+        self.services: list[Service] = []
+        self.claims: list[Claim] = []
         self.objects: dict[tuple[str, str, str], Manifest] = {}
         self.files: dict[tuple[str, str], bytes] = {}
         self.broken: set[str] = set()  # ids of machines whose installer fails
@@ -320,7 +331,7 @@ class World:
             "demo-test",
             cloud=cast(Cloud, StruckCloud(self.cloud, strike)),
             vault=self.vault,
-            claims=self.claims,
+            claims=self.run_claims,
             journal=self.journal,
             clock=self.clock,
             connect_api=lambda access: cast(ClusterClient, Api(self, strike)),
@@ -332,9 +343,9 @@ class World:
 
     def _end_process(self) -> None:
         """Let the claim and the Lease show a process that does not run any more."""
-        if self.claims.kept:
-            ended = replace(self.claims.kept.holder, started="1")
-            self.claims.kept = replace(self.claims.kept, holder=ended)
+        if self.run_claims.kept:
+            ended = replace(self.run_claims.kept.holder, started="1")
+            self.run_claims.kept = replace(self.run_claims.kept, holder=ended)
             if lease := self.objects.get(("Lease", SYSTEM, LEASE)):
                 lease["metadata"]["annotations"] = {HOLDER: json.dumps(ended.to_document())}
 
@@ -364,11 +375,14 @@ class World:
             wanting = cluster.wanting(need_spec(cluster).with_nodes(count))
             scale_to(steps, wanting, leaving_machines(cluster, NODES, count))
 
-    def teardown(self, strike: Strike | None = None, steps: Steps | None = None) -> None:
+    def teardown(
+        self, strike: Strike | None = None, steps: Steps | None = None, **choices: bool
+    ) -> Plan:
         cluster = self.open(strike)
         with only_run(cluster):
-            teardown(steps or PlainSteps(self.clock), cluster)
+            done = teardown(steps or PlainSteps(self.clock), cluster, **choices)
         self._forget_what_machines_held()
+        return done
 
     def let_late_calls_act(self) -> None:
         """Move the clock on until no call of an earlier run can act any more."""
@@ -473,6 +487,10 @@ class World:
             return True
 
     def delete(self, kind: str, name: str, namespace: str) -> bool:
+        if kind == "Service":
+            self.services = [one for one in self.services if one.name != name]
+        if kind == "PersistentVolumeClaim":
+            self.claims = [one for one in self.claims if one.name != name]
         if kind == "Node":
             return self.nodes.pop(name, None) is not None
         return self.objects.pop((kind, namespace, name), None) is not None
@@ -481,19 +499,18 @@ class World:
         merged = {**self.annotations.get(node, {}), **annotations}
         self.annotations[node] = {key: value for key, value in merged.items() if value is not None}
 
+    def with_annotations(self, node: Node) -> Node:
+        known = self.annotations.get(node.name, {})
+        return replace(node, annotations={key: value or "" for key, value in known.items()})
+
+    def label(self, node: str, labels: Mapping[str, str]) -> None:
+        seen = self.nodes[node]
+        self.nodes[node] = replace(seen, labels={**seen.labels, **labels})
+
     def cordon(self, node: str, schedulable: bool) -> None:
         if node not in self.nodes:
             raise NotFound(node)
-        seen = self.nodes[node]
-        self.nodes[node] = Node(
-            seen.name,
-            seen.address,
-            seen.ready,
-            schedulable,
-            seen.pods_allocatable,
-            seen.version,
-            seen.labels,
-        )
+        self.nodes[node] = replace(self.nodes[node], schedulable=schedulable)
 
     def evict(self, pod: Pod) -> bool:
         self.pods = [one for one in self.pods if one.uid != pod.uid]

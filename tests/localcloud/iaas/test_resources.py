@@ -252,6 +252,23 @@ def test_keys_are_attached_twice_and_detached_once(cloud: CloudUnderTest) -> Non
     assert cloud.one("keypair", other)["instance_ids"] == [machine]
 
 
+def test_a_balancer_is_shown_at_each_of_the_three_levels_of_detail(cloud: CloudUnderTest) -> None:
+    """QingCloud's cloud controller manager asks for level 2, which adds health to the listeners."""
+    network = make_network(cloud)
+    balancer = make_balancer(cloud, network.vxnet, network.group)
+    for level, detailed in ((0, False), (1, True), (2, True)):
+        answer = cloud.ok("DescribeLoadBalancers", loadbalancers=[balancer], verbose=level)
+        assert ("listeners" in answer["loadbalancer_set"][0]) is detailed
+    assert cloud.call("DescribeLoadBalancers", verbose=3)["ret_code"] == 1100
+
+
+def test_the_white_list_of_a_key_is_a_text_as_the_vendors_clients_read_it(
+    cloud: CloudUnderTest,
+) -> None:
+    (key,) = cloud.ok("DescribeAccessKeys")["access_key_set"]
+    assert key["ip_white_list"] == ""
+
+
 def test_renaming_a_router_with_an_empty_group_changes_no_group(cloud: CloudUnderTest) -> None:
     network = make_network(cloud)
     cloud.ok("ModifyRouterAttributes", router=network.router, router_name="new", security_group="")

@@ -58,6 +58,36 @@ def test_generated_names_end_in_five_letters_without_vowels(ask, make_pod):
     assert set(name[4:]) <= set(ALPHABET)
 
 
+def test_a_patch_of_the_status_keeps_its_changes_of_the_metadata(ask):
+    """So do controllers set a finalizer together with a status (seen of 1.36.2)."""
+    spec = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
+    services = "/api/v1/namespaces/default/services"
+    ask("POST", services, {"metadata": {"name": "web"}, "spec": spec})
+    kept = {"labels": {"a": "b"}, "annotations": {"c": "d"}, "finalizers": ["example.org/wait"]}
+    patch = {"metadata": kept, "spec": {"ports": [{"port": 81}]}}
+    ask("PATCH", f"{services}/web/status", patch, content_type=MERGE)
+    found = ask("GET", f"{services}/web")
+    assert {key: found["metadata"][key] for key in kept} == kept
+    assert found["spec"]["ports"][0]["port"] == 80
+    ask("DELETE", f"{services}/web")
+    assert "deletionTimestamp" in ask("GET", f"{services}/web")["metadata"]
+    ask(
+        "PATCH",
+        f"{services}/web/status",
+        {"metadata": {"finalizers": None}},
+        content_type=MERGE,
+    )
+    assert refused(ask, "GET", f"{services}/web").status == 404
+
+
+def test_the_status_of_a_deployment_does_not_set_its_labels(ask):
+    ask("POST", DEPLOYMENTS, make_deployment())
+    patch = {"metadata": {"labels": {"a": "b"}, "annotations": {"c": "d"}}}
+    ask("PATCH", f"{DEPLOYMENTS}/web/status", patch, content_type=MERGE)
+    found = ask("GET", f"{DEPLOYMENTS}/web")["metadata"]
+    assert ("labels" in found, found["annotations"]) == (False, {"c": "d"})
+
+
 def test_generation_counts_changes_of_the_spec_only(ask):
     created = ask("POST", DEPLOYMENTS, make_deployment())
     assert created["metadata"]["generation"] == 1

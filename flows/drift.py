@@ -1,0 +1,123 @@
+"""Compare a cluster with its stored description: `python -m flows.drift`."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from prefect import flow
+
+from blocks.accounts import QingCloudAccount
+from domain.cloud.plan import Action, Plan, PlanItem
+from domain.cloud.planning import plan_cluster
+from domain.kernel.errors import DriftFound
+from domain.kernel.names import NODES, Names
+from domain.observe.cost import price_plan
+from domain.reports.drift import DriftReport
+from domain.spec.cluster import ClusterSpec
+from flows._cli.command import (
+    YES,
+    Common,
+    Session,
+    cluster_name,
+    make_app,
+    report_billed,
+    reporting,
+    run,
+    session,
+)
+from flows._cli.terminal import show_drift
+from flows.provision import provision
+from flows.scale import leaving_machines, scale
+from tasks.cluster import Cluster, open_cluster
+from tasks.drift import read_drift
+from tasks.overview import need_cluster, need_spec, with_sources
+from tasks.steps import run_logger
+
+
+@flow(name="drift", flow_run_name="drift {name}")
+def drift(account: QingCloudAccount, name: str = "demo", repair: bool = False) -> DriftReport:
+    """Compare a cluster with its stored description.
+
+    Args:
+        account: The account that the cluster is in.
+        name: The cluster's name.
+        repair: Remove machines above the stored count, and finish and correct everything else as
+            `provision` does. What was made by hand stays.
+
+    Returns:
+        The differences, after a repair those that are left.
+    """
+    with open_cluster(account, name) as cluster:
+        spec = _need_spec(cluster)
+        report = read_drift(cluster, spec)
+        for one in report.differences:
+            log = run_logger().info if one not in report.drifted else run_logger().warning
+            log("%s: %s %s %s: %s", one.kind, one.resource, one.name, one.id, one.reason)
+        if not (repair and report.drifted):
+            return report
+        if len(cluster.inventory().nodes) > spec.nodes.count:
+            scale(account, spec.nodes.count, name)
+        provision(account, spec, demo=False, ui=False)
+        cluster.look_again()
+        return read_drift(cluster, spec)
+
+
+def _need_spec(cluster: Cluster) -> ClusterSpec:
+    need_cluster(cluster)
+    return with_sources(cluster.account, need_spec(cluster))
+
+
+def plan_repair(cluster: Cluster, spec: ClusterSpec) -> Plan:
+    """The plan of a repair, with its cost."""
+    seen = cluster.inventory()
+    leaving = {machine.id for machine in leaving_machines(cluster, NODES, spec.nodes.count)}
+    name = Names(cluster.name).group(NODES)
+    surplus = [
+        PlanItem("machine", name, Action.DELETE, "more than wanted", one, billed=True)
+        for one in sorted(leaving)
+    ]
+    kept = [item for item in plan_cluster(spec, seen).items if item.id not in leaving]
+    return price_plan(Plan(cluster.name, (*surplus, *kept)), seen, spec)
+
+
+app = make_app(
+    "drift",
+    "Compare a cluster with its stored description. Exit code 0: no drift; 1: drift was found, and "
+    "is left; 2: it cannot be compared.",
+)
+
+
+@app.default
+def main(
+    *,
+    repair: Annotated[
+        bool, Parameter(negative=(), help="Show the plan, ask, and bring the cluster back")
+    ] = False,
+    yes: YES = False,
+    common: Common = Common(),  # noqa: B008 - frozen
+) -> None:
+    """Compare a cluster with its stored description: exit code 1 where they differ."""
+    name = cluster_name(common)
+    with session(common, name) as opened:
+        report = drift(opened.account, name)
+        if repair and report.drifted:
+            show_drift(report)
+            report = _repair(opened, yes=yes)
+    show_drift(report)
+    opened.print_result(report)
+    if report.drifted:
+        raise DriftFound(
+            f"cluster {name} differs from its description in {len(report.drifted)} points; look at "
+            f"the plan of a repair with: python -m flows.drift --name {name} --repair"
+        )
+
+
+def _repair(opened: Session, *, yes: bool) -> DriftReport:
+    cluster = opened.cluster
+    planned = plan_repair(cluster, _need_spec(cluster))
+    opened.confirm(planned, f"Repair cluster {cluster.name} like this?", yes=yes)
+    with reporting(lambda: report_billed(opened)):
+        return drift(opened.account, cluster.name, repair=True)
+
+
+if __name__ == "__main__":
+    run(app)
