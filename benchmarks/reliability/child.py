@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from benchmarks.reliability.claims import FileClaims
 from benchmarks.reliability.clock import SharedClock
 from benchmarks.reliability.link import Link, Order
 from benchmarks.reliability.points import Stage
@@ -36,9 +37,9 @@ from flows.runbooks.teardown import teardown
 from flows.scale import leaving_machines
 from tasks.cluster import Cluster
 from tasks.control_plane import find_spec
-from tasks.credentials import only_run
 from tasks.executors import PlainSteps
 from tasks.overview import need_spec, wanted_spec
+from tasks.runs import only_run
 
 NAME = "demo"
 KEY = "demo-matrix"
@@ -127,6 +128,7 @@ def _open(order: Order, link: Link) -> Cluster:
         KEY,
         cloud=cloud,
         vault=FileVault(order.folder / "credentials.json"),
+        claims=FileClaims(order.folder / "claim.json"),
         journal=FileJournal(order.folder / "creating.json", clock),
         clock=clock,
         connect_api=connect_api,

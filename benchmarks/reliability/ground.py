@@ -95,7 +95,8 @@ class Ground:
         self._running = ensure_running(self._home, "instant", None).running
         reset(self._home)
         self.vault.delete()
-        (self.folder / "creating.json").unlink(missing_ok=True)
+        for name in ("creating.json", "claim.json"):
+            (self.folder / name).unlink(missing_ok=True)
         with self._lock:
             self._late.clear()
 
