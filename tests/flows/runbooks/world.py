@@ -431,6 +431,9 @@ class World:
                 if node.labels[GROUP_LABEL] == NODES
             ),
             "nodes are schedulable": all(node.schedulable for node in self.nodes.values()),
+            "key pair is ours": self.vault.kept is None
+            or [pair.public_key for pair in self.cloud.find_keypairs("k8s.demo.key")]
+            == [self.vault.kept.ssh.public_key.split()[1]],
             "keys are of machines": set(self.vault.kept.host_keys) == ids
             if self.vault.kept
             else None,
