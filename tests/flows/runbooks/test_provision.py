@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import cast
 
 import pytest
@@ -26,7 +27,8 @@ from domain.kernel.errors import (
 )
 from domain.kernel.names import Names
 from domain.node.ready import INSTANCE_ANNOTATION, WORKER
-from domain.secrets.pki import make_bootstrap_token
+from domain.secrets.credentials import make_credentials
+from domain.secrets.pki import make_bootstrap_token, make_ssh_keypair
 from domain.spec.cluster import ClusterSpec, changed
 from domain.spec.prices import Billing
 from tests.flows.runbooks.world import SPEC, Strike, World
@@ -159,6 +161,14 @@ def test_another_s_network_of_our_name_is_never_touched(world: World) -> None:
     with pytest.raises(NameTaken, match=r"172\.16\.0\.0/16, wanted is 192\.168\.0\.0/16"):
         world.provision()
     assert world.resources() == before
+
+
+def test_key_pair_of_another_key_is_refused_before_a_machine_starts(world: World) -> None:
+    cloud(world).create_keypair(NAMES.keypair, make_ssh_keypair().public_key)
+    world.vault.save(make_credentials("demo", datetime.now(UTC)))
+    with pytest.raises(NameTaken, match=r"k8s\.demo\.key \(kp-\w+\) is not that of the saved cred"):
+        world.provision()
+    assert "instance" not in world.resources()
 
 
 def test_a_tag_that_is_used_for_something_else_is_left_alone(world: World) -> None:
