@@ -150,6 +150,13 @@ def delete_token(cluster: Cluster, token: BootstrapToken) -> Ensured[None]:
     return Ensured(None, f"{token.id} deleted")
 
 
+def lacking_roster(cluster: Cluster, roster: Roster) -> tuple[Instance, ...]:
+    """The machines whose node does not say that they have got exactly this table."""
+    current = f2cadm.digest(f2cadm.servers_table(roster))
+    nodes = {node.name: node.annotations.get(f2cadm.ROSTER) for node in cluster.api().list_nodes()}
+    return tuple(one for _, one in roster if nodes.get(cluster.node_name(one)) != current)
+
+
 @step("f2cadm on {machine.id}")
 def write_f2cadm(cluster: Cluster, machine: Instance, roster: Roster) -> Ensured[None]:
     """Upload `f2cadm` and the table of all machines, in the format of the article's scripts."""
@@ -157,4 +164,6 @@ def write_f2cadm(cluster: Cluster, machine: Instance, roster: Roster) -> Ensured
     local = f2cadm.servers_table([(cluster.group_of(machine), machine)])
     with open_shell(cluster, machine) as shell:
         f2cadm.upload_f2cadm(shell, installer_files(), servers, local)
+    mark = {f2cadm.ROSTER: f2cadm.digest(servers)}
+    cluster.api().annotate_node(cluster.node_name(machine), mark)
     return Ensured(None, f"lists {len(roster)} machines")

@@ -65,8 +65,8 @@ def scale_out(steps: Steps, cluster: Cluster) -> None:
         return
     failures = join_nodes(steps, cluster, install_nodes(steps, cluster, new))
     steps.run(tag_resources, cluster)
-    distribute_roster(steps, cluster, failures)
     remove_unneeded(steps, cluster, (*inventory.masters, *nodes))
+    distribute_roster(steps, cluster, failures)
     failures.check()
 
 
