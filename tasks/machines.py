@@ -151,10 +151,14 @@ def delete_token(cluster: Cluster, token: BootstrapToken) -> Ensured[None]:
 
 
 def lacking_roster(cluster: Cluster, roster: Roster) -> tuple[Instance, ...]:
-    """The machines whose node does not say that they have got exactly this table."""
+    """The machines whose node does not say that they have got exactly this table.
+
+    A machine whose node is not Ready gets it from a later run.
+    """
     current = f2cadm.digest(f2cadm.servers_table(roster))
-    nodes = {node.name: node.annotations.get(f2cadm.ROSTER) for node in cluster.api().list_nodes()}
-    return tuple(one for _, one in roster if nodes.get(cluster.node_name(one)) != current)
+    nodes = [node for node in cluster.api().list_nodes() if node.ready]
+    lacking = {node.name for node in nodes if node.annotations.get(f2cadm.ROSTER) != current}
+    return tuple(machine for _, machine in roster if cluster.node_name(machine) in lacking)
 
 
 @step("f2cadm on {machine.id}")
