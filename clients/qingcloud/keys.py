@@ -14,6 +14,11 @@ class KeyCalls(Calls):
         items = self._find("DescribeKeyPairs", "keypair", name, verbose=1)
         return [_keypair(item) for item in items]
 
+    def search_keypairs(self, prefix: str) -> list[KeyPair]:
+        """Find the key pairs whose names have a prefix."""
+        items = self._search("DescribeKeyPairs", "keypair", prefix, verbose=1)
+        return [_keypair(item) for item in items]
+
     def create_keypair(self, name: str, public_key: str) -> str:
         """Register a public key of ours. Returns: the id.
 
@@ -45,4 +50,5 @@ def _keypair(item: Item) -> KeyPair:
         name=item.optional_text("keypair_name"),
         public_key=item.text("pub_key"),
         instance_ids=item.optional_texts("instance_ids"),
+        created_at=item.optional_moment("create_time"),
     )

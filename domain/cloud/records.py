@@ -174,6 +174,7 @@ class SecurityGroup:
     name: str
     is_applied: bool
     user_ids: tuple[str, ...] = ()
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +221,7 @@ class KeyPair:
     name: str
     public_key: str
     instance_ids: tuple[str, ...]
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

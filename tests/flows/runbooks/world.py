@@ -263,7 +263,7 @@ class World:
         self._breaking = 0
         self._cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
 
-    def open(self, strike: Strike | None = None) -> Cluster:
+    def open(self, strike: Strike | None = None, name: str = "demo") -> Cluster:
         """The handle of a new run."""
         strike = strike or Strike()
         strike.clock = self.clock
@@ -280,8 +280,8 @@ class World:
 
         return Cluster(
             account,
-            "demo",
-            "demo-test",
+            name,
+            f"{name}-test",
             cloud=remembering(cast(Cloud, StruckCloud(self._cloud, strike))),
             vault=self.vault,
             clock=self.clock,
