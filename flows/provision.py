@@ -145,9 +145,10 @@ def main(
         cluster, account = opened.cluster, opened.account
         stored = find_spec(cluster)
         spec = wanted_spec(cluster, stored, document)
-        if nodes is not None and nodes < spec.nodes.count:
+        existing = len(cluster.inventory().nodes)
+        if nodes is not None and nodes < max(existing, spec.nodes.count):
             opened.print_line(
-                f"{name} keeps its {len(cluster.inventory().nodes)} nodes; for fewer, type: "
+                f"{name} keeps its {existing} nodes; for fewer, type: "
                 f"python -m flows.scale --name {name} --count {nodes}"
             )
         for words in check_services(spec, stored):

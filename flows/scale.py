@@ -27,9 +27,9 @@ from flows._cli.command import (
 from flows._cli.numbers import whole_number
 from flows._cli.terminal import show_report
 from flows.runbooks.nodes import MOST_AT_ONCE
-from flows.runbooks.scale import scale_in, scale_out
+from flows.runbooks.scale import scale_to
 from tasks.cluster import Cluster, open_cluster
-from tasks.control_plane import ready_nodes, store_spec, workload_pods
+from tasks.control_plane import ready_nodes, workload_pods
 from tasks.credentials import only_run
 from tasks.executors import PrefectSteps
 from tasks.finish import finish_run
@@ -64,11 +64,7 @@ def scale(
         spec = with_sources(account, need_spec(cluster))
         check_count(group, count, spec.nodes)
         wanting = cluster.wanting(spec.with_nodes(count))
-        if leaving := leaving_machines(cluster, group, count):
-            scale_in(steps, wanting, leaving)
-        else:
-            scale_out(steps, wanting)
-        steps.run(store_spec, wanting)
+        scale_to(steps, wanting, leaving_machines(cluster, group, count))
         timeline = recorder.timeline(f"scale {name} {group} to {count}")
         return finish_run(cluster, wanting.spec, timeline)
 

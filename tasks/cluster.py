@@ -12,12 +12,15 @@ from threading import RLock
 from typing import Self, cast
 
 from blocks.accounts import QingCloudAccount
+from blocks.journals import FileJournal
+from blocks.settings import lock_file
 from clients.kubernetes import ClusterClient
 from clients.ssh import SshMachine
 from domain.cloud import images
 from domain.cloud.api import Cloud
 from domain.cloud.endpoints import Endpoints, check_finished, endpoints_of
 from domain.cloud.inventory import Inventory, Machines, group_of, read_inventory, read_machines
+from domain.cloud.journal import Journal, journaled
 from domain.cloud.known import forget, remembering
 from domain.cloud.preflight import check_zone
 from domain.cloud.records import Instance
@@ -70,19 +73,21 @@ class Cluster:
         *,
         cloud: Cloud,
         vault: Vault,
+        journal: Journal,
         clock: Clock = time,
         connect_api: Callable[[ClusterAccess], ClusterClient] = ClusterClient,
         connect_ssh: Callable[..., SshMachine] = SshMachine.connect,
     ) -> None:
         self.account, self.name, self.key = account, name, key
-        self.cloud, self.vault, self.clock = cloud, vault, clock
+        self.cloud = remembering(journaled(cloud, journal))
+        self.vault, self.journal, self.clock = vault, journal, clock
         self.accept_new_host_keys = False
         self.connect_ssh = connect_ssh
         self._connect_api = connect_api
         self._spec: ClusterSpec | None = None
         self._endpoints: Endpoints | None = None
         self._opened = _Opened()
-        self.booting = SharedLook(partial(read_machines, cloud, name), clock=clock)
+        self.booting = SharedLook(partial(read_machines, self.cloud, name), clock=clock)
 
     def close(self) -> None:
         """Close all connections."""
@@ -275,9 +280,11 @@ def open_cluster(account: QingCloudAccount, name: str) -> Iterator[Cluster]:
     if identity in opened:
         yield opened[identity]
         return
-    cloud = remembering(account.client())
+    cloud = account.client()
     key = credentials_name(name, account.zone, find_user(account, cloud))
-    cluster = Cluster(account, name, key, cloud=cloud, vault=PrefectVault(key))
+    journal = FileJournal(lock_file(f"{key}.creating"), time)
+    vault = PrefectVault(key)
+    cluster = Cluster(account, name, key, cloud=cloud, vault=vault, journal=journal)
     token = _open_now.set({**opened, identity: cluster})
     try:
         yield cluster

@@ -87,4 +87,5 @@ def publish_ports(
 @step("tag {cluster.name}")
 def tag_resources(cluster: Cluster) -> Ensured[str]:
     """Attach the cluster's tag to all its resources; their names alone are the identity."""
-    return ensure_tagged(cluster.cloud, Names(cluster.name), cluster.inventory())
+    names, seen = Names(cluster.name), cluster.inventory()
+    return ensure_tagged(cluster.cloud, names, seen, cluster.clock)

@@ -127,9 +127,10 @@ def wanted_spec(
     if stored:
         check_changes(cluster, stored, spec)
     spec = with_sources(cluster.account, spec)
-    if nodes <= spec.nodes.count:
+    fewest = stored.nodes.count if stored else nodes
+    if fewest <= spec.nodes.count:
         return spec
-    return changed(spec, {"nodes": {"count": nodes, "maximum": max(nodes, spec.nodes.maximum)}})
+    return changed(spec, {"nodes": {"count": fewest, "maximum": max(fewest, spec.nodes.maximum)}})
 
 
 def check_changes(cluster: Cluster, before: ClusterSpec, wanted: ClusterSpec) -> None:

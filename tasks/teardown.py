@@ -4,12 +4,14 @@ from domain.cloud import addons, teardown
 from domain.cloud.addons import AddOns, Requests
 from domain.cloud.foreign import Surroundings, read_surroundings
 from domain.cloud.inventory import Inventory
+from domain.cloud.journal import acting_for
+from domain.cloud.records import Instance
 from domain.cluster.addons import end_requests, read_requests
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import ClusterError
 from tasks.cluster import Cluster
 from tasks.control_plane import answers
-from tasks.steps import run_logger, step
+from tasks.steps import report_progress, run_logger, step
 
 
 def look_around(cluster: Cluster, *, keeps_addons: bool = False) -> Surroundings:
@@ -52,8 +54,7 @@ def remove_volumes(cluster: Cluster, found: AddOns) -> Ensured[None]:
 
 
 @step("machines of {cluster.name}")
-def remove_machines(cluster: Cluster, seen: Inventory) -> Ensured[None]:
-    machines = seen.instances
+def remove_machines(cluster: Cluster, machines: tuple[Instance, ...]) -> Ensured[None]:
     return teardown.remove_machines(cluster.cloud, cluster.name, machines, cluster.clock)
 
 
@@ -72,6 +73,21 @@ def remove_address(cluster: Cluster, seen: Inventory) -> Ensured[None]:
     return teardown.remove_address(cluster.cloud, seen, cluster.clock)
 
 
+@step("surplus resources of {cluster.name}")
+def remove_surplus(cluster: Cluster, seen: Inventory) -> Ensured[None]:
+    return teardown.remove_surplus(cluster.cloud, seen, cluster.clock)
+
+
 @step("firewalls, key pair and tag of {cluster.name}")
 def remove_leftovers(cluster: Cluster, seen: Inventory) -> Ensured[None]:
     return teardown.remove_leftovers(cluster.cloud, seen, cluster.clock)
+
+
+@step("calls of earlier runs on {cluster.name}")
+def wait_for_late_calls(cluster: Cluster) -> Ensured[None]:
+    """Wait until no create of a run that was ended can act any more."""
+    names = ", ".join(cluster.journal.ages())
+    while (left := acting_for(cluster.journal)) > 0:
+        report_progress(f"{names} may still act for {left:.0f} s")
+        cluster.clock.sleep(min(left, 5.0))
+    return Ensured(None, f"waited for {names}")

@@ -15,7 +15,7 @@ SMALLEST = 0
 class BalancerCalls(Calls):
     def find_loadbalancers(self, name: str) -> list[LoadBalancer]:
         """Find the load balancers of exactly this name."""
-        items = self._find("DescribeLoadBalancers", "loadbalancer", name, status=LIVING)
+        items = self._find("DescribeLoadBalancers", "loadbalancer", name, status=LIVING, verbose=1)
         return [_loadbalancer(item) for item in items]
 
     def list_loadbalancers(self) -> list[LoadBalancer]:
@@ -114,6 +114,10 @@ def _loadbalancer(item: Item) -> LoadBalancer:
         is_applied=item.flag("is_applied"),
         security_group_id=item.optional_text("security_group_id"),
         created_at=item.moment("create_time"),
+        listener_ids=tuple(
+            listener.text("loadbalancer_listener_id")
+            for listener in item.optional_items("listeners")
+        ),
         eip_ids=tuple(eip.text("eip_id") for eip in _eips(item)),
     )
 

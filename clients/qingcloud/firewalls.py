@@ -66,8 +66,8 @@ def _group(item: Item) -> SecurityGroup:
         id=item.text("security_group_id"),
         name=item.optional_text("security_group_name"),
         is_applied=item.flag("is_applied"),
-        created_at=item.optional_moment("create_time"),
         user_ids=tuple(user.text("resource_id") for user in item.optional_items("resources")),
+        created_at=item.moment("create_time"),
     )
 
 

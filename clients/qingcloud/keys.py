@@ -50,5 +50,5 @@ def _keypair(item: Item) -> KeyPair:
         name=item.optional_text("keypair_name"),
         public_key=item.text("pub_key"),
         instance_ids=item.optional_texts("instance_ids"),
-        created_at=item.optional_moment("create_time"),
+        created_at=item.moment("create_time"),
     )

@@ -71,9 +71,6 @@ class Item:
             raise self._wrong(name, "a moment in UTC")
         return moment
 
-    def optional_moment(self, name: str) -> datetime | None:
-        return self.moment(name) if self.data.get(name) else None
-
     def texts(self, name: str) -> tuple[str, ...]:
         """Read a list of texts."""
         value = self.data.get(name)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from domain.cloud.api import Cloud
 from domain.cloud.creating import create_once
 from domain.cloud.firewall import APISERVER_PORT
-from domain.cloud.inventory import at_most_one, id_of
+from domain.cloud.inventory import id_of
 from domain.cloud.jobs import wait_for_jobs
 from domain.cloud.records import Backend, Instance, Listener, ListenerSpec, LoadBalancer
+from domain.cloud.surplus import choose
 from domain.kernel.ensured import Ensured
 from domain.kernel.names import Names
 from domain.kernel.waiting import Clock, wait_for, when_free
@@ -41,7 +42,7 @@ def ensure_balancer(
 ) -> Ensured[LoadBalancer]:
     """Return the load balancer, active and with its private address; create a missing one."""
     name = Names(cluster).balancer
-    found = at_most_one("load balancer", name, cloud.known.find_loadbalancers(name))
+    found = choose("load balancer", cloud.known.find_loadbalancers(name))
     if found is None:
 
         def create() -> str:
@@ -51,7 +52,7 @@ def ensure_balancer(
 
         create_once(
             create,
-            lambda: id_of(at_most_one("load balancer", name, cloud.find_loadbalancers(name))),
+            lambda: id_of(choose("load balancer", cloud.find_loadbalancers(name))),
             what=f"load balancer {name}",
             clock=clock,
         )
@@ -147,7 +148,7 @@ def apply_changes(cloud: Cloud, balancer: LoadBalancer, clock: Clock = time) -> 
 
 def _settled(cloud: Cloud, name: str, clock: Clock) -> LoadBalancer:
     def look(cloud: Cloud) -> LoadBalancer | None:
-        balancer = at_most_one("load balancer", name, cloud.find_loadbalancers(name))
+        balancer = choose("load balancer", cloud.find_loadbalancers(name))
         return balancer if balancer and balancer.is_settled and balancer.private_ip else None
 
     return look(cloud.known) or wait_for(

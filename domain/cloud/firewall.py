@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from domain.cloud.api import Cloud
 from domain.cloud.creating import create_once
-from domain.cloud.inventory import at_most_one, id_of
+from domain.cloud.inventory import id_of
 from domain.cloud.jobs import wait_for_jobs
 from domain.cloud.records import Rule, RuleSpec, SecurityGroup
+from domain.cloud.surplus import choose
 from domain.kernel.ensured import Ensured
 from domain.kernel.waiting import Clock, wait_for, when_free
 from domain.spec.cluster import ClusterSpec
@@ -96,9 +97,9 @@ def ensure_security_group(
     Rules made by hand stay in it.
 
     Raises:
-        NameTaken: several groups carry the name.
+        NameTaken: several groups of the name are in use.
     """
-    found = at_most_one("security group", name, cloud.known.find_security_groups(name))
+    found = choose("security group", cloud.known.find_security_groups(name))
     group_id = found.id if found else _create(cloud, name, clock)
     seen = cloud.known.list_rules(group_id) if found else ()
     missing, stale = rules_to_add(wanted, seen), rules_to_delete(wanted, seen)
@@ -116,7 +117,7 @@ def ensure_security_group(
 
 def _create(cloud: Cloud, name: str, clock: Clock) -> str:
     def look() -> str | None:
-        return id_of(at_most_one("security group", name, cloud.find_security_groups(name)))
+        return id_of(choose("security group", cloud.find_security_groups(name)))
 
     what = f"security group {name}"
     return create_once(lambda: cloud.create_security_group(name), look, what=what, clock=clock)
@@ -134,8 +135,8 @@ def ensure_applied(
     wait_for_jobs(cloud, [job], clock=clock)
 
     def applied() -> SecurityGroup | None:
-        seen = at_most_one("security group", group.name, cloud.find_security_groups(group.name))
-        return seen if seen and seen.is_applied else None
+        same = [one for one in cloud.find_security_groups(group.name) if one.id == group.id]
+        return next((one for one in same if one.is_applied), None)
 
     return Ensured(
         wait_for(applied, what=f"{group.id} applied", clock=clock), f"applied {group.id}"

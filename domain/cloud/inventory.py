@@ -1,7 +1,7 @@
 """The inventory: all resources that carry a cluster's names and belong together.
 
-A name alone is no proof. Two VPCs of one name, or a machine of the right name in a foreign network,
-are not ours: reading them raises `NameTaken`, and they are never changed.
+A name alone is no proof. A machine of the right name in a foreign network, or two VPCs of one name
+that are both in use, are not ours: reading them raises `NameTaken`, and they are never changed.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -24,10 +24,10 @@ from domain.cloud.records import (
     Vpc,
     Vxnet,
 )
+from domain.cloud.surplus import Surplus, choose, find_surplus
 from domain.kernel.errors import NameTaken
 from domain.kernel.names import GROUPS, MASTERS, NODES, Names
 
-T = TypeVar("T")
 R = TypeVar("R", bound="Identified")
 
 
@@ -77,6 +77,29 @@ class Inventory(Machines):
     keypair: KeyPair | None = None
     forwards: tuple[PortForward, ...] = ()
     tag: Tag | None = None
+    surplus: tuple[Surplus, ...] = ()
+
+    @property
+    def masters(self) -> tuple[Instance, ...]:
+        """Those that the load balancer sends connections to first; each part oldest first."""
+        return serving_first(self.group(MASTERS), self.backends)
+
+    def unneeded(self, needed: Sequence[Instance]) -> tuple[Instance, ...]:
+        """The machines that we started and that are not among the needed ones.
+
+        A machine that the load balancer or a port of the public address leads to is never among
+        them, nor is one that was made by hand.
+        """
+        kept = {machine.id for machine in needed}
+        kept |= {backend.instance_id for backend in self.backends}
+        targets = {forward.spec.target for forward in self.forwards}
+        return tuple(
+            machine
+            for machine in self.instances
+            if machine.id not in kept
+            and machine.private_ip not in targets
+            and self.has_our_key(machine)
+        )
 
     @property
     def public_address(self) -> str:
@@ -92,7 +115,8 @@ class Inventory(Machines):
         """The ids of everything that can carry a tag."""
         one = (self.vpc, self.address, self.balancer, self.firewall, self.machine_group)
         found = (*one, self.keypair, *self.vxnets, *self.instances)
-        return frozenset(resource.id for resource in found if resource)
+        surplus = frozenset(one.id for one in self.surplus)
+        return surplus | frozenset(resource.id for resource in found if resource)
 
     def without(self, ids: Collection[str]) -> "Inventory":
         """The inventory without the resources with these ids, and without what is inside them."""
@@ -130,14 +154,12 @@ def group_of(cluster: str, machine: Instance) -> str:
     return next(group for group in GROUPS if machine.name == Names(cluster).group(group))
 
 
-def at_most_one(kind: str, name: str, found: Sequence[T]) -> T | None:
-    """Return the only resource of a name, or None. Raises `NameTaken` where there are several."""
-    if len(found) > 1:
-        raise NameTaken(
-            f"{len(found)} {kind}s are named {name}; rename or delete the foreign ones, "
-            "or choose another cluster name"
-        )
-    return found[0] if found else None
+def serving_first(
+    machines: Sequence[Instance], backends: Sequence[Backend]
+) -> tuple[Instance, ...]:
+    """Sort machines so that backends of the load balancer come before the others."""
+    serving = {backend.instance_id for backend in backends}
+    return tuple(sorted(machines, key=lambda machine: machine.id not in serving))
 
 
 class Identified(Protocol):
@@ -175,10 +197,10 @@ def read_inventory(cloud: Cloud, name: str) -> Inventory:
         instances = ask(known.find_instances, names.prefix)
         tags = ask(known.find_tags, names.tag)
 
-        vpc = at_most_one("router", names.router, vpcs())
-        balancer = at_most_one("load balancer", names.balancer, balancers())
-        firewall = at_most_one("security group", names.firewall, firewalls())
-        machine_group = at_most_one("security group", names.machines, groups())
+        vpc = choose("router", vpcs())
+        balancer = choose("load balancer", balancers())
+        firewall = choose("security group", firewalls())
+        machine_group = choose("security group", groups())
         forwards = ask(known.list_port_forwards, vpc.id) if vpc else tuple
         listeners = ask(known.list_listeners, balancer.id) if balancer else tuple
         backends = ask(known.list_backends, balancer.id) if balancer else tuple
@@ -188,8 +210,8 @@ def read_inventory(cloud: Cloud, name: str) -> Inventory:
         inventory = Inventory(
             name=name,
             vpc=vpc,
-            vxnets=tuple(sorted(vxnets(), key=lambda vxnet: vxnet.cidr)),
-            address=at_most_one("public address", names.address, eips()),
+            vxnets=tuple(sorted(by_name(vxnets()).values(), key=lambda vxnet: vxnet.cidr)),
+            address=choose("public address", eips()),
             balancer=balancer,
             listeners=tuple(listeners()),
             backends=tuple(backends()),
@@ -197,13 +219,29 @@ def read_inventory(cloud: Cloud, name: str) -> Inventory:
             firewall_rules=tuple(firewall_rules()),
             machine_group=machine_group,
             machine_rules=tuple(machine_rules()),
-            keypair=at_most_one("key pair", names.keypair, keypairs()),
+            keypair=choose("key pair", keypairs()),
             forwards=tuple(forwards()),
             instances=existing_machines(name, instances()),
+            surplus=(
+                *find_surplus("load balancer", balancers()),
+                *find_surplus("vxnet", vxnets()),
+                *find_surplus("router", vpcs()),
+                *find_surplus("public address", eips()),
+                *find_surplus("security group", firewalls()),
+                *find_surplus("security group", groups()),
+                *find_surplus("key pair", keypairs()),
+            ),
         )
-        tag = at_most_one("tag", names.tag, tags())
+        ours = next((tag for tag in tags() if is_ours(tag, inventory)), None)
     check_fit(inventory)
-    return replace(inventory, tag=tag) if tag and is_ours(tag, inventory) else inventory
+    return replace(inventory, tag=ours)
+
+
+def by_name(vxnets: Sequence[Vxnet]) -> dict[str, Vxnet]:
+    """The vxnets of a cluster by their names. Raises as `choose` does."""
+    names = {vxnet.name for vxnet in vxnets}
+    chosen = (choose("vxnet", [one for one in vxnets if one.name == name]) for name in names)
+    return {vxnet.name: vxnet for vxnet in chosen if vxnet}
 
 
 def read_machines(cloud: Cloud, name: str) -> Machines:
@@ -236,13 +274,6 @@ def check_fit(inventory: Inventory) -> None:
     for vxnet in inventory.vxnets:
         if vxnet.router_id and vxnet.router_id != router:
             raise _foreign("vxnet", vxnet.name, vxnet.id, f"has joined router {vxnet.router_id}")
-    by_name: dict[str, str] = {}
-    for vxnet in inventory.vxnets:
-        if vxnet.name in by_name:
-            raise _foreign(
-                "vxnet", vxnet.name, vxnet.id, f"shares its name with {by_name[vxnet.name]}"
-            )
-        by_name[vxnet.name] = vxnet.id
     ours = {vxnet.id for vxnet in inventory.vxnets}
     for machine in inventory.instances:
         if machine.vxnet_id and machine.vxnet_id not in ours:

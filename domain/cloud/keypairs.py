@@ -4,8 +4,9 @@ import time
 
 from domain.cloud.api import Cloud
 from domain.cloud.creating import create_once
-from domain.cloud.inventory import at_most_one, id_of
+from domain.cloud.inventory import id_of
 from domain.cloud.records import KeyPair
+from domain.cloud.surplus import choose
 from domain.kernel.ensured import Ensured
 from domain.kernel.names import Names
 from domain.kernel.waiting import Clock
@@ -16,12 +17,12 @@ def ensure_keypair(
 ) -> Ensured[KeyPair]:
     """Upload the public half of the cluster's SSH key where it is missing."""
     name = Names(cluster).keypair
-    found = at_most_one("key pair", name, cloud.known.find_keypairs(name))
+    found = choose("key pair", cloud.known.find_keypairs(name))
     if found:
         return Ensured(found, f"kept {found.id}")
     keypair_id = create_once(
         lambda: cloud.create_keypair(name, public_key),
-        lambda: id_of(at_most_one("key pair", name, cloud.find_keypairs(name))),
+        lambda: id_of(choose("key pair", cloud.find_keypairs(name))),
         what=f"key pair {name}",
         clock=clock,
     )

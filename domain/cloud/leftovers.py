@@ -25,7 +25,7 @@ class _Dated(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def created_at(self) -> datetime | None: ...
+    def created_at(self) -> datetime: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +80,7 @@ def find_clusters(cloud: Cloud, now: datetime) -> Clusters:
     }
     living = routed & mastered
     names = {cluster_of(one.name) for one in named} - living - {""}
-    young = {
-        cluster_of(one.name)
-        for one in named
-        if one.created_at is not None and now - one.created_at < YOUNG
-    }
+    young = {cluster_of(one.name) for one in named if now - one.created_at < YOUNG}
     return Clusters(
         tuple(sorted(living)), tuple(sorted(names & young)), tuple(sorted(names - young))
     )
@@ -123,7 +119,7 @@ def find_orphans(
         for group in cloud.search_security_groups(BALANCER_PREFIX)
         if gone.issuperset(group.user_ids)
         and (group.name != COMMON_GROUP or not (left or requests))
-        and (group.created_at is None or now - group.created_at >= YOUNG)
+        and now - group.created_at >= YOUNG
     )
     claimed = {claim.volume_id for some in asked for claim in some.claims}
     volumes = tuple(

@@ -6,9 +6,10 @@ from functools import partial
 
 from domain.cloud.api import Cloud
 from domain.cloud.creating import create_once
-from domain.cloud.inventory import at_most_one, id_of
+from domain.cloud.inventory import by_name, id_of
 from domain.cloud.jobs import wait_for_jobs
 from domain.cloud.records import Eip, PortForward, PortForwardSpec, Vpc, Vxnet
+from domain.cloud.surplus import choose
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import InvalidSpec, NameTaken, NotFound
 from domain.kernel.names import Names
@@ -28,7 +29,7 @@ def ensure_vpc(
         NameTaken: the name belongs to another network, or to several.
     """
     name = Names(spec.name).router
-    found = at_most_one("router", name, cloud.known.find_vpcs(name))
+    found = choose("router", cloud.known.find_vpcs(name))
     if found:
         check_vpc(found, spec)
         settled = found if found.is_settled else _settled(cloud, found.id, clock)
@@ -40,7 +41,7 @@ def ensure_vpc(
         return router_id
 
     def look() -> str | None:
-        return id_of(at_most_one("router", name, cloud.find_vpcs(name)))
+        return id_of(choose("router", cloud.find_vpcs(name)))
 
     router_id = create_once(create, look, what=f"router {name}", clock=clock)
     return Ensured(_settled(cloud, router_id, clock), f"created {router_id}")
@@ -77,7 +78,7 @@ def ensure_vxnets(
     time.
     """
     names = Names(spec.name)
-    found = {vxnet.name: vxnet for vxnet in cloud.known.find_vxnets(names.vxnets)}
+    found = by_name(cloud.known.find_vxnets(names.vxnets))
     done: list[str] = []
     for number in range(1, count + 1):
         name, cidr = names.vxnet(number), spec.network.vxnet_cidr(number)
@@ -96,7 +97,7 @@ def ensure_vxnets(
             done.append(vxnet_id)
 
     def joined(cloud: Cloud) -> tuple[Vxnet, ...] | None:
-        seen = {vxnet.name: vxnet for vxnet in cloud.find_vxnets(names.vxnets)}
+        seen = by_name(cloud.find_vxnets(names.vxnets))
         wanted = [seen.get(names.vxnet(number)) for number in range(1, count + 1)]
         done = tuple(vxnet for vxnet in wanted if vxnet and vxnet.router_id == vpc.id)
         return done if len(done) == count else None
@@ -110,8 +111,7 @@ def ensure_vxnets(
 
 def _create_vxnet(cloud: Cloud, names: Names, name: str, clock: Clock) -> str:
     def look() -> str | None:
-        found = [one for one in cloud.find_vxnets(names.vxnets) if one.name == name]
-        return id_of(at_most_one("vxnet", name, found))
+        return id_of(by_name(cloud.find_vxnets(names.vxnets)).get(name))
 
     return create_once(lambda: cloud.create_vxnet(name), look, what=f"vxnet {name}", clock=clock)
 
@@ -129,16 +129,16 @@ def ensure_address(
     name = Names(cluster).address
 
     def usable(cloud: Cloud) -> Eip | None:
-        eip = at_most_one("public address", name, cloud.find_eips(name))
+        eip = choose("public address", cloud.find_eips(name))
         return (
             eip if eip and eip.address and not eip.transition and eip.status != "pending" else None
         )
 
-    found = at_most_one("public address", name, cloud.known.find_eips(name))
+    found = choose("public address", cloud.known.find_eips(name))
     if found is None:
         create_once(
             lambda: cloud.allocate_eip(name, wanted.bandwidth_mbps, wanted.billing),
-            lambda: id_of(at_most_one("public address", name, cloud.find_eips(name))),
+            lambda: id_of(choose("public address", cloud.find_eips(name))),
             what=f"public address {name}",
             clock=clock,
         )

@@ -37,12 +37,13 @@ from domain.cloud.records import (
     SecurityGroup,
     Volume,
 )
-from domain.kernel.names import GROUPS, Names
+from domain.kernel.names import GROUPS, MASTERS, Names
 from domain.spec.cluster import ClusterSpec
 
 AS_WANTED = "as wanted"
 MISSING = "missing"
 STALE = "not wanted any more"
+SURPLUS = "another one of its name is in use"
 BY_HAND = "made by hand"
 
 NOTHING_ELSE = Surroundings()
@@ -63,6 +64,7 @@ def plan_cluster(
         *_machines(spec, inventory, images or {}),
         *_forwards(spec, inventory),
         *_tag(inventory),
+        *_surplus(inventory, SURPLUS),
     ]
     return Plan(spec.name, tuple(items))
 
@@ -82,6 +84,7 @@ def plan_teardown(inventory: Inventory, surroundings: Surroundings = NOTHING_ELS
         PlanItem(one.kind, one.name, Action.KEEP, f"not this cluster's; in {one.where}", one.id)
         for one in surroundings.foreign
     ]
+    items += _surplus(inventory, "the cluster is torn down")
     return Plan(inventory.name, tuple(items))
 
 
@@ -240,8 +243,9 @@ def _balancer(spec: ClusterSpec, inventory: Inventory) -> Iterator[PlanItem]:
     kept = [listener for listener in inventory.listeners if listener not in stale]
     new = {route.listener.port for route in routes_to_add(wanted, kept)}
     ids = {listener.port: listener.id for listener in kept}
-    missing = backends_to_add(wanted, kept, inventory.backends, inventory.masters)
-    stale_backends = backends_to_delete(inventory.backends, inventory.masters)
+    masters = inventory.masters[: spec.masters.count]
+    missing = backends_to_add(wanted, kept, inventory.backends, masters)
+    stale_backends = backends_to_delete(inventory.backends, masters)
     for route in wanted:
         port, listener_id = route.listener.port, ids.get(route.listener.port, "")
         lacks = any(listener.port == port for listener, _, _ in missing)
@@ -267,7 +271,13 @@ def _machines(
         name, wanted = Names(spec.name).group(group), spec.count(group)
         existing = inventory.group(group)
         over = len(existing) - wanted
+        needed = (*inventory.nodes, *inventory.masters[:wanted])
+        surplus = inventory.unneeded(needed) if group == MASTERS else ()
+        for machine in surplus:
+            yield PlanItem("machine", name, Action.DELETE, SURPLUS, machine.id, billed=True)
         for machine in existing:
+            if machine in surplus:
+                continue
             note = _difference(machine, spec.template(group).instance_type, images.get(group))
             if over > 0:
                 note = f"{over} more than wanted; `flows.scale` removes"
@@ -312,6 +322,15 @@ def _forwards(spec: ClusterSpec, inventory: Inventory) -> Iterator[PlanItem]:
     for extra in forwards_to_delete(spec.name, wanted, inventory.forwards):
         if extra.spec.public_port not in {forward.public_port for forward in wanted}:
             yield PlanItem("port forward", extra.spec.name, Action.DELETE, STALE, extra.id)
+
+
+BILLED = ("load balancer", "router", "public address")
+
+
+def _surplus(inventory: Inventory, reason: str) -> Iterator[PlanItem]:
+    for one in inventory.surplus:
+        billed = one.kind in BILLED
+        yield PlanItem(one.kind, one.name, Action.DELETE, reason, one.id, billed=billed)
 
 
 def _tag(inventory: Inventory) -> Iterator[PlanItem]:

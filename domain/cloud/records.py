@@ -5,10 +5,13 @@ Source: QingCloud IaaS API documentation, version 1.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from domain.spec.prices import Billing
+
+UNKNOWN = datetime.min.replace(tzinfo=UTC)
+"""The time of creation of a resource that this run has created and not read yet."""
 
 
 class InstanceStatus(StrEnum):
@@ -65,8 +68,30 @@ class Job:
     error_codes: str = ""
 
 
+class Unique:
+    """A resource of which a cluster has one by its name, or several after a call that acted late.
+
+    Attributes:
+        is_used: whether another resource depends on it.
+        lasting: what can never be changed; of two with our name it is the same if both are ours.
+    """
+
+    __slots__ = ()
+    id: str
+    name: str
+    created_at: datetime
+
+    @property
+    def is_used(self) -> bool:
+        raise NotImplementedError
+
+    @property
+    def lasting(self) -> str:
+        return ""
+
+
 @dataclass(frozen=True, slots=True)
-class Vpc:
+class Vpc(Unique):
     """A router with its private network; the `eip_…` are empty without a public address.
 
     `vxnet_ids` are those of all vxnets that have joined it, also of foreign ones.
@@ -88,9 +113,17 @@ class Vpc:
     def is_settled(self) -> bool:
         return self.status == "active" and not self.transition
 
+    @property
+    def is_used(self) -> bool:
+        return bool(self.eip_id or self.vxnet_ids)
+
+    @property
+    def lasting(self) -> str:
+        return self.cidr
+
 
 @dataclass(frozen=True, slots=True)
-class Vxnet:
+class Vxnet(Unique):
     """A private network; `router_id` and `cidr` are empty until it has joined a router.
 
     `instance_ids` are those of all its machines, also of foreign ones.
@@ -103,9 +136,13 @@ class Vxnet:
     created_at: datetime
     instance_ids: tuple[str, ...] = ()
 
+    @property
+    def is_used(self) -> bool:
+        return bool(self.router_id)
+
 
 @dataclass(frozen=True, slots=True)
-class Eip:
+class Eip(Unique):
     """A public address; `bound_to` is the id of the router, machine or load balancer using it."""
 
     id: str
@@ -118,9 +155,13 @@ class Eip:
     bound_to: str
     created_at: datetime
 
+    @property
+    def is_used(self) -> bool:
+        return bool(self.bound_to)
+
 
 @dataclass(frozen=True, slots=True)
-class LoadBalancer:
+class LoadBalancer(Unique):
     """`private_ip` is empty until the balancer is active; `eip_ids` are its public addresses."""
 
     id: str
@@ -133,10 +174,19 @@ class LoadBalancer:
     security_group_id: str
     created_at: datetime
     eip_ids: tuple[str, ...] = ()
+    listener_ids: tuple[str, ...] = ()
 
     @property
     def is_settled(self) -> bool:
         return self.status == "active" and not self.transition
+
+    @property
+    def is_used(self) -> bool:
+        return bool(self.listener_ids)
+
+    @property
+    def lasting(self) -> str:
+        return self.vxnet_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +217,18 @@ class Backend:
 
 
 @dataclass(frozen=True, slots=True)
-class SecurityGroup:
+class SecurityGroup(Unique):
     """A firewall; `user_ids` are the machines, routers and load balancers that it filters."""
 
     id: str
     name: str
     is_applied: bool
     user_ids: tuple[str, ...] = ()
-    created_at: datetime | None = None
+    created_at: datetime = UNKNOWN
+
+    @property
+    def is_used(self) -> bool:
+        return bool(self.user_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,14 +268,22 @@ class PortForward:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyPair:
+class KeyPair(Unique):
     """`public_key` is the base64 part alone, as the cloud returns it."""
 
     id: str
     name: str
     public_key: str
     instance_ids: tuple[str, ...]
-    created_at: datetime | None = None
+    created_at: datetime = UNKNOWN
+
+    @property
+    def is_used(self) -> bool:
+        return bool(self.instance_ids)
+
+    @property
+    def lasting(self) -> str:
+        return self.public_key
 
 
 @dataclass(frozen=True, slots=True)

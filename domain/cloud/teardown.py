@@ -9,6 +9,7 @@ from domain.cloud.inventory import Inventory, read_machines
 from domain.cloud.network import apply_changes
 from domain.cloud.planning import plan_teardown
 from domain.cloud.records import Instance, Vpc, Vxnet
+from domain.cloud.surplus import Surplus
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import FinalError
 from domain.kernel.names import Names
@@ -113,6 +114,32 @@ def remove_address(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> E
 
     delete_existing(cloud, "the public address", [eip_id], existing, cloud.release_eips, clock)
     return Ensured(None, f"released {eip_id}")
+
+
+def remove_surplus(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> Ensured[None]:
+    """Delete the resources whose name another one of the cluster has, and that nothing uses."""
+    calls: dict[str, tuple[Callable[[str], Sequence[Named]], Callable[[list[str]], str]]] = {
+        "load balancer": (cloud.find_loadbalancers, cloud.delete_loadbalancers),
+        "vxnet": (cloud.find_vxnets, without_job(cloud.delete_vxnets)),
+        "router": (cloud.find_vpcs, lambda ids: cloud.delete_vpc(*ids)),
+        "public address": (cloud.find_eips, cloud.release_eips),
+        "security group": (
+            cloud.find_security_groups,
+            without_job(cloud.delete_security_groups),
+        ),
+        "key pair": (cloud.find_keypairs, without_job(cloud.delete_keypairs)),
+    }
+    for one in inventory.surplus:
+        find, delete = calls[one.kind]
+
+        def existing(
+            one: Surplus = one, find: Callable[[str], Sequence[Named]] = find
+        ) -> list[str]:
+            return ids_of(find(one.name), one.id)
+
+        delete_existing(cloud, f"{one.kind} {one.name}", [one.id], existing, delete, clock)
+    done = " ".join(one.id for one in inventory.surplus)
+    return Ensured(None, f"deleted {done}" if done else NOTHING)
 
 
 def remove_leftovers(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> Ensured[None]:

@@ -1,7 +1,7 @@
 """Emptying a node before its machine is terminated."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from domain.cluster.api import ClusterApi, Manifest, Pod
 from domain.kernel.ensured import Ensured
@@ -60,7 +60,9 @@ def drain(
     """Cordon a node and evict its workload pods; DaemonSet and mirror pods stay.
 
     Evictions respect disruption budgets, so this can take long. When it fails, the node is
-    uncordoned, because it keeps the pods that it still runs.
+    uncordoned, because it keeps the pods that it still runs. A node whose kubelet does not report
+    is not emptied: its pods serve nobody, and no pod of it would end. They are replaced when the
+    node is deleted.
 
     Args:
         deadline: seconds.
@@ -71,37 +73,73 @@ def drain(
         FinalError: there was an objection.
     """
     pace = Pace(timeout=deadline, interval=0.5, longest=5.0)
-    try:
-        cordon(api, node)
-    except NotFound:
-        return Ensured(None, f"{node} is not a node")
     moved: set[str] = set()
-    stuck: list[str] = []
+    refused: list[str] = []
+    ending: list[str] = []
 
-    def empty() -> bool | None:
-        pods = [pod for pod in api.list_pods(node=node) if must_leave(pod)]
-        stuck[:] = [f"{pod.namespace}/{pod.name}" for pod in pods]
+    def left() -> list[Pod]:
+        return [pod for pod in api.list_pods(node=node) if must_leave(pod)]
+
+    def empty() -> str | None:
+        seen = api.read("Node", node)
+        if seen is None:
+            return f"{node} is not a node any more"
+        if not answers(seen):
+            return f"its kubelet does not report, so its {len(left())} pods are not waited for"
+        pods = left()
         on_progress(f"{len(pods)} pods left")
         if pods and (words := objection()):
             raise FinalError(
                 f"{node} is uncordoned with {len(pods)} pods left on it, because {words}"
             )
-        moved.update(pod.uid for pod in pods if pod.uid not in moved and api.evict(pod))
-        return None if pods else True
+        asked = [pod for pod in pods if pod.uid not in moved]
+        moved.update(pod.uid for pod in asked if api.evict(pod))
+        refused[:] = [_name(pod) for pod in pods if pod.uid not in moved]
+        ending[:] = [_name(pod) for pod in pods if pod.uid in moved]
+        return None if pods else f"{len(moved)} pods moved"
 
     try:
-        wait_for(empty, what=f"{node} empty", pace=pace, clock=clock)
+        cordon(api, node)
+    except NotFound:
+        return Ensured(None, f"{node} is not a node")
+    try:
+        did = wait_for(empty, what=f"{node} empty", pace=pace, clock=clock)
     except WaitTimedOut as error:
-        state = "accepts pods again" if uncordon(api, node) else "stays cordoned, as it was before"
+        state = "accepts pods again" if uncordon(api, node) else "stays cordoned, as before"
         raise WaitTimedOut(
-            f"{node} could not be emptied within {pace.timeout:g} s, because these pods did not "
-            f"leave: {first_of(stuck)}; it {state}. Look at their disruption "
-            "budgets, then run the same command again"
+            f"{node} could not be emptied within {pace.timeout:g} s: "
+            f"{_why_they_stay(refused, ending)}; it {state}. Then run the same command again"
         ) from error
     except BaseException:
         uncordon(api, node)
         raise
-    return Ensured(None, f"{len(moved)} pods moved")
+    return Ensured(None, did)
+
+
+def _name(pod: Pod) -> str:
+    return f"{pod.namespace}/{pod.name}"
+
+
+def _why_they_stay(refused: Sequence[str], ending: Sequence[str]) -> str:
+    """Name the pods that did not leave, by the cause, each with what can be done."""
+    parts = []
+    if refused:
+        parts.append(
+            f"disruption budgets do not allow the eviction of {first_of(refused)} "
+            "(give their workload more ready pods, or relax the budget)"
+        )
+    if ending:
+        parts.append(
+            f"{first_of(ending)} were evicted and do not end (look at their grace period and "
+            "finalizers)"
+        )
+    return "; ".join(parts) or "its pods could not be read"
+
+
+def answers(node: Manifest) -> bool:
+    """Whether the node's kubelet reports; when it does not, Kubernetes ends no pod of the node."""
+    conditions = (node.get("status") or {}).get("conditions") or ()
+    return all(one["status"] != "Unknown" for one in conditions if one["type"] == "Ready")
 
 
 def must_leave(pod: Pod) -> bool:

@@ -78,8 +78,9 @@ def launch_missing(
         _start(cloud, wanted, _request(wanted, vxnet_id, count, attachment), expected, clock)
     group = read_machines(cloud, wanted.cluster).group(wanted.group)
     known = {machine.id for machine in existing}
-    new = [machine.id for machine in group if machine.id not in known]
-    return Ensured(group, f"created {' '.join(new)}")
+    # More than were wanted exist where a call acted after it was sent again.
+    new = [machine for machine in group if machine.id not in known][:missing]
+    return Ensured((*existing, *new), f"created {' '.join(machine.id for machine in new)}")
 
 
 def _start(

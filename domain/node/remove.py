@@ -8,13 +8,13 @@ from domain.cloud.api import Cloud
 from domain.cloud.balancer import apply_changes
 from domain.cloud.inventory import Inventory, Machines
 from domain.cloud.records import Instance
-from domain.cluster.api import ClusterApi, Node
+from domain.cluster.api import ClusterApi, Manifest, Node
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import FinalError, InvalidSpec
 from domain.kernel.names import MASTERS, NODES, node_name
 from domain.kernel.texts import first_of
 from domain.kernel.waiting import Clock, Pace, wait_for
-from domain.node.drain import is_schedulable, must_leave
+from domain.node.drain import answers, is_schedulable, must_leave
 from domain.node.install import INSTANCE_LABEL
 from domain.spec.cluster import Nodes
 
@@ -75,6 +75,8 @@ def check_emptied(api: ClusterApi, node: str) -> None:
         return
     if is_schedulable(seen):
         raise FinalError(f"{node} keeps its machine, because it was uncordoned meanwhile")
+    if not answers(seen):
+        return
     if back := [pod for pod in api.list_pods(node=node) if must_leave(pod)]:
         names = first_of([f"{pod.namespace}/{pod.name}" for pod in back])
         raise FinalError(f"{node} keeps its machine, because pods run on it again: {names}")
@@ -93,6 +95,7 @@ def find_lost_nodes(nodes: Sequence[Node], machines: Machines) -> tuple[str, ...
 class VolumeApi(Protocol):
     """The part of a cluster's API that the wait for volumes uses."""
 
+    def read(self, kind: str, name: str, namespace: str = "") -> Manifest | None: ...
     def list_attached_volumes(self, node: str) -> list[str]: ...
 
 
@@ -101,17 +104,27 @@ VOLUMES_DEADLINE = 120.0
 
 
 def wait_until_detached(api: VolumeApi, node: str, clock: Clock = time) -> Ensured[None]:
-    """Wait until no volume is attached to the emptied node: termination would corrupt it."""
+    """Wait until no volume is attached to the emptied node: termination would corrupt it.
+
+    From a node whose kubelet does not report nothing is detached, and nothing is waited for.
+    """
     attached = api.list_attached_volumes(node)
     if not attached:
         return Ensured(None, "none was attached")
-    wait_for(
-        lambda: None if api.list_attached_volumes(node) else True,
+
+    def detached() -> str | None:
+        seen = api.read("Node", node)
+        if seen is None or not answers(seen):
+            return f"{first_of(attached)} stay attached, because {node} does not report"
+        return None if api.list_attached_volumes(node) else f"{len(attached)} detached"
+
+    did = wait_for(
+        detached,
         what=f"volumes {first_of(attached)} detached from {node}",
         pace=Pace(timeout=VOLUMES_DEADLINE),
         clock=clock,
     )
-    return Ensured(None, f"{len(attached)} detached")
+    return Ensured(None, did)
 
 
 def remove_backends(

@@ -16,6 +16,7 @@ from tasks.machines import (
     wait_until_ready,
     write_f2cadm,
 )
+from tasks.teardown import remove_machines, remove_surplus
 
 MOST_AT_ONCE = 16
 """Steps at the same time: all machines are reached through one jump host."""
@@ -102,3 +103,16 @@ def distribute_roster(
     running = [(one, steps.start(write_f2cadm, cluster, one, roster)) for one in reached]
     for machine, written in running:
         failures.collect(machine, (written.result,))
+
+
+def remove_unneeded(steps: Steps, cluster: Cluster, needed: Sequence[Instance]) -> None:
+    """Delete what a call that acted late has made twice, now that one of each is in use.
+
+    Args:
+        needed: the machines that this run wanted.
+    """
+    seen = cluster.inventory()
+    if machines := seen.unneeded(needed):
+        steps.run(remove_machines, cluster, machines)
+    if seen.surplus:
+        steps.run(remove_surplus, cluster, seen)

@@ -1,8 +1,14 @@
 """The runbook that creates a cluster, or finishes or extends an existing one."""
 
+from domain.cloud.inventory import serving_first
 from domain.kernel.names import MASTERS, NODES
 from domain.secrets.pki import make_bootstrap_token
-from flows.runbooks.nodes import distribute_roster, install_nodes, join_nodes
+from flows.runbooks.nodes import (
+    distribute_roster,
+    install_nodes,
+    join_nodes,
+    remove_unneeded,
+)
 from flows.runbooks.ui import publish_ui
 from tasks.cluster import Cluster
 from tasks.control_plane import check_nothing_stored, ready_nodes, store_spec, wait_for_apiserver
@@ -48,8 +54,8 @@ def provision(
         cluster: the handle, with the wanted description.
         is_stored: whether the description is based on the stored one.
     """
-    had_master = bool(cluster.inventory().masters)
-    was_tagged = cluster.inventory().tag is not None
+    before = cluster.inventory()
+    had_master = bool(before.masters)
     choices = steps.run(check_spec, cluster)
     steps.run(ensure_credentials, cluster)
 
@@ -78,6 +84,7 @@ def provision(
         )
         for group in (MASTERS, NODES)
     )
+    masters = serving_first(masters, before.backends)[: cluster.spec.masters.count]
     booting = [steps.start(wait_until_up, cluster, master) for master in masters]
     vpc = steps.run(bind_address, cluster, vpc, vxnets, address.result())
     masters = tuple(master.result() for master in booting)
@@ -109,7 +116,7 @@ def provision(
 
     # Description, tag, f2cadm, kube-ui, demo.
     stored = steps.start(store_spec, cluster)
-    tagged = steps.start(tag_resources, cluster) if new or not was_tagged else None
+    tagged = steps.start(tag_resources, cluster)
     if had_master:
         steps.run(delete_lost_nodes, cluster)
         steps.run(mark_nodes, cluster)
@@ -120,6 +127,6 @@ def provision(
     if demo and failures.spare_any_of(nodes):
         steps.run(ensure_demo, cluster)
     stored.result()
-    if tagged:
-        tagged.result()
+    tagged.result()
+    remove_unneeded(steps, cluster, (*masters, *nodes))
     failures.check()

@@ -7,9 +7,15 @@ from domain.cloud.records import Instance
 from domain.kernel.errors import ClusterError
 from domain.kernel.names import NODES
 from domain.node.drain import DRAIN_DEADLINE
-from flows.runbooks.nodes import Failures, distribute_roster, install_nodes, join_nodes
+from flows.runbooks.nodes import (
+    Failures,
+    distribute_roster,
+    install_nodes,
+    join_nodes,
+    remove_unneeded,
+)
 from tasks.cluster import Cluster
-from tasks.control_plane import ready_nodes
+from tasks.control_plane import ready_nodes, store_spec
 from tasks.executors import Steps
 from tasks.machines import ensure_keypair, launch, mark_nodes
 from tasks.network import ensure_machine_group, ensure_vxnets, tag_resources
@@ -23,6 +29,19 @@ from tasks.scaling import (
     remove_machine,
     uncordon,
 )
+
+
+def scale_to(steps: Steps, cluster: Cluster, leaving: Sequence[Instance]) -> None:
+    """Give a group its wanted size, which is stored first: a later run finishes what this begins.
+
+    Args:
+        leaving: the machines to remove; without any, missing ones are added.
+    """
+    steps.run(store_spec, cluster)
+    if leaving:
+        scale_in(steps, cluster, leaving)
+    else:
+        scale_out(steps, cluster)
 
 
 def scale_out(steps: Steps, cluster: Cluster) -> None:
@@ -47,6 +66,7 @@ def scale_out(steps: Steps, cluster: Cluster) -> None:
     failures = join_nodes(steps, cluster, install_nodes(steps, cluster, new))
     steps.run(tag_resources, cluster)
     distribute_roster(steps, cluster, failures)
+    remove_unneeded(steps, cluster, (*inventory.masters, *nodes))
     failures.check()
 
 

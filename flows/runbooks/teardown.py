@@ -6,6 +6,7 @@ from functools import partial
 from domain.cloud.addons import AddOns
 from domain.cloud.foreign import find_staying, refuse_foreign
 from domain.cloud.inventory import Inventory
+from domain.cloud.journal import acting_for
 from domain.cloud.plan import Plan
 from domain.cloud.planning import plan_teardown
 from domain.cloud.teardown import sweep_until_gone
@@ -23,7 +24,9 @@ from tasks.teardown import (
     remove_leftovers,
     remove_machines,
     remove_network,
+    remove_surplus,
     remove_volumes,
+    wait_for_late_calls,
 )
 
 
@@ -61,7 +64,7 @@ def teardown(
     sweep_until_gone(
         seen.without(staying),
         sweep=partial(sweep, steps, cluster, addons),
-        look=lambda: cluster.inventory(fresh=True).without(staying),
+        look=lambda: look_again(steps, cluster).without(staying),
     )
     if not (seen.keypair and seen.keypair.id in staying):
         steps.run(delete_credentials, cluster)
@@ -69,13 +72,22 @@ def teardown(
     return planned
 
 
+def look_again(steps: Steps, cluster: Cluster) -> Inventory:
+    """Read what is left, also what a call of a run that was ended may still create."""
+    if acting_for(cluster.journal) > 0:
+        steps.run(wait_for_late_calls, cluster)
+    return cluster.inventory(fresh=True)
+
+
 def sweep(steps: Steps, cluster: Cluster, addons: AddOns, seen: Inventory) -> None:
     """Delete the resources of an inventory, in the order that the cloud requires.
 
     The volumes of claims go before the last resource with the tag that marks them.
     """
-    machines = steps.start(remove_machines, cluster, seen)
+    machines = steps.start(remove_machines, cluster, seen.instances)
     balancer = steps.start(remove_balancer, cluster, seen)
+    if seen.surplus:
+        steps.run(remove_surplus, cluster, seen)
     machines.result()
     balancer.result()
     if addons.volumes:

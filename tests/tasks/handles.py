@@ -7,14 +7,13 @@ from pydantic import SecretStr
 
 from blocks.accounts import QingCloudAccount
 from domain.cloud.api import Cloud
-from domain.cloud.known import remembering
 from domain.kernel.waiting import Clock
 from domain.secrets.vault import Vault
 from domain.spec.cluster import ClusterSpec
 from localcloud.iaas.signature import Account
 from tasks.cluster import Cluster
 from tests.iaas_daemon import ACCOUNT, ZONE
-from tests.memory_vault import MemoryVault
+from tests.memory_vault import MemoryJournal, MemoryVault
 
 NOWHERE = "http://127.0.0.1:9/iaas/"
 
@@ -36,7 +35,11 @@ def make_cluster(
     clock: Clock = time,
 ) -> Cluster:
     account = account or make_account()
-    cloud = remembering(cast(Cloud, account.client()))
+    cloud = cast(Cloud, account.client())
     key = f"{spec.name}-test"
     vault = vault or MemoryVault()
-    return Cluster(account, spec.name, key, cloud=cloud, vault=vault, clock=clock).wanting(spec)
+    journal = MemoryJournal(clock)
+    cluster = Cluster(
+        account, spec.name, key, cloud=cloud, vault=vault, journal=journal, clock=clock
+    )
+    return cluster.wanting(spec)

@@ -4,6 +4,7 @@ import pytest
 
 from clients.qingcloud import QingCloud
 from tests.clients.qingcloud.canned_cloud import KEY, SECRET, CannedCloud
+from tests.domain.clocks import JumpingClock
 
 
 @pytest.fixture
@@ -14,6 +15,7 @@ def canned() -> Iterator[CannedCloud]:
 
 @pytest.fixture
 def client(canned: CannedCloud) -> Iterator[QingCloud]:
-    """A client that repeats nothing."""
-    with QingCloud("pek3a", KEY, SECRET, canned.endpoint, read_pauses=()) as client:
+    """A client that repeats nothing, and whose pauses take no time."""
+    clock = JumpingClock()
+    with QingCloud("pek3a", KEY, SECRET, canned.endpoint, read_pauses=(), clock=clock) as client:
         yield client

@@ -105,6 +105,7 @@ LOADBALANCER = LoadBalancer(
                 replace(
                     VPC,
                     id="rtr-9zzq81ce",
+                    vxnet_ids=(),
                     cidr="172.16.0.0/16",
                     status="pending",
                     transition="creating",
@@ -113,7 +114,6 @@ LOADBALANCER = LoadBalancer(
                     eip_id="",
                     eip_address="",
                     created_at=at(6, 0),
-                    vxnet_ids=(),
                 ),
             ],
         ),
@@ -198,8 +198,8 @@ LOADBALANCER = LoadBalancer(
         (
             "DescribeSecurityGroups",
             lambda cloud: cloud.find_security_groups("k8s.demo.firewall"),
-            {"search_word": "k8s.demo.firewall"},
-            [SecurityGroup("sg-77fw2a1q", "k8s.demo.firewall", False)],
+            {"search_word": "k8s.demo.firewall", "verbose": "1"},
+            [SecurityGroup("sg-77fw2a1q", "k8s.demo.firewall", False, created_at=at(5, 13, 30))],
         ),
         (
             "DescribeSecurityGroupRules",
@@ -276,6 +276,7 @@ LOADBALANCER = LoadBalancer(
                     "k8s.demo.key",
                     "AAAAC3NzaC1lZDI1NTE5AAAAIGJhc2U2NA==",
                     ("i-7f3k2m1x",),
+                    at(5, 13),
                 )
             ],
         ),

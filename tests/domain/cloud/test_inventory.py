@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain.cloud.inventory import Inventory, at_most_one, check_fit
+from domain.cloud.inventory import Inventory, check_fit
 from domain.cloud.records import Vxnet
 from domain.kernel.errors import NameTaken
 from domain.kernel.names import MASTERS, NODES
@@ -45,12 +45,6 @@ def test_a_whole_cluster_fits() -> None:
 def test_a_foreign_resource_is_named_and_refused(view: Inventory, fact: str) -> None:
     with pytest.raises(NameTaken, match=fact):
         check_fit(view)
-
-
-def test_two_of_one_name_are_refused() -> None:
-    assert at_most_one("router", "r", []) is None
-    with pytest.raises(NameTaken, match="2 routers are named r"):
-        at_most_one("router", "r", ["a", "b"])
 
 
 def test_machines_of_a_group_come_oldest_first() -> None:

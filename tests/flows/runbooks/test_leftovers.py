@@ -217,7 +217,7 @@ def test_a_teardown_that_is_struck_at_what_add_ons_have_made_leaves_nothing(way:
     with world_with_add_ons() as world:
         world.teardown(counting := Strike())
     own = [at for at, name in enumerate(counting.changes, 1) if name in OF_ADD_ONS]
-    assert len(own) == 9
+    assert len(own) == 8
     for at in own:
         with world_with_add_ons() as world:
             until_done(world, lambda world, strike: _tear_down(world, strike), Strike(at, way))

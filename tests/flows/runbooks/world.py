@@ -27,7 +27,7 @@ from clients.ssh import SshMachine, SshTarget
 from domain.cloud.addons import Claim, Service
 from domain.cloud.api import Cloud
 from domain.cloud.inventory import read_inventory
-from domain.cloud.known import CHANGES, remembering
+from domain.cloud.known import CHANGES
 from domain.cloud.plan import Plan
 from domain.cloud.records import Instance
 from domain.cluster.api import SYSTEM, Manifest, Node, Pod
@@ -37,14 +37,15 @@ from domain.node.install import FOLDER, GROUP_LABEL, INSTANCE_LABEL
 from domain.node.shell import Output
 from domain.spec.cluster import ClusterSpec, changed
 from flows.runbooks.provision import provision
-from flows.runbooks.scale import scale_in, scale_out
+from flows.runbooks.scale import scale_to
 from flows.runbooks.teardown import teardown
 from flows.scale import leaving_machines
 from tasks.cluster import Cluster
-from tasks.control_plane import find_spec, store_spec
+from tasks.control_plane import find_spec
 from tasks.executors import PlainSteps, Steps
+from tasks.overview import wanted_spec
 from tests.iaas_daemon import ACCOUNT, ZONE, IaasDaemon
-from tests.memory_vault import MemoryVault
+from tests.memory_vault import MemoryJournal, MemoryVault
 
 SPEC = changed(ClusterSpec(), {"access": {"allowed_cidrs": ["127.0.0.0/8"]}})
 
@@ -56,7 +57,12 @@ class Way(StrEnum):
     REPLY_LOST = "reply lost"
     TEMPORARY = "temporary"
     FINAL = "final"
-    LATE = "late by 75 s"
+    LATE = "late"
+    KILLED = "killed, and the call acts late"
+
+
+class Killed(BaseException):
+    """The end of a process: no part of the run does anything more."""
 
 
 class HurriedClock:
@@ -88,17 +94,26 @@ class HurriedClock:
 class Strike:
     """The change of a given number, counted from 1, goes wrong once; 0 strikes none."""
 
-    def __init__(self, at: int = 0, way: Way = Way.FINAL) -> None:
-        self.at, self.way = at, way
+    def __init__(self, at: int = 0, way: Way = Way.FINAL, late: float = 75) -> None:
+        self.at, self.way, self.late = at, way, late
         self.changes: list[str] = []
         self.calls: list[str] = []
         self.clock: HurriedClock | None = None  # of the world that it strikes
         self._lock = Lock()
+        self._killed = False
+
+    def new_process(self, clock: HurriedClock) -> None:
+        self.clock, self._killed = clock, False
+
+    def check_alive(self) -> None:
+        if self._killed:
+            raise Killed
 
     def is_meant(self, number: int, name: str) -> bool:
         return number == self.at
 
     def change(self, name: str, act: Callable[[], Any], lost: type[TemporaryError]) -> Any:
+        self.check_alive()
         with self._lock:
             self.changes.append(name)
             number = len(self.changes)
@@ -113,8 +128,13 @@ class Strike:
                 raise lost(f"{name}: no reply")
             case Way.LATE:
                 assert self.clock is not None
-                self.clock.after(75, act)
+                self.clock.after(self.late, act)
                 raise lost(f"{name}: no reply")
+            case Way.KILLED:
+                assert self.clock is not None
+                self.clock.after(self.late, act)
+                self._killed = True
+                raise Killed
             case Way.TEMPORARY:
                 raise TemporaryError(f"{name}: please try later")
             case Way.FINAL:
@@ -133,6 +153,7 @@ class StruckCloud:
             return call
 
         def counted(*args: Any, **kwargs: Any) -> Any:
+            self._strike.check_alive()
             self._strike.calls.append(name)
             if name not in CHANGES:
                 return call(*args, **kwargs)
@@ -252,6 +273,7 @@ class World:
 
     def __init__(self, daemon: IaasDaemon) -> None:
         self.daemon, self.vault, self.clock = daemon, MemoryVault(), HurriedClock()
+        self.journal = MemoryJournal(self.clock)
         self.nodes: dict[str, Node] = {}
         self.annotations: dict[str, dict[str, str | None]] = {}
         self.pods: list[Pod] = []
@@ -266,7 +288,7 @@ class World:
     def open(self, strike: Strike | None = None, name: str = "demo") -> Cluster:
         """The handle of a new run."""
         strike = strike or Strike()
-        strike.clock = self.clock
+        strike.new_process(self.clock)
         account = QingCloudAccount(
             zone=ZONE,
             access_key_id=ACCOUNT.key_id,
@@ -282,8 +304,9 @@ class World:
             account,
             name,
             f"{name}-test",
-            cloud=remembering(cast(Cloud, StruckCloud(self._cloud, strike))),
+            cloud=cast(Cloud, StruckCloud(self._cloud, strike)),
             vault=self.vault,
+            journal=self.journal,
             clock=self.clock,
             connect_api=lambda access: cast(ClusterClient, Api(self, strike)),
             connect_ssh=connect,
@@ -301,7 +324,7 @@ class World:
         stored = find_spec(cluster)
         provision(
             steps or PlainSteps(self.clock),
-            cluster.wanting(spec),
+            cluster.wanting(wanted_spec(cluster, stored, spec.given)),
             is_stored=stored is not None,
             demo=False,
             ui=False,
@@ -312,11 +335,7 @@ class World:
         stored = find_spec(cluster)
         assert stored is not None
         wanting = cluster.wanting(stored.with_nodes(count))
-        if leaving := leaving_machines(cluster, NODES, count):
-            scale_in(steps, wanting, leaving)
-        else:
-            scale_out(steps, wanting)
-        steps.run(store_spec, wanting)
+        scale_to(steps, wanting, leaving_machines(cluster, NODES, count))
 
     def teardown(
         self, strike: Strike | None = None, steps: Steps | None = None, **choices: bool
