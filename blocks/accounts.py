@@ -9,7 +9,7 @@ from typing import NamedTuple
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
-from blocks.loading import load_block
+from blocks.server_calls import load_block, save_block
 from blocks.settings import environment_with
 from clients.qingcloud import DEFAULT_ENDPOINT, QingCloud
 from domain.kernel.errors import BadRequest, InvalidSpec
@@ -139,7 +139,7 @@ def _local_account() -> QingCloudAccount:
     # Reading the block takes one call, saving it five.
     saved, names = load_block(QingCloudAccount, LOCAL), QingCloudAccount.model_fields
     if not saved or any(getattr(saved, name) != getattr(account, name) for name in names):
-        account.save(LOCAL, overwrite=True)
+        save_block(account, LOCAL)
     return account
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
-from blocks.loading import load_block
+from blocks.server_calls import load_block
 from blocks.settings import samples_file, samples_url
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
-from blocks.loading import load_block
+from blocks.server_calls import load_block
 from clients.notifications import AppriseService, DingTalk, Feishu, WeCom
 from domain.kernel.errors import InvalidSpec
 from domain.observe.alarms.deliveries import Notifier

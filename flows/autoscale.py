@@ -61,7 +61,7 @@ def autoscale(
         if dry_run:
             return consider(case).evaluation
         if other := stack.enter_context(only_evaluator(case.cluster, case.group)):
-            why = f"another evaluator is at work: {other.describe(now)}"
+            why = f"another evaluator is at work: {other.describe(case.cluster.api().read_time())}"
             return skipped(name, case.group, now, why)
         return evaluate(PrefectSteps(), case)
 

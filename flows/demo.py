@@ -9,6 +9,7 @@ from flows._cli.command import Common, cluster_name, make_app, run, session
 from tasks.cluster import open_cluster
 from tasks.executors import PrefectSteps
 from tasks.overview import need_cluster
+from tasks.runs import only_run
 from tasks.workloads import ensure_demo
 
 PROXY_PATH = "/api/v1/namespaces/default/services/nginxservice/proxy/"
@@ -31,7 +32,7 @@ def demo(account: QingCloudAccount, name: str = "demo") -> DemoReport:
         account: The account that the cluster is in.
         name: The cluster's name.
     """
-    with open_cluster(account, name) as cluster:
+    with open_cluster(account, name) as cluster, only_run(cluster):
         need_cluster(cluster)
         page = PrefectSteps().run(ensure_demo, cluster)
         return DemoReport(name, cluster.endpoints().api_url + PROXY_PATH, page)

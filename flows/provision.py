@@ -33,12 +33,12 @@ from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.provision import provision as provision_cluster
 from tasks.cluster import Cluster, open_cluster
 from tasks.control_plane import find_spec
-from tasks.credentials import only_run
 from tasks.executors import PrefectSteps
 from tasks.finish import finish_run
 from tasks.overview import check, check_services, wanted_spec
 from tasks.reports import Progress
 from tasks.run_log import log_errors_in_one_sentence
+from tasks.runs import only_run
 from tasks.steps import Recorder, listening, run_logger
 
 USUAL_STEPS = 28  # of a new cluster with two nodes; the progress bar is an estimate

@@ -30,11 +30,11 @@ from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.scale import scale_to
 from tasks.cluster import Cluster, open_cluster
 from tasks.control_plane import ready_nodes, workload_pods
-from tasks.credentials import only_run
 from tasks.executors import PrefectSteps
 from tasks.finish import finish_run
 from tasks.overview import need_cluster, need_spec, with_sources
 from tasks.run_log import log_errors_in_one_sentence
+from tasks.runs import only_run
 from tasks.steps import Recorder, listening
 
 

@@ -12,7 +12,7 @@ from flows._cli.command import Common, cluster_name, make_app, run, session
 from flows._cli.terminal import show_report
 from tasks.cluster import open_cluster
 from tasks.metrics import recent_samples
-from tasks.overview import need_cluster, read_report, spec_or_guess
+from tasks.overview import need_cluster, read_status
 
 
 @flow(name="status", flow_run_name="status {name}")
@@ -25,7 +25,7 @@ def status(account: QingCloudAccount, name: str = "demo") -> ClusterReport:
     """
     with open_cluster(account, name) as cluster:
         need_cluster(cluster)
-        report = read_report(cluster, spec_or_guess(cluster))
+        report = read_status(cluster)
     return with_metrics(report, recent_samples(name, datetime.now(UTC)))
 
 

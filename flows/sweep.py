@@ -17,10 +17,10 @@ from flows._cli.terminal import show_leftovers
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.sweep import sweep as delete_all
 from tasks.cluster import Cluster, open_cluster
-from tasks.credentials import only_run
 from tasks.endpoints import delete_endpoints
 from tasks.executors import PrefectSteps
 from tasks.run_log import log_errors_in_one_sentence
+from tasks.runs import only_run
 from tasks.steps import run_logger
 from tasks.sweep import find_leftovers
 

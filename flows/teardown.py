@@ -26,11 +26,11 @@ from flows._cli.terminal import show_plan
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.teardown import teardown as tear_down
 from tasks.cluster import open_cluster
-from tasks.credentials import only_run
 from tasks.endpoints import delete_endpoints
 from tasks.executors import PrefectSteps
 from tasks.overview import spec_or_guess
 from tasks.run_log import log_errors_in_one_sentence
+from tasks.runs import only_run
 from tasks.teardown import look_around
 
 

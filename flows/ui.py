@@ -10,6 +10,7 @@ from flows.runbooks.ui import publish_ui
 from tasks.cluster import open_cluster
 from tasks.executors import PrefectSteps
 from tasks.overview import need_cluster, spec_or_guess, with_sources
+from tasks.runs import only_run
 from tasks.workloads import create_ui_token
 
 
@@ -30,7 +31,7 @@ def ui(account: QingCloudAccount, name: str = "demo") -> str:
         account: The account that the cluster is in.
         name: The cluster's name.
     """
-    with open_cluster(account, name) as cluster:
+    with open_cluster(account, name) as cluster, only_run(cluster):
         inventory = need_cluster(cluster)
         cluster = cluster.wanting(with_sources(account, spec_or_guess(cluster)))
         cluster = cluster.at(cluster.ssh_endpoints())

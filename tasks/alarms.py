@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from prefect.variables import Variable
-
 from blocks.monitoring import open_samples
 from blocks.notifications import open_service
+from blocks.server_calls import delete_variable, read_variable, write_variable
 from clients.alarm_history import AlarmHistory
 from clients.certificates import read_certificate_end, read_end
 from clients.lives import LifeHistory
@@ -214,20 +213,20 @@ def notify_outage(
 
     A Prefect variable keeps the time of the last message, because the database does not answer.
     """
-    last = Variable.get(_outage(key))
+    last = read_variable(_outage(key))
     if last and now - datetime.fromisoformat(str(last)) < NOTIFY_EVERY:
         return
     message = write_blindness(spec.name, reason, now, spec.notifications.language)
     if _send_to_all(message, services):
-        Variable.set(_outage(key), now.isoformat(), overwrite=True)
+        write_variable(_outage(key), now.isoformat())
 
 
 def notify_recovery(key: str, spec: ClusterSpec, now: datetime, services: Services) -> None:
     """Notify people that alarms are evaluated again, if they were notified of an outage."""
-    if Variable.get(_outage(key)) is None:
+    if read_variable(_outage(key)) is None:
         return
     _send_to_all(write_blindness(spec.name, "", now, spec.notifications.language), services)
-    Variable.unset(_outage(key))
+    delete_variable(_outage(key))
 
 
 def _certificate_ends(cluster: Cluster) -> list[datetime]:

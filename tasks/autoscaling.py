@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from httpx import HTTPError
-from prefect.artifacts import create_markdown_artifact
 from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 
 from blocks.monitoring import open_samples
 from blocks.policies import read_policy
+from blocks.server_calls import publish_markdown
 from domain.autoscaling.decide.evaluation import decide
 from domain.autoscaling.decision import Decision
 from domain.autoscaling.memory import keeping
@@ -215,10 +215,11 @@ def publish_evaluation(evaluation: Evaluation) -> None:
         "\n".join(f"- {words}" for words in evaluation.details),
     ]
     try:
-        create_markdown_artifact(
+        publish_markdown(
             "\n\n".join(lines) + "\n",
-            key=artifact_key("autoscale", evaluation.cluster),
-            description=evaluation.sentence,
+            artifact_key("autoscale", evaluation.cluster),
+            evaluation.sentence,
+            patience=0.0,
         )
-    except (HTTPError, PrefectException) as error:  # the Event has it as well
+    except (ClusterError, HTTPError, PrefectException) as error:  # the Event has it as well
         run_logger().warning("no artifact was created: %s", error)

@@ -21,9 +21,10 @@ from domain.cloud.api import Cloud
 from domain.cloud.endpoints import Endpoints, check_finished, endpoints_of
 from domain.cloud.inventory import Inventory, Machines, group_of, read_inventory, read_machines
 from domain.cloud.journal import Journal, journaled
-from domain.cloud.known import forget, remembering
+from domain.cloud.known import forget, guard, remembering
 from domain.cloud.preflight import check_zone
 from domain.cloud.records import Instance
+from domain.cluster.claims import ClaimStore, Terms
 from domain.kernel.errors import CredentialsMissing, Refused
 from domain.kernel.names import node_name
 from domain.kernel.waiting import Clock
@@ -33,6 +34,7 @@ from domain.secrets.credentials import Credentials, credentials_name
 from domain.secrets.kubeconfig import ClusterAccess, make_access
 from domain.secrets.vault import Vault, check_usable, describe_missing
 from domain.spec.cluster import ClusterSpec
+from tasks.claims import ClaimJournal, PrefectClaims, RunClaim
 from tasks.vault import PrefectVault, find_user
 
 CERTIFICATE_VALIDITY = timedelta(hours=12)
@@ -52,6 +54,7 @@ class _Opened:
     credentials: Credentials | None = None
     users: dict[str, str] | None = None
     read_at: float = 0.0
+    claim: RunClaim | None = None
 
 
 class Cluster:
@@ -63,6 +66,8 @@ class Cluster:
     Attributes:
         key: the cluster's name and a digest of its account; part of all names outside the cloud.
         cloud: keeps its answers; `cloud.known` serves them again.
+        claims, terms: the place of the claim to change the cluster, and its times.
+        run_lock: the file that a run on this machine locks.
     """
 
     def __init__(
@@ -74,19 +79,24 @@ class Cluster:
         cloud: Cloud,
         vault: Vault,
         journal: Journal,
+        claims: ClaimStore | None = None,
         clock: Clock = time,
         connect_api: Callable[[ClusterAccess], ClusterClient] = ClusterClient,
         connect_ssh: Callable[..., SshMachine] = SshMachine.connect,
     ) -> None:
         self.account, self.name, self.key = account, name, key
-        self.cloud = remembering(journaled(cloud, journal))
-        self.vault, self.journal, self.clock = vault, journal, clock
+        self.journal = ClaimJournal(journal, lambda: self.claim)
+        self.cloud = remembering(journaled(cloud, self.journal))
+        self.vault, self.clock = vault, clock
+        self.claims, self.terms = claims or PrefectClaims(key), Terms()
+        self.run_lock = lock_file(f"{key}.run")
         self.accept_new_host_keys = False
         self.connect_ssh = connect_ssh
         self._connect_api = connect_api
         self._spec: ClusterSpec | None = None
         self._endpoints: Endpoints | None = None
         self._opened = _Opened()
+        guard(self.cloud, self.check_claim)
         self.booting = SharedLook(partial(read_machines, self.cloud, name), clock=clock)
 
     def close(self) -> None:
@@ -190,6 +200,27 @@ class Cluster:
                 machines = Machines(self.name, self.inventory().instances)
                 self._opened.users = images.login_users(self.cloud, machines)
             return replace(endpoints, users=self._opened.users)
+
+    # The claim.
+
+    @property
+    def claim(self) -> RunClaim | None:
+        """The claim of the present run; None for a run that changes nothing."""
+        return self._opened.claim
+
+    @contextmanager
+    def claimed(self, claim: RunClaim) -> Iterator[None]:
+        """Let the changes inside depend on this claim."""
+        self._opened.claim = claim
+        try:
+            yield
+        finally:
+            self._opened.claim = None
+
+    def check_claim(self) -> None:
+        """Check that this run may change the cluster. Raises as `RunClaim.check` does."""
+        if self._opened.claim:
+            self._opened.claim.check()
 
     # Credentials, and the cluster's API.
 

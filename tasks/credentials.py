@@ -1,45 +1,14 @@
-"""Steps of a cluster's secrets, and the lock that separates its runs."""
+"""Steps of a cluster's secrets."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from blocks.locks import alone_if_free
-from blocks.settings import lock_file
 from domain.kernel.ensured import Ensured
-from domain.kernel.errors import CredentialsMissing, OtherRun
+from domain.kernel.errors import CredentialsMissing
 from domain.secrets.credentials import Credentials, make_credentials
 from domain.secrets.vault import describe_missing
 from tasks.cluster import Cluster
 from tasks.steps import step
-
-
-@contextmanager
-def only_run(cluster: Cluster) -> Iterator[None]:
-    """Let one provision, scale or teardown at a time change a cluster from this machine.
-
-    Two runs that begin a cluster at the same moment would each find nothing, and create everything
-    twice. Runs on other machines are separated by the deployments' concurrency limits.
-
-    Raises:
-        OtherRun: another run is changing it.
-    """
-    with unless_other_run(cluster) as other:
-        if other:
-            raise OtherRun(f"{other}; wait for its end, then run the same command again")
-        cluster.look_again_unless_fresh()
-        yield
-
-
-@contextmanager
-def unless_other_run(cluster: Cluster) -> Iterator[str]:
-    """As `only_run`. Yields: a description of the other run, or an empty text without one."""
-    with alone_if_free(lock_file(f"{cluster.key}.run")) as free:
-        if free:
-            yield ""
-        else:
-            yield f"another run on this machine is changing cluster {cluster.name}"
 
 
 def need_credentials(cluster: Cluster) -> None:

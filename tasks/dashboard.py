@@ -2,12 +2,10 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
-from typing import cast
 from uuid import UUID
 
-from prefect.artifacts import create_markdown_artifact
-
 from blocks.monitoring import open_samples
+from blocks.server_calls import publish_markdown
 from clients.alarm_history import AlarmHistory
 from clients.lives import LifeHistory
 from clients.samples import SampleStore
@@ -85,9 +83,8 @@ def publish_dashboard(board: Dashboard, zone: tzinfo) -> UUID:
         words.append(f"**{board.lost}**")
     if board.rate:
         words.append(f"It costs {format_rate(board.rate)}.")
-    artifact = create_markdown_artifact(
+    return publish_markdown(
         "\n\n".join((*words, *pictures)) + "\n",
-        key=artifact_key("dashboard", board.cluster),
-        description=f"Cluster {board.cluster}: {board.machines} machines",
+        artifact_key("dashboard", board.cluster),
+        f"Cluster {board.cluster}: {board.machines} machines",
     )
-    return cast(UUID, artifact)  # a coroutine only inside an event loop, where no task of ours runs

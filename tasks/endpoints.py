@@ -9,8 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from prefect.variables import Variable
-
+from blocks.server_calls import delete_variable, read_variable, write_variable
 from domain.cloud.endpoints import Endpoints
 from domain.cloud.inventory import Machines
 from domain.kernel.errors import NotFound
@@ -28,13 +27,13 @@ def keep_endpoints(cluster: Cluster) -> Cluster:
     with suppress(NotFound):  # not finished yet; what exists is kept all the same
         endpoints = cluster.ssh_endpoints()
     kept = {**asdict(endpoints), "read_at": datetime.now(UTC).isoformat()}
-    Variable.set(_variable(cluster), kept, overwrite=True)
+    write_variable(_variable(cluster), kept)
     return cluster.at(endpoints)
 
 
 def delete_endpoints(cluster: Cluster) -> None:
     """Delete the kept endpoints of a cluster that does not exist any more."""
-    Variable.unset(_variable(cluster))
+    delete_variable(_variable(cluster))
 
 
 def read_spec_at_kept_endpoints(
@@ -51,7 +50,7 @@ def read_spec_at_kept_endpoints(
     Raises:
         InvalidSpec: the stored description is not valid.
     """
-    found = cast(dict[str, Any] | None, Variable.get(_variable(cluster)))
+    found = cast(dict[str, Any] | None, read_variable(_variable(cluster)))
     if found is None:
         cluster = keep_endpoints(cluster)
         return cluster, find_spec(cluster)

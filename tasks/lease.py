@@ -4,19 +4,15 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import copy_context
-from datetime import UTC, datetime
-from functools import partial
-from threading import Event, Lock, Thread
-from typing import ParamSpec
+from threading import Event, Lock
 
 from domain.autoscaling.memory import keeping
 from domain.cluster.leases import VALID, Claim, Held, acquire_lease, release_lease, wait_for_lease
 from domain.kernel.errors import ClusterError
+from tasks.claims import has_gone, this_run
 from tasks.cluster import Cluster
 from tasks.steps import run_logger
-
-P = ParamSpec("P")
+from tasks.threads import in_thread
 
 HOLDER = f"{socket.gethostname()}-{os.getpid()}"
 """The name of this process as a holder."""
@@ -44,11 +40,12 @@ def only_evaluator(
     if key in _held:
         yield None
         return
-    claim, now = Claim(keeping.memory_name(group), HOLDER), datetime.now(UTC)
+    claim, api = Claim(keeping.memory_name(group), HOLDER, this_run()), cluster.api()
+    now = api.read_time()
     if on_wait:
-        other = wait_for_lease(cluster.api(), claim, now, on_wait)
+        other = wait_for_lease(api, claim, now, on_wait, is_gone=has_gone)
     else:
-        other = acquire_lease(cluster.api(), claim, now)
+        other = acquire_lease(api, claim, now, has_gone)
     if other:
         yield other
         return
@@ -76,7 +73,7 @@ def _renew(cluster: Cluster, group: str, claim: Claim, ended: Event) -> None:
     while not ended.wait(VALID.total_seconds() / 3):
         try:
             with cluster.new_api() as api:
-                other = acquire_lease(api, claim, datetime.now(UTC))
+                other = acquire_lease(api, claim, api.read_time())
         except ClusterError as error:  # two more attempts follow before it expires
             run_logger().warning("the lease of %s was not renewed: %s", group, error)
             continue
@@ -86,11 +83,3 @@ def _renew(cluster: Cluster, group: str, claim: Claim, ended: Event) -> None:
             elif key in _held:
                 run_logger().error("the lease of %s was lost to %s", group, other.holder)
                 _held.discard(key)
-
-
-def in_thread(function: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> Thread:
-    """Start a thread that ends with the process, in the context of this one (run and settings)."""
-    work = partial(copy_context().run, function, *args, **kwargs)
-    thread = Thread(target=work, daemon=True)
-    thread.start()
-    return thread

@@ -1,6 +1,7 @@
 """A cluster as a whole: its description, the checks before a run, the report after it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +19,10 @@ from domain.kernel.names import GROUPS
 from domain.observe.cost import rate_of_cluster
 from domain.reports.cluster import ClusterReport
 from domain.reports.overview import report_cluster
+from domain.reports.unfinished import InCluster, Unfinished, find_unfinished
 from domain.secrets.vault import describe_missing
 from domain.spec.cluster import ClusterSpec, changed, overlay
+from tasks.claims import has_gone
 from tasks.cluster import Cluster
 from tasks.control_plane import answers, find_spec, node_versions
 from tasks.credentials import need_credentials
@@ -66,11 +69,18 @@ def spec_or_guess(cluster: Cluster) -> ClusterSpec:
 
     A guess is enough to read and to log in; a run that changes the cluster must not store it.
     """
+    return _find_valid_spec(cluster) or _guess(cluster)
+
+
+def _find_valid_spec(cluster: Cluster) -> ClusterSpec | None:
     try:
-        if spec := find_spec(cluster):
-            return spec
+        return find_spec(cluster)
     except InvalidSpec as error:
         run_logger().warning("%s", error)
+        return None
+
+
+def _guess(cluster: Cluster) -> ClusterSpec:
     endpoints = cluster.endpoints()
     ports = {name: getattr(endpoints, name) for name in ("api_port", "ui_port", "ssh_port")}
     access = {name: port for name, port in ports.items() if port}
@@ -188,6 +198,30 @@ def check_spec(cluster: Cluster) -> Ensured[Choices]:
     choices = check(cluster)
     names = ", ".join(sorted({choices.images[group].name for group in GROUPS}))
     return Ensured(choices, f"zone {cluster.account.zone}, image {names}")
+
+
+def read_status(cluster: Cluster) -> ClusterReport:
+    """As `read_report`, and also what is not finished, and the run that is changing the cluster."""
+    stored = _find_valid_spec(cluster)
+    report = read_report(cluster, stored or _guess(cluster))
+    claim = cluster.claims.find()
+    now = claim.holder.describe() if claim and not has_gone(claim.holder) else ""
+    found = read_unfinished(cluster, stored, api_ready=report.api.ready)
+    return replace(report, unfinished=found, changed_by=now)
+
+
+def read_unfinished(
+    cluster: Cluster, stored: ClusterSpec | None, *, api_ready: bool
+) -> tuple[Unfinished, ...]:
+    """Read what is not finished; sends the cloud no call that a report has not sent."""
+    in_cluster = None
+    with suppress(ClusterError):  # it has stopped answering since
+        if api_ready:
+            wanted = stored.nodes.count if stored else None
+            in_cluster = InCluster(cluster.api().list_nodes(), wanted)
+    credentials = cluster.find_credentials()
+    is_ending = credentials is not None and credentials.ending
+    return find_unfinished(cluster.inventory(), in_cluster, is_ending=is_ending)
 
 
 def read_report(cluster: Cluster, spec: ClusterSpec) -> ClusterReport:

@@ -5,16 +5,14 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable
 from threading import Lock
-from typing import cast
 from uuid import UUID
 
 from httpx import HTTPError
-from prefect.artifacts import create_markdown_artifact, create_progress_artifact
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.exceptions import PrefectException
 
+from blocks.server_calls import publish_markdown, publish_progress, update_progress
 from domain.kernel.durations import format_seconds
+from domain.kernel.errors import ClusterError
 from domain.reports.cluster import ClusterReport, Endpoint, Timeline
 from domain.reports.drawing import draw_timeline, draw_topology
 from domain.reports.machines import (
@@ -52,12 +50,11 @@ def as_markdown(report: ClusterReport, timeline: Timeline) -> str:
 
 def publish_report(report: ClusterReport, timeline: Timeline) -> UUID:
     """Store the report as the next version of the cluster's artifact. Returns: its id."""
-    artifact = create_markdown_artifact(
+    return publish_markdown(
         as_markdown(report, timeline),
-        key=artifact_key("cluster", report.cluster),
-        description=f"Cluster {report.cluster}: {tally(match_machines(report)) or 'no machine'}",
+        artifact_key("cluster", report.cluster),
+        f"Cluster {report.cluster}: {tally(match_machines(report)) or 'no machine'}",
     )
-    return cast(UUID, artifact)  # a coroutine only inside an event loop, where no task of ours runs
 
 
 def artifact_key(*words: str) -> str:
@@ -80,11 +77,9 @@ class Progress:
         self._lock = Lock()
         self._artifact: UUID | None = None
         try:
-            artifact = create_progress_artifact(
-                0.0, key=artifact_key("progress", cluster), description=self._describe("")
-            )
-            self._artifact = cast(UUID, artifact)
-        except (HTTPError, PrefectException) as error:
+            key = artifact_key("progress", cluster)
+            self._artifact = publish_progress(key, self._describe(""))
+        except (ClusterError, HTTPError, PrefectException) as error:
             _log.warning("no progress bar for cluster %s: %s", cluster, error)
 
     def started(self, name: str) -> None:
@@ -112,11 +107,8 @@ class Progress:
         if self._artifact is None:
             return
         try:
-            # Not update_progress_artifact: in a thread without a run it leaves a connection open.
-            with get_client(sync_client=True) as client:
-                change = ArtifactUpdate(data=self.percent, description=self._describe(step))
-                client.update_artifact(self._artifact, change)
-        except (HTTPError, PrefectException) as error:
+            update_progress(self._artifact, self.percent, self._describe(step))
+        except (ClusterError, HTTPError, PrefectException) as error:
             _log.warning("the progress bar was not updated at %s: %s", step, error)
 
     def _describe(self, step: str) -> str:

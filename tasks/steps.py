@@ -111,6 +111,9 @@ class Step(Generic[P, T]):
         bound.apply_defaults()
         title = self._title.format(**bound.arguments)
         with _reported(title) as report, _reading_again_after_errors(args):
+            for cluster in args:
+                if isinstance(cluster, Cluster):
+                    cluster.check_claim()
             done = self.function(*args, **kwargs)
             report(done)
         return done.value

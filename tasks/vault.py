@@ -2,14 +2,17 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import cast
-
-from prefect.exceptions import ObjectNotFound
-from prefect.variables import Variable
 
 from blocks.accounts import QingCloudAccount
 from blocks.credentials import ClusterCredentials
 from blocks.locks import alone
+from blocks.server_calls import (
+    delete_block,
+    load_block,
+    read_variable,
+    save_block,
+    write_variable,
+)
 from blocks.settings import lock_file
 from domain.cloud.api import Cloud
 from domain.secrets.credentials import Credentials
@@ -26,10 +29,10 @@ def find_user(account: QingCloudAccount, cloud: Cloud) -> str:
     key = hashlib.sha256(f"{account.endpoint}|{account.access_key_id}".encode()).hexdigest()
     variable = f"qingcloud-user-{key[:16]}"
     if variable not in _users:
-        known = Variable.get(variable)
+        known = read_variable(variable)
         if known is None:
             known = cloud.read_user()
-            Variable.set(variable, known, overwrite=True)
+            write_variable(variable, known)
         _users[variable] = str(known)
     return _users[variable]
 
@@ -49,15 +52,11 @@ class PrefectVault:
         return f"block cluster-credentials/{self._block}"
 
     def find(self) -> Credentials | None:
-        try:
-            # All our tasks run outside an event loop, where this is not a coroutine.
-            found = cast(ClusterCredentials, ClusterCredentials.load(self._block))
-        except (ValueError, ObjectNotFound):
-            return None
-        return found.credentials()
+        found = load_block(ClusterCredentials, self._block)
+        return found.credentials() if found else None
 
     def save(self, credentials: Credentials) -> None:
-        ClusterCredentials.of(credentials).save(self._block, overwrite=True)
+        save_block(ClusterCredentials.of(credentials), self._block)
 
     def update(self, change: Callable[[Credentials | None], Credentials]) -> Credentials:
         with alone(lock_file(f"{self._block}.credentials")):
@@ -66,7 +65,4 @@ class PrefectVault:
             return changed
 
     def delete(self) -> bool:
-        if self.find() is None:
-            return False
-        ClusterCredentials.delete(self._block)
-        return True
+        return delete_block(ClusterCredentials, self._block)

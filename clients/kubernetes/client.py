@@ -1,6 +1,7 @@
 """The calls to a cluster's API server."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -68,6 +69,12 @@ class ClusterClient(Closable):
         """Read the server's version, such as `v1.36.4`."""
         version: str = self._wire.get("/version")["gitVersion"]
         return version
+
+    def read_time(self) -> datetime:
+        """Read the server's clock, to the second; asks it once, and then measures."""
+        if self._wire.now is None:
+            self.read_version()
+        return self._wire.now or datetime.now(UTC)
 
     def list_nodes(self) -> Sequence[Node]:
         return [node_from(item) for item in self._items(KINDS["Node"].collection(), {})]

@@ -7,7 +7,10 @@ field, drop unknown fields, and take seconds and hundreds of megabytes for large
 import json
 import ssl
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -54,6 +57,23 @@ class Wire:
         self._client.user_agent = "kubernetes-on-qingcloud"
         pool = self._client.rest_client.pool_manager
         pool.connection_pool_kw["ssl_context"] = _tls_context(access)
+        self._date: tuple[datetime, float] | None = None  # of the last answer, and when we got it
+
+    @property
+    def now(self) -> datetime | None:
+        """The server's clock, to the second, by its last answer; None before the first one."""
+        if self._date is None:
+            return None
+        date, seen = self._date
+        return date + timedelta(seconds=time.monotonic() - seen)
+
+    def _set_clock(self, date: str) -> None:
+        """Take over the server's clock; where an answer has no date, ours."""
+        try:
+            now = parsedate_to_datetime(date).astimezone(UTC)
+        except (TypeError, ValueError):
+            now = datetime.now(UTC)
+        self._date = now, time.monotonic()
 
     def close(self) -> None:
         """Close the idle connections; may be repeated."""
@@ -101,6 +121,7 @@ class Wire:
             content = response.response.data
         except (ApiException, urllib3.exceptions.HTTPError) as error:
             raise _no_answer(method, self.server + path, error) from error
+        self._set_clock(response.headers.get("Date") or "")
         answer: str = content.decode("utf-8", "replace")
         if not 200 <= response.status <= 299:
             raise _refusal(method, path, response.status, response.headers, answer)

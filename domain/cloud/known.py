@@ -100,6 +100,7 @@ class _Memory:
         self._lock = Lock()
         self._answers: dict[tuple[str, tuple[Any, ...]], Any] = {}
         self._changes: Counter[str] = Counter()
+        self.check: Callable[[], None] = lambda: None  # called before each change
 
     def changes_of(self, kind: str) -> int:
         with self._lock:
@@ -146,6 +147,10 @@ class _Watched:
         """Drop all kept answers."""
         self._memory.forget()
 
+    def guard(self, check: Callable[[], None]) -> None:
+        """Call `check` before each change."""
+        self._memory.check = check
+
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._cloud, name)
         if name in KINDS:
@@ -168,6 +173,7 @@ class _Watched:
 
     def _changing(self, call: Callable[..., Any], kinds: tuple[str, ...]) -> Callable[..., Any]:
         def change(*args: Any, **kwargs: Any) -> Any:
+            self._memory.check()
             self._memory.forget(*kinds)
             try:
                 return call(*args, **kwargs)
@@ -186,3 +192,9 @@ def forget(cloud: Cloud) -> None:
     """Drop what a remembering cloud has kept, as after a pause in which others may change it."""
     if isinstance(cloud, _Watched):
         cloud.forget()
+
+
+def guard(cloud: Cloud, check: Callable[[], None]) -> None:
+    """Let a remembering cloud call `check` before each change, and make none if it raises."""
+    if isinstance(cloud, _Watched):
+        cloud.guard(check)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 SYSTEM = "kube-system"
@@ -61,6 +62,10 @@ class ClusterApi(Protocol):
         ...
 
     def read_version(self) -> str: ...
+    def read_time(self) -> datetime:
+        """The server's own clock, to the second; ages of its objects are measured by it."""
+        ...
+
     def list_nodes(self) -> Sequence[Node]: ...
     def read_node(self, name: str) -> Node | None: ...
     def list_pods(

@@ -1,5 +1,10 @@
-"""Leases in the cluster, by which one process at a time does a task; they expire unless renewed."""
+"""Leases in the cluster, by which one process at a time does a task; they expire unless renewed.
 
+All times of a Lease are of the API server's clock, `ClusterApi.read_time`: the clocks of the
+processes that hold and want it may differ.
+"""
+
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,18 +12,28 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.cluster.api import SYSTEM, ClusterApi, Manifest
+from domain.cluster.claims import Holder, holder_from
 from domain.kernel.waiting import Clock, Pace, wait_for
 
 VALID = timedelta(seconds=60)
-"""A lease that was not renewed for so long is expired; clocks must differ by less."""
+"""A lease that was not renewed for so long is expired."""
+
+HOLDER = "k8s-qingcloud/holder"
+"""Annotation of a Lease with its holder as a JSON document."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A lease and the process that wants to hold it."""
+    """A lease and the process that wants to hold it.
+
+    Attributes:
+        holder: identifies the process; one that has the lease may acquire it again.
+        run: the run in that process, if it is known.
+    """
 
     name: str
     holder: str
+    run: Holder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +42,13 @@ class Held:
 
     Attributes:
         until: when it expires, unless it is renewed before.
+        run: the run that holds it, where that is known.
     """
 
     lease: str
     holder: str
     until: datetime
+    run: Holder | None = None
 
     def describe(self, now: datetime) -> str:
         """Name the holder, the lease, and the seconds until it expires."""
@@ -42,11 +59,20 @@ class Held:
         )
 
 
-def acquire_lease(api: ClusterApi, claim: Claim, now: datetime) -> Held | None:
-    """Acquire a lease that is free, or renew our own.
+def acquire_lease(
+    api: ClusterApi,
+    claim: Claim,
+    now: datetime,
+    is_gone: Callable[[Holder], bool] = lambda run: False,
+) -> Held | None:
+    """Acquire a lease that is free or whose process is gone, or renew our own.
 
     Of two processes that try at the same moment only one acquires it: the server refuses the second
     change of the version that both have read.
+
+    Args:
+        now: by the API server's clock.
+        is_gone: whether the process of a holder has provably ended.
 
     Returns:
         None when the lease is ours now, else the other holder.
@@ -58,7 +84,9 @@ def acquire_lease(api: ClusterApi, claim: Claim, now: datetime) -> Held | None:
     spec = found.get("spec") or {}
     other = spec.get("holderIdentity") or ""
     if other not in ("", claim.holder) and now < (until := _end(spec)):
-        return Held(claim.name, str(other), until)
+        run = _run_of(found)
+        if run is None or not is_gone(run):
+            return Held(claim.name, str(other), until, run)
     wanted = _lease(claim, now, str(found["metadata"]["resourceVersion"]))
     return None if api.replace(wanted) else faster
 
@@ -69,6 +97,7 @@ def wait_for_lease(
     now: datetime,
     on_wait: Callable[[Held], None],
     clock: Clock = time,
+    is_gone: Callable[[Holder], bool] = lambda run: False,
 ) -> Held | None:
     """Acquire a lease as soon as it is free; that of a killed process is when it expires.
 
@@ -78,14 +107,15 @@ def wait_for_lease(
     Returns:
         None when the lease is ours now, else the process that has renewed or acquired it meanwhile.
     """
-    first = acquire_lease(api, claim, now)
+    first = acquire_lease(api, claim, now, is_gone)
     if first is None:
         return None
     on_wait(first)
     began = clock.monotonic()
 
     def look() -> tuple[Held | None] | None:
-        held = acquire_lease(api, claim, now + timedelta(seconds=clock.monotonic() - began))
+        later = now + timedelta(seconds=clock.monotonic() - began)
+        held = acquire_lease(api, claim, later, is_gone)
         return (held,) if held is None or held.until > first.until else None
 
     # The wait ends with the lease; VALID is for a cluster that does not answer at that moment.
@@ -107,6 +137,8 @@ def _lease(claim: Claim, now: datetime, version: str = "") -> Manifest:
     metadata: dict[str, Any] = {"name": claim.name, "namespace": SYSTEM}
     if version:
         metadata["resourceVersion"] = version
+    if claim.run:
+        metadata["annotations"] = {HOLDER: json.dumps(claim.run.to_document())}
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
@@ -118,6 +150,14 @@ def _lease(claim: Claim, now: datetime, version: str = "") -> Manifest:
             "renewTime": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         },
     }
+
+
+def _run_of(lease: Manifest) -> Holder | None:
+    """The run that holds a lease; None where it was not written, or not by this version."""
+    try:
+        return holder_from(json.loads(lease["metadata"]["annotations"][HOLDER]))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _end(spec: Manifest) -> datetime:

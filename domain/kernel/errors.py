@@ -8,6 +8,7 @@
         ├── BadRequest        the request cannot be carried out: exit code 2, nothing was created
         │   ├── InvalidSpec, NameTaken, QuotaReached, AccessDenied, Unreachable, NotConfirmed,
         │   │   CredentialsMissing, OtherRun, ForeignInside
+        ├── ClaimLost         another run may be changing the cluster, so this one stops
         └── …                 a change was begun and could not be finished
 
 Every message names the fact, the resource, and the next action. No message holds a secret.
@@ -112,6 +113,10 @@ class CredentialsMissing(BadRequest):
 
 class OtherRun(BadRequest):
     """Another run is still changing the same cluster."""
+
+
+class ClaimLost(FinalError):
+    """This run could not renew its claim of the cluster, and another one may have it now."""
 
 
 class ForeignInside(BadRequest):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.kernel.money import Rate
+from domain.reports.unfinished import Unfinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class Endpoint:
 class ClusterReport:
     """The current state of a cluster. Lists are sorted by group, then name.
 
-    `trouble` is why its API was not read, and what to do; empty where it was.
+    `trouble` is why its API was not read, and what to do; empty where it was. `changed_by` is the
+    run that is changing it now; until that has ended, what is unfinished may be its work.
     """
 
     cluster: str
@@ -64,6 +66,8 @@ class ClusterReport:
     balancer_ip: str = ""
     cost: Rate | None = None  # None where not requested
     trouble: str = ""
+    unfinished: tuple[Unfinished, ...] = ()
+    changed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from prefect.settings import (
 )
 
 from blocks.prefect_server import configured_server, find_running_server, noted_server, refusal
+from blocks.server_calls import PATIENCE
 from domain.kernel.errors import BadRequest, ClusterError, Unreachable
 from flows._cli.terminal import end_at_once
 
@@ -31,9 +32,6 @@ ROOM = 4 * 1024 * 1024
 
 STARTUP_SECONDS = 120
 """For Prefect's temporary server; its default of 20 s is too short for a busy machine."""
-
-PATIENCE = 45.0
-"""Seconds that a server may be silent: a restart takes less, and Prefect's calls are retried."""
 
 CHECK_EVERY = 5.0
 """Seconds between two checks of the server."""

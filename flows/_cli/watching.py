@@ -15,8 +15,9 @@ from flows._cli.interruption import is_interrupted, until_interrupted
 from flows._cli.server import SERVER_ERRORS, describe_silent
 from tasks.autoscaling import consider, keep_counts, open_case
 from tasks.cluster import Cluster
-from tasks.lease import in_thread, only_evaluator
+from tasks.lease import only_evaluator
 from tasks.steps import run_logger
+from tasks.threads import in_thread
 
 EVALUATE_EVERY = 30.0
 """Seconds between two evaluations without events; each sends the cloud one call."""
@@ -49,14 +50,17 @@ def watch_cluster(
         FinalError: another evaluator is at work.
     """
 
+    def describe(other: Held) -> str:
+        return other.describe(case.cluster.api().read_time())
+
     def report_wait(other: Held) -> None:
-        print_line(f"{other.describe(datetime.now(UTC))}; waiting for that")
+        print_line(f"{describe(other)}; waiting for that")
 
     case = open_case(cluster, policy)
     with only_evaluator(case.cluster, case.group, report_wait) as other:
         if other:
             raise FinalError(
-                f"another evaluator is at work: {other.describe(datetime.now(UTC))}; "
+                f"another evaluator is at work: {describe(other)}; "
                 "leave the work to it (its name is its machine and its process id), or end it first"
             )
         with until_interrupted():

@@ -31,10 +31,10 @@ from tasks.autoscaling import (
 )
 from tasks.cluster import Cluster
 from tasks.control_plane import store_spec
-from tasks.credentials import unless_other_run
 from tasks.executors import Steps
 from tasks.lease import HOLDER
 from tasks.metrics import need_machines
+from tasks.runs import unless_other_run
 from tasks.scaling import delete_node, uncordon
 from tasks.steps import describe_error, run_logger
 

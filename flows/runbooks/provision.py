@@ -38,6 +38,7 @@ from tasks.network import (
     tag_resources,
 )
 from tasks.overview import check_spec
+from tasks.runs import claim_cluster
 from tasks.scaling import delete_lost_nodes
 from tasks.workloads import ensure_demo
 
@@ -106,6 +107,7 @@ def provision(
     for control_plane in control_planes:
         control_plane.result()
     steps.run(wait_for_apiserver, cluster)
+    claim_cluster(cluster)
     if not is_stored:
         check_nothing_stored(cluster)
     if control_planes:

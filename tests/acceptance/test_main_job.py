@@ -24,7 +24,7 @@ from domain.secrets.pki import (
     make_server_certificate,
     make_ssh_keypair,
 )
-from tests.acceptance.workplace import Done, Workplace
+from tests.acceptance.workplace import Done, Workplace, clean_environment
 
 WHOLE = {
     "instance": 3,
@@ -370,17 +370,28 @@ def test_nothing_is_added_after_a_teardown_has_begun_until_provision_removes_its
     assert len(cut.run(*CUT, "--json").json["nodes"]) == 3
 
 
-def test_of_two_provisions_at_the_same_time_one_is_refused(cut: Workplace) -> None:
+def test_of_runs_at_the_same_time_all_but_one_are_refused_by_name(
+    cut: Workplace, tmp_path: Path
+) -> None:
+    account = json.loads(cut.run("localcloud", "env", "--json").out)
+    there = clean_environment(tmp_path) | account
+    there["PREFECT_API_URL"] = cut.environment["PREFECT_API_URL"]
+    late = ("latency", "--action", "CreateLoadBalancer", "--seconds", "15")
+    assert cut.run("localcloud", "fault", *late).code == 0
     first = cut.start(*CUT)
     assert first.stderr is not None
     assert any("firewall of" in line for line in first.stderr)
-    first.send_signal(signal.SIGSTOP)  # it shall not be done before the second one looks
-    second = cut.run(*CUT)
-    first.kill()
-    first.communicate(timeout=30)
-    assert second.code == 2
-    assert "another run on this machine is changing cluster cut" in second.sentence
-    assert "billed" not in second.err  # what is there is the first one's, which is not over
+    elsewhere = Workplace(tmp_path, there).start(*CUT)  # meanwhile it watches the first one's claim
+    here = cut.run(*CUT)
+    _, error = elsewhere.communicate(timeout=60)
+    assert cut.run("localcloud", "fault", "clear").code == 0
+    first.communicate(timeout=120)
+    assert first.returncode == 0
+    assert here.code == elsewhere.returncode == 2
+    assert "another run on this machine is changing cluster cut: provision cut" in here.sentence
+    assert "billed" not in here.err  # what is there is the first one's, which is not over
+    assert f"cluster cut is being changed by provision cut (process {first.pid} of " in error
+    assert cut.cloud()["resources"]["router"] == 1
 
 
 def test_a_rollback_deletes_resources_of_steps_that_still_ran_when_another_failed(

@@ -1,7 +1,9 @@
 """A cluster's secrets in their block: every key of the same user finds them."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
@@ -13,6 +15,7 @@ from rich.console import Console
 from domain.cloud.endpoints import Endpoints
 from domain.cloud.jobs import wait_for_jobs
 from domain.cloud.records import InstanceSpec
+from domain.cluster.claims import Holder
 from domain.kernel.errors import BadRequest, CredentialsMissing, WaitTimedOut
 from domain.kernel.names import MASTERS
 from domain.reports.cluster import Endpoint
@@ -22,6 +25,7 @@ from flows._cli.terminal import show_report
 from flows.autoscale import autoscale
 from localcloud.iaas.signature import Account
 from tasks import vault
+from tasks.claims import PrefectClaims
 from tasks.cluster import Cluster, open_cluster
 from tasks.machines import log_in_to_master
 from tasks.overview import read_report, wanted_spec
@@ -48,6 +52,33 @@ def opened(daemon: IaasDaemon, key: Account) -> Iterator[Cluster]:
 
 def save(cluster: Cluster) -> None:
     cluster.vault.save(make_credentials("demo", datetime.now(UTC)))
+
+
+def test_of_many_runs_at_once_one_gets_the_claim_on_the_server() -> None:
+    for _ in range(3):
+        stores = [PrefectClaims("demo-12345678") for _ in range(6)]
+        runs = [Holder(f"run {number}", process=number) for number in range(6)]
+        with ThreadPoolExecutor(6) as threads:
+            tried = [
+                threads.submit(copy_context().run, store.create, run)
+                for store, run in zip(stores, runs, strict=True)
+            ]
+            created = [run for run, one in zip(runs, tried, strict=True) if one.result()]
+        found = stores[0].find()
+        assert found is not None
+        assert created == [found.holder]
+        renewed = replace(found, renewals=1)
+        assert stores[0].renew(renewed)
+        assert stores[1].find() == renewed
+        stores[0].delete(found)
+        assert not stores[0].renew(renewed)
+        assert stores[1].create(runs[1])
+        stores[0].delete(found)  # of an earlier claim
+        later = stores[1].find()
+        assert later is not None
+        assert later.holder == runs[1]
+        stores[1].delete(later)
+        assert stores[1].find() is None
 
 
 def test_a_new_key_of_the_same_user_finds_the_credentials_and_another_user_s_does_not() -> None:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from domain.cloud.plan import Action, Plan, PlanItem
 from domain.kernel.money import format_plan_cost, format_rate, format_yuan
+from domain.kernel.texts import first_of
 from domain.reports.cluster import ClusterReport, Endpoint
 from domain.reports.drift import DriftReport
 from domain.reports.drift import Kind as Drift
@@ -90,6 +91,8 @@ def show_report(
         names = ", ".join(node.name for node in lone)
         console.print(Text(f"  Nodes without a machine: {names}", "yellow"))
     console.print(Text(f"  {tally(views) or 'no machine'}"))
+    for line in unfinished_lines(report):
+        console.print(Text(f"  {line}", "yellow"), soft_wrap=True)
     if report.cost:
         console.print(Text(f"  It costs {format_rate(report.cost)}"))
     if next_commands:
@@ -112,6 +115,18 @@ def show_leftovers(plan: Plan, console: Console | None = None) -> None:
     total = sum((item.hourly * 24 for item in plan.changes if item.hourly), Decimal(0))
     cost = f", which cost {format_yuan(total)} a day by guessed prices" if total else ""
     console.print(Text(f"{len(plan.changes)} resources are left over{cost}"))
+
+
+def unfinished_lines(report: ClusterReport) -> list[str]:
+    """Say which run is changing the cluster, and what is not finished, by command."""
+    by_command: dict[str, list[str]] = {}
+    for one in report.unfinished:
+        by_command.setdefault(one.command, []).append(f"{one.resource} {one.state}")
+    working = [f"It is being changed by {report.changed_by}"] if report.changed_by else []
+    return working + [
+        f"Not finished: {first_of(things)}. Finish it with: {command}"
+        for command, things in by_command.items()
+    ]
 
 
 def show_drift(report: DriftReport, console: Console | None = None) -> None:

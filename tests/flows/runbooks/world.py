@@ -13,8 +13,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any, cast
 
@@ -31,6 +35,8 @@ from domain.cloud.known import CHANGES
 from domain.cloud.plan import Plan
 from domain.cloud.records import Instance
 from domain.cluster.api import SYSTEM, Manifest, Node, Pod
+from domain.cluster.claims import Terms
+from domain.cluster.leases import HOLDER
 from domain.kernel.errors import ClusterError, FinalError, NotFound, TemporaryError, UnknownOutcome
 from domain.kernel.names import MASTERS, NODES
 from domain.node.install import FOLDER, GROUP_LABEL, INSTANCE_LABEL
@@ -43,8 +49,10 @@ from flows.scale import leaving_machines
 from tasks.cluster import Cluster
 from tasks.control_plane import find_spec
 from tasks.executors import PlainSteps, Steps
-from tasks.overview import wanted_spec
+from tasks.overview import need_cluster, need_spec, wanted_spec
+from tasks.runs import LEASE, only_run
 from tests.iaas_daemon import ACCOUNT, ZONE, IaasDaemon
+from tests.memory_claims import MemoryClaims
 from tests.memory_vault import MemoryJournal, MemoryVault
 
 SPEC = changed(ClusterSpec(), {"access": {"allowed_cidrs": ["127.0.0.0/8"]}})
@@ -101,6 +109,10 @@ class Strike:
         self.clock: HurriedClock | None = None  # of the world that it strikes
         self._lock = Lock()
         self._killed = False
+
+    @property
+    def has_killed(self) -> bool:
+        return self._killed
 
     def new_process(self, clock: HurriedClock) -> None:
         self.clock, self._killed = clock, False
@@ -220,6 +232,15 @@ class Api:
     def apply(self, manifest: Manifest) -> bool:
         return bool(self._change("apply", lambda: self._world.apply(manifest)))
 
+    def read_time(self) -> datetime:
+        return datetime.now(UTC)
+
+    def create(self, manifest: Manifest) -> bool:
+        return self._world.put(manifest, "")
+
+    def replace(self, manifest: Manifest) -> bool:
+        return self._world.put(manifest, manifest["metadata"]["resourceVersion"])
+
     def delete(self, kind: str, name: str, namespace: str = "") -> bool:
         return bool(self._change("delete", lambda: self._world.delete(kind, name, namespace)))
 
@@ -271,8 +292,10 @@ class Machine:
 class World:
     """Everything outside of the product, for as long as a test lasts: several runs meet it."""
 
-    def __init__(self, daemon: IaasDaemon) -> None:
+    def __init__(self, daemon: IaasDaemon, folder: Path) -> None:
         self.daemon, self.vault, self.clock = daemon, MemoryVault(), HurriedClock()
+        self.run_claims, self.terms, self._folder = MemoryClaims(), Terms(), folder
+        self._machines, self._lock = count(1), Lock()
         self.journal = MemoryJournal(self.clock)
         self.nodes: dict[str, Node] = {}
         self.annotations: dict[str, dict[str, str | None]] = {}
@@ -283,11 +306,13 @@ class World:
         self.files: dict[tuple[str, str], bytes] = {}
         self.broken: set[str] = set()  # ids of machines whose installer fails
         self._breaking = 0
-        self._cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
+        self.cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
 
     def open(self, strike: Strike | None = None, name: str = "demo") -> Cluster:
-        """The handle of a new run."""
+        """The handle of a new run, on a machine of its own, by the same Prefect server."""
         strike = strike or Strike()
+        if strike.has_killed:
+            self._end_process()
         strike.new_process(self.clock)
         account = QingCloudAccount(
             zone=ZONE,
@@ -300,17 +325,29 @@ class World:
         def connect(target: SshTarget, **_: object) -> SshMachine:
             return cast(SshMachine, Machine(self, strike, target.address))
 
-        return Cluster(
+        cluster = Cluster(
             account,
             name,
             f"{name}-test",
-            cloud=cast(Cloud, StruckCloud(self._cloud, strike)),
+            cloud=cast(Cloud, StruckCloud(self.cloud, strike)),
             vault=self.vault,
+            claims=self.run_claims,
             journal=self.journal,
             clock=self.clock,
             connect_api=lambda access: cast(ClusterClient, Api(self, strike)),
             connect_ssh=connect,
         )
+        cluster.terms = self.terms
+        cluster.run_lock = self._folder / f"machine-{next(self._machines)}"
+        return cluster
+
+    def _end_process(self) -> None:
+        """Let the claim and the Lease show a process that does not run any more."""
+        if self.run_claims.kept:
+            ended = replace(self.run_claims.kept.holder, started="1")
+            self.run_claims.kept = replace(self.run_claims.kept, holder=ended)
+            if lease := self.objects.get(("Lease", SYSTEM, LEASE)):
+                lease["metadata"]["annotations"] = {HOLDER: json.dumps(ended.to_document())}
 
     # Runs, as the flows make them.
 
@@ -321,26 +358,29 @@ class World:
         steps: Steps | None = None,
     ) -> None:
         cluster = self.open(strike)
-        stored = find_spec(cluster)
-        provision(
-            steps or PlainSteps(self.clock),
-            cluster.wanting(wanted_spec(cluster, stored, spec.given)),
-            is_stored=stored is not None,
-            demo=False,
-            ui=False,
-        )
+        with only_run(cluster):
+            stored = find_spec(cluster)
+            provision(
+                steps or PlainSteps(self.clock),
+                cluster.wanting(wanted_spec(cluster, stored, spec.given)),
+                is_stored=stored is not None,
+                demo=False,
+                ui=False,
+            )
 
     def scale(self, count: int, strike: Strike | None = None, steps: Steps | None = None) -> None:
         cluster, steps = self.open(strike), steps or PlainSteps(self.clock)
-        stored = find_spec(cluster)
-        assert stored is not None
-        wanting = cluster.wanting(stored.with_nodes(count))
-        scale_to(steps, wanting, leaving_machines(cluster, NODES, count))
+        with only_run(cluster):
+            need_cluster(cluster)
+            wanting = cluster.wanting(need_spec(cluster).with_nodes(count))
+            scale_to(steps, wanting, leaving_machines(cluster, NODES, count))
 
     def teardown(
         self, strike: Strike | None = None, steps: Steps | None = None, **choices: bool
     ) -> Plan:
-        done = teardown(steps or PlainSteps(self.clock), self.open(strike), **choices)
+        cluster = self.open(strike)
+        with only_run(cluster):
+            done = teardown(steps or PlainSteps(self.clock), cluster, **choices)
         self._forget_what_machines_held()
         return done
 
@@ -366,7 +406,7 @@ class World:
         return counts
 
     def machines(self) -> tuple[Instance, ...]:
-        return read_inventory(cast(Cloud, self._cloud), "demo").instances
+        return read_inventory(cast(Cloud, self.cloud), "demo").instances
 
     def tokens(self) -> list[str]:
         return [name for kind, _, name in self.objects if kind == "Secret"]
@@ -434,6 +474,18 @@ class World:
             }
         return True
 
+    def put(self, manifest: Manifest, version: str) -> bool:
+        """Create or replace an object whose version must be the given one."""
+        metadata = manifest["metadata"]
+        key = (manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+        with self._lock:
+            kept = self.objects.get(key)
+            if (kept["metadata"]["resourceVersion"] if kept else "") != version:
+                return False
+            newer = {**metadata, "resourceVersion": str(int(version or 0) + 1)}
+            self.objects[key] = {**manifest, "metadata": newer}
+            return True
+
     def delete(self, kind: str, name: str, namespace: str) -> bool:
         if kind == "Service":
             self.services = [one for one in self.services if one.name != name]
@@ -472,5 +524,5 @@ def _public_key(text: str) -> str:
 
 @contextmanager
 def new_world() -> Iterator[World]:
-    with IaasDaemon() as daemon:
-        yield World(daemon)
+    with IaasDaemon() as daemon, TemporaryDirectory() as folder:
+        yield World(daemon, Path(folder))

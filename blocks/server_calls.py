@@ -1,0 +1,219 @@
+"""All calls of our own code to the Prefect server: blocks, variables, artifacts.
+
+A server is restarted, or its database is locked for a moment. Prefect's client retries what a busy
+server answers, but a refused connection only where a client was connected before, and each of these
+calls opens its own. So they go through `ask_server`.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Literal, TypeVar, cast
+from uuid import UUID
+
+from httpx import HTTPStatusError, TransportError
+from prefect.artifacts import create_markdown_artifact, create_progress_artifact
+from prefect.blocks.core import Block
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactUpdate, VariableCreate
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.settings import PREFECT_API_URL
+from prefect.variables import Variable
+
+from domain.kernel.errors import TemporaryError
+from domain.kernel.waiting import Clock
+
+PATIENCE = 45.0
+"""Seconds that a server may be silent: a restart takes less."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
+"""Seconds between two attempts, doubled from the first to the second."""
+
+BUSY = (408, 429, 500, 502, 503, 504)
+"""HTTP statuses that another attempt may not meet; a locked database is a 503."""
+
+NOT_FOUND = 404
+
+ROW_TIMEOUT = 10.0
+"""Seconds for one call about a row; Prefect's client would wait for a minute."""
+
+T = TypeVar("T")
+AnyBlock = TypeVar("AnyBlock", bound=Block)
+
+_log = logging.getLogger(__name__)
+
+
+def ask_server(call: Callable[[], T], clock: Clock = time, patience: float = PATIENCE) -> T:
+    """Call the Prefect server, and again while it does not answer or is busy.
+
+    Prefect's client may have repeated the call by itself for a minute before it raises an error. A
+    call whose reply was lost is repeated, too, so it must be one that may be.
+
+    Args:
+        patience: seconds until the last attempt; 0 for a single one.
+
+    Raises:
+        TemporaryError: the server was silent or busy all the time; the message names it.
+    """
+    deadline, pause = clock.monotonic() + patience, FIRST_PAUSE
+    while True:
+        try:
+            return call()
+        except (TransportError, HTTPStatusError) as error:
+            if isinstance(error, HTTPStatusError) and error.response.status_code not in BUSY:
+                raise
+            left = deadline - clock.monotonic()
+            if left <= 0:
+                raise TemporaryError(_describe(error)) from error
+            _log.info("%s; it is asked again", _describe(error))
+        clock.sleep(min(pause, left))
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _describe(error: TransportError | HTTPStatusError) -> str:
+    place = PREFECT_API_URL.value() or "of this run"
+    place = f"at {place}" if PREFECT_API_URL.value() else place
+    if isinstance(error, HTTPStatusError):
+        return (
+            f"the Prefect server {place} does not serve calls (HTTP {error.response.status_code}); "
+            "look at its log, then run the same command again"
+        )
+    return (
+        f"the Prefect server {place} does not answer ({error or type(error).__name__}); start it "
+        "again, for example with: make server. Then the same command continues"
+    )
+
+
+# Variables.
+
+
+def read_variable(name: str, clock: Clock = time) -> Any:
+    """Read a variable. Returns: None where there is none."""
+    return ask_server(lambda: Variable.get(name), clock)
+
+
+def write_variable(name: str, value: Any, clock: Clock = time) -> None:
+    """Create or replace a variable."""
+    ask_server(lambda: Variable.set(name, value, overwrite=True), clock)
+
+
+def delete_variable(name: str, clock: Clock = time) -> None:
+    """Delete a variable, if there is one."""
+    ask_server(lambda: Variable.unset(name), clock)
+
+
+# Variables as a compare-and-set: a name has one row in the database, and the id of a row is unique.
+
+
+def create_variable(name: str, value: Any) -> bool:
+    """Create a variable. Returns: False where one of this name exists, perhaps from a lost reply.
+
+    Of two that are created at once the database refuses one: names are unique in it, for SQLite and
+    PostgreSQL alike.
+    """
+
+    def create() -> bool:
+        with get_client(sync_client=True) as client:
+            try:
+                client.create_variable(VariableCreate(name=name, value=value))
+            except ObjectAlreadyExists:
+                return False
+            return True
+
+    return ask_server(create)
+
+
+def find_row(name: str) -> tuple[str, Any] | None:
+    """Find a variable. Returns: the id of its row, and its value."""
+
+    def find() -> tuple[str, Any] | None:
+        with get_client(sync_client=True) as client:
+            found = client.read_variable_by_name(name)
+        return (str(found.id), found.value) if found else None
+
+    return ask_server(find)
+
+
+def change_row(row: str, value: Any) -> bool:
+    """Change the value of exactly this row, soon or not at all. Returns: False if it is gone."""
+    return _if_found("PATCH", row, 0.0, json={"value": value})
+
+
+def delete_row(row: str) -> None:
+    """Delete exactly this row, and none that has got the name since."""
+    _if_found("DELETE", row, PATIENCE)
+
+
+def _if_found(method: Literal["PATCH", "DELETE"], row: str, patience: float, **body: Any) -> bool:
+    def send() -> bool:
+        with get_client(sync_client=True, httpx_settings={"timeout": ROW_TIMEOUT}) as client:
+            try:
+                client.request(method, "/variables/{id}", path_params={"id": row}, **body)
+            except HTTPStatusError as error:
+                if error.response.status_code != NOT_FOUND:
+                    raise
+                return False
+            return True
+
+    return ask_server(send, patience=patience)
+
+
+# Blocks.
+
+
+def load_block(kind: type[AnyBlock], name: str, clock: Clock = time) -> AnyBlock | None:
+    """Load the block of this name. Returns: None where none is saved."""
+    with suppress(ValueError, ObjectNotFound):
+        # Outside an event loop, as here, `load` returns the block and not a coroutine.
+        return ask_server(lambda: cast(AnyBlock, kind.load(name)), clock)
+    return None
+
+
+def save_block(block: Block, name: str, clock: Clock = time) -> None:
+    """Save a block in place of any other of this name."""
+    ask_server(lambda: block.save(name, overwrite=True), clock)
+
+
+def delete_block(kind: type[Block], name: str, clock: Clock = time) -> bool:
+    """Delete a block. Returns: whether there was one."""
+    with suppress(ValueError, ObjectNotFound):
+        ask_server(lambda: kind.delete(name), clock)
+        return True
+    return False
+
+
+# Artifacts.
+
+
+def publish_markdown(
+    text: str, key: str, words: str, *, clock: Clock = time, patience: float = PATIENCE
+) -> UUID:
+    """Store a text as the next version of an artifact. Returns: its id.
+
+    Args:
+        words: its description.
+    """
+    return ask_server(
+        lambda: cast(UUID, create_markdown_artifact(text, key=key, description=words)),
+        clock,
+        patience,
+    )
+
+
+def publish_progress(key: str, words: str) -> UUID:
+    """Create an empty progress bar, at the first attempt or not at all. Returns: its id."""
+    create = create_progress_artifact
+    return ask_server(lambda: cast(UUID, create(0.0, key=key, description=words)), patience=0.0)
+
+
+def update_progress(artifact: UUID, percent: float, words: str) -> None:
+    """Move a progress bar, at the first attempt or not at all."""
+    # Not update_progress_artifact: in a thread without a run it leaves a connection open.
+    change = ArtifactUpdate(data=percent, description=words)
+
+    def update() -> None:
+        with get_client(sync_client=True) as client:
+            client.update_artifact(artifact, change)
+
+    ask_server(update, patience=0.0)
