@@ -309,7 +309,7 @@ class World:
         self._breaking = 0
         self.cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
 
-    def open(self, strike: Strike | None = None) -> Cluster:
+    def open(self, strike: Strike | None = None, name: str = "demo") -> Cluster:
         """The handle of a new run, on a machine of its own, by the same Prefect server."""
         strike = strike or Strike()
         if strike.has_killed:
@@ -328,8 +328,8 @@ class World:
 
         cluster = Cluster(
             account,
-            "demo",
-            "demo-test",
+            name,
+            f"{name}-test",
             cloud=cast(Cloud, StruckCloud(self.cloud, strike)),
             vault=self.vault,
             claims=self.run_claims,
