@@ -40,6 +40,7 @@ from domain.cluster.join_tokens import TOKEN_NAME
 from domain.cluster.leases import HOLDER
 from domain.kernel.errors import ClusterError, FinalError, NotFound, TemporaryError, UnknownOutcome
 from domain.kernel.names import MASTERS, NODES
+from domain.node.f2cadm import servers_table
 from domain.node.install import FOLDER, GROUP_LABEL, INSTANCE_LABEL
 from domain.node.ready import WORKER
 from domain.node.shell import Output
@@ -291,7 +292,7 @@ class Machine:
         return cast(Output, self._strike.change("ssh", act, TemporaryError))
 
     def write_file(self, path: str, content: bytes, mode: int) -> None:
-        self._world.files[self._address, path] = content
+        self._world.files[self._world.at(self._address).id, path] = content
 
 
 class World:
@@ -313,7 +314,7 @@ class World:
         self._breaking = 0
         self.cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
 
-    def open(self, strike: Strike | None = None) -> Cluster:
+    def open(self, strike: Strike | None = None, name: str = "demo") -> Cluster:
         """The handle of a new run, on a machine of its own, by the same Prefect server."""
         strike = strike or Strike()
         if strike.has_killed:
@@ -332,8 +333,8 @@ class World:
 
         cluster = Cluster(
             account,
-            "demo",
-            "demo-test",
+            name,
+            f"{name}-test",
             cloud=cast(Cloud, StruckCloud(self.cloud, strike)),
             vault=self.vault,
             claims=self.run_claims,
@@ -430,6 +431,7 @@ class World:
                 for node in self.nodes.values()
                 if node.labels[GROUP_LABEL] == NODES
             ),
+            "tables are right": self._tables(machines) <= {_table(machines)},
             "nodes are schedulable": all(node.schedulable for node in self.nodes.values()),
             "key pair is ours": self.vault.kept is None
             or [pair.public_key for pair in self.cloud.find_keypairs("k8s.demo.key")]
@@ -440,11 +442,14 @@ class World:
             "wanted": json.loads(stored["data"]["spec.json"])["nodes"]["count"] if stored else None,
         }
 
+    def _tables(self, machines: Sequence[Instance]) -> set[bytes | None]:
+        return {self.files.get((machine.id, "/etc/f2cadm/servers")) for machine in machines}
+
     # What machines and Kubernetes do.
 
     def run(self, address: str, argv: Sequence[str]) -> Output:
         command = argv[2]
-        machine = self._at(address)
+        machine = self.at(address)
         if "ssh-keygen" in command:
             return Output(f"ssh-ed25519 {_public_key(machine.id)}\n", "", 0)
         if f"{FOLDER}/k8s_" in command:
@@ -461,13 +466,13 @@ class World:
         """Let the installers of so many machines fail, the next ones that are installed."""
         self._breaking = machines
 
-    def _at(self, address: str) -> Instance:
+    def at(self, address: str) -> Instance:
         machines = self.machines()
         inner = [machine for machine in machines if machine.private_ip == address]
         return inner[0] if inner else next(one for one in machines if "master" in one.name)
 
     def _join(self, machine: Instance) -> None:
-        group = machine.name.removeprefix("k8s.demo.")
+        group = _group(machine)
         name = f"{group}-{machine.id.removeprefix('i-')}"
         labels = {GROUP_LABEL: group, INSTANCE_LABEL: machine.id}
         if name not in self.nodes:  # a kubelet leaves a node that is registered as it is
@@ -527,6 +532,15 @@ class World:
     def evict(self, pod: Pod) -> bool:
         self.pods = [one for one in self.pods if one.uid != pod.uid]
         return True
+
+
+def _group(machine: Instance) -> str:
+    return machine.name.removeprefix("k8s.demo.")
+
+
+def _table(machines: Sequence[Instance]) -> bytes:
+    roster = sorted(machines, key=lambda machine: machine.id)
+    return servers_table([(_group(machine), machine) for machine in roster])
 
 
 def _public_key(text: str) -> str:
