@@ -11,7 +11,7 @@ from domain.cloud.foreign import Surroundings, read_surroundings
 from domain.cloud.inventory import Inventory
 from domain.cloud.leftovers import Clusters, Orphans, find_clusters, find_orphans
 from domain.cloud.plan import Action, Plan, PlanItem
-from domain.cloud.planning import plan_teardown
+from domain.cloud.planning import TORN_DOWN, plan_teardown
 from domain.cluster.addons import read_requests
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import ClusterError
@@ -82,8 +82,10 @@ def _plan_dead(cluster: Cluster) -> Iterator[PlanItem]:
         yield PlanItem("cluster", cluster.name, Action.KEEP, str(error))
         return
     lives = (*lives_of(seen), *lives_of_addons(around.addons))
+    why = f"cluster {cluster.name} has no {'master' if seen.vpc else 'router'}"
     for item in price_items(_items_of(seen, around), lives, Prices()):
-        yield replace(item, reason=f"cluster {cluster.name} has no master; {item.reason}")
+        reason = why if item.reason == TORN_DOWN else f"{why}; {item.reason}"
+        yield replace(item, reason=reason)
 
 
 def _items_of(seen: Inventory, around: Surroundings) -> tuple[PlanItem, ...]:

@@ -45,6 +45,7 @@ MISSING = "missing"
 STALE = "not wanted any more"
 SURPLUS = "another one of its name is in use"
 BY_HAND = "made by hand"
+TORN_DOWN = "the cluster is torn down"
 
 NOTHING_ELSE = Surroundings()
 
@@ -96,7 +97,7 @@ class _Part:
     billed: bool = False
 
 
-def _deleted(part: _Part, reason: str = "the cluster is torn down") -> PlanItem:
+def _deleted(part: _Part, reason: str = TORN_DOWN) -> PlanItem:
     return PlanItem(part.kind, part.name, Action.DELETE, reason, part.id, billed=part.billed)
 
 

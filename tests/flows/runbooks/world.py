@@ -30,7 +30,7 @@ from clients.qingcloud import QingCloud
 from clients.ssh import SshMachine, SshTarget
 from domain.cloud.addons import Claim, Service
 from domain.cloud.api import Cloud
-from domain.cloud.inventory import read_inventory
+from domain.cloud.inventory import read_machines
 from domain.cloud.known import CHANGES
 from domain.cloud.plan import Plan
 from domain.cloud.records import Instance
@@ -410,7 +410,7 @@ class World:
         return dict(self.daemon.iaas.count_resources())
 
     def machines(self) -> tuple[Instance, ...]:
-        return read_inventory(cast(Cloud, self.cloud), "demo").instances
+        return read_machines(cast(Cloud, self.cloud), "demo").instances
 
     def tokens(self) -> list[str]:
         return [name for kind, _, name in self.objects if kind == "Secret"]
