@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks.reliability.compare import Difference, Fault, Holdings, compare
-from benchmarks.reliability.gate import SHARE, NoTrouble, OnePoint, Storm, Strikes
+from benchmarks.reliability.gate import NoTrouble, OnePoint, Storm, Strikes
 from benchmarks.reliability.ground import Ground
 from benchmarks.reliability.holdings import read_holdings
 from benchmarks.reliability.points import Point, Site, Stage
@@ -124,7 +124,7 @@ def storm(ground: Ground, recording: Recording, seed: int) -> list[Outcome]:
     began, parts = time.monotonic(), []
     for stage in Stage:
         strikes = Storm(f"{seed} {stage}")
-        what = f"storm {seed}, {stage}, {SHARE:.0%} of all calls"
+        what = f"storm {seed}, {stage}"
         parts.append(run_stage(ground, recording, stage, strikes, what, most=MOST_IN_A_STORM))
         if not parts[-1].converged:
             ground.begin_anew()
