@@ -37,8 +37,8 @@ class OnePoint:
 
 
 SHARES = {Side.CLOUD: 0.15, Side.KUBERNETES: 0.15, Side.SSH: 0.02}
-"""Of all calls, that go wrong in a storm. A machine is installed by twenty commands and files, all of
-one visit: with 2 % each, every third visit is cut."""
+"""Of all calls, that go wrong in a storm. A machine is installed by twenty commands and files, all
+of one visit: with 2 % each, every third visit is cut."""
 
 
 class Storm:

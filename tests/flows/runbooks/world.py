@@ -271,6 +271,7 @@ class Machine:
 
     def __init__(self, world: "World", strike: Strike, address: str) -> None:
         self._world, self._strike, self._address = world, strike, address
+        self.host_key = "that of its userdata"
 
     def __enter__(self) -> "Machine":
         return self
