@@ -1,5 +1,6 @@
 """Points of the matrix: a stage of the cluster's life, one of its changing calls, a trouble."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -87,7 +88,7 @@ def all_points(sites: Sequence[Site]) -> list[Point]:
 
 
 def choose(points: Sequence[Point], count: int | None, seed: int) -> list[Point]:
-    """Choose points evenly: each trouble of each side in turn, at a random site of its own.
+    """Choose points: each site once with the least used trouble, then each trouble in turn.
 
     Args:
         count: how many; None for all.
@@ -95,15 +96,30 @@ def choose(points: Sequence[Point], count: int | None, seed: int) -> list[Point]
     if count is None or count >= len(points):
         return list(points)
     chance = Random(seed)
-    by_trouble: dict[tuple[Side, Trouble], list[Point]] = {}
-    for point in points:
-        by_trouble.setdefault((point.site.side, point.trouble), []).append(point)
-    columns = list(by_trouble.values())
-    chance.shuffle(columns)
-    for column in columns:
-        chance.shuffle(column)
-    rows = zip_longest(*columns)
-    return [point for row in rows for point in row if point][:count]
+    shuffled = chance.sample(points, len(points))
+    used: Counter[tuple[Side, Trouble]] = Counter()
+    chosen: dict[Point, None] = {}  # in their order
+
+    def take(point: Point) -> None:
+        chosen[point] = None
+        used[_kind(point)] += 1
+
+    by_site: dict[Site, list[Point]] = {}
+    for point in shuffled:
+        by_site.setdefault(point.site, []).append(point)
+    for candidates in by_site.values():
+        take(min(candidates, key=lambda point: used[_kind(point)]))
+    by_kind: dict[tuple[Side, Trouble], list[Point]] = {}
+    for point in shuffled:
+        if point not in chosen:
+            by_kind.setdefault(_kind(point), []).append(point)
+    while len(chosen) < count:
+        take(by_kind[min((kind for kind in by_kind if by_kind[kind]), key=used.__getitem__)].pop())
+    return list(chosen)[:count]
+
+
+def _kind(point: Point) -> tuple[Side, Trouble]:
+    return point.site.side, point.trouble
 
 
 def into_cycles(points: Sequence[Point]) -> list[dict[Stage, Point]]:

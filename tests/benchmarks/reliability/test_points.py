@@ -44,10 +44,12 @@ def test_text_that_is_no_point_is_refused_with_the_valid_words(text: str, reason
         parse_point(text)
 
 
-def test_chosen_points_have_each_trouble_before_any_twice() -> None:
+def test_chosen_points_meet_each_call_and_then_each_trouble() -> None:
+    chosen = choose(all_points(SITES), len(SITES), seed=1)
+    assert {point.site for point in chosen} == set(SITES)
     kinds = sum(len(TROUBLES[side]) for side in Side)
-    chosen = choose(all_points(SITES), kinds, seed=1)
-    met = Counter((point.site.side, point.trouble) for point in chosen)
+    more = choose(all_points(SITES), kinds, seed=1)
+    met = Counter((point.site.side, point.trouble) for point in more)
     assert set(met.values()) == {1}
     assert len(met) == kinds
 
