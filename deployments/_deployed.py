@@ -13,7 +13,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 
 FLOWS = {
     f"flows.{name}.{name}": name
-    for name in ("autoscale", "drift", "monitor", "provision", "scale", "teardown")
+    for name in ("autoscale", "drift", "monitor", "provision", "scale", "sweep", "teardown")
 }
 """The flows that are deployed, by their entrypoint."""
 
@@ -67,7 +67,8 @@ def _is_paused(deployment: DeploymentResponse) -> bool:
 
 def _cluster_of(deployment: DeploymentResponse) -> str:
     given = deployment.parameters
-    return str(given.get("name") or given.get("spec", {}).get("name", ""))
+    # `sweep` is about no cluster; it has its deployment's name alone.
+    return str(given.get("name") or given.get("spec", {}).get("name") or deployment.name)
 
 
 def _flow_of(deployment: DeploymentResponse) -> str:

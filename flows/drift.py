@@ -106,8 +106,8 @@ def main(
     opened.print_result(report)
     if report.drifted:
         raise DriftFound(
-            f"cluster {name} differs from its description in {len(report.drifted)} points; look at "
-            f"the plan of a repair with: python -m flows.drift --name {name} --repair"
+            f"{report.sentence}; look at the plan of a repair with: "
+            f"python -m flows.drift --name {name} --repair"
         )
 
 

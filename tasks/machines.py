@@ -150,6 +150,17 @@ def delete_token(cluster: Cluster, token: BootstrapToken) -> Ensured[None]:
     return Ensured(None, f"{token.id} deleted")
 
 
+def lacking_roster(cluster: Cluster, roster: Roster) -> tuple[Instance, ...]:
+    """The machines whose node does not say that they have got exactly this table.
+
+    A machine whose node is not Ready gets it from a later run.
+    """
+    current = f2cadm.digest(f2cadm.servers_table(roster))
+    nodes = [node for node in cluster.api().list_nodes() if node.ready]
+    lacking = {node.name for node in nodes if node.annotations.get(f2cadm.ROSTER) != current}
+    return tuple(machine for _, machine in roster if cluster.node_name(machine) in lacking)
+
+
 @step("f2cadm on {machine.id}")
 def write_f2cadm(cluster: Cluster, machine: Instance, roster: Roster) -> Ensured[None]:
     """Upload `f2cadm` and the table of all machines, in the format of the article's scripts."""
@@ -157,4 +168,6 @@ def write_f2cadm(cluster: Cluster, machine: Instance, roster: Roster) -> Ensured
     local = f2cadm.servers_table([(cluster.group_of(machine), machine)])
     with open_shell(cluster, machine) as shell:
         f2cadm.upload_f2cadm(shell, installer_files(), servers, local)
+    mark = {f2cadm.ROSTER: f2cadm.digest(servers)}
+    cluster.api().annotate_node(cluster.node_name(machine), mark)
     return Ensured(None, f"lists {len(roster)} machines")

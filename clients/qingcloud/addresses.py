@@ -16,6 +16,10 @@ class AddressCalls(Calls):
         """Find the public addresses of exactly this name."""
         return [_eip(item) for item in self._find("DescribeEips", "eip", name, status=LIVING)]
 
+    def search_eips(self, prefix: str) -> list[Eip]:
+        """Find the public addresses whose names have a prefix."""
+        return [_eip(item) for item in self._search("DescribeEips", "eip", prefix, status=LIVING)]
+
     def read_eips(self, eip_ids: Sequence[str]) -> list[Eip]:
         """Read the public addresses with these ids that are not released."""
         items = self._read("DescribeEips", "eip_set", "eips", eip_ids, status=LIVING)

@@ -14,6 +14,11 @@ class KeyCalls(Calls):
         items = self._find("DescribeKeyPairs", "keypair", name, verbose=1)
         return [_keypair(item) for item in items]
 
+    def search_keypairs(self, prefix: str) -> list[KeyPair]:
+        """Find the key pairs whose names have a prefix."""
+        items = self._search("DescribeKeyPairs", "keypair", prefix, verbose=1)
+        return [_keypair(item) for item in items]
+
     def create_keypair(self, name: str, public_key: str) -> str:
         """Register a public key of ours. Returns: the id.
 

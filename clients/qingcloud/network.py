@@ -20,6 +20,11 @@ class VpcCalls(Calls):
         items = self._find("DescribeRouters", "router", name, status=LIVING, verbose=1)
         return [_vpc(item) for item in items]
 
+    def search_vpcs(self, prefix: str) -> list[Vpc]:
+        """Find the VPCs whose names have a prefix."""
+        items = self._search("DescribeRouters", "router", prefix, status=LIVING, verbose=1)
+        return [_vpc(item) for item in items]
+
     def read_vpc(self, router_id: str) -> Vpc:
         """Read one VPC. Raises `NotFound` also when it is deleted but still listed."""
         items = self._list(

@@ -11,6 +11,11 @@ LIVING = ("pending", "available", "in-use", "suspended")
 
 
 class VolumeCalls(Calls):
+    def search_volumes(self, prefix: str) -> list[Volume]:
+        """Find the volumes whose names have a prefix."""
+        items = self._search("DescribeVolumes", "volume", prefix, status=LIVING)
+        return [_volume(item) for item in items]
+
     def read_volumes(self, volume_ids: Sequence[str]) -> list[Volume]:
         """Read the volumes with these ids that are not deleted."""
         items = self._read("DescribeVolumes", "volume_set", "volumes", volume_ids, status=LIVING)

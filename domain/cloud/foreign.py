@@ -3,7 +3,7 @@
 The cloud refuses to delete what is in use, so a teardown looks for them before its first deletion.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain.cloud.addons import AddOns, Requests, read_addons
@@ -77,10 +77,7 @@ def _find_foreign(cloud: Cloud, inventory: Inventory, addons: AddOns) -> Iterato
             for where in _used_by(balancer, inventory):
                 yield Foreign("load balancer", balancer.id, balancer.name, where)
     if vxnets:
-        first = {machine.nic_id for machine in inventory.instances}
-        for nic in cloud.list_nics(sorted(vxnets)):
-            if nic.id not in first:
-                yield Foreign("network card", nic.id, nic.name, nic.vxnet_id)
+        yield from _cards(cloud, inventory, sorted(vxnets))
     attached = [one for machine in inventory.instances for one in machine.volume_ids]
     if unknown := [volume_id for volume_id in attached if volume_id not in addons.ids]:
         for volume in cloud.read_volumes(unknown):
@@ -104,6 +101,20 @@ def _machines(cloud: Cloud, inventory: Inventory) -> Iterator[Foreign]:
     for user, where in others:
         if machine := existing.get(user):
             yield Foreign("machine", machine.id, machine.name, where)
+
+
+def _cards(cloud: Cloud, inventory: Inventory, vxnets: Sequence[str]) -> Iterator[Foreign]:
+    """Network cards beside the first ones of our machines.
+
+    Those of machines that the cloud hides, such as a router's, are its own affair.
+    """
+    first = {machine.nic_id for machine in inventory.instances}
+    others = [nic for nic in cloud.list_nics(vxnets) if nic.id not in first]
+    users = sorted({nic.instance_id for nic in others if nic.instance_id})
+    shown = {machine.id for machine in cloud.read_instances(users)} if users else set()
+    for nic in others:
+        if not nic.instance_id or nic.instance_id in shown:
+            yield Foreign("network card", nic.id, nic.name, nic.vxnet_id)
 
 
 def _used_by(balancer: LoadBalancer, inventory: Inventory) -> Iterator[str]:

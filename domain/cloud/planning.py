@@ -45,6 +45,7 @@ MISSING = "missing"
 STALE = "not wanted any more"
 SURPLUS = "another one of its name is in use"
 BY_HAND = "made by hand"
+TORN_DOWN = "the cluster is torn down"
 
 NOTHING_ELSE = Surroundings()
 
@@ -73,8 +74,7 @@ def plan_teardown(inventory: Inventory, surroundings: Surroundings = NOTHING_ELS
     """Delete what exists, in the order in which the cloud allows it, and name what stays."""
     staying = find_staying(inventory, surroundings)
     going = inventory.without(staying)
-    items = [_deleted(part) for part in _parts(going)]
-    items += _addons(surroundings)
+    items = [*_addons(surroundings), *map(_deleted, _parts(going))]
     items += _made_by_hand(going)
     items += [
         replace(_deleted(part), action=Action.KEEP, reason=staying[part.id])
@@ -97,7 +97,7 @@ class _Part:
     billed: bool = False
 
 
-def _deleted(part: _Part, reason: str = "the cluster is torn down") -> PlanItem:
+def _deleted(part: _Part, reason: str = TORN_DOWN) -> PlanItem:
     return PlanItem(part.kind, part.name, Action.DELETE, reason, part.id, billed=part.billed)
 
 
@@ -132,8 +132,8 @@ def _addons(surroundings: Surroundings) -> Iterator[PlanItem]:
         ("volume", addons.volumes),
     ):
         for one in made:
-            purpose = addons.requests.purpose_of(one) or "the cluster"
-            reason = f"made by an add-on for {purpose}"
+            purpose = addons.requests.purpose_of(one)
+            reason = f"made by an add-on for {purpose}" if purpose else "made by an add-on"
             part = _Part(kind, one.name, one.id, billed=kind != "security group")
             item = _deleted(part, reason)
             keeps = surroundings.keeps_addons

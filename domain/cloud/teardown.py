@@ -147,25 +147,26 @@ def remove_leftovers(cloud: Cloud, inventory: Inventory, clock: Clock = time) ->
     done: list[str] = []
 
     def remove(
-        resource: Named | None,
+        resources: Sequence[Named | None],
         find: Callable[[str], Sequence[Named]],
         delete: Callable[[list[str]], None],
     ) -> None:
-        if resource is None:
+        seen = [one for one in resources if one]
+        ids = [one.id for one in seen]
+        if not ids:
             return
-        name, resource_id = resource.name, resource.id
+        names = [one.name for one in seen]
 
         def existing() -> list[str]:
-            return ids_of(find(name), resource_id)
+            return [found for name in names for found in ids_of(find(name), *ids)]
 
-        delete_existing(cloud, name, [resource_id], existing, without_job(delete), clock)
-        done.append(resource_id)
+        delete_existing(cloud, ", ".join(names), ids, existing, without_job(delete), clock)
+        done.extend(ids)
 
-    groups, delete_groups = cloud.find_security_groups, cloud.delete_security_groups
-    remove(inventory.firewall, groups, delete_groups)
-    remove(inventory.machine_group, groups, delete_groups)
-    remove(inventory.keypair, cloud.find_keypairs, cloud.delete_keypairs)
-    remove(inventory.tag, cloud.find_tags, cloud.delete_tags)
+    groups = (inventory.firewall, inventory.machine_group)
+    remove(groups, cloud.find_security_groups, cloud.delete_security_groups)
+    remove([inventory.keypair], cloud.find_keypairs, cloud.delete_keypairs)
+    remove([inventory.tag], cloud.find_tags, cloud.delete_tags)
     return Ensured(None, f"deleted {' '.join(done)}" if done else NOTHING)
 
 

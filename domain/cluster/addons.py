@@ -6,7 +6,7 @@ from typing import Protocol
 
 from domain.cloud.addons import Claim, Requests, Service
 from domain.kernel.ensured import Ensured
-from domain.kernel.errors import ClusterError
+from domain.kernel.errors import ClusterError, WaitTimedOut
 from domain.kernel.texts import first_of
 from domain.kernel.waiting import Clock, Pace, wait_for
 
@@ -55,6 +55,9 @@ def end_requests(api: AddOnApi, requests: Requests, clock: Clock = time) -> Ensu
         for claim in claims:
             api.delete("PersistentVolumeClaim", claim.name, claim.namespace)
         wait_for(ended, what=f"end of {first_of(names)}", pace=CLEANING, clock=clock)
+    except WaitTimedOut:
+        late = f"{first_of(names)} still exist after {CLEANING.timeout:g} s; does their controller "
+        return Ensured(None, f"{late}run? What it has made is deleted in the cloud", failed=True)
     except ClusterError as error:
         return Ensured(None, f"their controller did not clean up: {error}", failed=True)
     return Ensured(None, f"ended {first_of(names)}")

@@ -1,10 +1,25 @@
 """The names that a cluster's resources carry: deterministic, so that later runs find them."""
 
+import re
 from dataclasses import dataclass
 
 MASTERS = "k8s-master"
 NODES = "k8s-node"
 GROUPS = (MASTERS, NODES)
+
+
+ROOT = "k8s."
+"""The begin of all names of all clusters."""
+
+
+def cluster_of(name: str) -> str:
+    """The cluster that a resource's name is of; empty where the name is not one of ours."""
+    root, _, rest = name.partition(".")
+    cluster, dot, part = rest.partition(".")
+    return cluster if f"{root}." == ROOT and dot and _PARTS.fullmatch(part) else ""
+
+
+_PARTS = re.compile(r"router|vxnet-\d+|eip|lb|firewall|machines|key|k8s-master|k8s-node")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +34,7 @@ class Names:
 
     @property
     def prefix(self) -> str:
-        return f"k8s.{self.cluster}."
+        return f"{ROOT}{self.cluster}."
 
     @property
     def router(self) -> str:

@@ -1,11 +1,20 @@
 """The tables from which `f2cadm` answers on each machine."""
 
+import hashlib
 from collections.abc import Sequence
 
 from domain.cloud.records import Instance
 from domain.kernel.names import node_name
 from domain.node.install import InstallerFile
 from domain.node.shell import Shell
+
+ROSTER = "k8s-qingcloud/roster"
+"""Annotation of a node whose machine has got the table of machines; its value is `digest`'s."""
+
+
+def digest(servers: bytes) -> str:
+    """A short text that is the same for equal tables only."""
+    return hashlib.sha256(servers).hexdigest()[:16]
 
 
 def servers_table(machines: Sequence[tuple[str, Instance]]) -> bytes:

@@ -57,6 +57,13 @@ class DriftReport:
     def drifted(self) -> tuple[Difference, ...]:
         return tuple(one for one in self.differences if one.kind is not Kind.BY_HAND)
 
+    @property
+    def sentence(self) -> str:
+        if not self.drifted:
+            return f"cluster {self.cluster} is as described"
+        points = "1 point" if len(self.drifted) == 1 else f"{len(self.drifted)} points"
+        return f"cluster {self.cluster} differs from its description in {points}"
+
 
 def find_drift(
     spec: ClusterSpec,

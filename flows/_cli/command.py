@@ -86,6 +86,10 @@ class Session:
             BadRequest: the answer was not yes.
         """
         show_plan(plan)
+        self.agree(question, yes=yes)
+
+    def agree(self, question: str, *, yes: bool) -> None:
+        """Continue only after a yes. Raises as `confirm` does."""
         if not yes and not confirm(question):
             raise BadRequest("nothing was changed, because the answer was not yes")
 

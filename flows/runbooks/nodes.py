@@ -12,6 +12,7 @@ from tasks.machines import (
     delete_token,
     install_node,
     join_node,
+    lacking_roster,
     publish_token,
     wait_until_ready,
     write_f2cadm,
@@ -91,15 +92,17 @@ def join_nodes(steps: Steps, cluster: Cluster, installing: Installing) -> Failur
 def distribute_roster(
     steps: Steps, cluster: Cluster, failures: Failures, leaving: Sequence[str] = ()
 ) -> None:
-    """Upload the table of all machines, which `f2cadm` reads, to every machine.
+    """Upload the table of all machines, which `f2cadm` reads, to every machine that lacks it.
 
     Args:
         failures: of machines that cannot be reached.
         leaving: ids of machines that are left out of the table.
     """
     machines = [one for one in cluster.inventory().instances if one.id not in leaving]
+    machines.sort(key=lambda machine: machine.id)
     roster = [(cluster.group_of(machine), machine) for machine in machines]
-    reached = [machine for machine in machines if machine.id not in failures.errors]
+    lacking = lacking_roster(cluster, roster)
+    reached = [machine for machine in lacking if machine.id not in failures.errors]
     running = [(one, steps.start(write_f2cadm, cluster, one, roster)) for one in reached]
     for machine, written in running:
         failures.collect(machine, (written.result,))

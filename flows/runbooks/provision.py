@@ -122,13 +122,12 @@ def provision(
     if had_master:
         steps.run(delete_lost_nodes, cluster)
         steps.run(mark_nodes, cluster)
-    if new or new_masters:
-        distribute_roster(steps, cluster, failures)
+    remove_unneeded(steps, cluster, (*masters, *nodes))
+    distribute_roster(steps, cluster, failures)
     if ui:
         publish_ui(steps, cluster, masters[0])
     if demo and failures.spare_any_of(nodes):
         steps.run(ensure_demo, cluster)
     stored.result()
     tagged.result()
-    remove_unneeded(steps, cluster, (*masters, *nodes))
     failures.check()

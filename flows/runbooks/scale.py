@@ -61,12 +61,10 @@ def scale_out(steps: Steps, cluster: Cluster) -> None:
     steps.run(mark_nodes, cluster)
     ready = ready_nodes(cluster)
     new = [node for node in nodes if cluster.node_name(node) not in ready]
-    if not new:
-        return
     failures = join_nodes(steps, cluster, install_nodes(steps, cluster, new))
     steps.run(tag_resources, cluster)
-    distribute_roster(steps, cluster, failures)
     remove_unneeded(steps, cluster, (*inventory.masters, *nodes))
+    distribute_roster(steps, cluster, failures)
     failures.check()
 
 

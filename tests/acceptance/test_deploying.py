@@ -7,7 +7,7 @@ import pytest
 
 from tests.acceptance.workplace import Workplace, ask
 
-FLOWS = ("autoscale", "drift", "monitor", "provision", "scale", "teardown")
+FLOWS = ("autoscale", "drift", "monitor", "provision", "scale", "sweep", "teardown")
 KEYS = {"QINGCLOUD_SECRET_ACCESS_KEY": "s3cret", "QINGCLOUD_ZONE": "pek3"}
 
 

@@ -107,6 +107,32 @@ def test_one_more_node_changes_no_other_machine_and_scale_removes_it(
     assert cluster.changes() == changes
 
 
+def test_a_deleted_forward_is_drift_which_a_repair_ends(cluster: Workplace) -> None:
+    cloud = cluster.client()
+    [vpc] = cloud.find_vpcs("k8s.demo.router")
+    lost = [one.id for one in cloud.list_port_forwards(vpc.id) if one.spec.name == "k8s.demo.ui"]
+    cloud.delete_port_forwards(lost)
+    wait_for_jobs(cloud, [cloud.update_router(vpc.id)])
+    found = cluster.run("flows.drift", "--json")
+    assert found.code == 1
+    assert "cluster demo differs from its description in 1 point" in found.sentence
+    [difference] = json.loads(found.out)["differences"]
+    assert (difference["kind"], difference["name"]) == ("missing", "k8s.demo.ui")
+    repaired = cluster.run("flows.drift", "--repair", "--yes", "--json")
+    assert (repaired.code, repaired.json["differences"]) == (0, [])
+    assert whole(cluster)
+
+
+def test_a_living_cluster_leaves_nothing_to_sweep_and_its_teardown_is_planned(
+    cluster: Workplace,
+) -> None:
+    before = cluster.changes()
+    assert cluster.run("flows.sweep", "--json").json["items"] == []
+    planned = cluster.run("flows.teardown", "--plan", "--json")
+    assert {item["action"] for item in planned.json["items"]} == {"delete"}
+    assert cluster.changes() == before
+
+
 def test_scaling_down_moves_the_pods_and_loses_none(cluster: Workplace) -> None:
     shrunk = cluster.run("flows.scale", "--count", "1", "--json").json
     (worker,) = (n for n in shrunk["nodes"] if n["group"] == "k8s-node")

@@ -1,6 +1,6 @@
 """The hourly rate of an inventory, and of the inventory after a plan."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -30,19 +30,25 @@ def price_plan(plan: Plan, inventory: Inventory, spec: ClusterSpec, addons: AddO
         spec: gives the types of new machines, the bandwidth of a new address, and the prices.
     """
     prices = spec.prices
-    made = {life.resource: life for life in lives_of_addons(addons)}
-    priced = {one: life.price(prices) for one, life in made.items()}
-    now = [*_lines(inventory, prices), *_lines_of(made.values(), prices)]
+    made = tuple(lives_of_addons(addons))
+    now = [*_lines(inventory, prices), *_lines_of(made, prices)]
     deleted = {item.id for item in plan.items if item.action is Action.DELETE}
-    kept = [life for life in made.values() if life.resource not in deleted]
+    kept = [life for life in made if life.resource not in deleted]
     then = [*_lines(inventory, prices, without=deleted), *_lines_of(kept, prices)]
     for item in plan.items:
         if item.action is Action.CREATE and item.billed:
             then += [_new(item, spec)] * item.count
     guessed = not prices.confirmed
     cost = PlanCost(add_up(now, guessed=guessed), add_up(then, guessed=guessed))
-    items = tuple(replace(item, hourly=priced.get(item.id)) for item in plan.items)
-    return replace(plan, items=items, cost=cost)
+    return replace(plan, items=price_items(plan.items, made, prices), cost=cost)
+
+
+def price_items(
+    items: Sequence[PlanItem], lives: Iterable[Life], prices: Prices
+) -> tuple[PlanItem, ...]:
+    """Add its own price to each item whose life is given."""
+    priced = {life.resource: life.price(prices) for life in lives}
+    return tuple(replace(item, hourly=priced.get(item.id)) for item in items)
 
 
 def _lines(

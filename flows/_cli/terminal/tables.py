@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 
 from rich.console import Console
 from rich.padding import Padding
@@ -100,6 +101,22 @@ def show_report(
         console.print(Text(f"  {command}", "cyan"), soft_wrap=True)
 
 
+def show_leftovers(plan: Plan, console: Console | None = None) -> None:
+    """Show what belongs to no living cluster, each with its cost a day, and the sum."""
+    console = console or open_console()
+    table = _table("", "Kind", "Name", "Yuan a day", "Why")
+    for item in plan.items:
+        sign, style, _ = _ACTIONS[item.action]
+        daily = "" if item.hourly is None else format_yuan(item.hourly * 24).removesuffix(" yuan")
+        row = (Text(sign, style), Text(item.kind, style), _name(item, style), daily, item.reason)
+        table.add_row(*row)
+    if plan.items:
+        console.print(Padding(table, (0, 0, 1, 2), expand=False))
+    total = sum((item.hourly * 24 for item in plan.changes if item.hourly), Decimal(0))
+    cost = f", which cost {format_yuan(total)} a day by guessed prices" if total else ""
+    console.print(Text(f"{len(plan.changes)} resources are left over{cost}"))
+
+
 def unfinished_lines(report: ClusterReport) -> list[str]:
     """Say which run is changing the cluster, and what is not finished, by command."""
     by_command: dict[str, list[str]] = {}
@@ -123,9 +140,8 @@ def show_drift(report: DriftReport, console: Console | None = None) -> None:
             name = Text.assemble((one.name + times, style), (f" {one.id}".rstrip(), "dim"))
             table.add_row(Text(one.kind, style), Text(one.resource, style), name, one.reason)
         console.print(Padding(table, (0, 0, 1, 2), expand=False))
-    count = len(report.drifted)
-    words = f"differs from its description in {count} points" if count else "is as described"
-    console.print(Text(f"Cluster {report.cluster} {words}"))
+    if not report.drifted:
+        console.print(Text(report.sentence.capitalize()))
 
 
 def _table(*columns: str) -> Table:

@@ -1,15 +1,19 @@
 """What a cluster's add-ons and its users have made beside it, when it is torn down."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
 
 from domain.cloud.addons import Claim, Service
-from domain.cloud.plan import Action
+from domain.cloud.plan import Action, Plan
 from domain.kernel.errors import ForeignInside
+from flows.runbooks.sweep import sweep
+from tasks.executors import PlainSteps
+from tasks.sweep import find_leftovers
 from tests.flows.runbooks.test_crashes import until_done
 from tests.flows.runbooks.world import Strike, Way, World, new_world
 from tests.iaas_daemon import ACCOUNT, ZONE
@@ -234,3 +238,76 @@ OF_ADD_ONS = {
     "release_eips",
     "delete_volumes",
 }
+
+
+def opened(world: World) -> Callable[[str], Any]:
+    return lambda name: nullcontext(world.open(name=name))
+
+
+def swept(world: World, **choices: bool) -> Plan:
+    """Sweep the account as two hours later, as the flow does."""
+    cluster, later = world.open(), datetime.now(UTC) + timedelta(hours=2)
+    found = find_leftovers(cluster, opened(world), later, **choices)
+    sweep(PlainSteps(world.clock), cluster, found, opened(world), **choices)
+    return found.plan
+
+
+def deleted(plan: Plan) -> set[str]:
+    return {item.id for item in plan.changes}
+
+
+def test_a_sweep_deletes_nothing_of_a_living_cluster(hand: Hand) -> None:
+    hand.make_public_service()
+    hand.make_internal_service()
+    volume = hand.make_volume(attached=False)
+    hand.world.claims.append(Claim("default", "data", volume))
+    before = hand.world.resources()
+    plan = swept(hand.world, volumes=True)
+    assert (plan.items, hand.world.resources()) == ((), before)
+
+
+def test_a_sweep_deletes_a_cluster_without_a_master_and_what_its_add_ons_have_made(
+    hand: Hand,
+) -> None:
+    hand.make_public_service()
+    hand.make_internal_service()
+    master = next(one for one in hand.world.machines() if one.name.endswith("k8s-master"))
+    hand.call("TerminateInstances", instances=[master.id], direct_cease=1)
+    hand.world.nodes.clear()
+    plan = swept(hand.world)
+    assert {"cluster demo has no master", "no cluster uses it"} <= {
+        item.reason for item in plan.changes
+    }
+    assert all(item.hourly for item in plan.changes if item.billed)
+    assert len(deleted(plan)) == len(plan.changes)
+    assert hand.world.resources() == {}
+
+
+def test_what_is_younger_than_an_hour_is_left_alone(hand: Hand) -> None:
+    hand.make_public_service()
+    master = next(one for one in hand.world.machines() if one.name.endswith("k8s-master"))
+    hand.call("TerminateInstances", instances=[master.id], direct_cease=1)
+    cluster = hand.world.open()
+    found = find_leftovers(cluster, opened(hand.world), datetime.now(UTC))
+    assert (found.clusters.young, found.plan.items) == (("demo",), ())
+
+
+def test_volumes_that_no_machine_uses_are_deleted_on_request_only(hand: Hand) -> None:
+    volume = hand.make_volume(attached=False)
+    hand.make_volume("a person's own", attached=False)
+    assert [item.reason for item in swept(hand.world).items] == [
+        "no machine uses it; --volumes deletes it"
+    ]
+    assert deleted(swept(hand.world, volumes=True)) == {volume}
+    assert hand.world.resources()["volume"] == 1
+
+
+def test_while_a_living_cluster_does_not_answer_nothing_of_add_ons_is_deleted(hand: Hand) -> None:
+    hand.make_public_service()
+    hand.world.services.clear()
+    hand.world.nodes.clear()
+    plan = swept(hand.world, volumes=True)
+    reasons = {item.reason for item in plan.items}
+    assert reasons == {"cluster demo does not answer, and it may be its"}
+    assert plan.changes == ()
+    assert hand.world.resources()["loadbalancer"] == 2

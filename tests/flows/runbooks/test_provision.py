@@ -62,7 +62,7 @@ WAITS = ("read_jobs", "read_vpc")
         pytest.param(lambda world, strike: world.provision(strike), 17, id="nothing to do"),
         pytest.param(lambda world, strike: world.scale(10, strike), 30, id="eight more nodes"),
         pytest.param(lambda world, strike: world.scale(1, strike), 22, id="one node less"),
-        pytest.param(lambda world, strike: world.teardown(strike), 41, id="teardown"),
+        pytest.param(lambda world, strike: world.teardown(strike), 38, id="teardown"),
     ],
 )
 def test_a_run_asks_each_question_once(

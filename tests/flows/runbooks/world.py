@@ -30,7 +30,7 @@ from clients.qingcloud import QingCloud
 from clients.ssh import SshMachine, SshTarget
 from domain.cloud.addons import Claim, Service
 from domain.cloud.api import Cloud
-from domain.cloud.inventory import read_inventory
+from domain.cloud.inventory import read_machines
 from domain.cloud.known import CHANGES
 from domain.cloud.plan import Plan
 from domain.cloud.records import Instance
@@ -39,6 +39,7 @@ from domain.cluster.claims import Terms
 from domain.cluster.leases import HOLDER
 from domain.kernel.errors import ClusterError, FinalError, NotFound, TemporaryError, UnknownOutcome
 from domain.kernel.names import MASTERS, NODES
+from domain.node.f2cadm import servers_table
 from domain.node.install import FOLDER, GROUP_LABEL, INSTANCE_LABEL
 from domain.node.shell import Output
 from domain.spec.cluster import ClusterSpec, changed
@@ -286,7 +287,7 @@ class Machine:
         return cast(Output, self._strike.change("ssh", act, TemporaryError))
 
     def write_file(self, path: str, content: bytes, mode: int) -> None:
-        self._world.files[self._address, path] = content
+        self._world.files[self._world.at(self._address).id, path] = content
 
 
 class World:
@@ -308,7 +309,7 @@ class World:
         self._breaking = 0
         self.cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
 
-    def open(self, strike: Strike | None = None) -> Cluster:
+    def open(self, strike: Strike | None = None, name: str = "demo") -> Cluster:
         """The handle of a new run, on a machine of its own, by the same Prefect server."""
         strike = strike or Strike()
         if strike.has_killed:
@@ -327,8 +328,8 @@ class World:
 
         cluster = Cluster(
             account,
-            "demo",
-            "demo-test",
+            name,
+            f"{name}-test",
             cloud=cast(Cloud, StruckCloud(self.cloud, strike)),
             vault=self.vault,
             claims=self.run_claims,
@@ -406,7 +407,7 @@ class World:
         return counts
 
     def machines(self) -> tuple[Instance, ...]:
-        return read_inventory(cast(Cloud, self.cloud), "demo").instances
+        return read_machines(cast(Cloud, self.cloud), "demo").instances
 
     def tokens(self) -> list[str]:
         return [name for kind, _, name in self.objects if kind == "Secret"]
@@ -422,6 +423,7 @@ class World:
             "machines": dict(names),
             "nodes are machines": {node.labels[INSTANCE_LABEL] for node in self.nodes.values()}
             == ids,
+            "tables are right": self._tables(machines) <= {_table(machines)},
             "nodes are schedulable": all(node.schedulable for node in self.nodes.values()),
             "keys are of machines": set(self.vault.kept.host_keys) == ids
             if self.vault.kept
@@ -429,11 +431,14 @@ class World:
             "wanted": json.loads(stored["data"]["spec.json"])["nodes"]["count"] if stored else None,
         }
 
+    def _tables(self, machines: Sequence[Instance]) -> set[bytes | None]:
+        return {self.files.get((machine.id, "/etc/f2cadm/servers")) for machine in machines}
+
     # What machines and Kubernetes do.
 
     def run(self, address: str, argv: Sequence[str]) -> Output:
         command = argv[2]
-        machine = self._at(address)
+        machine = self.at(address)
         if "ssh-keygen" in command:
             return Output(f"ssh-ed25519 {_public_key(machine.id)}\n", "", 0)
         if f"{FOLDER}/k8s_" in command:
@@ -450,13 +455,13 @@ class World:
         """Let the installers of so many machines fail, the next ones that are installed."""
         self._breaking = machines
 
-    def _at(self, address: str) -> Instance:
+    def at(self, address: str) -> Instance:
         machines = self.machines()
         inner = [machine for machine in machines if machine.private_ip == address]
         return inner[0] if inner else next(one for one in machines if "master" in one.name)
 
     def _join(self, machine: Instance) -> None:
-        group = machine.name.removeprefix("k8s.demo.")
+        group = _group(machine)
         name = f"{group}-{machine.id.removeprefix('i-')}"
         labels = {GROUP_LABEL: group, INSTANCE_LABEL: machine.id}
         self.nodes[name] = Node(name, machine.private_ip, True, True, 40, "v1.36.4", labels)
@@ -515,6 +520,15 @@ class World:
     def evict(self, pod: Pod) -> bool:
         self.pods = [one for one in self.pods if one.uid != pod.uid]
         return True
+
+
+def _group(machine: Instance) -> str:
+    return machine.name.removeprefix("k8s.demo.")
+
+
+def _table(machines: Sequence[Instance]) -> bytes:
+    roster = sorted(machines, key=lambda machine: machine.id)
+    return servers_table([(_group(machine), machine) for machine in roster])
 
 
 def _public_key(text: str) -> str:
