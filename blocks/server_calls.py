@@ -9,6 +9,8 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal, TypeVar, cast
 from uuid import UUID
 
@@ -83,6 +85,19 @@ def _describe(error: TransportError | HTTPStatusError) -> str:
         f"the Prefect server {place} does not answer ({error or type(error).__name__}); start it "
         "again, for example with: make server. Then the same command continues"
     )
+
+
+def read_server_time() -> datetime:
+    """Read the clock of the configured server; ours where none is configured or none answers."""
+
+    def ask() -> datetime:
+        with get_client(sync_client=True) as client:
+            return parsedate_to_datetime(client.hello().headers["Date"]).astimezone(UTC)
+
+    if PREFECT_API_URL.value():
+        with suppress(TemporaryError, HTTPStatusError, KeyError, ValueError):
+            return ask_server(ask, patience=0.0)
+    return datetime.now(UTC)
 
 
 # Variables.

@@ -10,7 +10,7 @@ from prefect.runtime import flow_run
 
 from blocks.monitoring import open_samples
 from blocks.policies import read_policy
-from blocks.server_calls import publish_markdown
+from blocks.server_calls import publish_markdown, read_server_time
 from domain.autoscaling.decide.evaluation import decide
 from domain.autoscaling.decision import Decision
 from domain.autoscaling.memory import keeping
@@ -128,8 +128,13 @@ def consider(case: Case) -> Finding:
 
 
 def seconds_late(now: datetime) -> float:
-    """Seconds from the scheduled time to the start of the present run; 0 without a schedule."""
+    """Seconds from the scheduled time to the start of the present run; 0 without a schedule.
+
+    The server schedules by its own clock, so a delay that would skip the run is measured by that.
+    """
     due = flow_run.scheduled_start_time
+    if due and now - due > LATEST:
+        now = read_server_time()
     return max(0.0, (now - due).total_seconds()) if due else 0.0
 
 

@@ -1,7 +1,7 @@
 """Steps in the life of a machine: launch, boot, first login, installers, join, ready."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from domain.cloud.keypairs import ensure_keypair as ensure_uploaded
 from domain.cloud.records import Image, Instance, KeyPair, SecurityGroup, Vxnet
@@ -114,7 +114,7 @@ def install_node(cluster: Cluster, node: Instance) -> Ensured[Instance]:
 @step("join token of {cluster.name}")
 def publish_token(cluster: Cluster, token: BootstrapToken) -> Ensured[None]:
     """Create a join token for the machines of this run."""
-    expires = datetime.now(UTC) + TOKEN_VALIDITY
+    expires = cluster.api().read_time() + TOKEN_VALIDITY  # the cluster's clock ends it
     return join_tokens.publish_token(cluster.api(), token, expires, cluster.clock)
 
 

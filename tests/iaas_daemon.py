@@ -4,6 +4,9 @@ import asyncio
 import random
 import socket
 import threading
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
 
 import uvicorn
 
@@ -41,16 +44,28 @@ class NoMachines:
         pass
 
 
+class SkewedClock(WallClock):
+    """A clock that is behind this machine's."""
+
+    def __init__(self, lag: timedelta) -> None:
+        self._lag = lag
+
+    def now(self) -> datetime:
+        return super().now() - self._lag
+
+
 class IaasDaemon:
     """The API in a thread of its own."""
 
-    def __init__(self, account: Account = ACCOUNT) -> None:
+    def __init__(self, account: Account = ACCOUNT, lag: timedelta = timedelta()) -> None:
+        """Take how far the cloud's clock is behind this machine's."""
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._ready = threading.Event()
+        self._clock = SkewedClock(lag)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self.endpoint = f"http://127.0.0.1:{self._socket.getsockname()[1]}/iaas/"
         self.iaas = Iaas(
-            WallClock(),
+            self._clock,
             PROFILES["instant"],
             Fabric(),
             NoMachines(),
@@ -68,9 +83,24 @@ class IaasDaemon:
         self._server.should_exit = True
         self._thread.join(10)
 
+    def _dated(self, app: Any) -> Any:
+        """Let replies carry the date of the cloud's clock, as those of an HTTP server do."""
+
+        async def dated(scope: Any, receive: Any, send: Any) -> None:
+            async def send_dated(message: Any) -> None:
+                if message["type"] == "http.response.start":
+                    date = format_datetime(self._clock.now(), usegmt=True).encode()
+                    message["headers"] = [*message.get("headers", ()), (b"date", date)]
+                await send(message)
+
+            await app(scope, receive, send_dated)
+
+        return dated
+
     async def _serve(self) -> None:
         config = uvicorn.Config(
-            iaas_app(self.iaas),
+            self._dated(iaas_app(self.iaas)),
+            date_header=False,
             http="h11",
             lifespan="off",
             log_config=None,

@@ -25,9 +25,12 @@ class UnexpectedStatus(Exception):
 
 
 class _Http(http.client.HTTPConnection):
+    date = ""  # of the reply, by the cloud's clock
+
     def getresponse(self) -> http.client.HTTPResponse:
         # The SDK answers any status but 200 with a pause and None, and drops the status.
         response = super().getresponse()
+        self.date = response.headers.get("Date", "")  # the first one, if a proxy has added another
         if response.status != 200:
             retry_after = response.getheader("Retry-After", "")
             response.close()
@@ -74,6 +77,11 @@ class OneConnection:
 
     def put_conn(self, host: str, port: int, connection: http.client.HTTPConnection) -> None:
         """Do nothing: the connection is not used again."""
+
+    @property
+    def date(self) -> str:
+        """The time of the reply by the cloud's clock; empty without one."""
+        return self._connection.date if self._connection else ""
 
     def close(self) -> None:
         if self._connection is not None:

@@ -5,7 +5,7 @@ Source: the API's page of GetMonitor with its section on packing, and the SDK's 
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from clients.qingcloud.calls import Calls
@@ -34,9 +34,10 @@ class MonitoringCalls(Calls):
         Machines and values that are unknown to the cloud are left out: memory and disk space need
         the cloud's agent in the machine.
         """
-        span = _span(since, until)
+        lag = self._transport.lag
+        span = _span(since - lag, until - lag)
         found = read_existing(machines, lambda some: self._monitors(some, span))
-        return [reading for monitor in found for reading in _readings(monitor)]
+        return [reading for monitor in found for reading in _readings(monitor, lag)]
 
     def _monitors(self, machines: Sequence[Instance], span: Mapping[str, str]) -> list[Item]:
         if len(machines) == 1:
@@ -79,13 +80,13 @@ def unpack(data: Sequence[Any]) -> Iterator[tuple[datetime, Any]]:
             yield datetime.fromtimestamp(time, UTC), value
 
 
-def _readings(monitor: Item) -> Iterator[Reading]:
+def _readings(monitor: Item, lag: timedelta) -> Iterator[Reading]:
     instance_id = monitor.text("resource_id")
     for meter in monitor.items("meter_set"):
         data = meter.data.get("data")
         for time, value in unpack(data if isinstance(data, list) else ()):
             for metric, number in _numbers(meter.text("meter_id"), value):
-                yield Reading(instance_id, metric, time, number)
+                yield Reading(instance_id, metric, time + lag, number)
 
 
 def _numbers(meter: str, value: Any) -> Iterator[tuple[str, float]]:

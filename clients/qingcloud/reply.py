@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -22,11 +22,13 @@ class Item:
         where: action and place, for messages.
         error: the class of the error. After a change it is `UnknownOutcome`, because the cloud
             has accepted the call although its reply cannot be used.
+        lag: of the cloud's clock behind ours.
     """
 
     where: str
     data: Mapping[str, Any] = field(repr=False)
     error: type[ClusterError] = FinalError
+    lag: timedelta = timedelta()
 
     def text(self, name: str) -> str:
         """Read a text that must not be empty, such as an id or a status."""
@@ -62,14 +64,14 @@ class Item:
         return self.data.get(name) is not None and self.flag(name)
 
     def moment(self, name: str) -> datetime:
-        """Read a moment such as `2013-08-30T05:13:32Z`, with its time zone."""
+        """Read a moment such as `2013-08-30T05:13:32Z`, and convert it to our clock."""
         try:
             moment = datetime.fromisoformat(self.text(name))
         except ValueError as error:
             raise self._wrong(name, "a moment in UTC") from error
         if moment.tzinfo is None:
             raise self._wrong(name, "a moment in UTC")
-        return moment
+        return moment + self.lag
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Read a list of texts."""
@@ -94,7 +96,7 @@ class Item:
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise self._wrong(name, "a list of objects")
         return [
-            Item(f"{self.where} {name}[{index}]", item, self.error)
+            Item(f"{self.where} {name}[{index}]", item, self.error, self.lag)
             for index, item in enumerate(value)
         ]
 
@@ -106,7 +108,7 @@ class Item:
         value = self.data.get(name)
         if value is not None and not isinstance(value, dict):
             raise self._wrong(name, "an object")
-        return Item(f"{self.where} {name}", value or {}, self.error)
+        return Item(f"{self.where} {name}", value or {}, self.error, self.lag)
 
     def word(self, name: str, words: type[Word]) -> Word:
         """Read a word of a documented list."""

@@ -8,12 +8,14 @@ import ssl
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from qingcloud.iaas.connection import APIConnection
 
+from clients.qingcloud.clocks import measure_lag
 from clients.qingcloud.connection import OneConnection, UnexpectedStatus
 from clients.qingcloud.endpoint import Endpoint, Keys
 from clients.qingcloud.errors import advice_on_lost, error_of_code, error_of_status
@@ -56,6 +58,7 @@ class Transport:
         self._read_pauses = read_pauses
         self._clock = clock
         self._silent_until = 0.0
+        self.lag = timedelta()  # of the cloud's clock behind ours, by the last reply
         self._keys = keys
         self._endpoint = endpoint
         self._reply_timeout = reply_timeout
@@ -146,7 +149,8 @@ class Transport:
             raise lost(f"{call}: the reply is not JSON. {advice_on_lost(lost)}") from error
         finally:
             connection.close()
-        return _judge(call, action, reply, lost, garbled)
+        self.lag = measure_lag(connection.date, datetime.now(UTC))
+        return _judge(call, action, reply, lost, garbled, self.lag)
 
     def _sdk(self, connection: OneConnection) -> Any:
         return APIConnection(
@@ -183,6 +187,7 @@ def _judge(
     reply: Any,
     lost: type[TemporaryError],
     garbled: type[FinalError] | type[TemporaryError],
+    lag: timedelta,
 ) -> Item:
     """Return an accepted reply; raise for any other."""
     ret_code = reply.get("ret_code") if isinstance(reply, dict) else None
@@ -190,4 +195,4 @@ def _judge(
         raise lost(f"{call}: the reply is empty or has no ret_code. {advice_on_lost(lost)}")
     if ret_code != 0:
         raise error_of_code(call, ret_code, str(reply.get("message") or ""), lost=lost)
-    return Item(action, reply, garbled)
+    return Item(action, reply, garbled, lag)

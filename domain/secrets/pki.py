@@ -33,7 +33,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 ADMINS = "kubeadm:cluster-admins"
 """The group that kubeadm binds to cluster-admin; unlike system:masters it can be revoked."""
 
-CLOCK_SKEW = timedelta(minutes=5)
+CLOCK_SKEW = timedelta(hours=1)
 CA_VALIDITY = timedelta(days=3650)
 TOKEN_ALPHABET = string.ascii_lowercase + string.digits
 TOKEN_MARK = "k8sq"  # noqa: S105 - the public part

@@ -4,11 +4,13 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
 import pytest
 from httpx import ConnectError, HTTPStatusError
+from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from blocks.accounts import QingCloudAccount
@@ -19,10 +21,12 @@ from blocks.server_calls import (
     delete_variable,
     load_block,
     publish_markdown,
+    read_server_time,
     read_variable,
     write_variable,
 )
 from domain.kernel.errors import TemporaryError
+from tasks.autoscaling import LATEST, seconds_late
 from tests.domain.clocks import JumpingClock
 
 pytestmark = pytest.mark.filterwarnings("ignore:Artifact creation outside:FutureWarning")
@@ -119,6 +123,16 @@ def test_a_server_that_stays_away_is_named() -> None:
     ):
         ask_server(refused, clock)
     assert clock.monotonic() == pytest.approx(PATIENCE)
+
+
+def test_a_worker_whose_clock_is_ahead_is_not_late() -> None:
+    with served(Server(0, 200)):
+        ours = datetime.now(UTC) + timedelta(minutes=20)
+        due = ours - timedelta(minutes=20)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(flow_run, "scheduled_start_time", due, raising=False)
+            assert seconds_late(ours) < LATEST.total_seconds()
+    assert abs(read_server_time() - datetime.now(UTC)) < LATEST  # without a server: our own
 
 
 def test_a_refusal_is_not_repeated() -> None:

@@ -166,7 +166,7 @@ def _handler_for(cloud: CannedCloud) -> type[BaseHTTPRequestHandler]:
                 case "never":
                     cloud.closing.wait(30)
                     return
-            self.send_response(answer.status)
+            self.send_response_only(answer.status)
             self.send_header("Content-Type", "application/json")
             missing = 10 if answer.fate == "truncated" else 0
             self.send_header("Content-Length", str(len(answer.body) + missing))

@@ -49,7 +49,7 @@ def test_the_ca_is_valid_for_ten_years(ca: CertifiedKey) -> None:
 
 def test_certificates_are_valid_for_clocks_that_are_a_little_late(ca: CertifiedKey) -> None:
     certificate = load(make_client_certificate(ca, "a", "b", NOW, MONTH))
-    assert certificate.not_valid_before_utc == NOW - timedelta(minutes=5)
+    assert certificate.not_valid_before_utc == NOW - timedelta(hours=1)
     assert certificate.not_valid_after_utc == NOW + MONTH
 
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from itertools import count
@@ -550,6 +550,7 @@ def _public_key(text: str) -> str:
 
 
 @contextmanager
-def new_world() -> Iterator[World]:
-    with IaasDaemon() as daemon, TemporaryDirectory() as folder:
+def new_world(lag: timedelta = timedelta()) -> Iterator[World]:
+    """Make a world whose cloud has a clock so far behind ours."""
+    with IaasDaemon(lag=lag) as daemon, TemporaryDirectory() as folder:
         yield World(daemon, Path(folder))
