@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # The parts in installers/lib are checked where they are sourced.
 SHELL_SCRIPTS := $(shell find installers -maxdepth 1 -type f)
 
-.PHONY: help install server provision status teardown deploy worker test quick check format down
+.PHONY: help install server provision status teardown deploy worker test quick check matrix format down
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -55,6 +55,9 @@ check: install ## Format, lint, types, import contract, shell scripts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/shellcheck -x -S style $(SHELL_SCRIPTS)
+
+matrix: install ## Strike every changing call of a cluster's life (docs/reliability.md)
+	$(BIN)/python -m benchmarks.reliability $(ARGS)
 
 format: install ## Format the code
 	$(BIN)/ruff format .

@@ -14,7 +14,7 @@ SCHEMA = 1
 """The version of the layout, increased by a change that older versions would misread."""
 
 WINDOW = 0.1
-"""Seconds for which changes are collected before a write; a kill may lose them."""
+"""Seconds for which changes that nobody was answered are collected; a kill may lose them."""
 
 _LAYOUT = """
 CREATE TABLE IF NOT EXISTS records (

@@ -63,24 +63,50 @@ class Fabric:
         return ours
 
 
+LINGER = 60.0
+"""Seconds that one direction may be silent after the other has ended; Linux keeps a half-closed
+connection as long."""
+
+
 async def splice(
     near: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     far: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    linger: float = LINGER,
 ) -> None:
-    """Copy bytes both ways until both sides have ended, then close both."""
+    """Copy bytes both ways until both sides have ended, then close both.
+
+    A side that was reset ends the other at once: it cannot be answered any more. A side that has
+    ended in order is still answered, until nothing has come for `linger` seconds: a client with a
+    pool of idle connections never closes what the server has closed.
+    """
+    copied = 0
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await reader.read(CHUNK):
-                writer.write(data)
-                await writer.drain()
-            if writer.can_write_eof():
-                writer.write_eof()
-            else:
-                writer.close()  # TLS cannot be half-closed
+        nonlocal copied
+        while data := await reader.read(CHUNK):
+            copied += len(data)
+            writer.write(data)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()
+        else:
+            writer.close()  # TLS cannot be half-closed
 
+    running = {asyncio.ensure_future(copy(near[0], far[1])),
+               asyncio.ensure_future(copy(far[0], near[1]))}  # fmt: skip
     try:
-        await asyncio.gather(copy(near[0], far[1]), copy(far[0], near[1]))
+        ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        with suppress(OSError):
+            for one in ended:
+                one.result()
+            while running:
+                before = copied
+                ended, running = await asyncio.wait(running, timeout=linger)
+                if not ended and copied == before:
+                    break
     finally:
+        for one in running:
+            one.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         for _, writer in (near, far):
             writer.close()

@@ -31,7 +31,11 @@ def ensure_credentials(cluster: Cluster) -> Ensured[Credentials]:
     """
     seen = cluster.inventory()
     if not (seen.keypair or seen.instances):
-        # No machine uses an older set, so nothing is lost by generating a new one.
+        # No machine uses an older set, so nothing is lost by generating a new one. That of a run
+        # that was killed at its begin is kept: its key pair may still appear in the cloud.
+        found = cluster.find_credentials()
+        if found and found.is_new:
+            return Ensured(cluster.credentials(), "kept, those of a run that was ended early")
         made = make_credentials(cluster.name, datetime.now(UTC))
         cluster.change_credentials(lambda found: made)
         return Ensured(made, "generated and saved, before anything else exists")

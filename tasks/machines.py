@@ -150,6 +150,11 @@ def delete_token(cluster: Cluster, token: BootstrapToken) -> Ensured[None]:
     return Ensured(None, f"{token.id} deleted")
 
 
+@step("join tokens of earlier runs of {cluster.name}")
+def delete_old_tokens(cluster: Cluster) -> Ensured[None]:
+    return join_tokens.delete_old_tokens(cluster.api())
+
+
 def lacking_roster(cluster: Cluster, roster: Roster) -> tuple[Instance, ...]:
     """The machines whose node does not say that they have got exactly this table.
 

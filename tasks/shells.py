@@ -47,9 +47,12 @@ def pin_host_key(cluster: Cluster, machine: Instance) -> str:
     if machine.id in credentials.host_keys:
         return credentials.host_keys[machine.id]
     with _open(cluster, credentials, machine, is_new=True) as shell:
-        made = make_own_host_key(shell)
-        cluster.update_credentials(lambda now: now.with_made(machine.id, made))
-        use_own_host_key(shell)
+        made = credentials.next_host_keys.get(machine.id)
+        # A machine that uses its own key already would make another one, and be lost with it.
+        if made is None or shell.host_key != made:
+            made = make_own_host_key(shell)
+            cluster.update_credentials(lambda now: now.with_made(machine.id, made))
+            use_own_host_key(shell)
     # From here on only the new key is accepted; SSH may need a moment to load it.
     pinned = credentials.with_pinned(machine.id, made)
     with _open(cluster, pinned, machine, is_new=True):

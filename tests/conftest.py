@@ -14,6 +14,7 @@ RINGS = ("pure", "local", "acceptance")
 FOLDERS = {
     "": "local",
     "acceptance": "acceptance",
+    "benchmarks": "pure",
     "domain": "pure",
     "localcloud/kubernetes/access": "pure",
     "localcloud/kubernetes/controllers": "pure",

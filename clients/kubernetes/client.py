@@ -22,7 +22,8 @@ from clients.kubernetes.seen import state_from
 from clients.kubernetes.wire import MERGE_PATCH, TABLE, Wire
 from domain.autoscaling.see.state import ClusterState
 from domain.cloud.addons import Claim, Service
-from domain.cluster.api import Manifest, Node, Pod
+from domain.cluster.api import SYSTEM, Manifest, Node, Pod
+from domain.cluster.join_tokens import JOIN_TOKEN_TYPE, TOKEN_NAME
 from domain.kernel.errors import ApiRejected, NotFound, TemporaryError
 from domain.observe.metrics.load import ClusterLoad
 from domain.secrets.kubeconfig import ClusterAccess
@@ -167,6 +168,11 @@ class ClusterClient(Closable):
         attached = {volume for volume, _ in self._attached()} if volumes else set()
         claims = (claim_from(volume, attached) for volume in volumes)
         return [claim for claim in claims if claim]
+
+    def list_join_tokens(self) -> Sequence[str]:
+        query = {"fieldSelector": f"type={JOIN_TOKEN_TYPE}"}
+        secrets = self._items(KINDS["Secret"].collection(SYSTEM), query)
+        return [item["metadata"]["name"].removeprefix(TOKEN_NAME) for item in secrets]
 
     def watch_waiting_pods(self, seconds: int) -> Iterator[str]:
         """Yield the name of each unschedulable pod, for a number of seconds.

@@ -104,7 +104,7 @@ def ensure_security_group(
     seen = cloud.known.list_rules(group_id) if found else ()
     missing, stale = rules_to_add(wanted, seen), rules_to_delete(wanted, seen)
     if missing:
-        cloud.add_rules(group_id, missing)
+        _add_rules(cloud, group_id, missing, clock)
     if stale:
         cloud.delete_rules([rule.id for rule in stale])
     if not found:
@@ -121,6 +121,19 @@ def _create(cloud: Cloud, name: str, clock: Clock) -> str:
 
     what = f"security group {name}"
     return create_once(lambda: cloud.create_security_group(name), look, what=what, clock=clock)
+
+
+def _add_rules(cloud: Cloud, group_id: str, missing: Sequence[RuleSpec], clock: Clock) -> None:
+    """Add rules once: the cloud accepts equal rules twice."""
+
+    def look() -> bool | None:
+        return None if rules_to_add(missing, cloud.list_rules(group_id)) else True
+
+    def add() -> bool:
+        cloud.add_rules(group_id, missing)
+        return True
+
+    create_once(add, look, what=f"rules of {group_id}", clock=clock)
 
 
 def ensure_applied(

@@ -5,11 +5,13 @@ would find nothing and create the resource a second time. So each create is note
 and the note is deleted with its reply.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
 from domain.cloud.api import Cloud
 from domain.cloud.creating import ACTING
+from domain.cloud.records import InstanceSpec
 from domain.kernel.errors import ClusterError, UnknownOutcome
 
 CREATES: Mapping[str, str] = {
@@ -20,9 +22,13 @@ CREATES: Mapping[str, str] = {
     "create_security_group": "find_security_groups",
     "create_keypair": "find_keypairs",
     "create_tag": "find_tags",
-    "run_instances": "",  # machines of a group share a name, so one that is seen proves nothing
+    "run_instances": "find_instances",
+    "add_rules": "",
 }
 """The calls that make a second resource when they act twice, each with the read that shows it."""
+
+
+SIZE = " to "
 
 
 class Journal(Protocol):
@@ -44,6 +50,7 @@ def acting_for(journal: Journal) -> float:
 class _Journaled:
     def __init__(self, cloud: Cloud, journal: Journal) -> None:
         self._cloud, self._journal = cloud, journal
+        self._machines: Counter[str] = Counter()  # by name, as they were seen last
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._cloud, name)
@@ -54,13 +61,16 @@ class _Journaled:
 
     def _creating(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def create(subject: Any, *args: Any) -> Any:
-            what = f"{name} {getattr(subject, 'name', subject)}"
-            age = self._journal.ages().get(what, ACTING.timeout)
-            if age < ACTING.timeout:
-                raise UnknownOutcome(
-                    f"{what}: a run that was ended sent this call {age:.0f} s ago and did not get "
-                    "its reply, so it may still act."
-                )
+            about = f"{name} {getattr(subject, 'name', subject)}"
+            noted = [one for one in self._journal.ages().items() if _is_about(one[0], about)]
+            for what, age in noted:
+                if age < ACTING.timeout:
+                    raise UnknownOutcome(
+                        f"{what}: a run that was ended sent this call {age:.0f} s ago and did not "
+                        "get its reply, so it may still act."
+                    )
+                self._journal.end(what)
+            what = about + self._wanted_size(subject)
             self._journal.begin(what)
             try:
                 done = call(subject, *args)
@@ -70,18 +80,38 @@ class _Journaled:
                 self._journal.end(what)
                 raise
             self._journal.end(what)
+            if isinstance(subject, InstanceSpec):
+                self._machines[subject.name] += subject.count
             return done
 
         return create
 
+    def _wanted_size(self, subject: object) -> str:
+        """Machines of a group share a name, so their note has the size that shows the call acted.
+
+        As in `run_instances k8s.demo.k8s-node to 4`.
+        """
+        if not isinstance(subject, InstanceSpec):
+            return ""
+        return f"{SIZE}{self._machines[subject.name] + subject.count}"
+
     def _finding(self, create: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def find(*args: Any) -> Any:
             found = call(*args)
-            for one in found:
-                self._journal.end(f"{create} {one.name}")
+            sizes = Counter(one.name for one in found if getattr(one, "is_alive", True))
+            if create == "run_instances":
+                self._machines = sizes
+            for what in self._journal.ages():
+                about, _, wanted = what.partition(SIZE)
+                if about.startswith(f"{create} ") and sizes[about.split()[1]] >= int(wanted or 1):
+                    self._journal.end(what)
             return found
 
         return find
+
+
+def _is_about(what: str, about: str) -> bool:
+    return what.partition(SIZE)[0] == about
 
 
 def journaled(cloud: Cloud, journal: Journal) -> Cloud:

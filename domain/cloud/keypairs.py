@@ -8,6 +8,7 @@ from domain.cloud.inventory import id_of
 from domain.cloud.records import KeyPair
 from domain.cloud.surplus import choose
 from domain.kernel.ensured import Ensured
+from domain.kernel.errors import NameTaken
 from domain.kernel.names import Names
 from domain.kernel.waiting import Clock
 
@@ -15,9 +16,20 @@ from domain.kernel.waiting import Clock
 def ensure_keypair(
     cloud: Cloud, cluster: str, public_key: str, clock: Clock = time
 ) -> Ensured[KeyPair]:
-    """Upload the public half of the cluster's SSH key where it is missing."""
-    name = Names(cluster).keypair
+    """Upload the public half of the cluster's SSH key where it is missing.
+
+    Raises:
+        NameTaken: the key pair of that name is of another key, so that nobody could log in to
+            machines that are started with it.
+    """
+    name, body = Names(cluster).keypair, public_key.split()[1]
     found = choose("key pair", cloud.known.find_keypairs(name))
+    if found and body not in found.public_key:
+        raise NameTaken(
+            f"the key pair {name} ({found.id}) is not that of the saved credentials, so nobody "
+            "could log in to new machines; delete it in the console if no machine uses it, or "
+            "choose another cluster name"
+        )
     if found:
         return Ensured(found, f"kept {found.id}")
     keypair_id = create_once(
@@ -26,5 +38,4 @@ def ensure_keypair(
         what=f"key pair {name}",
         clock=clock,
     )
-    body = public_key.split()[1]
     return Ensured(KeyPair(keypair_id, name, body, ()), f"created {keypair_id}")

@@ -6,9 +6,11 @@ from datetime import datetime
 from domain.cluster.api import SYSTEM, ClusterApi, Manifest
 from domain.kernel.ensured import Ensured
 from domain.kernel.waiting import Clock, Pace, wait_for
-from domain.secrets.pki import BootstrapToken
+from domain.secrets.pki import TOKEN_MARK, BootstrapToken
 
 TOKEN_NAME = "bootstrap-token-"  # noqa: S105 - a prefix of names, by which kubeadm finds tokens
+
+JOIN_TOKEN_TYPE = "bootstrap.kubernetes.io/token"  # noqa: S105 - the type of their Secrets
 
 SIGNATURE = "jws-kubeconfig-"
 
@@ -40,7 +42,7 @@ def _token_manifest(token: BootstrapToken, expires: datetime) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "type": "bootstrap.kubernetes.io/token",
+        "type": JOIN_TOKEN_TYPE,
         "metadata": {"name": TOKEN_NAME + token.id, "namespace": SYSTEM},
         "stringData": {
             "token-id": token.id,
@@ -56,3 +58,11 @@ def _token_manifest(token: BootstrapToken, expires: datetime) -> Manifest:
 def delete_token(api: ClusterApi, token: BootstrapToken) -> None:
     """Delete a join token after its use, so that a leaked one is worthless."""
     api.delete("Secret", TOKEN_NAME + token.id, SYSTEM)
+
+
+def delete_old_tokens(api: ClusterApi) -> Ensured[None]:
+    """Delete the join tokens of earlier runs that were killed; those of users stay."""
+    old = [token for token in api.list_join_tokens() if token.startswith(TOKEN_MARK)]
+    for token in old:
+        api.delete("Secret", TOKEN_NAME + token, SYSTEM)
+    return Ensured(None, f"deleted {' '.join(old)}" if old else "there are none")

@@ -29,6 +29,11 @@ class Credentials:
     host_keys: Mapping[str, str] = field(default_factory=dict)
     ending: bool = False
 
+    @property
+    def is_new(self) -> bool:
+        """Whether no machine was started with these, and no teardown has begun."""
+        return not (self.first_host_keys or self.next_host_keys or self.host_keys or self.ending)
+
     def accepted(self, instance_id: str) -> tuple[str, ...]:
         """The host keys that this machine may present, likeliest first."""
         if pinned := self.host_keys.get(instance_id):

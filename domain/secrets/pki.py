@@ -36,6 +36,8 @@ ADMINS = "kubeadm:cluster-admins"
 CLOCK_SKEW = timedelta(hours=1)
 CA_VALIDITY = timedelta(days=3650)
 TOKEN_ALPHABET = string.ascii_lowercase + string.digits
+TOKEN_MARK = "k8sq"  # noqa: S105 - the public part
+"""The begin of the ids of our join tokens, by which a later run finds those of a killed one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def make_server_certificate(
 
 def make_bootstrap_token() -> BootstrapToken:
     """Generate a join token from the system's random source."""
-    return BootstrapToken(f"{_draw(6)}.{_draw(16)}")
+    return BootstrapToken(f"{TOKEN_MARK}{_draw(2)}.{_draw(16)}")
 
 
 def make_ssh_keypair(comment: str = "") -> SshKeyPair:

@@ -15,6 +15,7 @@ from tasks.control_plane import check_nothing_stored, ready_nodes, store_spec, w
 from tasks.credentials import ensure_credentials
 from tasks.executors import Steps
 from tasks.machines import (
+    delete_old_tokens,
     delete_token,
     ensure_keypair,
     install_master,
@@ -121,6 +122,7 @@ def provision(
     tagged = steps.start(tag_resources, cluster)
     if had_master:
         steps.run(delete_lost_nodes, cluster)
+        steps.run(delete_old_tokens, cluster)
         steps.run(mark_nodes, cluster)
     remove_unneeded(steps, cluster, (*masters, *nodes))
     distribute_roster(steps, cluster, failures)

@@ -17,7 +17,7 @@ from flows.runbooks.nodes import (
 from tasks.cluster import Cluster
 from tasks.control_plane import ready_nodes, store_spec
 from tasks.executors import Steps
-from tasks.machines import ensure_keypair, launch, mark_nodes
+from tasks.machines import delete_old_tokens, ensure_keypair, launch, mark_nodes
 from tasks.network import ensure_machine_group, ensure_vxnets, tag_resources
 from tasks.overview import check_spec
 from tasks.scaling import (
@@ -58,6 +58,7 @@ def scale_out(steps: Steps, cluster: Cluster) -> None:
     nodes = steps.run(launch, cluster, NODES, image, vxnets, keypair, security_group)
     cluster = cluster.at(cluster.endpoints(), choices.login_users)
     steps.run(delete_lost_nodes, cluster)
+    steps.run(delete_old_tokens, cluster)
     steps.run(mark_nodes, cluster)
     ready = ready_nodes(cluster)
     new = [node for node in nodes if cluster.node_name(node) not in ready]

@@ -59,7 +59,7 @@ class EmulatedPlane:
         self._tokens = tokens
         self.server = ApiServer(store, self._registry, Authorizer(store), tokens, proxy)
         self._wire = Wire(
-            App(self.server, config.version, config.address),
+            App(self.server, config.version, config.address, self._persistence.write_now),
             config.ca_certificate,
             config.server_certificate,
             config.server_key,

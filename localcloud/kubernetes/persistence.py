@@ -28,7 +28,10 @@ log = logging.getLogger(__name__)
 
 
 class Persistence:
-    """Loads a store from a file, and writes later changes to it after a short delay.
+    """Loads a store from a file, and writes later changes to it.
+
+    Changes of clients outside are on the disk before they are answered, as with etcd; those of
+    controllers and kubelets follow after a short delay.
 
     Args:
         path: the file, which need not exist; None keeps nothing.
@@ -89,6 +92,11 @@ class Persistence:
         if self._writing is None and self._database is not None:
             work = self._write_soon(self._database)
             self._writing = asyncio.get_running_loop().create_task(work, name="keep objects")
+
+    def write_now(self) -> None:
+        """Write pending changes without the delay."""
+        if self._database is not None:
+            self._write(self._database)
 
     async def _write_soon(self, database: Database) -> None:
         await asyncio.sleep(WINDOW)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -30,14 +31,24 @@ from localcloud.kubernetes.objects.store import encode
 
 Scope = Message
 
+READING = ("GET", "HEAD", "OPTIONS")
+
 log = logging.getLogger(__name__)
 
 
 class App:
     """Authenticates users, decodes bodies, negotiates formats, streams watches."""
 
-    def __init__(self, server: ApiServer, version: str, address: str) -> None:
+    def __init__(
+        self,
+        server: ApiServer,
+        version: str,
+        address: str,
+        settle: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take what puts all changes on the disk, which is called before a change is answered."""
         self._server = server
+        self._settle = settle
         self._version = _version(version)
         self._address = address
 
@@ -52,6 +63,8 @@ class App:
             if answer is None:
                 call = await self._read(scope, headers, query, user, receive)
                 answer = await self._answer(call, headers, receive, send)
+                if call.method not in READING:
+                    self._settle()
         except ApiFailure as error:
             answer = render.failure(error)
         except Exception:

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from clients.kubernetes import ClusterClient
+from domain.cluster.join_tokens import delete_old_tokens, delete_token, publish_token
 from domain.secrets.kubeconfig import ClusterAccess
 from domain.secrets.pki import (
     ADMINS,
+    BootstrapToken,
     ca_hash,
+    make_bootstrap_token,
     make_client_certificate,
     make_cluster_ca,
     make_server_certificate,
@@ -313,3 +316,15 @@ def test_token_authenticates_its_account(cluster: ClusterClient) -> None:
     account = {"name": "viewer", "namespace": "kube-system"}
     cluster.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
     assert cluster.create_token("kube-system", "viewer", 3600).count(".") == 2
+
+
+def test_tokens_of_killed_runs_are_found_and_those_of_users_stay(cluster: ClusterClient) -> None:
+    before = list(cluster.list_join_tokens())
+    ours, users = make_bootstrap_token(), BootstrapToken("abcdef.0123456789abcdef")
+    expires = datetime.now(UTC) + timedelta(hours=2)
+    for token in (ours, users):
+        publish_token(cluster, token, expires)
+    assert sorted(cluster.list_join_tokens()) == sorted([*before, ours.id, users.id])
+    assert ours.id in delete_old_tokens(cluster).did
+    assert users.id in cluster.list_join_tokens()
+    delete_token(cluster, users)

@@ -91,6 +91,7 @@ def test_the_runs_change_what_the_documents_say() -> None:
         "listener": 3,
         "backend": 3,
         "security_group": 2,
+        "security_group_rule": 8,
         "router_static": 3,
         "keypair": 1,
         "tag": 1,

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import cast
 
 import pytest
@@ -15,6 +16,8 @@ from domain.cloud.plan import Action, Plan, PlanItem
 from domain.cloud.planning import STALE, plan_cluster
 from domain.cloud.records import ListenerSpec, PortForwardSpec, RuleSpec
 from domain.cloud.teardown import remove_machines
+from domain.cluster.api import SYSTEM
+from domain.cluster.join_tokens import TOKEN_NAME
 from domain.kernel.errors import (
     ClusterError,
     CommandFailed,
@@ -23,7 +26,9 @@ from domain.kernel.errors import (
     NameTaken,
 )
 from domain.kernel.names import Names
-from domain.node.ready import INSTANCE_ANNOTATION
+from domain.node.ready import INSTANCE_ANNOTATION, WORKER
+from domain.secrets.credentials import make_credentials
+from domain.secrets.pki import make_bootstrap_token, make_ssh_keypair
 from domain.spec.cluster import ClusterSpec, changed
 from domain.spec.prices import Billing
 from tests.flows.runbooks.world import SPEC, Strike, World
@@ -127,12 +132,43 @@ def test_nodes_whose_machine_is_gone_are_deleted_with_their_keys(world: World) -
     assert len(world.nodes) == 3
 
 
+@pytest.mark.parametrize(
+    "again",
+    [
+        pytest.param(lambda world: world.provision(), id="provision"),
+        pytest.param(lambda world: world.scale(3), id="scale out"),
+    ],
+)
+def test_a_run_finishes_what_a_killed_one_has_left(
+    world: World, again: Callable[[World], None]
+) -> None:
+    """Killed after the join: the token is not deleted yet, and the nodes have no role."""
+    world.provision()
+    for name, node in world.nodes.items():
+        labels = {key: value for key, value in node.labels.items() if key not in WORKER}
+        world.nodes[name] = replace(node, labels=labels)
+    left, users = make_bootstrap_token().id, "abcdef"
+    for token in (left, users):
+        world.objects["Secret", SYSTEM, TOKEN_NAME + token] = {}
+    again(world)
+    assert world.state()["nodes are labelled"]
+    assert world.tokens() == [TOKEN_NAME + users]
+
+
 def test_another_s_network_of_our_name_is_never_touched(world: World) -> None:
     cloud(world).create_vpc(NAMES.router, "172.16.0.0/16", "")
     before = world.resources()
     with pytest.raises(NameTaken, match=r"172\.16\.0\.0/16, wanted is 192\.168\.0\.0/16"):
         world.provision()
     assert world.resources() == before
+
+
+def test_key_pair_of_another_key_is_refused_before_a_machine_starts(world: World) -> None:
+    cloud(world).create_keypair(NAMES.keypair, make_ssh_keypair().public_key)
+    world.vault.save(make_credentials("demo", datetime.now(UTC)))
+    with pytest.raises(NameTaken, match=r"k8s\.demo\.key \(kp-\w+\) is not that of the saved cred"):
+        world.provision()
+    assert "instance" not in world.resources()
 
 
 def test_a_tag_that_is_used_for_something_else_is_left_alone(world: World) -> None:

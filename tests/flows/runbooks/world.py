@@ -36,11 +36,13 @@ from domain.cloud.plan import Plan
 from domain.cloud.records import Instance
 from domain.cluster.api import SYSTEM, Manifest, Node, Pod
 from domain.cluster.claims import Terms
+from domain.cluster.join_tokens import TOKEN_NAME
 from domain.cluster.leases import HOLDER
 from domain.kernel.errors import ClusterError, FinalError, NotFound, TemporaryError, UnknownOutcome
 from domain.kernel.names import MASTERS, NODES
 from domain.node.f2cadm import servers_table
 from domain.node.install import FOLDER, GROUP_LABEL, INSTANCE_LABEL
+from domain.node.ready import WORKER
 from domain.node.shell import Output
 from domain.spec.cluster import ClusterSpec, changed
 from flows.runbooks.provision import provision
@@ -224,6 +226,9 @@ class Api:
     def list_attached_volumes(self, node: str) -> list[str]:
         return []
 
+    def list_join_tokens(self) -> list[str]:
+        return [name.removeprefix(TOKEN_NAME) for name in self._world.tokens()]
+
     def list_balanced_services(self) -> list[Service]:
         return list(self._world.services)
 
@@ -266,6 +271,7 @@ class Machine:
 
     def __init__(self, world: "World", strike: Strike, address: str) -> None:
         self._world, self._strike, self._address = world, strike, address
+        self.host_key = "that of its userdata"
 
     def __enter__(self) -> "Machine":
         return self
@@ -402,9 +408,7 @@ class World:
     # What they leave.
 
     def resources(self) -> dict[str, int]:
-        counts = dict(self.daemon.iaas.count_resources())
-        counts.pop("security_group_rule", None)
-        return counts
+        return dict(self.daemon.iaas.count_resources())
 
     def machines(self) -> tuple[Instance, ...]:
         return read_machines(cast(Cloud, self.cloud), "demo").instances
@@ -423,8 +427,16 @@ class World:
             "machines": dict(names),
             "nodes are machines": {node.labels[INSTANCE_LABEL] for node in self.nodes.values()}
             == ids,
+            "nodes are labelled": all(
+                WORKER.keys() <= node.labels.keys()
+                for node in self.nodes.values()
+                if node.labels[GROUP_LABEL] == NODES
+            ),
             "tables are right": self._tables(machines) <= {_table(machines)},
             "nodes are schedulable": all(node.schedulable for node in self.nodes.values()),
+            "key pair is ours": self.vault.kept is None
+            or [pair.public_key for pair in self.cloud.find_keypairs("k8s.demo.key")]
+            == [self.vault.kept.ssh.public_key.split()[1]],
             "keys are of machines": set(self.vault.kept.host_keys) == ids
             if self.vault.kept
             else None,
@@ -464,7 +476,8 @@ class World:
         group = _group(machine)
         name = f"{group}-{machine.id.removeprefix('i-')}"
         labels = {GROUP_LABEL: group, INSTANCE_LABEL: machine.id}
-        self.nodes[name] = Node(name, machine.private_ip, True, True, 40, "v1.36.4", labels)
+        if name not in self.nodes:  # a kubelet leaves a node that is registered as it is
+            self.nodes[name] = Node(name, machine.private_ip, True, True, 40, "v1.36.4", labels)
 
     def apply(self, manifest: Manifest) -> bool:
         metadata = manifest["metadata"]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import kubernetes
 import pytest
 
 from localcloud.clock import WallClock
@@ -21,6 +22,7 @@ from localcloud.kubernetes.objects.store import Store, TooOld
 from localcloud.kubernetes.persistence import Persistence
 from localcloud.kubernetes.planes import Plane, PlaneConfig, Planes
 from localcloud.profiles import PROFILES
+from tests.localcloud.kubernetes.api.conftest import Authority, serving
 
 SETTINGS = "/api/v1/namespaces/default/configmaps"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
@@ -42,6 +44,10 @@ def plane_on(file: Path, config: PlaneConfig) -> Plane:
 async def as_killed(file: Path) -> Path:
     """Return the state that a process killed at this moment would leave."""
     await asyncio.sleep(3 * WINDOW)
+    return copy_of(file)
+
+
+def copy_of(file: Path) -> Path:
     left = file.with_name("left.db")
     for ending in ("", "-wal"):
         shutil.copy(f"{file}{ending}", f"{left}{ending}")
@@ -80,6 +86,31 @@ def test_objects_are_the_same_after_a_kill_and_the_deleted_stay_deleted(
             await api.request("GET", f"{SETTINGS}/gone")
         assert version_of(await put(second, "new")) > version_of(gone)
         await first.stop()
+        await second.stop()
+
+    run(story())
+
+
+def test_kill_right_after_an_answer_loses_nothing(
+    tmp_path: Path, plane_config: PlaneConfig, authority: Authority
+) -> None:
+    """As with etcd: what a client was told is on the disk."""
+    file = tmp_path / "cluster.db"
+    with serving(plane_on(file, plane_config), authority, tmp_path) as served:
+        api = kubernetes.client.CoreV1Api(served.client())
+        for number in range(3):
+            metadata = kubernetes.client.V1ObjectMeta(name=f"kept-{number}")
+            body = kubernetes.client.V1ConfigMap(metadata=metadata)
+            api.create_namespaced_config_map("default", body)
+        api.delete_namespaced_config_map("kept-1", "default")
+        left = copy_of(file)
+
+    async def story() -> None:
+        second = plane_on(left, plane_config)
+        await second.start()
+        found = await second.client(MASTERS).request("GET", SETTINGS)
+        names = [item["metadata"]["name"] for item in found["items"]]
+        assert [name for name in names if name.startswith("kept")] == ["kept-0", "kept-2"]
         await second.stop()
 
     run(story())
