@@ -4,7 +4,7 @@ from domain.cloud import addons, teardown
 from domain.cloud.addons import AddOns, Requests
 from domain.cloud.foreign import Surroundings, read_surroundings
 from domain.cloud.inventory import Inventory
-from domain.cloud.journal import acting_for
+from domain.cloud.journal import acting_for, outliving
 from domain.cloud.records import Instance
 from domain.cluster.addons import end_requests, read_requests
 from domain.kernel.ensured import Ensured
@@ -86,7 +86,7 @@ def remove_leftovers(cluster: Cluster, seen: Inventory) -> Ensured[None]:
 @step("calls of earlier runs on {cluster.name}")
 def wait_for_late_calls(cluster: Cluster) -> Ensured[None]:
     """Wait until no create of a run that was ended can act any more."""
-    names = ", ".join(cluster.journal.ages())
+    names = ", ".join(outliving(cluster.journal))
     while (left := acting_for(cluster.journal)) > 0:
         report_progress(f"{names} may still act for {left:.0f} s")
         cluster.clock.sleep(min(left, 5.0))

@@ -42,9 +42,18 @@ class Journal(Protocol):
     def end(self, what: str) -> None: ...
 
 
+def outliving(journal: Journal) -> Mapping[str, float]:
+    """The creates without a reply that can make a resource after a teardown, and their ages.
+
+    Rules are not among them: they need their group.
+    """
+    ages = journal.ages().items()
+    return {what: age for what, age in ages if not what.startswith("add_rules ")}
+
+
 def acting_for(journal: Journal) -> float:
-    """Seconds for which a create without a reply may still act; 0 without one."""
-    return max((ACTING.timeout - age for age in journal.ages().values()), default=0.0)
+    """Seconds for which one of these creates may still act; 0 without one."""
+    return max((ACTING.timeout - age for age in outliving(journal).values()), default=0.0)
 
 
 class _Journaled:

@@ -97,6 +97,7 @@ class _Memory:
     """
 
     def __init__(self) -> None:
+        self.has_changed = False
         self._lock = Lock()
         self._answers: dict[tuple[str, tuple[Any, ...]], Any] = {}
         self._changes: Counter[str] = Counter()
@@ -151,6 +152,11 @@ class _Watched:
         """Call `check` before each change."""
         self._memory.check = check
 
+    @property
+    def has_changed(self) -> bool:
+        """Whether a change was sent, whatever its outcome."""
+        return self._memory.has_changed
+
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._cloud, name)
         if name in KINDS:
@@ -174,6 +180,7 @@ class _Watched:
     def _changing(self, call: Callable[..., Any], kinds: tuple[str, ...]) -> Callable[..., Any]:
         def change(*args: Any, **kwargs: Any) -> Any:
             self._memory.check()
+            self._memory.has_changed = True
             self._memory.forget(*kinds)
             try:
                 return call(*args, **kwargs)
@@ -198,3 +205,8 @@ def guard(cloud: Cloud, check: Callable[[], None]) -> None:
     """Let a remembering cloud call `check` before each change, and make none if it raises."""
     if isinstance(cloud, _Watched):
         cloud.guard(check)
+
+
+def has_changed(cloud: Cloud) -> bool:
+    """Whether a remembering cloud has sent a change, whatever its outcome."""
+    return isinstance(cloud, _Watched) and cloud.has_changed

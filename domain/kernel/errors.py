@@ -95,6 +95,10 @@ class BalanceTooLow(FinalError):
     """The account cannot pay for it (ret_code 2400)."""
 
 
+class RefusedAfterwards(FinalError):
+    """The request was refused after something was changed: exit code 1."""
+
+
 class JobFailed(FinalError):
     """The cloud accepted a call, and its job failed later."""
 

@@ -16,9 +16,17 @@ from cyclopts import App, CycloptsError, Parameter
 
 from blocks.accounts import ChosenAccount, QingCloudAccount, choose_account
 from domain.cloud.foreign import Surroundings
+from domain.cloud.known import has_changed
 from domain.cloud.plan import Plan
 from domain.cloud.planning import plan_teardown
-from domain.kernel.errors import BadRequest, ClusterError, InvalidSpec, NotFound, OtherRun
+from domain.kernel.errors import (
+    BadRequest,
+    ClusterError,
+    InvalidSpec,
+    NotFound,
+    OtherRun,
+    RefusedAfterwards,
+)
 from domain.spec.cluster import overlay, parse_spec
 from flows._cli.interruption import Interrupted, interruptible, naming
 from flows._cli.server import called_at_loss, prefect_server
@@ -153,6 +161,21 @@ def report_billed(opened: Session, look: Callable[[], Surroundings] = Surroundin
 
 
 @contextmanager
+def refusals_come_first(cluster: Cluster) -> Iterator[None]:
+    """Let a refusal end with exit code 2 only while nothing has been changed.
+
+    Raises:
+        RefusedAfterwards: in place of a refusal that came later, with its message.
+    """
+    try:
+        yield
+    except (BadRequest, NotFound) as error:
+        if has_changed(cluster.cloud):
+            raise RefusedAfterwards(str(error)) from error
+        raise
+
+
+@contextmanager
 def session(
     common: Common, name: str, *, shows_steps: bool = True, lasting: bool = False
 ) -> Iterator[Session]:
@@ -168,7 +191,7 @@ def session(
     with prefect_server(print_line, debug=common.debug, lasting=lasting):
         chosen = choose_account(common.account)
         print_line(f"Account: {chosen.description}")
-        with open_cluster(chosen.account, name) as cluster:
+        with open_cluster(chosen.account, name) as cluster, refusals_come_first(cluster):
             opened = Session(common, chosen, cluster)
             if not shows_steps:
                 yield opened

@@ -115,3 +115,8 @@ def test_a_lost_reply_keeps_it(machines: Machines, cloud: Any, journal: MemoryJo
     with pytest.raises(UnknownOutcome):
         cloud.run_instances(request(1))
     assert list(journal.ages()) == ["run_instances k8s.demo.k8s-node to 1"]
+
+
+def test_a_teardown_does_not_wait_for_rules(journal: MemoryJournal) -> None:
+    journal.begin("add_rules sg-1")
+    assert acting_for(journal) == 0

@@ -138,7 +138,8 @@ def test_on_request_they_stay_with_the_network_that_they_need(hand: Hand) -> Non
     assert {inner, volume} <= kept
     left = hand.world.resources()
     expected = {"router": 1, "vxnet": 1, "loadbalancer": 2, "eip": 2, "volume": 1}
-    assert left == expected | {"security_group": 2, "router_static": 3}
+    rules = {"security_group": 2, "security_group_rule": 4, "router_static": 3}
+    assert left == expected | rules
     hand.world.teardown()
     assert hand.world.resources() == {"loadbalancer": 1, "eip": 1, "security_group": 1, "volume": 1}
 
@@ -193,7 +194,7 @@ def test_on_request_everything_is_deleted_but_what_a_foreign_machine_needs(hand:
     left = {item.kind for item in plan.items if item.action is Action.KEEP}
     assert left == {"vxnet", "router", "public address", "security group", "machine"}
     kept = {"router": 1, "vxnet": 1, "eip": 1, "security_group": 1, "router_static": 3}
-    own = {"instance": 1, "keypair": 1}
+    own = {"instance": 1, "keypair": 1, "security_group_rule": 4}
     assert hand.world.resources() == kept | own
     hand.call("TerminateInstances", instances=[machine], direct_cease=1)
     hand.world.teardown()
