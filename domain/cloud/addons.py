@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from domain.cloud.api import Cloud
@@ -228,35 +229,13 @@ def remove_balancers(cloud: Cloud, addons: AddOns, clock: Clock = time) -> Ensur
     balancers = [one.id for one in addons.balancers]
     addresses = [one.id for one in addons.addresses]
     groups = [one.id for one in addons.groups]
-    if balancers:
-        # The controller may have deleted some, so the first attempt looks, too.
-        existing = ids_of(cloud.list_loadbalancers(), *balancers)
-        delete_existing(
-            cloud,
-            "the load balancers of Services",
-            existing,
-            lambda: ids_of(cloud.list_loadbalancers(), *balancers),
-            cloud.delete_loadbalancers,
-            clock,
-        )
-    if addresses:
-        delete_existing(
-            cloud,
-            "the public addresses of Services",
-            ids_of(cloud.read_eips(addresses), *addresses),
-            lambda: ids_of(cloud.read_eips(addresses), *addresses),
-            cloud.release_eips,
-            clock,
-        )
-    if groups:
-        delete_existing(
-            cloud,
-            "the security groups of Services",
-            ids_of(cloud.search_security_groups(BALANCER_PREFIX), *groups),
-            lambda: ids_of(cloud.search_security_groups(BALANCER_PREFIX), *groups),
-            without_job(cloud.delete_security_groups),
-            clock,
-        )
+    look, delete = cloud.list_loadbalancers, cloud.delete_loadbalancers
+    _delete(cloud, "the load balancers of Services", balancers, look, delete, clock)
+    read = partial(cloud.read_eips, addresses)
+    _delete(cloud, "the public addresses of Services", addresses, read, cloud.release_eips, clock)
+    search = partial(cloud.search_security_groups, BALANCER_PREFIX)
+    end = without_job(cloud.delete_security_groups)
+    _delete(cloud, "the security groups of Services", groups, search, end, clock)
     done = [*balancers, *addresses, *groups]
     return Ensured(None, f"deleted {' '.join(done)}" if done else "there are none")
 
@@ -266,12 +245,21 @@ def remove_volumes(cloud: Cloud, addons: AddOns, clock: Clock = time) -> Ensured
     ids = [volume.id for volume in addons.volumes]
     if not ids:
         return Ensured(None, "there are none")
-    delete_existing(
-        cloud,
-        "the volumes of claims",
-        ids_of(cloud.read_volumes(ids), *ids),
-        lambda: ids_of(cloud.read_volumes(ids), *ids),
-        cloud.delete_volumes,
-        clock,
-    )
+    read = partial(cloud.read_volumes, ids)
+    _delete(cloud, "the volumes of claims", ids, read, cloud.delete_volumes, clock)
     return Ensured(None, f"deleted {' '.join(ids)}")
+
+
+def _delete(
+    cloud: Cloud,
+    what: str,
+    ids: Sequence[str],
+    read: Callable[[], Sequence[Named]],
+    delete: Callable[[list[str]], str],
+    clock: Clock,
+) -> None:
+    """Delete those that still exist: a controller may have deleted some, so the first one looks."""
+    if ids:
+        delete_existing(
+            cloud, what, ids_of(read(), *ids), lambda: ids_of(read(), *ids), delete, clock
+        )
