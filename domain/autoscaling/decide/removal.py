@@ -110,7 +110,8 @@ def _idle_long_enough(scene: Scene, idle_since: dict[str, datetime]) -> set[str]
 def _vetoes(scene: Scene, trigger: Trigger) -> Iterator[Note]:
     """Yield the reasons against any removal from the group, the most basic first."""
     forced = trigger.reason is Reason.ABOVE_MAXIMUM
-    if not forced and scene.size <= scene.bounds.minimum:
+    # A node that is NotReady may stay so, and does not count here.
+    if scene.size - len(scene.not_ready) <= scene.bounds.minimum:
         yield Note(Reason.AT_MINIMUM, str(scene.bounds.minimum))
     if scene.booting:
         yield Note(Reason.MACHINES_BOOT, str(scene.booting))

@@ -79,7 +79,7 @@ def _objections(scene: Scene, patient: Patient) -> Iterator[str]:
         yield f"it stays, because its node was {Reason.CORDONED}"
     if node and (pod := next((pod for pod in node.pods if pod.safe_to_evict is False), None)):
         yield f"it stays, because {Reason.POD_UNSAFE}: {pod.title}"
-    if scene.is_mass_failure:
+    if machine and scene.is_mass_failure:
         yield f"it stays, because {Reason.MANY_BROKEN}: {scene.down_text}"
     if until := scene.memory.stuck.get(patient.node_name):
         yield f"its removal failed, and is tried again at {until:%H:%M:%S %Z}"

@@ -104,22 +104,22 @@ class Scene:
         return self._down > 1 and self.share_down > self.policy.most_not_ready
 
     @property
-    def _down(self) -> int:
-        return len(self.not_ready) + len(self.broken) + len(self.lost_nodes)
-
-    @property
-    def _launched(self) -> int:
-        """Number of machines that should serve, whether they do or not."""
-        return len(self.settled) + len(self.broken) + len(self.lost_nodes)
-
-    @property
     def share_down(self) -> float:
-        """The share of machines that should serve, and do not."""
-        return self._down / max(1, self._launched)
+        """The share of machines that do not serve, of those that have served."""
+        return self._down / max(1, self._joined)
 
     @property
     def down_text(self) -> str:
-        return f"{self._down} of {self._launched}"
+        return f"{self._down} of {self._joined}"
+
+    @property
+    def _down(self) -> int:
+        return len(self.not_ready) + sum(member.node is not None for member in self.broken)
+
+    @property
+    def _joined(self) -> int:
+        # A machine that has never joined says nothing about the others.
+        return len(self.settled) + sum(member.node is not None for member in self.broken)
 
     @cached_property
     def leaving(self) -> list[SeenMachine]:

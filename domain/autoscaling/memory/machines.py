@@ -16,6 +16,9 @@ wanted or a day is over: the next machine would fail, too, and cost as much."""
 
 MOST_AWAITED = 200
 
+CLOCKS_AGREE = timedelta(minutes=1)
+"""Moments of the cloud are converted to our clock to the minute."""
+
 
 def notice_machines(
     memory: Memory, snapshot: Snapshot, standings: Mapping[str, Standing], policy: ScalingPolicy
@@ -75,20 +78,23 @@ def _find_failed(
 ) -> list[str]:
     """The new machines that broke or vanished before they were nodes, since the last evaluation.
 
-    A carried out addition may end after the time of its machines, so that no evaluation has seen
-    them boot.
+    Those of the last addition may break before any evaluation has seen them boot: it lasts until
+    they have joined or failed.
     """
     gone = Standing(State.BROKEN, Fault.GONE)
     failed = [one for one in memory.awaited if standings.get(one, gone).is_broken]
-    bought = memory.last_out.at if memory.last_out else None
+    if memory.last_out is None:
+        return failed
+    known = {*memory.broken_since, *failed}
+    nodes = {node.name for node in snapshot.nodes}
+    since = memory.last_out.at - CLOCKS_AGREE
     failed += [
         machine.id
         for machine in snapshot.machines
-        if bought
-        and machine.created_at > bought
-        and machine.id not in memory.broken_since
-        and machine.id not in failed
-        and standings[machine.id].fault is Fault.NO_NODE
+        if machine.created_at >= since
+        and machine.id not in known
+        and machine.node not in nodes
+        and standings[machine.id].is_broken
     ]
     return failed
 
