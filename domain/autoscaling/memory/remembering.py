@@ -45,9 +45,9 @@ def learn(memory: Memory, decision: Decision, now: datetime, pods: int) -> Memor
         case ScaleIn():
             act = Act(now, decision.basis.size, decision.target, pods)
             memory = replace(memory, last_in=act)
-        case Repair():
+        case Repair() if decision.machine:
             memory = replace(memory, repairs=(*memory.repairs, now))
-        case Hold():
+        case Repair() | Hold():
             pass
     anew = memory.watching_since == now  # after a gap a repeated hold is a new entry
     return replace(memory, recent=_with(memory.recent, decision, now, anew=anew))
