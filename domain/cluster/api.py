@@ -16,8 +16,8 @@ Manifest = Mapping[str, Any]
 class Node:
     """A node as the API server reports it; `address` is its InternalIP.
 
-    `ready` is False also where heartbeats are missing; `unready_seconds` is for how long the node has not been Ready, by the
-    cluster's clock, and 0 for a Ready one.
+    `ready` is False also where heartbeats are missing; `unready_seconds` is for how long the node
+    has not been Ready, by the cluster's clock, and 0 for a Ready one.
     """
 
     name: str

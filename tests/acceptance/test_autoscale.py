@@ -180,6 +180,28 @@ def test_decisions_are_stored_in_the_cluster(burst: Workplace, kubectl: Kubectl)
     assert (reasons["ScalingOutFailed"], reasons["ScaledOut"]) == (1, 1)
 
 
+def test_a_stored_policy_of_another_version_stops_the_autoscaler_alone(
+    burst: Workplace, kubectl: Kubectl
+) -> None:
+    described = ("-n", "kube-system", "configmap", "cluster-spec")
+    text = kubectl("get", *described, "-o", r"jsonpath={.data.spec\.json}")
+
+    def store(text: str) -> None:
+        patch = json.dumps({"data": {"spec.json": text}})
+        kubectl("patch", *described, "--type=merge", "-p", patch)
+
+    newer = json.loads(text)
+    newer["scaling"]["forecast"] = "weekly"
+    store(json.dumps(newer))
+    try:
+        found = autoscale(burst)
+        assert (found["kind"], found["acted"]) == ("skipped", False)
+        assert "of cluster burst cannot be read (unknown key 'forecast'" in found["sentence"]
+        assert burst.run("flows.monitor", "--name", "burst").code == 0
+    finally:
+        store(text)
+
+
 def test_only_one_evaluator_acts_at_a_time(burst: Workplace, kubectl: Kubectl) -> None:
     lease = {
         "spec": {
@@ -216,11 +238,14 @@ def test_a_terminated_watch_releases_its_lease_and_the_next_waits_for_that_of_a_
         assert read_until(watch, "Stopped watching cluster")
     assert watch.returncode == 0
 
-    lease = {"holderIdentity": "killed-1", "leaseDurationSeconds": 10}
+    lease = {"holderIdentity": "killed-1", "leaseDurationSeconds": 60}
     lease["renewTime"] = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
     kubectl("patch", *LEASE, "--type=merge", "-p", json.dumps({"spec": lease}))
     with burst.start(*words) as watch:
         assert "killed-1 holds the Lease" in read_until(watch, "holds the Lease")
+        # Its end comes now instead of in a minute.
+        ended = json.dumps({"spec": {"leaseDurationSeconds": 1}})
+        kubectl("patch", *LEASE, "--type=merge", "-p", ended)
         assert read_until(watch, "Watching")
         with burst.start(*words) as second:
             assert "is at work" in read_until(second, "Error: ")

@@ -27,6 +27,7 @@ from domain.node.serving import (
 from tests.domain.makers import CREATED, make_instance
 
 RUNNING, STOPPED = InstanceStatus.RUNNING, InstanceStatus.STOPPED
+UNPAID = InstanceStatus.SUSPENDED
 YOUNG, OLD = Machine(RUNNING, "", 60), Machine(RUNNING, "", 3600)
 READY, SILENT = Kubelet(ready=True), Kubelet(ready=False, unready_seconds=299)
 DEAD = Kubelet(ready=False, unready_seconds=300)
@@ -52,9 +53,7 @@ def broken(fault: Fault) -> Standing:
             replace(OLD, status=STOPPED), READY, broken(Fault.STOPPED), id="stopped, still Ready"
         ),
         pytest.param(replace(OLD, transition="stopping"), READY, broken(Fault.STOPPED), id="stops"),
-        pytest.param(
-            replace(OLD, status=InstanceStatus.SUSPENDED), DEAD, broken(Fault.SUSPENDED), id="unpaid"
-        ),
+        pytest.param(replace(OLD, status=UNPAID), DEAD, broken(Fault.SUSPENDED), id="unpaid"),
         pytest.param(
             Machine(STOPPED, "starting", 9999), DEAD, BOOTING, id="is being started again"
         ),
