@@ -9,6 +9,7 @@ from domain.kernel.errors import ClusterError
 from domain.kernel.names import NODES
 from domain.node.serving import PATIENCE, Patience, Standing, find_standings
 from domain.spec.cluster import ClusterSpec
+from domain.spec.scaling import ScalingPolicy
 from tasks.cluster import Cluster
 from tasks.control_plane import answers
 from tasks.steps import run_logger
@@ -25,7 +26,8 @@ def read_standings(cluster: Cluster, machines: Sequence[Instance]) -> dict[str, 
 
 def patience_of(spec: ClusterSpec) -> Patience:
     """How long a machine of a cluster may take."""
-    return Patience(boot=spec.scaling.boot_seconds) if spec.scaling else PATIENCE
+    policy = spec.scaling
+    return Patience(boot=policy.boot_seconds) if isinstance(policy, ScalingPolicy) else PATIENCE
 
 
 def _read_nodes(cluster: Cluster) -> Sequence[Node]:
