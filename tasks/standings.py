@@ -7,9 +7,7 @@ from domain.cloud.records import Instance
 from domain.cluster.api import Node
 from domain.kernel.errors import ClusterError
 from domain.kernel.names import NODES
-from domain.node.serving import PATIENCE, Patience, Standing, find_standings
-from domain.spec.cluster import ClusterSpec
-from domain.spec.scaling import ScalingPolicy
+from domain.node.serving import Standing, find_standings, patience_of
 from tasks.cluster import Cluster
 from tasks.control_plane import answers
 from tasks.steps import run_logger
@@ -22,12 +20,6 @@ def read_standings(cluster: Cluster, machines: Sequence[Instance]) -> dict[str, 
     """
     patience = patience_of(cluster.spec)
     return find_standings(NODES, machines, _read_nodes(cluster), datetime.now(UTC), patience)
-
-
-def patience_of(spec: ClusterSpec) -> Patience:
-    """How long a machine of a cluster may take."""
-    policy = spec.scaling
-    return Patience(boot=policy.boot_seconds) if isinstance(policy, ScalingPolicy) else PATIENCE
 
 
 def _read_nodes(cluster: Cluster) -> Sequence[Node]:

@@ -12,6 +12,8 @@ from enum import StrEnum
 from domain.cloud.records import Instance, InstanceStatus
 from domain.cluster.api import Node
 from domain.kernel.names import node_name
+from domain.spec.cluster import ClusterSpec
+from domain.spec.scaling import ScalingPolicy
 
 
 class State(StrEnum):
@@ -54,6 +56,12 @@ class Patience:
 
 
 PATIENCE = Patience()
+
+
+def patience_of(spec: ClusterSpec) -> Patience:
+    """How long a machine of a cluster may take, by its scaling policy if it has one."""
+    policy = spec.scaling
+    return Patience(boot=policy.boot_seconds) if isinstance(policy, ScalingPolicy) else PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,20 +159,22 @@ def find_standing(
 def find_standings(
     group: str,
     machines: Sequence[Instance],
-    nodes: Sequence[Node],
+    nodes: Sequence[Node] | None,
     now: datetime,
     patience: Patience = PATIENCE,
 ) -> dict[str, Standing]:
     """The standing of each machine of a group by its id.
 
     Args:
+        nodes: None where the cluster does not answer; a machine that runs counts as serving then.
         now: by the clock to which the cloud's moments were converted.
     """
-    kubelets = {node.name: Kubelet(node.ready, node.unready_seconds) for node in nodes}
+    kubelets = {node.name: Kubelet(node.ready, node.unready_seconds) for node in nodes or ()}
+    unknown = Kubelet(ready=True) if nodes is None else None
     return {
         machine.id: find_standing(
             Machine(machine.status, machine.transition, (now - machine.created_at).total_seconds()),
-            kubelets.get(node_name(group, machine.id)),
+            kubelets.get(node_name(group, machine.id), unknown),
             patience=patience,
         )
         for machine in machines
