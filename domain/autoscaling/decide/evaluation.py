@@ -11,7 +11,6 @@ from domain.autoscaling.memory.machines import notice_machines
 from domain.autoscaling.memory.memory import MOST_WATCHED, Memory, notice
 from domain.autoscaling.memory.remembering import learn
 from domain.autoscaling.see.snapshot import Snapshot
-from domain.autoscaling.see.standings import standings_of
 from domain.spec.scaling import ScalingPolicy
 
 
@@ -27,9 +26,8 @@ def decide(snapshot: Snapshot, policy: ScalingPolicy, memory: Memory) -> tuple[D
     """
     jumped = memory.went_backwards(snapshot.time)
     memory = notice(memory, snapshot, policy)
-    standings = standings_of(snapshot, policy)
-    memory = notice_machines(memory, snapshot, standings, policy)
     scene = Scene(snapshot, policy, memory)
+    memory = scene.memory = notice_machines(memory, snapshot, scene.standings, policy)
     if snapshot.rivals:
         rivals = ", ".join(snapshot.rivals[:3])
         decision: Decision = scene.hold(Reason.ANOTHER_AUTOSCALER, rivals)
