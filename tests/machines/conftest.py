@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.machines import guest as guests
+from tests.machines.machine import Machine, new_machine
 from tests.machines.mirror import Mirrors
 
 
@@ -25,3 +26,10 @@ def mirrors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirrors]:
     served = Mirrors(tmp_path_factory.mktemp("m"))
     yield served
     served.close()
+
+
+@pytest.fixture(scope="session")
+def shared(mirrors: Mirrors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine for the cases that leave it as they found it."""
+    with new_machine(mirrors, tmp_path_factory.mktemp("shared")) as machine:
+        yield machine
