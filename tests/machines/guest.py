@@ -25,10 +25,13 @@ RELEASES = {"12": "bookworm", "13": "trixie"}
 
 PACKAGES = (
     "ca-certificates", "conntrack", "curl", "dbus", "ethtool", "gnupg", "iproute2", "iptables",
-    "kmod", "libpam-systemd", "openssh-server", "openssl", "procps", "socat", "sudo", "systemd",
+    "kmod", "openssh-server", "openssl", "procps", "socat", "sudo", "systemd",
     "systemd-sysv", "udev",
 )  # fmt: skip
-"""What an image of the cloud has, and what Kubernetes' packages depend on."""
+"""What an image of the cloud has, and what Kubernetes' packages depend on.
+
+Not libpam-systemd: under nspawn, logind now and then waits for the end of a user's manager for minutes.
+"""
 
 NEEDED = ("dpkg-deb", "gpg", "ip", "mmdebstrap", "systemd-nspawn")
 NSPAWN = {

@@ -25,6 +25,7 @@ class Machine:
     url: str
     signer: str
     host_keys: tuple[str, ...]
+    first_keys: tuple[str, ...]
     progress: list[str] = field(default_factory=list)
 
     def connect(self, user: str = "root") -> SshMachine:
@@ -65,12 +66,13 @@ def new_machine(mirrors: Mirrors, folder: Path, release: str = "12") -> Iterator
     first, login = make_ssh_keypair(), make_ssh_keypair()
     with new_guest(release, folder, build_userdata(first)) as guest:
         for home in ("root", "home/admin"):
-            keys = guest.root / home / ".ssh/authorized_keys"
-            keys.parent.mkdir(exist_ok=True)
-            keys.write_text(login.public_key + "\n")
+            known = guest.root / home / ".ssh/authorized_keys"
+            known.parent.mkdir(exist_ok=True)
+            known.write_text(login.public_key + "\n")
         guest.boot()
         with serve(mirrors, guest.gateway) as url:
-            machine = Machine(guest, login, url, mirrors.signer.fingerprint, (first.public_key,))
+            keys = (first.public_key,)
+            machine = Machine(guest, login, url, mirrors.signer.fingerprint, keys, keys)
             with machine.connect() as shell:
                 own = make_own_host_key(shell)
                 machine.host_keys = (own, first.public_key)
