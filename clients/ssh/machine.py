@@ -19,9 +19,9 @@ from domain.node.shell import Output
 FILE_DEADLINE = 120.0
 """Seconds that writing one file may take."""
 
-# Not by SFTP, which acts as the login user, needs a shell that prints nothing, and reports any error
-# of a disk as "Failure". The sum is checked on the machine: a connection that breaks ends the input,
-# and a short file would take the place of a whole one.
+# Not by SFTP, which acts as the login user, needs a shell that prints nothing, and reports any
+# error of a disk as "Failure". The sum is checked on the machine: a connection that breaks ends the
+# input, and a short file would take the place of a whole one.
 WRITE_FILE = """\
 set -euo pipefail
 path="${SYSROOT:-}$1"
@@ -152,8 +152,8 @@ class SshMachine(Closable):
     def _session(self, ends: float) -> Iterator[paramiko.Channel]:
         """Open a channel that is closed at the deadline.
 
-        paramiko waits without a limit for the reply to `exec_command`; only closing the channel ends
-        such a wait.
+        paramiko waits without a limit for the reply to `exec_command`; only closing the channel
+        ends such a wait.
         """
         channel = self._transport.open_session()
         # A little later, so that a slow command gets the error of `follow`.

@@ -14,6 +14,7 @@ from tests.machines.mirror import Mirrors
 def _can_run() -> None:
     if reason := guests.missing_condition():
         pytest.skip(f"no real machine: {reason}")
+    guests.sweep()
     try:
         guests.build("12")
     except (OSError, subprocess.SubprocessError) as error:

@@ -25,13 +25,10 @@ RELEASES = {"12": "bookworm", "13": "trixie"}
 
 PACKAGES = (
     "ca-certificates", "conntrack", "curl", "dbus", "ethtool", "gnupg", "iproute2", "iptables",
-    "kmod", "openssh-server", "openssl", "procps", "socat", "sudo", "systemd",
+    "kmod", "libpam-systemd", "openssh-server", "openssl", "procps", "socat", "sudo", "systemd",
     "systemd-sysv", "udev",
 )  # fmt: skip
-"""What an image of the cloud has, and what Kubernetes' packages depend on.
-
-Not libpam-systemd: under nspawn, logind now and then waits for the end of a user's manager for minutes.
-"""
+"""What an image of the cloud has, and what Kubernetes' packages depend on."""
 
 NEEDED = ("dpkg-deb", "gpg", "ip", "mmdebstrap", "systemd-nspawn")
 NSPAWN = {
@@ -94,6 +91,19 @@ def build(release: str) -> Path:
     return root
 
 
+def sweep() -> None:
+    """End the guests of runs that were killed: their namespaces are named after their process."""
+    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout
+    for name in (line.split()[0] for line in listed.splitlines() if line.startswith("k8sm-")):
+        if Path("/proc", name.split("-")[1]).exists():
+            continue
+        inside = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True)
+        for number in inside.stdout.split():
+            with suppress(ProcessLookupError):
+                os.kill(int(number), signal.SIGKILL)
+        _do("ip", "netns", "delete", name)
+
+
 @dataclass
 class Guest:
     """One machine. `root` is its root tree as this machine sees it; `gateway` is this machine."""
@@ -142,9 +152,13 @@ class Guest:
         """Cut its power; the root tree stays."""
         if self._process is None:
             return
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        # Its first process ends all others of the guest, and then systemd-nspawn. The other way
+        # round the guest would live on.
+        number = self._process.pid
+        for first in Path(f"/proc/{number}/task/{number}/children").read_text().split():
+            with suppress(ProcessLookupError):
+                os.kill(int(first), signal.SIGKILL)
+        self._process.wait(timeout=30)
         self._process = None
 
 
@@ -192,6 +206,7 @@ def _network() -> Iterator[tuple[str, str, str]]:
             _do("ip", "-n", name, *words.split())
         yield name, gateway, address
     finally:
+        _do("ip", "link", "delete", cable)
         _do("ip", "netns", "delete", name)
 
 

@@ -75,7 +75,7 @@ def test_a_file_that_arrives_cut_short_does_not_replace_the_old_one(server: Serv
     server.programs["bash"] = cut_short
     with (
         SshMachine.connect(server.target()) as machine,
-        pytest.raises(FinalError, match="/opt/ca.key.*what arrived is not what was sent"),
+        pytest.raises(FinalError, match=r"/opt/ca\.key.*what arrived is not what was sent"),
     ):
         machine.write_file("/opt/ca.key", b"k" * 1000, 0o600)
     assert [path.name for path in (server.folder / "opt").iterdir()] == ["ca.key"]
