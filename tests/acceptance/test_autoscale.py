@@ -355,3 +355,27 @@ def test_machines_are_removed_one_by_one_and_no_pod_is_lost(
     rest = autoscale(burst, "--policy", policy_file(tmp_path))
     assert (rest["kind"], rest["size"]) == ("hold", 3)
     assert rest["reason"] == "less would do, but the group is at its minimum"
+
+
+def test_a_stopped_machine_is_no_capacity_is_named_and_leaves_before_any_other(
+    burst: Workplace, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    before = worker_names(kubectl)
+    stopped = min(before)
+    machine = stopped.replace("k8s-node", "i")
+    with burst.client() as cloud:
+        cloud._transport.change("StopInstances", {"instances": [machine]})
+        until(lambda: cloud.read_instances([machine])[0].status == "stopped", "it is stopped")
+
+    found = autoscale(burst, "--policy", policy_file(tmp_path))
+    assert (found["kind"], found["size"], found["target"], found["acted"]) == ("out", 2, 3, True)
+    assert any(f"{machine}: it is broken (it is stopped" in words for words in found["details"])
+    assert len(worker_names(kubectl) - before) == 1
+
+    status = burst.run("flows.status", "--name", "burst")
+    assert "broken: it is stopped" in status.out + status.err
+    scaled = burst.run("flows.scale", "--name", "burst", "--count", "3", "--json")
+    assert scaled.code == 0, scaled.err
+    assert stopped not in worker_names(kubectl)
+    assert len(worker_names(kubectl)) == 3
+    until(lambda: phases(kubectl) == {"Running": 30}, "30 pods Running")

@@ -10,7 +10,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from domain.autoscaling.memory.keeping import keep_memory, read_memory
 from domain.autoscaling.report import Evaluation
 from domain.autoscaling.see.snapshot import SeenPod
-from domain.kernel.errors import ClusterError, CommandFailed, FinalError
+from domain.kernel.errors import CommandFailed, FinalError, WaitTimedOut
 from domain.kernel.names import NODES
 from domain.spec.presets import parse_policy
 from flows.runbooks.evaluate import evaluate
@@ -95,16 +95,16 @@ def test_a_machine_that_recovers_right_before_its_removal_stays(world: World) ->
     assert world.state()["nodes are schedulable"]
 
 
-def test_of_two_new_machines_the_well_one_serves_and_the_next_evaluation_waits_for_none(
-    world: World,
-) -> None:
+def test_of_two_new_machines_the_well_one_serves_and_the_other_is_named(world: World) -> None:
     world.provision()
     world.waiting = TEN * 8
-    world.break_next(1)
-    with pytest.raises(ClusterError, match="the disk is full"):
+    world.silence_next(1)
+    with pytest.raises(WaitTimedOut) as failed:
         evaluate_once(world)
     assert len(workers(world)) == 4
     assert len(world.ready_workers()) == 3
+    [silent] = world.silent
+    assert f"SSH on machine {silent}: not seen within 600 s" in str(failed.value)
 
 
 def test_a_new_machine_is_young_whatever_the_clock_of_the_cloud_shows() -> None:

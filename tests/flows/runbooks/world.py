@@ -338,7 +338,8 @@ class World:
         self.objects: dict[tuple[str, str, str], Manifest] = {}
         self.files: dict[tuple[str, str], bytes] = {}
         self.broken: set[str] = set()  # ids of machines whose installer fails
-        self._breaking = 0
+        self.silent: set[str] = set()  # ids of machines that never answer over SSH
+        self._breaking = self._silencing = 0
         self.cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
 
     def open(self, strike: Strike | None = None, name: str = "demo") -> Cluster:
@@ -355,7 +356,9 @@ class World:
             bills=False,
         )
 
-        def connect(target: SshTarget, **_: object) -> SshMachine:
+        def connect(target: SshTarget, **_: object) -> SshMachine | None:
+            if self._is_silent(target.address):
+                return None
             return cast(SshMachine, Machine(self, strike, target.address))
 
         cluster = Cluster(
@@ -368,7 +371,7 @@ class World:
             journal=self.journal,
             clock=self.clock,
             connect_api=lambda access: cast(ClusterClient, Api(self, strike)),
-            connect_ssh=connect,
+            connect_ssh=cast(Callable[..., SshMachine], connect),
         )
         cluster.terms = self.terms
         cluster.run_lock = self._folder / f"machine-{next(self._machines)}"
@@ -488,6 +491,20 @@ class World:
             if "k8s_master_installer.sh" in command or argv[-1] == "join":
                 self._join(machine)
         return Output("done\n", "", 0)
+
+    def silence_next(self, machines: int) -> None:
+        """Let so many machines never answer over SSH, the next ones that are logged in to."""
+        self._silencing = machines
+
+    def _is_silent(self, address: str) -> bool:
+        if not self._silencing and not self.silent:
+            return False
+        machine = self.at(address)
+        is_new = all(node.labels[INSTANCE_LABEL] != machine.id for node in self.nodes.values())
+        if self._silencing and is_new and machine.id not in self.silent:
+            self._silencing -= 1
+            self.silent.add(machine.id)
+        return machine.id in self.silent
 
     def break_next(self, machines: int) -> None:
         """Let the installers of so many machines fail, the next ones that are installed."""
