@@ -121,7 +121,7 @@ class ClusterClient(Closable):
         )
 
     def read_state(self) -> ClusterState:
-        """Read nodes, pods and budgets for a decision about a group's size.
+        """Read nodes, pods, budgets and DaemonSets for a decision about a group's size.
 
         Reads every pod's object, which takes a second per 10,000 pods.
         """
@@ -129,6 +129,7 @@ class ClusterClient(Closable):
             list(self._items(KINDS["Node"].collection(), {})),
             self._items(KINDS["Pod"].collection(), {"fieldSelector": NOT_FINISHED}),
             self._items(KINDS["PodDisruptionBudget"].collection(), {}),
+            self._items(KINDS["DaemonSet"].collection(), {}),
         )
 
     def count_unschedulable(self) -> int:

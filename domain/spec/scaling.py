@@ -131,6 +131,12 @@ class ScalingPolicy(Part):
     )
     rules: tuple[MetricRule, ...] = Field((), max_length=20, description="Metric rules")
     pending_pods: bool = Field(True, description="Add at once the machines that pending pods need")
+    least_priority: int = Field(
+        -10,
+        ge=-(2**31),
+        le=1_000_000_000,
+        description="Pods of a lower priority buy no machine and keep none",
+    )
     low_use: LowUse | None = Field(None, description="Remove nodes with low use")
     schedule: tuple[ScheduleWindow, ...] = Field((), max_length=50)
     interval_seconds: int = Field(

@@ -180,13 +180,17 @@ def _choose(
     for member in _some_in_turn(in_order, scene.snapshot.time):
         refusal = find_refusal(scene, member, forced=trigger.reason is Reason.ABOVE_MAXIMUM)
         if refusal is None and member.node:
-            infeasible = displaced or scene.room.find_infeasible(member.node.name)
+            infeasible = displaced or _find_infeasible(scene, member.node.name)
             if infeasible is None:
                 return member, refusals
             refusal = Note(Reason.POD_HAS_NO_PLACE, member.node.name, infeasible.title)
         if refusal and len(refusals) < 20:
             refusals.append(refusal)
     return None, refusals
+
+
+def _find_infeasible(scene: Scene, node: str) -> SeenPod | None:
+    return scene.room.find_infeasible(node, scene.policy.least_priority)
 
 
 def _in_order(members: Sequence[Member], choice: Choice) -> list[Member]:
@@ -214,6 +218,6 @@ def _find_displaced(scene: Scene) -> SeenPod | None:
     Returns: one that finds no node, or None.
     """
     down = set(scene.not_ready)
-    displaced = [p for n in scene.snapshot.nodes if n.name in down for p in moving_pods(n)]
+    displaced = [p for n in scene.snapshot.nodes if n.name in down for p in moving_pods(scene, n)]
     left = scene.room.put(displaced)
     return left[0] if left else None

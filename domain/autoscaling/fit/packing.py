@@ -50,10 +50,10 @@ class Room:
         """The same for interchangeable pods, on one place only if it is given."""
         return self._put_alike(alike, [], self.places if place is None else [place])
 
-    def find_infeasible(self, name: str) -> SeenPod | None:
+    def find_infeasible(self, name: str, least_priority: int) -> SeenPod | None:
         """Try to move all workload pods off a place, then undo it.
 
-        Pods that were only put there count, too.
+        Pods that were only put there count, too; those that need no other place do not.
 
         Returns: a pod that fits no other place, or None.
         """
@@ -65,7 +65,7 @@ class Room:
         self._spreading.close(origin)
         moved: list[tuple[SeenPod, Place]] = []
         infeasible = None
-        for alike in group_alike(pods):
+        for alike in group_alike(pod for pod in pods if pod.must_move(least_priority)):
             left = self._put_alike(alike, moved, self.places)
             if left:
                 infeasible = left[0]

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from clients.kubernetes import ClusterClient
-from domain.autoscaling.see.placement import Operator, Requirement, Spread, Taint, Toleration
+from domain.autoscaling.see.placement import (
+    HostPort,
+    Operator,
+    Requirement,
+    Spread,
+    Taint,
+    Toleration,
+)
 from domain.autoscaling.see.snapshot import Budget, Resources
 from domain.autoscaling.see.state import ClusterState, Marked
 from domain.kernel.errors import TemporaryError
@@ -46,11 +53,13 @@ def read(
     nodes: list[Any] | None = None,
     pods: list[Any] | None = None,
     budgets: list[Any] | None = None,
+    daemon_sets: list[Any] | None = None,
 ) -> ClusterState:
     lists = {
         "/api/v1/nodes": nodes or [],
         PODS: pods or [],
         "/apis/policy/v1/poddisruptionbudgets": budgets or [],
+        "/apis/apps/v1/daemonsets": daemon_sets or [],
     }
     for path, items in lists.items():
         apiserver.answer("GET", path, Answer(200, {"metadata": {}, "items": items}))
@@ -99,7 +108,7 @@ def test_placement_of_a_pod_is_read(apiserver: Apiserver, cluster: ClusterClient
     assert placement.tolerations == (Toleration("db", "Exists"),)
     assert placement.apart[0].topology == "zone"
     assert placement.apart[0].selector == (Requirement("app", Operator.IN, ("db",)),)
-    assert placement.host_ports == ("TCP/8080",)
+    assert placement.host_ports == (HostPort(8080),)
 
 
 def test_terms_of_affinity_are_read_as_the_scheduler_does(
