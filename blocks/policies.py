@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import yaml
-
 from domain.kernel.errors import InvalidSpec
+from domain.spec.documents import read_yaml
 from domain.spec.presets import PRESETS, parse_policy
 from domain.spec.scaling import ScalingPolicy
 
@@ -18,9 +17,7 @@ def read_policy(policy: str) -> ScalingPolicy:
             f"{policy!r} is neither a preset, {', '.join(PRESETS)}, nor a file that is there"
         )
     try:
-        document = yaml.safe_load(Path(policy).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = Path(policy).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise InvalidSpec(f"the policy {policy} cannot be read: {error}") from error
-    if not isinstance(document, dict):
-        raise InvalidSpec(f"the policy {policy} must hold keys such as `preset` and `rules`")
-    return parse_policy(document)
+    return parse_policy(read_yaml(text, f"the policy {policy}"))

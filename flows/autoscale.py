@@ -12,9 +12,10 @@ from blocks.accounts import QingCloudAccount
 from domain.autoscaling.decide.explanation import explain
 from domain.autoscaling.memory.keeping import read_memory
 from domain.autoscaling.report import Evaluation, skipped
-from domain.kernel.errors import InvalidSpec, NotFound
+from domain.kernel.errors import InvalidSpec, NotFound, PolicyUnreadable
 from domain.kernel.names import NODES
 from domain.spec.moments import parse_moment
+from domain.spec.part import Switch
 from flows._cli.command import Common, Session, cluster_name, make_app, run, session
 from flows._cli.replay import ReplayFlags, try_policy, used_flags
 from flows._cli.terminal.evaluations import show_evaluation, show_explanation
@@ -36,7 +37,7 @@ from tasks.run_log import log_errors_in_one_sentence
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def autoscale(
-    account: QingCloudAccount, name: str = "demo", policy: str = "", dry_run: bool = False
+    account: QingCloudAccount, name: str = "demo", policy: str = "", dry_run: Switch = False
 ) -> Evaluation:
     """Evaluate a cluster's load once, decide about its size, and act.
 
@@ -56,7 +57,7 @@ def autoscale(
     with open_cluster(account, name) as cluster, ExitStack() as stack:
         try:
             case = open_case(cluster, policy)
-        except NotFound as error:
+        except (NotFound, PolicyUnreadable) as error:
             return skipped(name, NODES, now, str(error))
         if dry_run:
             return consider(case).evaluation

@@ -12,6 +12,7 @@ from domain.kernel.errors import FinalError, InvalidSpec
 from domain.observe.metrics.report import MEND_DATABASE
 from domain.reports.dashboard.page import write_page
 from domain.reports.dashboard.records import Dashboard
+from domain.spec.part import Whole
 from flows._cli.command import Common, cluster_name, make_app, run, session
 from flows._cli.numbers import whole_number
 from tasks.cluster import open_cluster
@@ -22,7 +23,7 @@ MOST_HOURS = 24 * 31
 
 
 @flow(name="dashboard", flow_run_name="dashboard {name}")
-def dashboard(account: QingCloudAccount, name: str = "demo", hours: int = 24) -> Dashboard:
+def dashboard(account: QingCloudAccount, name: str = "demo", hours: Whole = 24) -> Dashboard:
     """Draw a cluster's charts, and store them as an artifact of the run.
 
     Args:

@@ -13,6 +13,7 @@ from domain.kernel.names import NODES, Names
 from domain.observe.cost import price_plan
 from domain.reports.drift import DriftReport
 from domain.spec.cluster import ClusterSpec
+from domain.spec.part import Switch
 from flows._cli.command import (
     YES,
     Common,
@@ -34,7 +35,7 @@ from tasks.steps import run_logger
 
 
 @flow(name="drift", flow_run_name="drift {name}")
-def drift(account: QingCloudAccount, name: str = "demo", repair: bool = False) -> DriftReport:
+def drift(account: QingCloudAccount, name: str = "demo", repair: Switch = False) -> DriftReport:
     """Compare a cluster with its stored description.
 
     Args:

@@ -17,6 +17,7 @@ from domain.secrets.kubeconfig import (
     other_contexts,
     render_kubeconfig,
 )
+from domain.spec.part import Switch, Whole
 from flows._cli.command import Common, cluster_name, make_app, run, session
 from flows._cli.numbers import whole_number
 from tasks.cluster import open_cluster
@@ -33,7 +34,11 @@ class KubeconfigReport:
 
 @flow(name="kubeconfig", flow_run_name="kubeconfig {name}")
 def kubeconfig(
-    account: QingCloudAccount, path: str, name: str = "demo", merge: bool = False, days: int = 30
+    account: QingCloudAccount,
+    path: str,
+    name: str = "demo",
+    merge: Switch = False,
+    days: Whole = 30,
 ) -> KubeconfigReport:
     """Write an administrator's kubeconfig, with a client certificate made for it.
 

@@ -16,6 +16,8 @@ from domain.kernel.errors import ClusterError
 from domain.observe.cost import price_plan
 from domain.reports.cluster import ClusterReport
 from domain.spec.cluster import ClusterSpec, overlay
+from domain.spec.part import Switch
+from domain.spec.presets import UnreadPolicy
 from flows._cli.command import (
     YES,
     Common,
@@ -53,10 +55,10 @@ USUAL_STEPS = 28  # of a new cluster with two nodes; the progress bar is an esti
 def provision(
     account: QingCloudAccount,
     spec: ClusterSpec,
-    demo: bool = True,
-    ui: bool = True,
-    accept_new_host_keys: bool = False,
-    rollback: bool = False,
+    demo: Switch = True,
+    ui: Switch = True,
+    accept_new_host_keys: Switch = False,
+    rollback: Switch = False,
 ) -> ClusterReport:
     """Create the described cluster, or complete an existing one, and report it.
 
@@ -182,6 +184,8 @@ def doubts_of(spec: ClusterSpec) -> tuple[str, ...]:
     """Doubts about the scaling policy that is about to be stored."""
     if spec.scaling is None:
         return ()
+    if isinstance(spec.scaling, UnreadPolicy):
+        return (f"the stored scaling policy cannot be read ({spec.scaling.reason})",)
     return find_doubts(
         spec.scaling,
         Bounds(spec.nodes.minimum, spec.nodes.maximum),

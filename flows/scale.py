@@ -14,6 +14,7 @@ from domain.kernel.names import NODES
 from domain.node.remove import check_count, check_hand_made, choose_leaving
 from domain.observe.cost import price_plan
 from domain.reports.cluster import ClusterReport
+from domain.spec.part import Whole
 from flows._cli.command import (
     YES,
     Common,
@@ -45,7 +46,7 @@ from tasks.steps import Recorder, listening
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def scale(
-    account: QingCloudAccount, count: int, name: str = "demo", group: str = NODES
+    account: QingCloudAccount, count: Whole, name: str = "demo", group: str = NODES
 ) -> ClusterReport:
     """Add or remove machines until the group has this many.
 

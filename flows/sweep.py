@@ -12,6 +12,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
 from domain.cloud.plan import Action, Plan
+from domain.spec.part import Switch
 from flows._cli.command import YES, Common, cluster_name, make_app, run, session
 from flows._cli.terminal import show_leftovers
 from flows.runbooks.nodes import MOST_AT_ONCE
@@ -33,7 +34,7 @@ ANY = "demo"
     on_running=[log_errors_in_one_sentence],
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
-def sweep(account: QingCloudAccount, delete: bool = False, volumes: bool = False) -> Plan:
+def sweep(account: QingCloudAccount, delete: Switch = False, volumes: Switch = False) -> Plan:
     """Find what belongs to no living cluster of the account, and delete it on request.
 
     A cluster lives while it has a router and a master. What is younger than an hour is left alone.

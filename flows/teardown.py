@@ -12,6 +12,7 @@ from domain.cloud.foreign import refuse_foreign
 from domain.cloud.plan import Action, Plan
 from domain.cloud.planning import plan_teardown
 from domain.observe.cost import price_plan
+from domain.spec.part import Switch
 from flows._cli.command import (
     YES,
     Common,
@@ -43,8 +44,8 @@ from tasks.teardown import look_around
 def teardown(
     account: QingCloudAccount,
     name: str = "demo",
-    keep_addons: bool = False,
-    leave_foreign: bool = False,
+    keep_addons: Switch = False,
+    leave_foreign: Switch = False,
 ) -> Plan:
     """Delete every resource with the cluster's names, and what its add-ons have made.
 

@@ -21,12 +21,12 @@ from domain.autoscaling.see.snapshot import Snapshot
 from domain.autoscaling.see.state import ClusterState, GroupState, Marked
 from domain.cloud.inventory import Machines
 from domain.cloud.records import Instance, InstanceType
-from domain.kernel.errors import ClusterError, NotFound
+from domain.kernel.errors import ClusterError, NotFound, PolicyUnreadable
 from domain.kernel.names import node_name
 from domain.observe.metrics.records import Sample, Window, WindowStatistics
 from domain.spec.cluster import ClusterSpec, changed
 from domain.spec.metrics import PODS, Per, unit_of
-from domain.spec.presets import DEFAULT, PRESETS
+from domain.spec.presets import DEFAULT, PRESETS, UnreadPolicy
 from domain.spec.scaling import ScalingPolicy
 from tasks.cluster import Cluster
 from tasks.endpoints import read_spec_at_kept_endpoints
@@ -104,6 +104,7 @@ def open_case(cluster: Cluster, policy: str = "") -> Case:
         NotFound: there is no such cluster, or it does not answer: with guessed bounds no machine
             may be removed.
         CredentialsMissing: this Prefect server has none of this cluster.
+        PolicyUnreadable: the stored policy is not valid in this version.
         InvalidSpec: there is no such policy.
     """
     machines = need_machines(cluster)
@@ -113,6 +114,8 @@ def open_case(cluster: Cluster, policy: str = "") -> Case:
         raise NotFound(f"cluster {cluster.name} does not answer, or is not finished yet")
     spec = with_sources(cluster.account, stored)
     chosen = read_policy(policy) if policy else spec.scaling or PRESETS[DEFAULT]
+    if isinstance(chosen, UnreadPolicy):
+        raise PolicyUnreadable(cluster.name, chosen.reason)
     return Case(cluster.wanting(spec), machines, chosen, policy)
 
 

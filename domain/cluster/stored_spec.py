@@ -29,15 +29,17 @@ def store_spec(api: ClusterApi, spec: ClusterSpec) -> Ensured[ClusterSpec]:
 def read_spec(api: ClusterApi) -> ClusterSpec | None:
     """Read the stored description. Returns: None where nothing was stored yet.
 
+    A scaling policy that is not valid is kept unread: it stops the autoscaler alone.
+
     Raises:
-        InvalidSpec: it is not valid, as after an edit by hand. A run must not go on with defaults
-            and overwrite it.
+        InvalidSpec: another part is not valid, as after an edit by hand. A run must not go on with
+            defaults and overwrite it.
     """
     found = api.read("ConfigMap", SPEC_NAME, SYSTEM)
     if not found:
         return None
     try:
-        return parse_spec(json.loads(found["data"]["spec.json"]))
+        return parse_spec(json.loads(found["data"]["spec.json"]), stored=True)
     except (InvalidSpec, KeyError, ValueError) as error:
         raise InvalidSpec(
             f"the cluster's stored description is not valid ({error}); correct it with: "

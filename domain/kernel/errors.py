@@ -6,8 +6,8 @@
     │   └── UnknownOutcome    it may already have succeeded: look before doing it again
     └── FinalError            the same call will fail again
         ├── BadRequest        the request cannot be carried out: exit code 2, nothing was created
-        │   ├── InvalidSpec, NameTaken, QuotaReached, AccessDenied, Unreachable, NotConfirmed,
-        │   │   CredentialsMissing, OtherRun, ForeignInside
+        │   ├── InvalidSpec (PolicyUnreadable), NameTaken, QuotaReached, AccessDenied, Unreachable,
+        │   │   NotConfirmed, CredentialsMissing, OtherRun, ForeignInside
         ├── ClaimLost         another run may be changing the cluster, so this one stops
         └── …                 a change was begun and could not be finished
 
@@ -49,6 +49,16 @@ class BadRequest(FinalError):
 
 class InvalidSpec(BadRequest):
     """A value of the cluster's description is invalid; the message names valid ones."""
+
+
+class PolicyUnreadable(InvalidSpec):
+    """The stored scaling policy is not valid in this version; only the autoscaler needs it."""
+
+    def __init__(self, cluster: str, reason: str) -> None:
+        super().__init__(
+            f"the stored scaling policy of cluster {cluster} cannot be read ({reason}); store a "
+            f"valid one under `scaling` with: python -m flows.provision --name {cluster} --file …"
+        )
 
 
 class NameTaken(BadRequest):

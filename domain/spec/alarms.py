@@ -10,6 +10,7 @@ from domain.kernel.names import GROUPS
 from domain.spec import metrics as catalog
 from domain.spec.conditions import Comparator, MetricCondition, Statistic
 from domain.spec.metrics import Per
+from domain.spec.part import Number, Switch, Whole
 
 
 class Level(StrEnum):
@@ -21,10 +22,10 @@ class AlarmRule(MetricCondition):
     """Compare a statistic of one metric with two limits."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$", description="Lower-case, with dashes")
-    warning: float | None = Field(
+    warning: Number | None = Field(
         None, allow_inf_nan=False, description="Limit of a warning; none without one"
     )
-    error: float | None = Field(
+    error: Number | None = Field(
         None, allow_inf_nan=False, description="Limit of an error; none without one"
     )
     per: Per = Field(
@@ -32,8 +33,10 @@ class AlarmRule(MetricCondition):
         description="What has an alarm of its own; as fine as the metric, if not given",
     )
     group: str = Field("", description="Only this group; all where empty")
-    hold_seconds: int = Field(0, ge=0, le=86_400, description="For how long it must hold, unbroken")
-    enabled: bool = True
+    hold_seconds: Whole = Field(
+        0, ge=0, le=86_400, description="For how long it must hold, unbroken"
+    )
+    enabled: Switch = True
     title: str = Field("", max_length=80, description="What is wrong, in English")
     title_zh: str = Field("", max_length=80, description="The same in Chinese")
 

@@ -1,18 +1,19 @@
 """The description of one wanted cluster, and every check that needs no cloud."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from ipaddress import IPv4Network
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from domain.kernel.errors import InvalidSpec
 from domain.kernel.names import MASTERS, NODES
 from domain.spec.alarms import AlarmRule, distinct, find_unmeasured
+from domain.spec.documents import describe_invalid
 from domain.spec.monitoring import Monitoring
 from domain.spec.notifications import Notifications
-from domain.spec.part import Part
-from domain.spec.presets import PolicyOverPreset
+from domain.spec.part import ListOfOne, Part, Whole
+from domain.spec.presets import STORED, PolicyOverPreset, UnreadPolicy
 from domain.spec.prices import Billing, Prices
 
 DAEMON_PODS = 2
@@ -33,7 +34,7 @@ def _network(text: str) -> str:
 
 
 Cidr = Annotated[str, AfterValidator(_network)]
-Port = Annotated[int, Field(ge=1024, le=65535)]
+Port = Annotated[Whole, Field(ge=1024, le=65535)]
 
 
 class MachineTemplate(Part):
@@ -47,22 +48,22 @@ class MachineTemplate(Part):
     instance_type: str = Field(
         "s1.large.r2", description="kubeadm wants at least 2 vCPUs and 2 GiB for a master"
     )
-    disk_gib: int = Field(40, ge=20, le=100, description="Size of the system disk, GiB")
+    disk_gib: Whole = Field(40, ge=20, le=100, description="Size of the system disk, GiB")
 
 
 class Masters(Part):
     """The group `k8s-master`: the machines that run the control plane."""
 
-    count: int = Field(1, ge=1, le=1, description="One master for now")
+    count: Whole = Field(1, ge=1, le=1, description="One master for now")
     template: MachineTemplate = MachineTemplate()
 
 
 class Nodes(Part):
     """The group `k8s-node`: the machines that run the workload."""
 
-    count: int = Field(2, ge=0, le=5000)
-    minimum: int = Field(0, ge=0, description="Scaling never goes below")
-    maximum: int = Field(10, ge=1, le=5000, description="Scaling never goes above")
+    count: Whole = Field(2, ge=0, le=5000)
+    minimum: Whole = Field(0, ge=0, description="Scaling never goes below")
+    maximum: Whole = Field(10, ge=1, le=5000, description="Scaling never goes above")
     template: MachineTemplate = MachineTemplate()
 
     @model_validator(mode="after")
@@ -121,7 +122,7 @@ class Access(Part):
     api_port: Port = Field(8080, description="The article's number; TLS all the same")
     ui_port: Port = 8443
     ssh_port: Port = 10022
-    allowed_cidrs: tuple[Cidr, ...] = Field(
+    allowed_cidrs: Annotated[tuple[Cidr, ...], ListOfOne] = Field(
         (), description="Sources for API, UI and SSH; must be given on an account that bills"
     )
 
@@ -140,15 +141,15 @@ class Access(Part):
 class PublicAddress(Part):
     """The address on the router, and how it is paid for."""
 
-    bandwidth_mbps: int = Field(10, ge=1, le=1000)
+    bandwidth_mbps: Whole = Field(10, ge=1, le=1000)
     billing: Billing = Billing.TRAFFIC
 
 
 class Kubernetes(Part):
     """Versions, places for pods, and the mirrors from which the machines install."""
 
-    version: str = Field("1.36.4", pattern=r"^1\.(35|36|37)\.\d+$")
-    pods_per_node: int = Field(40, ge=1, le=250, description="Workload pods; daemons come on top")
+    version: str = Field("1.36.4", pattern=r"^1\.(35|36|37)\.[0-9]+$")
+    pods_per_node: Whole = Field(40, ge=1, le=250, description="Workload pods; daemons come on top")
     image_repository: str = "registry.aliyuncs.com/google_containers"
     package_mirror: str = Field("aliyun tuna upstream", description="Names or URLs, tried in turn")
     pull_mirrors: dict[str, str] = Field(
@@ -255,21 +256,25 @@ class ClusterSpec(Part):
         return changed(self, {"nodes": {"count": count}})
 
 
-def parse_spec(document: Mapping[str, Any]) -> ClusterSpec:
+def parse_spec(document: Mapping[str, Any], *, stored: bool = False) -> ClusterSpec:
     """Check a document against the description of a cluster.
+
+    Args:
+        stored: keep an invalid scaling policy as an `UnreadPolicy`, so that nothing else stops.
 
     Raises:
         InvalidSpec: names the first invalid field, the reason, and valid values.
     """
     try:
-        return ClusterSpec.model_validate(document)
+        return ClusterSpec.model_validate(document, context=STORED if stored else None)
     except ValidationError as error:
-        raise InvalidSpec(_sentence(error)) from error
+        raise InvalidSpec(describe_invalid(error, ClusterSpec, _ADVICE)) from error
 
 
 def changed(spec: ClusterSpec, changes: Mapping[str, Any]) -> ClusterSpec:
     """Lay changes, nested as in the YAML file, over a description, and check the whole again."""
-    return parse_spec(overlay(spec.model_dump(mode="json"), changes))
+    kept = isinstance(spec.scaling, UnreadPolicy) and "scaling" not in changes
+    return parse_spec(overlay(spec.model_dump(mode="json"), changes), stored=kept)
 
 
 def overlay(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -292,35 +297,3 @@ _ADVICE: dict[str, str] = {
     "starting with a letter",
     "kubernetes.version": "use a full version of 1.35, 1.36 or 1.37, such as 1.36.4",
 }
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        parent = _part_at(first["loc"][:-1])
-        return f"unknown key {where!r}; known are: {', '.join(parent.model_fields)}"
-    if first["type"] == "model_type" and where:
-        parent = _part_at(first["loc"])
-        return f"{where} must hold keys such as {', '.join(list(parent.model_fields)[:3])}"
-    what = first["msg"].removeprefix("Value error, ")
-    if where in _ADVICE:
-        return f"{where} {first['input']!r} is not valid: {_ADVICE[where]}"
-    return f"{where}: {what}" if where else what
-
-
-def _part_at(where: tuple[int | str, ...]) -> type[BaseModel]:
-    """The part of the description at a place such as `monitoring.custom.0`."""
-    part: type[BaseModel] = ClusterSpec
-    for name in where:
-        if isinstance(name, int):
-            continue  # an item of a list is of the list's type
-        part = next(_parts_in(part.model_fields[name].annotation))
-    return part
-
-
-def _parts_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _parts_in(inner)

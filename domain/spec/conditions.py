@@ -5,7 +5,7 @@ from typing import Protocol
 
 from pydantic import Field
 
-from domain.spec.part import Part
+from domain.spec.part import Part, Whole
 
 
 class Statistics(Protocol):
@@ -72,5 +72,5 @@ class MetricCondition(Part):
         min_length=1, max_length=64, description="A built-in metric or a custom monitor"
     )
     statistic: Statistic = Statistic.AVERAGE
-    window_seconds: int = Field(300, ge=60, le=86_400, description="How far back samples count")
+    window_seconds: Whole = Field(300, ge=60, le=86_400, description="How far back samples count")
     comparator: Comparator = Comparator.ABOVE

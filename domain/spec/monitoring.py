@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from domain.kernel.names import GROUPS, NODES
 from domain.spec.metrics import BUILT_IN
-from domain.spec.part import Part
+from domain.spec.part import Part, Whole
 
 
 class Monitor(Part):
@@ -24,7 +24,7 @@ class Monitor(Part):
     )
     group: str = Field(NODES, description="The group of machines that it runs on")
     script: str = Field(min_length=1, max_length=20_000, description="Lines of bash")
-    timeout: int = Field(20, ge=1, le=50, description="Seconds")
+    timeout: Whole = Field(20, ge=1, le=50, description="Seconds")
     unit: str = Field(
         "", max_length=16, description="Shown with the number, which it does not change"
     )
@@ -48,7 +48,7 @@ class Monitoring(Part):
     """What is measured beside the built-in metrics, and for how long samples are kept."""
 
     custom: tuple[Monitor, ...] = Field((), max_length=20, description="Custom monitors")
-    retention_days: int = Field(30, ge=1, le=3650, description="Older samples are deleted")
+    retention_days: Whole = Field(30, ge=1, le=3650, description="Older samples are deleted")
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

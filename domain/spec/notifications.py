@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from domain.spec.part import Part
+from domain.spec.part import ListOfOne, Part
 
 ServiceName = Annotated[str, Field(pattern=r"^[a-z-]+/[a-z0-9-]+$")]
 
@@ -19,7 +19,7 @@ class Language(StrEnum):
 class Notifications(Part):
     """The services that are notified of alarms, and the language of the messages."""
 
-    services: tuple[ServiceName, ...] = Field(
+    services: Annotated[tuple[ServiceName, ...], ListOfOne] = Field(
         (),
         max_length=10,
         description="Saved notification blocks as type/name, such as `dingtalk-robot/oncall`",

@@ -4,10 +4,24 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    RootModel,
+    SerializeAsAny,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+)
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import with_info_wrap_validator_function
 
 from domain.kernel.errors import InvalidSpec
 from domain.spec.conditions import Comparator, Statistic
+from domain.spec.documents import describe_invalid
 from domain.spec.scaling import LowUse, MetricRule, ScalingPolicy
 
 DEFAULT = "article-text"
@@ -68,12 +82,57 @@ class _WithPreset(ScalingPolicy):
     preset: str = Field("", description=f"A ready policy to begin with: {', '.join(PRESETS)}")
 
 
-PolicyOverPreset = Annotated[
-    ScalingPolicy, BeforeValidator(lay_over_preset, json_schema_input_type=_WithPreset)
+class UnreadPolicy(RootModel[dict[str, Any]]):
+    """A stored policy that this version cannot read; it is kept as it is, and nothing scales."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @property
+    def reason(self) -> str:
+        """Why it cannot be read."""
+        try:
+            parse_policy(self.root)
+        except InvalidSpec as error:
+            return str(error)
+        return "it could not be read before"
+
+
+STORED = "stored"
+"""Context of a validation: the document was stored, and an invalid policy in it is kept."""
+
+
+def _keep_unread(
+    document: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
+) -> ScalingPolicy | UnreadPolicy:
+    if isinstance(document, UnreadPolicy):
+        return document
+    try:
+        policy: ScalingPolicy = handler(document)
+    except ValidationError:
+        if info.context == STORED and isinstance(document, dict):
+            return UnreadPolicy(document)
+        raise
+    return policy
+
+
+_Readable = Annotated[
+    SerializeAsAny[ScalingPolicy],
+    BeforeValidator(lay_over_preset, json_schema_input_type=_WithPreset),
 ]
+
+
+class _KeepsUnread:
+    """Validates a policy, and keeps an invalid one only where it was stored."""
+
+    @staticmethod
+    def __get_pydantic_core_schema__(_: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return with_info_wrap_validator_function(_keep_unread, handler.generate_schema(_Readable))
+
+
+PolicyOverPreset = Annotated[ScalingPolicy | UnreadPolicy, _KeepsUnread]
 """A policy as users write it: whole, or a `preset` with a few other fields."""
 
-_ADAPTER: TypeAdapter[ScalingPolicy] = TypeAdapter(PolicyOverPreset)
+_ADAPTER: TypeAdapter[ScalingPolicy] = TypeAdapter(_Readable)
 
 
 def parse_policy(document: Mapping[str, Any]) -> ScalingPolicy:
@@ -85,11 +144,4 @@ def parse_policy(document: Mapping[str, Any]) -> ScalingPolicy:
     try:
         return _ADAPTER.validate_python(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the policy"
-        if first["type"] == "extra_forbidden":
-            raise InvalidSpec(
-                f"unknown key {where!r} in the policy; known are: preset, "
-                f"{', '.join(ScalingPolicy.model_fields)}"
-            ) from error
-        raise InvalidSpec(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise InvalidSpec(describe_invalid(error, _WithPreset)) from error

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from domain.spec.part import Part
+from domain.spec.part import Part, Switch
 
 
 class Billing(StrEnum):
@@ -45,7 +45,7 @@ def _guess_instance_types() -> dict[str, Decimal]:
 class Prices(Part):
     """Prices in yuan an hour. Defaults are guesses; enter those of your contract."""
 
-    confirmed: bool = Field(
+    confirmed: Switch = Field(
         False, description="Set when these are your prices; until then sums are called guesses"
     )
     instance_types: dict[str, Price] = Field(

@@ -1,9 +1,8 @@
 """The scaling policy of a group: bounds, signals, pauses between changes."""
 
 from collections.abc import Mapping
-from datetime import time
 from enum import StrEnum
-from typing import Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
@@ -11,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from domain.kernel.names import NODES
 from domain.spec.conditions import Comparator, MetricCondition, Statistic
 from domain.spec.metrics import PODS
-from domain.spec.part import Part
+from domain.spec.part import ListOfOne, Number, Part, Switch, TimeOfDay, Whole
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -36,10 +35,10 @@ class MetricRule(MetricCondition):
     statistic: RuleStatistic = Field(
         Statistic.AVERAGE, description="avg of the nodes' averages, or smallest or largest sample"
     )
-    window_seconds: int = Field(60, ge=60, le=86_400, description="How far back samples count")
+    window_seconds: Whole = Field(60, ge=60, le=86_400, description="How far back samples count")
     comparator: Comparator
-    threshold: float = Field(allow_inf_nan=False)
-    step: int = Field(ge=-100, le=100, description="Machines to add, or below zero to remove")
+    threshold: Number = Field(allow_inf_nan=False)
+    step: Whole = Field(ge=-100, le=100, description="Machines to add, or below zero to remove")
 
     @field_validator("statistic", mode="before")
     @classmethod
@@ -74,8 +73,8 @@ class MetricRule(MetricCondition):
 class LowUse(Part):
     """Remove a node with low use: requested CPU, memory and places are all below the share."""
 
-    share: float = Field(0.5, gt=0, le=1, description="Share of the node's capacity for pods")
-    seconds: int = Field(
+    share: Number = Field(0.5, gt=0, le=1, description="Share of the node's capacity for pods")
+    seconds: Whole = Field(
         600, ge=0, le=86_400, description="For how long the use must have been low"
     )
 
@@ -83,12 +82,12 @@ class LowUse(Part):
 class ScheduleWindow(Part):
     """Other bounds at certain hours; where windows overlap, the higher bound counts."""
 
-    days: tuple[Day, ...] = Field(DAYS, min_length=1)
-    start: time = Field(description="Such as 08:00")
-    end: time = Field(description="Such as 20:00; before `start` it means the next day")
+    days: Annotated[tuple[Day, ...], ListOfOne] = Field(DAYS, min_length=1)
+    start: TimeOfDay = Field(description="Such as 08:00")
+    end: TimeOfDay = Field(description="Such as 20:00; before `start` it means the next day")
     time_zone: str = "Asia/Shanghai"
-    minimum: int | None = Field(None, ge=0, le=5000)
-    maximum: int | None = Field(None, ge=1, le=5000)
+    minimum: Whole | None = Field(None, ge=0, le=5000)
+    maximum: Whole | None = Field(None, ge=1, le=5000)
 
     @field_validator("time_zone")
     @classmethod
@@ -112,8 +111,8 @@ class ScheduleWindow(Part):
 class BackOff(Part):
     """The pause before a failed launch is retried; doubled with each failure."""
 
-    first_seconds: int = Field(60, ge=1)
-    longest_seconds: int = Field(1800, ge=1)
+    first_seconds: Whole = Field(60, ge=1)
+    longest_seconds: Whole = Field(1800, ge=1)
 
     def after(self, failures: int) -> float:
         """Seconds to wait after this number of failures in a row."""
@@ -124,14 +123,16 @@ class ScalingPolicy(Part):
     """When one group grows and shrinks."""
 
     group: str = Field(NODES, description="The group of machines")
-    minimum: int | None = Field(None, ge=0, le=5000, description="As the group's, if not given")
-    maximum: int | None = Field(None, ge=1, le=5000, description="As the group's, if not given")
-    pods_per_node: int | None = Field(
+    minimum: Whole | None = Field(None, ge=0, le=5000, description="As the group's, if not given")
+    maximum: Whole | None = Field(None, ge=1, le=5000, description="As the group's, if not given")
+    pods_per_node: Whole | None = Field(
         None, ge=1, le=250, description="Workload pods that a node takes; the group's, if not given"
     )
     rules: tuple[MetricRule, ...] = Field((), max_length=20, description="Metric rules")
-    pending_pods: bool = Field(True, description="Add at once the machines that pending pods need")
-    least_priority: int = Field(
+    pending_pods: Switch = Field(
+        True, description="Add at once the machines that pending pods need"
+    )
+    least_priority: Whole = Field(
         -10,
         ge=-(2**31),
         le=1_000_000_000,
@@ -139,32 +140,32 @@ class ScalingPolicy(Part):
     )
     low_use: LowUse | None = Field(None, description="Remove nodes with low use")
     schedule: tuple[ScheduleWindow, ...] = Field((), max_length=50)
-    interval_seconds: int = Field(
+    interval_seconds: Whole = Field(
         60,
         ge=1,
         le=3600,
         description="Between evaluations of the metric rules; pending pods do not wait for it",
     )
-    cooldown_out_seconds: int = Field(60, ge=0, le=86_400, description="Between two additions")
-    cooldown_in_seconds: int = Field(
+    cooldown_out_seconds: Whole = Field(60, ge=0, le=86_400, description="Between two additions")
+    cooldown_in_seconds: Whole = Field(
         300, ge=0, le=86_400, description="From any change to the next removal"
     )
-    boot_seconds: int = Field(
+    boot_seconds: Whole = Field(
         900, ge=60, le=7200, description="For how long a machine without a node counts as booting"
     )
-    drain_seconds: int = Field(
+    drain_seconds: Whole = Field(
         360, ge=1, le=7200, description="A node that is not empty by then is uncordoned"
     )
     back_off: BackOff = BackOff()
-    most_not_ready: float = Field(
+    most_not_ready: Number = Field(
         0.33, ge=0, le=1, description="Above this share of NotReady nodes nothing is removed"
     )
-    exempt: tuple[str, ...] = Field(
+    exempt: Annotated[tuple[str, ...], ListOfOne] = Field(
         (),
         description="Machine ids or node names that are never removed; `*` is a wildcard",
     )
     remove_first: Choice = Choice.EMPTIEST
-    instance_types: tuple[str, ...] = Field(
+    instance_types: Annotated[tuple[str, ...], ListOfOne] = Field(
         (), description="In this order, when one is out of stock; the group's own, if not given"
     )
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from cyclopts import App, CycloptsError, Parameter
 
 from blocks.accounts import ChosenAccount, QingCloudAccount, choose_account
@@ -28,6 +27,7 @@ from domain.kernel.errors import (
     RefusedAfterwards,
 )
 from domain.spec.cluster import overlay, parse_spec
+from domain.spec.documents import read_yaml
 from flows._cli.interruption import Interrupted, interruptible, naming
 from flows._cli.server import called_at_loss, prefect_server
 from flows._cli.terminal import (
@@ -107,13 +107,10 @@ def read_document(common: Common) -> dict[str, Any]:
     document: dict[str, Any] = {}
     if common.file is not None:
         try:
-            document = yaml.safe_load(common.file.read_text()) or {}
+            text = common.file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidSpec(f"the file {common.file} cannot be read: {error}") from error
-        except yaml.YAMLError as error:
-            raise InvalidSpec(f"the file {common.file} is not valid YAML: {error}") from error
-        if not isinstance(document, dict):
-            raise InvalidSpec(f"the file {common.file} must hold keys such as `name` and `nodes`")
+        document = read_yaml(text, f"the file {common.file}")
     if common.name is not None:
         document = overlay(document, {"name": common.name})
     return document

@@ -180,6 +180,28 @@ def test_decisions_are_stored_in_the_cluster(burst: Workplace, kubectl: Kubectl)
     assert (reasons["ScalingOutFailed"], reasons["ScaledOut"]) == (1, 1)
 
 
+def test_a_stored_policy_of_another_version_stops_the_autoscaler_alone(
+    burst: Workplace, kubectl: Kubectl
+) -> None:
+    described = ("-n", "kube-system", "configmap", "cluster-spec")
+    text = kubectl("get", *described, "-o", r"jsonpath={.data.spec\.json}")
+
+    def store(text: str) -> None:
+        patch = json.dumps({"data": {"spec.json": text}})
+        kubectl("patch", *described, "--type=merge", "-p", patch)
+
+    newer = json.loads(text)
+    newer["scaling"]["forecast"] = "weekly"
+    store(json.dumps(newer))
+    try:
+        found = autoscale(burst)
+        assert (found["kind"], found["acted"]) == ("skipped", False)
+        assert "of cluster burst cannot be read (unknown key 'forecast'" in found["sentence"]
+        assert burst.run("flows.monitor", "--name", "burst").code == 0
+    finally:
+        store(text)
+
+
 def test_only_one_evaluator_acts_at_a_time(burst: Workplace, kubectl: Kubectl) -> None:
     lease = {
         "spec": {

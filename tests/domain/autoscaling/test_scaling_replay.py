@@ -117,7 +117,7 @@ def test_command_refuses_contradicting_arguments(arguments: tuple[str, ...], wor
 
 def test_a_policy_file_must_be_readable(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
-    for text, words in (("a: [", "cannot be read"), ("- 1", "must hold keys")):
+    for text, words in (("a: [", "is not valid YAML"), ("- 1", "must hold keys")):
         policy.write_text(text)
         with pytest.raises(InvalidSpec, match=words):
             run_command("--replay", str(policy))
