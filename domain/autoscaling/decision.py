@@ -58,6 +58,10 @@ class Reason(StrEnum):
     NO_NODES = "there is no node to measure"
     NOT_DUE = "the metric rules are looked at later"
     NO_MACHINE_HOLDS = "no machine of the group can hold a pod that waits"
+    NOT_TAKEN = "a pod does not take a machine that should hold it"
+    HELD = "a pod waits for something that no machine gives"
+    LOW_PRIORITY = "the policy buys no machine for a pod of so low a priority"
+    ARRIVED = "new machines are Ready, and their pods are not on them yet"
     ROOM_IS_THERE = "pods wait although there is room"
     NODE_WITHOUT_MACHINE = "a node has no machine"
     # Something is wrong with the question.

@@ -120,6 +120,8 @@ def _vetoes(scene: Scene, trigger: Trigger) -> Iterator[Note]:
         room = scene.packed is not None and not scene.packed.machines
         words = scene.waiting_text
         yield Note(Reason.ROOM_IS_THERE if room else Reason.PODS_WAIT, words)
+    if scene.waiting.arriving:
+        yield Note(Reason.ARRIVED, f"{scene.waiting.arriving} pods")
     share = len(scene.not_ready) / max(1, len(scene.settled))
     if share > scene.policy.most_not_ready:
         yield Note(Reason.MANY_NOT_READY, f"{len(scene.not_ready)} of {len(scene.settled)}")

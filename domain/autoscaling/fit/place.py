@@ -1,7 +1,7 @@
 """A node or an empty machine with its free resources, and why a pod does not fit on it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from domain.autoscaling.see.placement import HOSTNAME, HostPort, Taint
@@ -31,6 +31,9 @@ class Place:
     """A node or an empty machine, with its free resources.
 
     These may be negative; a pod without requests fits all the same.
+
+    Args:
+        is_node: it exists and is Ready.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Place:
     ports: list[HostPort] = field(default_factory=list)
     residents: list[SeenPod] = field(default_factory=list)
     is_open: bool = True
+    is_node: bool = False
 
     def domain(self, topology: str) -> str | None:
         """The value of a topology label, or None where it is missing."""
@@ -104,9 +108,15 @@ def place_of_node(node: SeenNode) -> Place:
     """The free resources of a node beside its pods."""
     taints = node.taints if node.schedulable else (*node.taints, CORDONED)
     place = _empty(node.name, node.labels, taints, node.allocatable, node.places)
+    place.is_node = True
     for pod in node.pods:
         place.change(pod, 1)
     return place
+
+
+def empty_place_of_node(node: SeenNode) -> Place:
+    """A node as if it ran none of its workload pods."""
+    return place_of_node(replace(node, pods=[pod for pod in node.pods if not pod.is_workload]))
 
 
 def place_of_template(template: Template, places: int, name: str) -> Place:
