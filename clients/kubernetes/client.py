@@ -25,6 +25,7 @@ from domain.cloud.addons import Claim, Service
 from domain.cluster.api import SYSTEM, Manifest, Node, Pod
 from domain.cluster.join_tokens import JOIN_TOKEN_TYPE, TOKEN_NAME
 from domain.kernel.errors import ApiRejected, NotFound, TemporaryError
+from domain.kernel.waiting import READ_PAUSES
 from domain.observe.metrics.load import ClusterLoad
 from domain.secrets.kubeconfig import ClusterAccess
 
@@ -43,8 +44,11 @@ class ClusterClient(Closable):
     Several threads may use it at once.
     """
 
-    def __init__(self, access: ClusterAccess) -> None:
-        self._wire = Wire(access)
+    def __init__(self, access: ClusterAccess, read_pauses: Sequence[float] = READ_PAUSES) -> None:
+        """Args:
+        read_pauses: seconds before a read is repeated; as often as there are pauses.
+        """
+        self._wire = Wire(access, read_pauses)
 
     def close(self) -> None:
         self._wire.close()

@@ -8,7 +8,7 @@ import json
 import ssl
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from domain.kernel.errors import (
     TemporaryError,
     UnknownOutcome,
 )
+from domain.kernel.waiting import READ_PAUSES, repeat
 from domain.secrets.kubeconfig import ClusterAccess
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 30.0  # seconds; the library's default is none
@@ -39,12 +40,13 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 class Wire:
     """Authenticated requests to one API server; may be used by several threads."""
 
-    def __init__(self, access: ClusterAccess) -> None:
+    def __init__(self, access: ClusterAccess, read_pauses: Sequence[float] = READ_PAUSES) -> None:
         """Prepare the connection; nothing is sent yet.
 
         Raises:
             InvalidSpec: the CA, the certificate or the key cannot be read.
         """
+        self._read_pauses = read_pauses
         self.server = access.server.rstrip("/")
         configuration = Configuration(host=self.server)
         configuration.retries = False  # None would mean three
@@ -80,8 +82,14 @@ class Wire:
         self._client.rest_client.pool_manager.clear()
 
     def get(self, path: str, query: Mapping[str, str] | None = None, accept: str = JSON) -> Any:
-        """Read and decode JSON; see `text` for the errors."""
-        return self._decoded(path, self.text("GET", path, query=query, accept=accept))
+        """Read and decode JSON, and repeat that a few times while the error may pass.
+
+        Raises: as `text` does.
+        """
+        return repeat(
+            lambda: self._decoded(path, self.text("GET", path, query=query, accept=accept)),
+            self._read_pauses,
+        )
 
     def send(self, method: str, path: str, body: Any, content_type: str = JSON) -> Any:
         """Send JSON once, and decode the answer.

@@ -16,10 +16,10 @@ from clients.qingcloud.machines import MachineCalls
 from clients.qingcloud.monitoring import MonitoringCalls
 from clients.qingcloud.network import PortForwardCalls, VpcCalls, VxnetCalls
 from clients.qingcloud.tags import TagCalls
-from clients.qingcloud.transport import READ_PAUSES, Transport
+from clients.qingcloud.transport import Transport
 from clients.qingcloud.volumes import NicCalls, VolumeCalls
 from domain.cloud.api import Cloud
-from domain.kernel.waiting import Clock
+from domain.kernel.waiting import READ_PAUSES, Clock
 
 __all__ = ["DEFAULT_ENDPOINT", "QingCloud"]
 

@@ -21,7 +21,7 @@ from clients.qingcloud.endpoint import Endpoint, Keys
 from clients.qingcloud.errors import advice_on_lost, error_of_code, error_of_status
 from clients.qingcloud.reply import Item
 from domain.kernel.errors import FinalError, TemporaryError, TooManyCalls, UnknownOutcome
-from domain.kernel.waiting import Clock
+from domain.kernel.waiting import READ_PAUSES, Clock, repeat
 
 T = TypeVar("T")
 Scalar = str | int | None
@@ -32,10 +32,6 @@ Params = Mapping[str, Value]
 LONGEST_QUERY = 4000
 """Bytes of parameters up to which GET is used. Every action accepts both verbs; the documents
 recommend POST for long requests, without naming the limit of a URL."""
-
-
-READ_PAUSES = (0.5, 2.0)
-"""Seconds before a read is repeated, and again; changes never are."""
 
 
 class Transport:
@@ -75,13 +71,11 @@ class Transport:
             TemporaryError: no usable reply, or the cloud is busy.
             ClusterError: by `ret_code`; see `errors.MEANINGS`.
         """
-        for pause in self._read_pauses:
-            try:
-                return self._send(action, params, lost=TemporaryError, garbled=FinalError)
-            except TemporaryError as error:
-                if not isinstance(error, TooManyCalls):  # which has a pause of its own
-                    self._clock.sleep(pause)
-        return self._send(action, params, lost=TemporaryError, garbled=FinalError)
+        return repeat(
+            lambda: self._send(action, params, lost=TemporaryError, garbled=FinalError),
+            self._read_pauses,
+            self._clock,
+        )
 
     def change(self, action: str, params: Params) -> Item:
         """Send a change once.

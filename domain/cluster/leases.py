@@ -13,7 +13,7 @@ from typing import Any
 
 from domain.cluster.api import SYSTEM, ClusterApi, Manifest
 from domain.cluster.claims import Holder, holder_from
-from domain.kernel.waiting import Clock, Pace, wait_for
+from domain.kernel.waiting import Clock, Pace, repeat, wait_for
 
 VALID = timedelta(seconds=60)
 """A lease that was not renewed for so long is expired."""
@@ -64,8 +64,11 @@ def acquire_lease(
     claim: Claim,
     now: datetime,
     is_gone: Callable[[Holder], bool] = lambda run: False,
+    clock: Clock = time,
 ) -> Held | None:
     """Acquire a lease that is free or whose process is gone, or renew our own.
+
+    It looks before it acts, so it is repeated while the server's error may pass.
 
     Of two processes that try at the same moment only one acquires it: the server refuses the second
     change of the version that both have read.
@@ -77,6 +80,12 @@ def acquire_lease(
     Returns:
         None when the lease is ours now, else the other holder.
     """
+    return repeat(lambda: _acquire(api, claim, now, is_gone), clock=clock)
+
+
+def _acquire(
+    api: ClusterApi, claim: Claim, now: datetime, is_gone: Callable[[Holder], bool]
+) -> Held | None:
     faster = Held(claim.name, "another process", now + VALID)
     found = api.read("Lease", claim.name, SYSTEM)
     if found is None:

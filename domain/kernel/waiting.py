@@ -1,7 +1,7 @@
 """Waits: look first, then sleep; a deadline, never a count; a clock that tests can move."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -28,11 +28,35 @@ class Pace:
     longest: float = 10.0
 
 
+READ_PAUSES = (0.5, 2.0)
+"""Seconds before something safe to repeat is repeated, and again."""
+
+LONGEST_PAUSE = 10.0
+"""Seconds; a server that asks for a longer pause is asked again sooner, as a read is cheap."""
+
+
 class Clock(Protocol):
     """The clock of a wait; the `time` module is one, tests pass a clock that jumps."""
 
     def monotonic(self) -> float: ...
     def sleep(self, seconds: float, /) -> None: ...
+
+
+def repeat(act: Callable[[], T], pauses: Sequence[float] = READ_PAUSES, clock: Clock = time) -> T:
+    """Do something that is safe to repeat, and repeat it while its error may pass.
+
+    Args:
+        pauses: seconds before each repetition; as often as there are pauses.
+
+    Raises:
+        TemporaryError: of the last attempt. Other errors are of the first attempt that has one.
+    """
+    for pause in pauses:
+        try:
+            return act()
+        except TemporaryError as error:
+            clock.sleep(min(max(pause, error.retry_after or 0.0), LONGEST_PAUSE))
+    return act()
 
 
 def wait_for(

@@ -35,5 +35,5 @@ def access(apiserver: Apiserver, ca: CertifiedKey) -> ClusterAccess:
 
 @pytest.fixture
 def cluster(access: ClusterAccess) -> Iterator[ClusterClient]:
-    with ClusterClient(access) as client:
+    with ClusterClient(access, read_pauses=()) as client:
         yield client

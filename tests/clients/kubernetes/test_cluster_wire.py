@@ -123,6 +123,23 @@ def test_every_status_is_temporary_or_final(
     assert type(caught.value) is error
 
 
+def test_a_read_is_repeated_while_its_error_may_pass_and_a_change_is_not(
+    apiserver: Apiserver, access: ClusterAccess
+) -> None:
+    busy = make_answer(503, {"kind": "Status", "message": "etcd leader changed"})
+    with ClusterClient(access, read_pauses=(0.0, 0.0)) as cluster:
+        apiserver.answer("GET", "/version", busy, busy, make_answer(200, {"gitVersion": "v1.36.4"}))
+        assert cluster.read_version() == "v1.36.4"
+        apiserver.answer("GET", "/version", busy)
+        with pytest.raises(TemporaryError, match="etcd leader changed"):
+            cluster.read_version()
+        assert len(apiserver.requests) == 6
+        apiserver.answer("DELETE", "/api/v1/nodes/one", busy)
+        with pytest.raises(TemporaryError):
+            cluster.delete("Node", "one")
+        assert len(apiserver.changes) == 1
+
+
 def test_answer_that_is_not_json_is_temporary(apiserver: Apiserver, cluster: ClusterClient) -> None:
     apiserver.answer("GET", "/version", make_answer(200, "<html>log in first</html>", "text/html"))
     with pytest.raises(TemporaryError, match="is not JSON"):

@@ -7,7 +7,6 @@ import pytest
 
 from clients.qingcloud import QingCloud
 from clients.qingcloud.errors import MEANINGS, PAUSE_AFTER_TOO_MANY
-from clients.qingcloud.transport import READ_PAUSES
 from domain.kernel.errors import (
     AccessDenied,
     AlreadyExists,
@@ -23,6 +22,7 @@ from domain.kernel.errors import (
     UnknownOutcome,
     Unreachable,
 )
+from domain.kernel.waiting import READ_PAUSES
 from tests.clients.qingcloud.canned_cloud import KEY, SECRET, Answer, CannedCloud, ok, refused
 from tests.domain.clocks import JumpingClock
 

@@ -10,6 +10,7 @@ import pytest
 
 from domain.cluster.api import ClusterApi, Manifest
 from domain.cluster.leases import VALID, Claim, Held, acquire_lease, release_lease, wait_for_lease
+from domain.kernel.errors import TemporaryError
 from tests.domain.clocks import JumpingClock
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -70,6 +71,34 @@ def test_a_holder_that_does_not_renew_loses_the_lease() -> None:
     assert holder(acquire_lease(api, OURS, NOON + VALID - timedelta(seconds=1))) == "theirs"
     assert acquire_lease(api, OURS, NOON + VALID) is None
     assert holder(acquire_lease(api, THEIRS, NOON + VALID)) == "ours"
+
+
+class Failing(OneLease):
+    """Fails twice at each change, before it has acted or afterwards."""
+
+    def __init__(self, *, acts: bool) -> None:
+        super().__init__()
+        self._acts, self._left = acts, 2
+
+    def create(self, manifest: Manifest) -> bool:
+        return self._failing(super().create, manifest)
+
+    def replace(self, manifest: Manifest) -> bool:
+        return self._failing(super().replace, manifest)
+
+    def _failing(self, change: Callable[[Manifest], bool], manifest: Manifest) -> bool:
+        self._left -= 1
+        done = self._acts and change(manifest)
+        if self._left >= 0:
+            raise TemporaryError("etcd leader changed")
+        return done or change(manifest)
+
+
+@pytest.mark.parametrize("acts", [False, True])
+def test_a_lease_is_acquired_although_the_server_fails_twice(acts: bool) -> None:
+    server = Failing(acts=acts)
+    assert acquire_lease(make_api(server), OURS, NOON, clock=JumpingClock()) is None
+    assert holder(acquire_lease(make_api(server), THEIRS, NOON)) == "ours"
 
 
 def test_a_released_lease_is_free_at_once() -> None:
