@@ -39,6 +39,8 @@ def find_hold(pod: Item) -> str:
     spec = pod["spec"]
     if gates := spec.get("schedulingGates"):
         return "scheduling gate " + ", ".join(str(gate.get("name")) for gate in gates)
+    if claims := spec.get("resourceClaims"):  # no template has devices
+        return "resource claim " + ", ".join(str(claim.get("name")) for claim in claims)
     for condition in pod.get("status", {}).get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             if condition.get("reason") == "SchedulerError":
