@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from domain.autoscaling.fit.neighbours import Neighbours
 from domain.autoscaling.fit.place import Misfit, Place, place_of_template
 from domain.autoscaling.fit.spreading import Spreading
-from domain.autoscaling.see.snapshot import Resources, SeenPod, Template
+from domain.autoscaling.see.snapshot import SeenPod, Template
 
 SOME = 3
 """Pods of one kind by which a purchase is judged afterwards."""
@@ -147,18 +147,23 @@ class Room:
 
 
 def group_alike(pods: Iterable[SeenPod]) -> list[list[SeenPod]]:
-    """Group interchangeable pods, those with the largest requests first."""
+    """Group interchangeable pods: those that others constrain first, then by their requests.
+
+    Spread pods need room in every domain, which others would take if they came first.
+    """
     groups: dict[object, list[SeenPod]] = {}
     for pod in pods:
         labels = tuple(sorted(pod.labels.items()))
         key = (pod.namespace, pod.requests, pod.placement, labels)
         groups.setdefault(key, []).append(pod)
-    return sorted(groups.values(), key=lambda alike: _demand(alike[0].requests), reverse=True)
+    return sorted(groups.values(), key=lambda alike: _demand(alike[0]), reverse=True)
 
 
-def _demand(wanted: Resources) -> tuple[int, float]:
+def _demand(pod: SeenPod) -> tuple[bool, int, float]:
+    wanted = pod.requests
     # One GiB weighs as much as 500 millicores: the shape of most instance types, 1 to 2.
-    return (len(wanted.others), wanted.cpu_millis + wanted.memory_bytes / 2**30 * 500)
+    size = wanted.cpu_millis + wanted.memory_bytes / 2**30 * 500
+    return (pod.placement.depends_on_pods, len(wanted.others), size)
 
 
 @dataclass(frozen=True, slots=True)
