@@ -2,10 +2,11 @@
 
 A machine that was bought for a pod, and that this pod then did not take, is not bought again for
 pods like it. It may lack what its template promised, or the scheduler may have a reason that the
-model does not know. Once such a pod runs on a node of the group, the lesson is dropped.
+model does not know. Once one pod more of the kind runs in the group, the lesson is dropped.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -42,13 +43,15 @@ def learn_of_pods(scene: Scene) -> Memory:
     memory = scene.memory
     if not (memory.purchases or memory.not_taken or memory.puzzles):
         return memory
-    lessons = dict(_still_valid(scene))
-    purchases = []
+    purchases, fresh = [], _puzzled(scene)
     for purchase in memory.purchases:
         kept, learned = _judge(scene, purchase)
-        lessons |= learned
+        fresh |= learned
         purchases += [kept] if kept else []
-    lessons |= _puzzled(scene)
+    running = _count_running(scene, fresh)
+    lessons = dict(_still_valid(scene, running)) | {
+        kind: replace(lesson, running=running[kind]) for kind, lesson in fresh.items()
+    }
     latest = sorted(lessons, key=lambda kind: lessons[kind].seen)[-MOST_PODS:]
     return replace(
         memory,
@@ -65,28 +68,33 @@ def note_pods(memory: Memory, scene: Scene, decision: Decision) -> Memory:
     puzzles = {title: memory.puzzles.get(title, now) for title in sample(packed.roomy)}
     memory = replace(memory, puzzles=puzzles)
     if isinstance(decision, ScaleOut) and packed.bought_for:
-        bought = Purchase(now, sample(packed.bought_for))
+        bought = Purchase(now, decision.add, sample(packed.bought_for))
         memory = replace(memory, purchases=(*memory.purchases, bought)[-MOST_PURCHASES:])
     return memory
 
 
-def _still_valid(scene: Scene) -> Iterator[tuple[str, NotTaken]]:
-    """The lessons whose pods neither run by now nor were away for long."""
-    known, now = scene.memory.not_taken, scene.snapshot.time
-    if not known:
-        return
-    places = {lesson.pod.partition("/")[0] for lesson in known.values()}
-    running = {
+def _count_running(scene: Scene, fresh: Mapping[str, NotTaken]) -> Counter[str]:
+    """How many pods of the kinds with a lesson run in the group."""
+    lessons = {**scene.memory.not_taken, **fresh}
+    if not lessons:
+        return Counter()
+    places = {lesson.pod.partition("/")[0] for lesson in lessons.values()}
+    return Counter(
         kind_of(pod)
         for node in scene.snapshot.nodes
         if node.group == scene.policy.group
         for pod in node.pods
         if pod.namespace in places and pod.is_workload and not pod.starting
-    }
-    waiting = {kind_of(pod) for pod in scene.snapshot.pending if pod.namespace in places}
+    )
+
+
+def _still_valid(scene: Scene, running: Mapping[str, int]) -> Iterator[tuple[str, NotTaken]]:
+    """The lessons of whose kind no pod more runs by now, and that were not away for long."""
+    known, now = scene.memory.not_taken, scene.snapshot.time
+    waiting = {kind_of(pod) for pod in scene.snapshot.pending} if known else set()
     for kind, lesson in known.items():
         seen = now if kind in waiting else lesson.seen
-        if kind not in running and now - seen < FORGOTTEN:
+        if running[kind] <= lesson.running and now - seen < FORGOTTEN:
             yield kind, replace(lesson, seen=seen)
 
 
@@ -105,9 +113,9 @@ def _judge(scene: Scene, purchase: Purchase) -> tuple[Purchase | None, Mapping[s
     nodes = [m.node for m in fresh if m.node and m.node.ready]
     waiting = {pod.title: pod for pod in scene.snapshot.pending if pod.title in purchase.pods}
     suspects = {
-        title: (pod, why)
+        title: why
         for title, pod in waiting.items()
-        if nodes and (why := _why_on_none(scene, pod, nodes))
+        if (why := _why_not_taken(scene, pod, nodes, purchase.machines))
     }
     if not suspects:
         return None, {}
@@ -117,27 +125,39 @@ def _judge(scene: Scene, purchase: Purchase) -> tuple[Purchase | None, Mapping[s
         return replace(purchase, pods=left, arrived=arrived), {}
     return None, {
         purchase.pods[title]: NotTaken(title, why[:LONGEST_WHY], now)
-        for title, (pod, why) in suspects.items()
+        for title, why in suspects.items()
     }
 
 
-def _why_on_none(scene: Scene, pod: SeenPod, nodes: Iterable[SeenNode]) -> str:
-    """Why a pod can take none of the new nodes, even if they were empty; else an empty text."""
-    why = ""
-    for node in nodes:
-        empty = empty_place_of_node(node)
-        misfit = empty.lacks(pod) or empty.admits(pod)
-        if misfit is None and not any(one.is_workload for one in node.pods):
-            place = scene.room.find(node.name)
-            beside = scene.room.misfit(pod, place) if place else None
-            misfit = beside if beside in _BY_OTHERS else None
-        if misfit is None:
-            return ""
-        why = f"{node.name} came, but {misfit}"
-    return why
+def _why_not_taken(scene: Scene, pod: SeenPod, nodes: Sequence[SeenNode], machines: int) -> str:
+    """Why new nodes cannot hold a pod, even if they were empty.
+
+    Returns: an empty text where all the machines came as promised, so that other pods have taken
+        them, or where the pod fits one now.
+    """
+    misfits = {node.name: _misfit_as_it_came(scene, pod, node) for node in nodes}
+    well = [name for name, misfit in misfits.items() if misfit is None]
+    if len(well) >= machines or any(_fits_now(scene, pod, name) for name in well):
+        return ""
+    return next((f"{name} came, but {misfit}" for name, misfit in misfits.items() if misfit), "")
 
 
-def _puzzled(scene: Scene) -> Mapping[str, NotTaken]:
+def _misfit_as_it_came(scene: Scene, pod: SeenPod, node: SeenNode) -> Misfit | None:
+    empty = empty_place_of_node(node)
+    misfit = empty.lacks(pod) or empty.admits(pod)
+    if misfit or any(one.is_workload for one in node.pods):
+        return misfit
+    place = scene.room.find(node.name)
+    beside = scene.room.misfit(pod, place) if place else None
+    return beside if beside in _BY_OTHERS else None
+
+
+def _fits_now(scene: Scene, pod: SeenPod, node: str) -> bool:
+    place = scene.room.find(node)
+    return place is not None and scene.room.misfit(pod, place) is None
+
+
+def _puzzled(scene: Scene) -> dict[str, NotTaken]:
     """Lessons of pods that have waited for long although the model knows room for them."""
     now = scene.snapshot.time
     late = {title for title, since in scene.memory.puzzles.items() if now - since >= PATIENCE}

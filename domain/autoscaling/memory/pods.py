@@ -39,11 +39,13 @@ class Purchase:
     """Machines that were bought for pods, until it is known whether these took them.
 
     Args:
+        machines: how many.
         pods: the kind of each, by its title.
         arrived: since when all of the machines are Ready that will ever be.
     """
 
     at: datetime
+    machines: int
     pods: Mapping[str, str]
     arrived: datetime | None = None
 
@@ -55,11 +57,13 @@ class NotTaken:
     Args:
         pod: the title of one of them.
         seen: when one of them waited last.
+        running: how many of the kind ran in the group at that time.
     """
 
     pod: str
     why: str
     seen: datetime
+    running: int = 0
 
 
 @dataclass(frozen=True, slots=True)
