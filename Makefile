@@ -8,10 +8,10 @@ INSTALLED := $(VENV)/.installed
 # The parts in installers/lib are checked where they are sourced.
 SHELL_SCRIPTS := $(shell find installers -maxdepth 1 -type f)
 
-.PHONY: help install server provision status teardown deploy worker test quick check matrix format down
+.PHONY: help install server provision status teardown deploy worker test test-machines quick check matrix format down
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 install: $(INSTALLED) ## Create the environment in .venv
 
@@ -45,6 +45,9 @@ worker: install server ## Run the deployments, until Ctrl-C
 
 test: install check ## Everything that must pass before a commit: check and tests
 	$(BIN)/pytest --numprocesses 3 --dist loadfile
+
+test-machines: install ## The installers on real systems in guests; needs root (CONTRIBUTING.md)
+	$(BIN)/pytest tests/machines -m machine -rs
 
 quick: install ## The tests that need nothing but Python; under a minute
 	$(BIN)/pytest -m pure --numprocesses 2 --dist loadfile

@@ -32,8 +32,8 @@
 #   DOCKER_SIGNER      fingerprint of the key that signs containerd's packages (Docker's)
 #
 # Exit codes: 0 done, 1 unexpected, 2 wrong settings, 10 system not supported, 11 cgroup v1,
-# 12 kernel too old, 13 not root, 14 another installer runs, 20 no mirror answers, 21 packages,
-# 22 images, 23 container runtime, 30 kubeadm init, 32 API server not ready, 33 network add-on.
+# 12 kernel too old, 13 not root, 14 another installer runs, 15 disk full, 20 no mirror answers,
+# 21 packages, 22 images, 23 container runtime, 30 kubeadm init, 32 API server not ready, 33 network add-on.
 # Worth a retry without a change: 14, 20, 21, 22, 32.
 
 set -Eeuo pipefail
@@ -87,6 +87,8 @@ localAPIEndpoint:
   advertiseAddress: "$NODE_IP"
   bindPort: 6443
 $(node_registration)
+timeouts:
+  kubernetesAPICall: 5m0s # of which the control plane's own start takes a part; 1m0s by default
 ---
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
@@ -146,10 +148,13 @@ phase_control_plane() {
   fi
   restore_authority
   init_file | write_file "$file" 0600
-  kubeadm config validate --config "$file" ||
+  direct kubeadm config validate --config "$file" ||
     die "$E_USAGE" "kubeadm refuses its configuration; see the lines above."
   # Without the flag it would print the token, also to logs.
-  run kubeadm init --config "$file" --skip-token-print || die "$E_INIT" "kubeadm init failed; see the lines above."
+  run direct kubeadm init --config "$file" --skip-token-print || {
+    : >"$file" # it holds the token; that it exists says that an attempt was made
+    die "$E_INIT" "kubeadm init failed; see the lines above, and look at: journalctl -u kubelet, crictl ps -a"
+  }
   touch "$finished"
   rm -f "$file"
   wait_until 60 api_is_ready || die "$E_API" "kubeadm init ended well, but the API server is not ready."

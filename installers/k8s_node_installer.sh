@@ -30,8 +30,8 @@
 #   DOCKER_SIGNER      fingerprint of the key that signs containerd's packages (Docker's)
 #
 # Exit codes: 0 done, 1 unexpected, 2 wrong settings, 10 system not supported, 11 cgroup v1,
-# 12 kernel too old, 13 not root, 14 another installer runs, 20 no mirror answers, 21 packages,
-# 22 images, 23 container runtime, 31 kubeadm join, 32 API server not reachable.
+# 12 kernel too old, 13 not root, 14 another installer runs, 15 disk full, 20 no mirror answers,
+# 21 packages, 22 images, 23 container runtime, 31 kubeadm join, 32 API server not reachable.
 # Worth a retry without a change: 14, 20, 21, 22, 32.
 
 set -Eeuo pipefail
@@ -82,6 +82,8 @@ discovery:
     token: "$JOIN_TOKEN"
     caCertHashes: ["$CA_HASH"]
 $(node_registration)
+timeouts:
+  discovery: 1m0s # of silence, for a token that the cluster does not know; 5m0s by default
 END
 }
 
@@ -91,16 +93,41 @@ phase_join() {
   if [[ -f $kubelet_conf ]]; then
     rm -f "$file" # it holds the token
     [[ $(authority_hash) == "$CA_HASH" ]] ||
-      die "$E_JOIN" "This machine is a node of another cluster; kubeadm reset -f makes it free."
+      die "$E_JOIN" "This machine is a node of another cluster; kubeadm reset -f and a reboot make it free."
     return 0
   fi
   [[ ! -e $KUBERNETES_DIR/bootstrap-kubelet.conf && ! -e $KUBERNETES_DIR/pki/ca.crt ]] || forget_attempt
   # Only checks for an answer; kubeadm verifies the certificate.
   wait_until "$API_WAIT" api_answers ||
     die "$E_API" "Nothing answers at $API_ENDPOINT ($API_ADDRESS); are the load balancer's listener and the firewall rules applied?"
+  wait_until 20 token_is_known ||
+    die "$E_JOIN" "The cluster does not know the join token ${JOIN_TOKEN%.*}: it has run out, or is of another cluster. Make a new one: kubeadm token create"
   join_file | write_file "$file" 0600
-  run kubeadm join --config "$file" || die "$E_JOIN" "kubeadm join failed; see the lines above."
+  join_cluster "$file"
   rm -f "$file"
+}
+
+# A Node of this name that is still Ready, as after a reset, is refused until its last heartbeat is old.
+join_cluster() {
+  local deadline=$((SECONDS + 90))
+  CHANGED=1
+  until direct kubeadm join --config "$1" 2>&1 | keep_output; do
+    if grep -q 'status "Ready" already exists' "$OUTPUT" && ((SECONDS < deadline)); then
+      say "waiting until the node $NODE_NAME of before is no longer Ready"
+      sleep 5
+      continue
+    fi
+    # Both hold the token; that pki/ca.crt exists tells the next run of this attempt.
+    rm -f "$1" "$KUBERNETES_DIR/bootstrap-kubelet.conf"
+    die "$E_JOIN" "kubeadm join failed; see the lines above."
+  done
+}
+
+# cluster-info is open to everybody, and has a signature for each token that is valid.
+token_is_known() {
+  [[ $(direct curl -sSk --connect-timeout 5 --max-time 10 \
+    "https://$API_ENDPOINT/api/v1/namespaces/kube-public/configmaps/cluster-info" 2>/dev/null) \
+    == *"\"jws-kubeconfig-${JOIN_TOKEN%.*}\""* ]]
 }
 
 # The hash of the authority's public key, as kubeadm writes it.
@@ -112,12 +139,26 @@ authority_hash() {
 }
 
 api_answers() {
-  curl -fsSk --connect-timeout 5 --max-time 10 -o /dev/null "https://$API_ENDPOINT/livez" 2>/dev/null
+  direct curl -fsSk --connect-timeout 5 --max-time 10 -o /dev/null "https://$API_ENDPOINT/livez" 2>/dev/null
 }
 
 check_verify() {
   wait_until 60 systemctl is-active --quiet kubelet ||
     die "$E_JOIN" "kubelet does not run; look at: journalctl -u kubelet"
+  if node_is_deleted; then
+    say "the Node object of $NODE_NAME was deleted; kubelet registers it again when it starts"
+    CHANGES=$((CHANGES + 1))
+    systemctl stop kubelet
+    forget_pod_network
+    systemctl start kubelet
+    wait_until 60 node_is_known ||
+      die "$E_API" "The node $NODE_NAME has not registered again; look at: journalctl -u kubelet"
+  fi
 }
+
+# With its own identity a kubelet may read its own Node.
+own_node() { direct kubectl --kubeconfig "$KUBERNETES_DIR/kubelet.conf" get node "$NODE_NAME" -o name 2>&1; }
+node_is_deleted() { [[ $(own_node || true) == *"(NotFound)"* ]]; }
+node_is_known() { own_node >/dev/null; }
 
 main "$@"

@@ -17,7 +17,7 @@
 #   UI_TIMEOUT         how long the UI may take to start, in seconds (300)
 #
 # Exit codes: 0 done, 1 unexpected, 2 wrong settings, 13 not root, 14 another installer runs,
-# 32 API server not ready, 34 the UI does not start.
+# 15 disk full, 32 API server not ready, 34 the UI does not start.
 # Worth a retry without a change: 14, 32.
 
 set -Eeuo pipefail

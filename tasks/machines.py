@@ -1,6 +1,5 @@
 """Steps in the life of a machine: launch, boot, first login, installers, join, ready."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 from domain.cloud.keypairs import ensure_keypair as ensure_uploaded
@@ -10,6 +9,7 @@ from domain.cluster.api import Node
 from domain.kernel.ensured import Ensured
 from domain.kernel.names import NODES
 from domain.node import boot, f2cadm, install, join, ready
+from domain.node.f2cadm import Roster
 from domain.node.launch import WantedGroup, launch_missing
 from domain.secrets.pki import BootstrapToken, ca_hash, make_ssh_keypair
 from domain.secrets.userdata import build_userdata
@@ -19,9 +19,6 @@ from tasks.shells import open_shell, pin_host_key
 from tasks.steps import report_progress, step
 
 TOKEN_VALIDITY = timedelta(hours=2)
-
-Roster = Sequence[tuple[str, Instance]]
-"""All machines of a cluster, each with its group."""
 
 
 @step("key pair of {cluster.name}")
@@ -156,14 +153,8 @@ def delete_old_tokens(cluster: Cluster) -> Ensured[None]:
 
 
 def lacking_roster(cluster: Cluster, roster: Roster) -> tuple[Instance, ...]:
-    """The machines whose node does not say that they have got exactly this table.
-
-    A machine whose node is not Ready gets it from a later run.
-    """
-    current = f2cadm.digest(f2cadm.servers_table(roster))
-    nodes = [node for node in cluster.api().list_nodes() if node.ready]
-    lacking = {node.name for node in nodes if node.annotations.get(f2cadm.ROSTER) != current}
-    return tuple(machine for _, machine in roster if cluster.node_name(machine) in lacking)
+    """The machines that have not got exactly this table."""
+    return f2cadm.lacking(cluster.api().list_nodes(), roster)
 
 
 @step("f2cadm on {machine.id}")

@@ -13,6 +13,7 @@ from domain.cloud.endpoints import endpoints_of
 from domain.cloud.inventory import Inventory
 from domain.cloud.preflight import Choices, check_sources, check_zone, preflight
 from domain.cluster.api import Node
+from domain.cluster.join_tokens import own_tokens
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import ClusterError, InvalidSpec, NotFound
 from domain.kernel.names import GROUPS
@@ -206,19 +207,24 @@ def read_status(cluster: Cluster) -> ClusterReport:
     report = read_report(cluster, stored or _guess(cluster))
     claim = cluster.claims.find()
     now = claim.holder.describe() if claim and not has_gone(claim.holder) else ""
-    found = read_unfinished(cluster, stored, api_ready=report.api.ready)
+    found = read_unfinished(cluster, stored, api_ready=report.api.ready, is_changing=bool(now))
     return replace(report, unfinished=found, changed_by=now)
 
 
 def read_unfinished(
-    cluster: Cluster, stored: ClusterSpec | None, *, api_ready: bool
+    cluster: Cluster, stored: ClusterSpec | None, *, api_ready: bool, is_changing: bool = False
 ) -> tuple[Unfinished, ...]:
-    """Read what is not finished; sends the cloud no call that a report has not sent."""
+    """Read what is not finished; sends the cloud no call that a report has not sent.
+
+    Args:
+        is_changing: whether a run is under way, whose join token is no remainder.
+    """
     in_cluster = None
     with suppress(ClusterError):  # it has stopped answering since
         if api_ready:
             wanted = stored.nodes.count if stored else None
-            in_cluster = InCluster(cluster.api().list_nodes(), wanted)
+            tokens = () if is_changing else own_tokens(cluster.api())
+            in_cluster = InCluster(cluster.api().list_nodes(), wanted, tokens)
     credentials = cluster.find_credentials()
     is_ending = credentials is not None and credentials.ending
     return find_unfinished(cluster.inventory(), in_cluster, is_ending=is_ending)

@@ -1,4 +1,4 @@
-"""Three rings of tests, by folder: `pure`, `local` and `acceptance` (CONTRIBUTING.md names them).
+"""Rings of tests, by folder; CONTRIBUTING.md names them.
 
 A file or a test that belongs to another ring than its folder's carries that ring's marker itself.
 """
@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parent
-RINGS = ("pure", "local", "acceptance")
+RINGS = ("pure", "local", "acceptance", "machine")
 FOLDERS = {
     "": "local",
     "acceptance": "acceptance",
+    "machines": "machine",
     "benchmarks": "pure",
     "domain": "pure",
     "localcloud/kubernetes/access": "pure",

@@ -60,9 +60,14 @@ def delete_token(api: ClusterApi, token: BootstrapToken) -> None:
     api.delete("Secret", TOKEN_NAME + token.id, SYSTEM)
 
 
+def own_tokens(api: ClusterApi) -> list[str]:
+    """The ids of the join tokens that our runs have made."""
+    return [token for token in api.list_join_tokens() if token.startswith(TOKEN_MARK)]
+
+
 def delete_old_tokens(api: ClusterApi) -> Ensured[None]:
     """Delete the join tokens of earlier runs that were killed; those of users stay."""
-    old = [token for token in api.list_join_tokens() if token.startswith(TOKEN_MARK)]
+    old = own_tokens(api)
     for token in old:
         api.delete("Secret", TOKEN_NAME + token, SYSTEM)
     return Ensured(None, f"deleted {' '.join(old)}" if old else "there are none")

@@ -1,9 +1,11 @@
 """The tables from which `f2cadm` answers on each machine."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
+from domain.cloud.inventory import Machines
 from domain.cloud.records import Instance
+from domain.cluster.api import Node
 from domain.kernel.names import node_name
 from domain.node.install import InstallerFile
 from domain.node.shell import Shell
@@ -12,12 +14,36 @@ ROSTER = "k8s-qingcloud/roster"
 """Annotation of a node whose machine has got the table of machines; its value is `digest`'s."""
 
 
+Roster = Sequence[tuple[str, Instance]]
+"""Machines with their groups."""
+
+
 def digest(servers: bytes) -> str:
     """A short text that is the same for equal tables only."""
     return hashlib.sha256(servers).hexdigest()[:16]
 
 
-def servers_table(machines: Sequence[tuple[str, Instance]]) -> bytes:
+def roster_of(seen: Machines, leaving: Collection[str] = ()) -> Roster:
+    """The machines that every table lists, in the order of their ids.
+
+    Args:
+        leaving: ids of machines that are left out.
+    """
+    machines = sorted(seen.instances, key=lambda machine: machine.id)
+    return [(seen.group_of(one), one) for one in machines if one.id not in leaving]
+
+
+def lacking(nodes: Iterable[Node], roster: Roster) -> tuple[Instance, ...]:
+    """The machines whose node does not say that they have got exactly this table.
+
+    A machine whose node is not Ready gets it from a later run.
+    """
+    current = digest(servers_table(roster))
+    names = {node.name for node in nodes if node.ready and node.annotations.get(ROSTER) != current}
+    return tuple(machine for group, machine in roster if node_name(group, machine.id) in names)
+
+
+def servers_table(machines: Roster) -> bytes:
     """One line for each machine: its group, node name, instance id and address."""
     lines = [
         f"{group} {node_name(group, machine.id)} {machine.id} {machine.private_ip}"

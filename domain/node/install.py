@@ -1,5 +1,6 @@
 """The installers on a machine: upload, settings, run over SSH."""
 
+import re
 import shlex
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,10 @@ LINES_BEFORE_AN_ERROR = 6
 
 TEMPORARY_EXIT_CODES = {14, 20, 21, 22, 32}
 """Exit codes of the installers after which a retry may succeed; their headers list them."""
+
+
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+"""Colours and control characters, which kubeadm's checks print also where nobody sees them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,11 @@ def run_installer(
     shell.write_file(ENV_FILE, text.encode(), 0o600)
     output: deque[str] = deque(maxlen=LINES_BEFORE_AN_ERROR + 1)
 
-    def on_line(line: str) -> None:
+    def on_line(raw: str) -> None:
+        line = CONTROL.sub("", raw)
+        if line.startswith("STILL "):
+            on_progress(line.removeprefix("STILL ").replace("_", " "))
+            return
         output.append(line)
         if line.startswith("PHASE ") and line.endswith(" start"):
             on_progress(line.split()[1].replace("_", " "))

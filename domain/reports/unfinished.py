@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from domain.cloud.inventory import Inventory
 from domain.cluster.api import Node
 from domain.kernel.names import NODES
+from domain.node import f2cadm
 from domain.node.install import INSTANCE_LABEL
+from domain.node.ready import is_marked
 from domain.node.remove import find_lost_nodes
 
 
@@ -104,8 +106,14 @@ def _in_the_cluster(seen: Inventory, cluster: InCluster) -> Iterator[tuple[str, 
     for machine in seen.instances:
         if machine.id not in joined:
             yield f"machine {machine.id}", "is billed and is not a node"
-    for node in find_lost_nodes(cluster.nodes, seen):
-        yield f"node {node}", "has no machine any more"
+    existing = {machine.id for machine in seen.instances}
+    for node in cluster.nodes:
+        if node.labels.get(INSTANCE_LABEL) in existing and not is_marked(node):
+            yield f"node {node.name}", "lacks labels or annotations that our runs set"
+    for machine in f2cadm.lacking(cluster.nodes, f2cadm.roster_of(seen)):
+        yield f"f2cadm on machine {machine.id}", "does not list the present machines"
+    for lost in find_lost_nodes(cluster.nodes, seen):
+        yield f"node {lost}", "has no machine any more"
     if cluster.wanted is None:
         yield f"cluster {seen.name}", "has no stored description"
     elif len(seen.nodes) < cluster.wanted:

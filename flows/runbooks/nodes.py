@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from domain.cloud.records import Instance
 from domain.kernel.errors import ClusterError, MachinesFailed
+from domain.node.f2cadm import roster_of
 from domain.secrets.pki import make_bootstrap_token
 from tasks.cluster import Cluster
 from tasks.executors import Running, Steps
@@ -98,9 +99,7 @@ def distribute_roster(
         failures: of machines that cannot be reached.
         leaving: ids of machines that are left out of the table.
     """
-    machines = [one for one in cluster.inventory().instances if one.id not in leaving]
-    machines.sort(key=lambda machine: machine.id)
-    roster = [(cluster.group_of(machine), machine) for machine in machines]
+    roster = roster_of(cluster.inventory(), leaving)
     lacking = lacking_roster(cluster, roster)
     reached = [machine for machine in lacking if machine.id not in failures.errors]
     running = [(one, steps.start(write_f2cadm, cluster, one, roster)) for one in reached]

@@ -11,7 +11,7 @@ shopt -s inherit_errexit lastpipe # lastpipe: `… | write_file` must be able to
 
 # Exit codes, the same in all installers. The scripts' headers list them; a test compares.
 readonly E_UNEXPECTED=1 E_USAGE=2
-readonly E_OS=10 E_CGROUP=11 E_KERNEL=12 E_ROOT=13 E_BUSY=14
+readonly E_OS=10 E_CGROUP=11 E_KERNEL=12 E_ROOT=13 E_BUSY=14 E_SPACE=15
 readonly E_MIRROR=20 E_PACKAGES=21 E_IMAGES=22 E_RUNTIME=23
 readonly E_INIT=30 E_JOIN=31 E_API=32 E_NETWORK=33 E_UI=34
 
@@ -21,6 +21,8 @@ CHANGES=0     # how many phases have changed anything
 DRY_RUN=0
 CURRENT=start # the running phase
 FAILURE=
+FINISHED=0    # whether the installer came to its end
+REPORTER=     # the process that reports while the installer is silent
 PHASES=()     # finished phases as name=word
 
 say() { printf '%s\n' "$*"; }
@@ -31,7 +33,9 @@ die() {
   local code=$1
   shift
   FAILURE=$*
-  printf 'ERROR %s\n' "$*" >&2
+  trap - ERR
+  trap '' PIPE # where nobody reads the sentence, the code and the result still count
+  printf 'ERROR %s\n' "$*" >&2 || true
   exit "$code"
 }
 
@@ -47,6 +51,7 @@ phase() {
   CURRENT=$1
   CHANGED=0
   say "PHASE $1 start"
+  doing "$1"
   "phase_$1"
   if ((CHANGED)); then
     word=ok
@@ -60,6 +65,7 @@ phase() {
 check() {
   CURRENT=$1
   say "PHASE $1 start"
+  doing "$1"
   "check_$1"
   PHASES+=("$1=ok")
   say "PHASE $1 ok"
@@ -98,9 +104,40 @@ wait_until() {
   done
 }
 
-# write_file PATH MODE < content: replaces the file in one step, and only if it differs.
+# doing WHAT: what is done now, for the lines of `report_silence`.
+readonly DOING="${SYSROOT}/run/k8s-installer.doing"
+doing() {
+  ((DRY_RUN)) || { printf '%s\n' "$*" >"$DOING"; } 2>/dev/null || true
+}
+
+# report_silence: a line each ten seconds until the installer ends, so that a long step is visible.
+# It looks each second whether the installer lives, and has no child of its own, such as `sleep`, that
+# would outlive it and keep the connection's output open.
+report_silence() {
+  local seconds=0
+  trap - ERR EXIT HUP INT PIPE
+  trap 'exit 0' TERM
+  exec 9>&- # the lock belongs to the installer
+  exec {never}<> <(:)
+  while ! read -r -t 1 -u "$never" && kill -0 $$ 2>/dev/null; do
+    if ((++seconds % 10 == 0)); then
+      printf 'STILL %s, %d s\n' "$(<"$DOING")" "$seconds"
+    fi
+  done
+}
+
+# need_space FOLDER MIB WHAT: refuse a disk that is too full before anything is written to it.
+need_space() {
+  local available
+  available=$(df -Pk "$1" | awk 'NR == 2 { print int($4 / 1024) }')
+  ((available >= $2)) ||
+    die "$E_SPACE" "The disk has $available MiB left at ${1#"$SYSROOT"}, and $3 need $2 MiB; free some space, or use a larger disk."
+}
+
+# write_file PATH MODE < content: replaces the file in one step, and only if it differs. The old file
+# stays where the new one cannot be written whole.
 write_file() {
-  local path=$1 mode=$2 fresh content
+  local path=$1 mode=$2 fresh='' content why
   content=$(
     cat
     printf x # keeps the newlines at the end
@@ -113,11 +150,17 @@ write_file() {
     say "+ write ${path#"$SYSROOT"} ($mode)"
     return 0
   fi
-  mkdir -p "${path%/*}"
-  fresh=$(umask 077 && mktemp "${path%/*}/.fresh.XXXXXX")
-  printf '%s' "${content%x}" >"$fresh"
-  chmod "$mode" "$fresh"
-  mv -f "$fresh" "$path"
+  if ! why=$(
+    exec 2>&1
+    mkdir -p "${path%/*}" && fresh=$(umask 077 && mktemp "${path%/*}/.fresh.XXXXXX") || exit 1
+    # shellcheck disable=SC2320 # an error of either command counts
+    printf '%s' "${content%x}" >"$fresh" && cmp "$fresh" <(printf '%s' "${content%x}") &&
+      chmod "$mode" "$fresh" && mv -f "$fresh" "$path" && exit 0
+    rm -f "$fresh"
+    exit 1
+  ); then
+    die "$E_SPACE" "${path#"$SYSROOT"} cannot be written: ${why##*: }. Free some space, or look why the disk refuses it."
+  fi
   say "wrote ${path#"$SYSROOT"}"
 }
 
@@ -178,37 +221,66 @@ take_lock() {
   flock -w "${LOCK_WAIT:-600}" 9 || die "$E_BUSY" "Another installer has been running here for ${LOCK_WAIT:-600} s."
 }
 
+# json_text TEXT: as the inside of a JSON string.
+json_text() {
+  local text=${1//[[:cntrl:]]/ }
+  text=${text//\\/\\\\}
+  printf '%s' "${text//\"/\\\"}"
+}
+
 # The result for programs, beside the output for users: ${SYSROOT}/var/lib/k8s-installer/result.json.
 write_result() {
-  local code=$1 word=failed entry phases='' failure=${FAILURE//[[:cntrl:]]/ }
+  local code=$1 word=failed entry phases='' failure=$FAILURE
   ((DRY_RUN)) && return 0
   [[ -d $STATE_DIR && -w $STATE_DIR ]] || return 0
+  if ((code == 0 && !FINISHED)); then # such as a shell that a broken connection ends
+    code=$E_UNEXPECTED
+    failure="cut off in phase $CURRENT"
+  fi
   ((code == 0)) && word=unchanged
   ((code == 0 && CHANGES)) && word=changed
   for entry in ${PHASES[@]+"${PHASES[@]}"}; do
     phases+="${phases:+, }\"${entry%%=*}\": \"${entry#*=}\""
   done
-  failure=${failure//\\/\\\\}
-  failure=${failure//\"/\\\"}
   (
     umask 077
-    printf '{"installer": "%s", "result": "%s", "exit_code": %d, "phase": "%s", "phases": {%s}, "kubernetes": "%s", "package_mirror": "%s", "failure": "%s", "seconds": %d}\n' \
+    printf '{"installer": "%s", "result": "%s", "exit_code": %d, "phase": "%s", "phases": {%s}, "kubernetes": "%s", "package_mirror": "%s", "refused_mirrors": "%s", "failure": "%s", "seconds": %d}\n' \
       "$INSTALLER" "$word" "$code" "$CURRENT" "$phases" "${K8S_VERSION:-}" "${CHOSEN_MIRROR:-}" \
-      "$failure" "$SECONDS" >"$STATE_DIR/.result.json"
+      "$(json_text "${REFUSED:-}")" "$(json_text "$failure")" "$SECONDS" >"$STATE_DIR/.result.json"
   ) && mv -f "$STATE_DIR/.result.json" "$STATE_DIR/result.json"
 }
 
 # begin ARGUMENTS-OF-main: what every installer does first.
 begin() {
   trap 'unexpected $? $LINENO "$BASH_COMMAND"' ERR
-  trap 'write_result $?' EXIT
-  trap 'die "$E_UNEXPECTED" "ended by a signal in phase $CURRENT"' HUP INT TERM
+  trap 'leave $?' EXIT
+  # PIPE: the connection that reads our lines has broken.
+  trap 'die "$E_UNEXPECTED" "ended by a signal in phase $CURRENT"' HUP INT TERM PIPE
   umask 022
   need_root
-  ((DRY_RUN)) || take_lock
+  ((DRY_RUN)) && return 0
+  take_lock
+  doing start
+  report_silence &
+  REPORTER=$!
+}
+
+leave() {
+  end_reporter
+  write_result "$1"
+}
+
+end_reporter() {
+  if [[ -n $REPORTER ]]; then
+    kill "$REPORTER" 2>/dev/null || true
+    wait "$REPORTER" || true
+    REPORTER=
+  fi
 }
 
 finish() {
+  FINISHED=1
+  end_reporter # so that the last line is ours
   if ((CHANGES)); then
     say "DONE $1: $CHANGES phase(s) changed something."
   else

@@ -3,7 +3,13 @@
 
 readonly ADMIN_CONF="${KUBERNETES_DIR}/admin.conf"
 
-admin() { kubectl --kubeconfig "$ADMIN_CONF" "$@"; }
+# direct COMMAND…: without the proxies of /etc/environment, which reach a login: the cluster is on this
+# machine's own network, and kubeadm would write them into the control plane's pods.
+direct() {
+  env -u http_proxy -u https_proxy -u all_proxy -u HTTP_PROXY -u HTTPS_PROXY -u ALL_PROXY "$@"
+}
+
+admin() { direct kubectl --kubeconfig "$ADMIN_CONF" "$@"; }
 
 api_is_ready() { [[ $(admin get --raw /readyz 2>/dev/null) == ok ]]; }
 
@@ -42,7 +48,19 @@ forget_attempt() {
     cp -p "$KUBERNETES_DIR/pki/ca.crt" "$KUBERNETES_DIR/pki/ca.key" "$KEPT_AUTHORITY.fresh/"
     mv "$KEPT_AUTHORITY.fresh" "$KEPT_AUTHORITY"
   fi
-  run kubeadm reset -f
+  run direct kubeadm reset -f
+  forget_pod_network
+}
+
+# forget_pod_network: kubeadm leaves it, and the node gets another network at its next registration,
+# which the old bridge would not fit: the node would be Ready and start no pod.
+forget_pod_network() {
+  local link
+  for link in cni0 flannel.1; do
+    [[ ! -e ${SYSROOT}/sys/class/net/$link ]] || run ip link delete "$link"
+  done
+  run rm -rf "${SYSROOT}/etc/cni/net.d/10-flannel.conflist" "${SYSROOT}/run/flannel/subnet.env" \
+    "${SYSROOT}/var/lib/cni/networks/cbr0"
 }
 
 # restore_authority: put the kept authority back, also one of an interrupted run; one supplied since

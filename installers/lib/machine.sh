@@ -35,6 +35,17 @@ check_preflight() {
     DOCKER_SIGNER=060A61C51B558A7F742B77AAC52FEB6B621E9F35
   fi
   check_address_plan
+  check_clock
+}
+
+# kubeadm signs everything with a clock that is too early for its authority, and then nobody trusts
+# the API server.
+check_clock() {
+  local ca="$KUBERNETES_DIR/pki/ca.crt" starts
+  if [[ -s $ca ]] && starts=$(openssl x509 -in "$ca" -noout -startdate 2>/dev/null); then
+    (($(date +%s) >= $(date -d "${starts#*=}" +%s))) ||
+      die "$E_OS" "The clock of this machine says $(date -u '+%F %T') UTC, before the cluster's certificate authority is valid (${starts#*=}); set the clock, and look at: timedatectl"
+  fi
   [[ $(timedatectl show -p NTPSynchronized --value) == yes ]] ||
     warn "The clock is not synchronised; certificates and tokens may be refused until it is."
 }
@@ -63,6 +74,7 @@ check_address_plan() {
 }
 
 phase_host() {
+  keep_names
   set_hostname
   set_hosts_line "$NODE_IP" "$NODE_NAME"
   set_hosts_line "$API_ADDRESS" "${API_ENDPOINT%:*}"
@@ -84,6 +96,15 @@ END
   if [[ ! -e ${SYSROOT}/usr/bin/docker ]]; then
     write_file "${SYSROOT}/usr/local/bin/docker" 0755 <"$HERE/docker"
   fi
+}
+
+# cloud-init may write /etc/hosts and the hostname again at each boot.
+keep_names() {
+  [[ -e ${SYSROOT}/etc/cloud/cloud.cfg ]] || return 0
+  write_file "${SYSROOT}/etc/cloud/cloud.cfg.d/99-k8s-installer.cfg" 0644 <<'END'
+manage_etc_hosts: false
+preserve_hostname: true
+END
 }
 
 set_hostname() {
@@ -121,9 +142,24 @@ load_modules() {
   local module
   write_file "${SYSROOT}/etc/modules-load.d/k8s.conf" 0644 <<<$'overlay\nbr_netfilter\nvxlan'
   for module in overlay br_netfilter vxlan; do
-    [[ -d ${SYSROOT}/sys/module/$module ]] || run modprobe "$module" ||
+    kernel_has "$module" || run modprobe "$module" ||
       die "$E_KERNEL" "The kernel $(uname -r) has no module $module; install its package of extra modules (linux-modules-extra, kernel-modules) or use another image."
   done
+}
+
+# kernel_has MODULE: loaded, or built in. A built-in one may have no folder below /sys/module, and
+# modprobe knows it only where the image has a list of them.
+kernel_has() {
+  [[ ! -d ${SYSROOT}/sys/module/$1 ]] || return 0
+  case $1 in
+    overlay) grep -qw overlay "${SYSROOT}/proc/filesystems" 2>/dev/null ;;
+    br_netfilter) [[ -e ${SYSROOT}/proc/sys/net/bridge/bridge-nf-call-iptables ]] ;;
+    vxlan)
+      ip link add k8s-probe type vxlan id 1 dstport 4789 >/dev/null 2>&1 || return 1
+      ip link delete k8s-probe
+      ;;
+    *) return 1 ;;
+  esac
 }
 
 # The last file name counts at boot, and images have a 99-sysctl.conf. Only our file is loaded now:
@@ -149,6 +185,10 @@ sysctls_are_right() {
 quiet_firewall() {
   local unit
   for unit in firewalld ufw; do
+    # On Ubuntu the unit of ufw is active, too, where the firewall itself is off, as it is at first.
+    if [[ $unit == ufw ]] && ! grep -Eqsi '^ENABLED="?yes' "${SYSROOT}/etc/ufw/ufw.conf"; then
+      continue
+    fi
     if systemctl is-active --quiet "$unit"; then
       say "turning $unit off: the security group is the firewall"
       run systemctl disable --now "$unit"
@@ -166,6 +206,25 @@ machine_defaults() {
   : "${PULL_MIRRORS:=docker.io=https://docker.m.daocloud.io registry.k8s.io=https://k8s.m.daocloud.io ghcr.io=https://ghcr.m.daocloud.io quay.io=https://quay.m.daocloud.io}"
   [[ $K8S_VERSION =~ ^1\.[0-9]+\.[0-9]+$ ]] ||
     die "$E_USAGE" "K8S_VERSION is $K8S_VERSION; a version with its patch is wanted, such as 1.36.4."
+  [[ $NODE_NAME =~ ^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$ && ${#NODE_NAME} -le 63 ]] ||
+    die "$E_USAGE" "NODE_NAME is $NODE_NAME; a node's name has small letters, digits, dots and dashes, and at most 63 characters."
+  check_mirror_words
   [[ $K8S_VERSION =~ ^1\.3[567]\. ]] ||
     die "$E_USAGE" "Kubernetes $K8S_VERSION is not supported; use a patch of 1.35, 1.36 or 1.37."
+}
+
+# Checked before anything is done, and once more where they are used.
+check_mirror_words() {
+  local word
+  for word in $PACKAGE_MIRROR; do
+    use_mirror "$word"
+  done
+  for word in $PULL_MIRRORS; do
+    [[ $word =~ ^[a-z0-9.-]+(:[0-9]+)?=https?://[^\"[:space:]]+$ ]] ||
+      die "$E_USAGE" "PULL_MIRRORS holds $word; a registry and the URL of its mirror are wanted, such as docker.io=https://docker.m.daocloud.io."
+  done
+  [[ $IMAGE_REPOSITORY =~ ^[a-zA-Z0-9][a-zA-Z0-9.:/_-]*$ ]] ||
+    die "$E_USAGE" "IMAGE_REPOSITORY is $IMAGE_REPOSITORY; a registry with its path is wanted, such as registry.k8s.io."
+  [[ $CONTAINERD_VERSION =~ ^[0-9]+\.[0-9]+$ ]] ||
+    die "$E_USAGE" "CONTAINERD_VERSION is $CONTAINERD_VERSION; major and minor are wanted, such as 2.3."
 }

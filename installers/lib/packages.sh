@@ -1,19 +1,26 @@
 # shellcheck shell=bash
 # Package sources and packages: signed, pinned, held. Sourced, never run.
 #
-# Mirrors carry the upstream signatures, so a mirror cannot add packages of its own.
+# Mirrors carry the upstream signatures, and of the key file of a mirror only the pinned key is
+# taken over, so a mirror cannot add packages of its own.
 
 readonly KUBERNETES_PACKAGES=(kubeadm kubelet kubectl)
+readonly SPACE_FOR_PACKAGES=1500 # MiB: the archives and what they unpack to
+readonly OUTPUT="$STATE_DIR/output" # of the last apt-get or dnf
 CHOSEN_MIRROR=
+WHY=     # why the mirror that is being tried cannot be used
+REFUSED= # the mirrors that cannot be used, each with its reason
 
 phase_packages() {
   if packages_are_right; then
     hold_packages
     return 0
   fi
+  need_space "${SYSROOT}/var" "$SPACE_FOR_PACKAGES" "the packages"
+  check_network
+  "forget_sources_$OS_FAMILY"
   "prepare_$OS_FAMILY"
-  choose_mirror
-  "add_sources_$OS_FAMILY"
+  fetch_packages
   "install_$OS_FAMILY"
   hold_packages
   ((DRY_RUN)) || packages_are_right ||
@@ -68,60 +75,103 @@ key_url() {
   fi
 }
 
-# The first mirror that answers; its name is part of the result.
-choose_mirror() {
+# Without a network the tools of the system try for minutes; a few seconds show it.
+check_network() {
   local mirror
-  ((DRY_RUN)) && use_mirror "${PACKAGE_MIRROR%% *}" && return 0
+  if ((DRY_RUN)) || ! command -v curl >/dev/null; then
+    return 0 # curl comes with the basic packages
+  fi
   for mirror in $PACKAGE_MIRROR; do
     use_mirror "$mirror"
-    if curl -fsSL --connect-timeout 5 --max-time 15 -o /dev/null "$(key_url)"; then
+    doing "reaching $mirror"
+    ! curl -sSL --connect-timeout 5 --max-time 8 -o /dev/null "$(key_url)" || return 0
+  done
+  die "$E_MIRROR" "No package mirror answers for Kubernetes ${K8S_VERSION%.*} (tried: $PACKAGE_MIRROR); does this machine reach the internet?"
+}
+
+# Each mirror is tried for all of it, both keys, both indexes and every package, before anything of it
+# is installed; one that lacks a part is left for the next.
+fetch_packages() {
+  local mirror
+  for mirror in $PACKAGE_MIRROR; do
+    use_mirror "$mirror"
+    doing "packages of $mirror"
+    if "fetch_$OS_FAMILY"; then
       CHOSEN_MIRROR=$mirror
       say "packages come from $mirror"
       return 0
     fi
+    warn "The package mirror $mirror cannot be used: $WHY."
+    REFUSED+="${REFUSED:+; }$mirror: $WHY"
+    "forget_sources_$OS_FAMILY"
   done
-  die "$E_MIRROR" "No package mirror answers for Kubernetes ${K8S_VERSION%.*} (tried: $PACKAGE_MIRROR)."
+  die "$E_PACKAGES" "No mirror has all packages of Kubernetes $K8S_VERSION and containerd $CONTAINERD_VERSION: $REFUSED. Try an older patch or another PACKAGE_MIRROR."
 }
 
-# fetch_key URL FILE FINGERPRINT: only a key with this fingerprint is accepted.
+# refuse REASON: the mirror that is being tried cannot be used.
+refuse() {
+  WHY=$*
+  return 1
+}
+
+# fetch_key URL FILE FINGERPRINT: takes this one key over, and nothing else that the file contains.
 fetch_key() {
-  local url=$1 file=$2 fingerprint=$3 fresh seen
+  local url=$1 file=$2 fingerprint=$3 box="$STATE_DIR/keys" seen
   if ((DRY_RUN)); then
     say "+ fetch the key $fingerprint from $url"
     return 0
   fi
-  fresh="$STATE_DIR/.key"
-  curl -fsSL --retry 5 --retry-connrefused --connect-timeout 10 --max-time 120 -o "$fresh" "$url" ||
-    die "$E_MIRROR" "The signing key at $url cannot be fetched."
-  seen=$(gpg --batch --with-colons --show-keys "$fresh") || true
-  grep -q "^fpr:.*:$fingerprint:" <<<"$seen" ||
-    die "$E_PACKAGES" "The signing key at $url is not $fingerprint; this mirror is not to be trusted."
-  write_file "$file" 0644 <"$fresh"
-  rm -f "$fresh"
+  rm -rf "$box"
+  (umask 077 && mkdir "$box")
+  curl -fsSL --retry 2 --connect-timeout 5 --max-time 60 -o "$box/fetched" "$url" ||
+    refuse "its signing key at $url cannot be fetched" || return 1
+  gpg --batch --quiet --homedir "$box" --import "$box/fetched" >/dev/null 2>&1 || true
+  gpg --batch --quiet --homedir "$box" --armor --export "$fingerprint" >"$box/key" 2>/dev/null || true
+  seen=$(gpg --batch --homedir "$box" --with-colons --show-keys "$box/key" 2>/dev/null) || true
+  seen=$(awk -F: '$1 == "pub" { first = 1 } $1 == "fpr" && first { print $10; first = 0 }' <<<"$seen")
+  [[ $seen == "$fingerprint" ]] ||
+    refuse "the file at $url does not hold the key $fingerprint, so it is not to be trusted" || return 1
+  write_file "$file" 0644 <"$box/key"
+  rm -rf "$box"
+}
+
+# why_of FILE: the reason in the output of a package tool. A full disk is no fault of a mirror.
+why_of() {
+  if grep -Eqi 'no space left|enough free space|disk quota|read-only file system' "$1"; then
+    die "$E_SPACE" "The disk takes no more packages: $(grep -Eim1 'no space left|enough free space|disk quota|read-only file system' "$1"). Free some space, or use a larger disk."
+  fi
+  WHY=$(grep -Em1 '^(E:|Error:)' "$1" || tail -n 1 "$1")
+  WHY=${WHY#E: }
+  WHY=${WHY%.}
 }
 
 # --- Debian and Ubuntu ---------------------------------------------------------------------
 
-# The first boot runs unattended upgrades for minutes, so wait for dpkg's lock.
-apt() {
-  DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a run apt-get -q -y \
-    -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Dpkg::Options::=--force-confold "$@"
-}
+readonly SOURCES=(kubernetes docker) # our files in sources.list.d
 
-# apt-get never waits for the lock of the lists, so wait here.
-update_lists() {
-  local answer attempt=1 deadline=$((SECONDS + 300))
+# The first boot runs unattended upgrades for minutes, so wait for all of apt's locks: apt-get itself
+# waits for one of them only, and only for so long.
+apt() {
+  local deadline=$((SECONDS + 300))
   CHANGED=1
-  until answer=$(apt update 2>&1); do
-    printf '%s\n' "$answer" >&2
-    if [[ $answer == *"Could not get lock"* ]] && ((SECONDS < deadline)); then
-      say "waiting for the program that holds the package lists"
-    elif ((attempt++ == 5)); then
-      return 1
-    fi
+  until (
+    DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a run apt-get -q -y \
+      -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2 -o Acquire::http::Timeout=15 \
+      -o Acquire::https::Timeout=15 -o Dpkg::Options::=--force-confold "$@"
+  ) 2>&1 | keep_output; do
+    grep -Eq 'Could not get lock|Unable to lock' "$OUTPUT" && ((SECONDS < deadline)) || return 1
+    say "waiting for the program that holds the package lists"
     sleep 3
   done
-  printf '%s\n' "$answer"
+}
+
+# keep_output: passes lines on, and keeps them in OUTPUT.
+keep_output() {
+  if ((DRY_RUN)); then
+    cat
+  else
+    tee "$OUTPUT"
+  fi
 }
 
 # An interrupted run leaves dpkg's journal, with which apt-get refuses to work. The journal may also
@@ -133,46 +183,86 @@ install_debs() {
   apt install "$@"
 }
 
-prepare_debian() {
-  update_lists || die "$E_MIRROR" "apt-get update fails; see the lines above."
-  retry 3 install_debs ca-certificates curl gnupg iptables ethtool tar openssl ||
-    die "$E_PACKAGES" "The basic packages cannot be installed; see the lines above."
+# A source of ours that an ended run has left may be of a mirror that fails.
+forget_sources_debian() {
+  local source
+  ((DRY_RUN)) && return 0
+  for source in "${SOURCES[@]}"; do
+    rm -f "${SYSROOT}/etc/apt/sources.list.d/$source.list"
+  done
 }
 
-add_sources_debian() {
-  local id codename keys="${SYSROOT}/etc/apt/keyrings"
+prepare_debian() {
+  apt update || die "$E_MIRROR" "apt-get update fails; see the lines above."
+  retry 3 install_debs ca-certificates curl gnupg iptables ethtool tar openssl || {
+    why_of "$OUTPUT"
+    die "$E_PACKAGES" "The basic packages cannot be installed; see the lines above."
+  }
+}
+
+# fetch_debian: both sources, and all packages as files; nothing is installed.
+fetch_debian() {
+  local id codename source keys="${SYSROOT}/etc/apt/keyrings"
   id=$(os_field ID)
   codename=$(os_field VERSION_CODENAME)
-  fetch_key "$(key_url)" "$keys/kubernetes.asc" "$KUBERNETES_SIGNER"
-  fetch_key "$DOCKER_URL/linux/$id/gpg" "$keys/docker.asc" "$DOCKER_SIGNER"
+  fetch_key "$(key_url)" "$keys/kubernetes.asc" "$KUBERNETES_SIGNER" || return 1
+  fetch_key "$DOCKER_URL/linux/$id/gpg" "$keys/docker.asc" "$DOCKER_SIGNER" || return 1
   write_file "${SYSROOT}/etc/apt/sources.list.d/kubernetes.list" 0644 <<END
 deb [signed-by=/etc/apt/keyrings/kubernetes.asc] $KUBERNETES_URL/deb/ /
 END
   write_file "${SYSROOT}/etc/apt/sources.list.d/docker.list" 0644 <<END
 deb [arch=$ARCHITECTURE signed-by=/etc/apt/keyrings/docker.asc] $DOCKER_URL/linux/$id $codename stable
 END
+  # Only these two, each with its own errors: by default apt-get ends well with an old index.
+  for source in "${SOURCES[@]}"; do
+    apt update -o APT::Update::Error-Mode=any -o APT::Get::List-Cleanup=0 \
+      -o "Dir::Etc::sourcelist=${SYSROOT}/etc/apt/sources.list.d/$source.list" \
+      -o Dir::Etc::sourceparts=- || {
+      why_of "$OUTPUT"
+      return 1
+    }
+  done
+  install_kubernetes --download-only || {
+    why_of "$OUTPUT"
+    return 1
+  }
+}
+
+install_kubernetes() {
+  install_debs "$@" --allow-change-held-packages --allow-downgrades \
+    "containerd.io=$CONTAINERD_VERSION.*" "${KUBERNETES_PACKAGES[@]/%/=$K8S_VERSION-*}"
 }
 
 install_debian() {
-  update_lists || die "$E_MIRROR" "apt-get update fails with the new sources; see the lines above."
-  retry 3 install_debs --allow-change-held-packages --allow-downgrades \
-    "containerd.io=$CONTAINERD_VERSION.*" "${KUBERNETES_PACKAGES[@]/%/=$K8S_VERSION-*}" ||
-    die "$E_PACKAGES" "Kubernetes $K8S_VERSION or containerd $CONTAINERD_VERSION cannot be installed; the mirror may lag behind, so try an older patch."
+  retry 3 install_kubernetes || {
+    why_of "$OUTPUT"
+    die "$E_PACKAGES" "Kubernetes $K8S_VERSION or containerd $CONTAINERD_VERSION cannot be installed; see the lines above."
+  }
 }
 
 # --- Rocky and similar systems ------------------------------------------------------------
 
+dnf() { run command dnf -q -y "$@" 2>&1 | keep_output; }
+
+forget_sources_rhel() {
+  ((DRY_RUN)) || rm -f "${SYSROOT}/etc/yum.repos.d/kubernetes.repo" "${SYSROOT}/etc/yum.repos.d/docker-ce.repo"
+}
+
 prepare_rhel() {
   local packages=(ca-certificates gnupg2 iptables-nft ethtool tar openssl container-selinux)
   command -v curl >/dev/null || packages+=(curl) # curl-minimal is enough, and curl conflicts with it
-  retry 3 run dnf -q -y install "${packages[@]}" ||
+  CHANGED=1
+  retry 3 dnf install "${packages[@]}" || {
+    why_of "$OUTPUT"
     die "$E_PACKAGES" "The basic packages cannot be installed; see the lines above."
+  }
 }
 
-add_sources_rhel() {
+# fetch_rhel: both sources, and all packages as files; nothing is installed.
+fetch_rhel() {
   local keys="${SYSROOT}/etc/pki/rpm-gpg"
-  fetch_key "$(key_url)" "$keys/kubernetes.asc" "$KUBERNETES_SIGNER"
-  fetch_key "$DOCKER_URL/linux/centos/gpg" "$keys/docker.asc" "$DOCKER_SIGNER"
+  fetch_key "$(key_url)" "$keys/kubernetes.asc" "$KUBERNETES_SIGNER" || return 1
+  fetch_key "$DOCKER_URL/linux/centos/gpg" "$keys/docker.asc" "$DOCKER_SIGNER" || return 1
   write_file "${SYSROOT}/etc/yum.repos.d/kubernetes.repo" 0644 <<END
 [kubernetes]
 name=Kubernetes
@@ -192,12 +282,23 @@ gpgcheck=1
 gpgkey=file:///etc/pki/rpm-gpg/docker.asc
 exclude=containerd.io
 END
+  install_rpms --downloadonly || {
+    why_of "$OUTPUT"
+    return 1
+  }
+}
+
+install_rpms() {
+  dnf "$@" install --disableexcludes=kubernetes,docker-ce-stable --allowerasing \
+    "containerd.io-$CONTAINERD_VERSION.*" "${KUBERNETES_PACKAGES[@]/%/-$K8S_VERSION}"
 }
 
 install_rhel() {
-  retry 3 run dnf -q -y install --disableexcludes=kubernetes,docker-ce-stable --allowerasing \
-    "containerd.io-$CONTAINERD_VERSION.*" "${KUBERNETES_PACKAGES[@]/%/-$K8S_VERSION}" ||
-    die "$E_PACKAGES" "Kubernetes $K8S_VERSION or containerd $CONTAINERD_VERSION cannot be installed; the mirror may lag behind, so try an older patch."
+  CHANGED=1
+  retry 3 install_rpms || {
+    why_of "$OUTPUT"
+    die "$E_PACKAGES" "Kubernetes $K8S_VERSION or containerd $CONTAINERD_VERSION cannot be installed; see the lines above."
+  }
 }
 
 # No unattended upgrade may change a cluster; on Rocky the sources' exclude lines prevent it.

@@ -21,6 +21,11 @@ phase_runtime() {
   write_mirrors
   write_file "${SYSROOT}/etc/crictl.yaml" 0644 <<<"runtime-endpoint: $CRI_SOCKET"
   enable_unit containerd
+  # Without the order kubelet may start first at boot, and ends once for want of containerd.
+  write_file "${SYSROOT}/etc/systemd/system/kubelet.service.d/20-containerd.conf" 0644 <<'END'
+[Unit]
+After=containerd.service
+END
   enable_unit kubelet # restarts in a loop until kubeadm has configured it; that is normal
   # The file may be newer than the running containerd: an installer was killed here.
   if [[ $(file_sum "$config") != "$(cat "$RUNNING_SUM" 2>/dev/null)" ]] || ! runtime_is_right "$sandbox"; then
@@ -38,7 +43,7 @@ enable_unit() {
 # `crictl info` of containerd 2 does not name the pause image any more (kubernetes/kubeadm#3146).
 runtime_is_right() {
   local info config
-  info=$(crictl info 2>/dev/null) || return 1
+  info=$(crictl --timeout 20s info 2>/dev/null) || return 1
   config=$(containerd config dump 2>/dev/null) || return 1
   [[ $info == *'"SystemdCgroup": true'* && $config == *"$1"* ]]
 }
@@ -102,9 +107,15 @@ mirrors_of() {
 pull_images() {
   local image
   for image in "$@"; do
-    if ! crictl inspecti -q "$image" >/dev/null 2>&1; then
-      retry 3 run crictl pull "$image" ||
-        die "$E_IMAGES" "The image $image cannot be pulled; the mirror may not have this tag yet, so try an older patch or another IMAGE_REPOSITORY."
+    if ! crictl --timeout 20s inspecti -q "$image" >/dev/null 2>&1; then
+      doing "image ${image##*/}"
+      CHANGED=1
+      retry 3 pull_image "$image" || {
+        why_of "$OUTPUT"
+        die "$E_IMAGES" "The image $image cannot be pulled; the mirror may not have this tag yet, so try an older patch or another IMAGE_REPOSITORY; see the lines above."
+      }
     fi
   done
 }
+
+pull_image() { run crictl pull "$1" 2>&1 | keep_output; }

@@ -10,6 +10,7 @@ from localcloud.fabric import Fabric
 from localcloud.kubernetes.client import ApiClient
 from localcloud.kubernetes.planes import Plane, Planes
 from localcloud.machines.disk import read_hosts
+from localcloud.machines.repositories import MirrorFault
 from localcloud.machines.state import State
 from localcloud.machines.systems import find_system
 from localcloud.parts import Component, MachineSpec
@@ -25,6 +26,7 @@ class Shared:
     profile: Profile
     planes: Planes
     tools: Path  # the host's tools that scripts may use
+    mirror_faults: dict[str, MirrorFault] = field(default_factory=dict)  # by host
     kubelet_clients: WeakKeyDictionary[Plane, ApiClient] = field(default_factory=WeakKeyDictionary)
 
 

@@ -6,8 +6,9 @@ versions: reference of November 2026.
 
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from urllib.parse import urlsplit
 
 from localcloud.machines.systems import System
@@ -26,6 +27,8 @@ REGISTRIES = (
 KUBERNETES_SIGNER = "DE15B14486CD377B9E876E1A234654DA9A296436"
 DOCKER_DEB_SIGNER = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
 DOCKER_RPM_SIGNER = "060A61C51B558A7F742B77AAC52FEB6B621E9F35"
+
+ROGUE_SIGNER = "0BADC0DE" * 5
 
 _LATEST_PATCH = {"1.35": 9, "1.36": 4, "1.37": 1}  # by minor version of Kubernetes
 _CONTAINERD = ("2.2.4", "2.3.1", "2.3.2")
@@ -60,36 +63,82 @@ COMMANDS = {
 }
 
 
+class MirrorFault(Enum):
+    """How a mirror fails: each form was seen on a public one."""
+
+    WAF_PAGE = auto()  # a web page with the status 200 for every request
+    FORBIDDEN = auto()  # 403
+    MISSING = auto()  # 404
+    LAGGING = auto()  # the newest patch of Kubernetes is not there yet
+    HALF_SYNCHRONISED = auto()  # a new release file beside an old index
+    ROGUE = auto()  # a second key in the file of the signing key, which signs the indexes
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A file on a mirror."""
 
     text: str
+    status: int = 200
 
 
-def fetch(url: str) -> Page | None:
-    """Return the page at a URL of a mirror, or None where it has no such page.
+def fetch(url: str, faults: Mapping[str, MirrorFault]) -> Page:
+    """Return the answer of a mirror to a request for this URL.
+
+    Args:
+        faults: by host.
 
     Raises:
         LookupError: the host is unreachable.
     """
-    parts = urlsplit(url)
-    if parts.hostname not in MIRROR_HOSTS:
-        raise LookupError(parts.hostname)
-    if _minor_of(url) and url.endswith((".key", "Release")):
-        return _key(KUBERNETES_SIGNER) if _minor_of(url) in _LATEST_PATCH else None
-    if _is_docker(url) and url.endswith("/gpg"):
+    host = urlsplit(url).hostname or ""
+    if host not in MIRROR_HOSTS:
+        raise LookupError(host)
+    match faults.get(host):
+        case MirrorFault.WAF_PAGE:
+            return Page("<!DOCTYPE html><title>Please verify</title>\n")
+        case MirrorFault.FORBIDDEN:
+            return Page("<html><h1>403 Forbidden</h1></html>\n", 403)
+        case MirrorFault.MISSING:
+            return _NOT_FOUND
+        case MirrorFault.ROGUE:
+            keys = (*_signers_of(url), ROGUE_SIGNER)
+        case _:
+            keys = _signers_of(url)
+    is_key = url.endswith(("/Release.key", "/repomd.xml.key", "/gpg"))
+    return Page("".join(key_block(key) for key in keys)) if is_key and keys else _NOT_FOUND
+
+
+_NOT_FOUND = Page("<html><h1>404 Not Found</h1></html>\n", 404)
+
+
+def _signers_of(url: str) -> tuple[str, ...]:
+    if _minor_of(url) in _LATEST_PATCH:
+        return (KUBERNETES_SIGNER,)
+    if _is_docker(url):
         is_rpm = "/centos/" in url or "/rhel/" in url
-        return _key(DOCKER_RPM_SIGNER if is_rpm else DOCKER_DEB_SIGNER)
-    return None
+        return (DOCKER_RPM_SIGNER if is_rpm else DOCKER_DEB_SIGNER,)
+    return ()
 
 
-def _key(fingerprint: str) -> Page:
-    return Page(
+def signer_of(source: str, faults: Mapping[str, MirrorFault]) -> str:
+    """Return the fingerprint of the key that signs the index of a package source."""
+    rogue = faults.get(urlsplit(source).hostname or "") is MirrorFault.ROGUE
+    return ROGUE_SIGNER if rogue else _signers_of(source)[0]
+
+
+def key_block(fingerprint: str) -> str:
+    """Render a public key, which here is its fingerprint."""
+    return (
         "-----BEGIN PGP PUBLIC KEY BLOCK-----\n"
         f"Comment: stands for the key {fingerprint}\n"
         "-----END PGP PUBLIC KEY BLOCK-----\n"
     )
+
+
+def keys_in(text: str) -> list[str]:
+    """Return the fingerprints of the public keys in a text."""
+    return re.findall(r"stands for the key ([0-9A-F]{40})", text)
 
 
 def _minor_of(url: str) -> str:
@@ -111,7 +160,30 @@ def is_served(source: str) -> bool:
     return is_reached(source) and (_is_docker(source) or _minor_of(source) in _LATEST_PATCH)
 
 
-def versions_of(package: str, sources: Sequence[str], system: System) -> list[str]:
+def why_unreadable(source: str, faults: Mapping[str, MirrorFault]) -> str | None:
+    """Return what apt-get prints about a source whose index cannot be read, or None."""
+    base = f"The repository '{source}'"
+    match faults.get(urlsplit(source).hostname or ""):
+        case MirrorFault.WAF_PAGE:
+            return (
+                f"{base} is not signed.\nE: Failed to fetch {source}InRelease  Clearsigned file "
+                "isn't valid, got 'NOSPLIT' (does the network require authentication?)"
+            )
+        case MirrorFault.FORBIDDEN:
+            return f"Failed to fetch {source}InRelease  403  Forbidden\nE: {base} is not signed."
+        case MirrorFault.HALF_SYNCHRONISED:
+            return (
+                f"Failed to fetch {source}Packages  File has unexpected size (4711 != 4242). "
+                "Mirror sync in progress?"
+            )
+        case MirrorFault.MISSING:
+            return f"{base} does not have a Release file."
+    return None if is_served(source) else f"{base} does not have a Release file."
+
+
+def versions_of(
+    package: str, sources: Sequence[str], system: System, faults: Mapping[str, MirrorFault]
+) -> list[str]:
     """Return the versions of a package in these sources and the distribution, oldest first."""
     if package in _BASIC:
         return ["1.0-1"]
@@ -119,7 +191,9 @@ def versions_of(package: str, sources: Sequence[str], system: System) -> list[st
     for source in sources:
         minor = _minor_of(source)
         if package in ("kubeadm", "kubelet", "kubectl") and minor:
-            found += [f"{minor}.{patch}" for patch in range(_LATEST_PATCH[minor] + 1)]
+            lags = faults.get(urlsplit(source).hostname or "") is MirrorFault.LAGGING
+            patches = _LATEST_PATCH[minor] + (0 if lags else 1)
+            found += [f"{minor}.{patch}" for patch in range(patches)]
         elif package in _TOOL_VERSIONS and minor:
             found.append(_TOOL_VERSIONS[package].format(minor=minor))
         elif package == "containerd.io" and _is_docker(source):

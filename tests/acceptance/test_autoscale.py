@@ -238,11 +238,14 @@ def test_a_terminated_watch_releases_its_lease_and_the_next_waits_for_that_of_a_
         assert read_until(watch, "Stopped watching cluster")
     assert watch.returncode == 0
 
-    lease = {"holderIdentity": "killed-1", "leaseDurationSeconds": 10}
+    lease = {"holderIdentity": "killed-1", "leaseDurationSeconds": 60}
     lease["renewTime"] = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
     kubectl("patch", *LEASE, "--type=merge", "-p", json.dumps({"spec": lease}))
     with burst.start(*words) as watch:
         assert "killed-1 holds the Lease" in read_until(watch, "holds the Lease")
+        # Its end comes now instead of in a minute.
+        ended = json.dumps({"spec": {"leaseDurationSeconds": 1}})
+        kubectl("patch", *LEASE, "--type=merge", "-p", ended)
         assert read_until(watch, "Watching")
         with burst.start(*words) as second:
             assert "is at work" in read_until(second, "Error: ")

@@ -89,7 +89,7 @@ def test_the_authority_survives_a_clean_up_that_is_killed_itself(tmp_path: Path)
             manifests = lab.disk("i-one") / "etc/kubernetes/manifests"
             manifests.mkdir()
             (manifests / "kube-apiserver.yaml").write_text("kind: Pod\n")
-            await die_at(lab, "run kubeadm reset -f", "lib/cluster.sh")
+            await die_at(lab, "run direct kubeadm reset -f", "lib/cluster.sh")
             assert not (lab.disk("i-one") / PKI / "ca.key").exists()
             done = await lab.install(MASTER_SCRIPT, master_settings())
             assert done.exit_status == 0, done.stderr

@@ -1,11 +1,12 @@
 """Stand-ins for the package tools of Debian and Ubuntu: apt-get, apt-mark, dpkg, dpkg-query."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from localcloud.machines import repositories
-from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
+from localcloud.machines.standins.call import Arguments, Call, Failed, Handler, parse_args
 from localcloud.machines.standins.installing import NotServed, choose, install
 from localcloud.parts import Component
 
@@ -16,7 +17,7 @@ _FAILED = 100  # apt-get's exit code for everything
 
 _FLAGS = (
     "-q", "-y", "-qq", "--yes", "--quiet", "--no-install-recommends",
-    "--allow-change-held-packages", "--allow-downgrades",
+    "--allow-change-held-packages", "--allow-downgrades", "--download-only", "-d",
 )  # fmt: skip
 _DEB_LINE = re.compile(r"^deb\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<url>\S+)\s")
 
@@ -27,11 +28,13 @@ async def _apt_get(call: Call) -> int:
     call.need_root()
     match verb:
         case "update":
-            await _update(call)
+            await _update(call, _settings(taken))
         case "install" | "remove" | "purge":
-            await _wait_for_lock(call, taken.repeated.get("-o", []))
+            await _wait_for_lock(call, float(_settings(taken).get("DPkg::Lock::Timeout", 0)))
             with _working(call):
-                if verb == "install":
+                if verb == "install" and ("--download-only" in taken or "-d" in taken):
+                    _choose(call, words)
+                elif verb == "install":
                     force = "--allow-change-held-packages" in taken
                     await _install(call, words, may_move_held=force)
                 else:
@@ -41,11 +44,14 @@ async def _apt_get(call: Call) -> int:
     return 0
 
 
-async def _wait_for_lock(call: Call, settings: Sequence[str]) -> None:
+def _settings(taken: Arguments) -> dict[str, str]:
+    """The settings given by `-o NAME=VALUE`."""
+    return dict(text.partition("=")[::2] for text in taken.repeated.get("-o", []))
+
+
+async def _wait_for_lock(call: Call, left: float) -> None:
     """Wait for the lock for `DPkg::Lock::Timeout` seconds; without it, do not wait."""
     context = call.context
-    given = [text.partition("=")[2] for text in settings if text.startswith("DPkg::Lock::Timeout=")]
-    left = float(given[-1]) if given else 0.0
     lock = f"Could not get lock /var/lib/dpkg/lock-frontend. {_HOLDER}"
     if left and Component.PACKAGES in context.failed:
         await call.err(f"Waiting for cache lock: {lock}...")
@@ -84,47 +90,82 @@ def _working(call: Call) -> Iterator[None]:
     journal.unlink()
 
 
-async def _update(call: Call) -> None:
-    """Read the sources. The lists have their own lock, for which apt-get never waits."""
+async def _update(call: Call, settings: Mapping[str, str]) -> None:
+    """Read the sources. The lists have their own lock, for which apt-get never waits.
+
+    A source that cannot be reached is a warning only, unless `APT::Update::Error-Mode` is `any`.
+    """
     if Component.PACKAGES in call.context.failed:
         raise Failed(
             f"E: Could not get lock /var/lib/apt/lists/lock. {_HOLDER}\n"
             "E: Unable to lock directory /var/lib/apt/lists/",
             _FAILED,
         )
-    sources: list[str] = []
-    for file in sorted(call.path("/etc/apt/sources.list.d").glob("*.list")):
-        for line in file.read_text().splitlines():
-            if not (match := _DEB_LINE.match(line)):
-                continue
-            url = match["url"]
-            if not repositories.is_reached(url):
-                await call.err(f"Err: {url}\nW: Failed to fetch {url}  Could not resolve host")
-                continue
-            if not repositories.is_served(url):
-                raise Failed(f"E: The repository '{url}' does not have a Release file.", _FAILED)
-            _check_key(call, match["options"] or "", url)
-            sources.append(url)
-    call.context.state.sources = sources
+    only = settings.get("Dir::Etc::sourcelist", "")
+    files = [call.path(only)] if only else _source_files(call)
+    state = call.context.state
+    keeps = settings.get("APT::Get::List-Cleanup") == "0"
+    sources = list(state.sources) if keeps else []
+    for url, options in _read_sources(files):
+        if not repositories.is_reached(url):
+            text = f"Failed to fetch {url}  Could not resolve host"
+            if settings.get("APT::Update::Error-Mode") == "any":
+                raise Failed(f"E: {text}", _FAILED)
+            await call.err(f"Err: {url}\nW: {text}")
+            continue
+        if why := repositories.why_unreadable(url, call.context.shared.mirror_faults):
+            raise Failed(f"E: {why}", _FAILED)
+        _check_key(call, options, url)
+        sources.append(url)
+    state.sources = sources
     await call.out("Reading package lists...")
 
 
+def _source_files(call: Call) -> list[Path]:
+    return sorted(call.path("/etc/apt/sources.list.d").glob("*.list"))
+
+
+def _read_sources(files: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    """Yield the URL and the options of each source."""
+    for file in files:
+        for line in file.read_text().splitlines():
+            if match := _DEB_LINE.match(line):
+                yield match["url"], match["options"] or ""
+
+
 def _check_key(call: Call, options: str, url: str) -> None:
-    keys = [text.partition("=")[2] for text in options.split() if text.startswith("signed-by=")]
-    if not keys or not call.path(keys[0]).is_file():
-        raise Failed(f"E: The repository '{url}' is not signed.", _FAILED)
+    """Check that the key that signs the index is one of the source's."""
+    named = [text.partition("=")[2] for text in options.split() if text.startswith("signed-by=")]
+    file = call.path(named[0]) if named else None
+    keys = repositories.keys_in(file.read_text()) if file and file.is_file() else []
+    signer = repositories.signer_of(url, call.context.shared.mirror_faults)
+    if signer not in keys:
+        raise Failed(
+            f"E: The repository '{url}' is not signed.\nW: GPG error: {url} InRelease: The "
+            f"following signatures couldn't be verified because the public key is not available: "
+            f"NO_PUBKEY {signer[-16:]}",
+            _FAILED,
+        )
 
 
-async def _install(call: Call, words: Sequence[str], *, may_move_held: bool) -> None:
+def _choose(call: Call, words: Sequence[str]) -> dict[str, str]:
+    """Choose versions from the lists of the sources that are configured now."""
     state = call.context.state
+    configured = {url for url, _ in _read_sources(_source_files(call))}
+    state.sources = [url for url in state.sources if url in configured]
     try:
-        chosen = choose(call.context, [word.partition("=")[::2] for word in words])
+        return choose(call.context, [word.partition("=")[::2] for word in words])
     except NotServed as missing:
         if missing.is_known:
             text = f"E: Version '{missing.pattern}' for '{missing.name}' was not found"
         else:
             text = f"E: Unable to locate package {missing.name}"
         raise Failed(text, _FAILED) from missing
+
+
+async def _install(call: Call, words: Sequence[str], *, may_move_held: bool) -> None:
+    state = call.context.state
+    chosen = _choose(call, words)
     there = state.packages
     moved = [name for name in state.held if name in chosen and chosen[name] != there.get(name)]
     if moved and not may_move_held:

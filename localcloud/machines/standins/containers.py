@@ -47,7 +47,7 @@ async def _crictl(call: Call) -> int:
     taken = parse_args(
         call,
         flags=("-q", "--quiet", "-a", "--all", "--resolve-image-path"),
-        options=("--runtime-endpoint", "-o", "-r", "--state"),
+        options=("--runtime-endpoint", "-o", "-r", "--state", "-t", "--timeout"),
     )
     verb, *words = taken.words or [""]
     if verb == "version" or verb == "--version":

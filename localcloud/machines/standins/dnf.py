@@ -15,7 +15,9 @@ _CONFLICTS = {"curl": "curl-minimal"}
 
 async def _dnf(call: Call) -> int:
     taken = parse_args(
-        call, flags=("-q", "-y", "--allowerasing"), options=("--disableexcludes", "--setopt")
+        call,
+        flags=("-q", "-y", "--allowerasing", "--downloadonly"),
+        options=("--disableexcludes", "--setopt"),
     )
     verb, *words = taken.words or [""]
     call.need_root()
@@ -24,7 +26,9 @@ async def _dnf(call: Call) -> int:
             _read_sources(call, ())
         case "install":
             excluded = _read_sources(call, taken.value("--disableexcludes").split(","))
-            await _install(call, words, excluded, may_erase="--allowerasing" in taken)
+            chosen = _choose(call, words, excluded, may_erase="--allowerasing" in taken)
+            if "--downloadonly" not in taken:
+                await install(call, chosen)
         case "remove" | "erase":
             call.machine.remove_packages(words)
         case _:
@@ -43,11 +47,13 @@ def _read_sources(call: Call, unexcluded: Sequence[str]) -> set[str]:
             raise Failed(f"Error: Parsing file {file.name!r} failed: {error}") from error
         for repository in settings.sections():
             url = settings[repository].get("baseurl", "")
-            if not repositories.is_served(url):
+            faults = call.context.shared.mirror_faults
+            if repositories.why_unreadable(url, faults):
                 raise Failed(
                     f"Error: Failed to download metadata for repo '{repository}': "
                     f"Cannot download repomd.xml: {url}"
                 )
+            _check_key(call, repository, settings[repository].get("gpgkey", ""), url)
             sources.append(url)
             if repository not in unexcluded and "all" not in unexcluded:
                 excluded.update(settings[repository].get("exclude", "").split())
@@ -55,9 +61,19 @@ def _read_sources(call: Call, unexcluded: Sequence[str]) -> set[str]:
     return excluded
 
 
-async def _install(
+def _check_key(call: Call, repository: str, key: str, url: str) -> None:
+    file = call.path(key.removeprefix("file://")) if key else None
+    keys = repositories.keys_in(file.read_text()) if file and file.is_file() else []
+    if repositories.signer_of(url, call.context.shared.mirror_faults) not in keys:
+        raise Failed(
+            f"Error: Failed to download metadata for repo '{repository}': repomd.xml GPG signature "
+            "verification error: Signing key not found"
+        )
+
+
+def _choose(
     call: Call, words: Sequence[str], excluded: set[str], *, may_erase: bool
-) -> None:
+) -> dict[str, str]:
     wanted = [_split(word) for word in words]
     packages = call.context.state.packages
     for name, _ in wanted:
@@ -67,11 +83,10 @@ async def _install(
         if rival in packages and not may_erase:
             raise Failed(f"Error: problem with installed package {rival}: it conflicts with {name}")
     try:
-        chosen = choose(call.context, wanted)
+        return choose(call.context, wanted)
     except NotServed as missing:
         text = f"{missing.name}-{missing.pattern}" if missing.pattern else missing.name
         raise Failed(f"Error: Unable to find a match: {text}") from missing
-    await install(call, chosen)
 
 
 def _split(word: str) -> tuple[str, str]:

@@ -24,14 +24,16 @@ def choose(context: MachineContext, wanted: Iterable[tuple[str, str]]) -> dict[s
         NotServed: the sources, as last read, have none.
     """
     chosen: dict[str, str] = {}
+    sources, system = context.state.sources, context.system
+    faults = context.shared.mirror_faults
     for name, pattern in wanted:
-        versions = repositories.versions_of(name, context.state.sources, context.system)
+        versions = repositories.versions_of(name, sources, system, faults)
         version = repositories.choose_version(name, pattern, versions)
         if version is None:
             raise NotServed(name, pattern, is_known=bool(versions))
         chosen[name] = version
         for needed in repositories.DEPENDENCIES.get(name, ()):
-            found = repositories.versions_of(needed, context.state.sources, context.system)
+            found = repositories.versions_of(needed, sources, system, faults)
             chosen.setdefault(needed, found[-1])
     return chosen
 

@@ -1,9 +1,10 @@
 """Stand-ins for ssh-keygen and gpg, so that machines do not depend on the host's tools."""
 
-import re
+from pathlib import Path
 
 import asyncssh
 
+from localcloud.machines import repositories
 from localcloud.machines.host_keys import ensure_host_key, write_key
 from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
 
@@ -54,17 +55,42 @@ async def _show(call: Call, name: str, *, fingerprint: bool) -> int:
 
 
 async def _gpg(call: Call) -> int:
-    taken = parse_args(call, flags=("--batch", "--with-colons", "--show-keys", "--quiet"))
-    if "--show-keys" not in taken or len(taken.words) != 1:
-        raise call.unknown(" ".join(call.arguments))
-    text = call.path(taken.words[0]).read_text()
-    match = re.search(r"stands for the key ([0-9A-F]{40})", text)
-    if match is None:
-        raise Failed("gpg: no valid OpenPGP data found.", 2)
-    await call.out(
-        f"pub:-:4096:1:{match[1][-16:]}:0:::-:::scSC::::::23::0:\nfpr:::::::::{match[1]}:"
-    )
+    """Public keys: show those of a file, import into a key ring in a folder, export one of it."""
+    taken = parse_args(
+        call,
+        flags=(
+            "--batch", "--quiet", "--with-colons", "--armor", "--show-keys", "--import", "--export",
+        ),
+        options=("--homedir",),
+    )  # fmt: skip
+    ring = call.path(taken.value("--homedir", default="/root/.gnupg")) / "pubring.kbx"
+    verbs = [one for one in ("--show-keys", "--import", "--export") if one in taken]
+    match verbs, taken.words:
+        case ["--show-keys"], [name]:
+            for key in _keys_of(call.path(name)):
+                await call.out(
+                    f"pub:-:4096:1:{key[-16:]}:0:::-:::scSC::::::23::0:\nfpr:::::::::{key}:"
+                )
+        case ["--import"], [name]:
+            fresh = _keys_of(call.path(name))
+            known = repositories.keys_in(ring.read_text()) if ring.exists() else []
+            ring.write_text("".join(map(repositories.key_block, dict.fromkeys(known + fresh))))
+        case ["--export"], [wanted]:
+            known = repositories.keys_in(ring.read_text()) if ring.exists() else []
+            if wanted in known:
+                await call.out(repositories.key_block(wanted))
+            else:
+                await call.err("gpg: WARNING: nothing exported")
+        case _:
+            raise call.unknown(" ".join(call.arguments))
     return 0
+
+
+def _keys_of(file: Path) -> list[str]:
+    keys = repositories.keys_in(file.read_text()) if file.is_file() else []
+    if not keys:
+        raise Failed("gpg: no valid OpenPGP data found.", 2)
+    return keys
 
 
 HANDLERS: dict[str, Handler] = {"ssh-keygen": _ssh_keygen, "gpg": _gpg}

@@ -61,7 +61,7 @@ async def _free(call: Call) -> int:
 async def _df(call: Call) -> int:
     """Show the system disk, which images fill; the size is a common one, as none is defined."""
     taken = parse_args(call, flags=("-P", "-k", "-h"))
-    if "-h" in taken or taken.words not in ([], ["/"]):
+    if "-h" in taken or len(taken.words) > 1 or not all(call.path(w).exists() for w in taken.words):
         raise call.unknown(" ".join(call.arguments))
     size = 40 * 1024 * 1024  # KiB
     used = 3 * 1024 * 1024 + len(call.context.state.images) * 150 * 1024

@@ -23,18 +23,16 @@ async def _curl(call: Call) -> int:
         raise call.unknown(" ".join(taken.words))
     url = taken.words[0]
     try:
-        page = repositories.fetch(url)
+        page = repositories.fetch(url, call.context.shared.mirror_faults)
     except LookupError:
         page = await _fetch_private(call, url, insecure="-k" in taken or "--insecure" in taken)
-    if page is None:
-        if "-f" in taken or "--fail" in taken:
-            raise Failed("curl: (22) The requested URL returned error: 404", 22)
-        page = repositories.Page("<html><h1>404 Not Found</h1></html>\n")
+    if page.status >= _REFUSALS and ("-f" in taken or "--fail" in taken):
+        raise Failed(f"curl: (22) The requested URL returned error: {page.status}", 22)
     await _deliver(call, taken.value("-o", "--output", default="-"), page.text)
     return 0
 
 
-async def _fetch_private(call: Call, url: str, *, insecure: bool) -> repositories.Page | None:
+async def _fetch_private(call: Call, url: str, *, insecure: bool) -> repositories.Page:
     """Fetch a page by HTTPS from the machine's own network, as its rules allow."""
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -55,7 +53,7 @@ async def _fetch_private(call: Call, url: str, *, insecure: bool) -> repositorie
         raise Failed(f"curl: (60) SSL certificate problem: {error}", 60) from error
     except OSError as error:
         raise Failed(f"curl: (7) Failed to connect to {host} port {port}", 7) from error
-    return repositories.Page(reply.text) if reply.status < _REFUSALS else None
+    return repositories.Page(reply.text, reply.status)
 
 
 async def _wget(call: Call) -> int:
@@ -64,12 +62,12 @@ async def _wget(call: Call) -> int:
         raise call.unknown(" ".join(taken.words))
     url = taken.words[0]
     try:
-        page = repositories.fetch(url)
+        page = repositories.fetch(url, call.context.shared.mirror_faults)
     except LookupError as error:
         text = f"wget: unable to resolve host address '{urlsplit(url).hostname}'"
         raise Failed(text, 4) from error
-    if page is None:
-        raise Failed("ERROR 404: Not Found.", 8)
+    if page.status >= _REFUSALS:
+        raise Failed(f"ERROR {page.status}", 8)
     await _deliver(call, taken.value("-O", default=url.rpartition("/")[2]), page.text)
     return 0
 

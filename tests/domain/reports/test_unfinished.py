@@ -8,8 +8,10 @@ import pytest
 from domain.cloud.inventory import Inventory
 from domain.cloud.records import Tag
 from domain.cluster.api import Node
-from domain.kernel.names import MASTERS
+from domain.kernel.names import MASTERS, node_name
+from domain.node.f2cadm import ROSTER, digest, roster_of, servers_table
 from domain.node.install import INSTANCE_LABEL
+from domain.node.ready import INSTANCE_ANNOTATION
 from domain.reports.unfinished import InCluster, Unfinished, find_unfinished
 from domain.spec.cluster import ClusterSpec
 from tests.domain.makers import make_instance, make_view
@@ -20,8 +22,17 @@ PROVISION = "python -m flows.provision --name demo"
 
 
 def nodes_of(seen: Inventory) -> Sequence[Node]:
+    table = digest(servers_table(roster_of(seen)))
     return [
-        Node(one.id, one.private_ip, True, True, 40, labels={INSTANCE_LABEL: one.id})
+        Node(
+            node_name(seen.group_of(one), one.id),
+            one.private_ip,
+            True,
+            True,
+            40,
+            labels={INSTANCE_LABEL: one.id},
+            annotations={INSTANCE_ANNOTATION: one.id, ROSTER: table},
+        )
         for one in seen.instances
     ]
 
@@ -95,6 +106,18 @@ def test_a_description_that_does_not_fit_is_named_with_its_command() -> None:
     assert more.command == "python -m flows.scale --name demo --count 1"
     (token,) = find_unfinished(WHOLE, InCluster(nodes, 2, ["qc1234"]))
     assert token.resource == "join token qc1234"
+
+
+def test_labels_and_tables_that_a_killed_run_has_not_written_are_named() -> None:
+    first, second, third = nodes_of(WHOLE)
+    bare = replace(first, annotations={ROSTER: first.annotations[ROSTER]})
+    old = replace(second, annotations={**second.annotations, ROSTER: "before"})
+    found = find_unfinished(WHOLE, InCluster([bare, old, third], 2))
+    assert [f"{one.resource} {one.state}" for one in found] == [
+        f"node {bare.name} lacks labels or annotations that our runs set",
+        f"f2cadm on machine {second.labels[INSTANCE_LABEL]} does not list the present machines",
+    ]
+    assert {one.command for one in found} == {PROVISION}
 
 
 def test_machines_are_not_judged_while_the_api_does_not_answer() -> None:

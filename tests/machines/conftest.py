@@ -1,0 +1,27 @@
+"""The ring of real machines: skipped, with its reason, where no guest can run."""
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.machines import guest as guests
+from tests.machines.mirror import Mirrors
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _can_run() -> None:
+    if reason := guests.missing_condition():
+        pytest.skip(f"no real machine: {reason}")
+    try:
+        guests.build("12")
+    except (OSError, subprocess.SubprocessError) as error:
+        pytest.skip(f"no real machine: its packages cannot be had: {error}")
+
+
+@pytest.fixture(scope="session")
+def mirrors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirrors]:
+    # Short: gpg's agent has a socket in the folder.
+    served = Mirrors(tmp_path_factory.mktemp("m"))
+    yield served
+    served.close()
