@@ -7,12 +7,13 @@ once for each different text.
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from clients.kubernetes.load import is_unschedulable, request_of, waits
 from clients.kubernetes.quantities import LARGEST, read_amount
-from clients.kubernetes.records import MIRROR, is_condition_true
+from clients.kubernetes.records import MIRROR, kubelet_from
 from domain.autoscaling.see.placement import (
     HOSTNAME,
     Operator,
@@ -39,12 +40,16 @@ _LABEL_OF_CORDON = "node.kubernetes.io/unschedulable"
 
 
 def state_from(
-    nodes: Iterable[Item], pods: Iterable[Item], budgets: Iterable[Item]
+    nodes: Iterable[Item],
+    pods: Iterable[Item],
+    budgets: Iterable[Item],
+    now: datetime | None = None,
 ) -> ClusterState:
     """Build the state from the API's answers.
 
     Args:
         pods: those that are not finished.
+        now: by the API server's clock, if that is known.
     """
     by_node: defaultdict[str, list[SeenPod]] = defaultdict(list)
     pending: list[SeenPod] = []
@@ -56,23 +61,24 @@ def state_from(
     seen, marked = [], []
     for item in nodes:
         metadata = item["metadata"]
-        seen.append(_node(item, by_node[metadata["name"]]))
+        seen.append(_node(item, by_node[metadata["name"]], now))
         if holder := (metadata.get("annotations") or {}).get(LEAVING):
             marked.append(Marked(metadata["name"], holder))
     # Without a selector a budget covers no pod; with an empty one, all of its namespace.
     covering = tuple(_budget(one) for one in budgets if one["spec"].get("selector") is not None)
-    return ClusterState(tuple(seen), tuple(pending), covering, tuple(marked))
+    return ClusterState(tuple(seen), tuple(pending), covering, tuple(marked), now)
 
 
-def _node(item: Item, pods: list[SeenPod]) -> SeenNode:
+def _node(item: Item, pods: list[SeenPod], now: datetime | None) -> SeenNode:
     metadata, status, spec = item["metadata"], item.get("status", {}), item.get("spec", {})
     labels = metadata.get("labels") or {}
     allocatable = status.get("allocatable") or {}
     disabled = (metadata.get("annotations") or {}).get(f"{AUTOSCALER}scale-down-disabled")
+    kubelet = kubelet_from(status, now)
     return SeenNode(
         name=metadata["name"],
         group=labels.get(GROUP_LABEL, ""),
-        ready=is_condition_true(status, "Ready"),
+        ready=kubelet.ready,
         schedulable=not spec.get("unschedulable", False),
         allocatable=_resources(allocatable),
         places=read_amount(allocatable.get("pods", 0)),
@@ -84,6 +90,7 @@ def _node(item: Item, pods: list[SeenPod]) -> SeenNode:
             if taint["key"] != _LABEL_OF_CORDON
         ),
         removal_disabled=disabled == "true",
+        unready_seconds=kubelet.unready_seconds,
     )
 
 

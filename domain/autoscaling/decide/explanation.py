@@ -38,6 +38,10 @@ ADVICE: Mapping[Reason, str] = MappingProxyType(
         Reason.BUDGETS_OVERLAP: "let one budget cover the pod: kubectl get pdb -A",
         Reason.NO_MACHINE_HOLDS: "reduce the requests of the pod, or give the group a larger type",
         Reason.ROOM_IS_THERE: "kubectl describe pod shows what the scheduler waits for",
+        Reason.JOINS_FAILED: "run `python -m flows.scale` with one machine more, which shows why "
+        "they do not join; the first one that joins ends the pause",
+        Reason.MANY_BROKEN: "look at their common cause: python -m flows.status, the console; "
+        "machines that are not needed leave with `python -m flows.scale`",
         Reason.NODE_WITHOUT_MACHINE: "kubectl delete node, if its machine is gone for good",
         Reason.BOUNDS_CONTRADICT: "correct minimum and maximum of policy, schedule and group",
         Reason.ANOTHER_AUTOSCALER: "scale it to no replicas, or end this one",
@@ -46,6 +50,8 @@ ADVICE: Mapping[Reason, str] = MappingProxyType(
 """Advice by reason. Other reasons need no action."""
 
 AFTER_LAUNCH = "the next evaluation retries; `python -m flows.status` shows the machines"
+
+AFTER_REPAIR = "it is tried again in 15 min; `python -m flows.scale` removes broken machines first"
 
 _PATIENCE = timedelta(seconds=LONGEST_GAP)
 
@@ -83,6 +89,8 @@ def _advice(entry: Remembered) -> str:
         return ADVICE.get(entry.reason, "")
     if entry.outcome in ("", DONE):
         return ""
+    if entry.kind == "repair":
+        return AFTER_REPAIR
     return ADVICE[Reason.DRAIN_FAILED] if entry.kind == "in" else AFTER_LAUNCH
 
 
