@@ -7,14 +7,21 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 
+def data_folder() -> Path:
+    """This user's folder of the project; created for its owner alone."""
+    folder = user_data_path("kubernetes-on-qingcloud")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
 def lock_file(what: str) -> Path:
     """The lock file of an activity on this machine; it is empty and is not deleted."""
-    return user_data_path("kubernetes-on-qingcloud") / "locks" / what
+    return data_folder() / "locks" / what
 
 
 def samples_file() -> Path:
     """The default database of samples, a SQLite file."""
-    return user_data_path("kubernetes-on-qingcloud") / "samples.db"
+    return data_folder() / "samples.db"
 
 
 def samples_url() -> str:

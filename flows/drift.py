@@ -13,6 +13,7 @@ from domain.kernel.names import NODES, Names
 from domain.observe.cost import price_plan
 from domain.reports.drift import DriftReport
 from domain.spec.cluster import ClusterSpec
+from domain.spec.given import GivenSpec
 from domain.spec.part import Switch
 from flows._cli.command import (
     YES,
@@ -57,7 +58,7 @@ def drift(account: QingCloudAccount, name: str = "demo", repair: Switch = False)
             return report
         if len(cluster.inventory().nodes) > spec.nodes.count:
             scale(account, spec.nodes.count, name)
-        provision(account, spec, demo=False, ui=False)
+        provision(account, GivenSpec.of(spec), demo=False, ui=False)
         cluster.look_again()
         return read_drift(cluster, spec)
 

@@ -36,6 +36,7 @@ from tasks.finish import finish_run
 from tasks.overview import need_cluster, need_spec, with_sources
 from tasks.run_log import log_errors_in_one_sentence
 from tasks.runs import only_run
+from tasks.standings import read_standings
 from tasks.steps import Recorder, listening
 
 
@@ -65,13 +66,13 @@ def scale(
         spec = with_sources(account, need_spec(cluster))
         check_count(group, count, spec.nodes)
         wanting = cluster.wanting(spec.with_nodes(count))
-        scale_to(steps, wanting, leaving_machines(cluster, group, count))
+        scale_to(steps, wanting, leaving_machines(wanting, group, count))
         timeline = recorder.timeline(f"scale {name} {group} to {count}")
         return finish_run(cluster, wanting.spec, timeline)
 
 
 def leaving_machines(cluster: Cluster, group: str, count: int) -> tuple[Instance, ...]:
-    """The machines to remove for this count: the emptiest, among equals the newest."""
+    """The machines to remove for this count: broken ones, then the emptiest, then the newest."""
     inventory = cluster.inventory()
     machines = inventory.group(group)
     if count >= len(machines):
@@ -80,7 +81,8 @@ def leaving_machines(cluster: Cluster, group: str, count: int) -> tuple[Instance
     check_hand_made(
         group, [m.id for m in machines if m.id not in known and not inventory.has_our_key(m)]
     )
-    return choose_leaving(group, machines, count, workload_pods(cluster))
+    standings = read_standings(cluster, machines)
+    return choose_leaving(group, machines, count, workload_pods(cluster), standings)
 
 
 def report_idle(opened: Session, before: Inventory) -> None:
@@ -126,7 +128,8 @@ def main(
         spec = with_sources(account, need_spec(cluster))
         check_count(group, count, spec.nodes)
         if account.bills and count != len(before.group(group)):
-            leaving = [machine.id for machine in leaving_machines(cluster, group, count)]
+            wanting = cluster.wanting(spec)
+            leaving = [machine.id for machine in leaving_machines(wanting, group, count)]
             planned = price_plan(plan_scale(before, group, count, leaving), before, spec)
             opened.confirm(planned, f"Do this in zone {account.zone}?", yes=yes)
         with reporting(lambda: report_idle(opened, before)):

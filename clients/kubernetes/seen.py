@@ -7,12 +7,13 @@ once for each different text.
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from clients.kubernetes.load import RESTARTABLE, is_unschedulable, request_of, waits
 from clients.kubernetes.quantities import LARGEST, read_amount
-from clients.kubernetes.records import MIRROR, is_condition_true
+from clients.kubernetes.records import MIRROR, is_condition_true, kubelet_from
 from clients.kubernetes.verdicts import find_hold
 from domain.autoscaling.see.placement import (
     ANY_ADDRESS,
@@ -47,11 +48,13 @@ def state_from(
     pods: Iterable[Item],
     budgets: Iterable[Item],
     daemon_sets: Iterable[Item] = (),
+    now: datetime | None = None,
 ) -> ClusterState:
     """Build the state from the API's answers.
 
     Args:
         pods: those that are not finished.
+        now: by the API server's clock, if that is known.
     """
     nodes = list(nodes)
     ready = {
@@ -77,13 +80,21 @@ def state_from(
     seen, marked = [], []
     for item in nodes:
         metadata = item["metadata"]
-        seen.append(_node(item, by_node[metadata["name"]]))
+        seen.append(_node(item, by_node[metadata["name"]], now))
         if holder := (metadata.get("annotations") or {}).get(LEAVING):
             marked.append(Marked(metadata["name"], holder))
     # Without a selector a budget covers no pod; with an empty one, all of its namespace.
     covering = tuple(_budget(one) for one in budgets if one["spec"].get("selector") is not None)
     daemons = tuple(_daemon(one) for one in daemon_sets if not _is_leaving(one))
-    return ClusterState(tuple(seen), tuple(pending), covering, tuple(marked), daemons, tuple(held))
+    return ClusterState(
+        tuple(seen),
+        tuple(pending),
+        covering,
+        tuple(marked),
+        time=now,
+        daemons=daemons,
+        held=tuple(held),
+    )
 
 
 def is_held(item: Item) -> bool:
@@ -164,15 +175,16 @@ def _with_limits_requested(container: Item) -> Item:
     return {**container, "resources": {**resources, "requests": requests}}
 
 
-def _node(item: Item, pods: list[SeenPod]) -> SeenNode:
+def _node(item: Item, pods: list[SeenPod], now: datetime | None) -> SeenNode:
     metadata, status, spec = item["metadata"], item.get("status", {}), item.get("spec", {})
     labels = metadata.get("labels") or {}
     allocatable = status.get("allocatable") or {}
     disabled = (metadata.get("annotations") or {}).get(f"{AUTOSCALER}scale-down-disabled")
+    kubelet = kubelet_from(status, now)
     return SeenNode(
         name=metadata["name"],
         group=labels.get(GROUP_LABEL, ""),
-        ready=is_condition_true(status, "Ready"),
+        ready=kubelet.ready,
         schedulable=not spec.get("unschedulable", False),
         allocatable=_resources(allocatable),
         places=read_amount(allocatable.get("pods", 0)),
@@ -184,6 +196,7 @@ def _node(item: Item, pods: list[SeenPod]) -> SeenNode:
             if taint["key"] != _LABEL_OF_CORDON
         ),
         removal_disabled=disabled == "true",
+        unready_seconds=kubelet.unready_seconds,
     )
 
 

@@ -8,12 +8,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from urllib.request import Request, urlopen
 
 import pytest
 
 from tests.acceptance.test_kubectl import KUBECTL, Kubectl
-from tests.acceptance.workplace import ROOT, Workplace
+from tests.acceptance.workplace import ROOT, Workplace, ask
 
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="no kubectl on PATH")
 
@@ -83,13 +82,7 @@ def deployed(workplace: Workplace, name: str, **parameters: object) -> None:
 
 def everything(workplace: Workplace, kind: str) -> str:
     """All that the Prefect server would tell anybody about its deployments or runs."""
-    request = Request(
-        f"{workplace.environment['PREFECT_API_URL']}/{kind}/filter",
-        data=b"{}",
-        headers={"Content-Type": "application/json"},
-    )
-    with urlopen(request, timeout=30) as reply:
-        return str(reply.read().decode())
+    return json.dumps(ask(workplace, f"{kind}/filter"))
 
 
 @pytest.mark.timeout(400)

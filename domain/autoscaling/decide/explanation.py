@@ -42,6 +42,10 @@ ADVICE: Mapping[Reason, str] = MappingProxyType(
         Reason.HELD: "kubectl describe pod shows it: a claim, a gate, a plug-in of the scheduler",
         Reason.LOW_PRIORITY: "raise the pod's priority, or lower the policy's least_priority",
         Reason.ROOM_IS_THERE: "kubectl describe pod shows what the scheduler waits for",
+        Reason.JOINS_FAILED: "run `python -m flows.scale` with one machine more, which shows why "
+        "they do not join; the first one that joins ends the pause",
+        Reason.MANY_BROKEN: "look at their common cause: python -m flows.status, the console; "
+        "machines that are not needed leave with `python -m flows.scale`",
         Reason.NODE_WITHOUT_MACHINE: "kubectl delete node, if its machine is gone for good",
         Reason.BOUNDS_CONTRADICT: "correct minimum and maximum of policy, schedule and group",
         Reason.ANOTHER_AUTOSCALER: "scale it to no replicas, or end this one",
@@ -50,6 +54,8 @@ ADVICE: Mapping[Reason, str] = MappingProxyType(
 """Advice by reason. Other reasons need no action."""
 
 AFTER_LAUNCH = "the next evaluation retries; `python -m flows.status` shows the machines"
+
+AFTER_REPAIR = "it is tried again in 15 min; `python -m flows.scale` removes broken machines first"
 
 _PATIENCE = timedelta(seconds=LONGEST_GAP)
 
@@ -87,6 +93,8 @@ def _advice(entry: Remembered) -> str:
         return ADVICE.get(entry.reason, "")
     if entry.outcome in ("", DONE):
         return ""
+    if entry.kind == "repair":
+        return AFTER_REPAIR
     return ADVICE[Reason.DRAIN_FAILED] if entry.kind == "in" else AFTER_LAUNCH
 
 

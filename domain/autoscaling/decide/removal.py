@@ -110,7 +110,8 @@ def _idle_long_enough(scene: Scene, idle_since: dict[str, datetime]) -> set[str]
 def _vetoes(scene: Scene, trigger: Trigger) -> Iterator[Note]:
     """Yield the reasons against any removal from the group, the most basic first."""
     forced = trigger.reason is Reason.ABOVE_MAXIMUM
-    if not forced and scene.size <= scene.bounds.minimum:
+    # A node that is NotReady may stay so, and does not count here.
+    if scene.size - len(scene.not_ready) <= scene.bounds.minimum:
         yield Note(Reason.AT_MINIMUM, str(scene.bounds.minimum))
     if scene.booting:
         yield Note(Reason.MACHINES_BOOT, str(scene.booting))
@@ -122,9 +123,8 @@ def _vetoes(scene: Scene, trigger: Trigger) -> Iterator[Note]:
         yield Note(Reason.ROOM_IS_THERE if room else Reason.PODS_WAIT, words)
     if scene.waiting.arriving:
         yield Note(Reason.ARRIVED, f"{scene.waiting.arriving} pods")
-    share = len(scene.not_ready) / max(1, len(scene.settled))
-    if share > scene.policy.most_not_ready:
-        yield Note(Reason.MANY_NOT_READY, f"{len(scene.not_ready)} of {len(scene.settled)}")
+    if scene.share_down > scene.policy.most_not_ready:
+        yield Note(Reason.MANY_NOT_READY, scene.down_text)
     left = _cooling(scene)
     if left > 0:
         yield Note(Reason.COOLING_IN, f"{left:.0f} s left")
@@ -219,7 +219,8 @@ def _find_displaced(scene: Scene) -> SeenPod | None:
 
     Returns: one that finds no node, or None.
     """
-    down = set(scene.not_ready)
+    down = {*scene.not_ready, *(member.machine.node for member in scene.broken)}
+    down |= {node.name for node in scene.lost_nodes}
     displaced = [p for n in scene.snapshot.nodes if n.name in down for p in moving_pods(scene, n)]
     left = scene.room.put(displaced)
     return left[0] if left else None

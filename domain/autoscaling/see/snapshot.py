@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import chain
 
 from domain.autoscaling.see.placement import ANYWHERE, Placement, Requirement, Taint
+from domain.cloud.records import InstanceStatus
 from domain.kernel.names import NODES
 from domain.observe.metrics.records import WindowStatistics
 
@@ -70,6 +71,7 @@ class SeenNode:
     Args:
         places: for pods of all kinds (`status.allocatable.pods`).
         removal_disabled: cluster-autoscaler's annotation `scale-down-disabled`.
+        unready_seconds: for how long it has not been Ready, by the cluster's clock.
     """
 
     name: str
@@ -82,6 +84,7 @@ class SeenNode:
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
     removal_disabled: bool = False
+    unready_seconds: float = 0.0
 
     def count_workload(self) -> int:
         return sum(1 for pod in self.pods if pod.is_workload)
@@ -89,12 +92,14 @@ class SeenNode:
 
 @dataclass(frozen=True, slots=True)
 class SeenMachine:
-    """A billed machine of the group.
+    """A machine of the group that the cloud lists.
 
     Args:
         node: the name of its node, also before it joins.
+        created_at: by the clock of the snapshot's time.
         ours: False for one that was created by hand; it counts, and is never removed.
         leaving: its drain or removal is under way.
+        transition: the cloud's word for a change under way, such as `starting`; else empty.
     """
 
     id: str
@@ -102,6 +107,8 @@ class SeenMachine:
     created_at: datetime
     ours: bool = True
     leaving: bool = False
+    status: InstanceStatus = InstanceStatus.RUNNING
+    transition: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +172,7 @@ class Snapshot:
         held: pods that wait for something that no machine gives.
         statistics: by window in seconds, a line for each machine and metric.
         rivals: pods of other autoscalers.
+        doubts: clocks that differ, in words.
     """
 
     time: datetime
@@ -179,6 +187,7 @@ class Snapshot:
     budgets: tuple[Budget, ...] = ()
     pods_per_node: int = 40
     rivals: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     def workload(self) -> Iterator[SeenPod]:
         """All workload pods, running and pending."""

@@ -1,9 +1,9 @@
 """The states of cluster and group, and the snapshot that is built from them."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from domain.autoscaling.see.snapshot import (
     Budget,
@@ -15,6 +15,7 @@ from domain.autoscaling.see.snapshot import (
 from domain.autoscaling.see.templates import find_templates, nodes_by_type, wanted_types
 from domain.cloud.records import Instance, InstanceType
 from domain.kernel.names import node_name
+from domain.node.serving import ENDING
 from domain.observe.metrics.records import WindowStatistics
 from domain.spec.cluster import ClusterSpec
 from domain.spec.scaling import ScalingPolicy
@@ -24,6 +25,10 @@ LEAVING = "k8s-qingcloud/leaving"
 
 RIVAL = re.compile(r"(^|-)(cluster-autoscaler|karpenter)(-[a-z0-9]+){1,2}$")
 """Names of the pods of other autoscalers, which would undo our changes."""
+
+
+CLOCKS_AGREE = timedelta(minutes=1)
+"""Clocks that differ by more are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class ClusterState:
 
     Args:
         pending: pods that the scheduler has marked unschedulable.
+        time: of the API server's clock, if that is known.
         daemons: one pod of each DaemonSet, as its template describes it.
         held: pods that wait for something that no machine gives.
     """
@@ -48,6 +54,7 @@ class ClusterState:
     pending: tuple[SeenPod, ...] = ()
     budgets: tuple[Budget, ...] = ()
     marked: tuple[Marked, ...] = ()
+    time: datetime | None = None
     daemons: tuple[SeenPod, ...] = ()
     held: tuple[SeenPod, ...] = ()
 
@@ -60,11 +67,13 @@ class GroupState:
         machines: those that exist.
         known: ids of the machines whose host keys we pinned, which are those that we installed.
         types: instance types of the zone; may be empty where each wanted type has a node.
+        lag: of the cloud's clock behind ours; moments of the cloud are converted already.
     """
 
     machines: Sequence[Instance]
     known: Collection[str]
     types: Sequence[InstanceType] = ()
+    lag: timedelta = timedelta()
 
 
 def take_snapshot(
@@ -99,7 +108,18 @@ def take_snapshot(
         budgets=cluster.budgets,
         pods_per_node=spec.kubernetes.pods_per_node,
         rivals=find_rivals(cluster.nodes),
+        doubts=tuple(find_doubts(now, cluster.time, group.lag)),
     )
+
+
+def find_doubts(now: datetime, cluster: datetime | None, lag: timedelta) -> Iterator[str]:
+    """Yield the clocks that differ from ours by more than a minute; ages do not depend on that."""
+    behind = now - cluster if cluster else timedelta()
+    for whose, difference in (("the cloud's", lag), ("the cluster's", behind)):
+        if abs(difference) > CLOCKS_AGREE:
+            minutes = abs(difference) / timedelta(minutes=1)
+            side = "behind" if difference > timedelta() else "ahead of"
+            yield f"{whose} clock is {minutes:.0f} min {side} this machine's"
 
 
 def find_rivals(nodes: Sequence[SeenNode]) -> tuple[str, ...]:
@@ -122,7 +142,9 @@ def see_machines(cluster: ClusterState, group: GroupState, name: str) -> tuple[S
             node=node,
             created_at=machine.created_at,
             ours=machine.id in group.known or node not in nodes,
-            leaving=machine.transition == "terminating" or node in marked,
+            leaving=machine.transition in ENDING or node in marked,
+            status=machine.status,
+            transition=machine.transition,
         )
         for machine in group.machines
         for node in (node_name(name, machine.id),)
