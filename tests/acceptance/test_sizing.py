@@ -57,7 +57,7 @@ async def all_refused(cluster: SampleCluster) -> bool:
 
 async def wanted_machines(cluster: SampleCluster) -> int:
     """The number of machines that the product buys now."""
-    lists = [
+    nodes, pods, budgets, daemon_sets = [
         await cluster.items(path)
         for path in (
             "/api/v1/nodes",
@@ -68,7 +68,9 @@ async def wanted_machines(cluster: SampleCluster) -> int:
     ]
     now, policy = datetime.now(UTC), PRESETS["pending"]
     group = GroupState(machines=[], known=(), types=[SMALL])
-    snapshot = take_snapshot(state_from(*lists), group, SPEC, policy, {}, now)
+    snapshot = take_snapshot(
+        state_from(nodes, pods, budgets, daemon_sets), group, SPEC, policy, {}, now
+    )
     decision, _ = decide(snapshot, policy, Memory())
     return decision.add if isinstance(decision, ScaleOut) else 0
 
