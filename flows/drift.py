@@ -59,11 +59,10 @@ def drift(account: QingCloudAccount, name: str = "demo", repair: Switch = False)
             return report
         given, fewer = GivenSpec.of(spec), len(cluster.inventory().nodes) > spec.nodes.count
         if fewer:
-            approve(cluster, lambda: priced(cluster, NODES, spec.nodes.count), is_destructive=True)
-        else:
-            approve(cluster, lambda: planned_by(cluster, given), is_destructive=False)
-        if fewer:
+            approve(cluster, lambda: priced(cluster, NODES, spec.nodes.count))
             scale(account, spec.nodes.count, name)
+        else:
+            approve(cluster, lambda: planned_by(cluster, given))
         provision(account, given, demo=False, ui=False)
         cluster.look_again()
         return read_drift(cluster, spec)

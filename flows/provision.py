@@ -83,7 +83,7 @@ def provision(
         listening(Progress(spec.name, USUAL_STEPS)),
     ):
         is_new = False
-        approve(cluster, lambda: planned_by(cluster, spec), is_destructive=False)
+        approve(cluster, lambda: planned_by(cluster, spec))
         try:
             with only_run(cluster):
                 is_new = cluster.inventory().is_empty

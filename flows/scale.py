@@ -39,6 +39,7 @@ from tasks.finish import finish_run
 from tasks.overview import need_cluster, need_spec, with_sources
 from tasks.run_log import log_errors_in_one_sentence
 from tasks.runs import only_run
+from tasks.standings import read_standings
 from tasks.steps import Recorder, listening
 
 
@@ -64,30 +65,28 @@ def scale(
     """
     steps, recorder = PrefectSteps(), Recorder()
     with open_cluster(account, name) as cluster, listening(recorder), ExitStack() as stack:
-        before = need_cluster(cluster)
-        fewer = count < len(before.group(group))
-        approve(cluster, lambda: priced(cluster, group, count), is_destructive=fewer)
+        approve(cluster, lambda: priced(cluster, group, count))
         stack.enter_context(only_run(cluster))
         need_cluster(cluster)
         spec = with_sources(account, need_spec(cluster))
         check_count(group, count, spec.nodes)
         wanting = cluster.wanting(spec.with_nodes(count))
-        scale_to(steps, wanting, leaving_machines(cluster, group, count))
+        scale_to(steps, wanting, leaving_machines(wanting, group, count))
         timeline = recorder.timeline(f"scale {name} {group} to {count}")
         return finish_run(cluster, wanting.spec, timeline)
 
 
 def priced(cluster: Cluster, group: str, count: int) -> Plan:
     """What a change of the group's size would do, with its prices."""
+    seen = need_cluster(cluster)
     spec = with_sources(cluster.account, need_spec(cluster))
     check_count(group, count, spec.nodes)
-    leaving = [machine.id for machine in leaving_machines(cluster, group, count)]
-    seen = cluster.inventory()
+    leaving = [one.id for one in leaving_machines(cluster.wanting(spec), group, count)]
     return price_plan(plan_scale(seen, group, count, leaving), seen, spec)
 
 
 def leaving_machines(cluster: Cluster, group: str, count: int) -> tuple[Instance, ...]:
-    """The machines to remove for this count: the emptiest, among equals the newest."""
+    """The machines to remove for this count: broken ones, then the emptiest, then the newest."""
     inventory = cluster.inventory()
     machines = inventory.group(group)
     if count >= len(machines):
@@ -96,7 +95,8 @@ def leaving_machines(cluster: Cluster, group: str, count: int) -> tuple[Instance
     check_hand_made(
         group, [m.id for m in machines if m.id not in known and not inventory.has_our_key(m)]
     )
-    return choose_leaving(group, machines, count, workload_pods(cluster))
+    standings = read_standings(cluster, machines)
+    return choose_leaving(group, machines, count, workload_pods(cluster), standings)
 
 
 def report_idle(opened: Session, before: Inventory) -> None:

@@ -57,7 +57,7 @@ def sweep(account: QingCloudAccount, delete: Switch = False, volumes: Switch = F
         for item in found.plan.changes:
             run_logger().warning("%s %s: %s", item.kind, item.id, item.reason)
         if delete and found.plan.changes:
-            approve(cluster, lambda: found.plan, is_destructive=True)
+            approve(cluster, lambda: found.plan)
             delete_all(PrefectSteps(), cluster, found, partial(_alone, account), volumes=volumes)
     return found.plan
 

@@ -64,7 +64,7 @@ def teardown(
     """
     with open_cluster(account, name) as cluster:
         look = partial(look_around, cluster, keeps_addons=keep_addons)
-        approve(cluster, lambda: priced(cluster, look()), is_destructive=True)
+        approve(cluster, lambda: priced(cluster, look()))
         with only_run(cluster):
             done = tear_down(
                 PrefectSteps(), cluster, keep_addons=keep_addons, leave_foreign=leave_foreign

@@ -12,7 +12,7 @@ from prefect.exceptions import FlowPauseTimeout
 from prefect.input import RunInput
 from pydantic import Field
 
-from domain.cloud.plan import Plan
+from domain.cloud.plan import Action, Plan
 from domain.kernel.errors import NotConfirmed
 from domain.spec.part import Switch
 from tasks.cluster import Cluster
@@ -30,10 +30,10 @@ class Approval(RunInput):
     reason: str = Field("", description="Kept in the run's log")
 
 
-def approve(cluster: Cluster, plan: Callable[[], Plan], *, is_destructive: bool) -> None:
+def approve(cluster: Cluster, plan: Callable[[], Plan]) -> None:
     """Pause a run of a deployment until a person has agreed to its plan; nothing was changed yet.
 
-    A command has asked already. What only costs money is asked for on an account that bills. An
+    A command has asked already. What deletes nothing is asked for on an account that bills. An
     account whose `approval` is `never` is not asked.
 
     Raises:
@@ -41,10 +41,9 @@ def approve(cluster: Cluster, plan: Callable[[], Plan], *, is_destructive: bool)
     """
     if not is_deployed() or cluster.account.approval == "never":
         return
-    if not (is_destructive or cluster.account.bills):
-        return
     planned = plan()
-    if not planned.changes:
+    is_destructive = any(item.action is Action.DELETE for item in planned.changes)
+    if not (is_destructive or (planned.changes and cluster.account.bills)):
         return
     name = planned.cluster  # empty for leftovers of any cluster
     what = f"the plan of cluster {name}" if name else "the plan to delete leftovers"

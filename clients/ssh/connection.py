@@ -21,8 +21,11 @@ from domain.secrets.hostkeys import fingerprint
 # every one of these errors reaches our caller as an exception.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
-CHANNEL_TIMEOUT = 15.0
-"""Seconds that a machine may take to open one more channel; paramiko's default is an hour."""
+CHANNEL_TIMEOUT = 60.0
+"""Seconds that a machine may take to open one more channel; paramiko's default is an hour.
+
+sshd answers after PAM has set the session up, for which a slow machine needed 25 seconds.
+"""
 
 KEEPALIVE = 15
 """Seconds between keep-alives, which keep NAT entries open but do not detect a lost peer."""

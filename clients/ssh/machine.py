@@ -1,12 +1,11 @@
 """One machine over SSH: commands and files, as root."""
 
-import posixpath
-import secrets
 import shlex
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from typing import Self
 
 import paramiko
@@ -20,15 +19,23 @@ from domain.node.shell import Output
 FILE_DEADLINE = 120.0
 """Seconds that writing one file may take."""
 
-# SFTP acts as the login user, so another user than root writes through sudo.
-WRITE_AS_ROOT = """\
+# Not by SFTP, which acts as the login user, needs a shell that prints nothing, and reports any
+# error of a disk as "Failure". The sum is checked on the machine: a connection that breaks ends the
+# input, and a short file would take the place of a whole one.
+WRITE_FILE = """\
 set -euo pipefail
 path="${SYSROOT:-}$1"
-mkdir -p "$(dirname "$path")"
-part="$(mktemp "$path.XXXXXX.part")"
+mkdir -p "${path%/*}"
+part="$(umask 077 && mktemp "$path.XXXXXX.part")"
 trap 'rm -f "$part"' EXIT
-chmod "$2" "$part"
+read -r wanted
 cat > "$part"
+sum="$(sha256sum < "$part")"
+if [[ "${sum%% *}" != "$wanted" ]]; then
+    echo 'what arrived is not what was sent' >&2
+    exit 1
+fi
+chmod "$2" "$part"
 mv -fT "$part" "$path"
 trap - EXIT
 """
@@ -103,31 +110,19 @@ class SshMachine(Closable):
     def write_file(self, path: str, content: bytes, mode: int) -> None:
         """Write a file atomically; its content is never readable with a wider mode.
 
-        Missing folders are created.
+        Missing folders are created. The file is in place only after its SHA-256 on the machine
+        was the one of `content`.
 
         Raises:
             TemporaryError: the connection broke; an old file is unchanged.
-            FinalError: the machine refuses it: no space, or the path is a folder.
+            FinalError: the machine refuses it: no space, a read-only disk, or the path is a folder;
+                an old file is unchanged.
         """
-        if not self._is_root:
-            argv = ["bash", "-c", WRITE_AS_ROOT, "file", path, f"{mode:o}"]
-            output = self.run(argv, deadline=FILE_DEADLINE, stdin=content)
-            if output.exit_code:
-                raise FinalError(f"{path} on {self._target.where}: {output.stderr.strip()}")
-            return
-        part = f"{path}.{secrets.token_hex(4)}.part"
-        with self._sftp(path) as sftp:
-            _make_folders(sftp, posixpath.dirname(path))
-            try:
-                with sftp.open(part, "wbx") as file:
-                    file.chmod(mode)
-                    file.set_pipelined(True)
-                    file.write(content)
-                sftp.posix_rename(part, path)
-            except BaseException:
-                with suppress(OSError, EOFError, paramiko.SSHException):
-                    sftp.remove(part)
-                raise
+        argv = ["bash", "-c", WRITE_FILE, "file", path, f"{mode:o}"]
+        stdin = f"{sha256(content).hexdigest()}\n".encode() + content
+        output = self.run(argv, deadline=FILE_DEADLINE, stdin=stdin)
+        if output.exit_code:
+            raise FinalError(f"{path} on {self._target.where}: {_last_line(output.stderr)}")
 
     def close(self) -> None:
         """Close the connections through this one, then this one; may be repeated."""
@@ -157,8 +152,8 @@ class SshMachine(Closable):
     def _session(self, ends: float) -> Iterator[paramiko.Channel]:
         """Open a channel that is closed at the deadline.
 
-        paramiko waits without a limit for the replies to `exec_command` and SFTP; only closing the
-        channel ends such a wait.
+        paramiko waits without a limit for the reply to `exec_command`; only closing the channel
+        ends such a wait.
         """
         channel = self._transport.open_session()
         # A little later, so that a slow command gets the error of `follow`.
@@ -171,35 +166,6 @@ class SshMachine(Closable):
             guard.cancel()
             channel.close()
 
-    @contextmanager
-    def _sftp(self, path: str) -> Iterator[paramiko.SFTPClient]:
-        where = f"{path} on {self._target.where}"
-        ends = time.monotonic() + FILE_DEADLINE
-        with mapped_errors(where), self._session(ends) as channel:
-            channel.invoke_subsystem("sftp")
-            try:
-                yield paramiko.SFTPClient(channel)
-            except (FileNotFoundError, PermissionError) as error:
-                raise FinalError(f"{where}: {error.strerror}") from error
-            except OSError as error:
-                # Other answers of the SFTP server have no errno.
-                is_answer = error.errno is None and not isinstance(error, TimeoutError)
-                if is_answer and not channel.closed:
-                    raise FinalError(f"{where}: {error}") from error
-                raise
 
-
-def _make_folders(sftp: paramiko.SFTPClient, folder: str) -> None:
-    missing = []
-    while folder not in ("", "/"):
-        try:
-            sftp.stat(folder)
-            break
-        except FileNotFoundError:
-            missing.append(folder)
-            folder = posixpath.dirname(folder)
-    for name in reversed(missing):
-        try:
-            sftp.mkdir(name, 0o755)
-        except OSError:
-            sftp.stat(name)  # another process may have created it; otherwise this raises
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2] or "the machine did not say why"

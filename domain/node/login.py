@@ -9,7 +9,8 @@ def make_own_host_key(shell: Shell) -> str:
     """Generate a host key on the machine, beside the one in use. Returns: the public half."""
     done = shell.run(["bash", "-c", MAKE_OWN_HOST_KEY], deadline=60)
     check(done.exit_code, "generating the machine's host key", done.stderr)
-    return parse_host_key(done.stdout)
+    # Above it may be what the login shell of an image prints.
+    return parse_host_key(done.stdout.rstrip().rpartition("\n")[2])
 
 
 def use_own_host_key(shell: Shell) -> None:

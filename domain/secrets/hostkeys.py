@@ -16,6 +16,8 @@ from domain.kernel.errors import HostKeyMismatch
 FOLDER = "/var/lib/k8s-qingcloud"
 MARKER = f"{FOLDER}/host-key-installed"
 FIRST_KEY = "/etc/k8s-qingcloud/first-host-key"
+LOCK = f"{FOLDER}/host-key.lock"
+"""Held by each script that changes the key in use: rc.local runs beside the start of SSH."""
 
 MAKE_OWN_HOST_KEY = f"""\
 set -euo pipefail
@@ -37,6 +39,8 @@ umask 077
 root="${{SYSROOT:-}}"
 next="$root{FOLDER}/next-host-key"
 key="$root/etc/ssh/ssh_host_ed25519_key"
+exec 8>"$root{LOCK}"
+flock 8
 touch "$root{MARKER}"
 rm -f "$root{FIRST_KEY}" "$root{FIRST_KEY}.pub"
 if [[ -s "$next" ]]; then
@@ -45,7 +49,9 @@ if [[ -s "$next" ]]; then
     mv -f "$next" "$key"
 fi
 if [[ -s "$next.pub" ]]; then
-    systemctl restart ssh >&2 || systemctl restart sshd >&2
+    # Without the lock: the start of SSH takes it.
+    flock -u 8
+    systemctl restart ssh >&2 8>&- || systemctl restart sshd >&2 8>&-
     rm -f "$next.pub"
 fi
 """

@@ -9,7 +9,7 @@ import io
 import tarfile
 
 from domain.kernel.errors import InvalidSpec
-from domain.secrets.hostkeys import FIRST_KEY, FOLDER, MARKER
+from domain.secrets.hostkeys import FIRST_KEY, FOLDER, LOCK, MARKER
 from domain.secrets.pki import SshKeyPair
 
 LARGEST_ARCHIVE = 2 * 1024 * 1024
@@ -27,24 +27,31 @@ first="$root{FIRST_KEY}"
 key="$root/etc/ssh/ssh_host_ed25519_key"
 marker="$root{MARKER}"
 
+# The marker is looked at and set under the lock: another one of these may have passed it.
+mkdir -p "$root/etc/ssh" "$root{FOLDER}"
+exec 8>"$root{LOCK}"
+flock 8
+
 if [[ -e "$marker" ]]; then
     # The machine has had its first key, and by now perhaps one of its own.
     rm -f "$first" "$first.pub"
     exit 0
 fi
 
-mkdir -p "$root/etc/ssh" "$root{FOLDER}"
+new="$(mktemp "$key.XXXXXX")"
+trap 'rm -f "$new"' EXIT # systemd may end this script when SSH is started again
+cp "$first" "$new"
 cp "$first.pub" "$key.pub"
 chmod 644 "$key.pub"
-cp "$first" "$key.new"
-mv -f "$key.new" "$key"
+mv -f "$new" "$key"
 if command -v restorecon >/dev/null; then
     restorecon "$key" "$key.pub" || true
 fi
 touch "$marker"
+flock -u 8
 
 if [[ "${{1:-}}" != {BEFORE_SSH} ]]; then
-    systemctl restart ssh || systemctl restart sshd
+    systemctl restart ssh 8>&- || systemctl restart sshd 8>&-
 fi
 """
 

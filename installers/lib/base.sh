@@ -112,16 +112,18 @@ doing() {
 
 # report_silence: a line each ten seconds until the installer ends, so that a long step is visible.
 # It looks each second whether the installer lives, and has no child of its own, such as `sleep`, that
-# would outlive it and keep the connection's output open.
+# would outlive it and keep the connection's output open. Where nobody reads its lines any more, the
+# connection has broken, and the installer ends as at its own next line.
 report_silence() {
   local seconds=0
-  trap - ERR EXIT HUP INT PIPE
+  trap - ERR EXIT HUP INT
+  trap '' PIPE
   trap 'exit 0' TERM
   exec 9>&- # the lock belongs to the installer
   exec {never}<> <(:)
   while ! read -r -t 1 -u "$never" && kill -0 $$ 2>/dev/null; do
     if ((++seconds % 10 == 0)); then
-      printf 'STILL %s, %d s\n' "$(<"$DOING")" "$seconds"
+      printf 'STILL %s, %d s\n' "$(<"$DOING")" "$seconds" 2>/dev/null || { kill -HUP $$ && return 0; }
     fi
   done
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.machines import guest as guests
+from tests.machines.machine import Machine, new_machine
 from tests.machines.mirror import Mirrors
 
 
@@ -13,6 +14,7 @@ from tests.machines.mirror import Mirrors
 def _can_run() -> None:
     if reason := guests.missing_condition():
         pytest.skip(f"no real machine: {reason}")
+    guests.sweep()
     try:
         guests.build("12")
     except (OSError, subprocess.SubprocessError) as error:
@@ -25,3 +27,10 @@ def mirrors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirrors]:
     served = Mirrors(tmp_path_factory.mktemp("m"))
     yield served
     served.close()
+
+
+@pytest.fixture(scope="session")
+def shared(mirrors: Mirrors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine for the cases that leave it as they found it."""
+    with new_machine(mirrors, tmp_path_factory.mktemp("shared")) as machine:
+        yield machine

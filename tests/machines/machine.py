@@ -25,10 +25,11 @@ class Machine:
     url: str
     signer: str
     host_keys: tuple[str, ...]
+    first_keys: tuple[str, ...]
     progress: list[str] = field(default_factory=list)
 
-    def connect(self) -> SshMachine:
-        target = SshTarget(self.guest.address, 22, "root", self.login.private_key, self.host_keys)
+    def connect(self, user: str = "root") -> SshMachine:
+        target = SshTarget(self.guest.address, 22, user, self.login.private_key, self.host_keys)
         return SshMachine.connect(target)
 
     def settings(self, *mirrors: str, **changes: str) -> dict[str, str]:
@@ -64,12 +65,14 @@ def new_machine(mirrors: Mirrors, folder: Path, release: str = "12") -> Iterator
     """A booted machine whose own host key is pinned, as after its first login."""
     first, login = make_ssh_keypair(), make_ssh_keypair()
     with new_guest(release, folder, build_userdata(first)) as guest:
-        keys = guest.root / "root/.ssh/authorized_keys"
-        keys.parent.mkdir(mode=0o700, exist_ok=True)
-        keys.write_text(login.public_key + "\n")
+        for home in ("root", "home/admin"):
+            known = guest.root / home / ".ssh/authorized_keys"
+            known.parent.mkdir(exist_ok=True)
+            known.write_text(login.public_key + "\n")
         guest.boot()
         with serve(mirrors, guest.gateway) as url:
-            machine = Machine(guest, login, url, mirrors.signer.fingerprint, (first.public_key,))
+            keys = (first.public_key,)
+            machine = Machine(guest, login, url, mirrors.signer.fingerprint, keys, keys)
             with machine.connect() as shell:
                 own = make_own_host_key(shell)
                 machine.host_keys = (own, first.public_key)

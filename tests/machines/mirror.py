@@ -131,7 +131,8 @@ class Mirrors:
         self.signer = Signer(folder / "signer", "Signer <signer@example.org>")
         self.rogue = Signer(folder / "rogue", "Rogue <rogue@example.org>")
         self.pages: dict[str, bytes] = {}
-        self.asked: list[str] = []
+        self.hold = threading.Event()  # cleared: package files are not delivered
+        self.hold.set()
         self._folder = folder
         newest = self._kubernetes(VERSION, OLDER)
         for name in (GOOD, HALF, TORN):
@@ -149,7 +150,8 @@ class Mirrors:
         self.rogue.close()
 
     def find(self, path: str) -> tuple[HTTPStatus, bytes]:
-        self.asked.append(path)
+        if path.endswith(".deb"):
+            self.hold.wait()
         match path.split("/")[1]:
             case "waf":
                 page = b"<!DOCTYPE html><html><title>Please verify</title></html>"

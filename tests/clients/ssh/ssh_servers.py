@@ -57,7 +57,6 @@ class Server:
             authorized_client_keys=asyncssh.import_authorized_keys(self.login.public_key),
             process_factory=self._serve,
             encoding=None,
-            sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=bytes(self.folder)),
         )
         self.port = acceptor.get_port()
         return acceptor
@@ -69,6 +68,10 @@ class Server:
         await program(process)
 
     async def _bash(self, process: Process) -> None:
+        await self.run_bash(process, await process.stdin.read())
+
+    async def run_bash(self, process: Process, stdin: bytes) -> None:
+        """Answer with what bash does with this input."""
         child = await asyncio.create_subprocess_exec(
             "bash",
             "-c",
@@ -78,7 +81,7 @@ class Server:
             stderr=asyncio.subprocess.PIPE,
             env={"PATH": f"{self.folder}/bin:/usr/bin:/bin", "SYSROOT": str(self.folder)},
         )
-        stdout, stderr = await child.communicate(await process.stdin.read())
+        stdout, stderr = await child.communicate(stdin)
         process.stdout.write(stdout)
         process.stderr.write(stderr)
         process.exit(child.returncode or 0)

@@ -8,7 +8,7 @@ import pytest
 
 from clients.ssh import SshMachine
 from domain.kernel.errors import FinalError, TemporaryError
-from tests.clients.ssh.ssh_servers import Loop, Server
+from tests.clients.ssh.ssh_servers import Loop, Process, Server
 
 SUDO = """#!/bin/bash
 shift 2
@@ -63,3 +63,20 @@ def test_writing_over_a_lost_connection_is_temporary(
         loop.drop_connections(server)
         with pytest.raises(TemporaryError):
             machine.write_file("/opt/a", b"x", 0o600)
+
+
+def test_a_file_that_arrives_cut_short_does_not_replace_the_old_one(server: Server) -> None:
+    async def cut_short(process: Process) -> None:
+        """Pass only the first bytes of the input on, as a connection that breaks does."""
+        await server.run_bash(process, (await process.stdin.read())[:100])
+
+    (server.folder / "opt").mkdir()
+    (server.folder / "opt/ca.key").write_bytes(b"the whole old key")
+    server.programs["bash"] = cut_short
+    with (
+        SshMachine.connect(server.target()) as machine,
+        pytest.raises(FinalError, match=r"/opt/ca\.key.*what arrived is not what was sent"),
+    ):
+        machine.write_file("/opt/ca.key", b"k" * 1000, 0o600)
+    assert [path.name for path in (server.folder / "opt").iterdir()] == ["ca.key"]
+    assert (server.folder / "opt/ca.key").read_bytes() == b"the whole old key"

@@ -380,7 +380,7 @@ class World:
         with only_run(cluster):
             need_cluster(cluster)
             wanting = cluster.wanting(need_spec(cluster).with_nodes(count))
-            scale_to(steps, wanting, leaving_machines(cluster, NODES, count))
+            scale_to(steps, wanting, leaving_machines(wanting, NODES, count))
 
     def teardown(
         self, strike: Strike | None = None, steps: Steps | None = None, **choices: bool
