@@ -127,7 +127,7 @@ class ClusterClient(Closable):
         )
 
     def read_state(self) -> ClusterState:
-        """Read nodes, pods and budgets for a decision about a group's size.
+        """Read nodes, pods, budgets and DaemonSets for a decision about a group's size.
 
         Reads every pod's object, which takes a second per 10,000 pods.
         """
@@ -136,6 +136,7 @@ class ClusterClient(Closable):
             nodes,
             self._items(KINDS["Pod"].collection(), {"fieldSelector": NOT_FINISHED}),
             self._items(KINDS["PodDisruptionBudget"].collection(), {}),
+            self._items(KINDS["DaemonSet"].collection(), {}),
             self.read_time(),
         )
 

@@ -122,7 +122,8 @@ def workload_rows(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def is_condition_true(status: Mapping[str, Any], kind: str) -> bool:
     conditions = status.get("conditions") or ()
-    return any(one["type"] == kind and one["status"] == "True" for one in conditions)
+    # A person may have patched a condition without a type or a status into a node.
+    return any(one.get("type") == kind and one.get("status") == "True" for one in conditions)
 
 
 def _internal_ip(status: Mapping[str, Any]) -> str:

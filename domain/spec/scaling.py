@@ -161,6 +161,12 @@ class ScalingPolicy(Part):
     pending_pods: Switch = Field(
         True, description="Add at once the machines that pending pods need"
     )
+    least_priority: Whole = Field(
+        -10,
+        ge=-(2**31),
+        le=1_000_000_000,
+        description="Pods of a lower priority buy no machine and keep none",
+    )
     low_use: LowUse | None = Field(None, description="Remove nodes with low use")
     schedule: tuple[ScheduleWindow, ...] = Field((), max_length=50)
     interval_seconds: Whole = Field(

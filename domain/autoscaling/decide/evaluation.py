@@ -6,6 +6,7 @@ from domain.autoscaling.decide.growth import decide_growth
 from domain.autoscaling.decide.removal import decide_removal, find_idle
 from domain.autoscaling.decide.repair import find_repairs
 from domain.autoscaling.decide.scene import Scene
+from domain.autoscaling.decide.taking import learn_of_pods, note_pods
 from domain.autoscaling.decision import Decision, Hold, Reason, ScaleOut
 from domain.autoscaling.memory.machines import notice_machines
 from domain.autoscaling.memory.memory import MOST_WATCHED, Memory, notice
@@ -27,7 +28,8 @@ def decide(snapshot: Snapshot, policy: ScalingPolicy, memory: Memory) -> tuple[D
     jumped = memory.went_backwards(snapshot.time)
     memory = notice(memory, snapshot, policy)
     scene = Scene(snapshot, policy, memory)
-    memory = scene.memory = notice_machines(memory, snapshot, scene.standings, policy)
+    scene.memory = notice_machines(memory, snapshot, scene.standings, policy)
+    memory = scene.memory = learn_of_pods(scene)
     if snapshot.rivals:
         rivals = ", ".join(snapshot.rivals[:3])
         decision: Decision = scene.hold(Reason.ANOTHER_AUTOSCALER, rivals)
@@ -48,6 +50,7 @@ def decide(snapshot: Snapshot, policy: ScalingPolicy, memory: Memory) -> tuple[D
             decision = growth
         else:
             decision = repair or growth or decide_removal(scene, idle) or _rest(scene)
+        memory = note_pods(memory, scene, decision)
     return decision, learn(memory, decision, snapshot.time, scene.pods)
 
 
@@ -61,10 +64,15 @@ def _rest(scene: Scene) -> Hold:
         return scene.hold(Reason.MACHINES_BOOT, f"{scene.booting} for {scene.placeable} pods")
     if scene.placeable and scene.packed and not scene.packed.machines:
         return scene.hold(Reason.ROOM_IS_THERE, scene.waiting_text)
+    if scene.waiting.arriving:
+        return scene.hold(Reason.ARRIVED, f"{scene.waiting.arriving} pods")
     for obstacle in (Reason.UNKNOWN_METRIC, Reason.SAMPLES_MISSING, Reason.NO_NODES):
         if obstacle in obstacles:
             words = next(r.words for r in scene.readings.values() if r.obstacle is obstacle)
             return scene.hold(obstacle, words)
+    if scene.waiting.notes:
+        note = scene.waiting.notes[0]
+        return scene.hold(note.reason, f"{note.about}: {note.detail}")
     if Reason.NOT_DUE in obstacles:
         every = scene.policy.interval_seconds
         left = every - scene.seconds_since(scene.memory.rules_at or scene.snapshot.time)

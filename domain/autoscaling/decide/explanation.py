@@ -37,6 +37,10 @@ ADVICE: Mapping[Reason, str] = MappingProxyType(
         Reason.BUDGET_USED_UP: "see what the budget waits for: kubectl get pdb,pods -A",
         Reason.BUDGETS_OVERLAP: "let one budget cover the pod: kubectl get pdb -A",
         Reason.NO_MACHINE_HOLDS: "reduce the requests of the pod, or give the group a larger type",
+        Reason.NOT_TAKEN: "kubectl describe pod shows what the scheduler says; a pod with another "
+        "specification, or one of its kind that runs, gets machines again",
+        Reason.HELD: "kubectl describe pod shows it: a claim, a gate, a plug-in of the scheduler",
+        Reason.LOW_PRIORITY: "raise the pod's priority, or lower the policy's least_priority",
         Reason.ROOM_IS_THERE: "kubectl describe pod shows what the scheduler waits for",
         Reason.JOINS_FAILED: "run `python -m flows.scale` with one machine more, which shows why "
         "they do not join; the first one that joins ends the pause",

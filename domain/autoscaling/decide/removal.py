@@ -121,6 +121,8 @@ def _vetoes(scene: Scene, trigger: Trigger) -> Iterator[Note]:
         room = scene.packed is not None and not scene.packed.machines
         words = scene.waiting_text
         yield Note(Reason.ROOM_IS_THERE if room else Reason.PODS_WAIT, words)
+    if scene.waiting.arriving:
+        yield Note(Reason.ARRIVED, f"{scene.waiting.arriving} pods")
     if scene.share_down > scene.policy.most_not_ready:
         yield Note(Reason.MANY_NOT_READY, scene.down_text)
     left = _cooling(scene)
@@ -180,13 +182,17 @@ def _choose(
     for member in _some_in_turn(in_order, scene.snapshot.time):
         refusal = find_refusal(scene, member, forced=trigger.reason is Reason.ABOVE_MAXIMUM)
         if refusal is None and member.node:
-            infeasible = displaced or scene.room.find_infeasible(member.node.name)
+            infeasible = displaced or _find_infeasible(scene, member.node.name)
             if infeasible is None:
                 return member, refusals
             refusal = Note(Reason.POD_HAS_NO_PLACE, member.node.name, infeasible.title)
         if refusal and len(refusals) < 20:
             refusals.append(refusal)
     return None, refusals
+
+
+def _find_infeasible(scene: Scene, node: str) -> SeenPod | None:
+    return scene.room.find_infeasible(node, scene.policy.least_priority)
 
 
 def _in_order(members: Sequence[Member], choice: Choice) -> list[Member]:
@@ -215,12 +221,6 @@ def _find_displaced(scene: Scene) -> SeenPod | None:
     """
     down = {*scene.not_ready, *(member.machine.node for member in scene.broken)}
     down |= {node.name for node in scene.lost_nodes}
-    displaced = [
-        pod
-        for node in scene.snapshot.nodes
-        if node.name in down
-        for pod in moving_pods(node)
-        if not pod.leaving  # its replacement exists already
-    ]
+    displaced = [p for n in scene.snapshot.nodes if n.name in down for p in moving_pods(scene, n)]
     left = scene.room.put(displaced)
     return left[0] if left else None

@@ -6,12 +6,13 @@ from datetime import datetime
 from functools import cached_property
 
 from domain.autoscaling.decide.bounds import Bounds, bounds_at
+from domain.autoscaling.decide.waiting import Waiting, sort_waiting
 from domain.autoscaling.decision import Basis, Hold, Note, Reading, Reason
 from domain.autoscaling.fit.packing import Packed, Room, pack
 from domain.autoscaling.fit.place import Misfit, Place, place_of_node, place_of_template
 from domain.autoscaling.memory.memory import Memory
 from domain.autoscaling.see.readings import Values, read_rule, read_values
-from domain.autoscaling.see.snapshot import SeenMachine, SeenNode, Snapshot, Template
+from domain.autoscaling.see.snapshot import SeenMachine, SeenNode, SeenPod, Snapshot, Template
 from domain.autoscaling.see.standings import standings_of
 from domain.node.serving import Standing, State
 from domain.spec.scaling import MetricRule, ScalingPolicy
@@ -204,13 +205,38 @@ class Scene:
         return Room(places, closed)
 
     @cached_property
+    def templates(self) -> Sequence[Template]:
+        """The templates; of a type without nodes as its former nodes have shown it."""
+        shown = self.memory.shown
+        return [
+            template
+            if template.is_seen or template.instance_type not in shown
+            else replace(
+                template,
+                allocatable=shown[template.instance_type].allocatable,
+                places=min(template.places, shown[template.instance_type].places),
+            )
+            for template in self.snapshot.templates
+        ]
+
+    @cached_property
     def template(self) -> Template | None:
         """The first instance type that is not backing off after failed launches."""
-        return next((t for t in self.snapshot.templates if not self._troubled(t)), None)
+        return next((t for t in self.templates if not self._troubled(t)), None)
 
     def _troubled(self, template: Template) -> bool:
         trouble = self.memory.troubles.get(template.instance_type)
         return trouble is not None and trouble.until > self.snapshot.time
+
+    @cached_property
+    def waiting(self) -> Waiting:
+        """The waiting pods by whether machines are bought for them."""
+        return sort_waiting(self.snapshot, self.policy, self.memory)
+
+    @property
+    def pending(self) -> Sequence[SeenPod]:
+        """The pods that machines are bought for."""
+        return self.waiting.pending
 
     @cached_property
     def packed(self) -> Packed | None:
@@ -218,17 +244,15 @@ class Scene:
 
         None where no template of a machine is known.
         """
-        if not self.snapshot.pending:
+        if not self.pending:
             return Packed(0)
-        templates = self.snapshot.templates
-        template = self.template or (templates[0] if templates else None)
+        template = self.template or (self.templates[0] if self.templates else None)
         if template is None:
             return None
         for number in range(self.booting):
             name = f"booting {number + 1}"
             self.room.add(place_of_template(template, self.pods_per_node, name))
-        pods = self.snapshot.pending
-        return pack(pods, self.room, template, self.pods_per_node)
+        return pack(self.pending, self.room, template, self.pods_per_node)
 
     @property
     def unfit(self) -> Sequence[tuple[str, Misfit]]:
@@ -238,13 +262,13 @@ class Scene:
     @property
     def placeable(self) -> int:
         """Number of pending pods that some machine can hold."""
-        return len(self.snapshot.pending) - len(self.unfit)
+        return len(self.pending) - len(self.unfit)
 
     @property
     def waiting_text(self) -> str:
         """The number of these pods and the first names, for a sentence."""
         unfit = {title for title, _ in self.unfit}
-        titles = [pod.title for pod in self.snapshot.pending if pod.title not in unfit]
+        titles = [pod.title for pod in self.pending if pod.title not in unfit]
         more = f" and {len(titles) - 3} more" if len(titles) > 3 else ""
         return f"{len(titles)}; {', '.join(titles[:3])}{more}"
 
@@ -255,6 +279,7 @@ class Scene:
             Note(Reason.NO_MACHINE_HOLDS, f"pod {pod}", str(misfit))
             for pod, misfit in self.unfit[:5]
         ]
+        notes += self.waiting.notes
         notes += [Note(Reason.CLOCKS_DIFFER, words) for words in self.snapshot.doubts]
         notes += [
             Note(Reason.HAND_MADE, member.machine.id)
