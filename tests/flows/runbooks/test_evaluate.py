@@ -12,13 +12,14 @@ from domain.autoscaling.report import Evaluation
 from domain.autoscaling.see.snapshot import SeenPod
 from domain.kernel.errors import CommandFailed, FinalError, WaitTimedOut
 from domain.kernel.names import NODES
+from domain.reports.unfinished import Unfinished
 from domain.spec.presets import parse_policy
 from flows.runbooks.evaluate import evaluate
 from tasks.autoscaling import Case, consider
 from tasks.executors import PlainSteps
 from tasks.metrics import need_machines
-from tasks.overview import need_spec
-from tests.flows.runbooks.world import World, new_world
+from tasks.overview import need_spec, read_unfinished
+from tests.flows.runbooks.world import SPEC, World, new_world
 
 pytestmark = pytest.mark.filterwarnings("ignore:Artifact creation outside:FutureWarning")
 
@@ -60,6 +61,12 @@ def test_a_stopped_machine_is_replaced_by_one_and_removed_without_waiting(world:
     [stopped, well] = sorted(workers(world))
     world.stop(stopped)
     world.waiting = TEN
+    broken = Unfinished(
+        f"machine {stopped}",
+        "is broken: it is stopped",
+        "python -m flows.scale --name demo --count 1",
+    )
+    assert broken in read_unfinished(world.open(), SPEC, api_ready=True)
 
     begin = world.clock.monotonic()
     found = evaluate_once(world)
