@@ -370,7 +370,7 @@ def test_a_stopped_machine_is_no_capacity_is_named_and_leaves_before_any_other(
     found = autoscale(
         burst, "--policy", policy_file(tmp_path, minimum=size, cooldown_out_seconds=0)
     )
-    assert (found["kind"], found["acted"]) == ("out", True)
+    assert (found["kind"], found["acted"]) == ("out", True), found
     assert (found["size"], found["target"]) == (size - 1, size)
     assert any(f"{machine}: it is broken (it is stopped" in words for words in found["details"])
     assert len(worker_names(kubectl) - before) == 1
