@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
@@ -47,6 +47,12 @@ class QingCloudAccount(Block):
         True,
         description="Whether resources cost money: then every change must be confirmed",
         json_schema_extra={"position": 4},
+    )
+    approval: Literal["ask", "never"] = Field(
+        "ask",
+        description="Whether a run of a deployment waits for an approval before it deletes, or "
+        "buys where that costs money; `never` is for machines that nobody asks",
+        json_schema_extra={"position": 5},
     )
 
     def client(self) -> QingCloud:

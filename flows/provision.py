@@ -34,6 +34,7 @@ from flows._cli.numbers import whole_number
 from flows._cli.terminal import show_plan, show_report
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.provision import provision as provision_cluster
+from tasks.approval import approve
 from tasks.cluster import Cluster, open_cluster
 from tasks.control_plane import find_spec
 from tasks.executors import PrefectSteps
@@ -82,6 +83,7 @@ def provision(
         listening(Progress(spec.name, USUAL_STEPS)),
     ):
         is_new = False
+        approve(cluster, lambda: planned_by(cluster, spec))
         try:
             with only_run(cluster):
                 is_new = cluster.inventory().is_empty
@@ -173,6 +175,12 @@ def main(
             )
     show_report(report, next_commands(report))
     opened.print_result(report)
+
+
+def planned_by(cluster: Cluster, given: GivenSpec) -> Plan:
+    """What a run would change that is given these values, with its prices."""
+    spec = wanted_spec(cluster, find_spec(cluster), given.given)
+    return price_plan(make_plan(cluster, spec), cluster.inventory(), spec)
 
 
 def make_plan(cluster: Cluster, spec: ClusterSpec) -> Plan:

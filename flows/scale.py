@@ -1,5 +1,6 @@
 """Bring a group of machines to a count: `python -m flows.scale`."""
 
+from contextlib import ExitStack
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -8,6 +9,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
 from domain.cloud.inventory import Inventory
+from domain.cloud.plan import Plan
 from domain.cloud.planning import plan_scale
 from domain.cloud.records import Instance
 from domain.kernel.names import NODES
@@ -29,6 +31,7 @@ from flows._cli.numbers import whole_number
 from flows._cli.terminal import show_report
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.scale import scale_to
+from tasks.approval import approve
 from tasks.cluster import Cluster, open_cluster
 from tasks.control_plane import ready_nodes, workload_pods
 from tasks.executors import PrefectSteps
@@ -61,7 +64,9 @@ def scale(
         group: The group of machines.
     """
     steps, recorder = PrefectSteps(), Recorder()
-    with open_cluster(account, name) as cluster, listening(recorder), only_run(cluster):
+    with open_cluster(account, name) as cluster, listening(recorder), ExitStack() as stack:
+        approve(cluster, lambda: priced(cluster, group, count))
+        stack.enter_context(only_run(cluster))
         need_cluster(cluster)
         spec = with_sources(account, need_spec(cluster))
         check_count(group, count, spec.nodes)
@@ -69,6 +74,15 @@ def scale(
         scale_to(steps, wanting, leaving_machines(wanting, group, count))
         timeline = recorder.timeline(f"scale {name} {group} to {count}")
         return finish_run(cluster, wanting.spec, timeline)
+
+
+def priced(cluster: Cluster, group: str, count: int) -> Plan:
+    """What a change of the group's size would do, with its prices."""
+    seen = need_cluster(cluster)
+    spec = with_sources(cluster.account, need_spec(cluster))
+    check_count(group, count, spec.nodes)
+    leaving = [one.id for one in leaving_machines(cluster.wanting(spec), group, count)]
+    return price_plan(plan_scale(seen, group, count, leaving), seen, spec)
 
 
 def leaving_machines(cluster: Cluster, group: str, count: int) -> tuple[Instance, ...]:
@@ -128,9 +142,7 @@ def main(
         spec = with_sources(account, need_spec(cluster))
         check_count(group, count, spec.nodes)
         if account.bills and count != len(before.group(group)):
-            wanting = cluster.wanting(spec)
-            leaving = [machine.id for machine in leaving_machines(wanting, group, count)]
-            planned = price_plan(plan_scale(before, group, count, leaving), before, spec)
+            planned = priced(cluster, group, count)
             opened.confirm(planned, f"Do this in zone {account.zone}?", yes=yes)
         with reporting(lambda: report_idle(opened, before)):
             report = scale(account, count, name, group)

@@ -91,7 +91,7 @@ def ask(place: Workplace, path: str, document: Any = None, verb: str = "POST") -
     known = b64encode(place.environment.get("PREFECT_API_AUTH_STRING", "").encode()).decode()
     request = Request(
         f"{place.environment['PREFECT_API_URL']}/{path}",
-        data=json.dumps(document or {}).encode(),
+        data=None if verb == "GET" else json.dumps(document or {}).encode(),
         headers={"Content-Type": "application/json", "Authorization": f"Basic {known}"},
         method=verb,
     )
