@@ -53,14 +53,14 @@ def own_auth() -> str:
     if not file.exists():
         new = file.with_name(f"{file.name}.{os.getpid()}")
         new.touch(mode=0o600)
-        new.write_text(make_auth())
+        new.write_text(make_auth(), encoding="utf-8")
         try:
             os.link(new, file)  # of two processes the first one's counts
         except FileExistsError:
             pass
         finally:
             new.unlink()
-    return file.read_text().strip()
+    return file.read_text(encoding="utf-8").strip()
 
 
 def client_auth(api_url: str) -> str:
@@ -121,7 +121,7 @@ def configured_server() -> str:
 def noted_server() -> str:
     """The API URL in our note, or an empty text. Another server may answer there by now."""
     try:
-        return str(json.loads(server_note().read_text())["api_url"])
+        return str(json.loads(server_note().read_text(encoding="utf-8"))["api_url"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 
@@ -182,7 +182,7 @@ def owners_of(port: int, tables: Iterable[Path] = SOCKETS) -> frozenset[int]:
     owners = set[int]()
     for table in tables:
         try:
-            lines = table.read_text().splitlines()[1:]
+            lines = table.read_text(encoding="utf-8").splitlines()[1:]
         except OSError:
             continue
         for _, local, _, state, _, _, _, user, *_ in map(str.split, lines):

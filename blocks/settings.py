@@ -29,6 +29,18 @@ def samples_url() -> str:
     return os.environ.get("SAMPLES_URL", "")
 
 
+def qingcloud_file() -> Path:
+    """The settings of QingCloud's own command line."""
+    return Path("~/.qingcloud/config.yaml").expanduser()
+
+
+def user_kubeconfig() -> Path:
+    """The kubeconfig that kubectl would change: the first of KUBECONFIG that exists."""
+    named = [Path(one) for one in os.environ.get("KUBECONFIG", "").split(os.pathsep) if one]
+    usual = named[0] if named else Path("~/.kube/config")
+    return next((file for file in named if file.exists()), usual).expanduser()
+
+
 def environment_with(changes: Mapping[str, str]) -> dict[str, str]:
     """The environment of this process with some variables set, for a child process.
 

@@ -196,7 +196,7 @@ def _pid_file() -> Path:
 
 
 def _note(url: str) -> None:
-    server_note().write_text(json.dumps({"api_url": url}))
+    server_note().write_text(json.dumps({"api_url": url}), encoding="utf-8")
 
 
 def _wait(done: Callable[[], bool], seconds: float, failure: str) -> None:

@@ -340,6 +340,7 @@ class World:
         self.broken: set[str] = set()  # ids of machines whose installer fails
         self.silent: set[str] = set()  # ids of machines that never answer over SSH
         self._breaking = self._silencing = 0
+        self.joined: set[str] = set()  # ids of machines that have been nodes
         self.cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
 
     def open(self, strike: Strike | None = None, name: str = "demo") -> Cluster:
@@ -480,6 +481,8 @@ class World:
     def run(self, address: str, argv: Sequence[str]) -> Output:
         command = argv[2]
         machine = self.at(address)
+        if argv[:2] == ["systemctl", "restart"]:
+            self._join(machine)
         if "ssh-keygen" in command:
             return Output(f"ssh-ed25519 {_public_key(machine.id)}\n", "", 0)
         if f"{FOLDER}/k8s_" in command:
@@ -489,6 +492,8 @@ class World:
             if machine.id in self.broken:
                 return Output("ERROR the disk is full\n", "", 3)
             if "k8s_master_installer.sh" in command or argv[-1] == "join":
+                if machine.id in self.joined:
+                    return Output("node: nothing to do.\n", "", 0)
                 self._join(machine)
         return Output("done\n", "", 0)
 
@@ -538,6 +543,7 @@ class World:
     def _join(self, machine: Instance) -> None:
         group = _group(machine)
         name = f"{group}-{machine.id.removeprefix('i-')}"
+        self.joined.add(machine.id)
         labels = {GROUP_LABEL: group, INSTANCE_LABEL: machine.id}
         if name not in self.nodes:  # a kubelet leaves a node that is registered as it is
             self.nodes[name] = Node(name, machine.private_ip, True, True, 40, "v1.36.4", labels)

@@ -374,6 +374,7 @@ def test_pods_of_lower_priority_leave_where_the_least_has_to() -> None:
 
             await until(gone)
             assert "Preempted" in [reason for reason, _ in await cluster.reasons("b")]
+            assert "nominatedNodeName" not in (await cluster.get(f"{PODS}/urgent"))["status"]
             assert (await cluster.get(f"{PODS}/a"))["spec"]["nodeName"] != low
 
     run(story())
