@@ -1,4 +1,4 @@
-"""The rules for mirrors and registries: the same in a cluster's description and in the installers."""
+"""Mirrors and registries: the same rules in a cluster's description and in the installers."""
 
 import os
 import subprocess
@@ -21,8 +21,7 @@ PACKAGES, PULLS, REPOSITORY = "package_mirror", "pull_mirrors", "image_repositor
 def spec_accepts(field: str, value: Any) -> bool:
     try:
         parse_spec({"kubernetes": {field: value}})
-    except InvalidSpec as error:
-        assert field in str(error)
+    except InvalidSpec:
         return False
     return True
 
