@@ -3,9 +3,9 @@
 Runs `flows.autoscale --watch` and `flows.monitor --watch` on a cluster of the local cloud (profile
 `instant`), in a home of its own, while the number of pods jumps at random. Without cooldowns, and
 with an event at each jump, two minutes hold as many evaluations as an hour does. Prints memory,
-open files, sockets and threads of each process, and the sizes of what is stored, at the start, in
-the middle and at the end. Exit code 1: a process has more files, sockets or threads at the end than
-in the middle, beyond what a change under way needs.
+open files, sockets and threads of each process, and the sizes of what is stored, at the start and
+after each quarter. Exit code 1: a process has more files, sockets or threads at the end than in the
+middle, beyond what a change under way needs.
 """
 
 import argparse
@@ -28,6 +28,9 @@ from domain.autoscaling.memory.keeping import memory_name
 from domain.kernel.names import NODES
 from tasks.cluster import open_cluster
 from tests.acceptance.workplace import ROOT, Workplace, clean_environment, free_port, prefect_server
+
+PARTS = 4
+"""How often all is measured, after the start."""
 
 SLACK = 12
 """Files, sockets or threads that a change under way may need more."""
@@ -84,7 +87,12 @@ def main() -> None:
 def soak(place: Workplace, seconds: int, chance: random.Random) -> list[str]:
     """Watch under random load. Returns: the processes that have grown."""
     file = place.home / "soak.yaml"
-    scaling = {"preset": "pending", "cooldown_out_seconds": 0, "cooldown_in_seconds": 0}
+    scaling = {
+        "preset": "pending",
+        "cooldown_out_seconds": 0,
+        "cooldown_in_seconds": 0,
+        "low_use": {"share": 0.9, "seconds": 2},
+    }
     document = {"name": "soak", "nodes": {"count": 1, "maximum": 4}, "scaling": scaling}
     file.write_text(yaml.safe_dump(document))
     done = place.run("flows.provision", "--file", str(file), "--no-demo", "--no-ui", "--json")
@@ -92,14 +100,14 @@ def soak(place: Workplace, seconds: int, chance: random.Random) -> list[str]:
     with open_cluster(account_of(place), "soak") as cluster, watches(place) as processes:
         api = cluster.api()
         fill(api, 10)
-        middle: Mapping[str, Figures] = {}
-        for part in ("start", "middle", "end"):
-            if part != "start":
-                load(api, seconds / 2, chance)
-            figures = {name: read_figures(pid) for name, pid in processes.items()}
-            show(part, figures, api, place)
-            middle = figures if part == "middle" else middle
-        return [name for name, now in figures.items() if now.grew_over(middle[name])]
+        seen: list[Mapping[str, Figures]] = []
+        for part in range(PARTS + 1):
+            if part:
+                load(api, seconds / PARTS, chance)
+            seen.append({name: read_figures(pid) for name, pid in processes.items()})
+            show(f"after {part * seconds / PARTS:.0f} s", seen[-1], api, place)
+        middle = seen[PARTS // 2]
+        return [name for name, now in seen[-1].items() if now.grew_over(middle[name])]
 
 
 @contextmanager

@@ -4,15 +4,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
 from blocks.server_calls import load_block, save_block
-from blocks.settings import environment_with
+from blocks.settings import environment_with, qingcloud_file
 from clients.qingcloud import DEFAULT_ENDPOINT, QingCloud
 from domain.kernel.errors import BadRequest, InvalidSpec
+from domain.spec.documents import read_yaml
 
 LOCAL = "local"
 VARIABLES = ("QINGCLOUD_ACCESS_KEY_ID", "QINGCLOUD_SECRET_ACCESS_KEY", "QINGCLOUD_ZONE")
@@ -48,6 +50,12 @@ class QingCloudAccount(Block):
         description="Whether resources cost money: then every change must be confirmed",
         json_schema_extra={"position": 4},
     )
+    approval: Literal["ask", "never"] = Field(
+        "ask",
+        description="Whether a run of a deployment waits for an approval before it deletes, or "
+        "buys where that costs money; `never` is for machines that nobody asks",
+        json_schema_extra={"position": 5},
+    )
 
     def client(self) -> QingCloud:
         """Open a client for the account's zone; close it, or use it as a context manager."""
@@ -81,7 +89,8 @@ def choose_account(wish: str | None) -> ChosenAccount:
 
     Args:
         wish: the name of a saved block, `local` for the cloud on this machine (started when it is
-            not running), or None: the environment's account when set, else `local`.
+            not running), or None: the environment's account when set, else that of QingCloud's
+            own command line, else `local`.
 
     Raises:
         InvalidSpec: no such block, or an incomplete account in the environment.
@@ -91,6 +100,9 @@ def choose_account(wish: str | None) -> ChosenAccount:
     if wish is None and any(variables.get(name) for name in VARIABLES):
         account = _account_of(variables)
         return ChosenAccount(account, f"the environment's, {account.endpoint} {account.zone}")
+    if wish is None and (file := qingcloud_file()).is_file():
+        account = _account_of(read_qingcloud_file(file))
+        return ChosenAccount(account, f"that of {file}, {account.endpoint} {account.zone}")
     if wish is None or wish == LOCAL:
         return ChosenAccount(
             _local_account(), "the local cloud on this machine", _check_local_ports, LOCAL
@@ -102,6 +114,32 @@ def choose_account(wish: str | None) -> ChosenAccount:
             "Blocks, QingCloud Account, or use --account local"
         )
     return ChosenAccount(saved, f"block {wish}", block=wish)
+
+
+def read_qingcloud_file(file: Path) -> dict[str, str]:
+    """Read the file of QingCloud's own command line, as our variables.
+
+    Raises:
+        InvalidSpec: it cannot be read.
+    """
+    try:
+        document = read_yaml(file.read_text(encoding="utf-8"), f"the file {file}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSpec(f"the file {file} cannot be read: {error}") from error
+    names = ("qy_access_key_id", "qy_secret_access_key", "zone")
+    found = {
+        variable: str(document[name])
+        for variable, name in zip(VARIABLES, names, strict=True)
+        if document.get(name)
+    }
+    if missing := [
+        name for name, variable in zip(names, VARIABLES, strict=True) if variable not in found
+    ]:
+        raise InvalidSpec(f"the file {file} has no {' and no '.join(missing)}; or use --account")
+    if host := document.get("host"):
+        scheme, port = document.get("protocol", "https"), document.get("port", 443)
+        found["QINGCLOUD_ENDPOINT"] = f"{scheme}://{host}:{port}{document.get('uri', '/iaas/')}"
+    return found
 
 
 def _account_of(variables: Mapping[str, str]) -> QingCloudAccount:
@@ -118,7 +156,8 @@ def _account_of(variables: Mapping[str, str]) -> QingCloudAccount:
             f"the environment sets some of an account but not {' and '.join(missing)}; "
             "set all, or none and use --account"
         )
-    key_id, secret, zone = (variables[name] for name in VARIABLES)
+    # A line end is easily copied with a key, and no key has blanks.
+    key_id, secret, zone = (variables[name].strip() for name in VARIABLES)
     return QingCloudAccount(
         zone=zone,
         access_key_id=key_id,

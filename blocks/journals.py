@@ -37,7 +37,7 @@ class FileJournal:
 
     def _read(self) -> dict[str, float]:
         try:
-            kept = json.loads(self._file.read_text())
+            kept = json.loads(self._file.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):  # a file that was cut off by a full disk
             return {}
         return {what: at for what, at in kept.items() if isinstance(at, int | float)}
@@ -49,7 +49,7 @@ class FileJournal:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             new = self._file.with_suffix(".new")
-            new.write_text(json.dumps(open_now))
+            new.write_text(json.dumps(open_now), encoding="utf-8")
             os.replace(new, self._file)
         except OSError as error:
             raise BadRequest(

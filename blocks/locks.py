@@ -42,7 +42,7 @@ def alone_if_free(file: Path) -> Iterator[bool]:
 def _opened(file: Path) -> Iterator[int]:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        stream = file.open("a")
+        stream = file.open("a", encoding="utf-8")
     except OSError as error:
         raise BadRequest(
             f"{file} cannot be written ({error.strerror}); make room, or name another folder "

@@ -53,7 +53,6 @@ def open_samples() -> "SampleStore":
     if block := load_block(MonitoringDatabase, DEFAULT):
         return block.store()
     file = samples_file()
-    file.parent.mkdir(parents=True, exist_ok=True)
     return _open(f"sqlite:///{file}")
 
 

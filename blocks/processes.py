@@ -12,7 +12,7 @@ def process_table() -> str:
     Two containers of one machine have different tables.
     """
     try:
-        boot = (PROC / "sys/kernel/random/boot_id").read_text().strip()
+        boot = (PROC / "sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         return f"{boot} {(PROC / 'self/ns/pid').readlink()}"
     except OSError:
         return ""
@@ -22,7 +22,8 @@ def process_start(process: int) -> str:
     """When a process started, in clock ticks of its machine; empty for one that does not run."""
     try:
         # The second field, a name in brackets, may hold anything.
-        status = (PROC / str(process) / "stat").read_text().rpartition(")")[2].split()
+        text = (PROC / str(process) / "stat").read_text(encoding="utf-8", errors="replace")
+        status = text.rpartition(")")[2].split()
     except OSError:
         return ""
     return "" if status[0] in ("Z", "X") else status[19]

@@ -7,19 +7,38 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 
+def data_folder() -> Path:
+    """This user's folder of the project; created for its owner alone."""
+    folder = user_data_path("kubernetes-on-qingcloud")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
 def lock_file(what: str) -> Path:
     """The lock file of an activity on this machine; it is empty and is not deleted."""
-    return user_data_path("kubernetes-on-qingcloud") / "locks" / what
+    return data_folder() / "locks" / what
 
 
 def samples_file() -> Path:
     """The default database of samples, a SQLite file."""
-    return user_data_path("kubernetes-on-qingcloud") / "samples.db"
+    return data_folder() / "samples.db"
 
 
 def samples_url() -> str:
     """The URL of the samples' database in the environment's SAMPLES_URL, or an empty text."""
     return os.environ.get("SAMPLES_URL", "")
+
+
+def qingcloud_file() -> Path:
+    """The settings of QingCloud's own command line."""
+    return Path("~/.qingcloud/config.yaml").expanduser()
+
+
+def user_kubeconfig() -> Path:
+    """The kubeconfig that kubectl would change: the first of KUBECONFIG that exists."""
+    named = [Path(one) for one in os.environ.get("KUBECONFIG", "").split(os.pathsep) if one]
+    usual = named[0] if named else Path("~/.kube/config")
+    return next((file for file in named if file.exists()), usual).expanduser()
 
 
 def environment_with(changes: Mapping[str, str]) -> dict[str, str]:

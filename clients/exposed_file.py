@@ -31,7 +31,7 @@ def write_at_once(file: Path, text: str) -> None:
     """
     try:
         with _beside(file) as fresh:
-            fresh.write_text(text)
+            fresh.write_text(text, encoding="utf-8")
             fresh.replace(file)
     except OSError as error:
         raise FinalError(f"{file} cannot be written: {error.strerror}") from error

@@ -12,11 +12,11 @@ from cyclopts import App, Parameter
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import temporary_settings
 from prefect.workers.process import ProcessWorker
 
 from blocks.accounts import QingCloudAccount, choose_account
-from blocks.prefect_server import running_server
+from blocks.prefect_server import client_settings, client_variables, running_server
 from deployments._command import print_line, run, run_prefect
 from deployments._deployed import delete_deployments, find_deployed, is_of_old, keep_paused
 from deployments._kinds import register_kinds
@@ -43,7 +43,7 @@ def main(
     """Register blocks, work pool and a cluster's deployments, or delete the latter."""
     cluster = parse_spec({"name": name}).name
     url = running_server()
-    with temporary_settings({PREFECT_API_URL: url}):
+    with temporary_settings(client_settings(url)):
         if remove:
             _remove(cluster)
             return
@@ -109,7 +109,7 @@ def _ensure_pool() -> None:
 
 def _deploy(url: str, cluster: str, block: str) -> None:
     variables = {
-        "PREFECT_API_URL": url,
+        **client_variables(url),
         "PROJECT_ROOT": str(ROOT),
         "CLUSTER": cluster,
         "ACCOUNT_BLOCK": block,

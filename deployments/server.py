@@ -5,6 +5,8 @@ until the server is healthy, and notes its address for our commands. It listens 
 """
 
 import json
+import os
+import shlex
 import socket
 import sys
 import time
@@ -15,7 +17,6 @@ from urllib.parse import urlsplit
 
 from cyclopts import App
 from prefect.settings import (
-    PREFECT_API_URL,
     PREFECT_HOME,
     PREFECT_SERVER_API_PORT,
     temporary_settings,
@@ -24,10 +25,15 @@ from prefect.settings import (
 from blocks.locks import alone
 from blocks.prefect_server import (
     answers,
+    auth_file,
+    client_settings,
+    client_variables,
     configured_server,
     find_running_server,
+    is_open,
     is_ours,
     noted_server,
+    own_auth,
     refusal,
     server_note,
 )
@@ -56,7 +62,7 @@ def up() -> None:
 
     with alone(lock_file("server")):  # two starts at once must not start two servers
         url = _find() or _launch()
-        with temporary_settings({PREFECT_API_URL: url}):
+        with temporary_settings(client_settings(url)):
             register_kinds()
     _print_address(url)
 
@@ -84,6 +90,16 @@ def status() -> None:
     _print_address(url)
 
 
+@app.command
+def env() -> None:
+    """Print the variables with which Prefect's own commands use the server: eval "$(… env)"."""
+    url = _find()
+    if not url:
+        _fail("no Prefect server of yours answers; start one with: make server")
+    for name, value in client_variables(url).items():
+        sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+
+
 def _find() -> str:
     """Find the API of the server that our commands use, if it answers.
 
@@ -105,18 +121,33 @@ def _launch() -> str:
     url = _local_url(port)
     # Nothing answers, so a process id that Prefect has kept is of a killed server.
     _pid_file().unlink(missing_ok=True)
+    os.umask(0o077)  # the server's database, logs and key are its owner's
+    Path(PREFECT_HOME.value()).mkdir(parents=True, exist_ok=True)
+    Path(PREFECT_HOME.value()).chmod(0o700)
     _prefect("server", "start", "--background", "--host", "127.0.0.1", "--port", str(port), url=url)
     _wait(lambda: answers(url), START_SECONDS, f"the Prefect server does not answer at {url}")
+    if not is_ours(url) or is_open(url):  # it has taken the port in the meantime
+        _fail(f"another server answers at {url} than the one that was started; try again")
     _note(url)
     return url
 
 
 def _prefect(*words: str, url: str = "") -> None:
-    # A UI on another port than the usual one needs the URL of its API.
-    variables = {"PREFECT_UI_API_URL": url, **SERVER_SETTINGS} if url else {}
+    variables = {**SERVER_SETTINGS, **_own_settings(url)} if url else {}
     done = run_prefect(*words, variables=variables)
     if done.returncode:
         _fail(f"prefect {' '.join(words)}: {(done.stderr or done.stdout).strip()}")
+
+
+def _own_settings(url: str) -> dict[str, str]:
+    """The settings of a server of ours: its auth string, and no page but its own UI's."""
+    port = urlsplit(url).port
+    return {
+        "PREFECT_SERVER_API_AUTH_STRING": own_auth(),
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port},http://localhost:{port}",
+        # A UI on another port than the usual one needs the URL of its API.
+        "PREFECT_UI_API_URL": url,
+    }
 
 
 def _port_to_use() -> int:
@@ -165,8 +196,7 @@ def _pid_file() -> Path:
 
 
 def _note(url: str) -> None:
-    server_note().parent.mkdir(parents=True, exist_ok=True)
-    server_note().write_text(json.dumps({"api_url": url}))
+    server_note().write_text(json.dumps({"api_url": url}), encoding="utf-8")
 
 
 def _wait(done: Callable[[], bool], seconds: float, failure: str) -> None:
@@ -184,6 +214,15 @@ def _local_url(port: int, host: str = "127.0.0.1") -> str:
 def _print_address(url: str) -> None:
     why = ", from PREFECT_API_URL" if configured_server() else ""
     print_line(f"Prefect UI: {url.removesuffix('/api')}{why}")
+    if configured_server():
+        return
+    if is_open(url):
+        print_line(
+            "Note: this server was started without an auth string, so every page in your browser "
+            "can read its blocks; end it with: python -m deployments.server down, then: make server"
+        )
+    else:
+        print_line(f"Log in with the text in {auth_file()}")
 
 
 def _fail(words: str) -> NoReturn:

@@ -10,7 +10,7 @@ import sys
 
 from cyclopts import App
 
-from blocks.prefect_server import running_server
+from blocks.prefect_server import client_variables, running_server
 from blocks.settings import environment_with
 from deployments._command import run
 from deployments.register import POOL, ROOT
@@ -28,7 +28,7 @@ def main() -> None:
     # could then only be killed.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execve(  # noqa: S606 - our own interpreter; signals must reach the worker itself
-        sys.executable, [sys.executable, *words], environment_with({"PREFECT_API_URL": url})
+        sys.executable, [sys.executable, *words], environment_with(client_variables(url))
     )
 
 

@@ -13,6 +13,7 @@ from domain.kernel.names import NODES, Names
 from domain.observe.cost import price_plan
 from domain.reports.drift import DriftReport
 from domain.spec.cluster import ClusterSpec
+from domain.spec.given import GivenSpec
 from domain.spec.part import Switch
 from flows._cli.command import (
     YES,
@@ -26,8 +27,9 @@ from flows._cli.command import (
     session,
 )
 from flows._cli.terminal import show_drift
-from flows.provision import provision
-from flows.scale import leaving_machines, scale
+from flows.provision import planned_by, provision
+from flows.scale import leaving_machines, priced, scale
+from tasks.approval import approve
 from tasks.cluster import Cluster, open_cluster
 from tasks.drift import read_drift
 from tasks.overview import need_cluster, need_spec, with_sources
@@ -55,9 +57,13 @@ def drift(account: QingCloudAccount, name: str = "demo", repair: Switch = False)
             log("%s: %s %s %s: %s", one.kind, one.resource, one.name, one.id, one.reason)
         if not (repair and report.drifted):
             return report
-        if len(cluster.inventory().nodes) > spec.nodes.count:
+        given, fewer = GivenSpec.of(spec), len(cluster.inventory().nodes) > spec.nodes.count
+        if fewer:
+            approve(cluster, lambda: priced(cluster, NODES, spec.nodes.count))
             scale(account, spec.nodes.count, name)
-        provision(account, spec, demo=False, ui=False)
+        else:
+            approve(cluster, lambda: planned_by(cluster, given))
+        provision(account, given, demo=False, ui=False)
         cluster.look_again()
         return read_drift(cluster, spec)
 

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from prefect import flow
 
 from blocks.accounts import QingCloudAccount
+from blocks.settings import user_kubeconfig
 from domain.kernel.errors import InvalidSpec
 from domain.secrets.kubeconfig import (
     context_name,
@@ -56,7 +57,7 @@ def kubeconfig(
         access = cluster.access(f"admin-{now:%Y%m%d%H%M%S}", validity)
     try:
         file = Path(path).expanduser().resolve()  # a link to it stays a link
-        existing = file.read_text() if file.exists() else ""
+        existing = file.read_text(encoding="utf-8") if file.exists() else ""
         if merge:
             file.parent.mkdir(parents=True, exist_ok=True)  # ~/.kube, for a first cluster
             text = merge_kubeconfig(existing, name, access)
@@ -98,7 +99,7 @@ def main(
     *,
     out: Annotated[
         Path | None,
-        Parameter(help="File (default: NAME.kubeconfig, or ~/.kube/config with --merge)"),
+        Parameter(help="File (default: NAME.kubeconfig; with --merge kubectl's own)"),
     ] = None,
     merge: Annotated[
         bool, Parameter(negative=(), help="Add the cluster to the file and keep the rest of it")
@@ -110,7 +111,7 @@ def main(
 ) -> None:
     """Write a kubeconfig for kubectl, with an administrator's client certificate."""
     name = cluster_name(common)
-    path = out or (Path("~/.kube/config") if merge else Path(f"{name}.kubeconfig"))
+    path = out or (user_kubeconfig() if merge else Path(f"{name}.kubeconfig"))
     if not 1 <= days <= 365:
         raise InvalidSpec(f"--days {days} is not between 1 and 365")
     with session(common, name) as opened:

@@ -16,6 +16,7 @@ from domain.kernel.errors import ClusterError
 from domain.observe.cost import price_plan
 from domain.reports.cluster import ClusterReport
 from domain.spec.cluster import ClusterSpec, overlay
+from domain.spec.given import GivenSpec
 from domain.spec.part import Switch
 from domain.spec.presets import UnreadPolicy
 from flows._cli.command import (
@@ -33,6 +34,7 @@ from flows._cli.numbers import whole_number
 from flows._cli.terminal import show_plan, show_report
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.provision import provision as provision_cluster
+from tasks.approval import approve
 from tasks.cluster import Cluster, open_cluster
 from tasks.control_plane import find_spec
 from tasks.executors import PrefectSteps
@@ -54,7 +56,7 @@ USUAL_STEPS = 28  # of a new cluster with two nodes; the progress bar is an esti
 )
 def provision(
     account: QingCloudAccount,
-    spec: ClusterSpec,
+    spec: GivenSpec,
     demo: Switch = True,
     ui: Switch = True,
     accept_new_host_keys: Switch = False,
@@ -68,7 +70,7 @@ def provision(
 
     Args:
         account: The QingCloud account to create it in.
-        spec: The wanted cluster.
+        spec: The wanted cluster; what is not given is kept, or has its default in a new one.
         demo: Run the article's nginx and fetch its page.
         ui: Install and publish kube-ui.
         accept_new_host_keys: Trust the first host key of machines whose image ignores userdata.
@@ -81,15 +83,15 @@ def provision(
         listening(Progress(spec.name, USUAL_STEPS)),
     ):
         is_new = False
+        approve(cluster, lambda: planned_by(cluster, spec))
         try:
             with only_run(cluster):
                 is_new = cluster.inventory().is_empty
                 stored = find_spec(cluster)
-                # A form or a deployment that leaves values out keeps the stored ones.
-                spec = wanted_spec(cluster, stored, spec.given)
-                for words in check_services(spec, stored):
+                wanted = wanted_spec(cluster, stored, spec.given)
+                for words in check_services(wanted, stored):
                     run_logger().warning(words)
-                wanting = cluster.wanting(spec, accept_new_host_keys=accept_new_host_keys)
+                wanting = cluster.wanting(wanted, accept_new_host_keys=accept_new_host_keys)
                 provision_cluster(steps, wanting, is_stored=stored is not None, demo=demo, ui=ui)
         except ClusterError:
             if rollback and is_new:
@@ -100,7 +102,7 @@ def provision(
                 cluster.look_again()
                 teardown(account, spec.name)
             raise
-        return finish_run(cluster, spec, recorder.timeline(f"provision {spec.name}"))
+        return finish_run(cluster, wanted, recorder.timeline(f"provision {spec.name}"))
 
 
 def _wait_for_running_steps() -> None:
@@ -168,9 +170,17 @@ def main(
         if account.bills and planned.changes:
             opened.confirm(planned, f"Create this in zone {account.zone}?", yes=yes)
         with reporting(lambda: report_billed(opened)):
-            report = provision(account, spec, demo, ui, accept_new_host_keys, rollback)
+            report = provision(
+                account, GivenSpec.of(spec), demo, ui, accept_new_host_keys, rollback
+            )
     show_report(report, next_commands(report))
     opened.print_result(report)
+
+
+def planned_by(cluster: Cluster, given: GivenSpec) -> Plan:
+    """What a run would change that is given these values, with its prices."""
+    spec = wanted_spec(cluster, find_spec(cluster), given.given)
+    return price_plan(make_plan(cluster, spec), cluster.inventory(), spec)
 
 
 def make_plan(cluster: Cluster, spec: ClusterSpec) -> Plan:

@@ -1,5 +1,6 @@
 """Bring a group of machines to a count: `python -m flows.scale`."""
 
+from contextlib import ExitStack
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -8,6 +9,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
 from domain.cloud.inventory import Inventory
+from domain.cloud.plan import Plan
 from domain.cloud.planning import plan_scale
 from domain.cloud.records import Instance
 from domain.kernel.names import NODES
@@ -29,6 +31,7 @@ from flows._cli.numbers import whole_number
 from flows._cli.terminal import show_report
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.scale import scale_to
+from tasks.approval import approve
 from tasks.cluster import Cluster, open_cluster
 from tasks.control_plane import ready_nodes, workload_pods
 from tasks.executors import PrefectSteps
@@ -36,6 +39,7 @@ from tasks.finish import finish_run
 from tasks.overview import need_cluster, need_spec, with_sources
 from tasks.run_log import log_errors_in_one_sentence
 from tasks.runs import only_run
+from tasks.standings import read_standings
 from tasks.steps import Recorder, listening
 
 
@@ -60,18 +64,29 @@ def scale(
         group: The group of machines.
     """
     steps, recorder = PrefectSteps(), Recorder()
-    with open_cluster(account, name) as cluster, listening(recorder), only_run(cluster):
+    with open_cluster(account, name) as cluster, listening(recorder), ExitStack() as stack:
+        approve(cluster, lambda: priced(cluster, group, count))
+        stack.enter_context(only_run(cluster))
         need_cluster(cluster)
         spec = with_sources(account, need_spec(cluster))
         check_count(group, count, spec.nodes)
         wanting = cluster.wanting(spec.with_nodes(count))
-        scale_to(steps, wanting, leaving_machines(cluster, group, count))
+        scale_to(steps, wanting, leaving_machines(wanting, group, count))
         timeline = recorder.timeline(f"scale {name} {group} to {count}")
         return finish_run(cluster, wanting.spec, timeline)
 
 
+def priced(cluster: Cluster, group: str, count: int) -> Plan:
+    """What a change of the group's size would do, with its prices."""
+    seen = need_cluster(cluster)
+    spec = with_sources(cluster.account, need_spec(cluster))
+    check_count(group, count, spec.nodes)
+    leaving = [one.id for one in leaving_machines(cluster.wanting(spec), group, count)]
+    return price_plan(plan_scale(seen, group, count, leaving), seen, spec)
+
+
 def leaving_machines(cluster: Cluster, group: str, count: int) -> tuple[Instance, ...]:
-    """The machines to remove for this count: the emptiest, among equals the newest."""
+    """The machines to remove for this count: broken ones, then the emptiest, then the newest."""
     inventory = cluster.inventory()
     machines = inventory.group(group)
     if count >= len(machines):
@@ -80,7 +95,8 @@ def leaving_machines(cluster: Cluster, group: str, count: int) -> tuple[Instance
     check_hand_made(
         group, [m.id for m in machines if m.id not in known and not inventory.has_our_key(m)]
     )
-    return choose_leaving(group, machines, count, workload_pods(cluster))
+    standings = read_standings(cluster, machines)
+    return choose_leaving(group, machines, count, workload_pods(cluster), standings)
 
 
 def report_idle(opened: Session, before: Inventory) -> None:
@@ -126,8 +142,7 @@ def main(
         spec = with_sources(account, need_spec(cluster))
         check_count(group, count, spec.nodes)
         if account.bills and count != len(before.group(group)):
-            leaving = [machine.id for machine in leaving_machines(cluster, group, count)]
-            planned = price_plan(plan_scale(before, group, count, leaving), before, spec)
+            planned = priced(cluster, group, count)
             opened.confirm(planned, f"Do this in zone {account.zone}?", yes=yes)
         with reporting(lambda: report_idle(opened, before)):
             report = scale(account, count, name, group)

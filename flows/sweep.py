@@ -17,6 +17,7 @@ from flows._cli.command import YES, Common, cluster_name, make_app, run, session
 from flows._cli.terminal import show_leftovers
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.sweep import sweep as delete_all
+from tasks.approval import approve
 from tasks.cluster import Cluster, open_cluster
 from tasks.endpoints import delete_endpoints
 from tasks.executors import PrefectSteps
@@ -56,6 +57,7 @@ def sweep(account: QingCloudAccount, delete: Switch = False, volumes: Switch = F
         for item in found.plan.changes:
             run_logger().warning("%s %s: %s", item.kind, item.id, item.reason)
         if delete and found.plan.changes:
+            approve(cluster, lambda: found.plan)
             delete_all(PrefectSteps(), cluster, found, partial(_alone, account), volumes=volumes)
     return found.plan
 

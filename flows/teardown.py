@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
-from domain.cloud.foreign import refuse_foreign
+from domain.cloud.foreign import Surroundings, refuse_foreign
 from domain.cloud.plan import Action, Plan
 from domain.cloud.planning import plan_teardown
 from domain.observe.cost import price_plan
@@ -26,7 +26,8 @@ from flows._cli.command import (
 from flows._cli.terminal import show_plan
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.teardown import teardown as tear_down
-from tasks.cluster import open_cluster
+from tasks.approval import approve
+from tasks.cluster import Cluster, open_cluster
 from tasks.endpoints import delete_endpoints
 from tasks.executors import PrefectSteps
 from tasks.overview import spec_or_guess
@@ -61,12 +62,24 @@ def teardown(
     Returns:
         The plan of what was deleted, and what stays.
     """
-    with open_cluster(account, name) as cluster, only_run(cluster):
-        done = tear_down(
-            PrefectSteps(), cluster, keep_addons=keep_addons, leave_foreign=leave_foreign
-        )
+    with open_cluster(account, name) as cluster:
+        look = partial(look_around, cluster, keeps_addons=keep_addons)
+        approve(cluster, lambda: priced(cluster, look()))
+        with only_run(cluster):
+            done = tear_down(
+                PrefectSteps(), cluster, keep_addons=keep_addons, leave_foreign=leave_foreign
+            )
         delete_endpoints(cluster)
     return done
+
+
+def priced(cluster: Cluster, around: Surroundings) -> Plan:
+    """What a teardown would delete, with its prices."""
+    seen = cluster.inventory()
+    planned = plan_teardown(seen, around)
+    if not planned.items:
+        return planned
+    return price_plan(planned, seen, spec_or_guess(cluster), around.addons)
 
 
 app = make_app("teardown", "Delete a cluster and everything that belongs to it.")
@@ -93,9 +106,7 @@ def main(
         cluster = opened.cluster
         look = partial(look_around, cluster, keeps_addons=keep_addons)
         seen, around = cluster.inventory(), look()
-        planned = plan_teardown(seen, around)
-        if planned.items:
-            planned = price_plan(planned, seen, spec_or_guess(cluster), around.addons)
+        planned = priced(cluster, around)
         is_refused = bool(around.foreign) and not leave_foreign
         if plan or is_refused:
             show_plan(planned)

@@ -81,7 +81,7 @@ def load(file: Path) -> None:
         file: A list of mappings, each with a `kind` and the options of that command.
     """
     try:
-        documents = yaml.safe_load(file.read_text())
+        documents = yaml.safe_load(file.read_text(encoding="utf-8"))
         if not isinstance(documents, list):
             raise BadFault("it should hold a list of faults")
         faults = [read_requested(document) for document in documents]

@@ -92,7 +92,7 @@ class Home:
     def read_running(self) -> Running | None:
         """Return what the last daemon wrote, running or not; None after an orderly end."""
         try:
-            return Running(**json.loads((self.root / "daemon.json").read_text()))
+            return Running(**json.loads((self.root / "daemon.json").read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError, TypeError):
             return None
 
@@ -104,7 +104,9 @@ class Home:
 
     def read_settings(self) -> StartSettings:
         try:
-            return StartSettings(**json.loads((self.root / "habits.json").read_text()))
+            return StartSettings(
+                **json.loads((self.root / "habits.json").read_text(encoding="utf-8"))
+            )
         except (FileNotFoundError, ValueError, TypeError):
             return StartSettings()
 
@@ -120,7 +122,7 @@ class Home:
     def credentials(self) -> tuple[str, str, str]:
         """Return the account's key id, secret and user id, created once for each folder."""
         path = self.root / "credentials.json"
-        saved = json.loads(path.read_text()) if path.exists() else {}
+        saved = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         made = {
             "key_id": _draw(string.ascii_uppercase, 20),
             "secret": secrets.token_urlsafe(30),

@@ -11,6 +11,7 @@ from clients.alarm_history import AlarmHistory
 from clients.certificates import read_certificate_end, read_end
 from clients.lives import LifeHistory
 from domain.cloud.inventory import Inventory, Machines
+from domain.cluster.api import Node
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import BadRequest, ClusterError, InvalidSpec
 from domain.kernel.names import NODES
@@ -37,7 +38,7 @@ Services = Mapping[str, Callable[[], Notifier]]
 def collect_signals(cluster: Cluster, machines: Machines, now: datetime, due: Due) -> Collected:
     """Collect the samples that only alarms need; a value that cannot be read leaves a gap."""
     spec = cluster.spec
-    samples = list(signals.signal_machines(spec, machines, now))
+    samples = list(signals.signal_machines(spec, machines, _find_nodes(cluster), now))
     gaps: list[Gap] = []
 
     def attempt(group: str, metric: str, read: Callable[[], Iterable[Sample]]) -> None:
@@ -58,6 +59,15 @@ def collect_signals(cluster: Cluster, machines: Machines, now: datetime, due: Du
     if due.monitoring:
         attempt("", CERTIFICATE_DAYS.name, certificates)
     return Collected(tuple(samples), tuple(gaps))
+
+
+def _find_nodes(cluster: Cluster) -> Sequence[Node] | None:
+    """The nodes, or None while the cluster does not answer."""
+    try:
+        return cluster.api().list_nodes()
+    except ClusterError as error:
+        run_logger().info("the nodes cannot be read: %s", error)
+        return None
 
 
 @step("alarms of {cluster.name}")

@@ -18,6 +18,7 @@ from domain.autoscaling.memory.memory import Memory
 from domain.autoscaling.report import Evaluation, evaluation_of
 from domain.autoscaling.see import state
 from domain.autoscaling.see.snapshot import Snapshot
+from domain.autoscaling.see.standings import count_useless
 from domain.autoscaling.see.state import ClusterState, GroupState, Marked
 from domain.cloud.inventory import Machines
 from domain.cloud.records import Instance, InstanceType
@@ -78,6 +79,7 @@ class Finding:
     """A decision, its input, and the memory to store.
 
     Attributes:
+        useless: number of the group's machines that are broken or being removed.
         marked: nodes that a previous evaluator began to empty.
     """
 
@@ -85,6 +87,7 @@ class Finding:
     decision: Decision
     memory: Memory
     evaluation: Evaluation
+    useless: int = 0
     marked: tuple[Marked, ...] = ()
 
     @property
@@ -127,7 +130,8 @@ def consider(case: Case) -> Finding:
     memory = keeping.read_memory(case.cluster.api(), case.group)
     decision, memory = decide(snapshot, case.policy, memory)
     found = evaluation_of(decision, case.cluster.name, case.group, now)
-    return Finding(snapshot, decision, memory, found, seen.marked)
+    useless = count_useless(snapshot, case.policy)
+    return Finding(snapshot, decision, memory, found, useless, seen.marked)
 
 
 def seconds_late(now: datetime) -> float:
@@ -162,7 +166,7 @@ def take_snapshot(case: Case, seen: ClusterState, now: datetime) -> Snapshot:
         offered = case.cluster.cloud.known.list_instance_types()
     known = frozenset(case.cluster.credentials().host_keys)
     statistics = read_windows(case.cluster.name, policy, now)
-    group = GroupState(machines, known, offered)
+    group = GroupState(machines, known, offered, case.cluster.cloud.measure_lag())
     return state.take_snapshot(seen, group, spec, policy, statistics, now)
 
 

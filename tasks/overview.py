@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from blocks.accounts import QingCloudAccount
@@ -17,6 +18,7 @@ from domain.cluster.join_tokens import own_tokens
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import ClusterError, InvalidSpec, NotFound
 from domain.kernel.names import GROUPS
+from domain.node.serving import Standing, find_standings, patience_of
 from domain.observe.cost import rate_of_cluster
 from domain.reports.cluster import ClusterReport
 from domain.reports.overview import report_cluster
@@ -243,12 +245,17 @@ def read_report(cluster: Cluster, spec: ClusterSpec) -> ClusterReport:
             pods = cluster.api().count_workload_pods()
     except ClusterError as error:
         run_logger().warning("the cluster's API: %s", error)
+    seen, standings, now = nodes if nodes else None, dict[str, Standing](), datetime.now(UTC)
+    for group in GROUPS:
+        machines = inventory.group(group)
+        standings |= find_standings(group, machines, seen, now, patience_of(spec))
     report = report_cluster(
         cluster.account.zone,
         inventory,
         spec.access,
         nodes,
         pods,
+        standings,
         api_ready=api_ready,
         ui_ready=api_ready and ui_answers(cluster),
     )

@@ -11,8 +11,10 @@ from httpx import HTTPError
 from prefect.exceptions import PrefectException
 
 from blocks.server_calls import publish_markdown, publish_progress, update_progress
+from domain.cloud.plan import Action, Plan
 from domain.kernel.durations import format_seconds
 from domain.kernel.errors import ClusterError
+from domain.kernel.money import format_plan_cost
 from domain.reports.cluster import ClusterReport, Endpoint, Timeline
 from domain.reports.drawing import draw_timeline, draw_topology
 from domain.reports.machines import (
@@ -44,6 +46,27 @@ def as_markdown(report: ClusterReport, timeline: Timeline) -> str:
         picture(f"Topology of cluster {report.cluster}", draw_topology(report)),
         "## Time line",
         picture(f"{timeline.title}: {format_seconds(timeline.seconds)}", draw_timeline(timeline)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def plan_as_markdown(plan: Plan) -> str:
+    """Write what a run would change, with reasons and prices."""
+    rows = [
+        (
+            _plain(str(item.action)),
+            _plain(f"{item.count} × {item.kind}" if item.count > 1 else item.kind),
+            _plain(f"{item.name} {item.id}"),
+            _plain(item.reason),
+        )
+        for item in plan.changes
+    ]
+    kept = sum(item.action is Action.KEEP for item in plan.items)
+    parts = [
+        f"# Plan for cluster {_plain(plan.cluster)}",
+        _table(("Action", "Kind", "Name", "Why"), rows[:MOST_ROWS]),
+        f"{len(rows)} changes, {kept} resources are kept.",
+        *([_plain(format_plan_cost(plan.cost))] if plan.cost else []),
     ]
     return "\n\n".join(parts) + "\n"
 

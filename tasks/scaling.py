@@ -10,7 +10,9 @@ from domain.cloud.teardown import remove_machines
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import NotFound
 from domain.node import drain, remove
+from domain.node.serving import ENDING
 from tasks.cluster import Cluster
+from tasks.standings import read_standings
 from tasks.steps import report_progress, step
 
 
@@ -20,6 +22,7 @@ def drain_node(
     machine: Instance,
     holder: str = "",
     deadline: float = drain.DRAIN_DEADLINE,
+    broken: str = "",
 ) -> Ensured[None]:
     """Cordon the node and evict its pods.
 
@@ -27,8 +30,13 @@ def drain_node(
         holder: the evaluator that removes it, if there is one. The node is marked, so that the next
             evaluator finds an unfinished removal; pods without room on other nodes end the drain.
         deadline: seconds for all pods to leave.
+        broken: why the machine is broken, if it is; its pods are not evicted then.
     """
     api, node = cluster.api(), cluster.node_name(machine)
+    if broken:
+        if holder and api.read_node(node):
+            api.annotate_node(node, {LEAVING: holder})
+        return drain.leave_to_its_end(api, node, broken)
     if not holder:
         return drain.drain(api, node, report_progress, deadline, cluster.clock)
     api.annotate_node(node, {LEAVING: holder})
@@ -57,9 +65,18 @@ def remove_backends(cluster: Cluster, machine: Instance, seen: Inventory) -> Ens
 
 
 @step("termination of {machine.id}")
-def remove_machine(cluster: Cluster, machine: Instance) -> Ensured[None]:
-    """Terminate the machine of an emptied node, wait until it is gone, and remove its host key."""
-    remove.check_emptied(cluster.api(), cluster.node_name(machine))
+def remove_machine(cluster: Cluster, machine: Instance, broken: str = "") -> Ensured[None]:
+    """Terminate the machine of an emptied node, wait until it is gone, and remove its host key.
+
+    Args:
+        broken: why the machine is broken, if it is; then it must be so still.
+    """
+    if broken:
+        now = [one for one in cluster.machines().instances if one.id == machine.id]
+        for one, standing in read_standings(cluster, now).items():
+            remove.check_still_broken(one, standing)
+    else:
+        remove.check_emptied(cluster.api(), cluster.node_name(machine))
     done = remove_machines(cluster.cloud, cluster.name, [machine], cluster.clock)
     cluster.update_credentials(lambda now: now.without(machine.id))
     return done
@@ -88,10 +105,11 @@ def delete_lost_nodes(cluster: Cluster) -> Ensured[None]:
 
 @step("uncordoning of {machine.id}")
 def uncordon(cluster: Cluster, machine: Instance) -> Ensured[None]:
-    """Uncordon a node whose removal failed, if its machine still runs."""
+    """Uncordon a node whose removal failed, if its machine stays."""
     api, node = cluster.api(), cluster.node_name(machine)
-    if not any(one.id == machine.id for one in cluster.machines().running):
-        return Ensured(None, f"{node} stays cordoned, because its machine does not run any more")
+    staying = (one for one in cluster.machines().instances if one.transition not in ENDING)
+    if not any(one.id == machine.id for one in staying):
+        return Ensured(None, f"{node} stays cordoned, because its machine is deleted")
     try:
         is_schedulable = drain.uncordon(api, node)
         api.annotate_node(node, {LEAVING: None})

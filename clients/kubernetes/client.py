@@ -82,11 +82,13 @@ class ClusterClient(Closable):
         return self._wire.now or datetime.now(UTC)
 
     def list_nodes(self) -> Sequence[Node]:
-        return [node_from(item) for item in self._items(KINDS["Node"].collection(), {})]
+        found = list(self._items(KINDS["Node"].collection(), {}))
+        now = self.read_time()
+        return [node_from(item, now) for item in found]
 
     def read_node(self, name: str) -> Node | None:
         found = self._find(KINDS["Node"].object(name))
-        return node_from(found) if found else None
+        return node_from(found, self.read_time()) if found else None
 
     def list_pods(
         self, *, node: str = "", namespace: str = "", selector: str = ""
@@ -125,14 +127,17 @@ class ClusterClient(Closable):
         )
 
     def read_state(self) -> ClusterState:
-        """Read nodes, pods and budgets for a decision about a group's size.
+        """Read nodes, pods, budgets and DaemonSets for a decision about a group's size.
 
         Reads every pod's object, which takes a second per 10,000 pods.
         """
+        nodes = list(self._items(KINDS["Node"].collection(), {}))
         return state_from(
-            list(self._items(KINDS["Node"].collection(), {})),
+            nodes,
             self._items(KINDS["Pod"].collection(), {"fieldSelector": NOT_FINISHED}),
             self._items(KINDS["PodDisruptionBudget"].collection(), {}),
+            self._items(KINDS["DaemonSet"].collection(), {}),
+            self.read_time(),
         )
 
     def count_unschedulable(self) -> int:

@@ -115,9 +115,9 @@ def _node(
         ),
         requested=None if requested is None else requested.get(name, Requests()),
         conditions={
-            one["type"]: {"True": True, "False": False}.get(one["status"])
+            one["type"]: {"True": True, "False": False}.get(one.get("status", ""))
             for one in status.get("conditions") or ()
-            if one["type"] in CONDITIONS
+            if one.get("type") in CONDITIONS
         },
     )
 
@@ -145,8 +145,8 @@ def waits(pod: Item) -> bool:
 
 def is_unschedulable(pod: Item) -> bool:
     return any(
-        one["type"] == "PodScheduled"
-        and one["status"] == "False"
+        one.get("type") == "PodScheduled"
+        and one.get("status") == "False"
         and one.get("reason") == "Unschedulable"
         for one in pod.get("status", {}).get("conditions") or ()
     )

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from clients.kubernetes.quantities import read_amount
 from domain.cloud.addons import Claim, Service
 from domain.cluster.api import Node, Pod
 from domain.kernel.errors import ApiRejected
+from domain.node.serving import Kubelet
 
 CSI_DRIVER = "disk.csi.qingcloud.com"
 
@@ -19,18 +21,41 @@ NOT_OF_A_DAEMON_SET = "!pod-template-generation"
 NOT_FINISHED = "status.phase!=Succeeded,status.phase!=Failed"
 
 
-def node_from(item: Mapping[str, Any]) -> Node:
+def node_from(item: Mapping[str, Any], now: datetime | None = None) -> Node:
+    """Convert a node; `now` is by the API server's clock, if that is known."""
     metadata, status = item["metadata"], item.get("status", {})
+    kubelet = kubelet_from(status, now)
     return Node(
         name=metadata["name"],
         address=_internal_ip(status),
-        ready=is_condition_true(status, "Ready"),
+        ready=kubelet.ready,
         schedulable=not item.get("spec", {}).get("unschedulable", False),
         pods_allocatable=read_amount(status.get("allocatable", {}).get("pods", 0)),
         version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
         labels=metadata.get("labels", {}),
         annotations=metadata.get("annotations", {}),
+        unready_seconds=kubelet.unready_seconds,
     )
+
+
+def kubelet_from(status: Mapping[str, Any], now: datetime | None) -> Kubelet:
+    """Read from a node's status whether it is Ready, or for how long it is not.
+
+    The time of its heartbeats is of the node's own clock, so it is not compared: Kubernetes itself
+    notices by one clock that they are missing, and sets the condition to Unknown after 40 s.
+    """
+    conditions = status.get("conditions") or ()
+    ready = next((one for one in conditions if one["type"] == "Ready"), None)
+    if ready is None or ready["status"] == "True":
+        return Kubelet(ready is not None)
+    return Kubelet(False, _seconds_since(ready.get("lastTransitionTime"), now))
+
+
+def _seconds_since(stamp: str | None, now: datetime | None) -> float:
+    """Seconds since a time of the API; 0 without one, and for one in the future."""
+    if not stamp or now is None:
+        return 0.0
+    return max(0.0, (now - datetime.fromisoformat(stamp)).total_seconds())
 
 
 def pod_from(item: Mapping[str, Any]) -> Pod:
@@ -97,7 +122,8 @@ def workload_rows(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def is_condition_true(status: Mapping[str, Any], kind: str) -> bool:
     conditions = status.get("conditions") or ()
-    return any(one["type"] == kind and one["status"] == "True" for one in conditions)
+    # A person may have patched a condition without a type or a status into a node.
+    return any(one.get("type") == kind and one.get("status") == "True" for one in conditions)
 
 
 def _internal_ip(status: Mapping[str, Any]) -> str:

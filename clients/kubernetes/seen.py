@@ -7,14 +7,18 @@ once for each different text.
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from clients.kubernetes.load import is_unschedulable, request_of, waits
+from clients.kubernetes.load import RESTARTABLE, is_unschedulable, request_of, waits
 from clients.kubernetes.quantities import LARGEST, read_amount
-from clients.kubernetes.records import MIRROR, is_condition_true
+from clients.kubernetes.records import MIRROR, is_condition_true, kubelet_from
+from clients.kubernetes.verdicts import find_hold
 from domain.autoscaling.see.placement import (
+    ANY_ADDRESS,
     HOSTNAME,
+    HostPort,
     Operator,
     Placement,
     PodTerm,
@@ -34,45 +38,153 @@ AUTOSCALER = "cluster-autoscaler.kubernetes.io/"
 
 _MEMORY = "memory"
 _COUNTED = ("cpu", _MEMORY, "pods")
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _NEVER = Requirement(HOSTNAME, Operator.IN)  # an empty term of a node affinity fits no node
 _LABEL_OF_CORDON = "node.kubernetes.io/unschedulable"
 
 
 def state_from(
-    nodes: Iterable[Item], pods: Iterable[Item], budgets: Iterable[Item]
+    nodes: Iterable[Item],
+    pods: Iterable[Item],
+    budgets: Iterable[Item],
+    daemon_sets: Iterable[Item] = (),
+    now: datetime | None = None,
 ) -> ClusterState:
     """Build the state from the API's answers.
 
     Args:
         pods: those that are not finished.
+        now: by the API server's clock, if that is known.
     """
+    nodes = list(nodes)
+    ready = {
+        item["metadata"]["name"]
+        for item in nodes
+        if is_condition_true(item.get("status") or {}, "Ready")
+    }
     by_node: defaultdict[str, list[SeenPod]] = defaultdict(list)
     pending: list[SeenPod] = []
+    held: list[SeenPod] = []
     for item in pods:
-        if name := item["spec"].get("nodeName"):
+        status = item.get("status") or {}
+        if name := item["spec"].get("nodeName") or _node_of_daemon(item):
+            by_node[name].append(_pod(item))
+        elif (name := status.get("nominatedNodeName", "")) in ready:
+            # Pods of a lower priority leave that node for this one, which has its room from now on.
             by_node[name].append(_pod(item))
         elif waits(item) and is_unschedulable(item):
-            pending.append(_pod(item))
+            hold = find_hold(item)
+            (held if hold else pending).append(_pod(item, hold))
+        elif is_held(item):
+            held.append(_pod(item, find_hold(item)))
     seen, marked = [], []
     for item in nodes:
         metadata = item["metadata"]
-        seen.append(_node(item, by_node[metadata["name"]]))
+        seen.append(_node(item, by_node[metadata["name"]], now))
         if holder := (metadata.get("annotations") or {}).get(LEAVING):
             marked.append(Marked(metadata["name"], holder))
     # Without a selector a budget covers no pod; with an empty one, all of its namespace.
     covering = tuple(_budget(one) for one in budgets if one["spec"].get("selector") is not None)
-    return ClusterState(tuple(seen), tuple(pending), covering, tuple(marked))
+    daemons = tuple(_daemon(one) for one in daemon_sets if not _is_leaving(one))
+    return ClusterState(
+        tuple(seen),
+        tuple(pending),
+        covering,
+        tuple(marked),
+        time=now,
+        daemons=daemons,
+        held=tuple(held),
+    )
 
 
-def _node(item: Item, pods: list[SeenPod]) -> SeenNode:
+def is_held(item: Item) -> bool:
+    """Whether a pod waits behind a scheduling gate, or for a scheduler that fails on it."""
+    if _is_leaving(item) or item["spec"].get("nodeName"):
+        return False
+    if item["spec"].get("schedulingGates"):
+        return True
+    return any(
+        one.get("type") == "PodScheduled" and one.get("reason") == "SchedulerError"
+        for one in (item.get("status") or {}).get("conditions") or ()
+    )
+
+
+def _is_leaving(item: Item) -> bool:
+    return "deletionTimestamp" in item["metadata"]
+
+
+def _node_of_daemon(item: Item) -> str:
+    """The node that a DaemonSet's pod was made for and is not bound to yet; empty for others."""
+    owners = item["metadata"].get("ownerReferences") or ()
+    if not any(owner["kind"] == "DaemonSet" for owner in owners):
+        return ""
+    affinity = (item["spec"].get("affinity") or {}).get("nodeAffinity") or {}
+    for term in (affinity.get(_REQUIRED) or {}).get("nodeSelectorTerms") or ():
+        for field in term.get("matchFields") or ():
+            if field["key"] == "metadata.name" and field.get("values"):
+                return str(field["values"][0])
+    return ""
+
+
+def _daemon(item: Item) -> SeenPod:
+    """The pod that a DaemonSet runs on a node, with what its controller and the API add."""
+    template, metadata = item["spec"]["template"], item["metadata"]
+    spec = dict(template["spec"])
+    extra = _DAEMON_TOLERATIONS + (_ON_HOST_NETWORK if spec.get("hostNetwork") else ())
+    spec["tolerations"] = [*(spec.get("tolerations") or ()), *extra]
+    for part in ("containers", "initContainers"):
+        if spec.get(part):
+            spec[part] = [_with_limits_requested(one) for one in spec[part]]
+    pod = {
+        "metadata": {
+            "namespace": metadata["namespace"],
+            "name": metadata["name"],
+            "labels": (template.get("metadata") or {}).get("labels") or {},
+            "ownerReferences": [{"kind": "DaemonSet", "controller": True}],
+        },
+        "spec": spec,
+    }
+    return _pod(pod)
+
+
+_DAEMON_TOLERATIONS = tuple(
+    {"key": f"node.kubernetes.io/{name}", "operator": "Exists", "effect": effect}
+    for name, effect in (
+        ("not-ready", "NoExecute"),
+        ("unreachable", "NoExecute"),
+        ("disk-pressure", "NoSchedule"),
+        ("memory-pressure", "NoSchedule"),
+        ("pid-pressure", "NoSchedule"),
+        ("unschedulable", "NoSchedule"),
+    )
+)
+_ON_HOST_NETWORK = (
+    {
+        "key": "node.kubernetes.io/network-unavailable",
+        "operator": "Exists",
+        "effect": "NoSchedule",
+    },
+)
+"""The tolerations that the DaemonSet controller adds to its pods."""
+
+
+def _with_limits_requested(container: Item) -> Item:
+    """The API server takes a limit for the request that is not given, in pods alone."""
+    resources = container.get("resources") or {}
+    requests = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+    return {**container, "resources": {**resources, "requests": requests}}
+
+
+def _node(item: Item, pods: list[SeenPod], now: datetime | None) -> SeenNode:
     metadata, status, spec = item["metadata"], item.get("status", {}), item.get("spec", {})
     labels = metadata.get("labels") or {}
     allocatable = status.get("allocatable") or {}
     disabled = (metadata.get("annotations") or {}).get(f"{AUTOSCALER}scale-down-disabled")
+    kubelet = kubelet_from(status, now)
     return SeenNode(
         name=metadata["name"],
         group=labels.get(GROUP_LABEL, ""),
-        ready=is_condition_true(status, "Ready"),
+        ready=kubelet.ready,
         schedulable=not spec.get("unschedulable", False),
         allocatable=_resources(allocatable),
         places=read_amount(allocatable.get("pods", 0)),
@@ -84,6 +196,7 @@ def _node(item: Item, pods: list[SeenPod]) -> SeenNode:
             if taint["key"] != _LABEL_OF_CORDON
         ),
         removal_disabled=disabled == "true",
+        unready_seconds=kubelet.unready_seconds,
     )
 
 
@@ -94,13 +207,13 @@ def _resources(amounts: Item) -> Resources:
         others=tuple(
             (name, read_amount(amount))
             for name, amount in sorted(amounts.items())
-            if name not in _COUNTED and not name.startswith("hugepages-")
+            if name not in _COUNTED
         ),
     )
 
 
-def _pod(item: Item) -> SeenPod:
-    metadata, spec = item["metadata"], item["spec"]
+def _pod(item: Item, held_by: str = "") -> SeenPod:
+    metadata, spec, status = item["metadata"], item["spec"], item.get("status") or {}
     annotations = metadata.get("annotations") or {}
     owners = metadata.get("ownerReferences") or ()
     safe_to_evict = annotations.get(f"{AUTOSCALER}safe-to-evict", "")
@@ -113,8 +226,12 @@ def _pod(item: Item) -> SeenPod:
         labels=metadata.get("labels") or {},
         is_mirror=MIRROR in annotations,
         safe_to_evict={"true": True, "false": False}.get(safe_to_evict),
-        leaving="deletionTimestamp" in metadata,
+        leaving=_is_leaving(item),
         local_storage=_keeps_data(spec, annotations),
+        priority=spec.get("priority") or 0,
+        starting=status.get("phase") == "Pending",
+        healthy=is_condition_true(status, "Ready"),
+        held_by=held_by,
     )
 
 
@@ -125,6 +242,7 @@ _PLACING = (
     "tolerations",
     "topologySpreadConstraints",
     "containers",
+    "initContainers",
     "hostNetwork",
 )
 
@@ -163,8 +281,7 @@ def _requests(text: str) -> Resources:
 def _placement(text: str) -> Placement:
     spec = json.loads(text)
     affinity = spec.get("affinity") or {}
-    required = "requiredDuringSchedulingIgnoredDuringExecution"
-    of_node = (affinity.get("nodeAffinity") or {}).get(required) or {}
+    of_node = (affinity.get("nodeAffinity") or {}).get(_REQUIRED) or {}
     return Placement(
         all_of=_labels(spec.get("nodeSelector")),
         any_of=tuple(_node_term(term) for term in of_node.get("nodeSelectorTerms") or ()),
@@ -177,20 +294,29 @@ def _placement(text: str) -> Placement:
             )
             for one in spec.get("tolerations") or ()
         ),
-        together=tuple(_terms(affinity.get("podAffinity"), required)),
-        apart=tuple(_terms(affinity.get("podAntiAffinity"), required)),
+        together=tuple(_terms(affinity.get("podAffinity"))),
+        apart=tuple(_terms(affinity.get("podAntiAffinity"))),
         spread=tuple(_spreads(spec.get("topologySpreadConstraints"))),
-        host_ports=tuple(
-            f"{port.get('protocol', 'TCP')}/{port['hostPort']}"
-            for container in spec.get("containers", ())
-            for port in container.get("ports") or ()
-            if port.get("hostPort")
-        ),
+        host_ports=tuple(_host_ports(spec)),
     )
 
 
-def _terms(affinity: Item | None, required: str) -> Iterator[PodTerm]:
-    for term in (affinity or {}).get(required) or ():
+def _host_ports(spec: Item) -> Iterator[HostPort]:
+    """The ports of the node that containers and side-cars use."""
+    side_cars = (
+        one for one in spec.get("initContainers", ()) if one.get("restartPolicy") == RESTARTABLE
+    )
+    for container in (*spec.get("containers", ()), *side_cars):
+        for port in container.get("ports") or ():
+            # The API server completes the ports of a pod on its node's network, not of a template.
+            number = port.get("hostPort") or (spec.get("hostNetwork") and port["containerPort"])
+            if number:
+                address = port.get("hostIP") or ANY_ADDRESS
+                yield HostPort(number, port.get("protocol", "TCP"), address)
+
+
+def _terms(affinity: Item | None) -> Iterator[PodTerm]:
+    for term in (affinity or {}).get(_REQUIRED) or ():
         yield PodTerm(
             term["topologyKey"],
             _selector(term.get("labelSelector")),
@@ -248,10 +374,14 @@ def _keeps_data(spec: Item, annotations: Item) -> bool:
 
 
 def _budget(item: Item) -> Budget:
-    metadata = item["metadata"]
+    metadata, spec, status = item["metadata"], item["spec"], item.get("status") or {}
+    is_current = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
+    enough = status.get("currentHealthy", 0) >= status.get("desiredHealthy", 0) > 0
+    always = spec.get("unhealthyPodEvictionPolicy") == "AlwaysAllow"
     return Budget(
         namespace=metadata["namespace"],
         name=metadata["name"],
-        selector=_selector(item["spec"]["selector"]) or (),
-        allowed=item.get("status", {}).get("disruptionsAllowed", 0),
+        selector=_selector(spec["selector"]) or (),
+        allowed=status.get("disruptionsAllowed", 0) if is_current else 0,
+        unhealthy_may_leave=always or enough,
     )

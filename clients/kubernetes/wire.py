@@ -181,7 +181,7 @@ def _tls_context(access: ClusterAccess) -> ssl.SSLContext:
         with tempfile.TemporaryDirectory() as folder:
             both = Path(folder, "client.pem")
             both.touch(mode=0o600)
-            both.write_text(access.certificate + access.key)
+            both.write_text(access.certificate + access.key, encoding="utf-8")
             context.load_cert_chain(both)
     except (ssl.SSLError, ValueError) as error:
         reason = getattr(error, "reason", None) or type(error).__name__

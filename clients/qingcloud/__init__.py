@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from clients.qingcloud.accesskeys import AccessKeyCalls
@@ -83,6 +84,10 @@ class QingCloud(
     def known(self) -> Self:
         """This client keeps nothing that it has read; `domain.cloud.known.remembering` does."""
         return self
+
+    def measure_lag(self) -> timedelta:
+        """How far the cloud's clock is behind ours, in minutes, by the last reply."""
+        return self._transport.lag
 
     def __enter__(self) -> Self:
         return self

@@ -21,12 +21,16 @@ class Reason(StrEnum):
     ABOVE_MAXIMUM = "the group is above its maximum"
     RULE_REMOVES = "a metric rule removes"
     LOW_USE = "little is asked of a node"
+    # A broken machine is removed.
+    REPAIR = "a machine is broken"
     # It should grow, but not now.
     AT_MAXIMUM = "more is needed, but the group is at its maximum"
     MACHINES_BOOT = "machines that boot are not here yet"
     COOLING_OUT = "cooling down after the last addition"
     LAUNCHES_BACK_OFF = "launches failed, and are not tried again yet"
     NO_TEMPLATE = "it is not known what a new machine would look like"
+    JOINS_FAILED = "new machines did not join, and no more are bought yet"
+    MANY_BROKEN = "too many machines are broken at once"
     # It should shrink, but not now.
     AT_MINIMUM = "less would do, but the group is at its minimum"
     REMOVAL_UNDER_WAY = "another machine is on its way out"
@@ -58,8 +62,14 @@ class Reason(StrEnum):
     NO_NODES = "there is no node to measure"
     NOT_DUE = "the metric rules are looked at later"
     NO_MACHINE_HOLDS = "no machine of the group can hold a pod that waits"
+    NOT_TAKEN = "a pod does not take a machine that should hold it"
+    HELD = "a pod waits for something that no machine gives"
+    LOW_PRIORITY = "the policy buys no machine for a pod of so low a priority"
+    ARRIVED = "new machines are Ready, and their pods are not on them yet"
     ROOM_IS_THERE = "pods wait although there is room"
     NODE_WITHOUT_MACHINE = "a node has no machine"
+    BROKEN = "it is broken"
+    CLOCKS_DIFFER = "clocks differ"
     # Something is wrong with the question.
     ANOTHER_AUTOSCALER = (
         "another autoscaler runs in this cluster, and would undo what this one does"
@@ -110,7 +120,8 @@ class Basis:
     """The facts behind a decision.
 
     Args:
-        size: existing and launched machines of the group, without those being removed.
+        size: machines of the group that serve, boot or were launched, without those that are
+            broken or being removed.
         booting: how many of them have no node yet and are still expected to join.
         detail: the number that decided, in words.
     """
@@ -173,6 +184,30 @@ class ScaleIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Repair:
+    """Remove exactly this broken machine, without waiting for its pods.
+
+    Args:
+        machine: empty where only its node is left.
+    """
+
+    basis: Basis
+    machine: str
+    node: str
+
+    @property
+    def target(self) -> int:
+        return self.basis.size
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"stays at {count_machines(self.target)}, because {self.basis.why}; "
+            f"{self.machine or self.node} leaves"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """Change nothing."""
 
@@ -187,7 +222,12 @@ class Hold:
         return f"stays at {count_machines(self.basis.size)}, because {self.basis.why}"
 
 
-Decision = ScaleOut | ScaleIn | Hold
+Decision = ScaleOut | ScaleIn | Repair | Hold
 
-KINDS: dict[type[Decision], str] = {ScaleOut: "out", ScaleIn: "in", Hold: "hold"}
+KINDS: dict[type[Decision], str] = {
+    ScaleOut: "out",
+    ScaleIn: "in",
+    Repair: "repair",
+    Hold: "hold",
+}
 """One word for each kind of decision, in the memory and in output."""

@@ -11,8 +11,9 @@ class Evaluation:
     """One evaluation of a group.
 
     Args:
-        kind: `out`, `in`, `hold`, or `skipped` without an evaluation; `sentence` gives the reason.
-        size: machines before.
+        kind: `out`, `in`, `repair`, `hold`, or `skipped` without an evaluation; `sentence` gives
+            the reason.
+        size: machines before, without broken ones.
         target: machines wanted afterwards.
         details: readings of the rules, and notes.
         acted: whether the change was carried out completely.
@@ -33,7 +34,7 @@ class Evaluation:
 
     @property
     def changes(self) -> bool:
-        return self.kind in ("out", "in")
+        return self.kind in ("out", "in", "repair")
 
     def done(self) -> "Evaluation":
         return replace(self, acted=True)

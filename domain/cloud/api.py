@@ -1,6 +1,7 @@
 """The calls of one zone of QingCloud that the product makes."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Protocol
 
 from domain.cloud.records import (
@@ -48,6 +49,10 @@ class Cloud(Protocol):
 
         For reads before a decision. A wait asks the cloud itself.
         """
+        ...
+
+    def measure_lag(self) -> timedelta:
+        """How far the cloud's clock is behind ours, by the last reply; sends no call."""
         ...
 
     # Zones, images, types, quotas.

@@ -49,6 +49,7 @@ ALWAYS_ASKED = (
     "read_vpc",
     "upload_userdata",
     "read_machine_metrics",
+    "measure_lag",
 )
 """Calls that change no kind of resource, and whose answer is not kept."""
 

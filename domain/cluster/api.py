@@ -14,7 +14,11 @@ Manifest = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node as the API server reports it; `address` is its InternalIP."""
+    """A node as the API server reports it; `address` is its InternalIP.
+
+    `ready` is False also where heartbeats are missing; `unready_seconds` is for how long the node
+    has not been Ready, by the cluster's clock, and 0 for a Ready one.
+    """
 
     name: str
     address: str
@@ -24,6 +28,7 @@ class Node:
     version: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    unready_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

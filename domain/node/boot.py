@@ -8,6 +8,7 @@ from domain.cloud.inventory import Machines
 from domain.cloud.records import Instance
 from domain.kernel.errors import JobFailed
 from domain.kernel.waiting import Clock, Pace, wait_for
+from domain.node.serving import find_off
 
 BOOTING = Pace(timeout=900)
 """How long a machine may take from RunInstances to its address."""
@@ -47,7 +48,7 @@ def wait_until_up(
     """Wait until a machine runs and has an address. Returns: its record at that time.
 
     Raises:
-        JobFailed: the cloud does not list the machine any more.
+        JobFailed: the cloud does not list the machine any more, or it is switched off.
         WaitTimedOut: the machine was not up before the deadline.
     """
     if machine.is_up:
@@ -63,6 +64,12 @@ def wait_until_up(
             raise JobFailed(
                 f"machine {machine.id} ({machine.name}) does not exist any more: the cloud could "
                 "not start it, or it was deleted; run the same command again"
+            )
+        if seen and (fault := find_off(seen)):
+            raise JobFailed(
+                f"machine {machine.id} ({machine.name}): {fault}; start it in the console and run "
+                "the same command again, or remove it with flows.scale, which takes broken "
+                "machines first"
             )
         return seen if seen and seen.is_up else None
 

@@ -116,6 +116,19 @@ def drain(
     return Ensured(None, did)
 
 
+def leave_to_its_end(api: ClusterApi, node: str, why: str) -> Ensured[None]:
+    """Cordon the node of a broken machine, whose pods are neither evicted nor waited for.
+
+    They serve nobody, and are replaced when the node is deleted.
+    """
+    try:
+        cordon(api, node)
+    except NotFound:
+        return Ensured(None, f"{node} is not a node")
+    left = sum(1 for pod in api.list_pods(node=node) if must_leave(pod))
+    return Ensured(None, f"{why}, so its {left} pods are not waited for")
+
+
 def _name(pod: Pod) -> str:
     return f"{pod.namespace}/{pod.name}"
 

@@ -16,6 +16,7 @@ from domain.kernel.texts import first_of
 from domain.kernel.waiting import Clock, Pace, wait_for
 from domain.node.drain import answers, is_schedulable, must_leave
 from domain.node.install import INSTANCE_LABEL
+from domain.node.serving import Standing
 from domain.spec.cluster import Nodes
 
 
@@ -33,17 +34,23 @@ def check_count(group: str, count: int, bounds: Nodes) -> None:
 
 
 def choose_leaving(
-    group: str, machines: Sequence[Instance], count: int, pods: Mapping[str, int]
+    group: str,
+    machines: Sequence[Instance],
+    count: int,
+    pods: Mapping[str, int],
+    standings: Mapping[str, Standing],
 ) -> tuple[Instance, ...]:
-    """Choose the machines to remove: the emptiest first, among equals the newest.
+    """Choose the machines to remove: broken ones, then the emptiest, among equals the newest.
 
     Args:
         pods: workload pods by node name; a machine without a node counts as empty.
+        standings: by machine id.
     """
     surplus = max(0, len(machines) - count)
     newest_first = sorted(machines, key=lambda m: (m.created_at, m.id), reverse=True)
     by_load = sorted(newest_first, key=lambda m: pods.get(node_name(group, m.id), 0))
-    return tuple(by_load[:surplus])
+    by_state = sorted(by_load, key=lambda m: not standings[m.id].is_broken)
+    return tuple(by_state[:surplus])
 
 
 def check_hand_made(group: str, machines: Sequence[str]) -> None:
@@ -60,6 +67,16 @@ def check_hand_made(group: str, machines: Sequence[str]) -> None:
             f"{', '.join(machines)} in {group} were made by hand and are never removed; rename or "
             "terminate them first, so that it is clear which machines are to stay"
         )
+
+
+def check_still_broken(machine: str, standing: Standing) -> None:
+    """Refuse to terminate a machine that was broken when its removal began, and is not now.
+
+    Raises:
+        FinalError: it boots or serves again.
+    """
+    if not standing.is_broken:
+        raise FinalError(f"{machine} stays, because it is not broken any more: {standing.words}")
 
 
 def check_emptied(api: ClusterApi, node: str) -> None:

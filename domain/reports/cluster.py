@@ -10,7 +10,10 @@ from domain.reports.unfinished import Unfinished
 
 @dataclass(frozen=True, slots=True)
 class MachineLine:
-    """A machine; `name` is its hostname, which is also its node's name."""
+    """A machine; `name` is its hostname, which is also its node's name.
+
+    `fault` is why it is broken; empty for one that serves, boots or leaves.
+    """
 
     name: str
     id: str
@@ -18,6 +21,7 @@ class MachineLine:
     private_ip: str
     status: str
     type_id: str
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ from domain.reports.cluster import ClusterReport, MachineLine, NodeLine
 
 
 class MachineState(StrEnum):
-    """A machine as Kubernetes sees it; `CORDONED` is ready but takes no new pods."""
+    """`CORDONED` is ready but takes no new pods; `NO_NODE` boots or leaves."""
 
     READY = "Ready"
     CORDONED = "cordoned"
     NOT_READY = "NotReady"
     NO_NODE = "no node"
+    BROKEN = "broken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class MachineView:
 
     @property
     def state(self) -> MachineState:
+        if self.machine.fault:
+            return MachineState.BROKEN
         if self.node is None:
             return MachineState.NO_NODE
         if not self.node.ready:
@@ -34,7 +37,9 @@ class MachineView:
 
     @property
     def state_text(self) -> str:
-        """The state, with the cloud's word for a machine that is not running."""
+        """The state, with the reason of a broken machine, or else the cloud's word for its own."""
+        if self.machine.fault:
+            return f"{self.state}: {self.machine.fault}"
         if self.machine.status == "running":
             return self.state.value
         return f"{self.state} ({self.machine.status or 'unknown'})"

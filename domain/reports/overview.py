@@ -7,6 +7,7 @@ from domain.cloud.inventory import Inventory
 from domain.cluster.api import Node
 from domain.kernel.names import MASTERS, node_name
 from domain.node.install import GROUP_LABEL
+from domain.node.serving import Standing
 from domain.observe.metrics.records import Sample
 from domain.observe.metrics.report import machine_metrics
 from domain.reports.cluster import ClusterReport, Endpoint, MachineLine, NodeLine
@@ -21,6 +22,7 @@ def report_cluster(
     access: Access,
     nodes: Sequence[Node],
     pods: Mapping[str, int],
+    standings: Mapping[str, Standing],
     *,
     api_ready: bool,
     ui_ready: bool,
@@ -29,6 +31,7 @@ def report_cluster(
 
     Args:
         pods: workload pods by node name, as `ClusterApi.count_workload_pods` gives them.
+        standings: by machine id.
     """
     address = inventory.public_address
     published = {forward.spec.public_port for forward in inventory.forwards} if address else set()
@@ -44,6 +47,7 @@ def report_cluster(
             private_ip=machine.private_ip,
             status=machine.transition or str(machine.status),
             type_id=machine.type_id,
+            fault=str(standings[machine.id].fault or ""),
         )
         for machine in inventory.instances
     ]

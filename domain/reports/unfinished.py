@@ -13,6 +13,7 @@ from domain.node import f2cadm
 from domain.node.install import INSTANCE_LABEL
 from domain.node.ready import is_marked
 from domain.node.remove import find_lost_nodes
+from domain.node.serving import find_off
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,9 @@ def find_unfinished(
     elif seen.masters:
         found.append(("Kubernetes API", "does not answer: not installed yet, or down"))
     lines = [Unfinished(resource, state, finish) for resource, state in found]
+    off = [(machine, fault) for machine in seen.nodes if (fault := find_off(machine))]
+    remove = f"python -m flows.scale --name {name} --count {len(seen.nodes) - len(off)}"
+    lines += [Unfinished(f"machine {one.id}", f"is broken: {fault}", remove) for one, fault in off]
     if in_cluster and in_cluster.wanted is not None and len(seen.nodes) > in_cluster.wanted:
         wanted, exist = in_cluster.wanted, len(seen.nodes)
         state = f"has {exist} machines, and {wanted} are described"

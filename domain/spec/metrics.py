@@ -40,7 +40,11 @@ class Metric:
 
 
 MACHINES_MISSING = Metric(
-    "machinesMissing", "machines", Source.CLOUD, "Machines wanted and not running", Per.GROUP
+    "machinesMissing",
+    "machines",
+    Source.CLOUD,
+    "Machines missing or broken",
+    Per.GROUP,
 )
 AT_MAXIMUM = Metric("atMaximum", "yes/no", Source.CLOUD, "Group is at its maximum", Per.GROUP)
 QUOTA_NODES = Metric(

@@ -119,6 +119,35 @@ class BackOff(Part):
         return float(min(self.first_seconds * 2.0 ** min(failures - 1, 20), self.longest_seconds))
 
 
+class RepairMode(StrEnum):
+    """What happens to a broken machine after a time."""
+
+    OFF = "off"
+    REPLACE = "replace"
+
+
+class Repair(Part):
+    """Remove broken machines; the group grows again where minimum, pods or rules need it."""
+
+    mode: RepairMode = Field(
+        RepairMode.REPLACE, description="`off` only names them; `replace` removes them"
+    )
+    after_seconds: Whole = Field(
+        600, ge=60, le=86_400, description="For how long a machine must have been broken"
+    )
+    most_an_hour: Whole = Field(3, ge=1, le=100, description="Machines removed within an hour")
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _off_without_quotes(cls, mode: object) -> object:
+        """Take YAML's unquoted `off`, which is `false` by YAML 1.1; refuse `on` by name."""
+        if mode is False:
+            return RepairMode.OFF
+        if mode is True:
+            raise ValueError("`on` is not a mode of repairs; use replace or off")
+        return mode
+
+
 class ScalingPolicy(Part):
     """When one group grows and shrinks."""
 
@@ -131,6 +160,12 @@ class ScalingPolicy(Part):
     rules: tuple[MetricRule, ...] = Field((), max_length=20, description="Metric rules")
     pending_pods: Switch = Field(
         True, description="Add at once the machines that pending pods need"
+    )
+    least_priority: Whole = Field(
+        -10,
+        ge=-(2**31),
+        le=1_000_000_000,
+        description="Pods of a lower priority buy no machine and keep none",
     )
     low_use: LowUse | None = Field(None, description="Remove nodes with low use")
     schedule: tuple[ScheduleWindow, ...] = Field((), max_length=50)
@@ -151,8 +186,12 @@ class ScalingPolicy(Part):
         360, ge=1, le=7200, description="A node that is not empty by then is uncordoned"
     )
     back_off: BackOff = BackOff()
+    repair: Repair = Repair()
     most_not_ready: Number = Field(
-        0.33, ge=0, le=1, description="Above this share of NotReady nodes nothing is removed"
+        0.33,
+        ge=0,
+        le=1,
+        description="Above this share of broken machines and NotReady nodes nothing is removed",
     )
     exempt: Annotated[tuple[str, ...], ListOfOne] = Field(
         (),

@@ -14,15 +14,24 @@ from httpx import HTTPError
 from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectException
 from prefect.settings import (
-    PREFECT_API_URL,
+    PREFECT_API_AUTH_STRING,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_HOME,
     PREFECT_SERVER_ANALYTICS_ENABLED,
+    PREFECT_SERVER_API_AUTH_STRING,
+    PREFECT_SERVER_CORS_ALLOWED_ORIGINS,
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     temporary_settings,
 )
 
-from blocks.prefect_server import configured_server, find_running_server, noted_server, refusal
+from blocks.prefect_server import (
+    client_settings,
+    configured_server,
+    find_running_server,
+    make_auth,
+    noted_server,
+    refusal,
+)
 from blocks.server_calls import PATIENCE
 from domain.kernel.errors import BadRequest, ClusterError, Unreachable
 from flows._cli.terminal import end_at_once
@@ -76,7 +85,7 @@ def prefect_server(
 def _served_by(url: str, *, debug: bool, lasting: bool) -> Iterator[None]:
     # A heartbeat's thread ends within a second, and the end of a run waits for it.
     unless_set = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
-    with temporary_settings({PREFECT_API_URL: url}, set_defaults=unless_set):
+    with temporary_settings(client_settings(url), set_defaults=unless_set):
         # A server that has answered and does not listen is behind a proxy: it cannot be watched.
         if lasting or not listens(url):
             yield
@@ -97,9 +106,14 @@ def _temporary(print_line: Callable[[str], None]) -> Iterator[None]:
     if (noted := noted_server()) and (why := refusal(noted)):
         print_line(f"Prefect: {why}")
     _check_room(Path(PREFECT_HOME.value()))
+    auth = make_auth()
     settings = {
         PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: STARTUP_SECONDS,
         PREFECT_SERVER_ANALYTICS_ENABLED: False,
+        # It listens on loopback, where other users and pages in a browser reach it, too.
+        PREFECT_SERVER_API_AUTH_STRING: auth,
+        PREFECT_API_AUTH_STRING: auth,
+        PREFECT_SERVER_CORS_ALLOWED_ORIGINS: "",
     }
     with temporary_settings(settings):
         yield

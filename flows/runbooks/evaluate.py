@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from domain.autoscaling.decision import Hold, ScaleIn, ScaleOut
+from domain.autoscaling.decision import Hold, Repair, ScaleIn, ScaleOut
 from domain.autoscaling.memory.keeping import keep_memory, read_memory
 from domain.autoscaling.memory.memory import Memory
 from domain.autoscaling.memory.remembering import (
@@ -15,6 +15,7 @@ from domain.autoscaling.memory.remembering import (
     addition_tried,
     launch_failed,
     removal_failed,
+    repair_failed,
 )
 from domain.autoscaling.report import Evaluation, skipped
 from domain.kernel.errors import ClusterError, NotFound
@@ -29,7 +30,6 @@ from tasks.autoscaling import (
     publish_evaluation,
     unfinished_removals,
 )
-from tasks.cluster import Cluster
 from tasks.control_plane import store_spec
 from tasks.executors import Steps
 from tasks.lease import HOLDER
@@ -88,6 +88,14 @@ def _act(steps: Steps, case: Case, finding: Finding) -> Evaluation:
                     finding.memory, datetime.now(UTC), removal.node, why
                 ),
             )
+        case Repair() as repair:
+            return change.carry_out(
+                "Repairing",
+                act=lambda: change.repair(repair),
+                on_failure=lambda why: repair_failed(
+                    finding.memory, datetime.now(UTC), repair.node, why
+                ),
+            )
         case Hold():
             return finding.evaluation
 
@@ -120,7 +128,7 @@ class _Change:
             raise
         memory = act_done(self.finding.memory, self.finding.decision)
         keep_memory(cluster.api(), group, memory)
-        log_event(cluster, group, event.replace("Scaling", "Scaled"), evaluation.sentence)
+        log_event(cluster, group, event.replace("ing", "ed"), evaluation.sentence)
         publish_evaluation(evaluation.done())
         return evaluation.done()
 
@@ -130,13 +138,13 @@ class _Change:
         began = addition_began(self.finding.memory, self.finding.snapshot.time)
         keep_memory(cluster.api(), group, began)
         count = self._count_with(decision)
-        scale_out(self.steps, self.case.with_machines(count, instance_type=decision.instance_type))
-        self._store(decision.target)
+        wanting = self.case.with_machines(count, instance_type=decision.instance_type)
+        scale_out(self.steps, wanting, only_new=True)
+        _store(self.steps, self.case, decision.target)
 
     def _count_with(self, decision: ScaleOut) -> int:
-        """The number of machines in the cloud at the target, including those that are leaving."""
-        leaving = sum(1 for machine in self.finding.snapshot.machines if machine.leaving)
-        return decision.target + leaving
+        """The number of machines in the cloud at the target, with broken and leaving ones."""
+        return decision.target + self.finding.useless
 
     def not_grown(self, decision: ScaleOut, why: str) -> Memory:
         """The memory after a failed addition, by the machines that exist nevertheless."""
@@ -150,7 +158,14 @@ class _Change:
             return launch_failed(memory, now, decision.instance_type, why, back_off)
         return act_failed(memory, why)
 
-    def shrink(self, decision: ScaleIn) -> None:
+    def repair(self, decision: Repair) -> None:
+        """Remove exactly the broken machine, or the node that has lost its machine."""
+        if decision.machine:
+            self.shrink(decision)
+        else:
+            self.steps.run(delete_node, self.case.cluster, decision.node)
+
+    def shrink(self, decision: ScaleIn | Repair) -> None:
         """Remove exactly the chosen machine."""
         cluster = self.case.cluster
         machines = cluster.inventory().group(self.case.group)
@@ -158,10 +173,14 @@ class _Change:
         if not leaving:
             raise NotFound(f"machine {decision.machine} does not exist any more")
         scale_in(self.steps, cluster, leaving, HOLDER, self.case.policy.drain_seconds)
-        self._store(decision.target)
+        _store(self.steps, self.case, decision.target)
 
-    def _store(self, size: int) -> None:
-        self.steps.run(store_spec, self.case.cluster.wanting(self.case.spec.with_nodes(size)))
+
+def _store(steps: Steps, case: Case, size: int) -> None:
+    """Store the size, or the bound of the group that it is beyond while machines are broken."""
+    nodes = case.spec.nodes
+    within = min(max(size, nodes.minimum), nodes.maximum)
+    steps.run(store_spec, case.cluster.wanting(case.spec.with_nodes(within)))
 
 
 def _take_over(steps: Steps, case: Case, finding: Finding) -> None:
@@ -175,13 +194,16 @@ def _take_over(steps: Steps, case: Case, finding: Finding) -> None:
         else:
             steps.run(uncordon, cluster, machine)
     if finding.memory.adding:
-        _finish_addition(steps, case, finding.memory.adding.began)
+        _finish_addition(steps, case, finding.memory.adding.began, case.size - finding.useless)
 
 
-def _finish_addition(steps: Steps, case: Case, began: datetime) -> None:
+def _finish_addition(steps: Steps, case: Case, began: datetime, size: int) -> None:
     """Bring the existing machines into the cluster as nodes, and buy none.
 
     Retried each minute, for as long as a machine may take to boot.
+
+    Args:
+        size: the number of machines that are neither broken nor being removed.
     """
     cluster, group, now = case.cluster, case.group, datetime.now(UTC)
     memory = read_memory(cluster.api(), group)
@@ -191,14 +213,10 @@ def _finish_addition(steps: Steps, case: Case, began: datetime) -> None:
         )
         log_event(cluster, group, "AdditionTakenOver", words)
         try:
-            scale_out(steps, case.with_machines(case.size))
-            _store_size(steps, cluster, case)
+            scale_out(steps, case.with_machines(case.size), only_new=True)
+            _store(steps, case, size)
         except ClusterError as error:
             log_event(cluster, group, "AdditionTakenOverFailed", str(error))
             keep_memory(cluster.api(), group, addition_tried(memory, now))
             return
     keep_memory(cluster.api(), group, addition_ended(memory))
-
-
-def _store_size(steps: Steps, cluster: Cluster, case: Case) -> None:
-    steps.run(store_spec, cluster.wanting(case.spec.with_nodes(case.size)))

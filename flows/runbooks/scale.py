@@ -7,6 +7,7 @@ from domain.cloud.records import Instance
 from domain.kernel.errors import ClusterError
 from domain.kernel.names import NODES
 from domain.node.drain import DRAIN_DEADLINE
+from domain.node.serving import State
 from flows.runbooks.nodes import (
     Failures,
     distribute_roster,
@@ -15,7 +16,7 @@ from flows.runbooks.nodes import (
     remove_unneeded,
 )
 from tasks.cluster import Cluster
-from tasks.control_plane import ready_nodes, store_spec
+from tasks.control_plane import store_spec
 from tasks.executors import Steps
 from tasks.machines import delete_old_tokens, ensure_keypair, launch, mark_nodes
 from tasks.network import ensure_machine_group, ensure_vxnets, tag_resources
@@ -29,6 +30,7 @@ from tasks.scaling import (
     remove_machine,
     uncordon,
 )
+from tasks.standings import read_standings
 
 
 def scale_to(steps: Steps, cluster: Cluster, leaving: Sequence[Instance]) -> None:
@@ -44,8 +46,12 @@ def scale_to(steps: Steps, cluster: Cluster, leaving: Sequence[Instance]) -> Non
         scale_out(steps, cluster)
 
 
-def scale_out(steps: Steps, cluster: Cluster) -> None:
-    """Launch, install and join missing machines; also finishes machines of an earlier run."""
+def scale_out(steps: Steps, cluster: Cluster, *, only_new: bool = False) -> None:
+    """Launch, install and join missing machines; also finishes machines of an earlier run.
+
+    Args:
+        only_new: leave broken machines alone, so that nothing waits for them.
+    """
     inventory = cluster.inventory()
     choices = steps.run(check_spec, cluster)
     # Credentials are not generated here, and refused while the cluster is being torn down.
@@ -60,8 +66,9 @@ def scale_out(steps: Steps, cluster: Cluster) -> None:
     steps.run(delete_lost_nodes, cluster)
     steps.run(delete_old_tokens, cluster)
     steps.run(mark_nodes, cluster)
-    ready = ready_nodes(cluster)
-    new = [node for node in nodes if cluster.node_name(node) not in ready]
+    standings = read_standings(cluster, nodes)
+    finished = {State.SERVING, State.NOT_READY, State.BROKEN} if only_new else {State.SERVING}
+    new = [node for node in nodes if standings[node.id].state not in finished]
     failures = join_nodes(steps, cluster, install_nodes(steps, cluster, new))
     steps.run(tag_resources, cluster)
     remove_unneeded(steps, cluster, (*inventory.masters, *nodes))
@@ -76,7 +83,7 @@ def scale_in(
     holder: str = "",
     deadline: float = DRAIN_DEADLINE,
 ) -> None:
-    """Empty and remove exactly these machines, one after the other.
+    """Empty and remove exactly these machines, one after the other; broken ones are not emptied.
 
     Evicted pods find a place in between. A node whose machine cannot be removed is uncordoned, and
     the run ends there.
@@ -86,13 +93,15 @@ def scale_in(
         deadline: seconds for a node's pods to leave.
     """
     cluster = cluster.at(cluster.ssh_endpoints())
+    standings = read_standings(cluster, leaving)
     for machine in leaving:
-        node = cluster.node_name(machine)
+        node, broken = cluster.node_name(machine), standings[machine.id].fault or ""
         with _uncordoned_on_failure(steps, cluster, machine):
-            steps.run(drain_node, cluster, machine, holder, deadline)
-            steps.run(detach_volumes, cluster, machine)
+            steps.run(drain_node, cluster, machine, holder, deadline, broken)
+            if not broken:
+                steps.run(detach_volumes, cluster, machine)
             steps.run(remove_backends, cluster, machine, cluster.inventory())
-            steps.run(remove_machine, cluster, machine)
+            steps.run(remove_machine, cluster, machine, broken)
         steps.run(delete_node, cluster, node)
     failures = Failures(cluster.name)
     distribute_roster(steps, cluster, failures, [machine.id for machine in leaving])

@@ -133,7 +133,10 @@ class ClusterPart:
 
     def _static_pods(self) -> list[dict[str, Any]]:
         folder = self._context.disk / KUBERNETES / "manifests"
-        return [yaml.safe_load(file.read_text()) for file in sorted(folder.glob("*.yaml"))]
+        return [
+            yaml.safe_load(file.read_text(encoding="utf-8"))
+            for file in sorted(folder.glob("*.yaml"))
+        ]
 
     def running_pods(self) -> list[dict[str, Any]]:
         """Return the pods whose containers run here, in their last known state."""

@@ -60,7 +60,7 @@ class MachineContext:
         return self.disk / ("root" if user == "root" else f"home/{user}")
 
     def read_hostname(self) -> str:
-        return (self.disk / "etc/hostname").read_text().strip()
+        return (self.disk / "etc/hostname").read_text(encoding="utf-8").strip()
 
     def resolve(self, name: str) -> str | None:
         """Find the address of a name by /etc/hosts; an address resolves to itself."""

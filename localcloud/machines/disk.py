@@ -41,7 +41,7 @@ def lay_out(disk: Path, spec: MachineSpec, system: System) -> None:
     for name, text in files.items():
         path = disk / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     _authorize(disk, spec)
 
 
@@ -58,7 +58,7 @@ def _authorize(disk: Path, spec: MachineSpec) -> None:
     folder = home / ".ssh"
     folder.mkdir(mode=0o700, exist_ok=True)
     keys = folder / "authorized_keys"
-    keys.write_text("".join(f"{line}\n" for line in spec.authorized_keys))
+    keys.write_text("".join(f"{line}\n" for line in spec.authorized_keys), encoding="utf-8")
     keys.chmod(0o600)
 
 
@@ -112,7 +112,7 @@ def read_hosts(disk: Path) -> dict[str, str]:
     """Read the addresses in /etc/hosts by name; the first line of a name counts."""
     addresses: dict[str, str] = {}
     hosts = disk / "etc/hosts"
-    for line in hosts.read_text().splitlines() if hosts.exists() else ():
+    for line in hosts.read_text(encoding="utf-8").splitlines() if hosts.exists() else ():
         address, *names = line.partition("#")[0].split() or [""]
         for name in names:
             addresses.setdefault(name, address)
@@ -122,16 +122,16 @@ def read_hosts(disk: Path) -> dict[str, str]:
 def swap_is_on(disk: Path) -> bool:
     """Return whether /proc/swaps has an entry."""
     swaps = disk / "proc/swaps"
-    return swaps.exists() and len(swaps.read_text().splitlines()) > 1
+    return swaps.exists() and len(swaps.read_text(encoding="utf-8").splitlines()) > 1
 
 
 def turn_swap(disk: Path, *, on: bool) -> None:
     """Write /proc/swaps as `swapon -a` or `swapoff -a` would."""
     line = "/dev/vdb\t\t\t\tpartition\t2097148\t\t0\t\t-2\n" if on and _swap_in_fstab(disk) else ""
-    (disk / "proc/swaps").write_text(_SWAP_HEADER + line)
+    (disk / "proc/swaps").write_text(_SWAP_HEADER + line, encoding="utf-8")
 
 
 def _swap_in_fstab(disk: Path) -> bool:
     fstab = disk / "etc/fstab"
-    lines = fstab.read_text().splitlines() if fstab.exists() else []
+    lines = fstab.read_text(encoding="utf-8").splitlines() if fstab.exists() else []
     return any(line.split()[2:3] == ["swap"] for line in lines if not line.startswith("#"))

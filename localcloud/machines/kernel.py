@@ -16,7 +16,7 @@ def start(disk: Path) -> None:
         module.rmdir()
     for setting in (disk / _BRIDGE).iterdir():
         setting.unlink()
-    (disk / "proc/sys/net/ipv4/ip_forward").write_text("0\n")
+    (disk / "proc/sys/net/ipv4/ip_forward").write_text("0\n", encoding="utf-8")
     for file in sorted((disk / "etc/modules-load.d").glob("*.conf")):
         for name in _lines(file):
             if name in MODULES:
@@ -24,7 +24,7 @@ def start(disk: Path) -> None:
     for name, value in configured_sysctls(disk):
         file = sysctl_file(disk, name)
         if file.is_file():
-            file.write_text(f"{value}\n")
+            file.write_text(f"{value}\n", encoding="utf-8")
 
 
 def load_module(disk: Path, name: str) -> None:
@@ -32,7 +32,7 @@ def load_module(disk: Path, name: str) -> None:
     (disk / "sys/module" / name).mkdir(exist_ok=True)
     if name == "br_netfilter":
         for setting in _BRIDGE_SETTINGS:
-            (disk / _BRIDGE / setting).write_text("1\n")
+            (disk / _BRIDGE / setting).write_text("1\n", encoding="utf-8")
 
 
 def loaded_modules(disk: Path) -> list[str]:
@@ -59,7 +59,7 @@ def read_sysctls(file: Path) -> Iterator[tuple[str, str]]:
 
 
 def _lines(file: Path) -> Iterator[str]:
-    for line in file.read_text().splitlines():
+    for line in file.read_text(encoding="utf-8").splitlines():
         text = line.partition("#")[0].strip()
         if text:
             yield text

@@ -147,7 +147,7 @@ class Machine:
             config = self.context.disk / "etc/containerd/config.toml"
             config.parent.mkdir(parents=True, exist_ok=True)
             if not config.exists():
-                config.write_text(PACKAGED_CONFIG)
+                config.write_text(PACKAGED_CONFIG, encoding="utf-8")
         if self.context.system.packager == "apt":
             for unit, package in (("containerd", "containerd.io"), ("kubelet", "kubelet")):
                 if package in packages:

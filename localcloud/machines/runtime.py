@@ -20,7 +20,9 @@ class Runtime:
     async def start(self) -> None:
         """Read the configuration; an unreadable one leaves the service without CRI."""
         try:
-            self._config = tomllib.loads(self._file.read_text()) if self._file.exists() else {}
+            self._config = (
+                tomllib.loads(self._file.read_text(encoding="utf-8")) if self._file.exists() else {}
+            )
         except tomllib.TOMLDecodeError:
             self._config = None
 
@@ -57,7 +59,7 @@ class Runtime:
         Raises:
             tomllib.TOMLDecodeError: the file cannot be parsed.
         """
-        text = self._file.read_text() if self._file.exists() else ""
+        text = self._file.read_text(encoding="utf-8") if self._file.exists() else ""
         tomllib.loads(text)
         return text
 

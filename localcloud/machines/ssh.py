@@ -231,7 +231,7 @@ def _authorized_keys(home: Path) -> asyncssh.SSHAuthorizedKeys | None:
     """Read a user's keys; an invalid line is skipped, as sshd does."""
     file = home / ".ssh/authorized_keys"
     good = []
-    for line in file.read_text().splitlines() if file.is_file() else ():
+    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
         with suppress(asyncssh.KeyImportError, ValueError):
             asyncssh.import_authorized_keys(line)
             good.append(line)

@@ -31,10 +31,10 @@ class State:
     @classmethod
     def load(cls, path: Path) -> "State":
         """Read the state; without a file it is that of a new machine."""
-        return cls(**json.loads(path.read_text())) if path.exists() else cls()
+        return cls(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else cls()
 
     def save(self, path: Path) -> None:
         """Write the state in one step."""
         fresh = path.with_suffix(".fresh")
-        fresh.write_text(json.dumps(asdict(self)))
+        fresh.write_text(json.dumps(asdict(self)), encoding="utf-8")
         fresh.replace(path)

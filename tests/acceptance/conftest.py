@@ -16,7 +16,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.fixture(scope="session")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
     home = tmp_path_factory.mktemp("home")
-    environment = clean_environment(home)
+    environment = clean_environment(home) | {"PREFECT_API_AUTH_STRING": "tests:only"}
     with prefect_server(environment, free_port(), home / "prefect.log") as url:
         place = Workplace(home, environment | {"PREFECT_API_URL": url})
         started = place.run("localcloud", "up", "--profile", "instant")

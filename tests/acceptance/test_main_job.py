@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 import yaml
 
@@ -24,7 +23,7 @@ from domain.secrets.pki import (
     make_server_certificate,
     make_ssh_keypair,
 )
-from tests.acceptance.workplace import Done, Workplace, clean_environment
+from tests.acceptance.workplace import Done, Workplace, ask, clean_environment
 
 WHOLE = {
     "instance": 3,
@@ -183,9 +182,8 @@ def test_a_certificate_of_the_ui_that_ends_soon_is_renewed(cluster: Workplace) -
 
 
 def cluster_ca(workplace: Workplace) -> CertifiedKey:
-    """The CA of the only cluster, as the Prefect server gives it to whoever may ask."""
-    url = f"{workplace.environment['PREFECT_API_URL']}/block_documents/filter"
-    blocks = httpx.post(url, json={"include_secrets": True}).json()
+    """The CA of the only cluster, as the Prefect server gives it to those who know its auth."""
+    blocks = ask(workplace, "block_documents/filter", {"include_secrets": True})
     (data,) = (b["data"] for b in blocks if b["block_type"]["slug"] == "cluster-credentials")
     return CertifiedKey(data["ca_certificate"], data["ca_key"])
 
@@ -376,7 +374,8 @@ def test_of_runs_at_the_same_time_all_but_one_are_refused_by_name(
     routers = cut.cloud()["resources"].get("router", 0)  # `demo` may be there beside it
     account = json.loads(cut.run("localcloud", "env", "--json").out)
     there = clean_environment(tmp_path) | account
-    there["PREFECT_API_URL"] = cut.environment["PREFECT_API_URL"]
+    for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING"):
+        there[name] = cut.environment[name]
     late = ("latency", "--action", "CreateLoadBalancer", "--seconds", "15")
     assert cut.run("localcloud", "fault", *late).code == 0
     first = cut.start(*CUT)

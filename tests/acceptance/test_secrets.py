@@ -23,7 +23,8 @@ def everything(api: httpx.Client, what: str) -> str:
 
 def test_no_data_stored_by_prefect_holds_a_secret(cluster: Workplace) -> None:
     account = cluster.run("localcloud", "env", "--json").json
-    with httpx.Client(base_url=cluster.environment["PREFECT_API_URL"], timeout=30) as api:
+    url, auth = (cluster.environment[f"PREFECT_API_{name}"] for name in ("URL", "AUTH_STRING"))
+    with httpx.Client(base_url=url, auth=httpx.BasicAuth(*auth.split(":")), timeout=30) as api:
         blocks = api.post("/block_documents/filter", json={"include_secrets": True}).json()
         credentials = next(
             block["data"]
@@ -33,6 +34,7 @@ def test_no_data_stored_by_prefect_holds_a_secret(cluster: Workplace) -> None:
         secrets = {
             "CA key": credentials["ca_key"].splitlines()[1],
             "SSH key": credentials["ssh_private_key"].splitlines()[3],
+            "server's auth string": auth,
             "account's secret": account["QINGCLOUD_SECRET_ACCESS_KEY"],
         }
         shown = {

@@ -8,12 +8,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from urllib.request import Request, urlopen
 
 import pytest
 
 from tests.acceptance.test_kubectl import KUBECTL, Kubectl
-from tests.acceptance.workplace import ROOT, Workplace
+from tests.acceptance.workplace import ROOT, Workplace, ask
 
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="no kubectl on PATH")
 
@@ -81,15 +80,38 @@ def deployed(workplace: Workplace, name: str, **parameters: object) -> None:
     assert done.code == 0, done.out + done.err
 
 
+def answered_teardown(workplace: Workplace, **answer: object) -> str:
+    """Run the deployment `teardown/auto` and answer its question. Returns: how it ended."""
+    (deployment,) = (
+        one
+        for one in ask(workplace, "deployments/filter")
+        if one["entrypoint"] == "flows.teardown.teardown" and one["name"] == "auto"
+    )
+    run = ask(workplace, f"deployments/{deployment['id']}/create_flow_run")["id"]
+    state_of(workplace, run, {"PAUSED"})
+    deadline = time.monotonic() + 60
+    while "Plan for cluster auto" not in json.dumps(
+        ask(workplace, f"flow_runs/{run}/input/filter", {"prefix": "paused", "limit": 10})
+    ):
+        assert time.monotonic() < deadline, "no plan is shown"
+        time.sleep(0.5)
+    ask(workplace, f"flow_runs/{run}/resume", {"run_input": answer})
+    ended = state_of(workplace, run, {"COMPLETED", "FAILED"})
+    return f"{ended['type']}: {ended['message']}"
+
+
+def state_of(workplace: Workplace, run: str, wanted: set[str]) -> dict[str, str]:
+    """Wait for a state of a flow run."""
+    deadline = time.monotonic() + 120
+    while (state := ask(workplace, f"flow_runs/{run}", verb="GET")["state"])["type"] not in wanted:
+        assert time.monotonic() < deadline, state
+        time.sleep(0.5)
+    return dict(state)
+
+
 def everything(workplace: Workplace, kind: str) -> str:
     """All that the Prefect server would tell anybody about its deployments or runs."""
-    request = Request(
-        f"{workplace.environment['PREFECT_API_URL']}/{kind}/filter",
-        data=b"{}",
-        headers={"Content-Type": "application/json"},
-    )
-    with urlopen(request, timeout=30) as reply:
-        return str(reply.read().decode())
+    return json.dumps(ask(workplace, f"{kind}/filter"))
 
 
 @pytest.mark.timeout(400)
@@ -110,7 +132,13 @@ def test_a_scheduled_evaluation_adds_the_machine_that_pods_wait_for(worker: Work
         assert time.monotonic() < deadline, (worker.home / "worker.log").read_text()[-3000:]
         time.sleep(0.5)
     end_schedules(worker)
-    deployed(worker, "teardown")
+    before = worker.changes()
+    refused = answered_teardown(worker, approve=True, cluster="demo")
+    assert refused.startswith("FAILED: ")
+    assert "was approved for 'demo', which is another name; nothing was changed" in refused
+    assert worker.changes() == before
+    assert answered_teardown(worker, approve=True, cluster="auto").startswith("COMPLETED")
+    assert worker.cloud()["resources"] == {}
     secret = worker.run("localcloud", "env", "--json").json["QINGCLOUD_SECRET_ACCESS_KEY"]
     for kind in ("deployments", "flow_runs"):
         stored = everything(worker, kind)

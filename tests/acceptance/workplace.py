@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -87,10 +88,11 @@ class Workplace:
 
 def ask(place: Workplace, path: str, document: Any = None, verb: str = "POST") -> Any:
     """One call of the Prefect server's API; its answer."""
+    known = b64encode(place.environment.get("PREFECT_API_AUTH_STRING", "").encode()).decode()
     request = Request(
         f"{place.environment['PREFECT_API_URL']}/{path}",
-        data=json.dumps(document or {}).encode(),
-        headers={"Content-Type": "application/json"},
+        data=None if verb == "GET" else json.dumps(document or {}).encode(),
+        headers={"Content-Type": "application/json", "Authorization": f"Basic {known}"},
         method=verb,
     )
     with urlopen(request, timeout=30) as reply:
@@ -118,7 +120,12 @@ def free_port() -> int:
 def prefect_server(
     environment: Mapping[str, str], port: int, log: Path, python: str = sys.executable
 ) -> Iterator[str]:
-    """A Prefect server of the tests' own; its API's URL."""
+    """A Prefect server of the tests' own; its API's URL.
+
+    It asks for the auth string of the environment, if there is one, as `make server` does.
+    """
+    auth = environment.get("PREFECT_API_AUTH_STRING")
+    own = {"PREFECT_SERVER_API_AUTH_STRING": auth} if auth else {}
     url = f"http://127.0.0.1:{port}/api"
     with log.open("wb") as stream:
         server = subprocess.Popen(
@@ -131,7 +138,7 @@ def prefect_server(
                 f"--port={port}",
                 "--host=127.0.0.1",
             ],
-            env=dict(environment),
+            env={**environment, **own},
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,

@@ -24,7 +24,6 @@ def port(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[int]:
     """The port of a server that answers and is noted as ours."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     with healthy_server() as port, temporary_settings(restore_defaults={PREFECT_API_URL}):
-        server_note().parent.mkdir(parents=True)
         server_note().write_text(json.dumps({"api_url": f"http://127.0.0.1:{port}/api"}))
         yield port
 

@@ -52,7 +52,7 @@ def test_a_server_that_this_user_has_started_is_used_and_noted(
     port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ended("server", "status") == 0
-    assert capsys.readouterr().err == f"Prefect UI: http://127.0.0.1:{port}\n"
+    assert capsys.readouterr().err.startswith(f"Prefect UI: http://127.0.0.1:{port}\n")
     assert noted_server() == f"http://127.0.0.1:{port}/api"
 
 

@@ -37,7 +37,15 @@ ADVICE: Mapping[Reason, str] = MappingProxyType(
         Reason.BUDGET_USED_UP: "see what the budget waits for: kubectl get pdb,pods -A",
         Reason.BUDGETS_OVERLAP: "let one budget cover the pod: kubectl get pdb -A",
         Reason.NO_MACHINE_HOLDS: "reduce the requests of the pod, or give the group a larger type",
+        Reason.NOT_TAKEN: "kubectl describe pod shows what the scheduler says; a pod with another "
+        "specification, or one of its kind that runs, gets machines again",
+        Reason.HELD: "kubectl describe pod shows it: a claim, a gate, a plug-in of the scheduler",
+        Reason.LOW_PRIORITY: "raise the pod's priority, or lower the policy's least_priority",
         Reason.ROOM_IS_THERE: "kubectl describe pod shows what the scheduler waits for",
+        Reason.JOINS_FAILED: "run `python -m flows.scale` with one machine more, which shows why "
+        "they do not join; the first one that joins ends the pause",
+        Reason.MANY_BROKEN: "look at their common cause: python -m flows.status, the console; "
+        "machines that are not needed leave with `python -m flows.scale`",
         Reason.NODE_WITHOUT_MACHINE: "kubectl delete node, if its machine is gone for good",
         Reason.BOUNDS_CONTRADICT: "correct minimum and maximum of policy, schedule and group",
         Reason.ANOTHER_AUTOSCALER: "scale it to no replicas, or end this one",
@@ -46,6 +54,8 @@ ADVICE: Mapping[Reason, str] = MappingProxyType(
 """Advice by reason. Other reasons need no action."""
 
 AFTER_LAUNCH = "the next evaluation retries; `python -m flows.status` shows the machines"
+
+AFTER_REPAIR = "it is tried again in 15 min; `python -m flows.scale` removes broken machines first"
 
 _PATIENCE = timedelta(seconds=LONGEST_GAP)
 
@@ -83,6 +93,8 @@ def _advice(entry: Remembered) -> str:
         return ADVICE.get(entry.reason, "")
     if entry.outcome in ("", DONE):
         return ""
+    if entry.kind == "repair":
+        return AFTER_REPAIR
     return ADVICE[Reason.DRAIN_FAILED] if entry.kind == "in" else AFTER_LAUNCH
 
 

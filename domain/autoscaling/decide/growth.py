@@ -28,6 +28,11 @@ def decide_growth(scene: Scene) -> ScaleOut | Hold | None:
         return None
     want = max(wants, key=lambda want: want.target)
     target = min(want.target, scene.bounds.maximum)
+    if scene.is_mass_failure and target > scene.size:
+        # The machines may all come back; until then those that exist count for the maximum.
+        target = min(target, max(scene.size, scene.bounds.maximum - len(scene.broken)))
+        if target <= scene.size:
+            return scene.hold(Reason.MANY_BROKEN, f"{scene.down_text}; {want.detail}")
     if target <= scene.size:
         if scene.size > scene.bounds.maximum and want.reason is not Reason.PODS_WAIT:
             return None  # a maximum below the current size is a wish for a smaller group
@@ -35,6 +40,10 @@ def decide_growth(scene: Scene) -> ScaleOut | Hold | None:
     cooling = _cooling(scene)
     if cooling > 0:
         return scene.hold(Reason.COOLING_OUT, f"{cooling:.0f} s left; {want.detail}")
+    joins = scene.memory.failed_joins
+    if joins and joins.until > scene.snapshot.time:
+        words = f"{joins.failures} in a row, until {joins.until:%d %b %H:%M:%S %Z}; {joins.why}"
+        return scene.hold(Reason.JOINS_FAILED, words)
     if scene.template is None:
         return _without_template(scene)
     basis = scene.basis(want.reason, want.detail)

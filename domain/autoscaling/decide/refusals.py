@@ -35,14 +35,16 @@ def find_refusal(scene: Scene, member: Member, *, forced: bool) -> Note | None:
         return Note(Reason.DRAIN_FAILED, node.name, f"until {until:%H:%M:%S %Z}")
     if not node.schedulable:
         return Note(Reason.CORDONED, node.name)
-    stuck = _find_stuck_pod(node, scene.snapshot.budgets)
+    stuck = _find_stuck_pod(scene, node)
     return stuck or (None if forced else _find_rule_that_would_add(scene, node))
 
 
-def _find_stuck_pod(node: SeenNode, budgets: Sequence[Budget]) -> Note | None:
+def _find_stuck_pod(scene: Scene, node: SeenNode) -> Note | None:
     """Find a pod that must not or cannot be evicted, by cluster-autoscaler's rules."""
-    for pod in moving_pods(node):
-        covering = [budget for budget in budgets if budget.covers(pod)]
+    for pod in node.pods:
+        if not pod.is_workload or pod.leaving:
+            continue
+        covering = [budget for budget in scene.snapshot.budgets if budget.covers(pod)]
         reason = _why_stuck(pod, covering)
         if reason:
             return Note(reason, node.name, pod.title)
@@ -50,11 +52,13 @@ def _find_stuck_pod(node: SeenNode, budgets: Sequence[Budget]) -> Note | None:
 
 
 def _why_stuck(pod: SeenPod, covering: Sequence[Budget]) -> Reason | None:
-    # The API server refuses these evictions, whatever the annotations allow.
-    if len(covering) > 1:
-        return Reason.BUDGETS_OVERLAP
-    if any(budget.allowed < 1 for budget in covering):
-        return Reason.BUDGET_USED_UP
+    # The API server refuses these evictions, whatever the annotations allow; but no budget counts
+    # for a pod that has not started.
+    if not pod.starting:
+        if len(covering) > 1:
+            return Reason.BUDGETS_OVERLAP
+        if any(budget.forbids(pod) for budget in covering):
+            return Reason.BUDGET_USED_UP
     if pod.safe_to_evict is not None:
         return None if pod.safe_to_evict else Reason.POD_UNSAFE
     if not pod.owner:
@@ -75,6 +79,6 @@ def _find_rule_that_would_add(scene: Scene, node: SeenNode) -> Note | None:
     return None
 
 
-def moving_pods(node: SeenNode) -> list[SeenPod]:
+def moving_pods(scene: Scene, node: SeenNode) -> list[SeenPod]:
     """The pods that need another node when this one is removed."""
-    return [pod for pod in node.pods if pod.is_workload]
+    return [pod for pod in node.pods if pod.must_move(scene.policy.least_priority)]

@@ -110,7 +110,8 @@ def _idle_long_enough(scene: Scene, idle_since: dict[str, datetime]) -> set[str]
 def _vetoes(scene: Scene, trigger: Trigger) -> Iterator[Note]:
     """Yield the reasons against any removal from the group, the most basic first."""
     forced = trigger.reason is Reason.ABOVE_MAXIMUM
-    if not forced and scene.size <= scene.bounds.minimum:
+    # A node that is NotReady may stay so, and does not count here.
+    if scene.size - len(scene.not_ready) <= scene.bounds.minimum:
         yield Note(Reason.AT_MINIMUM, str(scene.bounds.minimum))
     if scene.booting:
         yield Note(Reason.MACHINES_BOOT, str(scene.booting))
@@ -120,9 +121,10 @@ def _vetoes(scene: Scene, trigger: Trigger) -> Iterator[Note]:
         room = scene.packed is not None and not scene.packed.machines
         words = scene.waiting_text
         yield Note(Reason.ROOM_IS_THERE if room else Reason.PODS_WAIT, words)
-    share = len(scene.not_ready) / max(1, len(scene.settled))
-    if share > scene.policy.most_not_ready:
-        yield Note(Reason.MANY_NOT_READY, f"{len(scene.not_ready)} of {len(scene.settled)}")
+    if scene.waiting.arriving:
+        yield Note(Reason.ARRIVED, f"{scene.waiting.arriving} pods")
+    if scene.share_down > scene.policy.most_not_ready:
+        yield Note(Reason.MANY_NOT_READY, scene.down_text)
     left = _cooling(scene)
     if left > 0:
         yield Note(Reason.COOLING_IN, f"{left:.0f} s left")
@@ -180,13 +182,17 @@ def _choose(
     for member in _some_in_turn(in_order, scene.snapshot.time):
         refusal = find_refusal(scene, member, forced=trigger.reason is Reason.ABOVE_MAXIMUM)
         if refusal is None and member.node:
-            infeasible = displaced or scene.room.find_infeasible(member.node.name)
+            infeasible = displaced or _find_infeasible(scene, member.node.name)
             if infeasible is None:
                 return member, refusals
             refusal = Note(Reason.POD_HAS_NO_PLACE, member.node.name, infeasible.title)
         if refusal and len(refusals) < 20:
             refusals.append(refusal)
     return None, refusals
+
+
+def _find_infeasible(scene: Scene, node: str) -> SeenPod | None:
+    return scene.room.find_infeasible(node, scene.policy.least_priority)
 
 
 def _in_order(members: Sequence[Member], choice: Choice) -> list[Member]:
@@ -213,7 +219,8 @@ def _find_displaced(scene: Scene) -> SeenPod | None:
 
     Returns: one that finds no node, or None.
     """
-    down = set(scene.not_ready)
-    displaced = [p for n in scene.snapshot.nodes if n.name in down for p in moving_pods(n)]
+    down = {*scene.not_ready, *(member.machine.node for member in scene.broken)}
+    down |= {node.name for node in scene.lost_nodes}
+    displaced = [p for n in scene.snapshot.nodes if n.name in down for p in moving_pods(scene, n)]
     left = scene.room.put(displaced)
     return left[0] if left else None

@@ -41,8 +41,10 @@ class Neighbours:
         )
 
     def open(self, place: Place) -> None:
-        """Add an empty place."""
+        """Add a place with its pods."""
         self._places.append(place)
+        for pod in place.residents:
+            self.count(pod, place, 1)
 
     def count(self, pod: SeenPod, place: Place, change: int) -> None:
         """Count a pod in (1) or out (-1)."""

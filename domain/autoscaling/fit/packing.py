@@ -1,12 +1,15 @@
 """Packing of pods: which fit where, how many machines they need, and which fit nowhere."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from domain.autoscaling.fit.neighbours import Neighbours
 from domain.autoscaling.fit.place import Misfit, Place, place_of_template
 from domain.autoscaling.fit.spreading import Spreading
-from domain.autoscaling.see.snapshot import Resources, SeenPod, Template
+from domain.autoscaling.see.snapshot import SeenPod, Template
+
+SOME = 3
+"""Pods of one kind by which a purchase is judged afterwards."""
 
 
 class Room:
@@ -29,6 +32,14 @@ class Room:
         self._neighbours.open(place)
         self._spreading.open(place)
 
+    def find(self, name: str) -> Place | None:
+        """The place of this name, if it takes pods."""
+        return self._by_name.get(name)
+
+    def depends_on_others(self, pod: SeenPod) -> bool:
+        """Whether other pods decide where this one can run."""
+        return self._neighbours.concern(pod)
+
     def misfit(self, pod: SeenPod, place: Place) -> Misfit | None:
         """Why this pod cannot run here, or None."""
         found = place.lacks(pod) or place.admits(pod)
@@ -50,10 +61,17 @@ class Room:
         """The same for interchangeable pods, on one place only if it is given."""
         return self._put_alike(alike, [], self.places if place is None else [place])
 
-    def find_infeasible(self, name: str) -> SeenPod | None:
+    def put_and_tell(
+        self, alike: Sequence[SeenPod]
+    ) -> tuple[list[SeenPod], list[tuple[SeenPod, Place]]]:
+        """The same, and return as well which pod was put where."""
+        log: list[tuple[SeenPod, Place]] = []
+        return self._put_alike(alike, log, self.places), log
+
+    def find_infeasible(self, name: str, least_priority: int) -> SeenPod | None:
         """Try to move all workload pods off a place, then undo it.
 
-        Pods that were only put there count, too.
+        Pods that were only put there count, too; those that need no other place do not.
 
         Returns: a pod that fits no other place, or None.
         """
@@ -65,7 +83,7 @@ class Room:
         self._spreading.close(origin)
         moved: list[tuple[SeenPod, Place]] = []
         infeasible = None
-        for alike in group_alike(pods):
+        for alike in group_alike(pod for pod in pods if pod.must_move(least_priority)):
             left = self._put_alike(alike, moved, self.places)
             if left:
                 infeasible = left[0]
@@ -129,18 +147,23 @@ class Room:
 
 
 def group_alike(pods: Iterable[SeenPod]) -> list[list[SeenPod]]:
-    """Group interchangeable pods, those with the largest requests first."""
+    """Group interchangeable pods: those that others constrain first, then by their requests.
+
+    Spread pods need room in every domain, which others would take if they came first.
+    """
     groups: dict[object, list[SeenPod]] = {}
     for pod in pods:
         labels = tuple(sorted(pod.labels.items()))
         key = (pod.namespace, pod.requests, pod.placement, labels)
         groups.setdefault(key, []).append(pod)
-    return sorted(groups.values(), key=lambda alike: _demand(alike[0].requests), reverse=True)
+    return sorted(groups.values(), key=lambda alike: _demand(alike[0]), reverse=True)
 
 
-def _demand(wanted: Resources) -> tuple[int, float]:
+def _demand(pod: SeenPod) -> tuple[bool, int, float]:
+    wanted = pod.requests
     # One GiB weighs as much as 500 millicores: the shape of most instance types, 1 to 2.
-    return (len(wanted.others), wanted.cpu_millis + wanted.memory_bytes / 2**30 * 500)
+    size = wanted.cpu_millis + wanted.memory_bytes / 2**30 * 500
+    return (pod.placement.depends_on_pods, len(wanted.others), size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +173,15 @@ class Packed:
     Args:
         machines: number of empty machines that are needed at once.
         unfit: pods that no such machine can hold, each with the reason.
+        bought_for: some pods of each kind that need such a machine.
+        roomy: some pods of each kind that fit a node as it is now, where the scheduler should put
+            them.
     """
 
     machines: int
     unfit: tuple[tuple[SeenPod, Misfit], ...] = ()
+    bought_for: tuple[SeenPod, ...] = field(default=(), compare=False)
+    roomy: tuple[SeenPod, ...] = field(default=(), compare=False)
 
 
 def pack(pods: Sequence[SeenPod], room: Room, template: Template, places: int) -> Packed:
@@ -163,20 +191,31 @@ def pack(pods: Sequence[SeenPod], room: Room, template: Template, places: int) -
         room: existing and booting machines; pods are put into it.
         places: for workload pods on an empty machine.
     """
-    machines = 0
+    machines, untouched = 0, True
     unfit: list[tuple[SeenPod, Misfit]] = []
+    bought_for: list[SeenPod] = []
+    roomy: list[SeenPod] = []
     for alike in group_alike(pods):
-        left = room.put_alike(alike)
+        # Pods that were put before leave less room, but may attract others.
+        is_judged = untouched or not room.depends_on_others(alike[0])
+        left, log = room.put_and_tell(alike)
+        untouched = untouched and not log
+        if is_judged:
+            roomy += [pod for pod, place in log if place.is_node][:SOME]
+        buyers: list[SeenPod] = []
         while left:
             fresh = place_of_template(template, places, f"new machine {machines + 1}")
             misfit = room.misfit(left[0], fresh)
             if misfit is not None:
                 unfit += [(pod, misfit) for pod in left]
                 break
+            buyers = buyers or left[:SOME]
             floors = room.floors(left[0])
             room.add(fresh)
             machines += 1
+            untouched = False
             left = room.put_alike(left, fresh)
             if left and room.floors(left[0]) != floors:
                 left = room.put_alike(left)
-    return Packed(machines, tuple(unfit))
+        bought_for += buyers
+    return Packed(machines, tuple(unfit), tuple(bought_for), tuple(roomy))

@@ -1,11 +1,12 @@
 """A node or an empty machine with its free resources, and why a pod does not fit on it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from domain.autoscaling.see.placement import HOSTNAME, Taint
+from domain.autoscaling.see.placement import HOSTNAME, HostPort, Taint
 from domain.autoscaling.see.snapshot import Resources, SeenNode, SeenPod, Template
+from domain.autoscaling.see.templates import machine_labels
 
 CORDONED = Taint("node.kubernetes.io/unschedulable")
 """The taint of a node that was closed by `kubectl cordon`."""
@@ -30,6 +31,9 @@ class Place:
     """A node or an empty machine, with its free resources.
 
     These may be negative; a pod without requests fits all the same.
+
+    Args:
+        is_node: it exists and is Ready.
     """
 
     name: str
@@ -39,13 +43,14 @@ class Place:
     memory: int
     places: int
     others: dict[str, int] = field(default_factory=dict)
-    ports: set[str] = field(default_factory=set)
+    ports: list[HostPort] = field(default_factory=list)
     residents: list[SeenPod] = field(default_factory=list)
     is_open: bool = True
+    is_node: bool = False
 
     def domain(self, topology: str) -> str | None:
         """The value of a topology label, or None where it is missing."""
-        # A machine that does not exist yet will carry its own name as label.
+        # kubelet sets this label to the node's name.
         return self.name if topology == HOSTNAME else self.labels.get(topology)
 
     def change(self, pod: SeenPod, sign: int) -> None:
@@ -56,10 +61,11 @@ class Place:
         for name, amount in pod.requests.others:
             self.others[name] = self.others.get(name, 0) - sign * amount
         if sign > 0:
-            self.ports.update(pod.placement.host_ports)
+            self.ports.extend(pod.placement.host_ports)
             self.residents.append(pod)
         else:
-            self.ports.difference_update(pod.placement.host_ports)
+            for port in pod.placement.host_ports:
+                self.ports.remove(port)
             self.residents.remove(pod)
 
     def admits(self, pod: SeenPod) -> Misfit | None:
@@ -81,7 +87,9 @@ class Place:
             return Misfit.MEMORY
         if any(amount > max(self.others.get(name, 0), 0) for name, amount in wanted.others):
             return Misfit.OTHER
-        return Misfit.PORT if not self.ports.isdisjoint(pod.placement.host_ports) else None
+        if any(port.clashes(one) for port in pod.placement.host_ports for one in self.ports):
+            return Misfit.PORT
+        return None
 
     def count_that_fit(self, pod: SeenPod) -> int:
         """How many pods like this one fit, by resources alone."""
@@ -100,14 +108,29 @@ def place_of_node(node: SeenNode) -> Place:
     """The free resources of a node beside its pods."""
     taints = node.taints if node.schedulable else (*node.taints, CORDONED)
     place = _empty(node.name, node.labels, taints, node.allocatable, node.places)
+    place.is_node = True
     for pod in node.pods:
         place.change(pod, 1)
     return place
 
 
+def empty_place_of_node(node: SeenNode) -> Place:
+    """A node as if it ran none of its workload pods."""
+    return place_of_node(replace(node, pods=[pod for pod in node.pods if not pod.is_workload]))
+
+
 def place_of_template(template: Template, places: int, name: str) -> Place:
-    """An empty machine of a template, with a number of places for workload pods."""
-    return _empty(name, template.labels, template.taints, template.allocatable, places)
+    """A new machine of a template with the pods of its DaemonSets.
+
+    Args:
+        places: for workload pods; the daemons may leave fewer.
+    """
+    labels = machine_labels(template, name)
+    most = min(template.places, places + len(template.daemons))
+    place = _empty(name, labels, template.taints, template.allocatable, most)
+    for pod in template.daemons:
+        place.change(pod, 1)
+    return place
 
 
 def _empty(

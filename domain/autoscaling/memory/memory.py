@@ -8,11 +8,15 @@ from hashlib import sha256
 from pydantic import TypeAdapter, ValidationError
 
 from domain.autoscaling.decision import Reason
+from domain.autoscaling.memory.pods import NotTaken, Purchase, Shown
 from domain.autoscaling.see.snapshot import Snapshot
 from domain.spec.scaling import ScalingPolicy
 
 MOST_WATCHED = 200
 """Nodes of which it is stored since when their use has been low."""
+
+MOST_TYPES = 20
+"""Instance types of which it is stored what their nodes have shown."""
 
 LONGEST_GAP = 600.0
 """Seconds between two evaluations, beyond which the time between them counts as unobserved."""
@@ -25,6 +29,10 @@ RETRY = timedelta(seconds=50)
 
 STUCK = timedelta(minutes=15)
 """How long a node is skipped after its drain failed."""
+
+
+REPAIRS_COUNT = timedelta(hours=1)
+"""How long a repair counts for the policy's `most_an_hour`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,22 @@ class Trouble:
     failures: int
     until: datetime
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailedJoins:
+    """New machines in a row that did not become nodes.
+
+    Args:
+        at: of the last one.
+        types: the instance types of the group at that time; others are a reason to try again.
+    """
+
+    failures: int
+    at: datetime
+    until: datetime
+    why: str
+    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +125,14 @@ class Memory:
         troubles: by instance type.
         stuck: nodes whose drain failed, and until when they are skipped.
         adding: the addition that was begun and has not ended.
+        broken_since: by id of a machine, or name of a node without one.
+        awaited: ids of the machines that booted at the last evaluation.
+        failed_joins: None after a machine has joined.
+        repairs: times of the removals of broken machines within the last hour.
+        purchases: those whose pods may still take their machines.
+        not_taken: by kind of pods.
+        puzzles: by title of a pod, since when it has waited although there is room for it.
+        shown: by instance type.
     """
 
     evaluated_at: datetime | None = None
@@ -116,6 +148,14 @@ class Memory:
     stuck: Mapping[str, datetime] = field(default_factory=dict)
     recent: tuple[Remembered, ...] = ()
     adding: Addition | None = None
+    broken_since: Mapping[str, datetime] = field(default_factory=dict)
+    awaited: tuple[str, ...] = ()
+    failed_joins: FailedJoins | None = None
+    repairs: tuple[datetime, ...] = ()
+    purchases: tuple[Purchase, ...] = ()
+    not_taken: Mapping[str, NotTaken] = field(default_factory=dict)
+    puzzles: Mapping[str, datetime] = field(default_factory=dict)
+    shown: Mapping[str, Shown] = field(default_factory=dict)
 
     def to_json(self) -> str:
         return _ADAPTER.dump_json(self).decode()
@@ -145,11 +185,26 @@ def notice(memory: Memory, snapshot: Snapshot, policy: ScalingPolicy) -> Memory:
     memory = _without_future(memory, now)
     gap = (now - memory.evaluated_at).total_seconds() if memory.evaluated_at else None
     if gap is None or gap < 0 or gap > max(LONGEST_GAP, 5 * policy.interval_seconds):
-        memory = replace(memory, watching_since=now, nodes_since=now, idle_since={})
+        memory = replace(
+            memory,
+            watching_since=now,
+            nodes_since=now,
+            idle_since={},
+            broken_since={},
+            puzzles={},
+        )
     names = ",".join(sorted(node.name for node in snapshot.nodes if node.group == policy.group))
     nodes = sha256(names.encode()).hexdigest()[:16]
     if nodes != memory.nodes:
         memory = replace(memory, nodes=nodes, nodes_since=now)
+    shown = {
+        template.instance_type: Shown(template.allocatable, template.places)
+        for template in snapshot.templates
+        if template.is_seen
+    }
+    if shown:
+        others = {name: one for name, one in memory.shown.items() if name not in shown}
+        memory = replace(memory, shown=dict([*others.items(), *shown.items()][-MOST_TYPES:]))
     return replace(memory, evaluated_at=now)
 
 
@@ -158,7 +213,7 @@ def _without_future(memory: Memory, now: datetime) -> Memory:
         return act and replace(act, at=min(act.at, now))
 
     longest = timedelta(hours=1)
-    adding, lesson = memory.adding, memory.lesson
+    adding, lesson, joins = memory.adding, memory.lesson, memory.failed_joins
     return replace(
         memory,
         watching_since=min(memory.watching_since or now, now),
@@ -168,6 +223,18 @@ def _without_future(memory: Memory, now: datetime) -> Memory:
         last_in=past(memory.last_in),
         adding=adding and Addition(min(adding.began, now), adding.tried and min(adding.tried, now)),
         lesson=lesson and replace(lesson, until=min(lesson.until, now + LESSON)),
+        broken_since={name: min(since, now) for name, since in memory.broken_since.items()},
+        failed_joins=joins
+        and replace(joins, at=min(joins.at, now), until=min(joins.until, now + LESSON)),
+        repairs=tuple(min(at, now) for at in memory.repairs if now - at < REPAIRS_COUNT),
+        purchases=tuple(
+            replace(one, at=min(one.at, now), arrived=one.arrived and min(one.arrived, now))
+            for one in memory.purchases
+        ),
+        not_taken={
+            kind: replace(one, seen=min(one.seen, now)) for kind, one in memory.not_taken.items()
+        },
+        puzzles={title: min(since, now) for title, since in memory.puzzles.items()},
         troubles={
             name: replace(trouble, until=min(trouble.until, now + longest))
             for name, trouble in memory.troubles.items()

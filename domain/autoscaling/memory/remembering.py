@@ -3,7 +3,15 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from domain.autoscaling.decision import KINDS, Decision, Hold, Reason, ScaleIn, ScaleOut
+from domain.autoscaling.decision import (
+    KINDS,
+    Decision,
+    Hold,
+    Reason,
+    Repair,
+    ScaleIn,
+    ScaleOut,
+)
 from domain.autoscaling.memory.memory import (
     LESSON,
     STUCK,
@@ -37,7 +45,9 @@ def learn(memory: Memory, decision: Decision, now: datetime, pods: int) -> Memor
         case ScaleIn():
             act = Act(now, decision.basis.size, decision.target, pods)
             memory = replace(memory, last_in=act)
-        case Hold():
+        case Repair() if decision.machine:
+            memory = replace(memory, repairs=(*memory.repairs, now))
+        case Repair() | Hold():
             pass
     anew = memory.watching_since == now  # after a gap a repeated hold is a new entry
     return replace(memory, recent=_with(memory.recent, decision, now, anew=anew))
@@ -130,6 +140,11 @@ def removal_failed(memory: Memory, now: datetime, node: str, why: str) -> Memory
     # Nothing was removed, so there is no lesson to learn; but the attempt has moved pods.
     memory = replace(memory, last_in=None, watching_since=now, stuck=stuck)
     return act_failed(memory, why)
+
+
+def repair_failed(memory: Memory, now: datetime, node: str, why: str) -> Memory:
+    """Record a failed removal of a broken machine, so that it is not tried again at once."""
+    return act_failed(replace(memory, stuck={**memory.stuck, node: now + STUCK}), why)
 
 
 def _with_outcome(memory: Memory, outcome: str) -> Memory:

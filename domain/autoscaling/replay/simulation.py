@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from domain.autoscaling.decide.evaluation import decide
-from domain.autoscaling.decision import Decision, Hold, Reason, ScaleIn, ScaleOut
+from domain.autoscaling.decision import Decision, Hold, Reason, Repair, ScaleIn, ScaleOut
 from domain.autoscaling.memory.memory import Memory
 from domain.autoscaling.replay.literal import decide_literally
 from domain.autoscaling.replay.loads import HOUR, Load
@@ -164,7 +164,7 @@ class _Run:
         match decision:
             case ScaleOut():
                 self.world.launch(decision.add)
-            case ScaleIn():
+            case ScaleIn() | Repair():
                 self.world.remove(decision.machine)
             case Hold():
                 if decision.basis.reason is not Reason.NOT_DUE:

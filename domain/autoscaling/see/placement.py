@@ -117,6 +117,24 @@ class Spread:
     honors_taints: bool = False
 
 
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - as Kubernetes writes it; nothing is bound here
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    """A port of the node that a pod uses."""
+
+    port: int
+    protocol: str = "TCP"
+    address: str = ANY_ADDRESS
+
+    def clashes(self, other: "HostPort") -> bool:
+        """Whether one node cannot give both."""
+        if (self.port, self.protocol) != (other.port, other.protocol):
+            return False
+        return self.address == other.address or ANY_ADDRESS in (self.address, other.address)
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """All requirements of a pod for its node, beside resources.
@@ -129,7 +147,7 @@ class Placement:
         together: required pod affinity.
         apart: required pod anti-affinity.
         spread: required even spread.
-        host_ports: such as `TCP/443`; each can be used once per node.
+        host_ports: ports of the node.
     """
 
     all_of: tuple[Requirement, ...] = ()
@@ -138,7 +156,7 @@ class Placement:
     together: tuple[PodTerm, ...] = ()
     apart: tuple[PodTerm, ...] = ()
     spread: tuple[Spread, ...] = ()
-    host_ports: tuple[str, ...] = ()
+    host_ports: tuple[HostPort, ...] = ()
 
     @property
     def depends_on_pods(self) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import chain
 
 from domain.autoscaling.see.placement import ANYWHERE, Placement, Requirement, Taint
+from domain.cloud.records import InstanceStatus
 from domain.kernel.names import NODES
 from domain.observe.metrics.records import WindowStatistics
 
@@ -29,6 +30,9 @@ class SeenPod:
         safe_to_evict: cluster-autoscaler's annotation; None where it is absent.
         leaving: it was deleted and has not ended yet; it still uses its place.
         local_storage: hostPath or an emptyDir on disk, unless annotated as safe to lose.
+        starting: its containers have not run yet.
+        healthy: it is Ready.
+        held_by: why it waits, where no machine can help; empty where the reason is known.
     """
 
     namespace: str
@@ -41,11 +45,19 @@ class SeenPod:
     safe_to_evict: bool | None = None
     leaving: bool = False
     local_storage: bool = False
+    priority: int = 0
+    starting: bool = False
+    healthy: bool = True
+    held_by: str = ""
 
     @property
     def is_workload(self) -> bool:
         """Whether it uses one of the places for workload pods."""
         return not self.is_mirror and self.owner != "DaemonSet"
+
+    def must_move(self, least_priority: int) -> bool:
+        """Whether it needs another node when its own is removed."""
+        return self.is_workload and not self.leaving and self.priority >= least_priority
 
     @property
     def title(self) -> str:
@@ -59,6 +71,7 @@ class SeenNode:
     Args:
         places: for pods of all kinds (`status.allocatable.pods`).
         removal_disabled: cluster-autoscaler's annotation `scale-down-disabled`.
+        unready_seconds: for how long it has not been Ready, by the cluster's clock.
     """
 
     name: str
@@ -71,6 +84,7 @@ class SeenNode:
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
     removal_disabled: bool = False
+    unready_seconds: float = 0.0
 
     def count_workload(self) -> int:
         return sum(1 for pod in self.pods if pod.is_workload)
@@ -78,12 +92,14 @@ class SeenNode:
 
 @dataclass(frozen=True, slots=True)
 class SeenMachine:
-    """A billed machine of the group.
+    """A machine of the group that the cloud lists.
 
     Args:
         node: the name of its node, also before it joins.
+        created_at: by the clock of the snapshot's time.
         ours: False for one that was created by hand; it counts, and is never removed.
         leaving: its drain or removal is under way.
+        transition: the cloud's word for a change under way, such as `starting`; else empty.
     """
 
     id: str
@@ -91,31 +107,50 @@ class SeenMachine:
     created_at: datetime
     ours: bool = True
     leaving: bool = False
+    status: InstanceStatus = InstanceStatus.RUNNING
+    transition: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """An empty machine of an instance type, without the resources of DaemonSets.
+    """A new machine of an instance type.
 
     Args:
         instance_type: such as `s1.large.r2`.
-        allocatable: the resources for workload pods.
+        allocatable: the resources for pods of all kinds.
+        labels: without those that name the machine itself.
+        places: for pods of all kinds.
+        daemons: the pods of DaemonSets that will run on it.
+        is_seen: the resources are those of nodes of this type, not only computed.
     """
 
     instance_type: str
     allocatable: Resources
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
+    places: int = 250
+    daemons: tuple[SeenPod, ...] = ()
+    is_seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A PodDisruptionBudget; `allowed` is its `status.disruptionsAllowed`."""
+    """A PodDisruptionBudget.
+
+    Args:
+        allowed: `status.disruptionsAllowed`; 0 while its status is of an older specification.
+        unhealthy_may_leave: pods that are not Ready are evicted whatever `allowed` is.
+    """
 
     namespace: str
     name: str
     selector: tuple[Requirement, ...]
     allowed: int
+    unhealthy_may_leave: bool = False
+
+    def forbids(self, pod: SeenPod) -> bool:
+        """Whether the API server refuses to evict a pod that this budget covers."""
+        return self.allowed < 1 and (pod.healthy or not self.unhealthy_may_leave)
 
     def covers(self, pod: SeenPod) -> bool:
         return pod.namespace == self.namespace and all(
@@ -133,9 +168,11 @@ class Snapshot:
         pods_per_node: the largest number of workload pods on a node of the group.
         machines: of the group, including those without a node.
         templates: the group's instance types, the preferred one first.
-        pending: unschedulable pods, without gated and deleted ones and those of DaemonSets.
+        pending: unschedulable pods, without deleted ones and those of DaemonSets.
+        held: pods that wait for something that no machine gives.
         statistics: by window in seconds, a line for each machine and metric.
         rivals: pods of other autoscalers.
+        doubts: clocks that differ, in words.
     """
 
     time: datetime
@@ -145,12 +182,14 @@ class Snapshot:
     machines: tuple[SeenMachine, ...] = ()
     templates: tuple[Template, ...] = ()
     pending: tuple[SeenPod, ...] = ()
+    held: tuple[SeenPod, ...] = ()
     statistics: Mapping[int, Sequence[WindowStatistics]] = field(default_factory=dict)
     budgets: tuple[Budget, ...] = ()
     pods_per_node: int = 40
     rivals: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     def workload(self) -> Iterator[SeenPod]:
         """All workload pods, running and pending."""
         running = (pod for node in self.nodes for pod in node.pods if pod.is_workload)
-        return chain(running, self.pending)
+        return chain(running, self.pending, self.held)

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from domain.cloud.inventory import Machines
-from domain.cloud.records import InstanceStatus
+from domain.cluster.api import Node
 from domain.kernel.names import GROUPS, NODES, node_name
+from domain.node.serving import find_standings, patience_of
 from domain.observe.alarms.states import Subject
 from domain.observe.metrics.records import Sample
 from domain.spec.cluster import ClusterSpec
@@ -15,13 +16,24 @@ QUOTAS = ("instance", "cpu")
 """The kinds that GetQuotaLeft is called with, in the cloud's words."""
 
 
-def signal_machines(spec: ClusterSpec, machines: Machines, now: datetime) -> Iterator[Sample]:
-    """Yield by group how many machines are missing, and whether the nodes are at their maximum."""
+def signal_machines(
+    spec: ClusterSpec, machines: Machines, nodes: Sequence[Node] | None, now: datetime
+) -> Iterator[Sample]:
+    """Yield by group how many machines are missing, and whether the nodes are at their maximum.
+
+    Broken machines count as missing.
+
+    Args:
+        nodes: None while the cluster does not answer.
+    """
+    patience = patience_of(spec)
+    whole = {}
     for group in GROUPS:
-        running = [m for m in machines.group(group) if m.status is InstanceStatus.RUNNING]
-        missing = max(0, spec.count(group) - len(running))
+        found = find_standings(group, machines.group(group), nodes, now, patience)
+        whole[group] = sum(not standing.is_broken for standing in found.values())
+        missing = max(0, spec.count(group) - whole[group])
         yield _sample(spec, MACHINES_MISSING, group, missing, now)
-    at_maximum = len(machines.nodes) >= spec.nodes.maximum > spec.nodes.minimum
+    at_maximum = whole[NODES] >= spec.nodes.maximum > spec.nodes.minimum
     yield _sample(spec, AT_MAXIMUM, NODES, at_maximum, now)
 
 

@@ -22,6 +22,7 @@ _SIGNS = {
     MachineState.CORDONED: (svg.pause, svg.AMBER),
     MachineState.NOT_READY: (svg.cross, svg.RED),
     MachineState.NO_NODE: (svg.hollow, svg.GREY),
+    MachineState.BROKEN: (svg.cross, svg.RED),
 }
 
 

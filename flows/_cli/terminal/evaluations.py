@@ -11,6 +11,7 @@ from flows._cli.terminal.console import open_console
 _SIGNS = {
     "out": ("+", "green"),
     "in": ("-", "yellow"),
+    "repair": ("±", "yellow"),
     "hold": ("=", "dim"),
     "skipped": ("○", "dim"),
 }

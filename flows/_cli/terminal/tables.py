@@ -40,6 +40,7 @@ _STATES = {
     MachineState.CORDONED: ("‖", "yellow"),
     MachineState.NOT_READY: ("✗", "bold red"),
     MachineState.NO_NODE: ("○", "dim"),
+    MachineState.BROKEN: ("✗", "bold red"),
 }
 
 

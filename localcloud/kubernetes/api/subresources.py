@@ -138,6 +138,7 @@ def _bind(registry: Registry, call: Call, target: Target) -> Document:
 
     def edit(pod: Body) -> None:
         pod["spec"]["nodeName"] = node
+        pod["status"].pop("nominatedNodeName", None)
         conditions = pod["status"].setdefault("conditions", [])
         conditions[:] = [item for item in conditions if item["type"] != "PodScheduled"]
         conditions.append(

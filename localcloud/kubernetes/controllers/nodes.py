@@ -229,12 +229,12 @@ def _heartbeats(node: Obj) -> list[str | None]:
 
 def _is_unreachable(node: Obj) -> bool:
     ready = find_condition(node, "Ready")
-    return ready is not None and ready["status"] == "Unknown"
+    return ready is not None and ready.get("status") == "Unknown"
 
 
 def _is_node_ready(node: Obj) -> bool:
     ready = find_condition(node, "Ready")
-    return ready is not None and ready["status"] == "True"
+    return ready is not None and ready.get("status") == "True"
 
 
 def _wanted_taints(node: Obj) -> list[tuple[str, str]]:

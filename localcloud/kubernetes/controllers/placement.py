@@ -5,7 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from localcloud.kubernetes.objects.pods import REQUIRED, Demand, amount_of, tolerates
+from localcloud.kubernetes.objects.pods import (
+    REQUIRED,
+    Demand,
+    HostPort,
+    amount_of,
+    tolerates,
+)
 from localcloud.kubernetes.objects.selectors import expression_test
 
 UNSCHEDULABLE_TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
@@ -20,6 +26,7 @@ LITTLE_MEMORY = "Insufficient memory"
 
 PREEMPTION_NOT_HELPFUL = "Preemption is not helpful for scheduling"
 NO_VICTIMS = "No preemption victims found for incoming pod"
+AWAITED = " preemption: not eligible due to a terminating pod on the nominated node."
 
 _COUNTED = ("pods", "cpu", "memory")
 
@@ -72,7 +79,7 @@ class NodeRoom:
 
     def shortages(self, demand: Demand) -> list[str]:
         """Return what this node lacks for one more pod; empty when it fits."""
-        if demand.ports and any(demand.ports & other.ports for other in self.taken.values()):
+        if demand.ports and self._has_taken(demand.ports):
             return [PORTS_TAKEN]
         lacking = []
         if len(self.taken) >= self.pods:
@@ -86,6 +93,10 @@ class NodeRoom:
             for name, amount in demand.others
             if amount and self.taken_others[name] + amount > self.others.get(name, 0)
         ]
+
+    def _has_taken(self, ports: Iterable[HostPort]) -> bool:
+        used = [port for other in self.taken.values() for port in other.ports]
+        return any(port.clashes(one) for port in ports for one in used)
 
     def could_ever_hold(self, demand: Demand) -> bool:
         """Return whether the pod would fit if the node were empty."""
@@ -157,12 +168,44 @@ def same_for_pods(before: Obj, after: Obj) -> bool:
     return facts(before) == facts(after)
 
 
-def format_refusals(refusals: Counter[str], nodes: int) -> str:
+def claim_problem(pod: Obj) -> str | None:
+    """Return why a pod with claims fits no node; None without claims.
+
+    The emulated API has neither PersistentVolumeClaims nor ResourceClaims.
+    """
+    for volume in pod["spec"].get("volumes") or ():
+        if claim := volume.get("persistentVolumeClaim"):
+            return f'persistentvolumeclaim "{claim["claimName"]}" not found'
+        if volume.get("ephemeral"):
+            name = f"{pod['metadata']['name']}-{volume['name']}"
+            return (
+                "waiting for ephemeral volume controller to create the persistentvolumeclaim "
+                f'"{name}"'
+            )
+    for claim in pod["spec"].get("resourceClaims") or ():
+        if name := claim.get("resourceClaimName"):
+            return f'resourceclaim.resource.k8s.io "{name}" not found'
+        meta = pod["metadata"]
+        return f'pod "{meta["namespace"]}/{meta["name"]}": ResourceClaim not created yet'
+    return None
+
+
+def format_claim_problem(problem: str, nodes: int) -> str:
+    """Return the scheduler's message for such a pod."""
+    none = f"0/{nodes} nodes are available: "
+    return (
+        f"{none}{problem}. no new claims to deallocate, preemption: {none}"
+        f"{nodes} {PREEMPTION_NOT_HELPFUL}."
+    )
+
+
+def format_refusals(refusals: Counter[str], nodes: int, end: str | None = None) -> str:
     """Return the scheduler's message for a pod without a feasible node.
 
     Args:
         refusals: nodes by reason, of which a node may have several; under `NO_VICTIMS`, nodes that
             could hold the pod if they were empty.
+        end: what is said about preemption, where it is not that it does not help.
     """
     if not nodes:
         return "no nodes available to schedule pods"
@@ -176,6 +219,8 @@ def format_refusals(refusals: Counter[str], nodes: int) -> str:
         if count
     )
     none = f"0/{nodes} nodes are available: "
+    if end is not None:
+        return f"{none}{', '.join(reasons)}.{end}"
     return (
         f"{none}{', '.join(reasons)}. no new claims to deallocate, "
         f"preemption: {none}{', '.join(hopes)}."

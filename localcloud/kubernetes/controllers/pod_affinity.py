@@ -102,6 +102,11 @@ class PodAffinity:
             self._reserved[uid] = placed_pod
         return before is None
 
+    def pod(self, uid: str) -> Obj | None:
+        """Return a placed pod."""
+        found = self._placed.get(uid)
+        return found.pod if found else None
+
     def remove(self, uid: str) -> None:
         self._placed.pop(uid, None)
         self._reserved.pop(uid, None)

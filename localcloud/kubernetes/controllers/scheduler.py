@@ -8,25 +8,41 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from localcloud.clock import stamp
 from localcloud.kubernetes.client.informer import Key, Obj, key_of
-from localcloud.kubernetes.client.writes import strategic_status
+from localcloud.kubernetes.client.writes import delete, strategic_status
 from localcloud.kubernetes.controllers.candidates import EquivalenceClass, survey
 from localcloud.kubernetes.controllers.context import Context
 from localcloud.kubernetes.controllers.placement import (
+    AWAITED,
     NodeRoom,
+    claim_problem,
+    format_claim_problem,
     format_refusals,
     same_for_pods,
 )
 from localcloud.kubernetes.controllers.pod_affinity import PodAffinity, has_pod_affinity
+from localcloud.kubernetes.controllers.preemption import Preemption, Preemptor, priority_of
 from localcloud.kubernetes.objects.failures import ApiFailure
-from localcloud.kubernetes.objects.kinds import NAMESPACE, NODE, POD
-from localcloud.kubernetes.objects.pods import demand_of, is_finished, is_leaving
+from localcloud.kubernetes.objects.kinds import NAMESPACE, NODE, POD, POD_DISRUPTION_BUDGET
+from localcloud.kubernetes.objects.pods import Demand, demand_of, is_finished, is_leaving
 
 NAME = "default-scheduler"
 RETRY = 1.0  # seconds of real time after a failed call
+
+
+@dataclass(frozen=True, slots=True)
+class Nomination:
+    """A node whose pods leave for a pending pod; `hold` names its demand there until it comes."""
+
+    node: str
+    demand: Demand
+    priority: int
+    hold: str
+
 
 _PLACING = ("nodeSelector", "affinity", "tolerations", "priority")
 """The fields of a pod's spec, beside requests, that decide where it may run."""
@@ -49,6 +65,9 @@ class Scheduler:
         self._kinds_of_pods: dict[str, EquivalenceClass] = {}
         self._wake = asyncio.Event()
         self._affinity = PodAffinity(context.informers.of(NAMESPACE), self._labels_of)
+        budgets = context.informers.of(POD_DISRUPTION_BUDGET)
+        self._preemptor = Preemptor(self._affinity, lambda: budgets.objects.values())
+        self._nominated: dict[Key, Nomination] = {}
         context.informers.of(NODE).on_change(self._node_changed)
         context.informers.of(POD).on_change(self._pod_changed)
 
@@ -78,6 +97,8 @@ class Scheduler:
     def _pod_changed(self, before: Obj | None, after: Obj | None) -> None:
         if before is not None and (after is None or is_finished(after)):
             self._remove(before)
+        if after is None or after["spec"].get("nodeName") or is_leaving(after):
+            self._nominated.pop(key_of(after or before or {}), None)
         if after is None:
             key = key_of(before or {})
             self._pending.pop(key, None)
@@ -102,6 +123,8 @@ class Scheduler:
         self._add_to_affinity(pod, node)
         if self._places.get(uid) == node and uid in self._room(node).taken:
             return
+        if uid not in self._places:
+            self._preemptor.count(pod, 1)
         self._places[uid] = node
         self._room(node).take(uid, demand_of(pod["spec"]))
 
@@ -123,6 +146,8 @@ class Scheduler:
     def _remove(self, pod: Obj) -> None:
         uid = pod["metadata"]["uid"]
         self._affinity.remove(uid)
+        if uid in self._places:
+            self._preemptor.count(pod, -1)
         node = self._places.pop(uid, None)
         if node in self._rooms:
             self._rooms[node].free(uid)
@@ -158,19 +183,30 @@ class Scheduler:
             await asyncio.sleep(0)
 
     async def _place(self, key: Key, pod: Obj) -> None:
-        group = self._class_of(pod)
-        room = group.emptiest(self._rooms)
+        if (problem := claim_problem(pod)) is not None:
+            await self._give_up(key, pod, format_claim_problem(problem, self._nodes))
+            return
+        held, preemption = self._hold_nominated(key, pod), None
+        try:
+            group = self._class_of(pod)
+            room = group.emptiest(self._rooms)
+            is_awaited = self._is_awaited(key, pod)
+            if room is None and not is_awaited:
+                preemption = self._preemptor.find(pod, self._rooms, group.demand)
+        finally:
+            for nomination in held:
+                self._room(nomination.node).free(nomination.hold)
         if room is None:
-            del self._pending[key]
-            self._stuck[key] = pod
             if has_pod_affinity(pod):
                 self._awaiting_affinity.add(key)
-            nodes = sum(1 for room in self._rooms.values() if room.node.get("status"))
-            await self._explain(key, pod, format_refusals(group.refusals, nodes))
+            end = AWAITED if is_awaited else "" if preemption else None
+            words = format_refusals(group.refusals, self._nodes, end)
+            await self._give_up(key, pod, words, preemption)
             return
         del self._pending[key]
         uid, node = pod["metadata"]["uid"], room.node["metadata"]["name"]
         self._places[uid] = node
+        self._preemptor.count(pod, 1)
         room.take(uid, group.demand)
         self._add_to_affinity(pod, node)
         try:
@@ -178,8 +214,73 @@ class Scheduler:
         except BaseException:
             self._affinity.remove(uid)
             self._places.pop(uid, None)
+            self._preemptor.count(pod, -1)
             room.free(uid)
             raise
+        self._nominated.pop(key, None)
+
+    @property
+    def _nodes(self) -> int:
+        return sum(1 for room in self._rooms.values() if room.node.get("status"))
+
+    def _hold_nominated(self, key: Key, pod: Obj) -> list[Nomination]:
+        """Let pods use their nominated nodes, as far as this one has no higher priority."""
+        held = [
+            one
+            for name, one in self._nominated.items()
+            if name != key and one.priority >= priority_of(pod)
+        ]
+        for nomination in held:
+            self._room(nomination.node).take(nomination.hold, nomination.demand)
+        if self._nominated:
+            self._kinds_of_pods.clear()
+        return held
+
+    def _is_awaited(self, key: Key, pod: Obj) -> bool:
+        """Return whether others still leave the pod's nominated node for it."""
+        nomination = self._nominated.get(key)
+        if nomination is None:
+            return False
+        others = map(self._affinity.pod, self._room(nomination.node).taken)
+        return any(
+            is_leaving(other) and priority_of(other) < priority_of(pod) for other in others if other
+        )
+
+    async def _give_up(
+        self, key: Key, pod: Obj, words: str, preemption: Preemption | None = None
+    ) -> None:
+        """Write why a pod has no node, and let it wait for a change."""
+        self._pending.pop(key, None)
+        self._stuck[key] = pod
+        if preemption is None:
+            await self._explain(key, pod, words)
+            return
+        node = preemption.room.node["metadata"]["name"]
+        demand = demand_of(pod["spec"])
+        self._nominated[key] = Nomination(node, demand, priority_of(pod), f"nominated/{key}")
+        await self._explain(key, pod, words, node)
+        for victim in preemption.victims:
+            await self._preempt(victim, pod, node)
+
+    async def _preempt(self, victim: Obj, pod: Obj, node: str) -> None:
+        condition: dict[str, Any] = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "PreemptionByScheduler",
+            "message": f"{NAME}: preempting to accommodate a higher priority pod",
+            "lastProbeTime": None,
+            "lastTransitionTime": stamp(self._clock.now()),
+        }
+        try:
+            if not is_leaving(victim):
+                await strategic_status(self._api, POD, victim, {"conditions": [condition]})
+                await delete(self._api, POD, victim)
+        except ApiFailure as failure:
+            if failure.status not in (404, 409):
+                raise
+            return
+        message = f"Preempted by pod {pod['metadata']['uid']} on node {node}"
+        self._events.record(POD, victim, "Preempted", message)
 
     async def _bind(self, pod: Obj, node: str) -> None:
         meta = pod["metadata"]
@@ -219,11 +320,17 @@ class Scheduler:
             self._kinds_of_pods[name] = survey(self._rooms, spec, demand)
         return self._kinds_of_pods[name]
 
-    async def _explain(self, key: Key, pod: Obj, message: str) -> None:
-        """Write why a pod is pending, unless it is unchanged."""
-        for condition in pod.get("status", {}).get("conditions") or ():
-            if condition["type"] == "PodScheduled" and condition.get("message") == message:
-                return
+    async def _explain(self, key: Key, pod: Obj, message: str, node: str = "") -> None:
+        """Write why a pod is pending, unless it is unchanged.
+
+        Args:
+            node: on which others leave for it; empty for none.
+        """
+        status = pod.get("status", {})
+        if node in ("", status.get("nominatedNodeName", "")):
+            for condition in status.get("conditions") or ():
+                if condition["type"] == "PodScheduled" and condition.get("message") == message:
+                    return
         condition_now: dict[str, Any] = {
             "type": "PodScheduled",
             "status": "False",
@@ -233,8 +340,11 @@ class Scheduler:
             "lastTransitionTime": stamp(self._clock.now()),
         }
         self._events.record(POD, pod, "FailedScheduling", message, warning=True)
+        change: dict[str, Any] = {"conditions": [condition_now]}
+        if node:
+            change["nominatedNodeName"] = node
         try:
-            changed = await strategic_status(self._api, POD, pod, {"conditions": [condition_now]})
+            changed = await strategic_status(self._api, POD, pod, change)
         except ApiFailure as failure:
             if failure.status not in (404, 409):
                 raise

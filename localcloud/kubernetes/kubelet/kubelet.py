@@ -125,9 +125,12 @@ class Kubelet:
     def node_changed(self, after: Obj | None) -> None:
         """Handle a change of the node's own object: its pod network, or its deletion."""
         if after is None:
-            self._uid = ""
-            self._spawn(self._register_again())
+            log.info(
+                "node %s was deleted while its kubelet runs, which registers at its start",
+                self.name,
+            )
             return
+        self._uid = after["metadata"]["uid"]
         self._addresses.use((after.get("spec") or {}).get("podCIDR"))
 
     def ports_changed(self, ports: frozenset[int]) -> None:
@@ -153,6 +156,10 @@ class Kubelet:
     # The node itself.
 
     async def _send_heartbeats(self) -> None:
+        """Register the node once, and then report it.
+
+        As upstream, a kubelet whose node was deleted goes on, and does not create it again.
+        """
         beat = 0
         while True:
             await self._clock.sleep(LEASE_EVERY if self._uid else TRY_AGAIN)
@@ -165,14 +172,8 @@ class Kubelet:
                     await self._post_status()
             except (ApiFailure, OSError) as failure:
                 log.debug("node %s: %s", self.name, failure)
-                if isinstance(failure, ApiFailure) and failure.status == 404:
-                    await self._register_again()
-
-    async def _register_again(self) -> None:
-        """Register again after the node's object was deleted."""
-        log.info("node %s was deleted while it runs, and registers again", self.name)
-        with suppress(ApiFailure, OSError):
-            await self._register()
+            except Exception:
+                log.exception("the heartbeat of node %s failed", self.name)
 
     async def _register(self) -> None:
         try:
@@ -193,12 +194,14 @@ class Kubelet:
     async def _post_status(self) -> None:
         now = stamp(self._clock.now())
         found = await self._api.request("GET", NODE.path("", self.name))
-        known = {one["type"]: one for one in found.get("status", {}).get("conditions") or ()}
+        known = {one.get("type"): one for one in found.get("status", {}).get("conditions") or ()}
         status = node_status(self._node, self._host.has_network.is_set(), now)
         for condition in status["conditions"]:
+            # Another client may have written a condition without this or that.
             before = known.get(condition["type"], {})
             same = before.get("status") == condition["status"]
-            condition["lastTransitionTime"] = before["lastTransitionTime"] if same else now
+            since = before.get("lastTransitionTime") if same else None
+            condition["lastTransitionTime"] = since or now
         path = NODE.path("", self.name, "status")
         body = {"status": status}
         await self._api.request("PATCH", path, body=body, content_type=STRATEGIC)

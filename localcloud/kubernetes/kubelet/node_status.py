@@ -8,6 +8,10 @@ from typing import Any
 
 LEASE_SECONDS = 40  # validity of a kubelet's lease
 EVICTION_KIB = 100 * 1024  # memory that kubelet keeps free, as upstream by default
+KERNEL_KIB = 96 * 1024  # the kernel's image and the firmware's areas, which no program sees
+PAGE_TABLE = 64  # one 64th of the memory is the kernel's records of pages
+DISK_KIB = 50_620_216
+DISK_SHARE = 0.9  # of the disk, as kubelet evicts pods when a tenth is free
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,10 @@ def node_status(config: NodeConfig, has_network: bool, now: str) -> dict[str, An
         has_network: whether a network plug-in is set up; without one a node is not ready.
     """
     memory = config.memory_mib * 1024
+    memory = max(memory - memory // PAGE_TABLE - KERNEL_KIB, 0)
     capacity = {
         "cpu": str(config.vcpus),
-        "ephemeral-storage": "50620216Ki",
+        "ephemeral-storage": f"{DISK_KIB}Ki",
         "hugepages-1Gi": "0",
         "hugepages-2Mi": "0",
         "memory": f"{memory}Ki",
@@ -76,7 +81,11 @@ def node_status(config: NodeConfig, has_network: bool, now: str) -> dict[str, An
             {"type": "Hostname", "address": config.name},
         ],
         "capacity": capacity,
-        "allocatable": {**capacity, "memory": f"{max(memory - EVICTION_KIB, 0)}Ki"},
+        "allocatable": {
+            **capacity,
+            "ephemeral-storage": str(int(DISK_KIB * 1024 * DISK_SHARE)),
+            "memory": f"{max(memory - EVICTION_KIB, 0)}Ki",
+        },
         "conditions": _conditions(has_network, now),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
         "nodeInfo": _node_info(config),

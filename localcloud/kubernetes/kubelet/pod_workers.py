@@ -11,7 +11,7 @@ from localcloud.kubernetes.client.events import EventRecorder
 from localcloud.kubernetes.client.informer import Obj
 from localcloud.kubernetes.client.interface import ApiClient
 from localcloud.kubernetes.client.writes import delete, strategic_status
-from localcloud.kubernetes.kubelet.mounting import mount
+from localcloud.kubernetes.kubelet.mounting import find_config_problem, mount
 from localcloud.kubernetes.kubelet.node_status import NodeConfig
 from localcloud.kubernetes.kubelet.pod_addresses import PodAddresses
 from localcloud.kubernetes.kubelet.pod_status import (
@@ -36,6 +36,8 @@ from localcloud.profiles import Profile
 
 LONGEST_GRACE = 2.0  # seconds; shorter than real grace periods, because nothing runs
 TRY_AGAIN = 1.0  # seconds after a call that failed
+FIRST_PULL_PAUSE, LONGEST_PULL_PAUSE = 10.0, 300.0  # seconds, as upstream
+CONFIG_PAUSE = 10.0  # seconds between checks for a missing ConfigMap or Secret
 
 GONE = (404, 409)
 """The pod is gone, or another one has its name."""
@@ -162,9 +164,8 @@ class PodWorkers:
         if not restarts:
             await self._write(worker, self._waiting(worker, CREATING))
         secrets = await mount(worker.pod, self._host.api, self._host.clock, self._host.events)
-        if any(images.is_missing(one["image"]) for one in worker.pod["spec"]["containers"]):
-            await self._fail_to_pull(worker)
-            return
+        await self._pull(worker)
+        await self._configure(worker)
         own_network = not worker.pod["spec"].get("hostNetwork")
         if own_network:
             await self._host.has_network.wait()
@@ -223,13 +224,31 @@ class PodWorkers:
         await self._write(worker, status)
         self._host.events.record(POD, worker.pod, "OutOfpods", message, warning=True)
 
-    async def _fail_to_pull(self, worker: PodWorker) -> None:
-        names = (container["image"] for container in worker.pod["spec"]["containers"])
-        image = next(name for name in names if images.is_missing(name))
-        message = f'Back-off pulling image "{image}"'
-        self._record(worker, "Failed", f'Failed to pull image "{image}": not found', warning=True)
-        self._record(worker, "BackOff", message, warning=True)
-        why = {"reason": "ImagePullBackOff", "message": message}
+    async def _pull(self, worker: PodWorker) -> None:
+        """Pull the images, which may never succeed; another image of the pod is noticed."""
+        pause = FIRST_PULL_PAUSE
+        while (image := _missing_image(worker.pod)) is not None:
+            problem = f'Failed to pull image "{image}": not found'
+            self._record(worker, "Pulling", f'Pulling image "{image}"')
+            self._record(worker, "Failed", problem, warning=True)
+            await self._wait_with(
+                worker, "ErrImagePull", f'failed to pull image "{image}": not found'
+            )
+            message = f'Back-off pulling image "{image}"'
+            self._record(worker, "BackOff", message, warning=True)
+            await self._wait_with(worker, "ImagePullBackOff", message)
+            await self._host.clock.sleep(pause)
+            pause = min(2 * pause, LONGEST_PULL_PAUSE)
+
+    async def _configure(self, worker: PodWorker) -> None:
+        """Wait for what the environment of the containers refers to."""
+        while (problem := await find_config_problem(worker.pod, self._host.api)) is not None:
+            self._record(worker, "Failed", f"Error: {problem}", warning=True)
+            await self._wait_with(worker, "CreateContainerConfigError", problem)
+            await self._host.clock.sleep(CONFIG_PAUSE)
+
+    async def _wait_with(self, worker: PodWorker, reason: str, message: str) -> None:
+        why = {"reason": reason, "message": message}
         await self._write(worker, self._waiting(worker, why))
 
     async def _fail_to_run(self, worker: PodWorker, problem: str) -> None:
@@ -258,6 +277,13 @@ class PodWorkers:
         name = worker.pod["spec"]["containers"][0]["name"]
         message = text.replace("{name}", name)
         self._host.events.record(POD, worker.pod, reason, message, warning=warning)
+
+
+def _missing_image(pod: Obj) -> str | None:
+    """Return the first image of a pod that no registry has."""
+    spec = pod["spec"]
+    containers = (*(spec.get("initContainers") or ()), *spec["containers"])
+    return next((one["image"] for one in containers if images.is_missing(one["image"])), None)
 
 
 def _restarts(pod: Obj) -> int:

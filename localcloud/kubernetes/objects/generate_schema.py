@@ -65,7 +65,7 @@ class _Member:
 
 def main(definitions: Path, *modules: Path) -> None:
     """Write the table."""
-    known: Json = json.loads(definitions.read_text())["$defs"]
+    known: Json = json.loads(definitions.read_text(encoding="utf-8"))["$defs"]
     structs = dict(_structs(modules))
     records: Json = {}
     waiting = sorted(set(_roots()))
@@ -87,7 +87,7 @@ def _write(table: Json) -> None:
         fields = [f"    {json.dumps(name)}: {json.dumps(f)}" for name, f in made["fields"].items()]
         lines += [",\n".join(fields), "   }", "  },"]
     lines[-1] = "  }"
-    TABLE.write_text("\n".join(["{", *lines, " }", "}", ""]))
+    TABLE.write_text("\n".join(["{", *lines, " }", "}", ""]), encoding="utf-8")
 
 
 def _roots() -> Iterator[str]:
@@ -168,7 +168,7 @@ def _structs(modules: tuple[Path, ...]) -> Iterator[tuple[str, list[_Member]]]:
     """Yield the members of all API structs, such as those of `core.v1.PodSpec`."""
     for path in (path for module in modules for path in sorted(module.rglob("v1/types.go"))):
         package = ".".join(path.parts[-3:-1])
-        for struct in _STRUCT.finditer(path.read_text()):
+        for struct in _STRUCT.finditer(path.read_text(encoding="utf-8")):
             yield f"{package}.{struct[1]}", [*_members(struct[2])]
 
 

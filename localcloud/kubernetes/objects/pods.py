@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 Pod = dict[str, Any]
 
@@ -39,13 +39,30 @@ def parse_quantity(text: str | int | float) -> Decimal:
     return Decimal(match[1]) * _UNITS[match[2] or ""]
 
 
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - nothing is bound here
+
+
+class HostPort(NamedTuple):
+    """A port of the node that a pod wants."""
+
+    address: str
+    protocol: str
+    port: int
+
+    def clashes(self, other: "HostPort") -> bool:
+        """Return whether no node has both."""
+        same = (self.protocol, self.port) == (other.protocol, other.port)
+        addresses = {self.address, other.address}
+        return same and (len(addresses) == 1 or ANY_ADDRESS in addresses)
+
+
 @dataclass(frozen=True, slots=True)
 class Demand:
     """The resources that a pod requests."""
 
     cpu: int  # thousandths of a core
     memory: int  # bytes
-    ports: frozenset[tuple[str, int]]  # protocol and host port
+    ports: frozenset[HostPort]
     others: tuple[tuple[str, int], ...] = ()  # such as ("nvidia.com/gpu", 1)
 
 
@@ -60,21 +77,28 @@ def demand_of(spec: Mapping[str, Any]) -> Demand:
     stay = Counter[str]()
     for container in spec.get("initContainers", ()):
         asked = _requests(container)
-        if container.get("restartPolicy") == "Always":
+        if _stays(container):
             stay += asked
             asked = Counter()
         peak |= asked + stay
     total = (total + stay) | peak
     total = Counter({**total, **_requests(spec)})
     total += _requests({"resources": {"requests": spec.get("overhead") or {}}})
+    running = [one for one in spec.get("initContainers", ()) if _stays(one)]
+    running += spec.get("containers", ())
     ports = frozenset(
-        (port.get("protocol", "TCP"), port["hostPort"])
-        for container in spec.get("containers", ())
+        HostPort(port.get("hostIP") or ANY_ADDRESS, port.get("protocol", "TCP"), port["hostPort"])
+        for container in running
         for port in container.get("ports") or ()
         if port.get("hostPort")
     )
     cpu, memory = total.pop("cpu", 0), total.pop("memory", 0)
     return Demand(cpu, memory, ports, tuple(sorted(total.items())))
+
+
+def _stays(init_container: Mapping[str, Any]) -> bool:
+    """Return whether an init container is a side-car."""
+    return init_container.get("restartPolicy") == "Always"
 
 
 def _requests(asking: Mapping[str, Any]) -> Counter[str]:
@@ -108,7 +132,7 @@ def is_active(pod: Pod) -> bool:
 def find_condition(obj: Mapping[str, Any], name: str) -> dict[str, Any] | None:
     """Return a condition of an object's status by its type."""
     for condition in obj.get("status", {}).get("conditions") or ():
-        if condition["type"] == name:
+        if condition.get("type") == name:
             found: dict[str, Any] = condition
             return found
     return None
@@ -117,7 +141,7 @@ def find_condition(obj: Mapping[str, Any], name: str) -> dict[str, Any] | None:
 def is_ready(pod: Pod) -> bool:
     """Return whether the pod's Ready condition is True."""
     condition = find_condition(pod, "Ready")
-    return condition is not None and condition["status"] == "True"
+    return condition is not None and condition.get("status") == "True"
 
 
 def controller_of(obj: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from localcloud.kubernetes.objects.failures import (
 )
 from localcloud.kubernetes.objects.kinds import Kind
 from localcloud.kubernetes.objects.names import ALPHABET
+from localcloud.kubernetes.objects.priorities import resolve_priority
 from localcloud.kubernetes.objects.service_addresses import ServiceAddresses, keep_addresses
 from localcloud.kubernetes.objects.shapes import wrong_kind
 from localcloud.kubernetes.objects.store import Body, Store, Stored
@@ -77,6 +78,9 @@ class Registry:
         metadata.pop("selfLink", None)
         if kind.has_generation:
             metadata["generation"] = 1
+        if kind is kinds.POD:
+            classes = self.store.select(kinds.PRIORITY_CLASS)
+            resolve_priority(fresh, (one.body for one in classes))
         self._finish(kind, fresh, None)
         if kind is kinds.NODE:
             taint_new_node(fresh)

@@ -94,5 +94,5 @@ def records() -> tuple[str, ...]:
 
 @cache
 def _table() -> Mapping[str, Any]:
-    table: Mapping[str, Any] = json.loads(TABLE.read_text())["records"]
+    table: Mapping[str, Any] = json.loads(TABLE.read_text(encoding="utf-8"))["records"]
     return table

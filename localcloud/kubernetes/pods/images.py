@@ -1,7 +1,7 @@
 """The known images: their ports, and their answers.
 
-No container runs here. Every image can be started, but only those in the catalogue answer; a page
-states in its first lines that the local cloud emulates the real program.
+No container runs here. Known images can be started, those of the catalogue answer; a page states in
+its first lines that the local cloud emulates the real program.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,6 +17,30 @@ Answer = Callable[[Pod, Request, ReadApi | None], Awaitable[Reply]]
 
 MISSING_TAG = "does-not-exist"
 """An image with this tag cannot be pulled, for demonstrations."""
+
+_NAMES = """
+kube-apiserver kube-controller-manager kube-scheduler kube-proxy etcd coredns pause flannel
+flannel-cni-plugin headlamp
+
+metrics-server controller kube-webhook-certgen cloud-controller-manager csi-qingcloud
+csi-provisioner csi-attacher csi-resizer csi-snapshotter csi-node-driver-registrar
+cluster-autoscaler karpenter cluster-proportional-autoscaler addon-resizer
+local-path-provisioner traefik cert-manager-controller cert-manager-webhook
+cert-manager-cainjector
+
+node-exporter kube-state-metrics prometheus alertmanager grafana loki fluentd fluent-bit
+
+nginx httpd haproxy caddy busybox alpine ubuntu debian curl hello-world agnhost echoserver
+http-echo whoami httpbin guestbook gb-frontend gb-redis-follower redis valkey memcached postgres
+mysql mariadb mongo rabbitmq nats kafka zookeeper minio registry wordpress python node golang
+openjdk eclipse-temurin php ruby sysbench stress
+"""
+
+KNOWN = frozenset(_NAMES.split())
+"""The names, without registry, folder and tag, of the images that can be pulled.
+
+A real registry has many more; an image with another name is one that it does not have.
+"""
 
 
 class NothingListens(ConnectionRefusedError):
@@ -64,7 +88,7 @@ KUBE_UI = Program(4466, kube_ui.answer, ("-tls-cert-path", "-tls-key-path"))
 
 def find_program(image: str) -> Program | None:
     """Return the catalogue's program for an image, by its name without registry and tag."""
-    name = image.split("@")[0].rsplit("/", 1)[-1].split(":")[0]
+    name = _name_of(image)
     if "headlamp" in image:
         return KUBE_UI
     return NGINX if name == "nginx" else None
@@ -72,7 +96,11 @@ def find_program(image: str) -> Program | None:
 
 def is_missing(image: str) -> bool:
     """Return whether no registry has this image."""
-    return image.split("@")[0].endswith(":" + MISSING_TAG)
+    return _name_of(image) not in KNOWN or image.split("@")[0].endswith(":" + MISSING_TAG)
+
+
+def _name_of(image: str) -> str:
+    return image.split("@")[0].rsplit("/", 1)[-1].split(":")[0]
 
 
 def programs_of(pod: Pod) -> dict[int, tuple[Program, Mapping[str, Any]]]:

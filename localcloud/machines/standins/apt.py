@@ -128,7 +128,7 @@ def _source_files(call: Call) -> list[Path]:
 def _read_sources(files: Sequence[Path]) -> Iterator[tuple[str, str]]:
     """Yield the URL and the options of each source."""
     for file in files:
-        for line in file.read_text().splitlines():
+        for line in file.read_text(encoding="utf-8").splitlines():
             if match := _DEB_LINE.match(line):
                 yield match["url"], match["options"] or ""
 
@@ -137,7 +137,7 @@ def _check_key(call: Call, options: str, url: str) -> None:
     """Check that the key that signs the index is one of the source's."""
     named = [text.partition("=")[2] for text in options.split() if text.startswith("signed-by=")]
     file = call.path(named[0]) if named else None
-    keys = repositories.keys_in(file.read_text()) if file and file.is_file() else []
+    keys = repositories.keys_in(file.read_text(encoding="utf-8")) if file and file.is_file() else []
     signer = repositories.signer_of(url, call.context.shared.mirror_faults)
     if signer not in keys:
         raise Failed(

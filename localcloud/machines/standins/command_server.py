@@ -194,5 +194,5 @@ def _fill(text: str, values: dict[str, str]) -> str:
 
 def _write_script(path: Path, text: str) -> None:
     path.unlink(missing_ok=True)
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     path.chmod(0o700)

@@ -42,7 +42,7 @@ def _read_sources(call: Call, unexcluded: Sequence[str]) -> set[str]:
     for file in sorted(call.path("/etc/yum.repos.d").glob("*.repo")):
         settings = ConfigParser(interpolation=None)
         try:
-            settings.read_string(file.read_text())
+            settings.read_string(file.read_text(encoding="utf-8"))
         except BadFile as error:
             raise Failed(f"Error: Parsing file {file.name!r} failed: {error}") from error
         for repository in settings.sections():
@@ -63,7 +63,7 @@ def _read_sources(call: Call, unexcluded: Sequence[str]) -> set[str]:
 
 def _check_key(call: Call, repository: str, key: str, url: str) -> None:
     file = call.path(key.removeprefix("file://")) if key else None
-    keys = repositories.keys_in(file.read_text()) if file and file.is_file() else []
+    keys = repositories.keys_in(file.read_text(encoding="utf-8")) if file and file.is_file() else []
     if repositories.signer_of(url, call.context.shared.mirror_faults) not in keys:
         raise Failed(
             f"Error: Failed to download metadata for repo '{repository}': repomd.xml GPG signature "

@@ -73,10 +73,12 @@ async def _gpg(call: Call) -> int:
                 )
         case ["--import"], [name]:
             fresh = _keys_of(call.path(name))
-            known = repositories.keys_in(ring.read_text()) if ring.exists() else []
-            ring.write_text("".join(map(repositories.key_block, dict.fromkeys(known + fresh))))
+            known = repositories.keys_in(ring.read_text(encoding="utf-8")) if ring.exists() else []
+            ring.write_text(
+                "".join(map(repositories.key_block, dict.fromkeys(known + fresh))), encoding="utf-8"
+            )
         case ["--export"], [wanted]:
-            known = repositories.keys_in(ring.read_text()) if ring.exists() else []
+            known = repositories.keys_in(ring.read_text(encoding="utf-8")) if ring.exists() else []
             if wanted in known:
                 await call.out(repositories.key_block(wanted))
             else:
@@ -87,7 +89,7 @@ async def _gpg(call: Call) -> int:
 
 
 def _keys_of(file: Path) -> list[str]:
-    keys = repositories.keys_in(file.read_text()) if file.is_file() else []
+    keys = repositories.keys_in(file.read_text(encoding="utf-8")) if file.is_file() else []
     if not keys:
         raise Failed("gpg: no valid OpenPGP data found.", 2)
     return keys

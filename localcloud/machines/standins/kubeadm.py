@@ -80,7 +80,7 @@ def _documents(call: Call, taken: Arguments) -> dict[str, Document]:
     file = call.path(name)
     if not file.is_file():
         raise Failed(f'unable to read config from "{name}": open {name}: no such file or directory')
-    return read_documents(file.read_text())
+    return read_documents(file.read_text(encoding="utf-8"))
 
 
 def _images(call: Call, taken: Arguments) -> list[str]:

@@ -157,7 +157,7 @@ async def _write_kubeconfigs(call: Call, settings: InitSettings) -> None:
         )
         file = folder / name
         file.touch(mode=0o600)
-        file.write_text(text)
+        file.write_text(text, encoding="utf-8")
         await call.out(f'[kubeconfig] Writing "{name}" kubeconfig file')
 
 
@@ -171,7 +171,9 @@ def _write_manifests(
     }
     for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"):
         manifest = addons.static_pod(name, images[name])
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))
+        (folder / f"{name}.yaml").write_text(
+            yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8"
+        )
 
 
 def _remember(call: Call, settings: InitSettings) -> None:

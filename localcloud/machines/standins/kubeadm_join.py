@@ -193,4 +193,4 @@ def _write_files(call: Call, settings: JoinSettings, cluster: _Trusted) -> None:
     current = "/var/lib/kubelet/pki/kubelet-client-current.pem"
     credentials = {"client-certificate": current, "client-key": current}
     text = pki.kubeconfig(f"https://{settings.endpoint}", user, cluster.ca_certificate, credentials)
-    (folder / "kubelet.conf").write_text(text)
+    (folder / "kubelet.conf").write_text(text, encoding="utf-8")

@@ -136,7 +136,7 @@ def _read_kubeconfig(call: Call, taken: Arguments) -> dict[str, Any]:
             "The connection to the server localhost:8080 was refused - "
             "did you specify the right host or port?"
         )
-    loaded: dict[str, Any] = yaml.safe_load(file.read_text())
+    loaded: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     return loaded
 
 

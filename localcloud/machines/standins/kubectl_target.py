@@ -60,7 +60,7 @@ class Target:
             file = self.call.path(name)
             if not file.is_file():
                 raise Failed(f'error: the path "{name}" does not exist')
-            text = file.read_text()
+            text = file.read_text(encoding="utf-8")
         found = list(_read(text))
         if not found:
             raise Failed("error: no objects passed to apply")

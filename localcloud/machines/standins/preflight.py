@@ -66,7 +66,7 @@ def _system(call: Call) -> list[str]:
             '"unix:///run/containerd/containerd.sock"'
         )
     forward = call.path("/proc/sys/net/ipv4/ip_forward")
-    if forward.read_text().strip() != "1":
+    if forward.read_text(encoding="utf-8").strip() != "1":
         errors.append(
             "FileContent--proc-sys-net-ipv4-ip_forward]: "
             "/proc/sys/net/ipv4/ip_forward contents are not set to 1"

@@ -117,7 +117,7 @@ async def _hostnamectl(call: Call) -> int:
     match taken.words:
         case ["set-hostname" | "hostname", name]:
             call.need_root()
-            call.path("/etc/hostname").write_text(f"{name}\n")
+            call.path("/etc/hostname").write_text(f"{name}\n", encoding="utf-8")
         case [] | ["status"] | ["hostname"]:
             await call.out(call.context.read_hostname())
         case words:
@@ -187,7 +187,7 @@ async def _sysctl(call: Call) -> int:
         return await _show_sysctls(call, taken.words, only_values="-n" in taken)
     call.need_root()
     for name, value in wanted:
-        _sysctl_file(call, name).write_text(f"{value}\n")
+        _sysctl_file(call, name).write_text(f"{value}\n", encoding="utf-8")
         if "-q" not in taken:
             await call.out(f"{name} = {value}")
     return 0
@@ -197,7 +197,7 @@ async def _show_sysctls(call: Call, names: list[str], *, only_values: bool) -> i
     if not names:
         raise call.unknown(" ".join(call.arguments))
     for name in names:
-        value = _sysctl_file(call, name).read_text().strip()
+        value = _sysctl_file(call, name).read_text(encoding="utf-8").strip()
         await call.out(value if only_values else f"{name} = {value}")
     return 0
 

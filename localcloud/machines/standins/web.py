@@ -76,7 +76,7 @@ async def _deliver(call: Call, target: str, text: str) -> None:
     if target == "-":
         await call.out(text)
     elif target != "/dev/null":
-        call.path(target).write_text(text)
+        call.path(target).write_text(text, encoding="utf-8")
 
 
 HANDLERS: dict[str, Handler] = {"curl": _curl, "wget": _wget}

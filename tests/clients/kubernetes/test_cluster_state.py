@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from clients.kubernetes import ClusterClient
-from domain.autoscaling.see.placement import Operator, Requirement, Spread, Taint, Toleration
+from domain.autoscaling.see.placement import (
+    HostPort,
+    Operator,
+    Requirement,
+    Spread,
+    Taint,
+    Toleration,
+)
 from domain.autoscaling.see.snapshot import Budget, Resources
 from domain.autoscaling.see.state import ClusterState, Marked
 from domain.kernel.errors import TemporaryError
@@ -46,11 +53,13 @@ def read(
     nodes: list[Any] | None = None,
     pods: list[Any] | None = None,
     budgets: list[Any] | None = None,
+    daemon_sets: list[Any] | None = None,
 ) -> ClusterState:
     lists = {
         "/api/v1/nodes": nodes or [],
         PODS: pods or [],
         "/apis/policy/v1/poddisruptionbudgets": budgets or [],
+        "/apis/apps/v1/daemonsets": daemon_sets or [],
     }
     for path, items in lists.items():
         apiserver.answer("GET", path, Answer(200, {"metadata": {}, "items": items}))
@@ -99,7 +108,7 @@ def test_placement_of_a_pod_is_read(apiserver: Apiserver, cluster: ClusterClient
     assert placement.tolerations == (Toleration("db", "Exists"),)
     assert placement.apart[0].topology == "zone"
     assert placement.apart[0].selector == (Requirement("app", Operator.IN, ("db",)),)
-    assert placement.host_ports == ("TCP/8080",)
+    assert placement.host_ports == (HostPort(8080),)
 
 
 def test_terms_of_affinity_are_read_as_the_scheduler_does(
@@ -252,3 +261,189 @@ def test_object_that_another_client_changed_is_not_replaced(
     apiserver.answer("PUT", f"{leases}/l", Answer(200, lease), conflict)
     assert cluster.replace(lease) is True
     assert cluster.replace(lease) is False
+
+
+def test_host_ports_are_read_with_address_and_protocol_of_side_cars_too(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    port = {"containerPort": 53, "hostPort": 53, "protocol": "UDP", "hostIP": "10.0.0.1"}
+    side_car = {"name": "s", "restartPolicy": "Always", "ports": [port]}
+    before = {"name": "i", "ports": [{"containerPort": 1, "hostPort": 1}]}
+    pod = make_pod(initContainers=[side_car, before])
+    (seen,) = read(apiserver, cluster, [], [pod]).pending
+    assert seen.placement.host_ports == (HostPort(53, "UDP", "10.0.0.1"),)
+
+
+def test_huge_pages_and_priority_are_read(apiserver: Apiserver, cluster: ClusterClient) -> None:
+    pod = make_pod(priority=-20)
+    pod["spec"]["containers"][0]["resources"]["requests"]["hugepages-2Mi"] = "4Mi"
+    (seen,) = read(apiserver, cluster, [], [pod]).pending
+    assert seen.requests.others == (("hugepages-2Mi", 4 * 2**20),)
+    assert seen.priority == -20
+
+
+def test_pod_that_preempts_others_has_its_room_on_that_node(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    pods = [make_pod("next"), make_pod("lost")]
+    for pod, node in zip(pods, ("n", "gone"), strict=True):
+        pod["status"]["nominatedNodeName"] = node
+    state = read(apiserver, cluster, [make_node()], pods)
+    assert [pod.name for pod in state.nodes[0].pods] == ["next"]
+    assert [pod.name for pod in state.pending] == ["lost"]
+
+
+NONE = "0/3 nodes are available: "
+TAIL = (
+    " no new claims to deallocate, preemption: 0/3 nodes are available: 3 Preemption is not "
+    "helpful for scheduling."
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "hold"),
+    [
+        pytest.param(f"{NONE}3 Insufficient cpu.{TAIL}", "", id="cpu"),
+        pytest.param("no nodes available to schedule pods", "", id="no nodes"),
+        pytest.param("", "", id="nothing said"),
+        pytest.param(
+            f"{NONE}1 node(s) had untolerated taint(s), 2 node(s) didn't match Pod's node "
+            f"affinity/selector.{TAIL}",
+            "",
+            id="labels and taints",
+        ),
+        pytest.param(
+            f"{NONE}pod has unbound immediate PersistentVolumeClaims.{TAIL}",
+            "pod has unbound immediate PersistentVolumeClaims",
+            id="a claim",
+        ),
+        pytest.param(
+            f'{NONE}persistentvolumeclaim "data" not found.{TAIL}',
+            'persistentvolumeclaim "data" not found',
+            id="no claim",
+        ),
+        pytest.param(
+            f"{NONE}1 node(s) had untolerated taint(s), 2 node(s) had volume node affinity "
+            f"conflict.{TAIL}",
+            "node(s) had volume node affinity conflict",
+            id="a volume of another place",
+        ),
+        pytest.param(
+            f"{NONE}1 Insufficient memory, 2 node(s) had volume node affinity conflict.{TAIL}",
+            "",
+            id="a machine more may help",
+        ),
+        pytest.param(
+            f"{NONE}3 the moon is not full, which 2 plugins want.{TAIL}",
+            "the moon is not full, which 2 plugins want",
+            id="a plugin of a later release",
+        ),
+    ],
+)
+def test_pods_that_no_machine_helps_are_held(
+    apiserver: Apiserver, cluster: ClusterClient, message: str, hold: str
+) -> None:
+    pod = make_pod("p")
+    pod["status"]["conditions"] = [WAITING | {"message": message}]
+    state = read(apiserver, cluster, [], [pod])
+    assert [one.name for one in state.pending] == ([] if hold else ["p"])
+    assert [one.held_by for one in state.held] == ([hold] if hold else [])
+
+
+def test_gated_pods_and_those_that_the_scheduler_fails_on_are_held(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    gated = make_pod("gated", schedulingGates=[{"name": "quota"}, {"name": "later"}])
+    failed = make_pod("failed")
+    told = WAITING | {"reason": "SchedulerError", "message": "plugin timed out"}
+    failed["status"]["conditions"] = [told]
+    state = read(apiserver, cluster, [], [gated, failed])
+    assert state.pending == ()
+    assert [pod.held_by for pod in state.held] == [
+        "scheduling gate quota, later",
+        "scheduler error: plugin timed out",
+    ]
+
+
+def make_daemon_set(name: str = "log", **spec: Any) -> dict[str, Any]:
+    port = {"containerPort": 9100}
+    limits = {"requests": {"cpu": "10m"}, "limits": {"cpu": "1", "memory": "64Mi"}}
+    container = {"name": "c", "resources": limits, "ports": [port]}
+    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container], **spec}}
+    return {
+        "metadata": {"name": name, "namespace": "kube-system"},
+        "spec": {"template": template},
+    }
+
+
+def test_daemon_sets_are_read_as_the_pods_that_they_make(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    """With a limit for a missing request, the node's ports, and the controller's tolerations."""
+    wanted = make_daemon_set(hostNetwork=True, nodeSelector={"disk": "ssd"})
+    leaving = make_daemon_set("old")
+    leaving["metadata"]["deletionTimestamp"] = "2026-11-02T12:00:00Z"
+    (daemon,) = read(apiserver, cluster, [], [], daemon_sets=[wanted, leaving]).daemons
+    assert (daemon.title, daemon.is_workload) == ("kube-system/log", False)
+    assert daemon.requests == Resources(10, 64 * 2**20)
+    assert daemon.placement.host_ports == (HostPort(9100),)
+    assert not daemon.placement.accepts_labels({})
+    unready = Taint("node.kubernetes.io/not-ready", "", "NoExecute")
+    assert daemon.placement.tolerates([unready, Taint("node.kubernetes.io/unschedulable")])
+    assert not daemon.placement.tolerates([Taint("node.kubernetes.io/not-ready")])
+
+
+def test_daemons_that_are_not_bound_yet_use_their_node(
+    apiserver: Apiserver, cluster: ClusterClient
+) -> None:
+    name = {"key": "metadata.name", "operator": "In", "values": ["n"]}
+    affinity = {
+        "requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{"matchFields": [name]}]
+        }
+    }
+    daemon = make_pod("log-x", affinity={"nodeAffinity": affinity})
+    daemon["metadata"]["ownerReferences"][0]["kind"] = "DaemonSet"
+    state = read(apiserver, cluster, [make_node()], [daemon])
+    assert [pod.name for pod in state.nodes[0].pods] == ["log-x"]
+
+
+@pytest.mark.parametrize(
+    ("status", "spec", "allowed", "unhealthy"),
+    [
+        pytest.param({"disruptionsAllowed": 1}, {}, 1, False, id="one is allowed"),
+        pytest.param(
+            {"disruptionsAllowed": 1, "observedGeneration": 1}, {}, 0, False, id="an old status"
+        ),
+        pytest.param(
+            {"currentHealthy": 2, "desiredHealthy": 2, "observedGeneration": 2},
+            {},
+            0,
+            True,
+            id="enough are healthy",
+        ),
+        pytest.param(
+            {"observedGeneration": 2},
+            {"unhealthyPodEvictionPolicy": "AlwaysAllow"},
+            0,
+            True,
+            id="always",
+        ),
+    ],
+)
+def test_budget_says_which_pods_it_forbids_to_evict(
+    apiserver: Apiserver,
+    cluster: ClusterClient,
+    status: dict[str, Any],
+    spec: dict[str, Any],
+    allowed: int,
+    unhealthy: bool,
+) -> None:
+    generation = {"generation": 2} if "observedGeneration" in status else {}
+    budget = {
+        "metadata": {"name": "b", "namespace": "shop", **generation},
+        "spec": {"selector": {}, **spec},
+        "status": status,
+    }
+    (seen,) = read(apiserver, cluster, [], [], [budget]).budgets
+    assert (seen.allowed, seen.unhealthy_may_leave) == (allowed, unhealthy)

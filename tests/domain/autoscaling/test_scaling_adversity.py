@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.autoscaling.decide.evaluation import decide
-from domain.autoscaling.decision import Decision, Hold, Reason, ScaleIn, ScaleOut
+from domain.autoscaling.decision import Decision, Hold, Reason, Repair, ScaleIn, ScaleOut
 from domain.autoscaling.memory.memory import Memory, parse_memory
 from domain.autoscaling.memory.remembering import launch_failed, removal_failed
 from domain.autoscaling.replay.world import World
@@ -156,7 +156,7 @@ def test_group_settles_without_a_wrong_removal_after_any_failures(
                 if what == "never boots":
                     for machine in world.machines[-decision.add :]:
                         machine.ready_at = float("inf")
-            case ScaleIn():
+            case ScaleIn() | Repair():
                 world.remove(decision.machine)
         changed_at = minute * MINUTE
     assert changed_at <= (len(events) + 4 * 60) * MINUTE

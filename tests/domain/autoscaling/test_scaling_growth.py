@@ -146,14 +146,18 @@ def test_rule_does_not_add_while_booting_machines_would_satisfy_it() -> None:
     assert decision.target == 7
 
 
-def test_machine_that_never_joined_is_noted_and_is_not_room() -> None:
+def test_machine_that_never_joined_is_noted_and_is_no_capacity() -> None:
     lost = make_snapshot(40, pending=make_pods(30))
     lost = replace(lost, machines=(*lost.machines, make_machine(9)))
     decision = decide_calmly(lost)
     assert isinstance(decision, ScaleOut)
-    assert (decision.basis.size, decision.add) == (2, 1)
-    assert [(n.reason, n.about) for n in decision.basis.notes] == [
-        (Reason.MACHINE_WITHOUT_NODE, "i-9")
+    assert (decision.basis.size, decision.target, decision.add) == (1, 2, 1)
+    assert [(n.reason, n.about, n.detail) for n in decision.basis.notes] == [
+        (
+            Reason.BROKEN,
+            "i-9",
+            "it has not become a node in its time, since 12:00:00 UTC; it leaves in 600 s",
+        )
     ]
 
 

@@ -10,6 +10,7 @@ from domain.autoscaling.fit.packing import Packed, Room, pack
 from domain.autoscaling.fit.place import Misfit, place_of_node
 from domain.autoscaling.see.placement import (
     HOSTNAME,
+    HostPort,
     Operator,
     Placement,
     PodTerm,
@@ -48,7 +49,9 @@ def together(topology: str = HOSTNAME) -> Placement:
         pytest.param(make_pods(9, requests=Resources(cpu_millis=500)), 3, id="cpu"),
         pytest.param(make_pods(9, requests=Resources(memory_bytes=2**30)), 3, id="memory"),
         pytest.param(make_pods(3, placement=apart(), labels=LABELS), 3, id="each its own node"),
-        pytest.param(make_pods(3, placement=Placement(host_ports=("TCP/80",))), 3, id="host port"),
+        pytest.param(
+            make_pods(3, placement=Placement(host_ports=(HostPort(80),))), 3, id="host port"
+        ),
         pytest.param(make_pods(40, placement=together(), labels=LABELS), 1, id="together"),
         pytest.param(
             (

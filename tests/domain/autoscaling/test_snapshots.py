@@ -1,21 +1,22 @@
 """The snapshot from the states of cluster and group: our machines, templates of new ones."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from domain.autoscaling.see.snapshot import Resources, SeenNode, SeenPod, Snapshot
+from domain.autoscaling.fit.place import place_of_template
+from domain.autoscaling.see.placement import Operator, Placement, Requirement
+from domain.autoscaling.see.snapshot import Resources, SeenNode, SeenPod, Snapshot, Template
 from domain.autoscaling.see.state import (
-    DISK_FOR_PODS,
-    KUBELET_KEEPS,
     ClusterState,
     GroupState,
     Marked,
-    find_templates,
     take_snapshot,
     unseen_types,
 )
+from domain.autoscaling.see.templates import DISK_FOR_PODS, EVICTION, KERNEL, PAGE_RECORDS
 from domain.cloud.records import Instance, InstanceStatus, InstanceType
 from domain.spec.cluster import ClusterSpec
 from domain.spec.scaling import ScalingPolicy
@@ -76,56 +77,75 @@ def test_node_being_removed_takes_no_pods() -> None:
         assert [node.ready for node in seen.nodes] == [False]
 
 
-def test_template_has_the_resources_of_a_node_of_its_type() -> None:
-    cluster, machines = ClusterState((NODE,)), [make_machine()]
-    (template,) = find_templates(cluster, GroupState(machines, ()), ClusterSpec(), ScalingPolicy())
+def templates_of(
+    cluster: ClusterState, *machines: Instance, types: Sequence[str] = (), offer: bool = False
+) -> tuple[Template, ...]:
+    group = GroupState(machines, (), [OTHER] if offer else [])
+    policy = ScalingPolicy(instance_types=tuple(types))
+    return take_snapshot(cluster, group, ClusterSpec(), policy, {}, NOON).templates
+
+
+def test_template_has_the_resources_of_the_nodes_of_its_type() -> None:
+    smaller = replace(NODE, name="k8s-node-b", allocatable=replace(ROOM, memory_bytes=GIB))
+    cluster = ClusterState((NODE, smaller))
+    (template,) = templates_of(cluster, make_machine(), make_machine("b"))
     assert template.instance_type == "s1.large.r2"
-    assert template.allocatable == Resources(1900, 2 * GIB - GIB // 4, ((DISK, 29 * GIB),))
-    assert template.labels == {
-        "k8s-qingcloud/group": "k8s-node",
-        "kubernetes.io/arch": "amd64",
-    }
+    assert template.allocatable == replace(ROOM, memory_bytes=GIB)
+    assert template.is_seen
 
 
-def test_template_without_a_node_has_the_clouds_resources_minus_daemons() -> None:
+def test_template_without_a_node_has_what_kubelet_will_report() -> None:
     policy = ScalingPolicy(instance_types=("c4", "s1.large.r2"))
     cluster, machines = ClusterState((NODE,)), [make_machine()]
     assert unseen_types(cluster, machines, ClusterSpec(), policy) == ("c4",)
-    group = GroupState(machines, (), [OTHER])
-    first, second = find_templates(cluster, group, ClusterSpec(), policy)
-    memory, disk = 8 * GIB - KUBELET_KEEPS - GIB // 4, int(40 * GIB * DISK_FOR_PODS) - GIB
-    assert first.allocatable == Resources(3900, memory, ((DISK, disk),))
+    first, second = templates_of(cluster, *machines, types=("c4", "s1.large.r2"), offer=True)
+    memory = 8 * GIB - KERNEL - 8 * GIB // PAGE_RECORDS - EVICTION
+    assert first.allocatable == Resources(4000, memory, ((DISK, int(40 * GIB * DISK_FOR_PODS)),))
+    assert not first.is_seen
     assert second.instance_type == "s1.large.r2"
 
 
-def test_the_first_machine_of_a_group_is_known_from_the_cloud_alone() -> None:
-    policy = ScalingPolicy(instance_types=("c4",))
-    (template,) = find_templates(
-        ClusterState(()), GroupState((), (), [OTHER]), ClusterSpec(), policy
-    )
-    disk = int(40 * GIB * DISK_FOR_PODS)
-    assert template.allocatable == Resources(4000, 8 * GIB - KUBELET_KEEPS, ((DISK, disk),))
-    assert template.labels == {"k8s-qingcloud/group": "k8s-node"}
-    nothing = find_templates(ClusterState(()), GroupState((), ()), ClusterSpec(), policy)
-    assert nothing == ()
+def test_labels_of_a_new_machine_are_those_that_every_node_gets() -> None:
+    """A label that a person or an add-on has put on the only node is not promised."""
+    zone = {"topology.kubernetes.io/zone": "pek3"}
+    seen = replace(NODE, labels=LABELS | zone | {"disk": "ssd"})
+    from_nothing = {
+        "k8s-qingcloud/group": "k8s-node",
+        "node-role.kubernetes.io/worker": "",
+        "kubernetes.io/arch": "amd64",
+        "kubernetes.io/os": "linux",
+        "beta.kubernetes.io/arch": "amd64",
+        "beta.kubernetes.io/os": "linux",
+    }
+    (template,) = templates_of(ClusterState(()), types=("c4",), offer=True)
+    assert template.labels == from_nothing
+    (template,) = templates_of(ClusterState((seen,)), make_machine())
+    assert template.labels == from_nothing | zone
+    without = replace(NODE, name="k8s-node-b")
+    (template,) = templates_of(ClusterState((seen, without)), make_machine(), make_machine("b"))
+    assert template.labels == from_nothing
+    assert templates_of(ClusterState(()), types=("c4",)) == ()
 
 
-def test_label_of_one_node_alone_is_not_in_the_template() -> None:
-    """Machines bought for a pod that requires the label would not have it."""
-    special = replace(NODE, name="k8s-node-b", labels=LABELS | {"disk": "ssd"})
-    for nodes in ((NODE, special), (special, NODE)):
-        cluster, machines = ClusterState(nodes), [make_machine("a"), make_machine("b")]
-        group = GroupState(machines, ())
-        (template,) = find_templates(cluster, group, ClusterSpec(), ScalingPolicy())
-        assert "disk" not in template.labels
-        assert template.labels["kubernetes.io/arch"] == "amd64"
+def test_extended_resource_of_a_node_is_not_promised() -> None:
+    gpu = replace(NODE, allocatable=Resources(2000, GIB, (("nvidia.com/gpu", 1),)))
+    (template,) = templates_of(ClusterState((gpu,)), make_machine())
+    assert template.allocatable.others == ()
 
 
-def test_template_is_read_from_a_node_with_its_daemons() -> None:
-    fresh = replace(NODE, name="k8s-node-b", ready=False, pods=())
-    cluster, machines = ClusterState((NODE, fresh)), [make_machine("a"), make_machine("b")]
-    (template,) = find_templates(cluster, GroupState(machines, ()), ClusterSpec(), ScalingPolicy())
-    assert template.allocatable.cpu_millis == 1900
+def test_daemons_of_a_new_machine_are_those_whose_selectors_and_tolerations_allow_it() -> None:
+    def only_on(**labels: str) -> Placement:
+        return Placement(tuple(Requirement(k, Operator.IN, (v,)) for k, v in labels.items()))
+
+    everywhere = replace(DAEMON, name="proxy", placement=Placement())
+    on_linux = replace(DAEMON, name="linux", placement=only_on(**{"kubernetes.io/os": "linux"}))
+    on_ssd = replace(DAEMON, name="ssd", placement=only_on(disk="ssd"))
+    cluster = ClusterState((), daemons=(everywhere, on_linux, on_ssd))
+    (template,) = templates_of(cluster, types=("c4",), offer=True)
+    assert [pod.name for pod in template.daemons] == ["proxy", "linux"]
+    place = place_of_template(template, 40, "new")
+    assert (place.cpu, place.places) == (4000 - 2 * 100, 40)
+    assert place_of_template(replace(template, places=30), 40, "new").places == 28
 
 
 @pytest.mark.parametrize(

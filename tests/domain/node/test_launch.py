@@ -18,6 +18,7 @@ from domain.kernel.names import NODES, node_name
 from domain.node.boot import SharedLook, wait_until_up
 from domain.node.launch import WantedGroup, launch_missing, place
 from domain.node.remove import check_count, choose_leaving
+from domain.node.serving import SERVING, Fault, Standing, State
 from domain.spec.cluster import MACHINES_PER_VXNET, MachineTemplate, Nodes
 from tests.domain.clocks import JumpingClock
 from tests.domain.makers import CREATED, make_image, make_instance
@@ -102,10 +103,20 @@ def test_the_emptiest_machine_is_removed_and_among_equals_the_newest() -> None:
     machines = [make_instance(n) for n in (1, 2, 3, 4)]
     pods = {node_name(NODES, machine.id): 5 for machine in machines}
     pods[node_name(NODES, machines[1].id)] = 0
-    assert [m.id for m in choose_leaving(NODES, machines, 3, pods)] == [machines[1].id]
-    leaving = choose_leaving(NODES, machines, 2, pods)
+    well = dict.fromkeys([machine.id for machine in machines], SERVING)
+    assert [m.id for m in choose_leaving(NODES, machines, 3, pods, well)] == [machines[1].id]
+    leaving = choose_leaving(NODES, machines, 2, pods, well)
     assert [m.id for m in leaving] == [machines[1].id, machines[3].id]
-    assert choose_leaving(NODES, machines, 9, pods) == ()
+    assert choose_leaving(NODES, machines, 9, pods, well) == ()
+
+
+def test_a_broken_machine_is_removed_before_an_empty_one() -> None:
+    machines = [make_instance(n) for n in (1, 2, 3)]
+    pods = {node_name(NODES, machines[0].id): 30}
+    standings = dict.fromkeys([machine.id for machine in machines], SERVING)
+    standings[machines[0].id] = Standing(State.BROKEN, Fault.NOT_READY)
+    chosen = choose_leaving(NODES, machines, 2, pods, standings)
+    assert [machine.id for machine in chosen] == [machines[0].id]
 
 
 class Booting:
@@ -154,6 +165,14 @@ def test_a_machine_that_the_cloud_does_not_list_any_more_is_named_at_once() -> N
     cloud, clock = Booting(PENDING, InstanceStatus.CEASED), JumpingClock()
     with pytest.raises(JobFailed, match=r"i-k8s-node1 .* does not exist any more"):
         wait_until_up(make_instance(status=PENDING), look_at(cloud, clock), clock=clock)
+    assert clock.monotonic() < 10
+
+
+@pytest.mark.parametrize("status", [InstanceStatus.STOPPED, InstanceStatus.SUSPENDED])
+def test_a_machine_that_is_switched_off_is_named_at_once(status: InstanceStatus) -> None:
+    cloud, clock = Booting(status), JumpingClock()
+    with pytest.raises(JobFailed, match=f"i-k8s-node1 .*it is {status}; start it"):
+        wait_until_up(make_instance(status=status), look_at(cloud, clock), clock=clock)
     assert clock.monotonic() < 10
 
 

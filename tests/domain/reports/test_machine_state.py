@@ -35,6 +35,11 @@ def test_state_of_a_machine_that_does_not_run_names_the_clouds_word() -> None:
     assert view.state_text == "NotReady (stopped)"
 
 
+def test_broken_machine_is_shown_with_the_reason_whatever_its_node_says() -> None:
+    view = MachineView(make_machine(status="stopped", fault="it is stopped"), make_node())
+    assert (view.state, view.state_text) == (MachineState.BROKEN, "broken: it is stopped")
+
+
 def test_node_without_a_machine_is_found() -> None:
     report = make_report(nodes=(make_node("k8s-node-a"), make_node("k8s-node-gone")))
     assert [node.name for node in find_lone_nodes(report)] == ["k8s-node-gone"]

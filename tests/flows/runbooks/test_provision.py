@@ -121,6 +121,16 @@ def test_several_machines_that_fail_are_named_together(world: World) -> None:
     assert world.state()["resources"] == {**world.resources(), "instance": 6}
 
 
+def test_deleted_node_of_a_machine_that_runs_comes_back(world: World) -> None:
+    """Its kubelet runs on, and a kubelet registers only when it starts."""
+    world.provision()
+    [first, _] = inventory(world).nodes
+    world.delete("Node", f"k8s-node-{first.id.removeprefix('i-')}", "")
+    assert not world.state()["nodes are machines"]
+    world.provision()
+    assert world.state()["nodes are machines"]
+
+
 def test_nodes_whose_machine_is_gone_are_deleted_with_their_keys(world: World) -> None:
     world.provision()
     [gone, _] = inventory(world).nodes

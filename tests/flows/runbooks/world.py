@@ -312,6 +312,7 @@ class World:
         self.objects: dict[tuple[str, str, str], Manifest] = {}
         self.files: dict[tuple[str, str], bytes] = {}
         self.broken: set[str] = set()  # ids of machines whose installer fails
+        self.joined: set[str] = set()  # ids of machines that have been nodes
         self._breaking = 0
         self.cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
 
@@ -380,7 +381,7 @@ class World:
         with only_run(cluster):
             need_cluster(cluster)
             wanting = cluster.wanting(need_spec(cluster).with_nodes(count))
-            scale_to(steps, wanting, leaving_machines(cluster, NODES, count))
+            scale_to(steps, wanting, leaving_machines(wanting, NODES, count))
 
     def teardown(
         self, strike: Strike | None = None, steps: Steps | None = None, **choices: bool
@@ -451,6 +452,8 @@ class World:
     def run(self, address: str, argv: Sequence[str]) -> Output:
         command = argv[2]
         machine = self.at(address)
+        if argv[:2] == ["systemctl", "restart"]:
+            self._join(machine)
         if "ssh-keygen" in command:
             return Output(f"ssh-ed25519 {_public_key(machine.id)}\n", "", 0)
         if f"{FOLDER}/k8s_" in command:
@@ -460,6 +463,8 @@ class World:
             if machine.id in self.broken:
                 return Output("ERROR the disk is full\n", "", 3)
             if "k8s_master_installer.sh" in command or argv[-1] == "join":
+                if machine.id in self.joined:
+                    return Output("node: nothing to do.\n", "", 0)
                 self._join(machine)
         return Output("done\n", "", 0)
 
@@ -475,6 +480,7 @@ class World:
     def _join(self, machine: Instance) -> None:
         group = _group(machine)
         name = f"{group}-{machine.id.removeprefix('i-')}"
+        self.joined.add(machine.id)
         labels = {GROUP_LABEL: group, INSTANCE_LABEL: machine.id}
         if name not in self.nodes:  # a kubelet leaves a node that is registered as it is
             self.nodes[name] = Node(name, machine.private_ip, True, True, 40, "v1.36.4", labels)

@@ -75,6 +75,15 @@ async def until(
             await asyncio.sleep(0.01)
 
 
+async def advance_until(clock: MovableClock, holds: Callable[[], Awaitable[bool]]) -> None:
+    """Move the clock, a second at a time, until something holds, for at most ten minutes."""
+    for _ in range(600):
+        if await holds():
+            return
+        await clock.advance(1)
+    raise AssertionError("it never came to be")
+
+
 class SampleCluster:
     """A running plane and its nodes."""
 
@@ -118,7 +127,9 @@ class SampleCluster:
 
     async def install_network(self) -> None:
         """Install what makes nodes ready."""
-        await self.create("/apis/apps/v1/namespaces/kube-system/daemonsets", daemon_set("flannel"))
+        await self.create(
+            "/apis/apps/v1/namespaces/kube-system/daemonsets", daemon_set("flannel", "flannel")
+        )
 
     async def create(self, path: str, body: Obj) -> Obj:
         created: Obj = await self.api.request("POST", path, body=body)
@@ -269,7 +280,7 @@ def deployment(name: str, replicas: int, **spec: Any) -> Obj:
     }
 
 
-def daemon_set(name: str, **spec: Any) -> Obj:
+def daemon_set(name: str, image: str = "node-exporter", **spec: Any) -> Obj:
     wanted = {"hostNetwork": True, "tolerations": [{"operator": "Exists"}], **spec}
     return {
         "apiVersion": "apps/v1",
@@ -277,7 +288,7 @@ def daemon_set(name: str, **spec: Any) -> Obj:
         "metadata": {"name": name},
         "spec": {
             "selector": {"matchLabels": {"app": name}},
-            "template": pod_template(name, f"example.test/{name}:v1", **wanted),
+            "template": pod_template(name, f"example.test/{image}:v1", **wanted),
         },
     }
 

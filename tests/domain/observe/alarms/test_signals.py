@@ -3,7 +3,8 @@ from datetime import timedelta
 
 from domain.cloud.inventory import Inventory
 from domain.cloud.records import InstanceStatus
-from domain.kernel.names import MASTERS, NODES
+from domain.cluster.api import Node
+from domain.kernel.names import MASTERS, NODES, node_name
 from domain.observe.alarms.signals import (
     signal_certificates,
     signal_machines,
@@ -27,20 +28,32 @@ def test_machine_that_does_not_run_is_missing() -> None:
     view = make_view(SPEC)
     master, first, *others = view.instances
     halted = replace(first, status=InstanceStatus.STOPPED)
-    found = values(
-        list(signal_machines(SPEC, replace(view, instances=(master, halted, *others)), NOON))
-    )
+    seen = replace(view, instances=(master, halted, *others))
+    found = values(list(signal_machines(SPEC, seen, None, NOON)))
     assert found["machinesMissing", NODES] == 1
     assert found["machinesMissing", MASTERS] == 0
+
+
+def test_machine_that_is_broken_is_missing_and_does_not_fill_the_group() -> None:
+    """Both machines run; one has never joined."""
+    view = make_view(SPEC, nodes=2)
+    joined = [*view.masters, view.nodes[0]]
+    names = [node_name(view.group_of(machine), machine.id) for machine in joined]
+    nodes = [Node(name, "", True, True, 40) for name in names]
+    full = changed(SPEC, {"nodes": {"count": 2, "maximum": 2}})
+    found = values(list(signal_machines(full, view, nodes, NOON)))
+    assert found["machinesMissing", NODES] == 1
+    assert found["machinesMissing", MASTERS] == 0
+    assert found["atMaximum", NODES] == 0
 
 
 def test_group_at_its_maximum_is_signalled_only_where_scaling_is_possible() -> None:
     view = make_view(SPEC, nodes=3)
     moving = changed(SPEC, {"nodes": {"count": 3, "maximum": 3}})
     fixed = changed(SPEC, {"nodes": {"count": 3, "maximum": 3, "minimum": 3}})
-    assert values(list(signal_machines(moving, view, NOON)))["atMaximum", NODES] == 1
-    assert values(list(signal_machines(fixed, view, NOON)))["atMaximum", NODES] == 0
-    assert values(list(signal_machines(SPEC, view, NOON)))["atMaximum", NODES] == 0
+    assert values(list(signal_machines(moving, view, None, NOON)))["atMaximum", NODES] == 1
+    assert values(list(signal_machines(fixed, view, None, NOON)))["atMaximum", NODES] == 0
+    assert values(list(signal_machines(SPEC, view, None, NOON)))["atMaximum", NODES] == 0
 
 
 def test_quota_is_counted_in_nodes() -> None:

@@ -58,7 +58,7 @@ def cluster(plane_config, authority, tmp_path_factory):
         for kubelet in kubelets:
             server.run(kubelet.start())
         path = "/apis/apps/v1/namespaces/kube-system/daemonsets"
-        server.call("POST", path, body=daemon_set("flannel"))
+        server.call("POST", path, body=daemon_set("flannel", "flannel"))
         yield server
         for kubelet in kubelets:
             server.run(kubelet.stop())

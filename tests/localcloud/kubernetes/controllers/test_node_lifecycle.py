@@ -6,6 +6,7 @@ from tests.localcloud.kubernetes.sample_cluster import (
     CONTROL_PLANE_TAINT,
     MovableClock,
     SampleCluster,
+    advance_until,
     condition_of,
     daemon_set,
     deployment,
@@ -20,15 +21,6 @@ DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 NODES = "/api/v1/nodes"
 
 
-async def advance_until(cluster: SampleCluster, clock: MovableClock, holds: Any) -> None:
-    """Move the clock, a second at a time, until something holds, for at most ten minutes."""
-    for _ in range(600):
-        if await holds():
-            return
-        await clock.advance(1)
-    raise AssertionError("it never came to be")
-
-
 async def two_nodes(cluster: SampleCluster, clock: MovableClock) -> None:
     await cluster.add_node("node-0")
     await cluster.add_node("node-1")
@@ -37,7 +29,14 @@ async def two_nodes(cluster: SampleCluster, clock: MovableClock) -> None:
     async def holds() -> bool:
         return len(await cluster.ready_nodes()) == 2
 
-    await advance_until(cluster, clock, holds)
+    await advance_until(clock, holds)
+
+
+async def one_ready(cluster: SampleCluster, clock: MovableClock) -> None:
+    async def holds() -> bool:
+        return len(await cluster.ready_nodes()) == 1
+
+    await advance_until(clock, holds)
 
 
 def taints_of(node: dict[str, Any]) -> set[tuple[str, str]]:
@@ -103,7 +102,7 @@ def test_a_stopped_node_is_unreachable_after_40_seconds_and_loses_its_pods_after
             async def running() -> bool:
                 return await cluster.phases() == {"Running": 4}
 
-            await advance_until(cluster, clock, running)
+            await advance_until(clock, running)
             await cluster.kubelets["node-1"].stop()
             await clock.advance(30)
             assert is_true(await cluster.get(f"{NODES}/node-1"), "Ready")
@@ -131,7 +130,7 @@ def test_a_stopped_node_is_unreachable_after_40_seconds_and_loses_its_pods_after
             async def healed() -> bool:
                 return len(await cluster.ready_nodes()) == 2 and len(await cluster.pods()) == 4
 
-            await advance_until(cluster, clock, healed)
+            await advance_until(clock, healed)
 
     run(story())
 
@@ -152,17 +151,66 @@ def test_pods_and_lease_of_a_deleted_node_are_deleted_after_a_while() -> None:
     run(story())
 
 
-def test_a_node_deleted_while_it_runs_registers_again() -> None:
+def test_node_deleted_while_its_kubelet_runs_comes_back_only_with_a_restart() -> None:
+    """A real kubelet registers when it starts, and at no other time."""
+
     async def story() -> None:
         clock = MovableClock()
         async with running_cluster(clock) as cluster:
-            await cluster.add_node("node-0", labels={"group": "k8s-node"})
+            kubelet = await cluster.add_node("node-0", labels={"group": "k8s-node"})
             before = await cluster.get(f"{NODES}/node-0")
             await cluster.api.request("DELETE", f"{NODES}/node-0")
-            await clock.advance(11)
+            await clock.advance(400)
+            assert await cluster.is_gone(f"{NODES}/node-0")
+            await kubelet.stop()
+            await kubelet.start()
             after = await cluster.get(f"{NODES}/node-0")
             assert after["metadata"]["uid"] != before["metadata"]["uid"]
             assert after["metadata"]["labels"]["group"] == "k8s-node"
+
+    run(story())
+
+
+ODD_CONDITIONS = [{"type": "Ready", "status": "True"}, {"type": "PIDPressure", "status": "False"}]
+
+
+def test_conditions_without_times_do_not_stop_a_kubelet() -> None:
+    async def story() -> None:
+        clock = MovableClock()
+        async with running_cluster(clock) as cluster:
+            await cluster.add_node("node-0")
+            await cluster.install_network()
+            await one_ready(cluster, clock)
+            path = f"{NODES}/node-0/status"
+            await cluster.merge(path, {"status": {"conditions": ODD_CONDITIONS}})
+            await clock.advance(400)
+            node = await cluster.get(f"{NODES}/node-0")
+            assert is_true(node, "Ready")
+            assert len(node["status"]["conditions"]) > len(ODD_CONDITIONS)
+            assert all(one["lastTransitionTime"] for one in node["status"]["conditions"])
+
+    run(story())
+
+
+def test_pods_of_a_dead_node_are_deleted_and_never_end_by_themselves() -> None:
+    async def story() -> None:
+        clock = MovableClock()
+        async with running_cluster(clock) as cluster:
+            kubelet = await cluster.add_node("node-0")
+            await cluster.install_network()
+            await one_ready(cluster, clock)
+            await cluster.create(DEPLOYMENTS, deployment("web", 1))
+
+            async def runs() -> bool:
+                return await cluster.phases() == {"Running": 1}
+
+            await advance_until(clock, runs)
+            (web,) = await cluster.pods()
+            await kubelet.stop()
+            await clock.advance(2000)
+            found = {pod["metadata"]["uid"]: pod for pod in await cluster.pods()}
+            assert "deletionTimestamp" in found.pop(web["metadata"]["uid"])["metadata"]
+            assert [pod["status"]["phase"] for pod in found.values()] == ["Pending"]
 
     run(story())
 

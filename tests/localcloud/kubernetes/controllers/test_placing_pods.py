@@ -3,9 +3,14 @@
 from collections import Counter
 from typing import Any
 
+import pytest
+
+from localcloud.kubernetes.client import ApiFailure
 from tests.localcloud.kubernetes.sample_cluster import (
     CONTROL_PLANE_TAINT,
+    MovableClock,
     SampleCluster,
+    advance_until,
     condition_of,
     pod_template,
     replication_controller,
@@ -305,6 +310,185 @@ def test_a_pod_waits_for_disks_and_devices_as_for_memory() -> None:
             await cluster.create(RC, greedy)
             assert "1 Insufficient ephemeral-storage, 1 Insufficient example.com/gpu. " in (
                 await why_waiting(cluster, "greedy")
+            )
+
+    run(story())
+
+
+CLASSES = "/apis/scheduling.k8s.io/v1/priorityclasses"
+BUDGETS = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
+
+
+async def with_classes(cluster: SampleCluster) -> None:
+    for name, value, policy in (
+        ("low", -5, None),
+        ("high", 1000, None),
+        ("polite", 1000, "Never"),
+    ):
+        more = {"preemptionPolicy": policy} if policy else {}
+        await cluster.create(CLASSES, {"metadata": {"name": name}, "value": value, **more})
+
+
+def asking(name: str, cpu: str, priority: str = "", **labels: str) -> dict[str, Any]:
+    requests = {"resources": {"requests": {"cpu": cpu}}}
+    container = {"name": "c", "image": "nginx", **requests}
+    spec = {"containers": [container]} | ({"priorityClassName": priority} if priority else {})
+    return {"metadata": {"name": name, "labels": labels}, "spec": spec}
+
+
+async def bound(cluster: SampleCluster, name: str) -> str:
+    """The node of a pod, once it has one."""
+
+    async def holds() -> bool:
+        return bool((await cluster.get(f"{PODS}/{name}"))["spec"].get("nodeName"))
+
+    await until(holds)
+    return str((await cluster.get(f"{PODS}/{name}"))["spec"]["nodeName"])
+
+
+async def refused(cluster: SampleCluster, name: str) -> dict[str, Any]:
+    """A pod for which the scheduler has found no node."""
+
+    async def holds() -> bool:
+        status = (await cluster.get(f"{PODS}/{name}"))["status"]
+        return any(one["status"] == "False" for one in status.get("conditions", ()))
+
+    await until(holds)
+    return await cluster.get(f"{PODS}/{name}")
+
+
+def test_pods_of_lower_priority_leave_where_the_least_has_to() -> None:
+    async def story() -> None:
+        async with running_cluster() as cluster:
+            await ready_cluster(cluster, 2)
+            await with_classes(cluster)
+            for name, cpu, priority in (("a", "3", ""), ("b", "3", "low")):
+                await cluster.create(PODS, asking(name, cpu, priority))
+                await bound(cluster, name)
+            low = await bound(cluster, "b")
+            await cluster.create(PODS, asking("urgent", "2", "high"))
+            assert await bound(cluster, "urgent") == low
+
+            async def gone() -> bool:
+                return await cluster.is_gone(f"{PODS}/b")
+
+            await until(gone)
+            assert "Preempted" in [reason for reason, _ in await cluster.reasons("b")]
+            assert "nominatedNodeName" not in (await cluster.get(f"{PODS}/urgent"))["status"]
+            assert (await cluster.get(f"{PODS}/a"))["spec"]["nodeName"] != low
+
+    run(story())
+
+
+def test_pod_that_waits_for_others_to_leave_says_on_which_node() -> None:
+    async def story() -> None:
+        clock = MovableClock()
+        async with running_cluster(clock) as cluster:
+            kubelet = await cluster.add_node("node-0")
+            await cluster.install_network()
+
+            async def ready() -> bool:
+                return await cluster.ready_nodes() == ["node-0"]
+
+            await advance_until(clock, ready)
+            await with_classes(cluster)
+            await cluster.create(PODS, asking("old", "3"))
+            await bound(cluster, "old")
+            await kubelet.stop()  # so that the old pod does not end
+            await cluster.create(PODS, asking("urgent", "3", "high"))
+            waiting = await refused(cluster, "urgent")
+            assert waiting["status"]["nominatedNodeName"] == "node-0"
+            words = condition_of(waiting, "PodScheduled")["message"]
+            assert words.startswith("0/1 nodes are available: 1 Insufficient cpu.")
+            assert "not helpful" not in words
+            assert "No preemption victims" not in words
+            assert (await cluster.get(f"{PODS}/old"))["metadata"]["deletionTimestamp"]
+
+    run(story())
+
+
+def test_polite_pods_and_those_of_equal_priority_preempt_nothing() -> None:
+    async def story() -> None:
+        async with running_cluster() as cluster:
+            await ready_cluster(cluster, 1)
+            await with_classes(cluster)
+            await cluster.create(PODS, asking("old", "3"))
+            await bound(cluster, "old")
+            for name, priority in (("polite-1", "polite"), ("equal", "")):
+                await cluster.create(PODS, asking(name, "3", priority))
+                waiting = await refused(cluster, name)
+                assert "nominatedNodeName" not in waiting["status"]
+
+    run(story())
+
+
+def test_pods_under_a_used_up_budget_leave_last() -> None:
+    async def story() -> None:
+        async with running_cluster() as cluster:
+            await ready_cluster(cluster, 2)
+            await with_classes(cluster)
+            budget = {"minAvailable": "100%", "selector": {"matchLabels": {"app": "kept"}}}
+            await cluster.create(BUDGETS, {"metadata": {"name": "b"}, "spec": budget})
+            await cluster.create(PODS, asking("kept", "3", "low", app="kept"))
+            await cluster.create(PODS, asking("free", "3"))
+            kept, free = await bound(cluster, "kept"), await bound(cluster, "free")
+            assert kept != free
+            await cluster.phases_are(Running=2)
+            await cluster.create(PODS, asking("urgent", "3", "high"))
+            assert await bound(cluster, "urgent") == free
+
+    run(story())
+
+
+def test_priority_is_that_of_the_class() -> None:
+    async def story() -> None:
+        async with running_cluster() as cluster:
+            await with_classes(cluster)
+            made = await cluster.create(PODS, asking("a", "1", "high"))
+            assert made["spec"]["priority"] == 1000
+            for spec in ({"priorityClassName": "none"}, {"priority": 7}):
+                pod = asking("b", "1")
+                pod["spec"] |= spec
+                with pytest.raises(ApiFailure, match="is forbidden"):
+                    await cluster.create(PODS, pod)
+
+    run(story())
+
+
+def test_host_port_is_free_on_another_address_or_protocol() -> None:
+    def listening(name: str, **port: str) -> dict[str, Any]:
+        pod = asking(name, "10m")
+        pod["spec"]["containers"][0]["ports"] = [{"containerPort": 80, "hostPort": 80, **port}]
+        return pod
+
+    async def story() -> None:
+        async with running_cluster() as cluster:
+            await ready_cluster(cluster, 1)
+            for name, address, protocol in (
+                ("one", "10.0.0.1", "TCP"),
+                ("other", "10.0.0.2", "TCP"),
+                ("udp", "10.0.0.1", "UDP"),
+            ):
+                await cluster.create(PODS, listening(name, hostIP=address, protocol=protocol))
+                await bound(cluster, name)
+            await cluster.create(PODS, listening("all"))
+            words = condition_of(await refused(cluster, "all"), "PodScheduled")["message"]
+            assert "didn't have free ports" in words
+
+    run(story())
+
+
+def test_pod_with_a_claim_waits_since_there_are_no_claims() -> None:
+    async def story() -> None:
+        async with running_cluster() as cluster:
+            await ready_cluster(cluster, 1)
+            pod = asking("db", "1")
+            claim = {"claimName": "data"}
+            pod["spec"]["volumes"] = [{"name": "data", "persistentVolumeClaim": claim}]
+            await cluster.create(PODS, pod)
+            words = condition_of(await refused(cluster, "db"), "PodScheduled")["message"]
+            assert words.startswith(
+                '0/1 nodes are available: persistentvolumeclaim "data" not found. '
             )
 
     run(story())

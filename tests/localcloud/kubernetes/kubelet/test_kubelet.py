@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
+from localcloud.kubernetes.client.writes import STRATEGIC
 from localcloud.kubernetes.objects.pods import parse_quantity
 from localcloud.kubernetes.pods import images
 from localcloud.kubernetes.pods.http import Request
@@ -21,6 +22,7 @@ from tests.localcloud.kubernetes.sample_cluster import (
     MovableClock,
     Obj,
     SampleCluster,
+    advance_until,
     certificate,
     certificates,
     condition_of,
@@ -50,22 +52,26 @@ def plain_pod(name: str, image: str = "nginx", **spec: object) -> Obj:
     return {"metadata": {"name": name}, "spec": pod_template(name, image, **spec)["spec"]}
 
 
-async def becomes(cluster: SampleCluster, name: str, phase: str) -> Obj:
+async def becomes(
+    cluster: SampleCluster, name: str, phase: str, clock: MovableClock | None = None
+) -> Obj:
     async def holds() -> bool:
         found = await cluster.get(f"{PODS}/{name}")
         return bool(found["status"]["phase"] == phase)
 
-    await until(holds)
+    await (advance_until(clock, holds) if clock else until(holds))
     return await cluster.get(f"{PODS}/{name}")
 
 
-async def waits_for(cluster: SampleCluster, name: str, reason: str) -> Obj:
+async def waits_for(
+    cluster: SampleCluster, name: str, reason: str, clock: MovableClock | None = None
+) -> Obj:
     async def holds() -> bool:
         found = await cluster.get(f"{PODS}/{name}")
         states = [one["state"] for one in found["status"].get("containerStatuses", ())]
         return [one.get("waiting", {}).get("reason") for one in states] == [reason]
 
-    await until(holds)
+    await (advance_until(clock, holds) if clock else until(holds))
     return await cluster.get(f"{PODS}/{name}")
 
 
@@ -117,6 +123,61 @@ def test_a_missing_image_is_not_pulled() -> None:
             await one_node(cluster)
             await cluster.create(PODS, plain_pod("one", "nginx:does-not-exist"))
             pod = await waits_for(cluster, "one", "ImagePullBackOff")
+            assert pod["status"]["phase"] == "Pending"
+
+    run(story())
+
+
+def test_image_that_nobody_knows_cannot_be_pulled_until_the_pod_names_another() -> None:
+    async def story() -> None:
+        clock = MovableClock()
+        async with running_cluster(clock) as cluster:
+            await cluster.add_node("node-0")
+            await cluster.install_network()
+            await cluster.create(PODS, plain_pod("one", "example.test/ngnix:1"))
+            pod = await waits_for(cluster, "one", "ImagePullBackOff", clock)
+            assert pod["status"]["phase"] == "Pending"
+            container = {"name": pod["spec"]["containers"][0]["name"], "image": "nginx:1"}
+            path = f"{PODS}/one"
+            await cluster.api.request(
+                "PATCH", path, body={"spec": {"containers": [container]}}, content_type=STRATEGIC
+            )
+            await becomes(cluster, "one", "Running", clock)
+
+    run(story())
+
+
+def test_missing_key_of_an_environment_is_waited_for() -> None:
+    async def story() -> None:
+        clock = MovableClock()
+        async with running_cluster(clock) as cluster:
+            await cluster.add_node("node-0")
+            await cluster.install_network()
+            pod = plain_pod("one")
+            reference = {"name": "settings", "key": "colour"}
+            variable = {"name": "COLOUR", "valueFrom": {"configMapKeyRef": reference}}
+            pod["spec"]["containers"][0]["env"] = [variable]
+            await cluster.create(PODS, pod)
+            await waits_for(cluster, "one", "CreateContainerConfigError", clock)
+            maps = "/api/v1/namespaces/default/configmaps"
+            await cluster.create(
+                maps, {"metadata": {"name": "settings"}, "data": {"colour": "red"}}
+            )
+            await becomes(cluster, "one", "Running", clock)
+
+    run(story())
+
+
+def test_pod_that_is_bound_by_hand_waits_for_its_claim() -> None:
+    async def story() -> None:
+        clock = MovableClock()
+        async with running_cluster(clock) as cluster:
+            await cluster.add_node("node-0")
+            await cluster.install_network()
+            claim = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+            await cluster.create(PODS, plain_pod("one", nodeName="node-0", volumes=[claim]))
+            await clock.advance(60)
+            pod = await waits_for(cluster, "one", "ContainerCreating", clock)
             assert pod["status"]["phase"] == "Pending"
 
     run(story())
