@@ -31,6 +31,7 @@ from domain.kernel.errors import CredentialsMissing, OtherAccount, Refused
 from domain.kernel.names import node_name
 from domain.kernel.waiting import Clock
 from domain.node.boot import SharedLook
+from domain.node.serving import PATIENCE, Patience, patience_of
 from domain.observe.metrics.cloud import MonitoringApi
 from domain.secrets.credentials import Credentials, credentials_name
 from domain.secrets.kubeconfig import ClusterAccess, make_access
@@ -131,6 +132,11 @@ class Cluster:
     def allowed_cidrs(self) -> tuple[str, ...]:
         """The sources that may connect; empty without a description."""
         return self._spec.access.allowed_cidrs if self._spec else ()
+
+    @property
+    def patience(self) -> Patience:
+        """How long a machine may take to boot; the default without a description."""
+        return patience_of(self._spec) if self._spec else PATIENCE
 
     # The cloud.
 
