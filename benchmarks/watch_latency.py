@@ -4,6 +4,7 @@ Runs `flows.autoscale --watch` on a cluster of the local cloud (profile `instant
 own. Each burst asks for 40 pods more than there is room. The time is from the first pod that the
 scheduler calls unschedulable, as a watch of the benchmark's own sees it, to the first list of the
 cloud with the new machine, asked for every 20 ms. The ratio is that of the slowest to the median.
+The last lines say where the time went, by the Prefect server's records of runs and steps.
 """
 
 import argparse
@@ -15,10 +16,16 @@ import sys
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
+from prefect.client.orchestration import get_client
+from prefect.client.schemas import FlowRun, TaskRun
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
@@ -46,16 +53,44 @@ def main() -> None:
             place.run("localcloud", "up", "--profile", "instant")
             try:
                 with temporary_settings({PREFECT_API_URL: url}):
-                    seconds = measure(place, bursts)
+                    started, seconds = measure(place, bursts)
+                    parts = read_parts(started)
             finally:
                 place.run("localcloud", "down")
     median, slowest = statistics.median(seconds), max(seconds)
     print(f"{len(seconds)} bursts: median {median:.2f} s, maximum {slowest:.2f} s")
     print(f"ratio {slowest / median:.2f}")
+    for name, values in parts.items():
+        print(f"{statistics.median(values):6.2f} s  {name}")
 
 
-def measure(place: Workplace, bursts: int) -> list[float]:
-    """Make the cluster, watch it, and time each burst, in seconds."""
+def read_parts(started: list[datetime]) -> dict[str, list[float]]:
+    """By part of an addition, its seconds in each burst, up to the begin of the launch."""
+    parts: dict[str, list[float]] = defaultdict(list)
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(sort=FlowRunSort.START_TIME_ASC)
+        for moment in started:
+            run = next(
+                one for one in runs if one.name == "autoscale bench" and _start(one) > moment
+            )
+            chosen = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
+            steps = client.read_task_runs(flow_run_filter=chosen)
+            begins = sorted((_start(step), step.name) for step in steps)
+            last, name = moment, "until the run begins"
+            for at, following in [(_start(run), "until the first step"), *begins]:
+                parts[name].append((at - last).total_seconds())
+                last, name = at, following
+                if "machines" in following:
+                    break
+    return parts
+
+
+def _start(run: FlowRun | TaskRun) -> datetime:
+    return run.start_time or datetime.max.replace(tzinfo=UTC)
+
+
+def measure(place: Workplace, bursts: int) -> tuple[list[datetime], list[float]]:
+    """Make the cluster, watch it, and time each burst: its begin, and its seconds."""
     file = place.home / "bench.yaml"
     nodes = {"count": 1, "maximum": bursts + 2}
     calm = {"preset": "pending", "cooldown_out_seconds": 0}
@@ -77,23 +112,27 @@ def measure(place: Workplace, bursts: int) -> list[float]:
         )
         try:
             fill(api, PODS_PER_NODE)
-            seconds = []
+            started, seconds = [], []
             for number in range(1, bursts + 1):
-                seconds.append(one_burst(account, api, (number + 1) * PODS_PER_NODE))
+                took = one_burst(account, api, (number + 1) * PODS_PER_NODE)
+                started.append(took[0])
+                seconds.append(took[1])
                 wait_for_change(log.name, number)
                 print(f"burst {number}: {seconds[-1]:.2f} s", flush=True)
-            return seconds
+            return started, seconds
         finally:
             watching.terminate()
             watching.wait(30)
 
 
-def one_burst(account: QingCloudAccount, api: ClusterClient, replicas: int) -> float:
-    began: list[float] = []
+def one_burst(
+    account: QingCloudAccount, api: ClusterClient, replicas: int
+) -> tuple[datetime, float]:
+    began: list[tuple[float, datetime]] = []
 
     def hear() -> None:
         for _ in api.watch_waiting_pods(int(PATIENCE)):
-            began.append(time.monotonic())
+            began.append((time.monotonic(), datetime.now(UTC)))
             return
 
     listening = threading.Thread(target=hear, daemon=True)
@@ -106,7 +145,8 @@ def one_burst(account: QingCloudAccount, api: ClusterClient, replicas: int) -> f
         )
     listening.join(5)
     wait(lambda: running(api) >= replicas, "all pods Running")
-    return ordered - began[0]
+    begin, moment = began[0]
+    return moment, ordered - begin
 
 
 def fill(api: ClusterClient, replicas: int) -> None:

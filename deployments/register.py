@@ -15,12 +15,16 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import temporary_settings
 from prefect.workers.process import ProcessWorker
 
-from blocks.accounts import QingCloudAccount, choose_account
+from blocks.accounts import ChosenAccount, QingCloudAccount, choose_account
 from blocks.prefect_server import client_settings, client_variables, running_server
 from deployments._command import print_line, run, run_prefect
 from deployments._deployed import delete_deployments, find_deployed, is_of_old, keep_paused
 from deployments._kinds import register_kinds
+from domain.kernel.errors import OtherAccount
+from domain.secrets.credentials import credentials_name
 from domain.spec.cluster import parse_spec
+from tasks.cluster import ACCOUNT_TAG, account_of
+from tasks.vault import find_user
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = Path(__file__).with_name("prefect.yaml")
@@ -39,6 +43,9 @@ def main(
     remove: Annotated[
         bool, Parameter(negative=(), help="Delete the cluster's deployments instead")
     ] = False,
+    replace: Annotated[
+        bool, Parameter(negative=(), help="Replace those of a cluster of another account")
+    ] = False,
 ) -> None:
     """Register blocks, work pool and a cluster's deployments, or delete the latter."""
     cluster = parse_spec({"name": name}).name
@@ -48,13 +55,17 @@ def main(
             _remove(cluster)
             return
         register_kinds(anew=True)
-        block = _save_account(account, cluster)
+        chosen = choose_account(account)
+        identity = _identify(chosen.account, cluster)
+        if not replace:
+            _refuse_others(cluster, identity)
+        block = _save_account(chosen, cluster)
         _ensure_pool()
-        _deploy(url, cluster, block)
+        _deploy(url, cluster, block, identity)
         _replace_old(cluster)
     print_line(
-        f"Deployed for cluster {cluster} with account block {block}: autoscale/{cluster}, "
-        f"monitor/{cluster} and more; run: make worker"
+        f"Deployed for cluster {cluster} with account block {block} (account {identity}): "
+        f"autoscale/{cluster}, monitor/{cluster} and more; run: make worker"
     )
 
 
@@ -78,15 +89,38 @@ def _replace_old(cluster: str) -> None:
             print_line(f"Removed: {deleted}, deployed by an earlier version for cluster {cluster}")
 
 
-def _save_account(name: str | None, cluster: str) -> str:
+def _identify(account: QingCloudAccount, cluster: str) -> str:
+    """Identify an account by its user on the cloud, who stays the same with another key.
+
+    Raises:
+        ClusterError: the cloud does not answer, or refuses the key.
+    """
+    with account.client() as cloud:
+        return account_of(credentials_name(cluster, account.zone, find_user(account, cloud)))
+
+
+def _refuse_others(cluster: str, identity: str) -> None:
+    """Refuse to replace the deployments of a cluster of this name of another account.
+
+    Raises:
+        OtherAccount: its cluster would not be watched nor scaled any more.
+    """
+    with get_client(sync_client=True) as client:
+        tags = [tag for one in find_deployed(client, cluster) for tag in one.tags]
+    others = {tag.removeprefix(ACCOUNT_TAG) for tag in tags if tag.startswith(ACCOUNT_TAG)}
+    if others - {identity}:
+        raise OtherAccount(
+            f"cluster {cluster} of account {', '.join(sorted(others))} is deployed on this server, "
+            f"and this is account {identity}; use another Prefect server, or give it up with "
+            "--replace"
+        )
+
+
+def _save_account(chosen: ChosenAccount, cluster: str) -> str:
     """Save an account of the environment as a block. Returns: the name of the account's block.
 
     The block is the cluster's own, because the next cluster may have another account.
-
-    Raises:
-        InvalidSpec: no such block, or half an account in the environment.
     """
-    chosen = choose_account(name)
     if chosen.block:
         return chosen.block
     chosen.account.save(_block_of(cluster), overwrite=True)
@@ -107,12 +141,13 @@ def _ensure_pool() -> None:
             return
 
 
-def _deploy(url: str, cluster: str, block: str) -> None:
+def _deploy(url: str, cluster: str, block: str, identity: str) -> None:
     variables = {
         **client_variables(url),
         "PROJECT_ROOT": str(ROOT),
         "CLUSTER": cluster,
         "ACCOUNT_BLOCK": block,
+        "ACCOUNT_TAG": f"{ACCOUNT_TAG}{identity}",
     }
     arguments = ("--no-prompt", "deploy", "--all", "--prefect-file", str(FILE))
     done = run_prefect(*arguments, variables=variables, folder=ROOT)

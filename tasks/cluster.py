@@ -11,6 +11,8 @@ from functools import partial
 from threading import RLock
 from typing import Self, cast
 
+from prefect.context import FlowRunContext
+
 from blocks.accounts import QingCloudAccount
 from blocks.journals import FileJournal
 from blocks.settings import lock_file
@@ -25,10 +27,11 @@ from domain.cloud.known import forget, guard, remembering
 from domain.cloud.preflight import check_zone
 from domain.cloud.records import Instance
 from domain.cluster.claims import ClaimStore, Terms
-from domain.kernel.errors import CredentialsMissing, Refused
+from domain.kernel.errors import CredentialsMissing, OtherAccount, Refused
 from domain.kernel.names import node_name
 from domain.kernel.waiting import Clock
 from domain.node.boot import SharedLook
+from domain.node.serving import PATIENCE, Patience, patience_of
 from domain.observe.metrics.cloud import MonitoringApi
 from domain.secrets.credentials import Credentials, credentials_name
 from domain.secrets.kubeconfig import ClusterAccess, make_access
@@ -129,6 +132,11 @@ class Cluster:
     def allowed_cidrs(self) -> tuple[str, ...]:
         """The sources that may connect; empty without a description."""
         return self._spec.access.allowed_cidrs if self._spec else ()
+
+    @property
+    def patience(self) -> Patience:
+        """How long a machine may take to boot; the default without a description."""
+        return patience_of(self._spec) if self._spec else PATIENCE
 
     # The cloud.
 
@@ -313,6 +321,7 @@ def open_cluster(account: QingCloudAccount, name: str) -> Iterator[Cluster]:
         return
     cloud = account.client()
     key = credentials_name(name, account.zone, find_user(account, cloud))
+    check_deployed_for(key)
     journal = FileJournal(lock_file(f"{key}.creating"), time)
     vault = PrefectVault(key)
     cluster = Cluster(account, name, key, cloud=cloud, vault=vault, journal=journal)
@@ -322,3 +331,29 @@ def open_cluster(account: QingCloudAccount, name: str) -> Iterator[Cluster]:
     finally:
         _open_now.reset(token)
         cluster.close()
+
+
+ACCOUNT_TAG = "account:"
+"""Begin of the tag that says for which account a deployment was made; `account_of` follows."""
+
+
+def account_of(key: str) -> str:
+    """The part of a cluster's key that is the account's."""
+    return key.rpartition("-")[2]
+
+
+def check_deployed_for(key: str) -> None:
+    """Refuse an account that is not the one for which this run's deployment was made.
+
+    Raises:
+        OtherAccount: the account's block holds another account by now, or the server serves two
+            accounts that have a cluster of this name.
+    """
+    context = FlowRunContext.get()
+    tags = context.flow_run.tags if context and context.flow_run else []
+    made_for = [tag.removeprefix(ACCOUNT_TAG) for tag in tags if tag.startswith(ACCOUNT_TAG)]
+    if made_for and account_of(key) not in made_for:
+        raise OtherAccount(
+            f"this deployment was made for account {made_for[0]}, and its block holds account "
+            f"{account_of(key)}; nothing was done. Deploy again for the account that is meant"
+        )

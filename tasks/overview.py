@@ -12,7 +12,13 @@ from clients.own_address import read_own_address
 from domain.cloud.changes import refuse_changes
 from domain.cloud.endpoints import endpoints_of
 from domain.cloud.inventory import Inventory
-from domain.cloud.preflight import Choices, check_sources, check_zone, preflight
+from domain.cloud.preflight import (
+    Choices,
+    catalogue_read_meanwhile,
+    check_sources,
+    check_zone,
+    preflight,
+)
 from domain.cluster.api import Node
 from domain.cluster.join_tokens import own_tokens
 from domain.kernel.ensured import Ensured
@@ -191,7 +197,9 @@ def check(cluster: Cluster) -> Choices:
     """
     installer_files()
     spec, account = cluster.spec, cluster.account
-    choices = preflight(cluster.cloud, spec, cluster.inventory(), bills=account.bills)
+    with catalogue_read_meanwhile(cluster.cloud):
+        inventory = cluster.inventory()
+    choices = preflight(cluster.cloud, spec, inventory, bills=account.bills)
     check_sources(spec.access.allowed_cidrs, read_own_address(account.endpoint))
     return choices
 

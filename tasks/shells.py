@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from clients.ssh import SshMachine, SshTarget
 from domain.cloud.endpoints import Endpoints
@@ -18,6 +19,9 @@ from tasks.steps import run_logger
 
 BOOTING = Pace(timeout=600, interval=0.2, longest=5.0)
 """How long a machine may take from `running` to the first answer of its SSH server."""
+
+AT_LEAST = 120.0
+"""Seconds that a machine gets in any case: it may be restarting."""
 
 SETTLING = 60.0
 """Seconds for which a new machine may still present another host key: its image's own, because SSH
@@ -98,9 +102,24 @@ def _open(
     inner = inner_target(cluster, credentials, ssh_endpoints, machine)
     with (
         _connect(cluster, credentials, ssh_endpoints.jump_host, outer) as jump,
-        _connect(cluster, credentials, machine.id, inner, jump, is_new=is_new) as shell,
+        _connect(
+            cluster,
+            credentials,
+            machine.id,
+            inner,
+            jump,
+            is_new=is_new,
+            pace=_pace(cluster, machine),
+        ) as shell,
     ):
         yield shell
+
+
+def _pace(cluster: Cluster, machine: Instance) -> Pace:
+    """Wait for SSH no longer than the machine may take to boot: then it counts as broken."""
+    age = (datetime.now(UTC) - machine.created_at).total_seconds()
+    left = max(AT_LEAST, cluster.patience.boot - age)
+    return replace(BOOTING, timeout=min(BOOTING.timeout, left))
 
 
 def _connect(
@@ -111,6 +130,7 @@ def _connect(
     jump: SshMachine | None = None,
     *,
     is_new: bool = False,
+    pace: Pace = BOOTING,
 ) -> SshMachine:
     accept_any = is_new and cluster.accept_new_host_keys
     accept_any = accept_any and machine_id not in credentials.host_keys
@@ -133,7 +153,7 @@ def _connect(
             ) from error
 
     try:
-        return wait_for(look, what=f"SSH on {name}", pace=BOOTING, clock=cluster.clock)
+        return wait_for(look, what=f"SSH on {name}", pace=pace, clock=cluster.clock)
     except WaitTimedOut as error:
         allowed = cluster.allowed_cidrs
         if jump or not allowed:

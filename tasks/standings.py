@@ -7,7 +7,7 @@ from domain.cloud.records import Instance
 from domain.cluster.api import Node
 from domain.kernel.errors import ClusterError
 from domain.kernel.names import NODES
-from domain.node.serving import Standing, find_standings, patience_of
+from domain.node.serving import Standing, find_standings
 from tasks.cluster import Cluster
 from tasks.control_plane import answers
 from tasks.steps import run_logger
@@ -18,8 +18,8 @@ def read_standings(cluster: Cluster, machines: Sequence[Instance]) -> dict[str, 
 
     While the cluster does not answer, no machine counts as a node.
     """
-    patience = patience_of(cluster.spec)
-    return find_standings(NODES, machines, _read_nodes(cluster), datetime.now(UTC), patience)
+    now = datetime.now(UTC)
+    return find_standings(NODES, machines, _read_nodes(cluster), now, cluster.patience)
 
 
 def _read_nodes(cluster: Cluster) -> Sequence[Node]:

@@ -1,6 +1,8 @@
 """Checks against the cloud, before anything is created."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
@@ -28,6 +30,19 @@ class Choices:
     def login_users(self) -> dict[str, str]:
         """The login user of each group's image."""
         return {group: image.login_user for group, image in self.images.items()}
+
+
+@contextmanager
+def catalogue_read_meanwhile(cloud: Cloud) -> Iterator[None]:
+    """Read what the checks need of zones, images and types while the block runs.
+
+    A run waits for these calls before it creates anything. A failed one is repeated by its check.
+    """
+    known = cloud.known
+    with ThreadPoolExecutor(max_workers=3, thread_name_prefix="read-catalogue") as pool:
+        for read in (known.list_zones, known.list_system_images, known.list_instance_types):
+            pool.submit(read)
+        yield
 
 
 def preflight(cloud: Cloud, spec: ClusterSpec, inventory: Inventory, *, bills: bool) -> Choices:

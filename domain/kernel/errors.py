@@ -7,7 +7,7 @@
     └── FinalError            the same call will fail again
         ├── BadRequest        the request cannot be carried out: exit code 2, nothing was created
         │   ├── InvalidSpec (PolicyUnreadable), NameTaken, QuotaReached, AccessDenied, Unreachable,
-        │   │   NotConfirmed, CredentialsMissing, OtherRun, ForeignInside
+        │   │   OtherAccount, NotConfirmed, CredentialsMissing, OtherRun, ForeignInside
         ├── ClaimLost         another run may be changing the cluster, so this one stops
         └── …                 a change was begun and could not be finished
 
@@ -59,6 +59,10 @@ class PolicyUnreadable(InvalidSpec):
             f"the stored scaling policy of cluster {cluster} cannot be read ({reason}); store a "
             f"valid one under `scaling` with: python -m flows.provision --name {cluster} --file …"
         )
+
+
+class OtherAccount(BadRequest):
+    """A deployment was made for another account than the one that its block holds."""
 
 
 class NameTaken(BadRequest):

@@ -18,7 +18,9 @@ from domain.autoscaling.memory.remembering import (
     repair_failed,
 )
 from domain.autoscaling.report import Evaluation, skipped
+from domain.cloud.records import Instance
 from domain.kernel.errors import ClusterError, NotFound
+from domain.node.remove import check_still_broken
 from flows.runbooks.scale import scale_in, scale_out
 from tasks.autoscaling import (
     Case,
@@ -36,6 +38,7 @@ from tasks.lease import HOLDER
 from tasks.metrics import need_machines
 from tasks.runs import unless_other_run
 from tasks.scaling import delete_node, uncordon
+from tasks.standings import read_standings
 from tasks.steps import describe_error, run_logger
 
 
@@ -160,20 +163,26 @@ class _Change:
 
     def repair(self, decision: Repair) -> None:
         """Remove exactly the broken machine, or the node that has lost its machine."""
-        if decision.machine:
-            self.shrink(decision)
-        else:
-            self.steps.run(delete_node, self.case.cluster, decision.node)
+        cluster = self.case.cluster
+        if not decision.machine:
+            self.steps.run(delete_node, cluster, decision.node)
+            return
+        for machine, standing in read_standings(cluster, self._find(decision.machine)).items():
+            check_still_broken(machine, standing)
+        self.shrink(decision)
 
     def shrink(self, decision: ScaleIn | Repair) -> None:
         """Remove exactly the chosen machine."""
-        cluster = self.case.cluster
-        machines = cluster.inventory().group(self.case.group)
-        leaving = [machine for machine in machines if machine.id == decision.machine]
-        if not leaving:
-            raise NotFound(f"machine {decision.machine} does not exist any more")
-        scale_in(self.steps, cluster, leaving, HOLDER, self.case.policy.drain_seconds)
+        leaving = self._find(decision.machine)
+        scale_in(self.steps, self.case.cluster, leaving, HOLDER, self.case.policy.drain_seconds)
         _store(self.steps, self.case, decision.target)
+
+    def _find(self, machine_id: str) -> list[Instance]:
+        machines = self.case.cluster.inventory().group(self.case.group)
+        found = [machine for machine in machines if machine.id == machine_id]
+        if not found:
+            raise NotFound(f"machine {machine_id} does not exist any more")
+        return found
 
 
 def _store(steps: Steps, case: Case, size: int) -> None:

@@ -1,6 +1,7 @@
 """`make deploy` for several clusters on one Prefect server, and for one that is gone."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,6 @@ import pytest
 from tests.acceptance.workplace import Workplace, ask
 
 FLOWS = ("autoscale", "drift", "monitor", "provision", "scale", "sweep", "teardown")
-KEYS = {"QINGCLOUD_SECRET_ACCESS_KEY": "s3cret", "QINGCLOUD_ZONE": "pek3"}
 
 
 @pytest.fixture
@@ -31,9 +31,19 @@ def names(*clusters: str) -> set[str]:
     return {f"{flow}/{cluster}" for flow in FLOWS for cluster in clusters}
 
 
-def deploy(place: Workplace, *words: str, key: str = "A") -> str:
-    """What `make deploy` says, on an account of the environment that nobody asks anything."""
-    done = place.run("deployments.register", *words, QINGCLOUD_ACCESS_KEY_ID=key, **KEYS)
+@pytest.fixture
+def other_cloud(workplace: Workplace, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The account of a second local cloud, as variables of the environment."""
+    place = {"LOCALCLOUD_HOME": str(tmp_path / "other")}
+    assert workplace.run("localcloud", "up", "--profile", "instant", **place).code == 0
+    yield workplace.run("localcloud", "env", "--json", **place).json
+    assert workplace.run("localcloud", "down", **place).code == 0
+
+
+def deploy(place: Workplace, *words: str, **account: str) -> str:
+    """What `make deploy` says, by default on the account of the workplace's local cloud."""
+    account = account or place.run("localcloud", "env", "--json").json
+    done = place.run("deployments.register", *words, **account)
     assert done.code == 0, done.err
     return done.err
 
@@ -53,10 +63,15 @@ def deploy_as_before(place: Workplace, flow: str, cluster: str, *, paused: bool 
 
 
 @pytest.mark.timeout(300)
-def test_clusters_are_deployed_side_by_side_and_removed_one_by_one(server: Workplace) -> None:
-    said = deploy(server, "--name", "demo", key="A")
+def test_clusters_are_deployed_side_by_side_and_removed_one_by_one(
+    server: Workplace, other_cloud: dict[str, str]
+) -> None:
+    said = deploy(server, "--name", "demo")
     assert "autoscale/demo" in said
-    deploy(server, "--name", "burst", key="B")
+    deploy(server, "--name", "burst", **other_cloud)
+    refused = server.run("deployments.register", "--name", "demo", **other_cloud)
+    assert refused.code == 2
+    assert "cluster demo of account " in refused.sentence
     found = deployed(server)
     assert found.keys() == names("demo", "burst")
     for cluster in ("demo", "burst"):
@@ -66,6 +81,9 @@ def test_clusters_are_deployed_side_by_side_and_removed_one_by_one(server: Workp
             assert one["parameters"]["name"] == cluster
             assert one["global_concurrency_limit"]["limit"] == 1
     accounts = {one["name"]: one["parameters"]["account"]["$ref"] for one in found.values()}
+    tags = {one["name"]: set(one["tags"]) for one in found.values()}
+    assert {"cluster:demo", "cluster:burst"} < tags["demo"] | tags["burst"]
+    assert len(tags["demo"] | tags["burst"]) == 4  # each has its account's, too
     assert accounts["demo"] != accounts["burst"]  # what one is deployed with is not the other's
     assert found["provision/burst"]["parameters"]["spec"] == {"name": "burst"}
 

@@ -89,6 +89,7 @@ def test_a_burst_waits_for_room_until_a_further_node_has_it(tmp_path: Path) -> N
     run(story())
 
 
+@pytest.mark.timeout(900)  # each pod costs several answers of real programs
 def test_packing_finds_room_for_a_pod_where_the_scheduler_does(tmp_path: Path) -> None:
     async def story() -> None:
         async with real_cluster(tmp_path) as cluster:

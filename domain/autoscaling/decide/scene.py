@@ -10,15 +10,12 @@ from domain.autoscaling.decide.waiting import Waiting, sort_waiting
 from domain.autoscaling.decision import Basis, Hold, Note, Reading, Reason
 from domain.autoscaling.fit.packing import Packed, Room, pack
 from domain.autoscaling.fit.place import Misfit, Place, place_of_node, place_of_template
-from domain.autoscaling.memory.memory import Memory
+from domain.autoscaling.memory.memory import LAUNCH_SECONDS, Memory
 from domain.autoscaling.see.readings import Values, read_rule, read_values
 from domain.autoscaling.see.snapshot import SeenMachine, SeenNode, SeenPod, Snapshot, Template
 from domain.autoscaling.see.standings import standings_of
 from domain.node.serving import Standing, State
 from domain.spec.scaling import MetricRule, ScalingPolicy
-
-LAUNCH_SECONDS = 120.0
-"""How long a launched machine counts before it appears in the cloud's list."""
 
 SLACK_SECONDS = 5.0
 """Schedulers are not exact: an evaluation that is early by less than this counts as due."""

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from domain.autoscaling.decide.scene import LAUNCH_SECONDS, Scene
+from domain.autoscaling.decide.scene import Scene
 from domain.autoscaling.decision import Decision, ScaleOut
 from domain.autoscaling.fit.place import Misfit, empty_place_of_node
-from domain.autoscaling.memory.memory import Memory
+from domain.autoscaling.memory.memory import LAUNCH_SECONDS, Memory
 from domain.autoscaling.memory.pods import (
     FORGOTTEN,
     LONGEST_WHY,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from domain.autoscaling.memory.memory import LESSON, FailedJoins, Memory
+from domain.autoscaling.memory.memory import LAUNCH_SECONDS, LESSON, FailedJoins, Memory
 from domain.autoscaling.see.snapshot import SeenMachine, Snapshot
 from domain.kernel.texts import first_of
 from domain.node.serving import Fault, Standing, State
@@ -32,6 +32,9 @@ def notice_machines(
     broken = {name: one.fault for name, one in standings.items() if one.fault}
     joined = [one for one in memory.awaited if _is(State.SERVING, standings.get(one))]
     failed = _find_failed(memory, snapshot, standings)
+    known = (arrived := _has_arrived(memory, snapshot)) is not None
+    if arrived is False:
+        failed.append("the last one")
     joins, types = memory.failed_joins, tuple(t.instance_type for t in snapshot.templates)
     if joins and (joined or _served_since(joins, snapshot.machines, standings)):
         joins = None
@@ -47,6 +50,7 @@ def notice_machines(
         broken_since={name: memory.broken_since.get(name, now) for name in broken},
         awaited=tuple(_find_new(snapshot, standings, policy))[:MOST_AWAITED],
         failed_joins=joins,
+        arrived=memory.last_out.at if known and memory.last_out else memory.arrived,
     )
 
 
@@ -97,6 +101,19 @@ def _find_failed(
         and standings[machine.id].is_broken
     ]
     return failed
+
+
+def _has_arrived(memory: Memory, snapshot: Snapshot) -> bool | None:
+    """Whether a machine of the last addition was seen.
+
+    Returns: False, once, where it should have been; None where that is known already, or not yet.
+    """
+    out = memory.last_out
+    if out is None or memory.arrived == out.at:
+        return None
+    if any(machine.created_at >= out.at - CLOCKS_AGREE for machine in snapshot.machines):
+        return True
+    return False if (snapshot.time - out.at).total_seconds() >= LAUNCH_SECONDS else None
 
 
 def _why(failed: Sequence[str], broken: Mapping[str, Fault]) -> str:

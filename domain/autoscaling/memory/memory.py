@@ -35,6 +35,10 @@ REPAIRS_COUNT = timedelta(hours=1)
 """How long a repair counts for the policy's `most_an_hour`."""
 
 
+LAUNCH_SECONDS = 120.0
+"""How long a launched machine counts before it appears in the cloud's list."""
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
     """One change of the size, and the number of workload pods at that moment."""
@@ -128,6 +132,7 @@ class Memory:
         broken_since: by id of a machine, or name of a node without one.
         awaited: ids of the machines that booted at the last evaluation.
         failed_joins: None after a machine has joined.
+        arrived: time of the last addition of which a machine was seen, or of which none came.
         repairs: times of the removals of broken machines within the last hour.
         purchases: those whose pods may still take their machines.
         not_taken: by kind of pods.
@@ -151,6 +156,7 @@ class Memory:
     broken_since: Mapping[str, datetime] = field(default_factory=dict)
     awaited: tuple[str, ...] = ()
     failed_joins: FailedJoins | None = None
+    arrived: datetime | None = None
     repairs: tuple[datetime, ...] = ()
     purchases: tuple[Purchase, ...] = ()
     not_taken: Mapping[str, NotTaken] = field(default_factory=dict)

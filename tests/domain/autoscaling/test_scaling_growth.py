@@ -168,7 +168,10 @@ def test_launched_machines_count_before_the_cloud_lists_them() -> None:
     decision, _ = decide(snapshot, policy, quiet(snapshot, policy, last_out=ordered))
     assert (decision.basis.reason, decision.basis.size) == (Reason.MACHINES_BOOT, 4)
     forgotten = replace(ordered, at=NOON - timedelta(seconds=130))
-    decision, _ = decide(snapshot, policy, quiet(snapshot, policy, last_out=forgotten))
+    decision, memory = decide(snapshot, policy, quiet(snapshot, policy, last_out=forgotten))
+    assert (decision.basis.reason, decision.basis.size) == (Reason.JOINS_FAILED, 3)
+    later = replace(snapshot, time=NOON + timedelta(seconds=61))
+    decision, _ = decide(later, policy, memory)
     assert isinstance(decision, ScaleOut)
 
 

@@ -28,12 +28,14 @@ from blocks.accounts import QingCloudAccount
 from clients.kubernetes import ClusterClient
 from clients.qingcloud import QingCloud
 from clients.ssh import SshMachine, SshTarget
+from domain.autoscaling.see.snapshot import Resources, SeenNode, SeenPod
+from domain.autoscaling.see.state import LEAVING, ClusterState, Marked
 from domain.cloud.addons import Claim, Service
 from domain.cloud.api import Cloud
 from domain.cloud.inventory import read_machines
 from domain.cloud.known import CHANGES
 from domain.cloud.plan import Plan
-from domain.cloud.records import Instance
+from domain.cloud.records import Instance, InstanceStatus
 from domain.cluster.api import SYSTEM, Manifest, Node, Pod
 from domain.cluster.claims import Terms
 from domain.cluster.join_tokens import TOKEN_NAME
@@ -221,7 +223,29 @@ class Api:
         return Counter(pod.node for pod in self._world.pods)
 
     def count_unschedulable(self) -> int:
-        return 0
+        return len(self._world.waiting)
+
+    def read_state(self) -> ClusterState:
+        nodes = tuple(
+            SeenNode(
+                node.name,
+                node.labels[GROUP_LABEL],
+                ready=node.ready,
+                schedulable=node.schedulable,
+                allocatable=Resources(cpu_millis=2000, memory_bytes=4 * 2**30),
+                places=node.pods_allocatable,
+                pods=[SeenPod("default", f"full-{number}") for number in range(40)],
+                labels=node.labels,
+                unready_seconds=node.unready_seconds,
+            )
+            for node in self._world.nodes.values()
+        )
+        marked = tuple(
+            Marked(name, notes[LEAVING] or "")
+            for name, notes in self._world.annotations.items()
+            if LEAVING in notes and name in self._world.nodes
+        )
+        return ClusterState(nodes, self._world.waiting, marked=marked, time=self._world.time)
 
     def list_attached_volumes(self, node: str) -> list[str]:
         return []
@@ -239,7 +263,7 @@ class Api:
         return bool(self._change("apply", lambda: self._world.apply(manifest)))
 
     def read_time(self) -> datetime:
-        return datetime.now(UTC)
+        return self._world.time or datetime.now(UTC)
 
     def create(self, manifest: Manifest) -> bool:
         return self._world.put(manifest, "")
@@ -307,13 +331,16 @@ class World:
         self.nodes: dict[str, Node] = {}
         self.annotations: dict[str, dict[str, str | None]] = {}
         self.pods: list[Pod] = []
+        self.waiting: tuple[SeenPod, ...] = ()
+        self.time: datetime | None = None  # of the cluster's clock; ours where it is not given
         self.services: list[Service] = []
         self.claims: list[Claim] = []
         self.objects: dict[tuple[str, str, str], Manifest] = {}
         self.files: dict[tuple[str, str], bytes] = {}
         self.broken: set[str] = set()  # ids of machines whose installer fails
+        self.silent: set[str] = set()  # ids of machines that never answer over SSH
+        self._breaking = self._silencing = 0
         self.joined: set[str] = set()  # ids of machines that have been nodes
-        self._breaking = 0
         self.cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
 
     def open(self, strike: Strike | None = None, name: str = "demo") -> Cluster:
@@ -330,7 +357,9 @@ class World:
             bills=False,
         )
 
-        def connect(target: SshTarget, **_: object) -> SshMachine:
+        def connect(target: SshTarget, **_: object) -> SshMachine | None:
+            if self._is_silent(target.address):
+                return None
             return cast(SshMachine, Machine(self, strike, target.address))
 
         cluster = Cluster(
@@ -343,7 +372,7 @@ class World:
             journal=self.journal,
             clock=self.clock,
             connect_api=lambda access: cast(ClusterClient, Api(self, strike)),
-            connect_ssh=connect,
+            connect_ssh=cast(Callable[..., SshMachine], connect),
         )
         cluster.terms = self.terms
         cluster.run_lock = self._folder / f"machine-{next(self._machines)}"
@@ -468,9 +497,43 @@ class World:
                 self._join(machine)
         return Output("done\n", "", 0)
 
+    def silence_next(self, machines: int) -> None:
+        """Let so many machines never answer over SSH, the next ones that are logged in to."""
+        self._silencing = machines
+
+    def _is_silent(self, address: str) -> bool:
+        if not self._silencing and not self.silent:
+            return False
+        machine = self.at(address)
+        is_new = all(node.labels[INSTANCE_LABEL] != machine.id for node in self.nodes.values())
+        if self._silencing and is_new and machine.id not in self.silent:
+            self._silencing -= 1
+            self.silent.add(machine.id)
+        return machine.id in self.silent
+
     def break_next(self, machines: int) -> None:
         """Let the installers of so many machines fail, the next ones that are installed."""
         self._breaking = machines
+
+    def stop(self, machine_id: str) -> None:
+        """Stop a machine as in the cloud's console; its node turns NotReady."""
+        self._switch("StopInstances", machine_id, ready=False)
+
+    def start(self, machine_id: str) -> None:
+        self._switch("StartInstances", machine_id, ready=True)
+
+    def _switch(self, action: str, machine_id: str, *, ready: bool) -> None:
+        self.cloud._transport.change(action, {"instances": [machine_id]})
+        wanted = InstanceStatus.RUNNING if ready else InstanceStatus.STOPPED
+        while next(one.status for one in self.machines() if one.id == machine_id) is not wanted:
+            self.clock.sleep(1)
+        [name] = [n for n, node in self.nodes.items() if node.labels[INSTANCE_LABEL] == machine_id]
+        self.nodes[name] = replace(self.nodes[name], ready=ready)
+
+    def ready_workers(self) -> list[Node]:
+        return [
+            node for node in self.nodes.values() if node.ready and node.labels[GROUP_LABEL] == NODES
+        ]
 
     def at(self, address: str) -> Instance:
         machines = self.machines()
