@@ -47,7 +47,7 @@ test: install check ## Everything that must pass before a commit: check and test
 	$(BIN)/pytest --numprocesses 3 --dist loadfile
 
 test-machines: install ## The installers on real systems in guests; needs root (CONTRIBUTING.md)
-	$(BIN)/pytest tests/machines -m machine -rs
+	$(BIN)/pytest tests/machines -m machine -rs --numprocesses 2 --dist loadfile --timeout 600
 
 quick: install ## The tests that need nothing but Python; under a minute
 	$(BIN)/pytest -m pure --numprocesses 2 --dist loadfile

@@ -84,7 +84,7 @@ def remove_machine(cluster: Cluster, machine: Instance, broken: str = "") -> Ens
 
 @step("deletion of node {node}")
 def delete_node(cluster: Cluster, node: str) -> Ensured[None]:
-    """Delete the Node object, last: a running kubelet would register it again within seconds."""
+    """Delete the Node object, last: a kubelet that starts again would register it again."""
     existed = cluster.api().delete("Node", node)
     return Ensured(None, "deleted" if existed else "did not exist")
 

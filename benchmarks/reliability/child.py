@@ -75,7 +75,7 @@ def _run(stage: Stage, cluster: Cluster) -> None:
         else:
             count = COUNTS[stage]
             wanting = cluster.wanting(need_spec(cluster).with_nodes(count))
-            scale_to(steps, wanting, leaving_machines(cluster, NODES, count))
+            scale_to(steps, wanting, leaving_machines(wanting, NODES, count))
 
 
 def _prepare_process(order: Order) -> None:

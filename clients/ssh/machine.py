@@ -100,9 +100,19 @@ class SshMachine(Closable):
         There is no terminal. After the deadline the channel is closed, which ends a command that
         writes to it or reads from it. Another one may go on, so installers hold a lock.
         """
+        return self._run(argv[0], argv, deadline, stdin, on_line)
+
+    def _run(
+        self,
+        name: str,
+        argv: Sequence[str],
+        deadline: float,
+        stdin: bytes,
+        on_line: OnLine | None = None,
+    ) -> Output:
         ends = time.monotonic() + deadline
         command = argv if self._is_root else ["sudo", "-n", "--", *argv]
-        what = f"{argv[0]} on {self._target.where}"
+        what = f"{name} on {self._target.where}"
         with mapped_errors(what), self._session(ends) as channel:
             channel.exec_command(shlex.join(command))
             return follow(channel, stdin, ends, on_line, what)
@@ -120,7 +130,7 @@ class SshMachine(Closable):
         """
         argv = ["bash", "-c", WRITE_FILE, "file", path, f"{mode:o}"]
         stdin = f"{sha256(content).hexdigest()}\n".encode() + content
-        output = self.run(argv, deadline=FILE_DEADLINE, stdin=stdin)
+        output = self._run(path, argv, FILE_DEADLINE, stdin)
         if output.exit_code:
             raise FinalError(f"{path} on {self._target.where}: {_last_line(output.stderr)}")
 

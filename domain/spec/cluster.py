@@ -1,5 +1,6 @@
 """The description of one wanted cluster, and every check that needs no cloud."""
 
+import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Self
@@ -35,6 +36,23 @@ def _network(text: str) -> str:
 
 Cidr = Annotated[str, AfterValidator(_network)]
 Port = Annotated[Whole, Field(ge=1024, le=65535)]
+
+
+# The installers have the same rules (`check_mirror_words`); here they are applied before a machine
+# is paid for.
+_HOST = r"[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]+)?"
+_URL = rf"https?://{_HOST}(/[a-zA-Z0-9._~%+:/-]*)?"
+_MIRROR = f"aliyun|tuna|upstream|{_URL}"
+
+
+def _pull_mirrors(mirrors: dict[str, str]) -> dict[str, str]:
+    for registry, url in mirrors.items():
+        if not (re.fullmatch(_HOST, registry) and re.fullmatch(_URL, url)):
+            raise ValueError(
+                f"{registry}: {url} is not a registry with the URL of its mirror, such as "
+                "docker.io: https://docker.m.daocloud.io"
+            )
+    return mirrors
 
 
 class MachineTemplate(Part):
@@ -150,9 +168,17 @@ class Kubernetes(Part):
 
     version: str = Field("1.36.4", pattern=r"^1\.(35|36|37)\.[0-9]+$")
     pods_per_node: Whole = Field(40, ge=1, le=250, description="Workload pods; daemons come on top")
-    image_repository: str = "registry.aliyuncs.com/google_containers"
-    package_mirror: str = Field("aliyun tuna upstream", description="Names or URLs, tried in turn")
-    pull_mirrors: dict[str, str] = Field(
+    image_repository: str = Field(
+        "registry.aliyuncs.com/google_containers",
+        pattern=rf"^{_HOST}(/[a-z0-9._-]+)*$",
+        description="Registry and path of Kubernetes' own images",
+    )
+    package_mirror: str = Field(
+        "aliyun tuna upstream",
+        pattern=rf"^({_MIRROR})( +({_MIRROR}))*$",
+        description="aliyun, tuna, upstream or URLs, tried in turn",
+    )
+    pull_mirrors: Annotated[dict[str, str], AfterValidator(_pull_mirrors)] = Field(
         default={
             "docker.io": "https://docker.m.daocloud.io",
             "ghcr.io": "https://ghcr.m.daocloud.io",
@@ -296,4 +322,6 @@ _ADVICE: dict[str, str] = {
     "name": "use lower-case letters, digits and dashes, at most 14 characters, "
     "starting with a letter",
     "kubernetes.version": "use a full version of 1.35, 1.36 or 1.37, such as 1.36.4",
+    "kubernetes.image_repository": "use a registry with its path, such as registry.k8s.io",
+    "kubernetes.package_mirror": "use aliyun, tuna, upstream or URLs, with a space between two",
 }

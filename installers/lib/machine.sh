@@ -206,6 +206,7 @@ machine_defaults() {
   : "${PULL_MIRRORS:=docker.io=https://docker.m.daocloud.io registry.k8s.io=https://k8s.m.daocloud.io ghcr.io=https://ghcr.m.daocloud.io quay.io=https://quay.m.daocloud.io}"
   [[ $K8S_VERSION =~ ^1\.[0-9]+\.[0-9]+$ ]] ||
     die "$E_USAGE" "K8S_VERSION is $K8S_VERSION; a version with its patch is wanted, such as 1.36.4."
+  # kubeadm would make the letters small, and the node would not be found by the name it was given.
   [[ $NODE_NAME =~ ^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$ && ${#NODE_NAME} -le 63 ]] ||
     die "$E_USAGE" "NODE_NAME is $NODE_NAME; a node's name has small letters, digits, dots and dashes, and at most 63 characters."
   check_mirror_words
@@ -213,17 +214,22 @@ machine_defaults() {
     die "$E_USAGE" "Kubernetes $K8S_VERSION is not supported; use a patch of 1.35, 1.36 or 1.37."
 }
 
-# Checked before anything is done, and once more where they are used.
+# The description of a cluster has the same rules (domain/spec/cluster.py).
+readonly HOST='[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]+)?'
+readonly URL="https?://$HOST(/[a-zA-Z0-9._~%+:/-]*)?"
+
 check_mirror_words() {
   local word
+  [[ $PACKAGE_MIRROR =~ [^[:space:]] ]] || die "$E_USAGE" "PACKAGE_MIRROR names no mirror."
   for word in $PACKAGE_MIRROR; do
-    use_mirror "$word"
+    [[ $word =~ ^(aliyun|tuna|upstream|$URL)$ ]] ||
+      die "$E_USAGE" "PACKAGE_MIRROR holds $word; the words are aliyun, tuna, upstream, or a URL."
   done
   for word in $PULL_MIRRORS; do
-    [[ $word =~ ^[a-z0-9.-]+(:[0-9]+)?=https?://[^\"[:space:]]+$ ]] ||
+    [[ $word =~ ^$HOST=$URL$ ]] ||
       die "$E_USAGE" "PULL_MIRRORS holds $word; a registry and the URL of its mirror are wanted, such as docker.io=https://docker.m.daocloud.io."
   done
-  [[ $IMAGE_REPOSITORY =~ ^[a-zA-Z0-9][a-zA-Z0-9.:/_-]*$ ]] ||
+  [[ $IMAGE_REPOSITORY =~ ^$HOST(/[a-z0-9._-]+)*$ ]] ||
     die "$E_USAGE" "IMAGE_REPOSITORY is $IMAGE_REPOSITORY; a registry with its path is wanted, such as registry.k8s.io."
   [[ $CONTAINERD_VERSION =~ ^[0-9]+\.[0-9]+$ ]] ||
     die "$E_USAGE" "CONTAINERD_VERSION is $CONTAINERD_VERSION; major and minor are wanted, such as 2.3."

@@ -59,11 +59,10 @@ use_mirror() {
       KUBERNETES_URL="https://pkgs.k8s.io/core:/stable:/v$minor"
       DOCKER_URL=https://download.docker.com
       ;;
-    http://* | https://*) # a private mirror, with the same folders as aliyun's
+    *) # a private mirror, with the same folders as aliyun's
       KUBERNETES_URL="${1%/}/kubernetes-new/core/stable/v$minor"
       DOCKER_URL="${1%/}/docker-ce"
       ;;
-    *) die "$E_USAGE" "PACKAGE_MIRROR holds $1; the words are aliyun, tuna, upstream, or a URL." ;;
   esac
 }
 

@@ -16,7 +16,8 @@ def _can_run() -> None:
         pytest.skip(f"no real machine: {reason}")
     guests.sweep()
     try:
-        guests.build("12")
+        for release in guests.RELEASES:
+            guests.build(release)
     except (OSError, subprocess.SubprocessError) as error:
         pytest.skip(f"no real machine: its packages cannot be had: {error}")
 

@@ -5,6 +5,7 @@ for, and kept in the user's cache. A guest writes into an overlay in memory, so 
 lives in a network namespace of its own that reaches this machine and nothing else.
 """
 
+import fcntl
 import hashlib
 import inspect
 import io
@@ -60,23 +61,32 @@ def build(release: str) -> Path:
     Raises:
         subprocess.CalledProcessError: no packages; its output says why.
     """
-    recipe = " ".join((release, *PACKAGES, inspect.getsource(build)))
+    recipe = " ".join((release, *PACKAGES, inspect.getsource(_make)))
     recipe = hashlib.sha256(recipe.encode()).hexdigest()[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     root = cache / "kubernetes-on-qingcloud/machines" / f"debian-{release}-{recipe}"
-    if root.exists():
-        return root
     root.parent.mkdir(parents=True, exist_ok=True)
+    with (root.parent / "lock").open("w") as lock:  # tests run in more than one process
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not root.exists():
+            _make(release, root)
+    return root
+
+
+def _make(release: str, root: Path) -> None:
     growing = root.with_name(f"{root.name}.{os.getpid()}.part")
     command = [
         "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}",
-        RELEASES[release], str(growing),
+        RELEASES[release], str(growing), *_source(release),
     ]  # fmt: skip
     try:
         subprocess.run(command, check=True, timeout=BUILD_LIMIT)
         for file in (growing / "etc/machine-id", *growing.glob("etc/ssh/ssh_host_*")):
             file.unlink(missing_ok=True)
         (growing / "etc/hostname").write_text("image\n")
+        # As on a cloud's image; without it, sudo asks a name server for its own name.
+        (growing / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 image\n")
+        (growing / "etc/resolv.conf").unlink(missing_ok=True)
         # The user of some images, with the right to become root; sshd needs no owner of his folder
         # but root.
         _do("chroot", str(growing), "useradd", "--create-home", "--shell", "/bin/bash", "admin")
@@ -88,7 +98,15 @@ def build(release: str) -> Path:
         growing.rename(root)
     finally:
         shutil.rmtree(growing, ignore_errors=True)
-    return root
+
+
+def _source(release: str) -> list[str]:
+    """Where apt on this machine has Debian's packages from; none where it is another system."""
+    targets = ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)"]
+    done = subprocess.run([*targets, "Created-By: Packages"], capture_output=True, text=True)
+    own = [line.split() for line in done.stdout.splitlines()]
+    urls = [words[2] for words in own if words[:2] == ["Debian", "Debian"]]
+    return [f"deb {urls[0]} {RELEASES[release]} main"] if urls else []
 
 
 def sweep() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clients.ssh import SshMachine, SshTarget
+from domain.kernel.waiting import wait_for
 from domain.node import install
 from domain.node.login import make_own_host_key, use_own_host_key
 from domain.secrets.pki import BootstrapToken, SshKeyPair, make_ssh_keypair
@@ -30,7 +31,8 @@ class Machine:
 
     def connect(self, user: str = "root") -> SshMachine:
         target = SshTarget(self.guest.address, 22, user, self.login.private_key, self.host_keys)
-        return SshMachine.connect(target)
+        # As the steps do: sshd drops some of many connections that have not logged in yet.
+        return wait_for(lambda: SshMachine.connect(target), what=f"SSH of {target.where}")
 
     def settings(self, *mirrors: str, **changes: str) -> dict[str, str]:
         return {

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-RELEASES = {"12": "bookworm", "13": "trixie"}
+from tests.machines.guest import RELEASES
+
 VERSION, OLDER = "1.36.4", "1.36.3"
 CONTAINERD = "2.3.2"
 KUBERNETES = "kubernetes-new/core/stable/v1.36/deb"

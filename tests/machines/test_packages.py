@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from tests.machines.guest import RELEASES
 from tests.machines.machine import new_machine
 from tests.machines.mirror import (
     FORBIDDEN,
@@ -19,10 +22,11 @@ from tests.machines.mirror import (
 WRONG = (WAF, FORBIDDEN, MISSING, LAGGING, HALF, TORN, ROGUE)
 
 
+@pytest.mark.parametrize("release", RELEASES)
 def test_each_wrong_mirror_is_left_for_the_next_and_gives_nothing(
-    mirrors: Mirrors, tmp_path: Path
+    mirrors: Mirrors, tmp_path: Path, release: str
 ) -> None:
-    with new_machine(mirrors, tmp_path) as machine:
+    with new_machine(mirrors, tmp_path, release) as machine:
         machine.install(machine.settings(*WRONG, GOOD), "install")
         result = json.loads(machine.run("cat /var/lib/k8s-installer/result.json"))
         assert result["package_mirror"] == f"{machine.url}/{GOOD}"

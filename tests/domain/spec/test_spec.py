@@ -30,6 +30,21 @@ def test_an_empty_description_gives_the_article_s_cluster() -> None:
         pytest.param({"nodes": {"count": 11}}, "outside 0 to 10", id="count above maximum"),
         pytest.param({"nodes": {"count": -1}}, "nodes.count", id="negative count"),
         pytest.param(
+            {"kubernetes": {"package_mirror": "aliyun,tuna"}},
+            "kubernetes.package_mirror.*use aliyun, tuna, upstream or URLs",
+            id="odd mirror",
+        ),
+        pytest.param(
+            {"kubernetes": {"pull_mirrors": {"docker.io": "mirror.example.org"}}},
+            "kubernetes.pull_mirrors.*is not a registry with the URL of its mirror",
+            id="pull mirror without a scheme",
+        ),
+        pytest.param(
+            {"kubernetes": {"image_repository": "registry.example.org/a\nb"}},
+            "use a registry with its path",
+            id="image repository of two lines",
+        ),
+        pytest.param(
             {"network": {"pod_cidr": "192.168.0.0/17"}}, "overlaps pod_cidr", id="overlap"
         ),
         pytest.param({"network": {"pod_cidr": "10.244.0.0/28"}}, "no room for 11", id="too small"),
