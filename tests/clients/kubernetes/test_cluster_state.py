@@ -365,6 +365,14 @@ def test_gated_pods_and_those_that_the_scheduler_fails_on_are_held(
     ]
 
 
+def test_pods_that_claim_devices_are_held(apiserver: Apiserver, cluster: ClusterClient) -> None:
+    """No template promises a device, whatever the scheduler says."""
+    pod = make_pod("p", resourceClaims=[{"name": "gpu", "resourceClaimName": "mine"}])
+    state = read(apiserver, cluster, [], [pod])
+    assert [one.held_by for one in state.held] == ["resource claim gpu"]
+    assert state.pending == ()
+
+
 def make_daemon_set(name: str = "log", **spec: Any) -> dict[str, Any]:
     port = {"containerPort": 9100}
     limits = {"requests": {"cpu": "10m"}, "limits": {"cpu": "1", "memory": "64Mi"}}
