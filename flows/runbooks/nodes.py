@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from domain.cloud.records import Instance
 from domain.kernel.errors import ClusterError, MachinesFailed
 from domain.node.f2cadm import roster_of
+from domain.node.serving import find_off
 from domain.secrets.pki import make_bootstrap_token
 from tasks.cluster import Cluster
 from tasks.executors import Running, Steps
@@ -101,7 +102,8 @@ def distribute_roster(
     """
     roster = roster_of(cluster.inventory(), leaving)
     lacking = lacking_roster(cluster, roster)
-    reached = [machine for machine in lacking if machine.id not in failures.errors]
+    # Kubernetes calls the node of a machine that was switched off Ready for another 40 s.
+    reached = [one for one in lacking if one.id not in failures.errors and not find_off(one)]
     running = [(one, steps.start(write_f2cadm, cluster, one, roster)) for one in reached]
     for machine, written in running:
         failures.collect(machine, (written.result,))

@@ -139,7 +139,9 @@ class Scene:
             return 0
         if self.seconds_since(out.at) >= LAUNCH_SECONDS:
             return 0
-        return max(0, out.target - len(self.members))
+        known = self.memory.broken_since
+        broken = sum(known.get(m.machine.id, self.snapshot.time) > out.at for m in self.broken)
+        return max(0, out.target - len(self.members) - broken)
 
     @property
     def size(self) -> int:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from domain.autoscaling.decide.evaluation import decide
 from domain.autoscaling.decision import Decision, Hold, Reason, Repair, ScaleIn, ScaleOut
-from domain.autoscaling.memory.memory import FailedJoins, Memory, parse_memory
+from domain.autoscaling.memory.memory import Act, FailedJoins, Memory, parse_memory
 from domain.autoscaling.see.snapshot import Snapshot
 from domain.autoscaling.see.standings import standings_of
 from domain.cloud.records import InstanceStatus
@@ -111,6 +111,16 @@ def test_at_the_minimum_the_broken_machine_leaves_and_no_well_one() -> None:
     assert isinstance(decision, Repair)
     assert (decision.machine, decision.target) == ("i-1", 3)
     assert memory.repairs == (NOON,)
+
+
+def test_a_machine_that_breaks_right_after_an_addition_is_missing_at_once() -> None:
+    """What is not yet listed of an addition counts for two minutes; a broken machine is listed."""
+    snapshot = with_machine(make_snapshot(5, 5, 5, minimum=3), 1, status=STOPPED)
+    ordered = Act(NOON - timedelta(seconds=70), 2, 3, 15)
+    policy = PENDING.model_copy(update={"cooldown_out_seconds": 0})
+    decision, _ = decide(snapshot, policy, quiet(snapshot, policy, last_out=ordered))
+    assert isinstance(decision, ScaleOut)
+    assert (decision.basis.size, decision.target) == (2, 3)
 
 
 def test_a_node_that_is_not_ready_for_a_moment_is_neither_replaced_nor_a_reason_to_remove() -> None:

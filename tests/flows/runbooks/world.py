@@ -516,19 +516,18 @@ class World:
         self._breaking = machines
 
     def stop(self, machine_id: str) -> None:
-        """Stop a machine as in the cloud's console; its node turns NotReady."""
-        self._switch("StopInstances", machine_id, ready=False)
+        """Stop a machine as in the cloud's console; its node counts as Ready for a while."""
+        self._switch("StopInstances", machine_id, InstanceStatus.STOPPED)
+        self.silent.add(machine_id)
 
     def start(self, machine_id: str) -> None:
-        self._switch("StartInstances", machine_id, ready=True)
+        self._switch("StartInstances", machine_id, InstanceStatus.RUNNING)
+        self.silent.discard(machine_id)
 
-    def _switch(self, action: str, machine_id: str, *, ready: bool) -> None:
+    def _switch(self, action: str, machine_id: str, wanted: InstanceStatus) -> None:
         self.cloud._transport.change(action, {"instances": [machine_id]})
-        wanted = InstanceStatus.RUNNING if ready else InstanceStatus.STOPPED
         while next(one.status for one in self.machines() if one.id == machine_id) is not wanted:
             self.clock.sleep(1)
-        [name] = [n for n, node in self.nodes.items() if node.labels[INSTANCE_LABEL] == machine_id]
-        self.nodes[name] = replace(self.nodes[name], ready=ready)
 
     def ready_workers(self) -> list[Node]:
         return [
