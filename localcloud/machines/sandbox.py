@@ -40,6 +40,14 @@ def link_tools(folder: Path) -> None:
             link.symlink_to(found)
 
 
+def _of_every_login(disk: Path) -> dict[str, str]:
+    """Read /etc/environment, which PAM gives to every login: images may set proxies there."""
+    file = disk / "etc/environment"
+    lines = file.read_text().splitlines() if file.is_file() else []
+    pairs = [line.partition("=") for line in lines if not line.startswith("#")]
+    return {name.strip(): value.strip().strip("\"'") for name, sign, value in pairs if sign}
+
+
 class Sandbox:
     """Where and how one machine's commands run."""
 
@@ -55,6 +63,7 @@ class Sandbox:
         context, tools = self._context, self._context.shared.tools
         local = [context.disk / "usr/local/sbin", context.disk / "usr/local/bin"]
         return {
+            **_of_every_login(context.disk),
             "PATH": ":".join(str(folder) for folder in (context.commands, tools, *local)),
             "SYSROOT": str(context.disk),
             "HOME": str(context.home(user)),

@@ -32,6 +32,10 @@ class Units:
             if not unit.package or unit.package in self._state.packages
         }
 
+    def masked(self) -> set[str]:
+        """Return the masked units, which need no package."""
+        return set(self._state.masked)
+
     def is_active(self, name: str) -> bool:
         return name in self._active
 

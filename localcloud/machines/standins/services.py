@@ -57,7 +57,11 @@ async def _ask(call: Call, verb: str, names: list[str], *, quiet: bool) -> int:
             word = "active" if units.is_active(name) else "inactive"
         if not quiet:
             await call.out(word)
-    return 0 if good else (1 if verb != "is-active" else 3)
+    if good:
+        return 0
+    if not any(name in units.known() or name in units.masked() for name in names):
+        return 4  # systemd 255, for units that do not exist
+    return 1 if verb != "is-active" else 3
 
 
 async def _status(call: Call, names: list[str]) -> int:

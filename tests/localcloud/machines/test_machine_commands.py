@@ -130,3 +130,28 @@ def test_a_stand_in_refuses_unknown_arguments_over_ssh(tmp_path: Path, command: 
             assert "does not know" in str(done.stderr)
 
     run(story())
+
+
+def test_units_that_do_not_exist_have_an_exit_code_of_their_own(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await lab.boot(make_machine_spec())
+            active = await lab.run("systemctl is-active fire")
+            enabled = await lab.run("systemctl is-enabled fire")
+            assert (active.stdout, active.exit_status) == ("inactive\n", 4)
+            assert (enabled.stdout, enabled.exit_status) == ("not-found\n", 4)
+
+    run(story())
+
+
+def test_a_login_has_the_variables_of_the_system_but_no_other_search_path(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await lab.boot(make_machine_spec())
+            file = lab.disk("i-one") / "etc/environment"
+            file.write_text('PATH="/bin"\nhttps_proxy=http://192.0.2.1:3128\n# a comment\n')
+            shown = str((await lab.run("env")).stdout)
+            assert "https_proxy=http://192.0.2.1:3128\n" in shown
+            assert "PATH=/bin\n" not in shown
+
+    run(story())
