@@ -355,3 +355,34 @@ def test_machines_are_removed_one_by_one_and_no_pod_is_lost(
     rest = autoscale(burst, "--policy", policy_file(tmp_path))
     assert (rest["kind"], rest["size"]) == ("hold", 3)
     assert rest["reason"] == "less would do, but the group is at its minimum"
+
+
+def test_a_stopped_machine_is_no_capacity_is_named_and_leaves_before_any_other(
+    burst: Workplace, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    before = worker_names(kubectl)
+    stopped, size = min(before), len(before)
+    machine = stopped.replace("k8s-node", "i")
+    with burst.client() as cloud:
+        cloud._transport.change("StopInstances", {"instances": [machine]})
+        until(lambda: cloud.read_instances([machine])[0].status == "stopped", "it is stopped")
+
+    found = autoscale(
+        burst, "--policy", policy_file(tmp_path, minimum=size, cooldown_out_seconds=0)
+    )
+    assert (found["kind"], found["acted"]) == ("out", True), found
+    assert (found["size"], found["target"]) == (size - 1, size)
+    assert any(f"{machine}: it is broken (it is stopped" in words for words in found["details"])
+    assert len(worker_names(kubectl) - before) == 1
+
+    (line,) = [m for m in status_of(burst)["machines"] if m["fault"]]
+    assert (line["id"], line["fault"]) == (machine, "it is stopped")
+    scaled = burst.run("flows.scale", "--name", "burst", "--count", str(size))
+    assert scaled.code == 0, scaled.err
+    assert worker_names(kubectl) >= before - {stopped}
+    assert len(worker_names(kubectl)) == size
+    assert not any(m["fault"] for m in status_of(burst)["machines"])
+
+
+def status_of(workplace: Workplace) -> Any:
+    return workplace.run("flows.status", "--name", "burst", "--json").json
