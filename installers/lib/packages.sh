@@ -124,9 +124,9 @@ fetch_key() {
   (umask 077 && mkdir "$box")
   curl -fsSL --retry 2 --connect-timeout 5 --max-time 60 -o "$box/fetched" "$url" ||
     refuse "its signing key at $url cannot be fetched" || return 1
-  gpg --batch --quiet --homedir "$box" --import "$box/fetched" >/dev/null 2>&1 || true
-  gpg --batch --quiet --homedir "$box" --armor --export "$fingerprint" >"$box/key" 2>/dev/null || true
-  seen=$(gpg --batch --homedir "$box" --with-colons --show-keys "$box/key" 2>/dev/null) || true
+  gpg --batch --quiet --no-autostart --homedir "$box" --import "$box/fetched" >/dev/null 2>&1 || true
+  gpg --batch --quiet --no-autostart --homedir "$box" --armor --export "$fingerprint" >"$box/key" 2>/dev/null || true
+  seen=$(gpg --batch --no-autostart --homedir "$box" --with-colons --show-keys "$box/key" 2>/dev/null) || true
   seen=$(awk -F: '$1 == "pub" { first = 1 } $1 == "fpr" && first { print $10; first = 0 }' <<<"$seen")
   [[ $seen == "$fingerprint" ]] ||
     refuse "the file at $url does not hold the key $fingerprint, so it is not to be trusted" || return 1

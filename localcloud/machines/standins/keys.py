@@ -59,7 +59,8 @@ async def _gpg(call: Call) -> int:
     taken = parse_args(
         call,
         flags=(
-            "--batch", "--quiet", "--with-colons", "--armor", "--show-keys", "--import", "--export",
+            "--batch", "--quiet", "--no-autostart", "--with-colons", "--armor", "--show-keys",
+            "--import", "--export",
         ),
         options=("--homedir",),
     )  # fmt: skip
