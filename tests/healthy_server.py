@@ -25,9 +25,11 @@ def healthy_server() -> Iterator[int]:
     with HTTPServer(("127.0.0.1", 0), _Healthy) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def be_another_user(monkeypatch: pytest.MonkeyPatch) -> None:

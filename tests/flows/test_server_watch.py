@@ -105,7 +105,6 @@ def test_a_command_reports_that_the_server_on_our_port_is_another_user_s(
     said = list[str]()
     with healthy_server() as port, temporary_settings(restore_defaults={PREFECT_API_URL}):
         url = f"http://127.0.0.1:{port}/api"
-        server_note().parent.mkdir(parents=True)
         server_note().write_text(json.dumps({"api_url": url}))
         be_another_user(monkeypatch)
         with prefect_server(said.append, debug=False):
