@@ -81,7 +81,7 @@ def _claimed(cluster: Cluster) -> Iterator[str]:
         yield _describe(cluster, found.holder)
         return
     claim = RunClaim(cluster.claims, found, cluster.terms, creates=partial(_creates, cluster))
-    in_thread(_renew_claim, claim)
+    in_thread(_renew_claim, claim, _renew_once(claim))  # the first change need not wait for it
     try:
         with cluster.claimed(claim):
             yield ""
@@ -140,16 +140,20 @@ def _report_wait(cluster: Cluster, other: Holder) -> None:
     )
 
 
-def _renew_claim(claim: RunClaim) -> None:
-    """Renew the claim until it has ended; after an error sooner."""
-    while not claim.ended.is_set():
-        pause = claim.terms.renew
-        try:
-            claim.renew()
-        except Exception as error:  # whatever it is, the next attempt may succeed
-            run_logger().warning("the claim of this run was not renewed: %s", error)
-            pause /= 5
-        claim.ended.wait(pause)
+def _renew_claim(claim: RunClaim, pause: float) -> None:
+    """Renew the claim until it has ended."""
+    while not claim.ended.wait(pause):
+        pause = _renew_once(claim)
+
+
+def _renew_once(claim: RunClaim) -> float:
+    """Renew the claim. Returns: seconds until the next renewal, fewer after an error."""
+    try:
+        claim.renew()
+    except Exception as error:  # whatever it is, the next attempt may succeed
+        run_logger().warning("the claim of this run was not renewed: %s", error)
+        return claim.terms.renew / 5
+    return claim.terms.renew
 
 
 def _renew_lease(cluster: Cluster, claim: RunClaim) -> None:
