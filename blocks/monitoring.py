@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr
 
 from blocks.server_calls import load_block
 from blocks.settings import samples_file, samples_url
+from domain.kernel.names import ClusterId
 
 if TYPE_CHECKING:
     from clients.samples import SampleStore
@@ -21,7 +22,10 @@ class MonitoringDatabase(Block):
         ```python
         from blocks.monitoring import MonitoringDatabase
 
-        with MonitoringDatabase.load("default").store() as samples:
+        from domain.kernel.names import ClusterId
+
+        cluster = ClusterId("demo", "demo-1a2b3c4d")
+        with MonitoringDatabase.load("default").store(cluster) as samples:
             print(samples.where)
         ```
     """
@@ -34,13 +38,13 @@ class MonitoringDatabase(Block):
         json_schema_extra={"position": 0},
     )
 
-    def store(self) -> "SampleStore":
-        """Open the database. Raises `InvalidSpec` for an invalid URL."""
-        return _open(self.url.get_secret_value())
+    def store(self, cluster: ClusterId) -> "SampleStore":
+        """Open the samples of a cluster. Raises `InvalidSpec` for an invalid URL."""
+        return _open(self.url.get_secret_value(), cluster)
 
 
-def open_samples() -> "SampleStore":
-    """Open the database of samples; close it, or use it as a context manager.
+def open_samples(cluster: ClusterId) -> "SampleStore":
+    """Open the samples of a cluster; close it, or use it as a context manager.
 
     The environment's SAMPLES_URL comes first, then the block `default`, then a SQLite file in the
     user's data folder, beside the note on the Prefect server.
@@ -49,14 +53,14 @@ def open_samples() -> "SampleStore":
         InvalidSpec: the URL is not valid, or its driver is not installed.
     """
     if url := samples_url():
-        return _open(url)
+        return _open(url, cluster)
     if block := load_block(MonitoringDatabase, DEFAULT):
-        return block.store()
+        return block.store(cluster)
     file = samples_file()
-    return _open(f"sqlite:///{file}")
+    return _open(f"sqlite:///{file}", cluster)
 
 
-def _open(url: str) -> "SampleStore":
+def _open(url: str, cluster: ClusterId) -> "SampleStore":
     from clients.samples import SampleStore  # here: SQLAlchemy takes a quarter of a second
 
-    return SampleStore(url)
+    return SampleStore(url, cluster)

@@ -14,7 +14,7 @@ from tasks.reports import publish_report
 def finish_run(cluster: Cluster, spec: ClusterSpec, timeline: Timeline) -> ClusterReport:
     """Read the cluster once more, publish its report, and keep what later runs need."""
     report = read_report(cluster, spec)
-    publish_report(report, timeline)
+    publish_report(report, timeline, cluster.key)
     record_billed(cluster, cluster.inventory(), datetime.now(UTC))
     keep_endpoints(cluster)
     return report
