@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
+from prefect import tags
 
 from blocks.accounts import ChosenAccount, QingCloudAccount, choose_account
+from blocks.artifacts import collecting_published
 from domain.cloud.foreign import Surroundings
 from domain.cloud.known import has_changed
 from domain.cloud.plan import Plan
@@ -38,8 +40,9 @@ from flows._cli.terminal import (
     quiet_prefect,
     show_error,
     show_plan,
+    show_published,
 )
-from tasks.cluster import Cluster, open_cluster
+from tasks.cluster import Cluster, cluster_tags, open_cluster
 from tasks.steps import listening, run_logger
 
 
@@ -190,11 +193,14 @@ def session(
         print_line(f"Account: {chosen.description}")
         with open_cluster(chosen.account, name) as cluster, refusals_come_first(cluster):
             opened = Session(common, chosen, cluster)
-            if not shows_steps:
-                yield opened
-                return
-            with naming(opened.steps), opened.steps, listening(opened.steps):
-                yield opened
+            with tags(*cluster_tags(cluster.key)), collecting_published() as published:
+                if shows_steps:
+                    with naming(opened.steps), opened.steps, listening(opened.steps):
+                        yield opened
+                else:
+                    yield opened
+            if not lasting:
+                show_published(published)
 
 
 def make_app(flow: str, help_text: str) -> App:

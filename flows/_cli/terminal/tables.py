@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from blocks.artifacts import Published
 from domain.cloud.plan import Action, Plan, PlanItem
 from domain.kernel.money import format_plan_cost, format_rate, format_yuan
 from domain.kernel.texts import first_of
@@ -143,6 +144,14 @@ def show_drift(report: DriftReport, console: Console | None = None) -> None:
         console.print(Padding(table, (0, 0, 1, 2), expand=False))
     if not report.drifted:
         console.print(Text(report.sentence.capitalize()))
+
+
+def show_published(found: Sequence[Published], console: Console | None = None) -> None:
+    """Show the pages of what a run has published, on a server that outlives the command."""
+    console = console or open_console()
+    shown = {one.key: one for one in found if one.url}  # of several versions the last one
+    for one in shown.values():
+        console.print(Text.assemble((f"{one.key}: ", "dim"), one.url), soft_wrap=True)
 
 
 def _table(*columns: str) -> Table:
