@@ -34,13 +34,13 @@ class Published:
     url: str
 
 
-_collecting: ContextVar[list[Published] | None] = ContextVar("published", default=None)
+_collecting: ContextVar[dict[str, Published] | None] = ContextVar("published", default=None)
 
 
 @contextmanager
-def collecting_published() -> Iterator[list[Published]]:
-    """Collect the artifacts that are published inside, by flows that are called there, too."""
-    found: list[Published] = []
+def collecting_published() -> Iterator[dict[str, Published]]:
+    """Collect the artifacts that are published inside, the latest version of each key."""
+    found: dict[str, Published] = {}
     token = _collecting.set(found)
     try:
         yield found
@@ -84,7 +84,7 @@ def _note(artifact: UUID, key: str, words: str) -> UUID:
     page = f"{PREFECT_UI_URL.value()}/artifacts/artifact/{artifact}"
     collecting = _collecting.get()
     if collecting is not None:
-        collecting.append(Published(key, words, page if PREFECT_API_URL.value() else ""))
+        collecting[key] = Published(key, words, page if PREFECT_API_URL.value() else "")
     return artifact
 
 

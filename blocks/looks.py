@@ -1,8 +1,8 @@
 """How our kinds of blocks look in the Prefect UI.
 
-Prefect takes a logo as an http(s) URL; its client refuses a data URL wherever it reads a kind. So the
-logos of this package are served by the server that `make server` starts, beside its UI, and need no
-internet. At another server, which does not have the files, the kinds have Prefect's own icon.
+Prefect takes a logo as an http(s) URL; its client refuses a data URL wherever it reads a kind. So
+the logos of this package are served by the server that `make server` starts, beside its UI, and
+need no internet. Another server does not have the files: there the kinds have Prefect's own icon.
 """
 
 from importlib.resources import files

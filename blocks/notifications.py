@@ -14,6 +14,7 @@ from clients.notifications import AppriseService, DingTalk, Feishu, WeCom
 from domain.kernel.errors import ClusterError, InvalidSpec
 from domain.observe.alarms.deliveries import Notifier
 from domain.observe.alarms.messages import Message
+from domain.spec.alarms import Level
 
 _ROBOT = "The URL that the chat shows when the robot is created."
 _SECRET = "Of the security setting 'signature'; empty where the robot has another one."  # noqa: S105
@@ -32,7 +33,7 @@ class Service(NotificationBlock, ABC):
         Raises:
             NotificationError: the service did not accept it; the log is the reason.
         """
-        message = Message(subject or "Prefect", body, None)
+        message = Message(subject or "Prefect", body, Level.WARNING)
         try:
             await run_sync_in_worker_thread(lambda: self.client().send(message))
         except ClusterError as error:

@@ -165,6 +165,7 @@ def _own_settings(url: str) -> dict[str, str]:
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port},http://localhost:{port}",
         # A UI on another port than the usual one needs the URL of its API.
         "PREFECT_UI_API_URL": url,
+        "PREFECT_UI_URL": url.removesuffix("/api"),  # of pages that its notifications name
         "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(_pages()),
     }
 

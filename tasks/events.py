@@ -28,8 +28,8 @@ def announce_change(key: str, cluster: str, change: WorldChange) -> None:
     """Send the event of a change in the cloud."""
     related = [
         {
-            "prefect.resource.id": f"{PREFIX}.{change.kind}.{one}",
-            "prefect.resource.role": change.kind,
+            "prefect.resource.id": f"qingcloud.{one}",
+            "prefect.resource.role": "changed",
             "prefect.resource.name": one,
         }
         for one in change.ids[:MOST_RELATED]

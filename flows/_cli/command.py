@@ -193,14 +193,12 @@ def session(
         print_line(f"Account: {chosen.description}")
         with open_cluster(chosen.account, name) as cluster, refusals_come_first(cluster):
             opened = Session(common, chosen, cluster)
-            with tags(*cluster_tags(cluster.key)), collecting_published() as published:
-                if shows_steps:
-                    with naming(opened.steps), opened.steps, listening(opened.steps):
-                        yield opened
-                else:
+            with tags(*cluster_tags(cluster.key)):
+                if not shows_steps:
                     yield opened
-            if not lasting:
-                show_published(published)
+                    return
+                with naming(opened.steps), opened.steps, listening(opened.steps):
+                    yield opened
 
 
 def make_app(flow: str, help_text: str) -> App:
@@ -216,8 +214,9 @@ def run(app: App) -> None:
     """Run a command to its exit code; errors are one sentence, with `--debug` a traceback."""
     debug = "--debug" in sys.argv
     try:
-        with interruptible():
-            app(exit_on_error=False, print_error=False)
+        with interruptible(), collecting_published() as published:
+            app(exit_on_error=False, print_error=False, result_action="return_value")
+            show_published(published.values())
     except CycloptsError as error:
         show_error(str(error))
         sys.exit(2)

@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 from prefect.blocks.core import Block
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.testing.standard_test_suites import BlockStandardTestSuite
+from prefect.testing.standard_test_suites.blocks import BlockStandardTestSuite
 
 from blocks.kinds import KINDS
 from blocks.looks import LOGOS

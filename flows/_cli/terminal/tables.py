@@ -1,7 +1,7 @@
 """Tables of a plan and of a cluster."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from rich.console import Console
@@ -146,12 +146,14 @@ def show_drift(report: DriftReport, console: Console | None = None) -> None:
         console.print(Text(report.sentence.capitalize()))
 
 
-def show_published(found: Sequence[Published], console: Console | None = None) -> None:
+def show_published(found: Iterable[Published], console: Console | None = None) -> None:
     """Show the pages of what a run has published, on a server that outlives the command."""
     console = console or open_console()
-    shown = {one.key: one for one in found if one.url}  # of several versions the last one
-    for one in shown.values():
-        console.print(Text.assemble((f"{one.key}: ", "dim"), one.url), soft_wrap=True)
+    shown = [one for one in found if one.url]
+    if shown:
+        console.print(Text("\nIn the Prefect UI", "bold"))
+    for one in shown:
+        console.print(Text.assemble(f"  {one.key:16} ", (one.url, "cyan")), soft_wrap=True)
 
 
 def _table(*columns: str) -> Table:
