@@ -235,3 +235,4 @@ def run(app: App) -> None:
             f"unexpected {type(error).__name__}: {error}; run it again with --debug for details"
         )
         sys.exit(1)
+    sys.exit(0)
