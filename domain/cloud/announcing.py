@@ -21,6 +21,7 @@ EVENTS: Mapping[str, tuple[str, str]] = {
     "allocate_eip": ("address", "added"),
     "release_eips": ("address", "removed"),
     "create_security_group": ("firewall", "added"),
+    "describe_security_group": ("firewall", "described"),
     "add_rules": ("rule", "added"),
     "delete_rules": ("rule", "removed"),
     "apply_security_group": ("firewall", "updated"),
