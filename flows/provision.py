@@ -159,7 +159,7 @@ def main(
             opened.print_line(words)
         for doubt in doubts_of(spec):
             opened.print_line(f"Scaling policy: {doubt}")
-        planned = make_plan(cluster, spec)
+        planned = price_plan(make_plan(cluster, spec), cluster.inventory(), spec)
         if plan:
             show_plan(planned)
             opened.print_result(planned)
@@ -179,16 +179,15 @@ def main(
 
 def planned_by(cluster: Cluster, given: GivenSpec) -> Plan:
     """What a run would change that is given these values, with its prices."""
-    return make_plan(cluster, wanted_spec(cluster, find_spec(cluster), given.given))
+    spec = wanted_spec(cluster, find_spec(cluster), given.given)
+    return price_plan(make_plan(cluster, spec), cluster.inventory(), spec)
 
 
 def make_plan(cluster: Cluster, spec: ClusterSpec) -> Plan:
-    """Check a description against the cloud, and plan what a run would change, with its prices."""
-    wanting = cluster.wanting(spec)
-    images = check(wanting).images
+    """Check a description against the cloud, and plan what a run would change."""
+    images = check(cluster.wanting(spec)).images
     ids = {group: image.id for group, image in images.items()}
-    seen = wanting.inventory()
-    return price_plan(plan_cluster(spec, seen, ids), seen, spec)
+    return plan_cluster(spec, cluster.inventory(), ids)
 
 
 def doubts_of(spec: ClusterSpec) -> tuple[str, ...]:

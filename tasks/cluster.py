@@ -19,7 +19,6 @@ from blocks.settings import lock_file
 from clients.kubernetes import ClusterClient
 from clients.ssh import SshMachine
 from domain.cloud import images
-from domain.cloud.adopted import NOTHING, adopted_by
 from domain.cloud.api import Cloud
 from domain.cloud.endpoints import Endpoints, check_finished, endpoints_of
 from domain.cloud.inventory import Inventory, Machines, group_of, read_inventory, read_machines
@@ -154,8 +153,7 @@ class Cluster:
             self.look_again()
         self._opened.read_at = self._opened.read_at or self.clock.monotonic()
         with self._zone_checked():
-            wanted = adopted_by(self._spec) if self._spec else NOTHING
-            return read_inventory(self.cloud, self.name, wanted)
+            return read_inventory(self.cloud, self.name)
 
     def look_again(self) -> None:
         """Drop what was read of the cloud, so that it is read again."""

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 
-from domain.cloud.adopting import leave_router
 from domain.cloud.api import Cloud
 from domain.cloud.deleting import Named, delete_existing, ids_of, without_job
 from domain.cloud.inventory import Inventory, read_machines
@@ -74,18 +73,13 @@ def remove_balancer(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> 
 
 
 def remove_network(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> Ensured[None]:
-    """Unbind the address, take the vxnets out of the router, then delete vxnets and router.
-
-    Of an adopted router only what the cluster has added is deleted.
-    """
-    prefix, vpc = Names(inventory.name).vxnets, inventory.own.vpc
-    vxnets = [vxnet.id for vxnet in inventory.own_vxnets]
+    """Unbind the address, take the vxnets out of the router, then delete vxnets and router."""
+    prefix, vpc = Names(inventory.name).vxnets, inventory.vpc
+    vxnets = [vxnet.id for vxnet in inventory.vxnets]
     done = list(vxnets)
     if vpc:
         _unbind_address(cloud, vpc, clock)
-    elif inventory.adopted.vpc:
-        done += leave_router(cloud, inventory, clock)
-    _empty_router(cloud, inventory.own_vxnets, prefix, clock)
+    _empty_router(cloud, inventory.vxnets, prefix, clock)
     if vxnets:
         delete_existing(
             cloud,
@@ -111,10 +105,9 @@ def remove_network(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> E
 
 def remove_address(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> Ensured[None]:
     """Release the public address, which is no longer bound to the router."""
-    address = inventory.own.address
-    if address is None:
+    if inventory.address is None:
         return Ensured(None, NOTHING)
-    eip_id, name = address.id, address.name
+    eip_id, name = inventory.address.id, inventory.address.name
 
     def existing() -> list[str]:
         return ids_of(cloud.find_eips(name), eip_id)

@@ -94,12 +94,8 @@ def show_report(
     console.print(Text(f"  {tally(views) or 'no machine'}"))
     for line in unfinished_lines(report):
         console.print(Text(f"  {line}", "yellow"), soft_wrap=True)
-    if report.adopted:
-        used = f"  It uses {', '.join(report.adopted)}, which existed before it"
-        console.print(Text(used), soft_wrap=True)
     if report.cost:
-        without = ", without what existed before it" if report.adopted else ""
-        console.print(Text(f"  It costs {format_rate(report.cost)}{without}"))
+        console.print(Text(f"  It costs {format_rate(report.cost)}"))
     if next_commands:
         console.print(Text("\nNext, try", "bold"))
     for command in next_commands:
