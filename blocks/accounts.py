@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr
+from pydantic import Field, HttpUrl, SecretStr
 
+from blocks.looks import WithLogo
 from blocks.server_calls import load_block, save_block
 from blocks.settings import environment_with, qingcloud_file
 from clients.qingcloud import DEFAULT_ENDPOINT, QingCloud
@@ -20,40 +21,42 @@ LOCAL = "local"
 VARIABLES = ("QINGCLOUD_ACCESS_KEY_ID", "QINGCLOUD_SECRET_ACCESS_KEY", "QINGCLOUD_ZONE")
 
 
-class QingCloudAccount(Block):
+class QingCloudAccount(WithLogo, Block):
     """Credentials for one zone of QingCloud.
 
     Example:
         ```python
         from blocks.accounts import QingCloudAccount
 
-        with QingCloudAccount.load("production").client() as cloud:
+        account = QingCloudAccount.load("BLOCK_NAME")
+        with account.client() as cloud:
             print(cloud.list_zones())
         ```
     """
 
     _block_type_name = "QingCloud Account"
     _block_type_slug = "qingcloud-account"
+    _documentation_url = HttpUrl("https://docsv4.qingcloud.com/user_guide/development_docs/api/")
 
     zone: str = Field(
-        description="Zone id, such as pek3", json_schema_extra={"position": 0}, min_length=1
+        description="Zone id, such as pek3.", json_schema_extra={"position": 0}, min_length=1
     )
-    access_key_id: str = Field(description="API key id", json_schema_extra={"position": 1})
+    access_key_id: str = Field(description="API key id.", json_schema_extra={"position": 1})
     secret_access_key: SecretStr = Field(
-        description="API secret key", json_schema_extra={"position": 2}
+        description="API secret key.", json_schema_extra={"position": 2}
     )
     endpoint: str = Field(
-        DEFAULT_ENDPOINT, description="URL of the IaaS API", json_schema_extra={"position": 3}
+        DEFAULT_ENDPOINT, description="URL of the IaaS API.", json_schema_extra={"position": 3}
     )
     bills: bool = Field(
         True,
-        description="Whether resources cost money: then every change must be confirmed",
+        description="Whether resources cost money: then every change must be confirmed.",
         json_schema_extra={"position": 4},
     )
     approval: Literal["ask", "never"] = Field(
         "ask",
         description="Whether a run of a deployment waits for an approval before it deletes, or "
-        "buys where that costs money; `never` is for machines that nobody asks",
+        "buys where that costs money; `never` is for machines that nobody asks.",
         json_schema_extra={"position": 5},
     )
 

@@ -11,6 +11,8 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 from prefect.client.schemas.responses import DeploymentResponse
 
+from tasks.cluster import ACCOUNT_TAG
+
 FLOWS = {
     f"flows.{name}.{name}": name
     for name in ("autoscale", "drift", "monitor", "provision", "scale", "sweep", "teardown")
@@ -28,7 +30,7 @@ def find_deployed(client: SyncPrefectClient, cluster: str) -> list[DeploymentRes
 
 def is_of_old(deployment: DeploymentResponse) -> bool:
     """Whether an earlier version has deployed it, under its flow's name."""
-    return deployment.name == _flow_of(deployment) != _cluster_of(deployment)
+    return deployment.name == flow_of(deployment) != _cluster_of(deployment)
 
 
 def delete_deployments(client: SyncPrefectClient, deployments: Iterable[DeploymentResponse]) -> str:
@@ -52,8 +54,8 @@ def keep_paused(
     Returns:
         The names of the paused ones, separated by commas.
     """
-    paused = {_flow_of(one) for one in old if _is_paused(one)}
-    successors = [one for one in new if _flow_of(one) in paused]
+    paused = {flow_of(one) for one in old if _is_paused(one)}
+    successors = [one for one in new if flow_of(one) in paused]
     for one in successors:
         for schedule in one.schedules:
             client.update_deployment_schedule(one.id, schedule.id, active=False)
@@ -71,9 +73,17 @@ def _cluster_of(deployment: DeploymentResponse) -> str:
     return str(given.get("name") or given.get("spec", {}).get("name") or deployment.name)
 
 
-def _flow_of(deployment: DeploymentResponse) -> str:
+def flow_of(deployment: DeploymentResponse) -> str:
+    """The name of the flow that a deployment runs."""
     return FLOWS.get(deployment.entrypoint or "", "")
 
 
+def key_of(deployment: DeploymentResponse) -> str:
+    """The cluster's name and its account, as `Cluster.key`; of old ones the name alone."""
+    tags = (tag for tag in deployment.tags if tag.startswith(ACCOUNT_TAG))
+    accounts = (tag.removeprefix(ACCOUNT_TAG) for tag in tags)
+    return "-".join([_cluster_of(deployment), *accounts])
+
+
 def _full_name(deployment: DeploymentResponse) -> str:
-    return f"{_flow_of(deployment)}/{deployment.name}"
+    return f"{flow_of(deployment)}/{deployment.name}"

@@ -4,9 +4,11 @@ Safe to run again at any time: existing ones are updated. Those of other cluster
 """
 
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 from cyclopts import App, Parameter
 from prefect.client.orchestration import get_client
@@ -18,8 +20,22 @@ from prefect.workers.process import ProcessWorker
 from blocks.accounts import ChosenAccount, QingCloudAccount, choose_account
 from blocks.prefect_server import client_settings, client_variables, running_server
 from deployments._command import print_line, run, run_prefect
-from deployments._deployed import delete_deployments, find_deployed, is_of_old, keep_paused
+from deployments._deployed import (
+    delete_deployments,
+    find_deployed,
+    flow_of,
+    is_of_old,
+    keep_paused,
+    key_of,
+)
 from deployments._kinds import register_kinds
+from deployments.automations import (
+    automations_of,
+    delete_automations,
+    ensure_automations,
+    find_services,
+    notified_services,
+)
 from domain.kernel.errors import OtherAccount
 from domain.secrets.credentials import credentials_name
 from domain.spec.cluster import parse_spec
@@ -46,6 +62,14 @@ def main(
     replace: Annotated[
         bool, Parameter(negative=(), help="Replace those of a cluster of another account")
     ] = False,
+    notify: Annotated[
+        list[str] | None,
+        Parameter(
+            negative=(),
+            help="Block that is notified when a run fails or the autoscaler is silent, such as "
+            "dingtalk-robot/oncall; repeatable (default: the ones of before)",
+        ),
+    ] = None,
 ) -> None:
     """Register blocks, work pool and a cluster's deployments, or delete the latter."""
     cluster = parse_spec({"name": name}).name
@@ -55,6 +79,7 @@ def main(
             _remove(cluster)
             return
         register_kinds(anew=True)
+        services = _find_services(notify)
         chosen = choose_account(account)
         identity = _identify(chosen.account, cluster)
         if not replace:
@@ -63,6 +88,7 @@ def main(
         _ensure_pool()
         _deploy(url, cluster, block, identity)
         _replace_old(cluster)
+        _automate(cluster, f"{cluster}-{identity}", services)
     print_line(
         f"Deployed for cluster {cluster} with account block {block} (account {identity}): "
         f"autoscale/{cluster}, monitor/{cluster} and more; run: make worker"
@@ -72,7 +98,10 @@ def main(
 def _remove(cluster: str) -> None:
     """Delete a cluster's deployments, and the account block that was saved for them alone."""
     with get_client(sync_client=True) as client:
-        deleted = delete_deployments(client, find_deployed(client, cluster))
+        found = find_deployed(client, cluster)
+        for key in {key_of(one) for one in found}:
+            delete_automations(client, key)
+        deleted = delete_deployments(client, found)
     with suppress(ValueError):  # they used a block that the user had saved
         QingCloudAccount.delete(_block_of(cluster))
     print_line(f"Removed: {deleted}" if deleted else f"Nothing is deployed for cluster {cluster}")
@@ -114,6 +143,23 @@ def _refuse_others(cluster: str, identity: str) -> None:
             f"and this is account {identity}; use another Prefect server, or give it up with "
             "--replace"
         )
+
+
+def _find_services(notify: Sequence[str] | None) -> list[UUID] | None:
+    if notify is None:
+        return None
+    with get_client(sync_client=True) as client:
+        return find_services(client, notify)
+
+
+def _automate(cluster: str, key: str, services: Sequence[UUID] | None) -> None:
+    """Make the cluster's automations, with the services of before where none are named."""
+    with get_client(sync_client=True) as client:
+        deployments = {flow_of(one): one.id for one in find_deployed(client, cluster)}
+        notified = notified_services(client, key) if services is None else services
+        ensure_automations(client, automations_of(key, deployments, notified))
+    if not notified:
+        print_line("Nobody is notified of failed runs; name a block with --notify")
 
 
 def _save_account(chosen: ChosenAccount, cluster: str) -> str:

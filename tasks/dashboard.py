@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from uuid import UUID
 
+from blocks.artifacts import publish_markdown
 from blocks.monitoring import open_samples
-from blocks.server_calls import publish_markdown
 from clients.alarm_history import AlarmHistory
 from clients.lives import LifeHistory
 from clients.samples import SampleStore

@@ -10,7 +10,7 @@ from uuid import UUID
 from httpx import HTTPError
 from prefect.exceptions import PrefectException
 
-from blocks.server_calls import publish_markdown, publish_progress, update_progress
+from blocks.artifacts import publish_markdown, publish_progress, update_progress
 from domain.cloud.plan import Action, Plan
 from domain.kernel.durations import format_seconds
 from domain.kernel.errors import ClusterError
