@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING
 
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr
+from pydantic import Field, HttpUrl, SecretStr
 
+from blocks.looks import WithLogo
 from blocks.server_calls import load_block
 from blocks.settings import samples_file, samples_url
 from domain.kernel.names import ClusterId
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 
 
-class MonitoringDatabase(Block):
+class MonitoringDatabase(WithLogo, Block):
     """The SQL database of samples. The one saved as `default` is used by all flows.
 
     Example:
@@ -24,17 +25,18 @@ class MonitoringDatabase(Block):
 
         from domain.kernel.names import ClusterId
 
-        cluster = ClusterId("demo", "demo-1a2b3c4d")
-        with MonitoringDatabase.load("default").store(cluster) as samples:
+        database = MonitoringDatabase.load("BLOCK_NAME")  # `default` is the one of all flows
+        with database.store(ClusterId("demo", "demo-1a2b3c4d")) as samples:
             print(samples.where)
         ```
     """
 
     _block_type_name = "Monitoring Database"
     _block_type_slug = "monitoring-database"
+    _documentation_url = HttpUrl("https://docs.sqlalchemy.org/en/21/core/engines.html")
 
     url: SecretStr = Field(
-        description="sqlite:////path/samples.db or postgresql+psycopg://user:password@host/name",
+        description="sqlite:////path/samples.db or postgresql+psycopg://user:password@host/name.",
         json_schema_extra={"position": 0},
     )
 

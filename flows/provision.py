@@ -41,7 +41,7 @@ from tasks.executors import PrefectSteps
 from tasks.finish import finish_run
 from tasks.overview import check, check_services, wanted_spec
 from tasks.reports import Progress
-from tasks.run_log import log_errors_in_one_sentence
+from tasks.run_log import keep_log_short
 from tasks.runs import only_run
 from tasks.steps import Recorder, listening, run_logger
 
@@ -51,7 +51,7 @@ USUAL_STEPS = 28  # of a new cluster with two nodes; the progress bar is an esti
 @flow(
     name="provision",
     flow_run_name="provision {spec.name}",
-    on_running=[log_errors_in_one_sentence],
+    on_running=[keep_log_short],
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def provision(

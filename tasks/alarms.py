@@ -19,13 +19,22 @@ from domain.observe.alarms import signals
 from domain.observe.alarms.deliveries import Delivery, Notifier, deliver, send_once
 from domain.observe.alarms.messages import Message, write_blindness, write_messages, write_test
 from domain.observe.alarms.report import AlarmReport, format_alarms
-from domain.observe.alarms.states import Readings, Span, active_states, evaluate, spans_of
+from domain.observe.alarms.states import (
+    Change,
+    Phase,
+    Readings,
+    Span,
+    active_states,
+    evaluate,
+    spans_of,
+)
 from domain.observe.cost import follow_lives, lives_of
 from domain.observe.metrics.records import Collected, Gap, Sample, SampleReader, Window
 from domain.spec.alarms import AlarmRule, rules_in_force
 from domain.spec.cluster import ClusterSpec
 from domain.spec.metrics import BILLED_RESOURCES, CERTIFICATE_DAYS, QUOTA_NODES
 from tasks.cluster import Cluster
+from tasks.events import announce
 from tasks.metrics import Due
 from tasks.steps import run_logger, step
 
@@ -95,10 +104,26 @@ def evaluate_alarms(cluster: Cluster, seen: Machines, now: datetime) -> Ensured[
         report = AlarmReport(spec.name, blind=str(error))
     else:
         notify_recovery(cluster.key, spec, now, services)
+    for change in report.changes:
+        announce_alarm(cluster, change)
     for one in report.deliveries:
         if one.reason:
             run_logger().warning("%s not notified (%s): %s", one.service, one.outcome, one.reason)
     return Ensured(report, format_alarms(report), failed=bool(report.blind))
+
+
+def announce_alarm(cluster: Cluster, change: Change) -> None:
+    """Send the event of an alarm that fires, gets worse or has resolved."""
+    state = change.state
+    verb = "raised" if state.phase is Phase.FIRING else "resolved"
+    payload = {
+        "rule": change.rule.name,
+        "level": str(state.level or ""),
+        "group": state.subject.group,
+        "machine": state.subject.machine,
+        "value": state.value,
+    }
+    announce(cluster.key, cluster.name, f"alarm.{verb}", payload)
 
 
 def record_billed(cluster: Cluster, inventory: Inventory, now: datetime) -> None:
@@ -176,7 +201,9 @@ def step_alarms(
         run_logger().info("another evaluation of the alarms of %s was faster", spec.name)
     delivered = deliver(history.read_due(), services, history.take, history.finish, now)
     active = active_states((*before, *found.states))
-    return AlarmReport(spec.name, active, len(messages) if is_first else 0, delivered)
+    changes = found.changes if is_first else ()
+    count = len(messages) if is_first else 0
+    return AlarmReport(spec.name, active, count, delivered, changes=tuple(changes))
 
 
 def services_of(spec: ClusterSpec) -> Services:

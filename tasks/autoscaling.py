@@ -1,5 +1,6 @@
 """Parts of one evaluation: read, decide, store the decision, publish it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,9 +9,10 @@ from httpx import HTTPError
 from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 
+from blocks.artifacts import publish_markdown
 from blocks.monitoring import open_samples
 from blocks.policies import read_policy
-from blocks.server_calls import publish_markdown, read_server_time
+from blocks.server_calls import read_server_time
 from domain.autoscaling.decide.evaluation import decide
 from domain.autoscaling.decision import Decision
 from domain.autoscaling.memory import keeping
@@ -31,6 +33,7 @@ from domain.spec.presets import DEFAULT, PRESETS, UnreadPolicy
 from domain.spec.scaling import ScalingPolicy
 from tasks.cluster import Cluster
 from tasks.endpoints import read_spec_at_kept_endpoints
+from tasks.events import announce
 from tasks.metrics import need_machines
 from tasks.overview import with_sources
 from tasks.reports import artifact_key
@@ -211,12 +214,18 @@ def keep_counts(cluster: ClusterId, policy: ScalingPolicy, snapshot: Snapshot) -
 
 
 def log_event(cluster: Cluster, group: str, reason: str, words: str) -> None:
-    """Create an Event in the cluster, and log a line in the run."""
+    """Create an Event in the cluster and one on the Prefect server, and log a line in the run."""
     run_logger().info("%s %s: %s", cluster.name, reason, words)
+    payload = {"group": group, "reason": reason, "message": words}
+    announce(cluster.key, cluster.name, f"autoscaler.{_kebab(reason)}", payload)
     try:
         keeping.record_event(cluster.api(), group, reason, words)
     except ClusterError as error:  # a missing Event must not end the change
         run_logger().warning("no Event was created: %s", error)
+
+
+def _kebab(reason: str) -> str:
+    return re.sub("(?<!^)(?=[A-Z])", "-", reason).lower()
 
 
 def publish_evaluation(evaluation: Evaluation, key: str) -> None:

@@ -4,15 +4,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from uuid import UUID
 
+from blocks.artifacts import publish_markdown
 from blocks.monitoring import open_samples
-from blocks.server_calls import publish_markdown
 from clients.alarm_history import AlarmHistory
 from clients.lives import LifeHistory
 from clients.samples import SampleStore
 from domain.cloud.inventory import Inventory
 from domain.kernel.errors import BadRequest, ClusterError
 from domain.kernel.money import format_rate
-from domain.kernel.names import NODES
+from domain.kernel.names import NODES, ClusterId
 from domain.observe.alarms.states import active_states
 from domain.observe.cost import NETWORK, accrue, follow_lives, rate_of_cluster, save_by_scaling
 from domain.observe.metrics.records import Window
@@ -20,7 +20,6 @@ from domain.reports.dashboard.events import alarm_spans, scale_events, sizes_of
 from domain.reports.dashboard.page import draw_charts
 from domain.reports.dashboard.records import Dashboard
 from domain.reports.dashboard.series import read_pods, read_series
-from domain.kernel.names import ClusterId
 from domain.spec.cluster import ClusterSpec
 from tasks.reports import artifact_key, picture
 

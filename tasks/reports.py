@@ -10,12 +10,12 @@ from uuid import UUID
 from httpx import HTTPError
 from prefect.exceptions import PrefectException
 
-from blocks.server_calls import publish_markdown, publish_progress, update_progress
+from blocks.artifacts import publish_markdown, publish_progress, update_progress
 from domain.cloud.plan import Action, Plan
 from domain.kernel.durations import format_seconds
 from domain.kernel.errors import ClusterError
-from domain.kernel.names import ClusterId
 from domain.kernel.money import format_plan_cost
+from domain.kernel.names import ClusterId
 from domain.reports.cluster import ClusterReport, Endpoint, Timeline
 from domain.reports.drawing import draw_timeline, draw_topology
 from domain.reports.machines import (

@@ -28,8 +28,8 @@ class ClusterId:
 
     Attributes:
         name: for people, and for the resources of its account.
-        key: the name and a digest of the account, such as `demo-1a2b3c4d`; for everything that is kept
-            outside the cloud, where two accounts may have a cluster of one name.
+        key: the name and a digest of the account, such as `demo-1a2b3c4d`; for everything that is
+            kept outside the cloud, where two accounts may have a cluster of one name.
     """
 
     name: str
