@@ -3,13 +3,15 @@
 import re
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from prefect.client.orchestration import SyncPrefectClient
 
+from deployments._late import drop_late_runs, has_worker
 from tests.acceptance.workplace import Workplace, ask
 from tests.clients.notifications.chat_server import ChatServer, chat_server
 
@@ -138,13 +140,25 @@ def check_a_second_account(server: Workplace, other_cloud: dict[str, str]) -> No
     refused = server.run("deployments.register", "--name", "demo", "--remove")
     assert refused.code == 2
     assert "each have a cluster demo on this server; choose one with --account" in refused.sentence
-    (block,) = (
-        one["name"]
-        for one in ask(server, "block_documents/filter")
-        if one["name"] == block_of(other)
-    )
-    assert deploy(server, "--name", "demo", "--remove", "--account", block).startswith("Removed: ")
+    words = ("--name", "demo", "--remove", "--account", block_of(other))
+    assert deploy(server, *words).startswith("Removed: ")
     assert deployed(server).keys() == before.keys()
+
+
+def check_late_runs(server: Workplace, deployment: str) -> None:
+    """Drop what the schedules have planned, as if all of it was late; what a person wants stays."""
+    asked = {"parameters": {"count": 3}, "state": {"type": "SCHEDULED"}}
+    by_hand = ask(server, f"deployments/{deployment}/create_flow_run", asked)["id"]
+    waiting = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+    wait_for(lambda: len(ask(server, "flow_runs/filter", waiting)) > 1)
+    place = server.environment
+    auth = place.get("PREFECT_API_AUTH_STRING")
+    with SyncPrefectClient(place["PREFECT_API_URL"], auth_string=auth) as client:
+        assert drop_late_runs(client, datetime.now(UTC) + timedelta(days=1)) > 0
+        assert not has_worker(client, "qingcloud")
+    left = ask(server, "flow_runs/filter", waiting)
+    assert by_hand in {run["id"] for run in left}
+    assert len(left) < 10  # the schedules go on
 
 
 def block_of(deployment: dict[str, Any]) -> str:
@@ -204,6 +218,7 @@ def test_clusters_are_deployed_side_by_side_and_removed_one_by_one(
     wait_for(lambda: len(ask(server, "flow_runs/filter", drifts)) > 0)
 
     check_a_second_account(server, other_cloud)
+    check_late_runs(server, found["scale/demo"]["id"])
 
     said = deploy(server, "--name", "demo", "--remove")
     assert said == f"Removed: {', '.join(sorted(names('demo')))}\n"
