@@ -1,18 +1,30 @@
-"""The tables of `crictl ps` and `crictl pods` for the running pods of a machine."""
+"""The tables of `crictl images`, and of `crictl ps` and `crictl pods` for the running pods."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from localcloud.machines.registries import image_id
+
 Pod = Mapping[str, Any]
 
 _CONTAINERS = (
     "CONTAINER", "IMAGE", "CREATED", "STATE", "NAME", "ATTEMPT", "POD ID", "POD", "NAMESPACE",
 )  # fmt: skip
+_IMAGES = ("IMAGE", "TAG", "IMAGE ID", "SIZE")
 _SANDBOXES = ("POD ID", "CREATED", "STATE", "NAME", "NAMESPACE", "ATTEMPT", "RUNTIME")
 _NARROWEST, _PADDING = 20, 3  # of crictl's columns
 _SHORT = 13  # characters of an id
+
+
+def list_images(images: Iterable[str]) -> str:
+    """List images by name; all have one size, as nothing is stored of them."""
+    rows = []
+    for image in sorted(images):
+        name, _, tag = image.rpartition(":")
+        rows.append((name, tag, image_id(image).partition(":")[2][:_SHORT], "35MB"))
+    return _table(_IMAGES, rows)
 
 
 def list_containers(pods: Iterable[Pod], now: datetime) -> str:

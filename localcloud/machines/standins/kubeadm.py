@@ -5,7 +5,7 @@ import shutil
 from localcloud.machines.cluster import KUBERNETES
 from localcloud.machines.standins import kubeadm_init, kubeadm_join
 from localcloud.machines.standins.call import Arguments, Call, Failed, Handler, parse_args
-from localcloud.machines.standins.containers import pull
+from localcloud.machines.standins.containers import PullFailed, pull
 from localcloud.machines.standins.kubeadm_config import (
     DEFAULT_REPOSITORY,
     Document,
@@ -13,7 +13,7 @@ from localcloud.machines.standins.kubeadm_config import (
     read_documents,
 )
 
-_PAUSE, _ETCD, _COREDNS = "3.10.2", "3.6.6-0", "v1.14.2"
+_PAUSE, _ETCD, _COREDNS = "3.10.2", "3.6.8-0", "v1.14.2"
 _RESET_KEEPS = "etc/cni/net.d"
 
 
