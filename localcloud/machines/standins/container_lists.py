@@ -69,12 +69,20 @@ def _sandbox(pod: Pod) -> str:
     return hashlib.sha256(f"sandbox {pod['metadata']['uid']}".encode()).hexdigest()[:_SHORT]
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, *rows]
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, *rows]
     widths = [
-        max(_NARROWEST, max(len(line[at]) for line in lines) + _PADDING)
-        for at in range(len(columns))
+        max(_NARROWEST, max(len(line[at]) for line in lines) + _PADDING) for at in range(len(head))
     ]
+    return "\n".join(
+        "".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def columns(lines: Sequence[Sequence[str]]) -> str:
+    """Return a table of kubeadm's: columns as wide as their longest cell, and three blanks."""
+    widths = [max(len(line[at]) for line in lines) + _PADDING for at in range(len(lines[0]))]
     return "\n".join(
         "".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
