@@ -54,13 +54,13 @@ async def installed(lab: Lab, **changes: str) -> dict[str, str]:
 
 async def succeeds(lab: Lab, command: str, address: str = MASTER) -> str:
     done = await lab.run(command, address)
-    assert done.exit_status == 0, f"{command}: {done.stderr}"
+    assert done.exit_status == 0, f"{command}: {done.stderr!s}"
     return str(done.stdout)
 
 
 async def fails(lab: Lab, command: str, address: str = MASTER) -> str:
     done = await lab.run(command, address)
-    assert done.exit_status == 1, f"{command}: {done.stdout}"
+    assert done.exit_status == 1, f"{command}: {done.stdout!s}"
     assert "To see the stack trace of this error" in str(done.stderr)
     return str(done.stderr)
 
