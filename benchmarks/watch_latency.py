@@ -111,6 +111,7 @@ def measure(place: Workplace, bursts: int) -> tuple[list[datetime], list[float]]
             stderr=log,
         )
         try:
+            wait(lambda: "Watching" in Path(log.name).read_text(), "the begin of the watch")
             fill(api, PODS_PER_NODE)
             started, seconds = [], []
             for number in range(1, bursts + 1):

@@ -1,9 +1,8 @@
 """Evaluating as soon as pods wait: a process that listens to the cluster's watches."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from threading import Event
 
 from clients.kubernetes import ClusterClient
 from domain.autoscaling.memory.keeping import keep_memory
@@ -11,6 +10,7 @@ from domain.autoscaling.report import Evaluation, skipped
 from domain.cluster.leases import Held
 from domain.kernel.errors import ClusterError, FinalError
 from domain.kernel.names import NODES
+from flows._cli.events import Events
 from flows._cli.interruption import is_interrupted, until_interrupted
 from flows._cli.server import SERVER_ERRORS, describe_silent
 from tasks.autoscaling import consider, keep_counts, open_case
@@ -22,16 +22,13 @@ from tasks.threads import in_thread
 EVALUATE_EVERY = 30.0
 """Seconds between two evaluations without events; each sends the cloud one call."""
 
-GATHER = 0.2
-"""Seconds from the first event to the evaluation: pods are created in bursts."""
-
 PAUSES = (0.5, 8.0)
-"""Seconds after an evaluation, doubled from the first to the second while nothing changes."""
+"""Seconds after an evaluation, doubled from the first to the second while nothing changes.
+
+A pod that was not reported before does not wait for their end."""
 
 WATCH_SECONDS = 240
 """How long one watch lasts; a new one then replaces a connection that was lost silently."""
-
-EventSource = Callable[[ClusterClient, int], Iterator[str]]
 
 
 def watch_cluster(
@@ -65,46 +62,62 @@ def watch_cluster(
             )
         with until_interrupted():
             print_line("Watching; end it with Ctrl-C")
-            has_event = Event()
-            for source in (ClusterClient.watch_waiting_pods, ClusterClient.watch_nodes):
-                in_thread(_listen, case.cluster, source, has_event)
-            _evaluate_at_events(cluster, policy, has_event, act, show)
+            events = Events()
+            in_thread(_listen, case.cluster, _report_pods, events)
+            in_thread(_listen, case.cluster, _report_nodes, events)
+            _evaluate_at_events(cluster, policy, events, act, show)
     print_line(f"Stopped watching cluster {cluster.name}")
 
 
-def _listen(cluster: Cluster, source: EventSource, has_event: Event) -> None:
-    """Set `has_event` at each event; a lost connection is opened again."""
+def _listen(
+    cluster: Cluster, report: Callable[[ClusterClient, Events], None], events: Events
+) -> None:
+    """Report the events of one watch after the other; a lost connection is opened again."""
     while True:
         try:
             with cluster.new_api() as api:
-                for _ in source(api, WATCH_SECONDS):
-                    has_event.set()
+                report(api, events)
         except ClusterError as error:
             run_logger().warning("the watch is opened again: %s", error)
             time.sleep(PAUSES[0])
 
 
+def _report_pods(api: ClusterClient, events: Events) -> None:
+    """Report unschedulable pods, each as urgent once a watch."""
+    seen: set[str] = set()
+    for pod in api.watch_waiting_pods(WATCH_SECONDS):
+        events.report(urgent=pod not in seen)
+        seen.add(pod)
+
+
+def _report_nodes(api: ClusterClient, events: Events) -> None:
+    for _ in api.watch_nodes(WATCH_SECONDS):
+        events.report()
+
+
 def _evaluate_at_events(
     cluster: Cluster,
     policy: str,
-    has_event: Event,
+    events: Events,
     act: Callable[[], Evaluation],
     show: Callable[[Evaluation], None],
 ) -> None:
-    """Evaluate at each event and at intervals; an unchanged result is not shown again."""
+    """Evaluate at events and at intervals; an unchanged result is not shown again."""
     pause, last = PAUSES[0], ("", "", 0)
     while not is_interrupted():  # a flow run that is just ending may swallow its exception
-        had_event = has_event.wait(EVALUATE_EVERY)
-        if had_event:
-            time.sleep(GATHER)
-        has_event.clear()
+        had_event = events.wait(pause, EVALUATE_EVERY)
         found = _evaluate(cluster, policy, act)
         gist = (found.kind, found.reason or found.sentence, found.size)  # not the seconds left
         if gist != last:
             show(found)
-        pause = min(2 * pause, PAUSES[1]) if had_event and gist == last else PAUSES[0]
+        if found.acted:
+            pause = 0.0  # pods that began to wait during the change have waited long enough
+        elif had_event and gist == last:
+            pause = min(max(2 * pause, PAUSES[0]), PAUSES[1])
+        else:
+            pause = PAUSES[0]
         last = gist
-        time.sleep(pause)
+        events.evaluated()
 
 
 def _evaluate(cluster: Cluster, policy: str, act: Callable[[], Evaluation]) -> Evaluation:
