@@ -1,5 +1,6 @@
 """QingCloud accounts: endpoint, key and zone."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -107,9 +108,9 @@ def choose_account(wish: str | None) -> ChosenAccount:
         account = _account_of(read_qingcloud_file(file))
         return ChosenAccount(account, f"that of {file}, {account.endpoint} {account.zone}")
     if wish is None or wish == LOCAL:
-        return ChosenAccount(
-            _local_account(), "the local cloud on this machine", _check_local_ports, LOCAL
-        )
+        account = _local_account()
+        words, block = "the local cloud on this machine", _local_block(account)
+        return ChosenAccount(account, words, _check_local_ports, block)
     saved = load_block(QingCloudAccount, wish)
     if saved is None:
         raise InvalidSpec(
@@ -179,10 +180,16 @@ def _local_account() -> QingCloudAccount:
         variables = _localcloud("env", "--json")
     account = _account_of(json.loads(variables))
     # Reading the block takes one call, saving it five.
-    saved, names = load_block(QingCloudAccount, LOCAL), QingCloudAccount.model_fields
+    block, names = _local_block(account), QingCloudAccount.model_fields
+    saved = load_block(QingCloudAccount, block)
     if not saved or any(getattr(saved, name) != getattr(account, name) for name in names):
-        save_block(account, LOCAL)
+        save_block(account, block)
     return account
+
+
+def _local_block(account: QingCloudAccount) -> str:
+    """The name of the block of a local cloud: each has a key of its own, and so a block."""
+    return f"{LOCAL}-{hashlib.sha256(account.access_key_id.encode()).hexdigest()[:8]}"
 
 
 def _check_local_ports(ports: Sequence[int]) -> None:

@@ -34,10 +34,10 @@ def dashboard(account: QingCloudAccount, name: str = "demo", hours: Whole = 24) 
     """
     with open_cluster(account, name) as cluster:
         inventory = need_cluster(cluster)
-        spec = spec_or_guess(cluster)
-    now = datetime.now(UTC)
-    board = read_dashboard(spec, inventory, account.zone, now, timedelta(hours=hours))
-    publish_dashboard(board, UTC)
+        spec, now = spec_or_guess(cluster), datetime.now(UTC)
+        span = timedelta(hours=hours)
+        board = read_dashboard(cluster.id, spec, inventory, account.zone, now, span)
+        publish_dashboard(board, UTC, cluster.key)
     return board
 
 

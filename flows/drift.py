@@ -60,7 +60,7 @@ def drift(account: QingCloudAccount, name: str = "demo", repair: Switch = False)
     with open_cluster(account, name) as cluster:
         spec = _need_spec(cluster)
         report = read_drift(cluster, spec)
-        publish_drift(report)
+        publish_drift(report, cluster.key)
         for one in report.differences:
             log = run_logger().info if one not in report.drifted else run_logger().warning
             log("%s: %s %s %s: %s", one.kind, one.resource, one.name, one.id, one.reason)

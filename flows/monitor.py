@@ -175,7 +175,7 @@ def _watch(
                 failure = describe_silent(error)
                 picture.show_failure(failure)
             else:
-                picture.show(report, read_history(name, report.time))
+                picture.show(report, read_history(opened.cluster.id, report.time))
             if page:
                 page.trouble = failure
             if not is_interrupted():  # a flow run that is just ending may swallow the exception

@@ -80,7 +80,7 @@ def provision(
     with (
         open_cluster(account, spec.name) as cluster,
         listening(recorder),
-        listening(Progress(spec.name, USUAL_STEPS)),
+        listening(Progress(cluster.id, USUAL_STEPS)),
     ):
         is_new = False
         approve(cluster, lambda: planned_by(cluster, spec))

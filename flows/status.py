@@ -27,7 +27,7 @@ def status(account: QingCloudAccount, name: str = "demo") -> ClusterReport:
     with open_cluster(account, name) as cluster:
         need_cluster(cluster)
         report = read_status(cluster)
-    return with_metrics(report, recent_samples(name, datetime.now(UTC)))
+        return with_metrics(report, recent_samples(cluster.id, datetime.now(UTC)))
 
 
 app = make_app("status", "Show the state of a cluster; changes nothing.")

@@ -62,7 +62,7 @@ def sweep(account: QingCloudAccount, delete: Switch = False, volumes: Switch = F
     with open_cluster(account, ANY) as cluster:
         open_other = partial(open_cluster, account)
         found = find_leftovers(cluster, open_other, datetime.now(UTC), volumes=volumes)
-        publish_plan(found.plan)
+        publish_plan(found.plan, cluster.key)
         for item in found.plan.changes:
             run_logger().warning("%s %s: %s", item.kind, item.id, item.reason)
         if delete and found.plan.changes:

@@ -92,9 +92,9 @@ def evaluate_alarms(cluster: Cluster, seen: Machines, now: datetime) -> Ensured[
     spec = cluster.spec
     services = services_of(spec)
     try:
-        with open_samples() as samples:
-            history = AlarmHistory(samples.database, spec.name)
-            record_lives(LifeHistory(samples.database, spec.name), seen, now)
+        with open_samples(cluster.id) as samples:
+            history = AlarmHistory(samples.database, cluster.key)
+            record_lives(LifeHistory(samples.database, cluster.key), seen, now)
             report = step_alarms(samples, history, spec, seen, now, services)
             history.prune(now - timedelta(days=spec.monitoring.retention_days))
     except BadRequest:
@@ -135,8 +135,8 @@ def record_billed(cluster: Cluster, inventory: Inventory, now: datetime) -> None
     count = float(sum(1 for _ in lives_of(inventory)))
     sample = Sample(now, cluster.name, "", "", BILLED_RESOURCES.name, count, unit)
     try:
-        with open_samples() as samples:
-            record_lives(LifeHistory(samples.database, cluster.name), inventory, now)
+        with open_samples(cluster.id) as samples:
+            record_lives(LifeHistory(samples.database, cluster.key), inventory, now)
             samples.add([sample])
     except ClusterError as error:
         run_logger().warning("billed resources were not recorded: %s", error)
@@ -150,9 +150,9 @@ def close_history(cluster: Cluster, now: datetime) -> Ensured[None]:
     ignored: the cluster is deleted all the same.
     """
     try:
-        with open_samples() as samples:
-            history = AlarmHistory(samples.database, cluster.name)
-            lives = LifeHistory(samples.database, cluster.name)
+        with open_samples(cluster.id) as samples:
+            history = AlarmHistory(samples.database, cluster.key)
+            lives = LifeHistory(samples.database, cluster.key)
             ended = record_lives(lives, Inventory(cluster.name), now)
             states = history.read_states()
             history.step(states, evaluate([], {}, (), states, now).states, (), (), now)
@@ -192,7 +192,7 @@ def step_alarms(
     """
     rules = rules_in_force(spec.alarms)
     before = history.read_states()
-    readings = read_readings(reader, spec.name, rules, now)
+    readings = read_readings(reader, rules, now)
     found = evaluate(rules, readings, signals.subjects_of(spec, seen), before, now)
     language = spec.notifications.language
     messages = write_messages(spec.name, found.changes, now, language)
@@ -226,9 +226,7 @@ def send_test(spec: ClusterSpec, now: datetime) -> tuple[Delivery, ...]:
     return send_once(write_test(spec.name, now, spec.notifications.language), services, now)
 
 
-def read_readings(
-    reader: SampleReader, cluster: str, rules: Sequence[AlarmRule], now: datetime
-) -> Readings:
+def read_readings(reader: SampleReader, rules: Sequence[AlarmRule], now: datetime) -> Readings:
     """Read the statistics of these rules: one query for each window and level."""
     metrics: dict[Span, set[str]] = {span: set() for span in spans_of(rules)}
     for rule in rules:
@@ -236,7 +234,7 @@ def read_readings(
     until = now + timedelta(microseconds=1)  # includes a sample of this very moment
     return {
         span: reader.statistics(
-            Window(cluster, now - timedelta(seconds=span.seconds), until, tuple(sorted(names))),
+            Window(now - timedelta(seconds=span.seconds), until, tuple(sorted(names))),
             span.per,
         )
         for span, names in metrics.items()

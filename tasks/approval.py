@@ -48,7 +48,7 @@ def approve(cluster: Cluster, plan: Callable[[], Plan]) -> None:
         return
     name = planned.cluster  # empty for leftovers of any cluster
     what = f"the plan of cluster {name}" if name else "the plan to delete leftovers"
-    publish_plan(planned)
+    publish_plan(planned, cluster.key)
     text = plan_as_markdown(planned)
     run_logger().warning("%s waits for an approval: resume this run in the Prefect UI", what)
     form = Approval.with_initial_data(description=text)

@@ -30,7 +30,7 @@ from domain.cloud.preflight import check_zone
 from domain.cloud.records import Instance
 from domain.cluster.claims import ClaimStore, Terms
 from domain.kernel.errors import CredentialsMissing, OtherAccount, Refused
-from domain.kernel.names import node_name
+from domain.kernel.names import ClusterId, node_name
 from domain.kernel.waiting import Clock
 from domain.node.boot import SharedLook
 from domain.node.serving import PATIENCE, Patience, patience_of
@@ -125,6 +125,10 @@ class Cluster:
         other = copy.copy(self)
         other._endpoints = replace(endpoints, users=users) if users else endpoints
         return other
+
+    @property
+    def id(self) -> ClusterId:
+        return ClusterId(self.name, self.key)
 
     @property
     def spec(self) -> ClusterSpec:

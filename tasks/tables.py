@@ -1,6 +1,7 @@
 """Tables in the Prefect UI: machines, plans, drift. Each has a stable key, so it has a history.
 
-A table repeats what the run returns; so a Prefect server that does not store it is logged, and the
+The key of each has the cluster's key in it: two accounts may have a cluster of one name. A table
+repeats what the run returns; so a Prefect server that does not store it is logged, and the
 run continues.
 """
 
@@ -16,32 +17,33 @@ from domain.kernel.errors import ClusterError
 from domain.reports.cluster import ClusterReport
 from domain.reports.drift import DriftReport
 from domain.reports.machines import MachineView, choose_shown, match_machines, tally
+from tasks.cluster import account_of
 from tasks.reports import MOST_ROWS, artifact_key
 from tasks.steps import run_logger
 
 Row = Mapping[str, str | int]
 
 
-def publish_machines(report: ClusterReport) -> None:
+def publish_machines(report: ClusterReport, key: str) -> None:
     """Store the machines of a cluster, the broken ones among the first rows."""
     views = match_machines(report)
     shown, _ = choose_shown(views, MOST_ROWS)
     words = f"Machines of cluster {report.cluster}: {tally(views) or 'none'}"
-    _publish(list(map(_machine, shown)), artifact_key("machines", report.cluster), words)
+    _publish(list(map(_machine, shown)), artifact_key("machines", key), words)
 
 
-def publish_plan(plan: Plan) -> None:
+def publish_plan(plan: Plan, key: str) -> None:
     """Store what a run is about to change. The leftovers of an account are of no cluster."""
     rows = plan_rows(plan)
     of = f"cluster {plan.cluster}" if plan.cluster else "the account's leftovers"
     _publish(
         rows[:MOST_ROWS],
-        artifact_key("plan", plan.cluster or "leftovers"),
+        artifact_key("plan", key if plan.cluster else f"leftovers-{account_of(key)}"),
         f"Plan for {of}: {len(rows)} changes",
     )
 
 
-def publish_drift(report: DriftReport) -> None:
+def publish_drift(report: DriftReport, key: str) -> None:
     """Store how a cluster differs from its description; an empty table where it does not."""
     rows = [
         {
@@ -54,8 +56,7 @@ def publish_drift(report: DriftReport) -> None:
         }
         for one in report.differences
     ]
-    key = artifact_key("drift", report.cluster)
-    _publish(rows[:MOST_ROWS], key, report.sentence.capitalize())
+    _publish(rows[:MOST_ROWS], artifact_key("drift", key), report.sentence.capitalize())
 
 
 def plan_rows(plan: Plan) -> list[Row]:

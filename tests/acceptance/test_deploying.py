@@ -3,13 +3,15 @@
 import re
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from prefect.client.orchestration import SyncPrefectClient
 
+from deployments._late import drop_late_runs, has_worker
 from tests.acceptance.workplace import Workplace, ask
 from tests.clients.notifications.chat_server import ChatServer, chat_server
 
@@ -121,6 +123,49 @@ def deploy_as_before(place: Workplace, flow: str, cluster: str, *, paused: bool 
     ask(place, "deployments/", document)
 
 
+def check_a_second_account(server: Workplace, other_cloud: dict[str, str]) -> None:
+    """Deploy a cluster of the same name of another account, beside the first, and remove it."""
+    before = deployed(server)
+    said = deploy(server, "--name", "demo", **other_cloud)
+    assert "has a cluster demo on this server, too; its deployments stay" in said
+    after = deployed(server)
+    assert {name: after[name]["id"] for name in before} == {
+        name: one["id"] for name, one in before.items()
+    }
+    (second,) = {name.partition("/")[2] for name in after.keys() - before.keys()}
+    assert re.fullmatch(r"demo@[0-9a-f]{8}", second)
+    one, other = after["monitor/demo"], after[f"monitor/{second}"]
+    assert one["parameters"]["account"] != other["parameters"]["account"]
+    assert one["parameters"]["name"] == other["parameters"]["name"] == "demo"
+    refused = server.run("deployments.register", "--name", "demo", "--remove")
+    assert refused.code == 2
+    assert "each have a cluster demo on this server; choose one with --account" in refused.sentence
+    words = ("--name", "demo", "--remove", "--account", block_of(other))
+    assert deploy(server, *words).startswith("Removed: ")
+    assert deployed(server).keys() == before.keys()
+
+
+def check_late_runs(server: Workplace, deployment: str) -> None:
+    """Drop what the schedules have planned, as if all of it was late; what a person wants stays."""
+    asked = {"parameters": {"count": 3}, "state": {"type": "SCHEDULED"}}
+    by_hand = ask(server, f"deployments/{deployment}/create_flow_run", asked)["id"]
+    waiting = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+    wait_for(lambda: len(ask(server, "flow_runs/filter", waiting)) > 1)
+    place = server.environment
+    auth = place.get("PREFECT_API_AUTH_STRING")
+    with SyncPrefectClient(place["PREFECT_API_URL"], auth_string=auth) as client:
+        assert drop_late_runs(client, datetime.now(UTC) + timedelta(days=1)) > 0
+        assert not has_worker(client, "qingcloud")
+    left = ask(server, "flow_runs/filter", waiting)
+    assert by_hand in {run["id"] for run in left}
+    assert len(left) < 10  # the schedules go on
+
+
+def block_of(deployment: dict[str, Any]) -> str:
+    reference = deployment["parameters"]["account"]["$ref"]["block_document_slug"]
+    return str(reference).partition("/")[2]
+
+
 @pytest.mark.timeout(300)
 def test_clusters_are_deployed_side_by_side_and_removed_one_by_one(
     server: Workplace, other_cloud: dict[str, str], hook: ChatServer
@@ -130,9 +175,6 @@ def test_clusters_are_deployed_side_by_side_and_removed_one_by_one(
     assert "autoscale/demo" in said
     said = deploy(server, "--name", "burst", **other_cloud)
     assert "Nobody is notified of failed runs; name a block with --notify\n" in said
-    refused = server.run("deployments.register", "--name", "demo", **other_cloud)
-    assert refused.code == 2
-    assert "cluster demo of account " in refused.sentence
     found = deployed(server)
     assert found.keys() == names("demo", "burst")
     for cluster in ("demo", "burst"):
@@ -174,6 +216,9 @@ def test_clusters_are_deployed_side_by_side_and_removed_one_by_one(
     assert "node is broken" in hook.received[0].body["message"]
     drifts = {"deployments": {"id": {"any_": [found["drift/demo"]["id"]]}}}
     wait_for(lambda: len(ask(server, "flow_runs/filter", drifts)) > 0)
+
+    check_a_second_account(server, other_cloud)
+    check_late_runs(server, found["scale/demo"]["id"])
 
     said = deploy(server, "--name", "demo", "--remove")
     assert said == f"Removed: {', '.join(sorted(names('demo')))}\n"
