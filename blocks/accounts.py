@@ -1,5 +1,6 @@
 """QingCloud accounts: endpoint, key and zone."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -8,8 +9,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr
+from pydantic import Field, HttpUrl, SecretStr
 
+from blocks.looks import WithLogo
 from blocks.server_calls import load_block, save_block
 from blocks.settings import environment_with, qingcloud_file
 from clients.qingcloud import DEFAULT_ENDPOINT, QingCloud
@@ -20,40 +22,42 @@ LOCAL = "local"
 VARIABLES = ("QINGCLOUD_ACCESS_KEY_ID", "QINGCLOUD_SECRET_ACCESS_KEY", "QINGCLOUD_ZONE")
 
 
-class QingCloudAccount(Block):
+class QingCloudAccount(WithLogo, Block):
     """Credentials for one zone of QingCloud.
 
     Example:
         ```python
         from blocks.accounts import QingCloudAccount
 
-        with QingCloudAccount.load("production").client() as cloud:
+        account = QingCloudAccount.load("BLOCK_NAME")
+        with account.client() as cloud:
             print(cloud.list_zones())
         ```
     """
 
     _block_type_name = "QingCloud Account"
     _block_type_slug = "qingcloud-account"
+    _documentation_url = HttpUrl("https://docsv4.qingcloud.com/user_guide/development_docs/api/")
 
     zone: str = Field(
-        description="Zone id, such as pek3", json_schema_extra={"position": 0}, min_length=1
+        description="Zone id, such as pek3.", json_schema_extra={"position": 0}, min_length=1
     )
-    access_key_id: str = Field(description="API key id", json_schema_extra={"position": 1})
+    access_key_id: str = Field(description="API key id.", json_schema_extra={"position": 1})
     secret_access_key: SecretStr = Field(
-        description="API secret key", json_schema_extra={"position": 2}
+        description="API secret key.", json_schema_extra={"position": 2}
     )
     endpoint: str = Field(
-        DEFAULT_ENDPOINT, description="URL of the IaaS API", json_schema_extra={"position": 3}
+        DEFAULT_ENDPOINT, description="URL of the IaaS API.", json_schema_extra={"position": 3}
     )
     bills: bool = Field(
         True,
-        description="Whether resources cost money: then every change must be confirmed",
+        description="Whether resources cost money: then every change must be confirmed.",
         json_schema_extra={"position": 4},
     )
     approval: Literal["ask", "never"] = Field(
         "ask",
         description="Whether a run of a deployment waits for an approval before it deletes, or "
-        "buys where that costs money; `never` is for machines that nobody asks",
+        "buys where that costs money; `never` is for machines that nobody asks.",
         json_schema_extra={"position": 5},
     )
 
@@ -104,9 +108,9 @@ def choose_account(wish: str | None) -> ChosenAccount:
         account = _account_of(read_qingcloud_file(file))
         return ChosenAccount(account, f"that of {file}, {account.endpoint} {account.zone}")
     if wish is None or wish == LOCAL:
-        return ChosenAccount(
-            _local_account(), "the local cloud on this machine", _check_local_ports, LOCAL
-        )
+        account = _local_account()
+        words, block = "the local cloud on this machine", _local_block(account)
+        return ChosenAccount(account, words, _check_local_ports, block)
     saved = load_block(QingCloudAccount, wish)
     if saved is None:
         raise InvalidSpec(
@@ -176,10 +180,16 @@ def _local_account() -> QingCloudAccount:
         variables = _localcloud("env", "--json")
     account = _account_of(json.loads(variables))
     # Reading the block takes one call, saving it five.
-    saved, names = load_block(QingCloudAccount, LOCAL), QingCloudAccount.model_fields
+    block, names = _local_block(account), QingCloudAccount.model_fields
+    saved = load_block(QingCloudAccount, block)
     if not saved or any(getattr(saved, name) != getattr(account, name) for name in names):
-        save_block(account, LOCAL)
+        save_block(account, block)
     return account
+
+
+def _local_block(account: QingCloudAccount) -> str:
+    """The name of the block of a local cloud: each has a key of its own, and so a block."""
+    return f"{LOCAL}-{hashlib.sha256(account.access_key_id.encode()).hexdigest()[:8]}"
 
 
 def _check_local_ports(ports: Sequence[int]) -> None:

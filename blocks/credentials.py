@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr
+from pydantic import Field, HttpUrl, SecretStr
 
+from blocks.looks import WithLogo
 from clients.kubernetes import ClusterClient
 from domain.secrets.credentials import Credentials
 from domain.secrets.kubeconfig import ClusterAccess, make_access
@@ -14,7 +15,7 @@ CERTIFICATE_VALIDITY = timedelta(hours=12)
 """A client certificate cannot be revoked, so each run makes its own, valid for a short time."""
 
 
-class ClusterCredentials(Block):
+class ClusterCredentials(WithLogo, Block):
     """Cluster CA, SSH key and pinned host keys of one cluster, written by the flows.
 
     Without it no login to the cluster's machines is possible; a teardown still works.
@@ -23,36 +24,44 @@ class ClusterCredentials(Block):
         ```python
         from blocks.credentials import ClusterCredentials
 
-        with ClusterCredentials.load("demo-1a2b3c4d").client("https://203.0.113.7:8080") as api:
+        credentials = ClusterCredentials.load("BLOCK_NAME")  # such as demo-1a2b3c4d
+        with credentials.client("https://203.0.113.7:8080") as api:
             print(api.list_nodes())
         ```
     """
 
     _block_type_name = "Cluster Credentials"
     _block_type_slug = "cluster-credentials"
+    _documentation_url = HttpUrl("https://kubernetes.io/docs/setup/best-practices/certificates/")
 
-    ca_certificate: str = Field(description="PEM", json_schema_extra={"position": 0})
-    ca_key: SecretStr = Field(description="PEM", json_schema_extra={"position": 1})
-    ssh_public_key: str = Field(description="One line", json_schema_extra={"position": 2})
-    ssh_private_key: SecretStr = Field(description="OpenSSH PEM", json_schema_extra={"position": 3})
+    ca_certificate: str = Field(
+        description="Certificate of the cluster's CA, PEM.", json_schema_extra={"position": 0}
+    )
+    ca_key: SecretStr = Field(description="Its key, PEM.", json_schema_extra={"position": 1})
+    ssh_public_key: str = Field(
+        description="Public key of logins to machines, one line.", json_schema_extra={"position": 2}
+    )
+    ssh_private_key: SecretStr = Field(
+        description="Its private key, OpenSSH PEM.", json_schema_extra={"position": 3}
+    )
     first_host_keys: list[str] = Field(
         default_factory=list,
-        description="Public host keys accepted at the first connection to a machine",
+        description="Public host keys accepted at the first connection to a machine.",
         json_schema_extra={"position": 4},
     )
     next_host_keys: dict[str, str] = Field(
         default_factory=dict,
-        description="Public host keys that machines are about to use, by instance id",
+        description="Public host keys that machines are about to use, by instance id.",
         json_schema_extra={"position": 5},
     )
     host_keys: dict[str, str] = Field(
         default_factory=dict,
-        description="Pinned public keys, by instance id",
+        description="Pinned public keys, by instance id.",
         json_schema_extra={"position": 6},
     )
     ending: bool = Field(
         False,
-        description="Whether the cluster is being torn down: then no run may add to it",
+        description="Whether the cluster is being torn down: then no run may add to it.",
         json_schema_extra={"position": 7},
     )
 

@@ -126,6 +126,15 @@ def noted_server() -> str:
         return ""
 
 
+def noted_logos(api_url: str) -> str:
+    """Where a server serves the logos of our blocks, by our note; empty for any other server."""
+    try:
+        note = json.loads(server_note().read_text(encoding="utf-8"))
+        return str(note.get("logos", "")) if note["api_url"] == api_url else ""
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ""
+
+
 def find_running_server(tables: Iterable[Path] = SOCKETS) -> str:
     """The API URL of this user's background Prefect server, or an empty text when none answers.
 

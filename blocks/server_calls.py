@@ -1,4 +1,4 @@
-"""All calls of our own code to the Prefect server: blocks, variables, artifacts.
+"""All calls of our own code to the Prefect server; artifacts are in `blocks.artifacts`.
 
 A server is restarted, or its database is locked for a moment. Prefect's client retries what a busy
 server answers, but a refused connection only where a client was connected before, and each of these
@@ -12,13 +12,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, TypeVar, cast
-from uuid import UUID
 
 from httpx import HTTPStatusError, TransportError
-from prefect.artifacts import create_markdown_artifact, create_progress_artifact
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import ArtifactUpdate, VariableCreate
+from prefect.client.schemas.actions import VariableCreate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 from prefect.variables import Variable
@@ -196,39 +194,3 @@ def delete_block(kind: type[Block], name: str, clock: Clock = time) -> bool:
         ask_server(lambda: kind.delete(name), clock)
         return True
     return False
-
-
-# Artifacts.
-
-
-def publish_markdown(
-    text: str, key: str, words: str, *, clock: Clock = time, patience: float = PATIENCE
-) -> UUID:
-    """Store a text as the next version of an artifact. Returns: its id.
-
-    Args:
-        words: its description.
-    """
-    return ask_server(
-        lambda: cast(UUID, create_markdown_artifact(text, key=key, description=words)),
-        clock,
-        patience,
-    )
-
-
-def publish_progress(key: str, words: str) -> UUID:
-    """Create an empty progress bar, at the first attempt or not at all. Returns: its id."""
-    create = create_progress_artifact
-    return ask_server(lambda: cast(UUID, create(0.0, key=key, description=words)), patience=0.0)
-
-
-def update_progress(artifact: UUID, percent: float, words: str) -> None:
-    """Move a progress bar, at the first attempt or not at all."""
-    # Not update_progress_artifact: in a thread without a run it leaves a connection open.
-    change = ArtifactUpdate(data=percent, description=words)
-
-    def update() -> None:
-        with get_client(sync_client=True) as client:
-            client.update_artifact(artifact, change)
-
-    ask_server(update, patience=0.0)

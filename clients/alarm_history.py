@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from clients.database import TABLES, Database, UtcTime
+from clients.database import KEY_LENGTH, TABLES, Database, UtcTime
 from domain.observe.alarms.deliveries import DUE, Delivery, Outcome
 from domain.observe.alarms.messages import Message
 from domain.observe.alarms.states import AlarmState, Phase, Subject
@@ -34,7 +34,7 @@ CUT_OFF = "the run ended before the outcome was known"
 _STATES = Table(
     "alarm_states",
     TABLES,
-    Column("cluster", String(14), primary_key=True),
+    Column("cluster", String(KEY_LENGTH), primary_key=True),
     Column("rule", String(40), primary_key=True),
     Column("group", String(32), primary_key=True),
     Column("machine", String(64), primary_key=True),
@@ -47,7 +47,7 @@ _DELIVERIES = Table(
     "alarm_deliveries",
     TABLES,
     Column("number", Integer, primary_key=True),
-    Column("cluster", String(14), nullable=False, index=True),
+    Column("cluster", String(KEY_LENGTH), nullable=False, index=True),
     Column("service", String(128), nullable=False),
     Column("written_at", UtcTime, nullable=False),
     Column("title", String, nullable=False),
@@ -61,7 +61,7 @@ _STEPS = Table(
     "alarm_steps",
     TABLES,
     Column("number", Integer, primary_key=True),
-    Column("cluster", String(14), nullable=False, index=True),
+    Column("cluster", String(KEY_LENGTH), nullable=False, index=True),
     *(Column(one.name, one.type, nullable=one.nullable) for one in list(_STATES.c)[1:]),
 )
 
@@ -74,7 +74,7 @@ class AlarmHistory:
     """
 
     def __init__(self, database: Database, cluster: str) -> None:
-        """Use a database, which the caller closes."""
+        """Use the rows of a cluster by its key, in a database that the caller closes."""
         self._database = database
         self._cluster = cluster
 

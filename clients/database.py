@@ -5,7 +5,20 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Engine, MetaData, create_engine, event
+from sqlalchemy import (
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    delete,
+    event,
+    select,
+    update,
+)
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.types import TypeDecorator
@@ -13,12 +26,21 @@ from sqlalchemy.types import TypeDecorator
 from clients.closing import Closable
 from clients.schema import NEWEST, Schema
 from domain.kernel.errors import FinalError, InvalidSpec, TemporaryError
+from domain.kernel.names import ClusterId
 
 PATIENCE = 5.0
 """Seconds that a call waits for a locked or unresponsive database."""
 
 TABLES = MetaData()
-"""Every table of the database; each is declared in the module that uses it."""
+"""Every table of the database; each is declared in the module that uses it.
+
+Their column `cluster` holds a cluster's key, its name and a digest of its account.
+"""
+
+KEY_LENGTH = 32
+
+UNCLAIMED = Table("unclaimed", TABLES, Column("cluster", String(KEY_LENGTH), primary_key=True))
+"""Clusters of which rows of an earlier release have the name in place of the key."""
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -42,17 +64,25 @@ class UtcTime(TypeDecorator[datetime]):
 class Database(Closable):
     """One database; threads may share it. Close it, or use it as a context manager."""
 
-    def __init__(self, url: str, schema: Schema = NEWEST, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        url: str,
+        schema: Schema = NEWEST,
+        patience: float = PATIENCE,
+        owner: ClusterId | None = None,
+    ) -> None:
         """Prepare it; nothing is opened before the first transaction.
 
         Args:
+            owner: the cluster that is read and written. It gets the rows that an earlier release
+                has kept under its name, unless another account's cluster already has them.
             patience: seconds that a call waits for a locked or unresponsive database.
 
         Raises:
             InvalidSpec: the URL is not valid, or its driver is not installed.
         """
         self.engine = _engine(url, patience)
-        self._schema = schema
+        self._schema, self._owner = schema, owner
         self._is_current = False
 
     @property
@@ -87,10 +117,26 @@ class Database(Closable):
         if not is_current:
             with self.engine.begin() as connection:
                 self._schema.migrate(connection, self.where)
+        if self._owner:
+            with self.engine.begin() as connection:
+                _claim(connection, self._owner)
         self._is_current = True
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _claim(connection: Connection, owner: ClusterId) -> None:
+    """Give a cluster the rows that bear its name alone, once; most often there are none."""
+    ours = UNCLAIMED.c.cluster == owner.name
+    if connection.execute(select(UNCLAIMED).where(ours)).first() is None:
+        return
+    if not connection.execute(delete(UNCLAIMED).where(ours)).rowcount:
+        return  # another process was faster
+    for table in TABLES.sorted_tables:
+        if table is not UNCLAIMED:
+            named = table.c.cluster == owner.name
+            connection.execute(update(table).where(named).values(cluster=owner.key))
 
 
 def _engine(url: str, patience: float) -> Engine:

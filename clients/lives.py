@@ -9,13 +9,13 @@ from dataclasses import asdict, fields
 
 from sqlalchemy import Column, Integer, String, Table, and_, delete, insert, select
 
-from clients.database import TABLES, Database, UtcTime
+from clients.database import KEY_LENGTH, TABLES, Database, UtcTime
 from domain.observe.cost import Life
 
 _LIVES = Table(
     "lives",
     TABLES,
-    Column("cluster", String(14), primary_key=True),
+    Column("cluster", String(KEY_LENGTH), primary_key=True),
     Column("resource", String(32), primary_key=True),
     Column("group", String(32), nullable=False),
     Column("kind", String(64), nullable=False),
@@ -33,7 +33,7 @@ class LifeHistory:
     """
 
     def __init__(self, database: Database, cluster: str) -> None:
-        """Use a database, which the caller closes."""
+        """Use the rows of a cluster by its key, in a database that the caller closes."""
         self._database = database
         self._cluster = cluster
 

@@ -28,7 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from clients.closing import Closable
-from clients.database import PATIENCE, TABLES, Database, UtcTime
+from clients.database import KEY_LENGTH, PATIENCE, TABLES, Database, UtcTime
+from domain.kernel.names import ClusterId
 from domain.observe.metrics.records import (
     COLUMNS,
     Gap,
@@ -49,7 +50,7 @@ def _table(name: str, *more: Column[Any]) -> Table:
     return Table(
         name,
         TABLES,
-        Column("cluster", String(14), primary_key=True),
+        Column("cluster", String(KEY_LENGTH), primary_key=True),
         Column("metric", String(64), primary_key=True),
         Column("time", UtcTime, primary_key=True),
         Column("group", String(32), primary_key=True),
@@ -67,15 +68,21 @@ _GAPS = _table("gaps", Column("reason", String, nullable=False))
 
 
 class SampleStore(Closable):
-    """One database of samples; threads may share it. Satisfies `SampleReader`.
+    """The samples of one cluster in a database; threads may share it. Satisfies `SampleReader`.
+
+    Records carry the cluster's name, for people; rows carry its key, because two accounts may have
+    a cluster of one name.
 
     Every call raises `TemporaryError` when the database is locked or unreachable; then nothing of
     the call was written.
     """
 
-    def __init__(self, url: str, patience: float = PATIENCE) -> None:
-        """Prepare the store; arguments and errors are those of `Database`."""
-        self.database = Database(url, patience=patience)  # for the other tables in it
+    def __init__(self, url: str, cluster: ClusterId, patience: float = PATIENCE) -> None:
+        """Prepare the store; other arguments and errors are those of `Database`."""
+        self.database = Database(
+            url, patience=patience, owner=cluster
+        )  # for the other tables in it
+        self._cluster = cluster
 
     @property
     def where(self) -> str:
@@ -90,6 +97,7 @@ class SampleStore(Closable):
             for table, rows in ((_SAMPLES, samples), (_GAPS, gaps)):
                 if rows:
                     frame = pd.DataFrame([asdict(row) for row in rows])
+                    frame["cluster"] = self._cluster.key
                     frame.to_sql(
                         table.name,
                         connection,
@@ -103,8 +111,7 @@ class SampleStore(Closable):
         """The samples of a window as a tidy frame, oldest first; `time` is in UTC."""
         import pandas as pd
 
-        columns = [_SAMPLES.c[name] for name in COLUMNS]
-        query = _chosen(select(*columns), _SAMPLES, window).order_by(
+        query = self._chosen(select(*self._columns()), _SAMPLES, window).order_by(
             _SAMPLES.c.time, _SAMPLES.c.metric, _SAMPLES.c.group, _SAMPLES.c.machine
         )
         with self.database.transaction() as connection:
@@ -120,7 +127,7 @@ class SampleStore(Closable):
         machine = samples.machine if per is Per.MACHINE else nothing
         keys: list[ColumnElement[Any]] = [samples.metric]
         keys += [key for key in (group, machine) if key is not nothing]
-        query = _chosen(
+        query = self._chosen(
             select(
                 group.label("group"),
                 machine.label("machine"),
@@ -143,12 +150,12 @@ class SampleStore(Closable):
         """The latest sample of each machine (or group) and metric inside the window."""
         samples = _SAMPLES.c
         series = (samples.metric, samples.group, samples.machine)
-        newest = _chosen(
+        newest = self._chosen(
             select(*series, func.max(samples.time, type_=UtcTime)), _SAMPLES, window
         ).group_by(*series)
         query = (
-            select(*(samples[name] for name in COLUMNS))
-            .where(samples.cluster == window.cluster)
+            select(*self._columns())
+            .where(samples.cluster == self._cluster.key)
             .where(tuple_(*series, samples.time).in_(newest))
             .order_by(*series)
         )
@@ -161,17 +168,17 @@ class SampleStore(Closable):
         keys = (gaps.group, gaps.machine, gaps.metric, gaps.reason)
         last = func.max(gaps.time, type_=UtcTime).label("last")
         counts = func.count().label("count"), func.min(gaps.time, type_=UtcTime).label("first")
-        query = _chosen(select(*keys, *counts, last), _GAPS, window).group_by(*keys)
+        query = self._chosen(select(*keys, *counts, last), _GAPS, window).group_by(*keys)
         with self.database.transaction() as connection:
             rows = connection.execute(query.order_by(last.desc(), *keys))
             return [Trouble(**row._mapping) for row in rows]
 
-    def prune(self, cluster: str, before: datetime) -> int:
-        """Delete a cluster's older samples and gaps. Returns: the number of deleted samples."""
+    def prune(self, before: datetime) -> int:
+        """Delete the cluster's older samples and gaps. Returns: the number of deleted samples."""
         with self.database.transaction() as connection:
             counts = [
                 connection.execute(
-                    delete(table).where(table.c.cluster == cluster, table.c.time < before)
+                    delete(table).where(table.c.cluster == self._cluster.key, table.c.time < before)
                 ).rowcount
                 for table in (_SAMPLES, _GAPS)
             ]
@@ -179,6 +186,23 @@ class SampleStore(Closable):
 
     def close(self) -> None:
         self.database.close()
+
+    def _columns(self) -> list[ColumnElement[Any]]:
+        name = literal(self._cluster.name).label("cluster")
+        return [name if column == "cluster" else _SAMPLES.c[column] for column in COLUMNS]
+
+    def _chosen(self, query: Select[Any], table: Table, window: Window) -> Select[Any]:
+        columns = table.c
+        query = query.where(
+            columns.cluster == self._cluster.key,
+            columns.time >= window.since,
+            columns.time < window.until,
+        )
+        if window.metrics:
+            query = query.where(columns.metric.in_(window.metrics))
+        if window.group:
+            query = query.where(columns.group == window.group)
+        return query
 
 
 def _insert_new(
@@ -195,19 +219,5 @@ def _insert_new(
     return insert
 
 
-def _chosen(query: Select[Any], table: Table, window: Window) -> Select[Any]:
-    columns = table.c
-    query = query.where(
-        columns.cluster == window.cluster,
-        columns.time >= window.since,
-        columns.time < window.until,
-    )
-    if window.metrics:
-        query = query.where(columns.metric.in_(window.metrics))
-    if window.group:
-        query = query.where(columns.group == window.group)
-    return query
-
-
 if TYPE_CHECKING:
-    _proof: Callable[[str], SampleReader] = SampleStore
+    _proof: Callable[[str, ClusterId], SampleReader] = SampleStore

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, column, inspect, select, table
 
 from domain.kernel.errors import BadRequest
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision of the last file in `clients/migrations/versions`."""
 
 VERSION_TABLE = "samples_schema_version"

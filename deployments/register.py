@@ -4,9 +4,11 @@ Safe to run again at any time: existing ones are updated. Those of other cluster
 """
 
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 from cyclopts import App, Parameter
 from prefect.client.orchestration import get_client
@@ -18,12 +20,30 @@ from prefect.workers.process import ProcessWorker
 from blocks.accounts import ChosenAccount, QingCloudAccount, choose_account
 from blocks.prefect_server import client_settings, client_variables, running_server
 from deployments._command import print_line, run, run_prefect
-from deployments._deployed import delete_deployments, find_deployed, is_of_old, keep_paused
+from deployments._deployed import (
+    account_of,
+    choose_name,
+    delete_deployments,
+    find_deployed,
+    flow_of,
+    is_of_old,
+    keep_paused,
+    key_of,
+)
 from deployments._kinds import register_kinds
-from domain.kernel.errors import OtherAccount
+from deployments._late import has_worker
+from deployments.automations import (
+    automations_of,
+    delete_automations,
+    ensure_automations,
+    find_services,
+    notified_services,
+)
+from domain.kernel.errors import InvalidSpec
 from domain.secrets.credentials import credentials_name
 from domain.spec.cluster import parse_spec
-from tasks.cluster import ACCOUNT_TAG, account_of
+from tasks.cluster import ACCOUNT_TAG
+from tasks.cluster import account_of as account_of_key
 from tasks.vault import find_user
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,37 +64,72 @@ def main(
         bool, Parameter(negative=(), help="Delete the cluster's deployments instead")
     ] = False,
     replace: Annotated[
-        bool, Parameter(negative=(), help="Replace those of a cluster of another account")
+        bool, Parameter(negative=(), help="Remove those of other accounts' clusters of this name")
     ] = False,
+    notify: Annotated[
+        list[str] | None,
+        Parameter(
+            negative=(),
+            help="Block that is notified when a run fails or the autoscaler is silent, such as "
+            "dingtalk-robot/oncall; repeatable (default: the ones of before)",
+        ),
+    ] = None,
 ) -> None:
     """Register blocks, work pool and a cluster's deployments, or delete the latter."""
     cluster = parse_spec({"name": name}).name
     url = running_server()
     with temporary_settings(client_settings(url)):
         if remove:
-            _remove(cluster)
+            _remove(cluster, account)
             return
         register_kinds(anew=True)
+        services = _find_services(notify)
         chosen = choose_account(account)
         identity = _identify(chosen.account, cluster)
-        if not replace:
-            _refuse_others(cluster, identity)
-        block = _save_account(chosen, cluster)
+        deployment = _choose_name(cluster, identity, replace=replace)
+        block = _save_account(chosen, cluster, identity)
         _ensure_pool()
-        _deploy(url, cluster, block, identity)
+        _deploy(url, cluster, block, identity, deployment)
         _replace_old(cluster)
+        _automate(cluster, f"{cluster}-{identity}", services)
+        waits = _describe_wait()
     print_line(
         f"Deployed for cluster {cluster} with account block {block} (account {identity}): "
-        f"autoscale/{cluster}, monitor/{cluster} and more; run: make worker"
+        f"autoscale/{deployment}, monitor/{deployment} and more; {waits}"
     )
 
 
-def _remove(cluster: str) -> None:
-    """Delete a cluster's deployments, and the account block that was saved for them alone."""
+def _describe_wait() -> str:
+    """Say whether the schedules run already."""
     with get_client(sync_client=True) as client:
-        deleted = delete_deployments(client, find_deployed(client, cluster))
-    with suppress(ValueError):  # they used a block that the user had saved
-        QingCloudAccount.delete(_block_of(cluster))
+        if has_worker(client, POOL):
+            return "a worker runs them"
+    return "no worker runs them yet, start one with: make worker"
+
+
+def _remove(cluster: str, account: str | None) -> None:
+    """Delete a cluster's deployments, and the account block that was saved for them alone.
+
+    Raises:
+        InvalidSpec: two accounts have a cluster of that name, and none is chosen.
+    """
+    with get_client(sync_client=True) as client:
+        found = find_deployed(client, cluster)
+        accounts = sorted({account_of(one) for one in found} - {""})
+        if len(accounts) > 1:
+            if account is None:
+                raise InvalidSpec(
+                    f"accounts {' and '.join(accounts)} each have a cluster {cluster} on this "
+                    "server; choose one with --account"
+                )
+            accounts = [_identify(choose_account(account).account, cluster)]
+            found = [one for one in found if account_of(one) in accounts]
+        for key in {key_of(one) for one in found}:
+            delete_automations(client, key)
+        deleted = delete_deployments(client, found)
+    for block in (*(_block_of(cluster, one) for one in accounts), _old_block_of(cluster)):
+        with suppress(ValueError):  # they used a block that the user had saved
+            QingCloudAccount.delete(block)
     print_line(f"Removed: {deleted}" if deleted else f"Nothing is deployed for cluster {cluster}")
 
 
@@ -96,38 +151,69 @@ def _identify(account: QingCloudAccount, cluster: str) -> str:
         ClusterError: the cloud does not answer, or refuses the key.
     """
     with account.client() as cloud:
-        return account_of(credentials_name(cluster, account.zone, find_user(account, cloud)))
+        return account_of_key(credentials_name(cluster, account.zone, find_user(account, cloud)))
 
 
-def _refuse_others(cluster: str, identity: str) -> None:
-    """Refuse to replace the deployments of a cluster of this name of another account.
+def _choose_name(cluster: str, identity: str, *, replace: bool) -> str:
+    """Choose the name of the deployments; those of another account's cluster keep theirs.
 
-    Raises:
-        OtherAccount: its cluster would not be watched nor scaled any more.
+    Args:
+        replace: delete the deployments of other accounts' clusters of this name.
     """
     with get_client(sync_client=True) as client:
-        tags = [tag for one in find_deployed(client, cluster) for tag in one.tags]
-    others = {tag.removeprefix(ACCOUNT_TAG) for tag in tags if tag.startswith(ACCOUNT_TAG)}
-    if others - {identity}:
-        raise OtherAccount(
-            f"cluster {cluster} of account {', '.join(sorted(others))} is deployed on this server, "
-            f"and this is account {identity}; use another Prefect server, or give it up with "
-            "--replace"
-        )
+        found = find_deployed(client, cluster)
+        others = [one for one in found if account_of(one) not in ("", identity)]
+        if not others:
+            return choose_name(found, cluster, identity)
+        whose = ", ".join(sorted({account_of(one) for one in others}))
+        if replace:
+            for key in {key_of(one) for one in others}:
+                delete_automations(client, key)
+            print_line(f"Removed, of account {whose}: {delete_deployments(client, others)}")
+            found = [one for one in found if one not in others]
+        else:
+            print_line(
+                f"Note: account {whose} has a cluster {cluster} on this server, too; its "
+                "deployments stay, and --replace would remove them"
+            )
+        return choose_name(found, cluster, identity)
 
 
-def _save_account(chosen: ChosenAccount, cluster: str) -> str:
+def _find_services(notify: Sequence[str] | None) -> list[UUID] | None:
+    if notify is None:
+        return None
+    with get_client(sync_client=True) as client:
+        return find_services(client, notify)
+
+
+def _automate(cluster: str, key: str, services: Sequence[UUID] | None) -> None:
+    """Make the cluster's automations, with the services of before where none are named."""
+    with get_client(sync_client=True) as client:
+        ours = [one for one in find_deployed(client, cluster) if key_of(one) == key]
+        deployments = {flow_of(one): one.id for one in ours}
+        notified = notified_services(client, key) if services is None else services
+        ensure_automations(client, automations_of(key, deployments, notified))
+    if not notified:
+        print_line("Nobody is notified of failed runs; name a block with --notify")
+
+
+def _save_account(chosen: ChosenAccount, cluster: str, identity: str) -> str:
     """Save an account of the environment as a block. Returns: the name of the account's block.
 
     The block is the cluster's own, because the next cluster may have another account.
     """
     if chosen.block:
         return chosen.block
-    chosen.account.save(_block_of(cluster), overwrite=True)
-    return _block_of(cluster)
+    chosen.account.save(_block_of(cluster, identity), overwrite=True)
+    return _block_of(cluster, identity)
 
 
-def _block_of(cluster: str) -> str:
+def _block_of(cluster: str, identity: str) -> str:
+    return f"environment-{cluster}-{identity}"
+
+
+def _old_block_of(cluster: str) -> str:
+    """The name that earlier versions gave to the block, whatever the account."""
     return f"environment-{cluster}"
 
 
@@ -141,11 +227,12 @@ def _ensure_pool() -> None:
             return
 
 
-def _deploy(url: str, cluster: str, block: str, identity: str) -> None:
+def _deploy(url: str, cluster: str, block: str, identity: str, deployment: str) -> None:
     variables = {
         **client_variables(url),
         "PROJECT_ROOT": str(ROOT),
         "CLUSTER": cluster,
+        "DEPLOYMENT": deployment,
         "ACCOUNT_BLOCK": block,
         "ACCOUNT_TAG": f"{ACCOUNT_TAG}{identity}",
     }

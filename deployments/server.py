@@ -7,10 +7,12 @@ until the server is healthy, and notes its address for our commands. It listens 
 import json
 import os
 import shlex
+import shutil
 import socket
 import sys
 import time
 from collections.abc import Callable
+from importlib.resources import as_file
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -23,6 +25,7 @@ from prefect.settings import (
 )
 
 from blocks.locks import alone
+from blocks.looks import LOGOS
 from blocks.prefect_server import (
     answers,
     auth_file,
@@ -49,6 +52,9 @@ SERVER_SETTINGS = {
     "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(7 * 24 * 3600),
 }
 STOP_SECONDS = 30.0
+
+_UI, _LOGOS = "v1", "k8s-qingcloud"
+"""The folder that Prefect serves as `/`, and that of the logos in it."""
 
 app = App(name="python -m deployments.server", help=__doc__, version_flags=())
 
@@ -128,8 +134,20 @@ def _launch() -> str:
     _wait(lambda: answers(url), START_SECONDS, f"the Prefect server does not answer at {url}")
     if not is_ours(url) or is_open(url):  # it has taken the port in the meantime
         _fail(f"another server answers at {url} than the one that was started; try again")
+    _serve_logos()
     _note(url)
     return url
+
+
+def _pages() -> Path:
+    """The folder of the pages that our server serves: Prefect's UI, and the logos of our blocks."""
+    return Path(PREFECT_HOME.value()) / "ui"
+
+
+def _serve_logos() -> None:
+    """Put the logos beside the UI; Prefect writes that folder anew when its version changes."""
+    with as_file(LOGOS) as logos:
+        shutil.copytree(logos, _pages() / _UI / _LOGOS, dirs_exist_ok=True)
 
 
 def _prefect(*words: str, url: str = "") -> None:
@@ -147,6 +165,8 @@ def _own_settings(url: str) -> dict[str, str]:
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port},http://localhost:{port}",
         # A UI on another port than the usual one needs the URL of its API.
         "PREFECT_UI_API_URL": url,
+        "PREFECT_UI_URL": url.removesuffix("/api"),  # of pages that its notifications name
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(_pages()),
     }
 
 
@@ -196,7 +216,10 @@ def _pid_file() -> Path:
 
 
 def _note(url: str) -> None:
-    server_note().write_text(json.dumps({"api_url": url}), encoding="utf-8")
+    note = {"api_url": url}
+    if (_pages() / _UI / _LOGOS).is_dir():
+        note["logos"] = f"{url.removesuffix('/api')}/{_LOGOS}"
+    server_note().write_text(json.dumps(note), encoding="utf-8")
 
 
 def _wait(done: Callable[[], bool], seconds: float, failure: str) -> None:

@@ -9,10 +9,13 @@ import signal
 import sys
 
 from cyclopts import App
+from prefect.client.orchestration import get_client
+from prefect.settings import temporary_settings
 
-from blocks.prefect_server import client_variables, running_server
+from blocks.prefect_server import client_settings, client_variables, running_server
 from blocks.settings import environment_with
-from deployments._command import run
+from deployments._command import print_line, run
+from deployments._late import drop_late_runs
 from deployments.register import POOL, ROOT
 
 app = App(name="python -m deployments.worker", help=__doc__, version_flags=())
@@ -22,6 +25,9 @@ app = App(name="python -m deployments.worker", help=__doc__, version_flags=())
 def main() -> None:
     """Replace this process by Prefect's worker for our pool, at the server that answers."""
     url = running_server()
+    with temporary_settings(client_settings(url)), get_client(sync_client=True) as client:
+        if dropped := drop_late_runs(client):
+            print_line(f"Dropped {dropped} scheduled runs that no worker has taken in time")
     words = ["-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process"]
     os.chdir(ROOT)
     # Background commands of a script ignore SIGINT, as which Prefect's worker handles SIGTERM: it

@@ -27,13 +27,13 @@ from tasks.cluster import open_cluster
 from tasks.executors import PrefectSteps
 from tasks.lease import only_evaluator
 from tasks.metrics import need_machines
-from tasks.run_log import log_errors_in_one_sentence
+from tasks.run_log import keep_log_short
 
 
 @flow(
     name="autoscale",
     flow_run_name="autoscale {name}",
-    on_running=[log_errors_in_one_sentence],
+    on_running=[keep_log_short],
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def autoscale(

@@ -18,11 +18,12 @@ from flows._cli.numbers import whole_number
 from tasks.cluster import open_cluster
 from tasks.dashboard import publish_dashboard, read_dashboard
 from tasks.overview import need_cluster, spec_or_guess
+from tasks.run_log import keep_log_short
 
 MOST_HOURS = 24 * 31
 
 
-@flow(name="dashboard", flow_run_name="dashboard {name}")
+@flow(name="dashboard", flow_run_name="dashboard {name}", on_running=[keep_log_short])
 def dashboard(account: QingCloudAccount, name: str = "demo", hours: Whole = 24) -> Dashboard:
     """Draw a cluster's charts, and store them as an artifact of the run.
 
@@ -33,10 +34,10 @@ def dashboard(account: QingCloudAccount, name: str = "demo", hours: Whole = 24) 
     """
     with open_cluster(account, name) as cluster:
         inventory = need_cluster(cluster)
-        spec = spec_or_guess(cluster)
-    now = datetime.now(UTC)
-    board = read_dashboard(spec, inventory, account.zone, now, timedelta(hours=hours))
-    publish_dashboard(board, UTC)
+        spec, now = spec_or_guess(cluster), datetime.now(UTC)
+        span = timedelta(hours=hours)
+        board = read_dashboard(cluster.id, spec, inventory, account.zone, now, span)
+        publish_dashboard(board, UTC, cluster.key)
     return board
 
 

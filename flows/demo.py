@@ -9,6 +9,7 @@ from flows._cli.command import Common, cluster_name, make_app, run, session
 from tasks.cluster import open_cluster
 from tasks.executors import PrefectSteps
 from tasks.overview import need_cluster
+from tasks.run_log import keep_log_short
 from tasks.runs import only_run
 from tasks.workloads import ensure_demo
 
@@ -24,7 +25,7 @@ class DemoReport:
     page: str
 
 
-@flow(name="demo", flow_run_name="demo {name}")
+@flow(name="demo", flow_run_name="demo {name}", on_running=[keep_log_short])
 def demo(account: QingCloudAccount, name: str = "demo") -> DemoReport:
     """Run the article's ReplicationController and Service, and fetch the page from outside.
 

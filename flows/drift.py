@@ -4,6 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from prefect import flow
+from prefect.runtime import flow_run
 
 from blocks.accounts import QingCloudAccount
 from domain.cloud.plan import Action, Plan, PlanItem
@@ -33,10 +34,17 @@ from tasks.approval import approve
 from tasks.cluster import Cluster, open_cluster
 from tasks.drift import read_drift
 from tasks.overview import need_cluster, need_spec, with_sources
+from tasks.run_log import keep_log_short
 from tasks.steps import run_logger
+from tasks.tables import publish_drift
 
 
-@flow(name="drift", flow_run_name="drift {name}")
+def _run_name() -> str:
+    given = flow_run.parameters
+    return f"{'repair' if given['repair'] else 'drift'} {given['name']}"
+
+
+@flow(name="drift", flow_run_name=_run_name, on_running=[keep_log_short])
 def drift(account: QingCloudAccount, name: str = "demo", repair: Switch = False) -> DriftReport:
     """Compare a cluster with its stored description.
 
@@ -52,6 +60,7 @@ def drift(account: QingCloudAccount, name: str = "demo", repair: Switch = False)
     with open_cluster(account, name) as cluster:
         spec = _need_spec(cluster)
         report = read_drift(cluster, spec)
+        publish_drift(report, cluster.key)
         for one in report.differences:
             log = run_logger().info if one not in report.drifted else run_logger().warning
             log("%s: %s %s %s: %s", one.kind, one.resource, one.name, one.id, one.reason)

@@ -23,6 +23,7 @@ from flows._cli.command import Common, cluster_name, make_app, run, session
 from flows._cli.numbers import whole_number
 from tasks.cluster import open_cluster
 from tasks.overview import need_cluster
+from tasks.run_log import keep_log_short
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class KubeconfigReport:
     expires: datetime
 
 
-@flow(name="kubeconfig", flow_run_name="kubeconfig {name}")
+@flow(name="kubeconfig", flow_run_name="kubeconfig {name}", on_running=[keep_log_short])
 def kubeconfig(
     account: QingCloudAccount,
     path: str,

@@ -29,13 +29,13 @@ from tasks.cluster import open_cluster
 from tasks.executors import PrefectSteps
 from tasks.metrics import read_history
 from tasks.overview import need_cluster, need_spec
-from tasks.run_log import log_errors_in_one_sentence
+from tasks.run_log import keep_log_short
 
 USUAL_PACE = 60
 """Seconds between two measurements of a watch."""
 
 
-@flow(name="monitor", flow_run_name="monitor {name}", on_running=[log_errors_in_one_sentence])
+@flow(name="monitor", flow_run_name="monitor {name}", on_running=[keep_log_short])
 def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "") -> MetricsReport:
     """Measure a cluster, store the samples, and evaluate its alarms.
 
@@ -175,7 +175,7 @@ def _watch(
                 failure = describe_silent(error)
                 picture.show_failure(failure)
             else:
-                picture.show(report, read_history(name, report.time))
+                picture.show(report, read_history(opened.cluster.id, report.time))
             if page:
                 page.trouble = failure
             if not is_interrupted():  # a flow run that is just ending may swallow the exception

@@ -41,7 +41,7 @@ from tasks.executors import PrefectSteps
 from tasks.finish import finish_run
 from tasks.overview import check, check_services, wanted_spec
 from tasks.reports import Progress
-from tasks.run_log import log_errors_in_one_sentence
+from tasks.run_log import keep_log_short
 from tasks.runs import only_run
 from tasks.steps import Recorder, listening, run_logger
 
@@ -51,7 +51,7 @@ USUAL_STEPS = 28  # of a new cluster with two nodes; the progress bar is an esti
 @flow(
     name="provision",
     flow_run_name="provision {spec.name}",
-    on_running=[log_errors_in_one_sentence],
+    on_running=[keep_log_short],
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def provision(
@@ -80,7 +80,7 @@ def provision(
     with (
         open_cluster(account, spec.name) as cluster,
         listening(recorder),
-        listening(Progress(spec.name, USUAL_STEPS)),
+        listening(Progress(cluster.id, USUAL_STEPS)),
     ):
         is_new = False
         approve(cluster, lambda: planned_by(cluster, spec))
@@ -159,7 +159,7 @@ def main(
             opened.print_line(words)
         for doubt in doubts_of(spec):
             opened.print_line(f"Scaling policy: {doubt}")
-        planned = price_plan(make_plan(cluster, spec), cluster.inventory(), spec)
+        planned = make_plan(cluster, spec)
         if plan:
             show_plan(planned)
             opened.print_result(planned)
@@ -179,15 +179,16 @@ def main(
 
 def planned_by(cluster: Cluster, given: GivenSpec) -> Plan:
     """What a run would change that is given these values, with its prices."""
-    spec = wanted_spec(cluster, find_spec(cluster), given.given)
-    return price_plan(make_plan(cluster, spec), cluster.inventory(), spec)
+    return make_plan(cluster, wanted_spec(cluster, find_spec(cluster), given.given))
 
 
 def make_plan(cluster: Cluster, spec: ClusterSpec) -> Plan:
-    """Check a description against the cloud, and plan what a run would change."""
-    images = check(cluster.wanting(spec)).images
+    """Check a description against the cloud, and plan what a run would change, with its prices."""
+    wanting = cluster.wanting(spec)
+    images = check(wanting).images
     ids = {group: image.id for group, image in images.items()}
-    return plan_cluster(spec, cluster.inventory(), ids)
+    seen = wanting.inventory()
+    return price_plan(plan_cluster(spec, seen, ids), seen, spec)
 
 
 def doubts_of(spec: ClusterSpec) -> tuple[str, ...]:

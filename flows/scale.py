@@ -37,7 +37,7 @@ from tasks.control_plane import ready_nodes, workload_pods
 from tasks.executors import PrefectSteps
 from tasks.finish import finish_run
 from tasks.overview import need_cluster, need_spec, with_sources
-from tasks.run_log import log_errors_in_one_sentence
+from tasks.run_log import keep_log_short
 from tasks.runs import only_run
 from tasks.standings import read_standings
 from tasks.steps import Recorder, listening
@@ -46,7 +46,7 @@ from tasks.steps import Recorder, listening
 @flow(
     name="scale",
     flow_run_name="scale {name} {group} to {count}",
-    on_running=[log_errors_in_one_sentence],
+    on_running=[keep_log_short],
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def scale(

@@ -13,9 +13,10 @@ from flows._cli.terminal import show_report
 from tasks.cluster import open_cluster
 from tasks.metrics import recent_samples
 from tasks.overview import need_cluster, read_status
+from tasks.run_log import keep_log_short
 
 
-@flow(name="status", flow_run_name="status {name}")
+@flow(name="status", flow_run_name="status {name}", on_running=[keep_log_short])
 def status(account: QingCloudAccount, name: str = "demo") -> ClusterReport:
     """Read a cluster and report it; changes nothing.
 
@@ -26,7 +27,7 @@ def status(account: QingCloudAccount, name: str = "demo") -> ClusterReport:
     with open_cluster(account, name) as cluster:
         need_cluster(cluster)
         report = read_status(cluster)
-    return with_metrics(report, recent_samples(name, datetime.now(UTC)))
+        return with_metrics(report, recent_samples(cluster.id, datetime.now(UTC)))
 
 
 app = make_app("status", "Show the state of a cluster; changes nothing.")

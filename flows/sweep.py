@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from prefect import flow
+from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
@@ -21,18 +22,25 @@ from tasks.approval import approve
 from tasks.cluster import Cluster, open_cluster
 from tasks.endpoints import delete_endpoints
 from tasks.executors import PrefectSteps
-from tasks.run_log import log_errors_in_one_sentence
+from tasks.run_log import keep_log_short
 from tasks.runs import only_run
 from tasks.steps import run_logger
 from tasks.sweep import find_leftovers
+from tasks.tables import publish_plan
 
 ANY = "demo"
 """The account is swept through the handle of a cluster, which need not exist."""
 
 
+def _run_name() -> str:
+    given = flow_run.parameters
+    return f"sweep {given['account'].zone}{', delete' if given['delete'] else ''}"
+
+
 @flow(
     name="sweep",
-    on_running=[log_errors_in_one_sentence],
+    flow_run_name=_run_name,
+    on_running=[keep_log_short],
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def sweep(account: QingCloudAccount, delete: Switch = False, volumes: Switch = False) -> Plan:
@@ -54,6 +62,7 @@ def sweep(account: QingCloudAccount, delete: Switch = False, volumes: Switch = F
     with open_cluster(account, ANY) as cluster:
         open_other = partial(open_cluster, account)
         found = find_leftovers(cluster, open_other, datetime.now(UTC), volumes=volumes)
+        publish_plan(found.plan, cluster.key)
         for item in found.plan.changes:
             run_logger().warning("%s %s: %s", item.kind, item.id, item.reason)
         if delete and found.plan.changes:

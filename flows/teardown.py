@@ -31,7 +31,7 @@ from tasks.cluster import Cluster, open_cluster
 from tasks.endpoints import delete_endpoints
 from tasks.executors import PrefectSteps
 from tasks.overview import spec_or_guess
-from tasks.run_log import log_errors_in_one_sentence
+from tasks.run_log import keep_log_short
 from tasks.runs import only_run
 from tasks.teardown import look_around
 
@@ -39,7 +39,7 @@ from tasks.teardown import look_around
 @flow(
     name="teardown",
     flow_run_name="teardown {name}",
-    on_running=[log_errors_in_one_sentence],
+    on_running=[keep_log_short],
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def teardown(

@@ -10,6 +10,7 @@ from flows.runbooks.ui import publish_ui
 from tasks.cluster import open_cluster
 from tasks.executors import PrefectSteps
 from tasks.overview import need_cluster, spec_or_guess, with_sources
+from tasks.run_log import keep_log_short
 from tasks.runs import only_run
 from tasks.workloads import create_ui_token
 
@@ -23,7 +24,7 @@ class UiReport:
     token: str = field(repr=False)
 
 
-@flow(name="ui", flow_run_name="ui {name}")
+@flow(name="ui", flow_run_name="ui {name}", on_running=[keep_log_short])
 def ui(account: QingCloudAccount, name: str = "demo") -> str:
     """Install kube-ui through its script on the master, and publish it over HTTPS.
 

@@ -19,13 +19,22 @@ from domain.observe.alarms import signals
 from domain.observe.alarms.deliveries import Delivery, Notifier, deliver, send_once
 from domain.observe.alarms.messages import Message, write_blindness, write_messages, write_test
 from domain.observe.alarms.report import AlarmReport, format_alarms
-from domain.observe.alarms.states import Readings, Span, active_states, evaluate, spans_of
+from domain.observe.alarms.states import (
+    Change,
+    Phase,
+    Readings,
+    Span,
+    active_states,
+    evaluate,
+    spans_of,
+)
 from domain.observe.cost import follow_lives, lives_of
 from domain.observe.metrics.records import Collected, Gap, Sample, SampleReader, Window
 from domain.spec.alarms import AlarmRule, rules_in_force
 from domain.spec.cluster import ClusterSpec
 from domain.spec.metrics import BILLED_RESOURCES, CERTIFICATE_DAYS, QUOTA_NODES
 from tasks.cluster import Cluster
+from tasks.events import announce
 from tasks.metrics import Due
 from tasks.steps import run_logger, step
 
@@ -83,9 +92,9 @@ def evaluate_alarms(cluster: Cluster, seen: Machines, now: datetime) -> Ensured[
     spec = cluster.spec
     services = services_of(spec)
     try:
-        with open_samples() as samples:
-            history = AlarmHistory(samples.database, spec.name)
-            record_lives(LifeHistory(samples.database, spec.name), seen, now)
+        with open_samples(cluster.id) as samples:
+            history = AlarmHistory(samples.database, cluster.key)
+            record_lives(LifeHistory(samples.database, cluster.key), seen, now)
             report = step_alarms(samples, history, spec, seen, now, services)
             history.prune(now - timedelta(days=spec.monitoring.retention_days))
     except BadRequest:
@@ -95,10 +104,26 @@ def evaluate_alarms(cluster: Cluster, seen: Machines, now: datetime) -> Ensured[
         report = AlarmReport(spec.name, blind=str(error))
     else:
         notify_recovery(cluster.key, spec, now, services)
+    for change in report.changes:
+        announce_alarm(cluster, change)
     for one in report.deliveries:
         if one.reason:
             run_logger().warning("%s not notified (%s): %s", one.service, one.outcome, one.reason)
     return Ensured(report, format_alarms(report), failed=bool(report.blind))
+
+
+def announce_alarm(cluster: Cluster, change: Change) -> None:
+    """Send the event of an alarm that fires, gets worse or has resolved."""
+    state = change.state
+    verb = "raised" if state.phase is Phase.FIRING else "resolved"
+    payload = {
+        "rule": change.rule.name,
+        "level": str(state.level or ""),
+        "group": state.subject.group,
+        "machine": state.subject.machine,
+        "value": state.value,
+    }
+    announce(cluster.key, cluster.name, f"alarm.{verb}", payload)
 
 
 def record_billed(cluster: Cluster, inventory: Inventory, now: datetime) -> None:
@@ -110,8 +135,8 @@ def record_billed(cluster: Cluster, inventory: Inventory, now: datetime) -> None
     count = float(sum(1 for _ in lives_of(inventory)))
     sample = Sample(now, cluster.name, "", "", BILLED_RESOURCES.name, count, unit)
     try:
-        with open_samples() as samples:
-            record_lives(LifeHistory(samples.database, cluster.name), inventory, now)
+        with open_samples(cluster.id) as samples:
+            record_lives(LifeHistory(samples.database, cluster.key), inventory, now)
             samples.add([sample])
     except ClusterError as error:
         run_logger().warning("billed resources were not recorded: %s", error)
@@ -125,9 +150,9 @@ def close_history(cluster: Cluster, now: datetime) -> Ensured[None]:
     ignored: the cluster is deleted all the same.
     """
     try:
-        with open_samples() as samples:
-            history = AlarmHistory(samples.database, cluster.name)
-            lives = LifeHistory(samples.database, cluster.name)
+        with open_samples(cluster.id) as samples:
+            history = AlarmHistory(samples.database, cluster.key)
+            lives = LifeHistory(samples.database, cluster.key)
             ended = record_lives(lives, Inventory(cluster.name), now)
             states = history.read_states()
             history.step(states, evaluate([], {}, (), states, now).states, (), (), now)
@@ -167,7 +192,7 @@ def step_alarms(
     """
     rules = rules_in_force(spec.alarms)
     before = history.read_states()
-    readings = read_readings(reader, spec.name, rules, now)
+    readings = read_readings(reader, rules, now)
     found = evaluate(rules, readings, signals.subjects_of(spec, seen), before, now)
     language = spec.notifications.language
     messages = write_messages(spec.name, found.changes, now, language)
@@ -176,7 +201,9 @@ def step_alarms(
         run_logger().info("another evaluation of the alarms of %s was faster", spec.name)
     delivered = deliver(history.read_due(), services, history.take, history.finish, now)
     active = active_states((*before, *found.states))
-    return AlarmReport(spec.name, active, len(messages) if is_first else 0, delivered)
+    changes = found.changes if is_first else ()
+    count = len(messages) if is_first else 0
+    return AlarmReport(spec.name, active, count, delivered, changes=tuple(changes))
 
 
 def services_of(spec: ClusterSpec) -> Services:
@@ -199,9 +226,7 @@ def send_test(spec: ClusterSpec, now: datetime) -> tuple[Delivery, ...]:
     return send_once(write_test(spec.name, now, spec.notifications.language), services, now)
 
 
-def read_readings(
-    reader: SampleReader, cluster: str, rules: Sequence[AlarmRule], now: datetime
-) -> Readings:
+def read_readings(reader: SampleReader, rules: Sequence[AlarmRule], now: datetime) -> Readings:
     """Read the statistics of these rules: one query for each window and level."""
     metrics: dict[Span, set[str]] = {span: set() for span in spans_of(rules)}
     for rule in rules:
@@ -209,7 +234,7 @@ def read_readings(
     until = now + timedelta(microseconds=1)  # includes a sample of this very moment
     return {
         span: reader.statistics(
-            Window(cluster, now - timedelta(seconds=span.seconds), until, tuple(sorted(names))),
+            Window(now - timedelta(seconds=span.seconds), until, tuple(sorted(names))),
             span.per,
         )
         for span, names in metrics.items()

@@ -18,6 +18,7 @@ from domain.spec.part import Switch
 from tasks.cluster import Cluster
 from tasks.reports import plan_as_markdown
 from tasks.steps import run_logger
+from tasks.tables import publish_plan
 
 WAIT_SECONDS = 3600
 
@@ -47,6 +48,7 @@ def approve(cluster: Cluster, plan: Callable[[], Plan]) -> None:
         return
     name = planned.cluster  # empty for leftovers of any cluster
     what = f"the plan of cluster {name}" if name else "the plan to delete leftovers"
+    publish_plan(planned, cluster.key)
     text = plan_as_markdown(planned)
     run_logger().warning("%s waits for an approval: resume this run in the Prefect UI", what)
     form = Approval.with_initial_data(description=text)

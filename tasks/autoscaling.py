@@ -1,5 +1,6 @@
 """Parts of one evaluation: read, decide, store the decision, publish it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,9 +9,10 @@ from httpx import HTTPError
 from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 
+from blocks.artifacts import publish_markdown
 from blocks.monitoring import open_samples
 from blocks.policies import read_policy
-from blocks.server_calls import publish_markdown, read_server_time
+from blocks.server_calls import read_server_time
 from domain.autoscaling.decide.evaluation import decide
 from domain.autoscaling.decision import Decision
 from domain.autoscaling.memory import keeping
@@ -23,7 +25,7 @@ from domain.autoscaling.see.state import ClusterState, GroupState, Marked
 from domain.cloud.inventory import Machines
 from domain.cloud.records import Instance, InstanceType
 from domain.kernel.errors import ClusterError, NotFound, PolicyUnreadable
-from domain.kernel.names import node_name
+from domain.kernel.names import ClusterId, node_name
 from domain.observe.metrics.records import Sample, Window, WindowStatistics
 from domain.spec.cluster import ClusterSpec, changed
 from domain.spec.metrics import PODS, Per, unit_of
@@ -31,6 +33,7 @@ from domain.spec.presets import DEFAULT, PRESETS, UnreadPolicy
 from domain.spec.scaling import ScalingPolicy
 from tasks.cluster import Cluster
 from tasks.endpoints import read_spec_at_kept_endpoints
+from tasks.events import announce
 from tasks.metrics import need_machines
 from tasks.overview import with_sources
 from tasks.reports import artifact_key
@@ -165,20 +168,20 @@ def take_snapshot(case: Case, seen: ClusterState, now: datetime) -> Snapshot:
     if state.unseen_types(seen, machines, spec, policy):
         offered = case.cluster.cloud.known.list_instance_types()
     known = frozenset(case.cluster.credentials().host_keys)
-    statistics = read_windows(case.cluster.name, policy, now)
+    statistics = read_windows(case.cluster.id, policy, now)
     group = GroupState(machines, known, offered, case.cluster.cloud.measure_lag())
     return state.take_snapshot(seen, group, spec, policy, statistics, now)
 
 
 def read_windows(
-    cluster: str, policy: ScalingPolicy, now: datetime
+    cluster: ClusterId, policy: ScalingPolicy, now: datetime
 ) -> Mapping[int, Sequence[WindowStatistics]]:
     """Read the windows of a policy's rules. Returns: nothing while the database does not answer."""
     try:
-        with open_samples() as samples:
+        with open_samples(cluster) as samples:
             return {
                 seconds: samples.statistics(
-                    Window(cluster, now - timedelta(seconds=seconds), now, metrics, policy.group),
+                    Window(now - timedelta(seconds=seconds), now, metrics, policy.group),
                     Per.MACHINE,
                 )
                 for seconds, metrics in policy.windows.items()
@@ -188,7 +191,7 @@ def read_windows(
         return {}
 
 
-def keep_counts(cluster: str, policy: ScalingPolicy, snapshot: Snapshot) -> None:
+def keep_counts(cluster: ClusterId, policy: ScalingPolicy, snapshot: Snapshot) -> None:
     """Store the number of pods of each node, for the windows of the next evaluations.
 
     Where the monitor also runs, these are additional samples of the same metric.
@@ -197,28 +200,40 @@ def keep_counts(cluster: str, policy: ScalingPolicy, snapshot: Snapshot) -> None
         return
     unit, group = unit_of(PODS), policy.group
     counts = [
-        Sample(snapshot.time, cluster, group, node.name, PODS, float(node.count_workload()), unit)
+        Sample(
+            snapshot.time, cluster.name, group, node.name, PODS, float(node.count_workload()), unit
+        )
         for node in snapshot.nodes
         if node.group == group and node.ready
     ]
     try:
-        with open_samples() as samples:
+        with open_samples(cluster) as samples:
             samples.add(counts)
     except ClusterError as error:
         run_logger().warning("%s", error)
 
 
 def log_event(cluster: Cluster, group: str, reason: str, words: str) -> None:
-    """Create an Event in the cluster, and log a line in the run."""
+    """Create an Event in the cluster and one on the Prefect server, and log a line in the run."""
     run_logger().info("%s %s: %s", cluster.name, reason, words)
+    payload = {"group": group, "reason": reason, "message": words}
+    announce(cluster.key, cluster.name, f"autoscaler.{_kebab(reason)}", payload)
     try:
         keeping.record_event(cluster.api(), group, reason, words)
     except ClusterError as error:  # a missing Event must not end the change
         run_logger().warning("no Event was created: %s", error)
 
 
-def publish_evaluation(evaluation: Evaluation) -> None:
-    """Publish a change of the size as an artifact in the Prefect UI, which keeps all versions."""
+def _kebab(reason: str) -> str:
+    return re.sub("(?<!^)(?=[A-Z])", "-", reason).lower()
+
+
+def publish_evaluation(evaluation: Evaluation, key: str) -> None:
+    """Publish a change of the size as an artifact in the Prefect UI, which keeps all versions.
+
+    Args:
+        key: the cluster's key.
+    """
     outcome = "done" if evaluation.acted else f"failed: {evaluation.failure}"
     lines = [
         f"# {evaluation.cluster}, {evaluation.group}: {evaluation.size} → {evaluation.target}",
@@ -229,7 +244,7 @@ def publish_evaluation(evaluation: Evaluation) -> None:
     try:
         publish_markdown(
             "\n\n".join(lines) + "\n",
-            artifact_key("autoscale", evaluation.cluster),
+            artifact_key("autoscale", key),
             evaluation.sentence,
             patience=0.0,
         )

@@ -19,6 +19,8 @@ from blocks.settings import lock_file
 from clients.kubernetes import ClusterClient
 from clients.ssh import SshMachine
 from domain.cloud import images
+from domain.cloud.adopted import NOTHING, adopted_by
+from domain.cloud.announcing import announcing
 from domain.cloud.api import Cloud
 from domain.cloud.endpoints import Endpoints, check_finished, endpoints_of
 from domain.cloud.inventory import Inventory, Machines, group_of, read_inventory, read_machines
@@ -28,7 +30,7 @@ from domain.cloud.preflight import check_zone
 from domain.cloud.records import Instance
 from domain.cluster.claims import ClaimStore, Terms
 from domain.kernel.errors import CredentialsMissing, OtherAccount, Refused
-from domain.kernel.names import node_name
+from domain.kernel.names import ClusterId, node_name
 from domain.kernel.waiting import Clock
 from domain.node.boot import SharedLook
 from domain.node.serving import PATIENCE, Patience, patience_of
@@ -38,6 +40,7 @@ from domain.secrets.kubeconfig import ClusterAccess, make_access
 from domain.secrets.vault import Vault, check_usable, describe_missing
 from domain.spec.cluster import ClusterSpec
 from tasks.claims import ClaimJournal, PrefectClaims, RunClaim
+from tasks.events import announce_change
 from tasks.vault import PrefectVault, find_user
 
 CERTIFICATE_VALIDITY = timedelta(hours=12)
@@ -89,7 +92,8 @@ class Cluster:
     ) -> None:
         self.account, self.name, self.key = account, name, key
         self.journal = ClaimJournal(journal, lambda: self.claim)
-        self.cloud = remembering(journaled(cloud, self.journal))
+        announced = announcing(cloud, partial(announce_change, key, name))
+        self.cloud = remembering(journaled(announced, self.journal))
         self.vault, self.clock = vault, clock
         self.claims, self.terms = claims or PrefectClaims(key), Terms()
         self.run_lock = lock_file(f"{key}.run")
@@ -123,6 +127,10 @@ class Cluster:
         return other
 
     @property
+    def id(self) -> ClusterId:
+        return ClusterId(self.name, self.key)
+
+    @property
     def spec(self) -> ClusterSpec:
         """The description that this run applies, or reads."""
         assert self._spec is not None, "a runbook begins with cluster.wanting(spec)"
@@ -153,7 +161,8 @@ class Cluster:
             self.look_again()
         self._opened.read_at = self._opened.read_at or self.clock.monotonic()
         with self._zone_checked():
-            return read_inventory(self.cloud, self.name)
+            wanted = adopted_by(self._spec) if self._spec else NOTHING
+            return read_inventory(self.cloud, self.name, wanted)
 
     def look_again(self) -> None:
         """Drop what was read of the cloud, so that it is read again."""
@@ -335,6 +344,15 @@ def open_cluster(account: QingCloudAccount, name: str) -> Iterator[Cluster]:
 
 ACCOUNT_TAG = "account:"
 """Begin of the tag that says for which account a deployment was made; `account_of` follows."""
+
+
+CLUSTER_TAG = "cluster:"
+"""Begin of the tag that says which cluster a run is about."""
+
+
+def cluster_tags(key: str) -> tuple[str, str]:
+    """The tags of a cluster's deployments and runs."""
+    return f"{CLUSTER_TAG}{key.rpartition('-')[0]}", f"{ACCOUNT_TAG}{account_of(key)}"
 
 
 def account_of(key: str) -> str:

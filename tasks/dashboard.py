@@ -4,15 +4,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from uuid import UUID
 
+from blocks.artifacts import publish_markdown
 from blocks.monitoring import open_samples
-from blocks.server_calls import publish_markdown
 from clients.alarm_history import AlarmHistory
 from clients.lives import LifeHistory
 from clients.samples import SampleStore
 from domain.cloud.inventory import Inventory
 from domain.kernel.errors import BadRequest, ClusterError
 from domain.kernel.money import format_rate
-from domain.kernel.names import NODES
+from domain.kernel.names import NODES, ClusterId
 from domain.observe.alarms.states import active_states
 from domain.observe.cost import NETWORK, accrue, follow_lives, rate_of_cluster, save_by_scaling
 from domain.observe.metrics.records import Window
@@ -25,7 +25,12 @@ from tasks.reports import artifact_key, picture
 
 
 def read_dashboard(
-    spec: ClusterSpec, view: Inventory, zone: str, now: datetime, span: timedelta
+    cluster: ClusterId,
+    spec: ClusterSpec,
+    view: Inventory,
+    zone: str,
+    now: datetime,
+    span: timedelta,
 ) -> Dashboard:
     """Read the data of a cluster's dashboard.
 
@@ -38,8 +43,8 @@ def read_dashboard(
     rate = rate_of_cluster(view, spec.prices)
     board = Dashboard(spec.name, zone, now - span, now, rate=rate)
     try:
-        with open_samples() as samples:
-            return _filled(board, samples, spec, view)
+        with open_samples(cluster) as samples:
+            return _filled(board, samples, cluster.key, spec, view)
     except BadRequest:
         raise
     except ClusterError as error:
@@ -47,12 +52,12 @@ def read_dashboard(
 
 
 def _filled(
-    board: Dashboard, samples: SampleStore, spec: ClusterSpec, view: Inventory
+    board: Dashboard, samples: SampleStore, key: str, spec: ClusterSpec, view: Inventory
 ) -> Dashboard:
-    history, now = AlarmHistory(samples.database, spec.name), board.until
+    history, now = AlarmHistory(samples.database, key), board.until
     custom = [monitor.name for monitor in spec.monitoring.custom]
-    since, series = read_series(samples, spec.name, custom, board.since, now)
-    recorded = {life.resource: life for life in LifeHistory(samples.database, spec.name).read()}
+    since, series = read_series(samples, custom, board.since, now)
+    recorded = {life.resource: life for life in LifeHistory(samples.database, key).read()}
     recorded |= {one.resource: one for one in follow_lives(tuple(recorded.values()), view, now)}
     lives = tuple(recorded.values())
     machines = [life for life in lives if life.group != NETWORK]
@@ -69,14 +74,18 @@ def _filled(
         alarms=alarm_spans(history.read_steps(since), active, since),
         active=active,
         undelivered=tuple(history.read_failures(since)),
-        troubles=tuple(samples.troubles(Window(spec.name, since, now + timedelta(seconds=1)))),
+        troubles=tuple(samples.troubles(Window(since, now + timedelta(seconds=1)))),
         costs=accrue(lives, prices, now),
         saving=save_by_scaling(NODES, lives, nodes.maximum, kind, prices, now),
     )
 
 
-def publish_dashboard(board: Dashboard, zone: tzinfo) -> UUID:
-    """Store the charts as the next version of the cluster's artifact. Returns: its id."""
+def publish_dashboard(board: Dashboard, zone: tzinfo, key: str) -> UUID:
+    """Store the charts as the next version of the cluster's artifact. Returns: its id.
+
+    Args:
+        key: the cluster's key.
+    """
     pictures = [picture("chart", chart) for chart in draw_charts(board, zone)]
     words = [f"# Dashboard of cluster {board.cluster}"]
     if board.lost:
@@ -85,6 +94,6 @@ def publish_dashboard(board: Dashboard, zone: tzinfo) -> UUID:
         words.append(f"It costs {format_rate(board.rate)}.")
     return publish_markdown(
         "\n\n".join((*words, *pictures)) + "\n",
-        artifact_key("dashboard", board.cluster),
+        artifact_key("dashboard", key),
         f"Cluster {board.cluster}: {board.machines} machines",
     )

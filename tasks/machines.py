@@ -11,6 +11,8 @@ from domain.kernel.names import NODES
 from domain.node import boot, f2cadm, install, join, ready
 from domain.node.f2cadm import Roster
 from domain.node.launch import WantedGroup, launch_missing
+from domain.node.login import admit
+from domain.node.shell import Shell
 from domain.secrets.pki import BootstrapToken, ca_hash, make_ssh_keypair
 from domain.secrets.userdata import build_userdata
 from tasks.cluster import Cluster
@@ -83,6 +85,7 @@ def log_in_to_master(cluster: Cluster, master: Instance) -> Ensured[str]:
 def install_master(cluster: Cluster, master: Instance, token: BootstrapToken) -> Ensured[Instance]:
     """Upload the CA and the installers to the master, and run its installer."""
     with open_shell(cluster, master) as shell:
+        _admit_owner(cluster, master, shell)
         install.upload_installers(shell, installer_files())
         install.upload_ca(shell, cluster.credentials().ca)
         settings = install.master_settings(cluster.spec, master, cluster.endpoints(), token)
@@ -100,12 +103,21 @@ def install_node(cluster: Cluster, node: Instance) -> Ensured[Instance]:
     report_progress("waiting for SSH")
     pin_host_key(cluster, node)
     with open_shell(cluster, node) as shell:
+        _admit_owner(cluster, node, shell)
         install.upload_installers(shell, installer_files())
         settings = install.common_settings(cluster.spec, node, NODES, cluster.endpoints())
         changed = install.run_installer(
             shell, "k8s_node_installer.sh", ["install"], settings, report_progress
         )
     return Ensured(node, "installed" if changed else "kept")
+
+
+def _admit_owner(cluster: Cluster, machine: Instance, shell: Shell) -> None:
+    """Let the owner of the existing key pair in, if the description names one."""
+    if named := cluster.spec.access.keypair:
+        user = cluster.ssh_endpoints().user(cluster.group_of(machine))
+        for keypair in cluster.cloud.known.read_keypairs((named,)):
+            admit(shell, user, keypair)
 
 
 @step("join token of {cluster.name}")

@@ -8,6 +8,7 @@ from blocks.monitoring import open_samples
 from domain.cloud.inventory import Machines
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import ClusterError
+from domain.kernel.names import ClusterId
 from domain.observe.metrics import cloud as cloud_metrics
 from domain.observe.metrics.load import load_samples
 from domain.observe.metrics.places import places_of
@@ -66,7 +67,7 @@ class Due:
     inventory: bool
 
 
-def what_is_due(machines: Machines, now: datetime) -> Due:
+def what_is_due(cluster: ClusterId, machines: Machines, now: datetime) -> Due:
     """Decide by the stored samples, so that any process can do the next collection.
 
     The cloud's monitoring is read at once when there is a new machine, of which there is neither a
@@ -74,10 +75,10 @@ def what_is_due(machines: Machines, now: datetime) -> Due:
     """
     lately = now - cloud_metrics.STEP + timedelta(seconds=10)  # schedules are late by some seconds
     try:
-        with open_samples() as samples:
+        with open_samples(cluster) as samples:
 
             def is_older(metric: str, since: datetime) -> bool:
-                return not samples.latest(Window(machines.name, since, now, (metric,)))
+                return not samples.latest(Window(since, now, (metric,)))
 
             monitoring = is_older(cloud_metrics.ASKED, lately) or _has_unknown(
                 machines, samples, now
@@ -90,7 +91,7 @@ def what_is_due(machines: Machines, now: datetime) -> Due:
 
 
 def _has_unknown(machines: Machines, samples: SampleReader, now: datetime) -> bool:
-    lately = Window(machines.name, now - RECENT, now, (MEMORY,))
+    lately = Window(now - RECENT, now, (MEMORY,))
     known = {sample.machine for sample in samples.latest(lately)}
     known |= {trouble.machine for trouble in samples.troubles(lately)}
     places = places_of(machines)
@@ -168,18 +169,18 @@ def _scripts(cluster: Cluster, group: str, *, without_agent: bool) -> tuple[Scri
     return (*WITHOUT_AGENT, *custom) if without_agent else custom
 
 
-@step("samples of {cluster}")
+@step("samples of {cluster.name}")
 def keep_samples(
-    cluster: str, collected: Collected, now: datetime, retention_days: int
+    cluster: ClusterId, collected: Collected, now: datetime, retention_days: int
 ) -> Ensured[Kept]:
     """Store samples and gaps, and delete old ones.
 
     Without an answer of the database only this minute is lost: nothing waits for it.
     """
     try:
-        with open_samples() as samples:
+        with open_samples(cluster) as samples:
             samples.add(collected.samples, collected.gaps)
-            old = samples.prune(cluster, now - timedelta(days=retention_days))
+            old = samples.prune(now - timedelta(days=retention_days))
             words = f", {old} old ones deleted" if old else ""
             return Ensured(Kept(samples.where), f"kept in {samples.where}{words}")
     except ClusterError as error:
@@ -193,24 +194,24 @@ def silent_machines(machines: Machines, collected: Collected) -> frozenset[str]:
     return frozenset(one.id for one in machines.running if places[one.id][1] not in known)
 
 
-def recent_samples(cluster: str, now: datetime) -> list[Sample]:
+def recent_samples(cluster: ClusterId, now: datetime) -> list[Sample]:
     """The latest sample of each series; none where the database does not answer.
 
     Machines that were removed in the last minutes are included.
     """
     try:
-        with open_samples() as samples:
-            return samples.latest(Window(cluster, now - RECENT, now + timedelta(seconds=1)))
+        with open_samples(cluster) as samples:
+            return samples.latest(Window(now - RECENT, now + timedelta(seconds=1)))
     except ClusterError as error:
         run_logger().warning("%s", error)
         return []
 
 
-def read_history(cluster: str, now: datetime) -> dict[str, list[float]]:
+def read_history(cluster: ClusterId, now: datetime) -> dict[str, list[float]]:
     """Pods of the last hour by machine, oldest first; empty where the database does not answer."""
     try:
-        with open_samples() as samples:
-            window = Window(cluster, now - timedelta(hours=1), now + timedelta(seconds=1), (PODS,))
+        with open_samples(cluster) as samples:
+            window = Window(now - timedelta(hours=1), now + timedelta(seconds=1), (PODS,))
             frame = samples.frame(window)
     except ClusterError:
         return {}

@@ -1,6 +1,7 @@
 """Steps of the private network, its firewalls, its public address and its load balancer."""
 
-from domain.cloud import balancer, firewall, network
+from domain.cloud import adopting, balancer, firewall, network
+from domain.cloud.adopted import adopted_by
 from domain.cloud.endpoints import Endpoints, planned_endpoints
 from domain.cloud.records import Eip, Instance, LoadBalancer, SecurityGroup, Vpc, Vxnet
 from domain.cloud.tags import ensure_tagged
@@ -12,9 +13,13 @@ from tasks.steps import step
 
 @step("firewall of {cluster.name}")
 def ensure_firewall(cluster: Cluster) -> Ensured[SecurityGroup]:
+    """Create the firewall, and note on it what the cluster uses without having created it."""
     rules = firewall.firewall_rules(cluster.spec)
     name = Names(cluster.name).firewall
-    return firewall.ensure_security_group(cluster.cloud, name, rules, cluster.clock)
+    done = firewall.ensure_security_group(cluster.cloud, name, rules, cluster.clock)
+    if noted := adopting.ensure_noted(cluster.cloud, done.value, adopted_by(cluster.spec)):
+        return Ensured(done.value, f"{done.did}; {noted}")
+    return done
 
 
 @step("machine rules of {cluster.name}")
@@ -28,18 +33,29 @@ def ensure_machine_group(cluster: Cluster) -> Ensured[SecurityGroup]:
 
 @step("router of {cluster.name}")
 def ensure_vpc(cluster: Cluster, group: SecurityGroup) -> Ensured[Vpc]:
+    if existing := cluster.spec.network.vpc:
+        return adopting.use_vpc(cluster.cloud, existing)
     return network.ensure_vpc(cluster.cloud, cluster.spec, group.id, cluster.clock)
 
 
 @step("open the firewall {group.name}")
 def apply_firewall(cluster: Cluster, group: SecurityGroup, vpc: Vpc) -> Ensured[SecurityGroup]:
-    """Apply the rules once the router uses the group; earlier they would have no effect."""
-    return firewall.ensure_applied(cluster.cloud, group, cluster.clock)
+    """Apply the rules once the router uses the group; earlier they would have no effect.
+
+    An adopted router keeps its own group, which gets the rules of the public ports.
+    """
+    applied = firewall.ensure_applied(cluster.cloud, group, cluster.clock)
+    if not cluster.spec.network.vpc:
+        return applied
+    opened = adopting.open_router(cluster.cloud, cluster.spec, vpc, cluster.clock)
+    return Ensured(applied.value, f"{applied.did}; {opened.did}")
 
 
 @step("private network of {cluster.name}")
 def ensure_vxnets(cluster: Cluster, vpc: Vpc) -> Ensured[tuple[Vxnet, ...]]:
     spec = cluster.spec
+    if spec.network.vxnets:
+        return adopting.use_vxnets(cluster.cloud, spec.network.vxnets)
     count = spec.vxnets_for(spec.masters.count + spec.nodes.count)
     return network.ensure_vxnets(cluster.cloud, spec, vpc, count, cluster.clock)
 
@@ -47,6 +63,8 @@ def ensure_vxnets(cluster: Cluster, vpc: Vpc) -> Ensured[tuple[Vxnet, ...]]:
 @step("public address of {cluster.name}")
 def ensure_address(cluster: Cluster) -> Ensured[Eip]:
     wanted = cluster.spec.address
+    if wanted.eip:
+        return adopting.use_address(cluster.cloud, wanted.eip)
     return network.ensure_address(cluster.cloud, cluster.name, wanted, cluster.clock)
 
 

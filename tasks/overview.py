@@ -139,6 +139,7 @@ def wanted_spec(
     nodes = len(cluster.inventory().nodes)
     if stored is None:
         need_credentials(cluster)
+        document = overlay(adopted_document(cluster.inventory()), document)
         if nodes:
             kept = {"nodes": {"count": nodes, "maximum": max(10, nodes)}}
             document = overlay(kept, document)
@@ -150,6 +151,18 @@ def wanted_spec(
     if fewest <= spec.nodes.count:
         return spec
     return changed(spec, {"nodes": {"count": fewest, "maximum": max(fewest, spec.nodes.maximum)}})
+
+
+def adopted_document(seen: Inventory) -> Mapping[str, Any]:
+    """The existing resources that an unfinished cluster has begun to use, as in the YAML file."""
+    adopted, own = seen.adopted, [vxnet.cidr for vxnet in seen.own_vxnets if vxnet.cidr]
+    network: dict[str, Any] = {}
+    if adopted.vpc and seen.vpc:
+        network = {"vpc": adopted.vpc, "vxnets": adopted.vxnets, "vpc_cidr": seen.vpc.cidr}
+        network |= {"first_vxnet": own[0]} if own else {}
+    address = {"eip": adopted.eip} if adopted.eip else {}
+    parts = {"network": network, "address": address}
+    return {name: part for name, part in parts.items() if part}
 
 
 def check_changes(cluster: Cluster, before: ClusterSpec, wanted: ClusterSpec) -> None:

@@ -10,11 +10,12 @@ from uuid import UUID
 from httpx import HTTPError
 from prefect.exceptions import PrefectException
 
-from blocks.server_calls import publish_markdown, publish_progress, update_progress
+from blocks.artifacts import publish_markdown, publish_progress, update_progress
 from domain.cloud.plan import Action, Plan
 from domain.kernel.durations import format_seconds
 from domain.kernel.errors import ClusterError
 from domain.kernel.money import format_plan_cost
+from domain.kernel.names import ClusterId
 from domain.reports.cluster import ClusterReport, Endpoint, Timeline
 from domain.reports.drawing import draw_timeline, draw_topology
 from domain.reports.machines import (
@@ -71,11 +72,15 @@ def plan_as_markdown(plan: Plan) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def publish_report(report: ClusterReport, timeline: Timeline) -> UUID:
-    """Store the report as the next version of the cluster's artifact. Returns: its id."""
+def publish_report(report: ClusterReport, timeline: Timeline, key: str) -> UUID:
+    """Store the report as the next version of the cluster's artifact. Returns: its id.
+
+    Args:
+        key: the cluster's key.
+    """
     return publish_markdown(
         as_markdown(report, timeline),
-        artifact_key("cluster", report.cluster),
+        artifact_key("cluster", key),
         f"Cluster {report.cluster}: {tally(match_machines(report)) or 'no machine'}",
     )
 
@@ -93,17 +98,17 @@ class Progress:
     otherwise ignored: a progress bar must not end a run.
     """
 
-    def __init__(self, cluster: str, total: int) -> None:
+    def __init__(self, cluster: ClusterId, total: int) -> None:
         """Show an empty bar for `total` steps, at least one."""
         self._total = max(total, 1)
         self._done = 0
         self._lock = Lock()
         self._artifact: UUID | None = None
         try:
-            key = artifact_key("progress", cluster)
+            key = artifact_key("progress", cluster.key)
             self._artifact = publish_progress(key, self._describe(""))
         except (ClusterError, HTTPError, PrefectException) as error:
-            _log.warning("no progress bar for cluster %s: %s", cluster, error)
+            _log.warning("no progress bar for cluster %s: %s", cluster.name, error)
 
     def started(self, name: str) -> None:
         """The bar counts what is finished."""

@@ -1,7 +1,8 @@
-"""Errors in the log of a deployed run.
+"""What the log of a run leaves out.
 
-Prefect logs a failed run with its traceback, twice. The message of our errors is enough; a filter
-of the standard library, set by one of Prefect's hooks, logs only that.
+Each step logs what it did, so Prefect's line on the state of each step is noise. Prefect logs a
+failed run with its traceback, twice; in a deployed run the message of our errors is enough. Filters
+of the standard library, set by one of Prefect's hooks, see to both.
 """
 
 import logging
@@ -13,7 +14,8 @@ from prefect.logging import get_logger
 
 from domain.kernel.errors import ClusterError
 
-LOGGERS = ("task_runs", "flow_runs")
+STEPS = "task_runs"
+LOGGERS = (STEPS, "flow_runs")
 
 
 class _OneSentence(logging.Filter):
@@ -36,11 +38,17 @@ class _OneSentence(logging.Filter):
         return True
 
 
-def log_errors_in_one_sentence(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Make a deployed run log an error of ours in one sentence: an `on_running` hook.
+def _is_no_state(record: logging.LogRecord) -> bool:
+    """Whether a line of a step is more than its state; failures are logged with their reason."""
+    return not str(record.msg).startswith("Finished in state")
+
+
+def keep_log_short(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Leave noise out of the log of a run: an `on_running` hook.
 
     It is set in the process of the run: a deployment's own steps run in another one.
     """
+    get_logger(STEPS).addFilter(_is_no_state)  # once, however often it is called
     if flow_run.deployment_id is None:  # a command, which prints the sentence itself
         return
     one_sentence = _OneSentence()

@@ -48,7 +48,7 @@ def find_leftovers(
     cloud = cluster.cloud
     clusters = find_clusters(cloud, now)
     requests: dict[str, Requests | None] = {}
-    vxnets: set[str] = set()
+    vxnets = set(clusters.adopted)  # others use these networks as well
     for name in (*clusters.living, *clusters.young):
         with open_other(name) as other:
             requests[name] = _ask(other) if name in clusters.living else Requests()

@@ -36,9 +36,9 @@ def test_the_environment_is_read_in_one_module() -> None:
     assert readers == {"blocks/settings.py"}
 
 
-def test_the_prefect_server_is_called_through_one_module() -> None:
+def test_the_prefect_server_is_called_through_two_modules() -> None:
     """What is called elsewhere would not outlast a restart of the server."""
     calling = r"prefect\.(variables|artifacts)\b|get_client\(|\.(load|save)\(.*(overwrite|_block)"
     callers = {place.partition(":")[0] for place in places(calling, "flows", "tasks", "blocks")}
     # The check of a server's health must fail at once.
-    assert callers == {"blocks/server_calls.py", "flows/_cli/server.py"}
+    assert callers == {"blocks/server_calls.py", "blocks/artifacts.py", "flows/_cli/server.py"}

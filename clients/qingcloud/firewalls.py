@@ -22,10 +22,24 @@ class FirewallCalls(Calls):
         items = self._search("DescribeSecurityGroups", "security_group", prefix, verbose=1)
         return [_group(item) for item in items]
 
+    def read_security_groups(self, group_ids: Sequence[str]) -> list[SecurityGroup]:
+        """Read the security groups with these ids that exist."""
+        items = self._read(
+            "DescribeSecurityGroups", "security_group_set", "security_groups", group_ids, verbose=1
+        )
+        return [_group(item) for item in items]
+
     def create_security_group(self, name: str) -> str:
         """Create a group without rules, which admits no traffic. Returns: its id."""
         reply = self._transport.change("CreateSecurityGroup", {"security_group_name": name})
         return reply.text("security_group_id")
+
+    def describe_security_group(self, group_id: str, description: str) -> None:
+        """Set the text that the console shows beside a group; the rules stay as they are."""
+        self._transport.change(
+            "ModifySecurityGroupAttributes",
+            {"security_group": group_id, "description": description},
+        )
 
     def list_rules(self, group_id: str) -> list[Rule]:
         """Read the rules for incoming traffic, stored or in effect.
@@ -68,6 +82,7 @@ def _group(item: Item) -> SecurityGroup:
         is_applied=item.flag("is_applied"),
         user_ids=tuple(user.text("resource_id") for user in item.optional_items("resources")),
         created_at=item.moment("create_time"),
+        description=item.optional_text("description"),
     )
 
 

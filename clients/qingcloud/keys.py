@@ -19,6 +19,11 @@ class KeyCalls(Calls):
         items = self._search("DescribeKeyPairs", "keypair", prefix, verbose=1)
         return [_keypair(item) for item in items]
 
+    def read_keypairs(self, keypair_ids: Sequence[str]) -> list[KeyPair]:
+        """Read the key pairs with these ids that exist."""
+        items = self._read("DescribeKeyPairs", "keypair_set", "keypairs", keypair_ids, verbose=1)
+        return [_keypair(item) for item in items]
+
     def create_keypair(self, name: str, public_key: str) -> str:
         """Register a public key of ours. Returns: the id.
 

@@ -25,14 +25,18 @@ class VpcCalls(Calls):
         items = self._search("DescribeRouters", "router", prefix, status=LIVING, verbose=1)
         return [_vpc(item) for item in items]
 
+    def read_vpcs(self, router_ids: Sequence[str]) -> list[Vpc]:
+        """Read the VPCs with these ids that are not deleted."""
+        items = self._read(
+            "DescribeRouters", "router_set", "routers", router_ids, status=LIVING, verbose=1
+        )
+        return [_vpc(item) for item in items]
+
     def read_vpc(self, router_id: str) -> Vpc:
         """Read one VPC. Raises `NotFound` also when it is deleted but still listed."""
-        items = self._list(
-            "DescribeRouters", "router_set", routers=some([router_id]), status=LIVING, verbose=1
-        )
-        if not items:
-            raise NotFound(f"The VPC {router_id} does not exist, or no longer.")
-        return _vpc(items[0])
+        if found := self.read_vpcs([router_id]):
+            return found[0]
+        raise NotFound(f"The VPC {router_id} does not exist, or no longer.")
 
     def create_vpc(self, name: str, cidr: str, security_group_id: str) -> tuple[str, str]:
         """Create a VPC. Returns: its id and the job of the creation.
@@ -69,6 +73,11 @@ class VxnetCalls(Calls):
     def find_vxnets(self, prefix: str) -> list[Vxnet]:
         """Find the private networks whose names have a prefix."""
         items = self._search("DescribeVxnets", "vxnet", prefix, verbose=1)
+        return [_vxnet(item) for item in items]
+
+    def read_vxnets(self, vxnet_ids: Sequence[str]) -> list[Vxnet]:
+        """Read the private networks with these ids that exist."""
+        items = self._read("DescribeVxnets", "vxnet_set", "vxnets", vxnet_ids, verbose=1)
         return [_vxnet(item) for item in items]
 
     def create_vxnet(self, name: str) -> str:

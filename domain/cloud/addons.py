@@ -124,8 +124,8 @@ class AddOns:
 def read_addons(cloud: Cloud, inventory: Inventory, requests: Requests) -> AddOns:
     """Read what the add-ons of a cluster have made: one call where there is nothing.
 
-    A balancer is this cluster's if it is in one of its vxnets, is named after one of its Services,
-    sends to its machines, or was marked by an earlier run.
+    A balancer is this cluster's if it is in a vxnet that the cluster has created, is named after
+    one of its Services, sends to its machines, or was marked by an earlier run.
     """
     known, marked = cloud.known, _marked(inventory)
     named = [one for one in known.list_loadbalancers() if one.name.startswith(BALANCER_PREFIX)]
@@ -158,7 +158,7 @@ def read_addons(cloud: Cloud, inventory: Inventory, requests: Requests) -> AddOn
 def _marked(inventory: Inventory) -> frozenset[str]:
     """The ids of what has the cluster's tag, and is none of its own resources."""
     tagged = inventory.tag.resource_ids if inventory.tag else ()
-    return frozenset(tagged) - inventory.resource_ids
+    return frozenset(tagged) - inventory.resource_ids - inventory.adopted.ids
 
 
 def _read(call: Callable[[Sequence[str]], Sequence[T]], ids: Iterable[str]) -> Sequence[T]:
@@ -169,7 +169,7 @@ def _read(call: Callable[[Sequence[str]], Sequence[T]], ids: Iterable[str]) -> S
 def _is_ours(
     cloud: Cloud, balancer: LoadBalancer, inventory: Inventory, requests: Requests
 ) -> bool:
-    if balancer.vxnet_id in {vxnet.id for vxnet in inventory.vxnets}:
+    if balancer.vxnet_id in {vxnet.id for vxnet in inventory.own_vxnets}:
         return True
     if any(service.has(balancer.name) for service in requests.services):
         return True

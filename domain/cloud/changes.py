@@ -15,10 +15,12 @@ FIXED = {
     "kubernetes.version": "upgrade all its machines by hand first, or create a second cluster "
     "with another name",
     "kubernetes.pods_per_node": _BESIDE,
+    "network.vpc": _BESIDE,
     "network.vpc_cidr": _BESIDE,
     "network.first_vxnet": _BESIDE,
     "network.pod_cidr": _BESIDE,
     "network.service_cidr": _BESIDE,
+    "address.eip": _BESIDE,
     "address.bandwidth_mbps": _HAND,
     "address.billing": _HAND,
 }
@@ -28,6 +30,7 @@ FREE = (
     "name",  # another name is another cluster
     "masters.",  # one for now; its template, like that of the nodes, is for new machines
     "nodes.",  # except for a maximum that the pod network has no room for
+    "network.vxnets",  # more of them; the present ones stay
     "access.",
     "kubernetes.image_repository",
     "kubernetes.package_mirror",
@@ -62,7 +65,12 @@ def refuse_changes(
     remedies = [*dict.fromkeys(FIXED[name] for name in refused)]
     if "kubernetes.version" in refused and len(running) > 1:
         words.append(f"its nodes run {' and '.join(sorted(v.lstrip('v') for v in running))}")
-    if not refused and (most := _most_nodes(before)) < wanted.nodes.maximum:
+    if not refused and (stay := before.network.vxnets) != wanted.network.vxnets[: len(stay)]:
+        words = [f"network.vxnets begins with {', '.join(stay)}"]
+        remedies = ["keep these in their order, and add others behind them"]
+    elif not refused and bool(stay) != bool(wanted.network.vxnets):
+        words, remedies = ["its vxnets are its own"], [_BESIDE]
+    elif not refused and (most := _most_nodes(before)) < wanted.nodes.maximum:
         words = [f"nodes.maximum can be {most} at most, by the division of its pod network"]
         remedies = [_BESIDE]
     if words:
@@ -80,13 +88,11 @@ def _is_in_effect(
     """Whether the wanted value is in effect already, after a change by hand."""
     if name == "kubernetes.version":
         return set(running) == {f"v{wanted.kubernetes.version}"}
+    address = inventory.own.address  # an adopted one stays as it is
     if name == "address.bandwidth_mbps":
-        return (
-            inventory.address is None
-            or inventory.address.bandwidth_mbps == wanted.address.bandwidth_mbps
-        )
+        return address is None or address.bandwidth_mbps == wanted.address.bandwidth_mbps
     if name == "address.billing":
-        return inventory.address is None or inventory.address.billing == wanted.address.billing
+        return address is None or address.billing == wanted.address.billing
     return False
 
 

@@ -11,6 +11,7 @@ from domain.cloud.jobs import wait_for_jobs
 from domain.cloud.records import Rule, RuleSpec, SecurityGroup
 from domain.cloud.surplus import choose
 from domain.kernel.ensured import Ensured
+from domain.kernel.names import Names
 from domain.kernel.waiting import Clock, wait_for, when_free
 from domain.spec.cluster import ClusterSpec
 
@@ -23,15 +24,24 @@ def firewall_rules(spec: ClusterSpec) -> tuple[RuleSpec, ...]:
     The router's group filters connections to forwarded ports; the load balancer is also reached
     by the nodes, from inside the VPC.
     """
+    outside = _public_rules(spec, "")
+    inside = RuleSpec("nodes", "tcp", APISERVER_PORT, APISERVER_PORT, spec.network.vpc_cidr)
+    return (*outside, inside)
+
+
+def router_rules(spec: ClusterSpec) -> tuple[RuleSpec, ...]:
+    """The rules for the group of an adopted router, which is not ours: their names say whose."""
+    return _public_rules(spec, Names(spec.name).prefix)
+
+
+def _public_rules(spec: ClusterSpec, prefix: str) -> tuple[RuleSpec, ...]:
     access = spec.access
     public = (("api", access.api_port), ("ui", access.ui_port), ("ssh", access.ssh_port))
-    outside = tuple(
-        RuleSpec(f"{what}-{number}", "tcp", port, port, source)
+    return tuple(
+        RuleSpec(f"{prefix}{what}-{number}", "tcp", port, port, source)
         for what, port in public
         for number, source in enumerate(access.allowed_cidrs, start=1)
     )
-    inside = RuleSpec("nodes", "tcp", APISERVER_PORT, APISERVER_PORT, spec.network.vpc_cidr)
-    return (*outside, inside)
 
 
 def machine_rules(spec: ClusterSpec) -> tuple[RuleSpec, ...]:
@@ -55,6 +65,11 @@ def machine_rules(spec: ClusterSpec) -> tuple[RuleSpec, ...]:
 def rules_to_add(wanted: Sequence[RuleSpec], seen: Sequence[Rule]) -> tuple[RuleSpec, ...]:
     existing = {_meaning(rule.spec) for rule in seen}
     return tuple(spec for spec in wanted if _meaning(spec) not in existing)
+
+
+def is_wanted(rule: Rule, wanted: Sequence[RuleSpec]) -> bool:
+    """Whether a rule allows what one of the wanted rules allows."""
+    return _meaning(rule.spec) in {_meaning(spec) for spec in wanted}
 
 
 def rules_to_delete(wanted: Sequence[RuleSpec], seen: Sequence[Rule]) -> tuple[Rule, ...]:
@@ -104,7 +119,7 @@ def ensure_security_group(
     seen = cloud.known.list_rules(group_id) if found else ()
     missing, stale = rules_to_add(wanted, seen), rules_to_delete(wanted, seen)
     if missing:
-        _add_rules(cloud, group_id, missing, clock)
+        store_rules(cloud, group_id, missing, clock)
     if stale:
         cloud.delete_rules([rule.id for rule in stale])
     if not found:
@@ -123,8 +138,8 @@ def _create(cloud: Cloud, name: str, clock: Clock) -> str:
     return create_once(lambda: cloud.create_security_group(name), look, what=what, clock=clock)
 
 
-def _add_rules(cloud: Cloud, group_id: str, missing: Sequence[RuleSpec], clock: Clock) -> None:
-    """Add rules once: the cloud accepts equal rules twice."""
+def store_rules(cloud: Cloud, group_id: str, missing: Sequence[RuleSpec], clock: Clock) -> None:
+    """Add rules once, because the cloud accepts equal rules twice; they are not applied yet."""
 
     def look() -> bool | None:
         return None if rules_to_add(missing, cloud.list_rules(group_id)) else True

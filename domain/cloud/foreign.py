@@ -66,6 +66,7 @@ def read_surroundings(
 
 def _find_foreign(cloud: Cloud, inventory: Inventory, addons: AddOns) -> Iterator[Foreign]:
     ours = inventory.resource_ids
+    inventory = inventory.own  # what uses an adopted network is none of our business
     vxnets = {vxnet.id for vxnet in inventory.vxnets}
     if inventory.vpc:
         for vxnet_id in inventory.vpc.vxnet_ids:
@@ -136,6 +137,7 @@ def find_staying(inventory: Inventory, surroundings: Surroundings) -> Mapping[st
     for holder in surroundings.holders:
         reasons.setdefault(holder.where, []).append(str(holder))
     staying = {where: f"used by {first_of(users)}" for where, users in reasons.items()}
+    inventory = inventory.own
     vpc, inside = inventory.vpc, {vxnet.id for vxnet in inventory.vxnets}
     if vpc is None:
         return staying

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
+from domain.cloud.adopted import NOTHING, Adopted, noted_on, read_adopted
 from domain.cloud.api import Cloud
 from domain.cloud.records import (
     Backend,
@@ -62,7 +63,13 @@ class Machines:
 
 @dataclass(frozen=True, slots=True)
 class Inventory(Machines):
-    """All resources of one cluster at one moment; None and empty where nothing exists."""
+    """All resources of one cluster at one moment; None and empty where nothing exists.
+
+    Adopted ones are among them: they are used, and neither tagged, counted nor deleted.
+
+    Attributes:
+        router_group: the security group of an adopted router, with `router_rules` in it.
+    """
 
     vpc: Vpc | None = None
     vxnets: tuple[Vxnet, ...] = ()
@@ -78,6 +85,19 @@ class Inventory(Machines):
     forwards: tuple[PortForward, ...] = ()
     tag: Tag | None = None
     surplus: tuple[Surplus, ...] = ()
+    adopted: Adopted = NOTHING
+    router_group: SecurityGroup | None = None
+    router_rules: tuple[Rule, ...] = ()
+
+    @property
+    def own_vxnets(self) -> tuple[Vxnet, ...]:
+        """The vxnets that the cluster has created."""
+        return tuple(one for one in self.vxnets if one.id not in self.adopted.ids)
+
+    @property
+    def own(self) -> "Inventory":
+        """The resources that the cluster has created, and what is inside them."""
+        return self.without(self.adopted.ids) if self.adopted.ids else self
 
     @property
     def masters(self) -> tuple[Instance, ...]:
@@ -108,15 +128,16 @@ class Inventory(Machines):
     @property
     def is_empty(self) -> bool:
         """Whether no resource carries the cluster's names."""
-        return self == Inventory(self.name)
+        return self.own == Inventory(self.name, adopted=self.adopted)
 
     @property
     def resource_ids(self) -> frozenset[str]:
-        """The ids of everything that can carry a tag."""
+        """The ids of everything that can carry the cluster's tag."""
         one = (self.vpc, self.address, self.balancer, self.firewall, self.machine_group)
         found = (*one, self.keypair, *self.vxnets, *self.instances)
         surplus = frozenset(one.id for one in self.surplus)
-        return surplus | frozenset(resource.id for resource in found if resource)
+        ids = surplus | frozenset(resource.id for resource in found if resource)
+        return ids - self.adopted.ids
 
     def without(self, ids: Collection[str]) -> "Inventory":
         """The inventory without the resources with these ids, and without what is inside them."""
@@ -142,6 +163,8 @@ class Inventory(Machines):
             machine_rules=self.machine_rules if group else (),
             keypair=rest(self.keypair),
             tag=rest(self.tag),
+            router_group=self.router_group if vpc else None,
+            router_rules=self.router_rules if vpc else (),
         )
 
     def has_our_key(self, machine: Instance) -> bool:
@@ -173,10 +196,13 @@ def id_of(resource: Identified | None) -> str | None:
     return resource.id if resource else None
 
 
-def read_inventory(cloud: Cloud, name: str) -> Inventory:
+def read_inventory(cloud: Cloud, name: str, wanted: Adopted = NOTHING) -> Inventory:
     """Read every resource with one of the cluster's names: about a dozen calls, in parallel.
 
     What this run has read, and not changed since, is not read again.
+
+    Args:
+        wanted: what the cluster shall adopt; that which it has noted is read in any case.
 
     Raises:
         NameTaken: a resource has one of the names and does not belong to the others.
@@ -197,9 +223,12 @@ def read_inventory(cloud: Cloud, name: str) -> Inventory:
         instances = ask(known.find_instances, names.prefix)
         tags = ask(known.find_tags, names.tag)
 
-        vpc = choose("router", vpcs())
         balancer = choose("load balancer", balancers())
         firewall = choose("security group", firewalls())
+        noted, own = noted_on(firewall), wanted.beside(vpcs(), eips())
+        adopted = noted.extended(wanted) if noted.ids else own
+        lent = read_adopted(known, adopted)
+        vpc = lent.vpc if adopted.vpc else choose("router", vpcs())
         machine_group = choose("security group", groups())
         forwards = ask(known.list_port_forwards, vpc.id) if vpc else tuple
         listeners = ask(known.list_listeners, balancer.id) if balancer else tuple
@@ -210,8 +239,10 @@ def read_inventory(cloud: Cloud, name: str) -> Inventory:
         inventory = Inventory(
             name=name,
             vpc=vpc,
-            vxnets=tuple(sorted(by_name(vxnets()).values(), key=lambda vxnet: vxnet.cidr)),
-            address=choose("public address", eips()),
+            vxnets=tuple(
+                sorted((*by_name(vxnets()).values(), *lent.vxnets), key=lambda one: one.cidr)
+            ),
+            address=lent.eip if adopted.eip else choose("public address", eips()),
             balancer=balancer,
             listeners=tuple(listeners()),
             backends=tuple(backends()),
@@ -231,6 +262,9 @@ def read_inventory(cloud: Cloud, name: str) -> Inventory:
                 *find_surplus("security group", groups()),
                 *find_surplus("key pair", keypairs()),
             ),
+            adopted=adopted,
+            router_group=lent.group,
+            router_rules=lent.rules,
         )
         ours = next((tag for tag in tags() if is_ours(tag, inventory)), None)
     check_fit(inventory)
@@ -271,20 +305,16 @@ def check_fit(inventory: Inventory) -> None:
         NameTaken: names the resource and what it belongs to.
     """
     router = inventory.vpc.id if inventory.vpc else ""
-    for vxnet in inventory.vxnets:
+    for vxnet in inventory.own_vxnets:
         if vxnet.router_id and vxnet.router_id != router:
             raise _foreign("vxnet", vxnet.name, vxnet.id, f"has joined router {vxnet.router_id}")
     ours = {vxnet.id for vxnet in inventory.vxnets}
     for machine in inventory.instances:
         if machine.vxnet_id and machine.vxnet_id not in ours:
             raise _foreign("machine", machine.name, machine.id, f"is in vxnet {machine.vxnet_id}")
-    if inventory.address and inventory.address.bound_to and inventory.address.bound_to != router:
-        raise _foreign(
-            "public address",
-            inventory.address.name,
-            inventory.address.id,
-            f"is used by {inventory.address.bound_to}",
-        )
+    address = None if inventory.adopted.eip else inventory.address
+    if address and address.bound_to and address.bound_to != router:
+        raise _foreign("public address", address.name, address.id, f"is used by {address.bound_to}")
     if inventory.balancer and inventory.balancer.vxnet_id not in ours:
         raise _foreign(
             "load balancer",

@@ -13,6 +13,7 @@ from domain.cloud.addons import (
     AddOns,
     Requests,
 )
+from domain.cloud.adopted import noted_on
 from domain.cloud.api import Cloud
 from domain.cloud.records import LoadBalancer, Volume
 from domain.kernel.names import MASTERS, ROOT, Names, cluster_of
@@ -36,11 +37,13 @@ class Clusters:
         living: they have a router and a master.
         young: they have not, and may be under creation.
         dead: they have not, and everything that bears their names is left over.
+        adopted: the ids of what they use and have not created.
     """
 
     living: tuple[str, ...] = ()
     young: tuple[str, ...] = ()
     dead: tuple[str, ...] = ()
+    adopted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +64,18 @@ class Orphans:
 def find_clusters(cloud: Cloud, now: datetime) -> Clusters:
     """Find all clusters of the account by the names of their resources: seven calls."""
     vpcs, machines = cloud.search_vpcs(ROOT), cloud.find_instances(ROOT)
+    groups = cloud.search_security_groups(ROOT)
     named: list[_Dated] = [
         *vpcs,
         *machines,
         *cloud.find_vxnets(ROOT),
         *cloud.search_eips(ROOT),
         *cloud.list_loadbalancers(),
-        *cloud.search_security_groups(ROOT),
+        *groups,
         *cloud.search_keypairs(ROOT),
     ]
     routed = {cluster_of(vpc.name) for vpc in vpcs}
+    routed |= {cluster_of(group.name) for group in groups if noted_on(group).vpc}
     mastered = {
         cluster
         for machine in machines
@@ -82,7 +87,10 @@ def find_clusters(cloud: Cloud, now: datetime) -> Clusters:
     names = {cluster_of(one.name) for one in named} - living - {""}
     young = {cluster_of(one.name) for one in named if now - one.created_at < YOUNG}
     return Clusters(
-        tuple(sorted(living)), tuple(sorted(names & young)), tuple(sorted(names - young))
+        tuple(sorted(living)),
+        tuple(sorted(names & young)),
+        tuple(sorted(names - young)),
+        frozenset().union(*(noted_on(group).ids for group in groups)),
     )
 
 

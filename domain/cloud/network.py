@@ -12,7 +12,7 @@ from domain.cloud.records import Eip, PortForward, PortForwardSpec, Vpc, Vxnet
 from domain.cloud.surplus import choose
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import InvalidSpec, NameTaken, NotFound
-from domain.kernel.names import Names
+from domain.kernel.names import Names, cluster_of
 from domain.kernel.waiting import Clock, wait_for, when_free
 from domain.spec.cluster import Access, ClusterSpec, PublicAddress
 
@@ -181,7 +181,9 @@ def ensure_bound(cloud: Cloud, vpc: Vpc, eip: Eip, clock: Clock = time) -> Ensur
 
 def _known(cloud: Cloud, vpc: Vpc) -> Vpc:
     """The router as this run has read it last. Raises `NotFound` where it does not exist."""
-    for seen in cloud.known.find_vpcs(vpc.name):
+    known = cloud.known  # one with a name of ours is among those that the run has read
+    found = known.find_vpcs(vpc.name) if cluster_of(vpc.name) else known.read_vpcs((vpc.id,))
+    for seen in found:
         if seen.id == vpc.id:
             return seen
     raise NotFound(

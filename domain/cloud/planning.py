@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from domain.cloud.adopted import REASON as ADOPTED
+from domain.cloud.adopting import our_rules
 from domain.cloud.balancer import (
     backends_to_add,
     backends_to_delete,
@@ -14,7 +16,9 @@ from domain.cloud.firewall import (
     describe_rule,
     firewall_rules,
     is_our_rule,
+    is_wanted,
     machine_rules,
+    router_rules,
     rules_to_add,
     rules_to_delete,
 )
@@ -36,6 +40,8 @@ from domain.cloud.records import (
     RuleSpec,
     SecurityGroup,
     Volume,
+    Vpc,
+    Vxnet,
 )
 from domain.kernel.names import GROUPS, MASTERS, Names
 from domain.spec.cluster import ClusterSpec
@@ -73,12 +79,12 @@ def plan_cluster(
 def plan_teardown(inventory: Inventory, surroundings: Surroundings = NOTHING_ELSE) -> Plan:
     """Delete what exists, in the order in which the cloud allows it, and name what stays."""
     staying = find_staying(inventory, surroundings)
-    going = inventory.without(staying)
+    going = inventory.own.without(staying)
     items = [*_addons(surroundings), *map(_deleted, _parts(going))]
     items += _made_by_hand(going)
     items += [
         replace(_deleted(part), action=Action.KEEP, reason=staying[part.id])
-        for part in _parts(inventory)
+        for part in _parts(inventory.own)
         if part.id in staying
     ]
     items += [
@@ -86,6 +92,7 @@ def plan_teardown(inventory: Inventory, surroundings: Surroundings = NOTHING_ELS
         for one in surroundings.foreign
     ]
     items += _surplus(inventory, "the cluster is torn down")
+    items += _given_back(inventory)
     return Plan(inventory.name, tuple(items))
 
 
@@ -145,6 +152,33 @@ def _addons(surroundings: Surroundings) -> Iterator[PlanItem]:
         yield PlanItem(kind, kept.name, Action.KEEP, reason, kept.id, billed=True)
 
 
+def _given_back(inventory: Inventory) -> Iterator[PlanItem]:
+    """What stays because it was adopted, without what the cluster has added to it."""
+    for rule in our_rules(inventory.name, inventory.router_rules):
+        yield _deleted(_Part("firewall rule", describe_rule(rule.spec), rule.id))
+    if inventory.adopted.vpc:
+        for forward in inventory.forwards:
+            if is_our_forward(inventory.name, forward.spec):
+                yield _deleted(_Part("port forward", forward.spec.name, forward.id))
+    yield from _adopted(inventory)
+
+
+def _adopted(inventory: Inventory) -> Iterator[PlanItem]:
+    for kind, one in adopted_parts(inventory):
+        yield PlanItem(kind, one.name, Action.KEEP, ADOPTED, one.id)
+
+
+def adopted_parts(inventory: Inventory) -> Iterator[tuple[str, Vpc | Vxnet | Eip]]:
+    """The adopted resources that exist, each with its kind."""
+    found: Sequence[Vpc | Vxnet | Eip | None]
+    for kind, found in (
+        ("router", [inventory.vpc]),
+        ("vxnet", inventory.vxnets),
+        ("public address", [inventory.address]),
+    ):
+        yield from ((kind, one) for one in found if one and one.id in inventory.adopted.ids)
+
+
 def _made_by_hand(inventory: Inventory) -> Iterator[PlanItem]:
     """Rules and forwards made by hand that are deleted together with what they are in."""
     rules = (*inventory.firewall_rules, *inventory.machine_rules)
@@ -179,22 +213,27 @@ def _one(kind: str, name: str, resource_id: str | None, *, billed: bool = False)
 
 
 def _network(spec: ClusterSpec, inventory: Inventory) -> Iterator[PlanItem]:
-    names = Names(spec.name)
-    yield _one("router", names.router, inventory.vpc.id if inventory.vpc else None, billed=True)
-    existing = {vxnet.name: vxnet for vxnet in inventory.vxnets}
+    names, adopted = Names(spec.name), inventory.adopted
+    yield from _adopted(inventory)
+    if not adopted.vpc:
+        yield _one("router", names.router, inventory.vpc.id if inventory.vpc else None, billed=True)
+    existing = {vxnet.name: vxnet for vxnet in inventory.own_vxnets}
     machines = max(spec.masters.count + spec.nodes.count, len(inventory.instances))
-    for number in range(1, spec.vxnets_for(machines) + 1):
+    own = 0 if adopted.vxnets else spec.vxnets_for(machines)
+    for number in range(1, own + 1):
         name = names.vxnet(number)
         vxnet = existing.get(name)
         if vxnet and not vxnet.router_id:
             yield PlanItem("vxnet", name, Action.CHANGE, "has not joined the router", vxnet.id)
         else:
             yield _one("vxnet", name, vxnet.id if vxnet else None)
-    eip = inventory.address
+    eip, billed = inventory.address, not adopted.eip
     if eip and inventory.vpc and inventory.vpc.eip_id != eip.id:
         yield PlanItem(
-            "public address", names.address, Action.CHANGE, "not on the router", eip.id, billed=True
+            "public address", eip.name, Action.CHANGE, "not on the router", eip.id, billed=billed
         )
+    elif adopted.eip:
+        return
     elif eip and (note := _other_address(eip, spec)):
         yield PlanItem("public address", names.address, Action.KEEP, note, eip.id, billed=True)
     else:
@@ -218,8 +257,20 @@ def _firewalls(spec: ClusterSpec, inventory: Inventory) -> Iterator[PlanItem]:
         if not is_our_rule(rule.spec):
             words = describe_rule(rule.spec)
             yield PlanItem("firewall rule", words, Action.KEEP, BY_HAND, rule.id)
+    yield from _router_group(spec, inventory)
     keypair = inventory.keypair
     yield _one("key pair", names.keypair, keypair.id if keypair else None)
+
+
+def _router_group(spec: ClusterSpec, inventory: Inventory) -> Iterator[PlanItem]:
+    """The group of an adopted router: only rules with the cluster's name are added and deleted."""
+    if group := inventory.router_group:
+        wanted, seen = router_rules(spec), inventory.router_rules
+        missing = rules_to_add(wanted, seen)
+        stale = [rule for rule in our_rules(spec.name, seen) if not is_wanted(rule, wanted)]
+        if missing or stale:
+            reason = f"{len(missing)} rules of the cluster missing, {len(stale)} unwanted"
+            yield PlanItem("security group", group.name, Action.CHANGE, reason, group.id)
 
 
 def _group(

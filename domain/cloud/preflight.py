@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
+from domain.cloud.adopting import check_adopted
 from domain.cloud.api import Cloud
 from domain.cloud.images import check_system, choose_image
 from domain.cloud.inventory import Inventory
@@ -50,7 +51,7 @@ def preflight(cloud: Cloud, spec: ClusterSpec, inventory: Inventory, *, bills: b
 
     Raises:
         InvalidSpec: zone, image, type or sources are invalid; the message names valid ones. Or a
-            port of ours is forwarded elsewhere by hand.
+            port of ours is forwarded elsewhere by hand. Or an existing network cannot be used.
         NameTaken: a network of our name has another range.
         QuotaReached: the account may not create the missing resources.
     """
@@ -60,10 +61,11 @@ def preflight(cloud: Cloud, spec: ClusterSpec, inventory: Inventory, *, bills: b
             "reach API, UI and SSH, such as --allow 203.0.113.0/24"
         )
     check_zone(cloud)
+    check_adopted(cloud, spec, inventory)
     if inventory.vpc:
         check_vpc(inventory.vpc, spec)
     numbers = {Names(spec.name).vxnet(n): n for n in range(1, 256)}
-    for vxnet in inventory.vxnets:
+    for vxnet in inventory.own_vxnets:
         if vxnet.name in numbers:
             check_vxnet(vxnet, spec.network.vxnet_cidr(numbers[vxnet.name]))
     check_ports_free(spec.name, spec.access, inventory.forwards)

@@ -225,6 +225,7 @@ class SecurityGroup(Unique):
     is_applied: bool
     user_ids: tuple[str, ...] = ()
     created_at: datetime = UNKNOWN
+    description: str = ""
 
     @property
     def is_used(self) -> bool:

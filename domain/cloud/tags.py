@@ -14,17 +14,18 @@ from domain.kernel.waiting import Clock
 
 def taggable(inventory: Inventory) -> Iterator[tuple[str, str]]:
     """The (kind, id) of every resource that can carry a tag, in the cloud's terms."""
+    own = inventory.own
     for kind, resource in (
-        ("router", inventory.vpc),
-        ("eip", inventory.address),
-        ("loadbalancer", inventory.balancer),
-        ("security_group", inventory.firewall),
-        ("security_group", inventory.machine_group),
-        ("keypair", inventory.keypair),
+        ("router", own.vpc),
+        ("eip", own.address),
+        ("loadbalancer", own.balancer),
+        ("security_group", own.firewall),
+        ("security_group", own.machine_group),
+        ("keypair", own.keypair),
     ):
         if resource is not None:
             yield kind, resource.id
-    yield from (("vxnet", vxnet.id) for vxnet in inventory.vxnets)
+    yield from (("vxnet", vxnet.id) for vxnet in own.vxnets)
     yield from (("instance", machine.id) for machine in inventory.instances)
 
 

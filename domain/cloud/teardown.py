@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
+from domain.cloud.adopting import leave_router
 from domain.cloud.api import Cloud
 from domain.cloud.deleting import Named, delete_existing, ids_of, without_job
 from domain.cloud.inventory import Inventory, read_machines
@@ -73,13 +74,18 @@ def remove_balancer(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> 
 
 
 def remove_network(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> Ensured[None]:
-    """Unbind the address, take the vxnets out of the router, then delete vxnets and router."""
-    prefix, vpc = Names(inventory.name).vxnets, inventory.vpc
-    vxnets = [vxnet.id for vxnet in inventory.vxnets]
+    """Unbind the address, take the vxnets out of the router, then delete vxnets and router.
+
+    Of an adopted router only what the cluster has added is deleted.
+    """
+    prefix, vpc = Names(inventory.name).vxnets, inventory.own.vpc
+    vxnets = [vxnet.id for vxnet in inventory.own_vxnets]
     done = list(vxnets)
     if vpc:
         _unbind_address(cloud, vpc, clock)
-    _empty_router(cloud, inventory.vxnets, prefix, clock)
+    elif inventory.adopted.vpc:
+        done += leave_router(cloud, inventory, clock)
+    _empty_router(cloud, inventory.own_vxnets, prefix, clock)
     if vxnets:
         delete_existing(
             cloud,
@@ -105,9 +111,10 @@ def remove_network(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> E
 
 def remove_address(cloud: Cloud, inventory: Inventory, clock: Clock = time) -> Ensured[None]:
     """Release the public address, which is no longer bound to the router."""
-    if inventory.address is None:
+    address = inventory.own.address
+    if address is None:
         return Ensured(None, NOTHING)
-    eip_id, name = inventory.address.id, inventory.address.name
+    eip_id, name = address.id, address.name
 
     def existing() -> list[str]:
         return ids_of(cloud.find_eips(name), eip_id)

@@ -23,6 +23,20 @@ _PARTS = re.compile(r"router|vxnet-\d+|eip|lb|firewall|machines|key|k8s-master|k
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterId:
+    """A cluster among those of all accounts.
+
+    Attributes:
+        name: for people, and for the resources of its account.
+        key: the name and a digest of the account, such as `demo-1a2b3c4d`; for everything that is
+            kept outside the cloud, where two accounts may have a cluster of one name.
+    """
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Names:
     """All names of one cluster.
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from domain.cloud.api import Cloud
 from domain.cloud.creating import create_once
-from domain.cloud.inventory import read_machines
+from domain.cloud.inventory import Machines, read_machines
 from domain.cloud.records import Instance, InstanceSpec, Vxnet
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import InvalidSpec
-from domain.kernel.names import Names
+from domain.kernel.names import Names, cluster_of
 from domain.kernel.waiting import Clock
 from domain.spec.cluster import MACHINES_PER_VXNET, MachineTemplate
 
@@ -69,7 +69,7 @@ def launch_missing(
     missing = wanted.count - len(existing)
     if missing <= 0:
         return Ensured(existing, f"kept {len(existing)}")
-    used = Counter(machine.vxnet_id for machine in machines.instances)
+    used = _used(machines, wanted.vxnets)
     placed = place(missing, wanted.vxnets, used)
     attachment = cloud.upload_userdata(make_userdata())
     expected = len(existing)
@@ -81,6 +81,16 @@ def launch_missing(
     # More than were wanted exist where a call acted after it was sent again.
     new = [machine for machine in group if machine.id not in known][:missing]
     return Ensured((*existing, *new), f"created {' '.join(machine.id for machine in new)}")
+
+
+def _used(machines: Machines, vxnets: Sequence[Vxnet]) -> Counter[str]:
+    """The machines in each vxnet; in an adopted one also those that are not the cluster's."""
+    used = Counter(machine.vxnet_id for machine in machines.instances)
+    ours = {machine.id for machine in machines.instances}
+    for vxnet in vxnets:
+        if cluster_of(vxnet.name) != machines.name:
+            used[vxnet.id] += len(set(vxnet.instance_ids) - ours)
+    return used
 
 
 def _start(

@@ -72,6 +72,7 @@ class ClusterReport:
     trouble: str = ""
     unfinished: tuple[Unfinished, ...] = ()
     changed_by: str = ""
+    adopted: tuple[str, ...] = ()  # "router rtr-1a2b3c4d" …, which the cluster has not created
 
 
 @dataclass(frozen=True, slots=True)

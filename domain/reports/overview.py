@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from domain.cloud.inventory import Inventory
+from domain.cloud.planning import adopted_parts
 from domain.cluster.api import Node
 from domain.kernel.names import MASTERS, node_name
 from domain.node.install import GROUP_LABEL
@@ -75,6 +76,7 @@ def report_cluster(
         vpc_cidr=inventory.vpc.cidr if inventory.vpc else "",
         vxnets=tuple(vxnet.cidr for vxnet in inventory.vxnets if vxnet.cidr),
         balancer_ip=inventory.balancer.private_ip if inventory.balancer else "",
+        adopted=tuple(f"{kind} {one.id}" for kind, one in adopted_parts(inventory)),
     )
 
 

@@ -26,12 +26,26 @@ MACHINES_PER_VXNET = 250
 VPC_NETWORKS = tuple(IPv4Network(f"{net}.0.0/16") for net in ("192.168", "172.16"))
 """The networks that CreateRouters accepts by its documentation."""
 
+EXISTING_NETWORKS = (VPC_NETWORKS[0], *(IPv4Network(f"172.{net}.0.0/16") for net in range(16, 32)))
+"""The networks that the VPCs have which other tools have created."""
+
 
 def _network(text: str) -> str:
     try:
         return str(IPv4Network(text))
     except ValueError as error:
         raise ValueError(f"{text!r} is not a network such as 192.168.0.0/16: {error}") from None
+
+
+def _each_once(ids: tuple[str, ...]) -> tuple[str, ...]:
+    if twice := {one for one in ids if ids.count(one) > 1}:
+        raise ValueError(f"{min(twice)} is named twice")
+    return ids
+
+
+def _id(kind: str) -> str:
+    """The pattern of an id of the cloud, or of none."""
+    return rf"^({kind}-[a-z0-9]+)?$"
 
 
 Cidr = Annotated[str, AfterValidator(_network)]
@@ -98,8 +112,16 @@ class Nodes(Part):
 
 
 class Network(Part):
-    """The address plan. The four ranges must not overlap."""
+    """The address plan, whose four ranges must not overlap; and an existing VPC, if it is used."""
 
+    vpc: str = Field(
+        "", pattern=_id("rtr"), description="Use this existing VPC; it is never deleted"
+    )
+    vxnets: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^vxnet-[a-z0-9]+$")], ...],
+        ListOfOne,
+        AfterValidator(_each_once),
+    ] = Field((), description="Use these existing vxnets of that VPC, in turn; else new ones")
     vpc_cidr: Cidr = "192.168.0.0/16"
     first_vxnet: Cidr = Field("192.168.1.0/24", description="More vxnets follow as nodes do")
     pod_cidr: Cidr = "10.244.0.0/16"
@@ -108,10 +130,12 @@ class Network(Part):
     @model_validator(mode="after")
     def _plan(self) -> Self:
         vpc, vxnet = IPv4Network(self.vpc_cidr), IPv4Network(self.first_vxnet)
-        if vpc not in VPC_NETWORKS:
+        if self.vxnets and not self.vpc:
+            raise ValueError("vxnets names existing networks, so vpc must name their VPC")
+        if vpc not in (EXISTING_NETWORKS if self.vpc else VPC_NETWORKS):
             allowed = " or ".join(map(str, VPC_NETWORKS))
             raise ValueError(f"vpc_cidr {vpc} is not one that QingCloud accepts: {allowed}")
-        if vxnet.prefixlen != 24 or not vxnet.subnet_of(vpc):
+        if not self.vxnets and (vxnet.prefixlen != 24 or not vxnet.subnet_of(vpc)):
             raise ValueError(f"first_vxnet {vxnet} must be a /24 inside {vpc}")
         ranges = {"vpc_cidr": vpc} | {
             name: IPv4Network(getattr(self, name)) for name in ("pod_cidr", "service_cidr")
@@ -145,6 +169,12 @@ class Access(Part):
         (), description="Sources for API, UI and SSH; must be given on an account that bills"
     )
 
+    keypair: str = Field(
+        "",
+        pattern=_id("kp"),
+        description="Existing key pair whose owner may log in to new machines as well",
+    )
+
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         # 6443 is the load balancer's listener for the nodes.
@@ -160,6 +190,9 @@ class Access(Part):
 class PublicAddress(Part):
     """The address on the router, and how it is paid for."""
 
+    eip: str = Field(
+        "", pattern=_id("eip"), description="Use this existing address; it is never released"
+    )
     bandwidth_mbps: Whole = Field(10, ge=1, le=1000)
     billing: Billing = Billing.TRAFFIC
 
@@ -239,6 +272,11 @@ class ClusterSpec(Part):
         vxnets = self.vxnets_for(largest)
         if vxnets > 255:
             raise ValueError(f"nodes.maximum {self.nodes.maximum} needs {vxnets} vxnets of a /16")
+        if 0 < len(self.network.vxnets) < vxnets:
+            raise ValueError(
+                f"nodes.maximum {self.nodes.maximum} needs {vxnets} vxnets, and network.vxnets "
+                f"names {len(self.network.vxnets)}; name more, or lower nodes.maximum"
+            )
         pods = IPv4Network(self.network.pod_cidr)
         if (
             self.node_cidr_mask <= pods.prefixlen
@@ -321,6 +359,10 @@ def overlay(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str
 
 
 _ADVICE: dict[str, str] = {
+    "network.vpc": "use the id of a router, such as rtr-1a2b3c4d",
+    "network.vxnets": "use ids of vxnets, such as [vxnet-1a2b3c4d]",
+    "address.eip": "use the id of a public address, such as eip-1a2b3c4d",
+    "access.keypair": "use the id of a key pair, such as kp-1a2b3c4d",
     "name": "use lower-case letters, digits and dashes, at most 14 characters, "
     "starting with a letter",
     "kubernetes.version": "use a full version of 1.35, 1.36 or 1.37, such as 1.36.4",

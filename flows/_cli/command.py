@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
+from prefect import tags
 
 from blocks.accounts import ChosenAccount, QingCloudAccount, choose_account
+from blocks.artifacts import collecting_published
 from domain.cloud.foreign import Surroundings
 from domain.cloud.known import has_changed
 from domain.cloud.plan import Plan
@@ -38,8 +40,9 @@ from flows._cli.terminal import (
     quiet_prefect,
     show_error,
     show_plan,
+    show_published,
 )
-from tasks.cluster import Cluster, open_cluster
+from tasks.cluster import Cluster, cluster_tags, open_cluster
 from tasks.steps import listening, run_logger
 
 
@@ -190,11 +193,12 @@ def session(
         print_line(f"Account: {chosen.description}")
         with open_cluster(chosen.account, name) as cluster, refusals_come_first(cluster):
             opened = Session(common, chosen, cluster)
-            if not shows_steps:
-                yield opened
-                return
-            with naming(opened.steps), opened.steps, listening(opened.steps):
-                yield opened
+            with tags(*cluster_tags(cluster.key)):
+                if not shows_steps:
+                    yield opened
+                    return
+                with naming(opened.steps), opened.steps, listening(opened.steps):
+                    yield opened
 
 
 def make_app(flow: str, help_text: str) -> App:
@@ -210,8 +214,9 @@ def run(app: App) -> None:
     """Run a command to its exit code; errors are one sentence, with `--debug` a traceback."""
     debug = "--debug" in sys.argv
     try:
-        with interruptible():
-            app(exit_on_error=False, print_error=False)
+        with interruptible(), collecting_published() as published:
+            app(exit_on_error=False, print_error=False, result_action="return_value")
+            show_published(published.values())
     except CycloptsError as error:
         show_error(str(error))
         sys.exit(2)
@@ -230,3 +235,4 @@ def run(app: App) -> None:
             f"unexpected {type(error).__name__}: {error}; run it again with --debug for details"
         )
         sys.exit(1)
+    sys.exit(0)

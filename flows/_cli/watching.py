@@ -133,7 +133,7 @@ def _evaluate(cluster: Cluster, policy: str, act: Callable[[], Evaluation]) -> E
             if finding.evaluation.changes or finding.is_unfinished:
                 return act()  # it evaluates again, and acts on that
             keep_memory(case.cluster.api(), case.group, finding.memory)
-            keep_counts(name, case.policy, finding.snapshot)
+            keep_counts(case.cluster.id, case.policy, finding.snapshot)
             return finding.evaluation
     except ClusterError as error:
         return skipped(name, NODES, datetime.now(UTC), str(error))

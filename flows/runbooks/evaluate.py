@@ -70,7 +70,7 @@ def _conclude(steps: Steps, case: Case, finding: Finding) -> Evaluation:
     """Store the memory, and act on the decision."""
     keep_memory(case.cluster.api(), case.group, finding.memory)
     evaluation = _act(steps, case, finding)
-    keep_counts(case.cluster.name, case.policy, finding.snapshot)
+    keep_counts(case.cluster.id, case.policy, finding.snapshot)
     return evaluation
 
 
@@ -127,12 +127,12 @@ class _Change:
             except ClusterError as other:  # the first error is raised
                 run_logger().warning("the failure was not stored in the cluster: %s", other)
             log_event(cluster, group, f"{event}Failed", f"{evaluation.sentence}; {failed.failure}")
-            publish_evaluation(failed)
+            publish_evaluation(failed, cluster.key)
             raise
         memory = act_done(self.finding.memory, self.finding.decision)
         keep_memory(cluster.api(), group, memory)
         log_event(cluster, group, event.replace("ing", "ed"), evaluation.sentence)
-        publish_evaluation(evaluation.done())
+        publish_evaluation(evaluation.done(), cluster.key)
         return evaluation.done()
 
     def grow(self, decision: ScaleOut) -> None:

@@ -44,7 +44,7 @@ def measure(
         Incomplete: samples were not stored, or alarms not evaluated; it carries the report.
     """
     name, machines = cluster.name, need_machines(cluster)
-    due = what_is_due(machines, now)
+    due = what_is_due(cluster.id, machines, now)
     cluster, stored = read_spec_at_kept_endpoints(cluster, machines)
     cluster = cluster.wanting(stored or spec_or_guess(cluster))
     seen = cluster.inventory(fresh=True) if due.inventory else machines
@@ -58,14 +58,14 @@ def measure(
     signals = collect_signals(cluster, machines, now, due)
     collected = load.result() + measured + of_machines + signals
     retention_days = cluster.spec.monitoring.retention_days
-    kept = steps.run(keep_samples, name, collected, now, retention_days)
+    kept = steps.run(keep_samples, cluster.id, collected, now, retention_days)
     if isinstance(seen, Inventory):
         record_billed(cluster, seen, now)
     gaps = collected.gaps
     if kept.reason:
         gaps += (Gap(now, name, "", "", "all samples", kept.reason),)
     alarms = steps.run(evaluate_alarms, cluster, seen, now)
-    known = of_living_machines(machines, recent_samples(name, now))
+    known = of_living_machines(machines, recent_samples(cluster.id, now))
     samples = (*known, *collected.samples)
     if file:
         write_at_once(file, expose(samples, gaps))

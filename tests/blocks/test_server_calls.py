@@ -14,13 +14,13 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from blocks.accounts import QingCloudAccount
+from blocks.artifacts import publish_markdown
 from blocks.server_calls import (
     PATIENCE,
     ask_server,
     delete_block,
     delete_variable,
     load_block,
-    publish_markdown,
     read_server_time,
     read_variable,
     write_variable,

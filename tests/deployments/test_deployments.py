@@ -20,7 +20,7 @@ NAMED = {FLOWS[item["entrypoint"]]: item for item in DEPLOYMENTS}
 
 
 def test_each_deployment_has_the_name_of_its_cluster() -> None:
-    assert {item["name"] for item in DEPLOYMENTS} == {"{{ $CLUSTER }}"}
+    assert {item["name"] for item in DEPLOYMENTS} == {"{{ $DEPLOYMENT }}"}
     assert len(DEPLOYMENTS) == len(NAMED) == len(FLOWS)
 
 

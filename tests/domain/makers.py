@@ -23,11 +23,13 @@ from domain.cloud.records import (
     Vpc,
     Vxnet,
 )
-from domain.kernel.names import MASTERS, NODES, Names
+from domain.kernel.names import MASTERS, NODES, ClusterId, Names
 from domain.spec.cluster import ClusterSpec
 from domain.spec.prices import Billing
 
 CREATED = datetime(2026, 11, 1, tzinfo=UTC)
+
+DEMO = ClusterId("demo", "demo-1a2b3c4d")
 
 
 def make_instance(

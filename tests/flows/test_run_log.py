@@ -1,4 +1,4 @@
-"""Errors in the log of a deployed run."""
+"""What the log of a deployed run leaves out."""
 
 import logging
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from prefect.states import Running
 
 from domain.kernel.errors import NotFound
 from flows.teardown import teardown
-from tasks.run_log import LOGGERS, log_errors_in_one_sentence
+from tasks.run_log import LOGGERS, STEPS, keep_log_short
 
 MISSING = NotFound("there is no cluster demo in zone pek3")
 
@@ -36,7 +36,7 @@ def kept() -> Iterator[Kept]:
     for logger in loggers:
         logger.addHandler(handler)
     run = FlowRun(flow_id=uuid4(), deployment_id=uuid4())
-    log_errors_in_one_sentence(teardown, run, Running())
+    keep_log_short(teardown, run, Running())
     yield handler
     for logger, filters in zip(loggers, before, strict=True):
         logger.removeHandler(handler)
@@ -70,3 +70,10 @@ def test_level_debug_keeps_the_traceback_of_our_errors(kept: Kept) -> None:
     fail(MISSING)
     logger.setLevel(level)
     assert "Traceback" in kept.lines[0]
+
+
+def test_a_step_logs_what_it_did_and_not_its_state(kept: Kept) -> None:
+    logger = get_logger(STEPS)
+    logger.log(logging.INFO, "Finished in state %s", "Completed()")
+    logger.log(logging.WARNING, "router of demo: kept")
+    assert kept.lines == ["router of demo: kept"]

@@ -36,7 +36,7 @@ def make_cluster(
 ) -> Cluster:
     account = account or make_account()
     cloud = cast(Cloud, account.client())
-    key = f"{spec.name}-test"
+    key = f"{spec.name}-1a2b3c4d"
     vault = vault or MemoryVault()
     journal = MemoryJournal(clock)
     cluster = Cluster(

@@ -42,7 +42,7 @@ from tests.clients.notifications.chat_server import (
     dingtalk_accepts,
     feishu_accepts,
 )
-from tests.domain.makers import make_view
+from tests.domain.makers import DEMO, make_view
 from tests.tasks.handles import make_cluster
 
 NOON = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -70,7 +70,7 @@ def chats() -> Iterator[tuple[ChatServer, ChatServer, ChatServer]]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SampleStore]:
-    with SampleStore(f"sqlite:///{tmp_path}/samples.db") as samples:
+    with SampleStore(f"sqlite:///{tmp_path}/samples.db", DEMO) as samples:
         yield samples
 
 
@@ -97,7 +97,7 @@ def look(store: SampleStore, minute: int, sick: bool, services: Services) -> Ala
     master = node_name("k8s-master", VIEW.masters[0].id)
     samples.append(Sample(now, "demo", "k8s-master", master, "ready", 1.0, "yes/no"))
     store.add(samples)
-    return step_alarms(store, AlarmHistory(store.database, "demo"), SPEC, VIEW, now, services)
+    return step_alarms(store, AlarmHistory(store.database, DEMO.key), SPEC, VIEW, now, services)
 
 
 def titles(chat: ChatServer) -> list[str]:
@@ -206,7 +206,7 @@ def test_service_that_refuses_leaves_a_visible_gap(
     ding.answer = {"errcode": 310000, "errmsg": "sign not match"}
     for minute in range(3):
         look(store, minute, True, services_at(chats))
-    [gap] = AlarmHistory(store.database, "demo").read_failures(NOON)
+    [gap] = AlarmHistory(store.database, DEMO.key).read_failures(NOON)
     assert gap.outcome is Outcome.REFUSED
     assert "sign not match" in gap.reason
     assert len(ding.received) == len(hook.received) == 1
@@ -215,7 +215,7 @@ def test_service_that_refuses_leaves_a_visible_gap(
 def test_cluster_whose_samples_stop_raises_an_alarm(
     store: SampleStore, chats: tuple[ChatServer, ChatServer, ChatServer]
 ) -> None:
-    services, history = services_at(chats), AlarmHistory(store.database, "demo")
+    services, history = services_at(chats), AlarmHistory(store.database, DEMO.key)
     look(store, 0, False, services)
     for minute in range(5, 9):
         now = NOON + timedelta(minutes=minute)
@@ -293,7 +293,7 @@ def test_database_of_a_newer_release_is_refused(
 ) -> None:
     url = f"sqlite:///{tmp_path}/samples.db"
     monkeypatch.setenv("SAMPLES_URL", url)
-    with SampleStore(url) as samples, samples.database.transaction() as connection:
+    with SampleStore(url, DEMO) as samples, samples.database.transaction() as connection:
         connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
     with pytest.raises(BadRequest, match="has schema version 9999"):
         evaluate_alarms(make_cluster(SPEC), VIEW, NOON)
@@ -305,13 +305,13 @@ def test_cluster_that_is_torn_down_has_no_open_life_and_no_alarm(
 ) -> None:
     url = f"sqlite:///{tmp_path}/samples.db"
     monkeypatch.setenv("SAMPLES_URL", url)
-    with SampleStore(url) as samples:
-        record_lives(LifeHistory(samples.database, "demo"), VIEW, NOON)
+    with SampleStore(url, DEMO) as samples:
+        record_lives(LifeHistory(samples.database, DEMO.key), VIEW, NOON)
         for minute in range(3):
             look(samples, minute, True, {})
         close_history(make_cluster(SPEC), NOON + timedelta(hours=1))
-        history = AlarmHistory(samples.database, "demo")
-        assert {life.ended_at for life in LifeHistory(samples.database, "demo").read()} == {
+        history = AlarmHistory(samples.database, DEMO.key)
+        assert {life.ended_at for life in LifeHistory(samples.database, DEMO.key).read()} == {
             NOON + timedelta(hours=1)
         }
         assert {state.phase for state in history.read_states()} == {Phase.OK}

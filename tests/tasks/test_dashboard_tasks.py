@@ -20,7 +20,7 @@ from domain.reports.dashboard.records import Dashboard
 from domain.spec.cluster import ClusterSpec
 from tasks.alarms import record_lives
 from tasks.dashboard import publish_dashboard, read_dashboard
-from tests.domain.makers import CREATED, make_view
+from tests.domain.makers import CREATED, DEMO, make_view
 
 SPEC = ClusterSpec()
 NOW = CREATED + timedelta(hours=2)
@@ -34,7 +34,7 @@ def prefect_server() -> Iterator[None]:
 
 
 def read(nodes: int = 2) -> Dashboard:
-    return read_dashboard(SPEC, make_view(SPEC, nodes), "local1", NOW, DAY)
+    return read_dashboard(DEMO, SPEC, make_view(SPEC, nodes), "local1", NOW, DAY)
 
 
 def test_dashboard_holds_samples_machines_and_money(
@@ -44,9 +44,9 @@ def test_dashboard_holds_samples_machines_and_money(
     monkeypatch.setenv("SAMPLES_URL", url)
     view = make_view(SPEC, 2)
     name = node_name(NODES, view.nodes[0].id)
-    with SampleStore(url) as store:
+    with SampleStore(url, DEMO) as store:
         record_lives(
-            LifeHistory(store.database, "demo"), make_view(SPEC, 3), NOW - timedelta(hours=1)
+            LifeHistory(store.database, DEMO.key), make_view(SPEC, 3), NOW - timedelta(hours=1)
         )
         minutes = range(0, 60, 5)
         store.add(
@@ -92,9 +92,9 @@ def test_charts_are_pictures_of_one_artifact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SAMPLES_URL", f"sqlite:///{tmp_path}/samples.db")
-    flow(publish_dashboard)(read(), UTC)
+    flow(publish_dashboard)(read(), UTC, DEMO.key)
     with get_client(sync_client=True) as client:
-        wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["dashboard-demo"]))
+        wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[f"dashboard-{DEMO.key}"]))
         [artifact] = client.read_artifacts(artifact_filter=wanted)
     assert "It costs 1.31 yuan an hour" in str(artifact.data)
     pictures = re.findall(r"\(data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)\)", str(artifact.data))

@@ -18,7 +18,7 @@ from domain.spec.metrics import BILLED_RESOURCES, QUOTA_NODES
 from tasks.executors import PrefectSteps
 from tasks.metrics import Due, Kept, keep_samples, what_is_due
 from tasks.steps import Recorder, listening
-from tests.domain.makers import make_view
+from tests.domain.makers import DEMO, make_view
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 VIEW = make_view(ClusterSpec(), nodes=2)
@@ -28,12 +28,12 @@ VIEW = make_view(ClusterSpec(), nodes=2)
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SampleStore]:
     url = f"sqlite:///{tmp_path}/samples.db"
     monkeypatch.setenv("SAMPLES_URL", url)
-    with SampleStore(url) as samples:
+    with SampleStore(url, DEMO) as samples:
         yield samples
 
 
 def cloud_is_due(machines: Machines, now: datetime) -> bool:
-    return what_is_due(machines, now).monitoring
+    return what_is_due(DEMO, machines, now).monitoring
 
 
 def ask(store: SampleStore, view: Machines, now: datetime = NOON) -> None:
@@ -89,7 +89,7 @@ def test_slow_values_are_read_seldom_and_never_all_at_once(store: SampleStore) -
     asked: list[Due] = []
     for minute in range(61):
         now = NOON + timedelta(minutes=minute)
-        due = what_is_due(VIEW, now)
+        due = what_is_due(DEMO, VIEW, now)
         asked.append(due)
         if due.monitoring:
             ask(store, VIEW, now)
@@ -110,7 +110,7 @@ def test_samples_that_are_not_kept_are_a_failed_step_that_ends_nothing(
 
     @flow
     def run() -> Kept:
-        return PrefectSteps().run(keep_samples, "demo", Collected(), NOON, 30)
+        return PrefectSteps().run(keep_samples, DEMO, Collected(), NOON, 30)
 
     with listening(recorder):
         kept = run()

@@ -12,6 +12,7 @@ from prefect.client.schemas.objects import Artifact
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
+from domain.kernel.names import ClusterId
 from domain.reports.cluster import ClusterReport, Endpoint, Timeline
 from tasks.reports import Progress, artifact_key, as_markdown, publish_report
 from tests.report_makers import make_machine, make_many, make_node, make_report, make_step
@@ -95,8 +96,8 @@ def test_key_holds_only_what_prefect_accepts(name: str, key: str) -> None:
 
 @pytest.mark.usefixtures("prefect_server")
 def test_published_report_can_be_read_back_under_its_key() -> None:
-    flow(publish_report)(make_report(cluster="demo-1"), RUN)
-    artifact = read_artifact("cluster-demo-1")
+    flow(publish_report)(make_report(cluster="demo-1"), RUN, "demo-1-1a2b3c4d")
+    artifact = read_artifact("cluster-demo-1-1a2b3c4d")
     assert artifact.type == "markdown"
     assert artifact.data == as_markdown(make_report(cluster="demo-1"), RUN)
     assert artifact.description == "Cluster demo-1: 3 Ready"
@@ -106,7 +107,7 @@ def test_published_report_can_be_read_back_under_its_key() -> None:
 def test_progress_counts_steps_that_finish_in_several_threads() -> None:
     @flow
     def run() -> None:
-        progress = Progress("demo-2", total=8)
+        progress = Progress(ClusterId("demo-2", "demo-2-1a2b3c4d"), total=8)
         threads = [Thread(target=progress.finished, args=(f"step {n}", "", 1.0)) for n in range(4)]
         for thread in threads:
             thread.start()
@@ -115,7 +116,7 @@ def test_progress_counts_steps_that_finish_in_several_threads() -> None:
         progress.failed("step 9", "no", 1.0)
 
     run()
-    artifact = read_artifact("progress-demo-2")
+    artifact = read_artifact("progress-demo-2-1a2b3c4d")
     assert artifact.data == 50.0
     assert artifact.description == "4 of 8 steps, last: step 9 (failed)"
     assert artifact.flow_run_id is not None
@@ -127,7 +128,7 @@ def test_progress_without_a_server_does_not_end_the_run() -> None:
     def run() -> float:
         # A closed port of this machine: the connection is refused at once.
         with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
-            progress = Progress("demo-3", total=1)
+            progress = Progress(ClusterId("demo-3", "demo-3-1a2b3c4d"), total=1)
             progress.finished("network", "created", 1.0)
         return progress.percent
 

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from domain.observe.alarms.deliveries import Delivery, Outcome
-from domain.observe.alarms.states import AlarmState
+from domain.observe.alarms.states import AlarmState, Change
 
 _FATES = {
     Outcome.FAILED: "to be sent again",
@@ -23,6 +23,7 @@ class AlarmReport:
         messages: number of new messages; each goes to every service.
         deliveries: outcomes of all messages that were due, old ones included.
         blind: why the alarms could not be evaluated; empty where they were.
+        changes: what fires, got worse or resolved at this evaluation.
     """
 
     cluster: str
@@ -30,6 +31,7 @@ class AlarmReport:
     messages: int = 0
     deliveries: tuple[Delivery, ...] = ()
     blind: str = ""
+    changes: tuple[Change, ...] = ()
 
 
 def format_alarms(report: AlarmReport) -> str:

@@ -54,11 +54,15 @@ class Life:
 
 
 def lives_of(seen: Machines) -> Iterator[Life]:
-    """All that was seen of a cluster and is billed; machines come first."""
+    """All that was seen of a cluster and is billed; machines come first.
+
+    What the cluster has adopted costs the same without it, and is left out.
+    """
     for machine in seen.instances:
         yield Life(machine.id, seen.group_of(machine), machine.type_id, machine.created_at)
     if not isinstance(seen, Inventory):
         return
+    seen = seen.own
     if seen.vpc:
         yield Life(seen.vpc.id, NETWORK, _ROUTER, seen.vpc.created_at)
     if seen.balancer:

@@ -67,9 +67,11 @@ class Collected:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A selection of samples: `since` ≤ time < `until`. An empty field does not restrict it."""
+    """A selection of a cluster's samples: `since` ≤ time < `until`.
 
-    cluster: str
+    An empty field does not restrict it.
+    """
+
     since: datetime
     until: datetime
     metrics: tuple[str, ...] = ()

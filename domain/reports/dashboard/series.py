@@ -45,7 +45,7 @@ Slices = list[tuple[datetime, Sequence[WindowStatistics]]]
 
 
 def read_series(
-    reader: SampleReader, cluster: str, custom: Sequence[str], since: datetime, until: datetime
+    reader: SampleReader, custom: Sequence[str], since: datetime, until: datetime
 ) -> tuple[datetime, tuple[Series, ...]]:
     """Read the lines of a span. Returns: the time of the first sample, and the lines.
 
@@ -55,17 +55,17 @@ def read_series(
         custom: names of the custom monitors.
     """
     metrics = (*CHARTED, *custom)
-    slices = _read(reader, cluster, metrics, since, until)
+    slices = _read(reader, metrics, since, until)
     first = next((middle for middle, found in slices if found), None)
     if first is not None and first - since > (until - since) / 4:
         since = min(first - (until - since) / SLICES, until - LEAST)
-        slices = _read(reader, cluster, metrics, since, until)
+        slices = _read(reader, metrics, since, until)
     return since, tuple(_lines(metrics, slices))
 
 
 def read_pods(reader: SampleReader, inventory: Inventory, until: datetime) -> tuple[NodePods, ...]:
     """The workload pods and places of each existing node, the fullest first."""
-    window = Window(inventory.name, until - RECENT, until + timedelta(seconds=1), (PODS, ROOM))
+    window = Window(until - RECENT, until + timedelta(seconds=1), (PODS, ROOM))
     values: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     for sample in of_living_machines(inventory, reader.latest(window)):
         values[sample.group, sample.machine][sample.metric] = round(sample.value)
@@ -79,7 +79,6 @@ def read_pods(reader: SampleReader, inventory: Inventory, until: datetime) -> tu
 
 def _read(
     reader: SampleReader,
-    cluster: str,
     metrics: tuple[str, ...],
     since: datetime,
     until: datetime,
@@ -88,7 +87,7 @@ def _read(
     width = (until - since) / count
     edges = [since + width * number for number in range(count)] + [until + timedelta(seconds=1)]
     return [
-        (begin + width / 2, reader.statistics(Window(cluster, begin, end, metrics)))
+        (begin + width / 2, reader.statistics(Window(begin, end, metrics)))
         for begin, end in pairwise(edges)
     ]
 

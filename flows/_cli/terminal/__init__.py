@@ -14,7 +14,13 @@ from flows._cli.terminal.console import (
 from flows._cli.terminal.metrics import Watch, show_metrics
 from flows._cli.terminal.questions import confirm
 from flows._cli.terminal.steps import Steps
-from flows._cli.terminal.tables import show_drift, show_leftovers, show_plan, show_report
+from flows._cli.terminal.tables import (
+    show_drift,
+    show_leftovers,
+    show_plan,
+    show_published,
+    show_report,
+)
 
 __all__ = [
     "Steps",
@@ -30,5 +36,6 @@ __all__ = [
     "show_leftovers",
     "show_metrics",
     "show_plan",
+    "show_published",
     "show_report",
 ]

@@ -1,7 +1,7 @@
 """Tables of a plan and of a cluster."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from rich.console import Console
@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from blocks.artifacts import Published
 from domain.cloud.plan import Action, Plan, PlanItem
 from domain.kernel.money import format_plan_cost, format_rate, format_yuan
 from domain.kernel.texts import first_of
@@ -94,8 +95,12 @@ def show_report(
     console.print(Text(f"  {tally(views) or 'no machine'}"))
     for line in unfinished_lines(report):
         console.print(Text(f"  {line}", "yellow"), soft_wrap=True)
+    if report.adopted:
+        used = f"  It uses {', '.join(report.adopted)}, which existed before it"
+        console.print(Text(used), soft_wrap=True)
     if report.cost:
-        console.print(Text(f"  It costs {format_rate(report.cost)}"))
+        without = ", without what existed before it" if report.adopted else ""
+        console.print(Text(f"  It costs {format_rate(report.cost)}{without}"))
     if next_commands:
         console.print(Text("\nNext, try", "bold"))
     for command in next_commands:
@@ -143,6 +148,16 @@ def show_drift(report: DriftReport, console: Console | None = None) -> None:
         console.print(Padding(table, (0, 0, 1, 2), expand=False))
     if not report.drifted:
         console.print(Text(report.sentence.capitalize()))
+
+
+def show_published(found: Iterable[Published], console: Console | None = None) -> None:
+    """Show the pages of what a run has published, on a server that outlives the command."""
+    console = console or open_console()
+    shown = [one for one in found if one.url]
+    if shown:
+        console.print(Text("\nIn the Prefect UI", "bold"))
+    for one in shown:
+        console.print(Text.assemble(f"  {one.key:16} ", (one.url, "cyan")), soft_wrap=True)
 
 
 def _table(*columns: str) -> Table:

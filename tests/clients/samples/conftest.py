@@ -8,6 +8,7 @@ from sqlalchemy import create_engine, text
 
 from clients.samples import SampleStore
 from tests.clients.samples.postgres_server import find_programs, running, servant
+from tests.domain.makers import DEMO
 
 
 @pytest.fixture(scope="session")
@@ -41,5 +42,5 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def store(url: str) -> Iterator[SampleStore]:
-    with SampleStore(url) as store:
+    with SampleStore(url, DEMO) as store:
         yield store

@@ -11,6 +11,7 @@ from domain.observe.alarms.deliveries import Outcome
 from domain.observe.alarms.messages import Message
 from domain.observe.alarms.states import Phase, Subject
 from domain.spec.alarms import Level
+from tests.domain.makers import DEMO
 from tests.domain.observe.alarms.alarm_makers import NOON, at, make_state
 
 MESSAGE = Message("CPU", "is busy", Level.WARNING)
@@ -129,7 +130,7 @@ def test_pruning_deletes_states_that_have_been_ok_for_long(history: AlarmHistory
 
 def test_database_that_is_gone_is_temporary(tmp_path: Path) -> None:
     with (
-        SampleStore(f"sqlite:///{tmp_path}/nowhere/samples.db") as samples,
+        SampleStore(f"sqlite:///{tmp_path}/nowhere/samples.db", DEMO) as samples,
         pytest.raises(TemporaryError, match=r"the database .* does not answer"),
     ):
         AlarmHistory(samples.database, "demo").read_states()

@@ -13,11 +13,13 @@ from sqlalchemy import create_engine, event, inspect, text
 
 from clients.samples import SampleStore
 from domain.kernel.errors import FinalError, InvalidSpec, TemporaryError
+from domain.kernel.names import ClusterId
 from domain.observe.metrics.records import COLUMNS, Gap, Sample, Trouble, Window, WindowStatistics
 from domain.spec.metrics import Per
+from tests.domain.makers import DEMO
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
-HOUR = Window("demo", NOON - timedelta(hours=1), NOON + timedelta(hours=1))
+HOUR = Window(NOON - timedelta(hours=1), NOON + timedelta(hours=1))
 
 
 def sample(value: float = 1.0, minute: int = 0, machine: str = "n1", **changes: object) -> Sample:
@@ -110,7 +112,7 @@ def test_statistics_have_the_time_of_the_latest_sample(store: SampleStore) -> No
 
 def test_a_window_begins_with_its_first_moment_and_ends_before_its_last(store: SampleStore) -> None:
     store.add([sample(1.0), sample(2.0, minute=5)])
-    window = Window("demo", NOON, NOON + timedelta(minutes=5))
+    window = Window(NOON, NOON + timedelta(minutes=5))
     assert list(store.frame(window)["value"]) == [1.0]
 
 
@@ -148,13 +150,28 @@ def test_repeated_gap_is_one_trouble_with_its_reason(store: SampleStore) -> None
     ]
 
 
-def test_older_samples_and_gaps_are_deleted(store: SampleStore) -> None:
-    store.add([sample(), sample(minute=-90), sample(minute=-90, cluster="other")], [gap(-90)])
-    assert store.prune("demo", NOON - timedelta(hours=1)) == 1
-    day = Window("demo", NOON - timedelta(days=1), NOON + timedelta(days=1))
+def test_older_samples_and_gaps_are_deleted(store: SampleStore, url: str) -> None:
+    store.add([sample(), sample(minute=-90)], [gap(-90)])
+    other = SampleStore(url, ClusterId("other", "other-1a2b3c4d"))
+    other.add([sample(minute=-90, cluster="other")])
+    assert store.prune(NOON - timedelta(hours=1)) == 1
+    day = Window(NOON - timedelta(days=1), NOON + timedelta(days=1))
     assert [one.time for one in store.latest(day)] == [NOON]
     assert store.troubles(day) == []
-    assert len(store.latest(replace(day, cluster="other"))) == 1
+    with other:
+        assert len(other.latest(day)) == 1
+
+
+def test_clusters_of_one_name_in_two_accounts_share_nothing(store: SampleStore, url: str) -> None:
+    store.add([sample(1.0)], [gap(1, "of this account")])
+    with SampleStore(url, ClusterId("demo", "demo-5e6f7a8b")) as other:
+        other.add([sample(2.0)], [gap(1, "of the other one")])
+        assert [one.value for one in other.latest(HOUR)] == [2.0]
+        assert [one.reason for one in other.troubles(HOUR)] == ["of the other one"]
+        assert other.prune(NOON + timedelta(hours=1)) == 1
+    assert store.latest(HOUR) == [sample(1.0)]
+    assert len(store.frame(HOUR)) == 1
+    assert store.statistics(HOUR)[0].maximum == 1.0
 
 
 def test_thousands_of_samples_are_written_at_once(store: SampleStore) -> None:
@@ -177,7 +194,7 @@ def test_the_tables_have_an_index_for_deleting_by_time(store: SampleStore, url: 
 
 
 def test_two_stores_create_the_tables_at_the_same_time(url: str) -> None:
-    with SampleStore(url) as one, SampleStore(url) as other:
+    with SampleStore(url, DEMO) as one, SampleStore(url, DEMO) as other:
         one.add([sample()])
         other.add([sample(minute=1)])
         assert len(one.frame(HOUR)) == 2
@@ -193,12 +210,12 @@ def locked(file: Path) -> Iterator[None]:
 
 def test_queries_of_each_minute_do_not_read_the_whole_history(tmp_path: Path) -> None:
     file = tmp_path / "samples.db"
-    with SampleStore(f"sqlite:///{file}") as store:
+    with SampleStore(f"sqlite:///{file}", DEMO) as store:
         store.add([sample()], [gap()])
         statements = statements_of(store)
         store.latest(replace(HOUR, metrics=()))
         store.statistics(replace(HOUR, metrics=("podsNum",)), Per.MACHINE)
-        store.prune("demo", NOON)
+        store.prune(NOON)
     with closing(sqlite3.connect(file)) as connection:
         plans = [
             str(step)
@@ -226,7 +243,7 @@ def statements_of(store: SampleStore) -> list[tuple[str, Any]]:
 
 def test_a_locked_file_is_a_temporary_error_and_works_again_later(tmp_path: Path) -> None:
     file = tmp_path / "samples.db"
-    with SampleStore(f"sqlite:///{file}", patience=0.1) as store:
+    with SampleStore(f"sqlite:///{file}", DEMO, patience=0.1) as store:
         store.add([sample()])
         with locked(file), pytest.raises(TemporaryError, match=r"does not answer: database is lo"):
             store.add([sample(minute=1)])
@@ -236,7 +253,7 @@ def test_a_locked_file_is_a_temporary_error_and_works_again_later(tmp_path: Path
 
 def test_a_locked_table_of_postgresql_is_a_temporary_error(postgres: str) -> None:
     engine = create_engine(postgres)
-    with SampleStore(postgres, patience=0.1) as store:
+    with SampleStore(postgres, DEMO, patience=0.1) as store:
         store.add([sample()])
         with engine.begin() as connection:
             connection.execute(text("LOCK TABLE samples IN ACCESS EXCLUSIVE MODE"))
@@ -256,7 +273,7 @@ def test_a_locked_table_of_postgresql_is_a_temporary_error(postgres: str) -> Non
 def test_unreachable_database_is_a_temporary_error_without_its_password(
     url: str, shown: str
 ) -> None:
-    gone = SampleStore(f"postgresql+psycopg:{url}")
+    gone = SampleStore(f"postgresql+psycopg:{url}", DEMO)
     with gone as store, pytest.raises(TemporaryError, match="does not answer") as info:
         store.frame(HOUR)
     assert "a-secret" not in str(info.value)
@@ -266,10 +283,10 @@ def test_unreachable_database_is_a_temporary_error_without_its_password(
 
 def test_deleted_file_is_created_again(tmp_path: Path) -> None:
     file = tmp_path / "samples.db"
-    with SampleStore(f"sqlite:///{file}") as store:
+    with SampleStore(f"sqlite:///{file}", DEMO) as store:
         store.add([sample()])
     file.unlink()
-    with SampleStore(f"sqlite:///{file}") as store:
+    with SampleStore(f"sqlite:///{file}", DEMO) as store:
         store.add([sample()])
         assert len(store.frame(HOUR)) == 1
 
@@ -277,7 +294,10 @@ def test_deleted_file_is_created_again(tmp_path: Path) -> None:
 def test_file_that_is_not_a_database_is_a_final_error(tmp_path: Path) -> None:
     file = tmp_path / "samples.db"
     file.write_text("This is a text, and a long one, so that nobody takes it for a database. " * 9)
-    with SampleStore(f"sqlite:///{file}") as store, pytest.raises(FinalError, match="not a datab"):
+    with (
+        SampleStore(f"sqlite:///{file}", DEMO) as store,
+        pytest.raises(FinalError, match="not a datab"),
+    ):
         store.frame(HOUR)
 
 
@@ -291,4 +311,4 @@ def test_file_that_is_not_a_database_is_a_final_error(tmp_path: Path) -> None:
 )
 def test_invalid_url_is_refused_with_valid_examples(url: str, sentence: str) -> None:
     with pytest.raises(InvalidSpec, match=sentence):
-        SampleStore(url)
+        SampleStore(url, DEMO)

@@ -11,7 +11,7 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -324,6 +324,7 @@ class World:
     """Everything outside of the product, for as long as a test lasts: several runs meet it."""
 
     def __init__(self, daemon: IaasDaemon, folder: Path) -> None:
+        self.until_its_end = ExitStack()
         self.daemon, self.vault, self.clock = daemon, MemoryVault(), HurriedClock()
         self.run_claims, self.terms, self._folder = MemoryClaims(), Terms(), folder
         self._machines, self._lock = count(1), Lock()
@@ -341,6 +342,7 @@ class World:
         self.silent: set[str] = set()  # ids of machines that never answer over SSH
         self._breaking = self._silencing = 0
         self.joined: set[str] = set()  # ids of machines that have been nodes
+        self.admitted: dict[str, str] = {}  # the key that may log in as well, by machine
         self.cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
 
     def open(self, strike: Strike | None = None, name: str = "demo") -> Cluster:
@@ -483,6 +485,8 @@ class World:
         machine = self.at(address)
         if argv[:2] == ["systemctl", "restart"]:
             self._join(machine)
+        if "authorized_keys" in command:
+            self.admitted[machine.id] = argv[-1]
         if "ssh-keygen" in command:
             return Output(f"ssh-ed25519 {_public_key(machine.id)}\n", "", 0)
         if f"{FOLDER}/k8s_" in command:
@@ -621,4 +625,6 @@ def _public_key(text: str) -> str:
 def new_world(lag: timedelta = timedelta()) -> Iterator[World]:
     """Make a world whose cloud has a clock so far behind ours."""
     with IaasDaemon(lag=lag) as daemon, TemporaryDirectory() as folder:
-        yield World(daemon, Path(folder))
+        world = World(daemon, Path(folder))
+        with world.until_its_end:
+            yield world

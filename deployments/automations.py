@@ -1,0 +1,214 @@
+"""Prefect automations of a cluster: what happens by itself when something happens, or does not.
+
+They are made anew from this file by each deployment, found by their names, and an automation that
+somebody has switched off stays off.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from prefect.automations import (
+    AutomationCore,
+    ChangeFlowRunState,
+    EventTrigger,
+    Posture,
+    RunDeployment,
+    SendNotification,
+)
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import StateType
+from prefect.events.schemas.automations import Automation
+from prefect.exceptions import ObjectNotFound
+
+from domain.kernel.errors import InvalidSpec
+from tasks.cluster import cluster_tags
+from tasks.events import PREFIX, cluster_resource
+
+SILENT = timedelta(minutes=5)
+"""How long the autoscaler, which runs each minute, may be silent."""
+
+GONE = timedelta(minutes=3)
+"""How long a run may send no heartbeat; it sends one each 30 s, and a server restarts sooner."""
+
+QUIET = timedelta(minutes=10)
+"""After a message, or a started run, the next one of its kind comes no sooner."""
+
+ENDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Crashed", "Cancelled")}
+
+NAMES = ("run failed", "autoscaler silent", "run without a worker", "alarm raised")
+
+
+def automations_of(
+    key: str, deployments: Mapping[str, UUID], services: Sequence[UUID]
+) -> list[AutomationCore]:
+    """Write the automations of a cluster.
+
+    Args:
+        key: as `Cluster.key`.
+        deployments: by the name of the flow, such as `autoscale`.
+        services: blocks that can notify; without one nobody is notified.
+    """
+    found = [_crash_zombies(key), _compare_after_alarm(key, deployments["drift"])]
+    if services:
+        silent = _tell_of_silence(key, deployments["autoscale"], services)
+        found += [_tell_of_failure(key, services), silent]
+    return found
+
+
+def ensure_automations(client: SyncPrefectClient, wanted: Iterable[AutomationCore]) -> None:
+    """Create or update automations by their names; second ones of a name are deleted."""
+    for one in wanted:
+        found = client.read_automations_by_name(one.name)
+        if not found:
+            client.create_automation(one)
+            continue
+        # An update sends only values that were set; a dump sets them all.
+        changed = AutomationCore.model_validate(
+            one.model_dump(exclude={"owner_resource"}) | {"enabled": found[0].enabled}
+        )
+        client.update_automation(found[0].id, changed)
+        _delete(client, found[1:])
+
+
+def delete_automations(client: SyncPrefectClient, key: str) -> None:
+    """Delete the automations of a cluster."""
+    for what in NAMES:
+        _delete(client, client.read_automations_by_name(_name(key, what)))
+
+
+def find_services(client: SyncPrefectClient, references: Iterable[str]) -> list[UUID]:
+    """Find blocks that can notify, ours or Prefect's own.
+
+    Args:
+        references: a kind and a name, such as `dingtalk-robot/oncall` or `slack-webhook/team`.
+
+    Raises:
+        InvalidSpec: there is no such block, or it cannot notify.
+    """
+    return [_find_service(client, reference) for reference in references]
+
+
+def notified_services(client: SyncPrefectClient, key: str) -> list[UUID]:
+    """The blocks that the automations of a cluster notify at present."""
+    found = client.read_automations_by_name(_name(key, NAMES[0]))
+    actions = [action for one in found for action in one.actions]
+    return [one.block_document_id for one in actions if isinstance(one, SendNotification)]
+
+
+def _find_service(client: SyncPrefectClient, reference: str) -> UUID:
+    kind, _, name = reference.partition("/")
+    try:
+        block = client.read_block_document_by_name(name=name, block_type_slug=kind)
+    except ObjectNotFound:
+        raise InvalidSpec(
+            f"there is no {kind or 'such'} block named {name!r} on this Prefect server; save one "
+            "in its UI under Blocks"
+        ) from None
+    schema = block.block_schema
+    if schema is None or "notify" not in schema.capabilities:
+        raise InvalidSpec(f"the block {reference} cannot send notifications; name another one")
+    return block.id
+
+
+def _name(key: str, what: str) -> str:
+    return f"{key}: {what}"
+
+
+def _delete(client: SyncPrefectClient, found: Iterable[Automation]) -> None:
+    for one in found:
+        client.delete_automation(one.id)
+
+
+def _of_runs(key: str) -> list[dict[str, Any]]:
+    """Events of runs with the tags of this cluster and account."""
+    return [{"prefect.resource.id": f"prefect.tag.{tag}"} for tag in cluster_tags(key)]
+
+
+def _tell_of_failure(key: str, services: Sequence[UUID]) -> AutomationCore:
+    return AutomationCore(
+        name=_name(key, NAMES[0]),
+        description="A run failed or crashed: notify, once in ten minutes for each flow.",
+        trigger=EventTrigger(
+            expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            match_related=_of_runs(key),
+            for_each={"related:flow:prefect.resource.id"},
+            within=QUIET,
+        ),
+        actions=[
+            SendNotification(
+                block_document_id=service,
+                subject="{{ flow_run.name }}: {{ flow_run.state.name }}",
+                body="{{ flow_run.state.message }}\n{{ flow_run|ui_url }}",
+            )
+            for service in services
+        ],
+    )
+
+
+def _tell_of_silence(key: str, autoscale: UUID, services: Sequence[UUID]) -> AutomationCore:
+    completed = {"prefect.flow-run.Completed"}
+    minutes = int(SILENT.total_seconds() // 60)
+    return AutomationCore(
+        name=_name(key, NAMES[1]),
+        description=f"No evaluation was completed for {minutes} minutes: notify, once.",
+        trigger=EventTrigger(
+            posture=Posture.Proactive,
+            after=completed,
+            expect=completed,
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            match_related={
+                "prefect.resource.id": f"prefect.deployment.{autoscale}",
+                "prefect.resource.role": "deployment",
+            },
+            within=SILENT,
+        ),
+        actions=[
+            SendNotification(
+                block_document_id=service,
+                subject=f"The autoscaler of {key} is silent",
+                body=f"It has completed no evaluation for {minutes} minutes. Look whether a worker "
+                "runs (make worker), and at the runs of its deployment:\n{{ deployment|ui_url }}",
+            )
+            for service in services
+        ],
+    )
+
+
+def _crash_zombies(key: str) -> AutomationCore:
+    heartbeat = {"prefect.flow-run.heartbeat"}
+    return AutomationCore(
+        name=_name(key, NAMES[2]),
+        description="The worker of a run was killed, so its heartbeat ended: mark it as crashed.",
+        trigger=EventTrigger(
+            posture=Posture.Proactive,
+            after=heartbeat,
+            expect=heartbeat | ENDS,
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            match_related=_of_runs(key),
+            for_each={"prefect.resource.id"},
+            within=GONE,
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED,
+                message="No heartbeat for three minutes: the process of this run was killed. "
+                "Nothing is lost; run the same deployment again, and it continues.",
+            )
+        ],
+    )
+
+
+def _compare_after_alarm(key: str, drift: UUID) -> AutomationCore:
+    return AutomationCore(
+        name=_name(key, NAMES[3]),
+        description="An alarm was raised: compare the cluster with its description.",
+        trigger=EventTrigger(
+            expect={f"{PREFIX}.alarm.raised"},
+            match={"prefect.resource.id": cluster_resource(key)},
+            within=QUIET,
+        ),
+        actions=[RunDeployment(source="selected", deployment_id=drift)],
+    )

@@ -1,0 +1,100 @@
+"""Tables in the Prefect UI: machines, plans, drift. Each has a stable key, so it has a history.
+
+The key of each has the cluster's key in it: two accounts may have a cluster of one name. A table
+repeats what the run returns; so a Prefect server that does not store it is logged, and the
+run continues.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from httpx import HTTPError
+from prefect.exceptions import PrefectException
+
+from blocks.artifacts import publish_table
+from domain.cloud.plan import Plan
+from domain.kernel.errors import ClusterError
+from domain.reports.cluster import ClusterReport
+from domain.reports.drift import DriftReport
+from domain.reports.machines import MachineView, choose_shown, match_machines, tally
+from tasks.cluster import account_of
+from tasks.reports import MOST_ROWS, artifact_key
+from tasks.steps import run_logger
+
+Row = Mapping[str, str | int]
+
+
+def publish_machines(report: ClusterReport, key: str) -> None:
+    """Store the machines of a cluster, the broken ones among the first rows."""
+    views = match_machines(report)
+    shown, _ = choose_shown(views, MOST_ROWS)
+    words = f"Machines of cluster {report.cluster}: {tally(views) or 'none'}"
+    _publish(list(map(_machine, shown)), artifact_key("machines", key), words)
+
+
+def publish_plan(plan: Plan, key: str) -> None:
+    """Store what a run is about to change. The leftovers of an account are of no cluster."""
+    rows = plan_rows(plan)
+    of = f"cluster {plan.cluster}" if plan.cluster else "the account's leftovers"
+    _publish(
+        rows[:MOST_ROWS],
+        artifact_key("plan", key if plan.cluster else f"leftovers-{account_of(key)}"),
+        f"Plan for {of}: {len(rows)} changes",
+    )
+
+
+def publish_drift(report: DriftReport, key: str) -> None:
+    """Store how a cluster differs from its description; an empty table where it does not."""
+    rows = [
+        {
+            "difference": one.kind.value,
+            "kind": one.resource,
+            "name": one.name,
+            "id": one.id,
+            "count": one.count,
+            "why": one.reason,
+        }
+        for one in report.differences
+    ]
+    _publish(rows[:MOST_ROWS], artifact_key("drift", key), report.sentence.capitalize())
+
+
+def plan_rows(plan: Plan) -> list[Row]:
+    """One row for each change, with the price of one resource in yuan an hour."""
+    return [
+        {
+            "action": item.action.value,
+            "kind": item.kind,
+            "name": item.name,
+            "id": item.id,
+            "count": item.count,
+            "yuan an hour": _price(item.hourly),
+            "why": item.reason,
+        }
+        for item in plan.changes
+    ]
+
+
+def _price(hourly: Decimal | None) -> str:
+    return "" if hourly is None else str(hourly)
+
+
+def _machine(view: MachineView) -> Row:
+    machine, node = view.machine, view.node
+    return {
+        "machine": machine.name,
+        "id": machine.id,
+        "group": machine.group,
+        "address": machine.private_ip,
+        "type": machine.type_id,
+        "state": view.state_text,
+        "pods": f"{node.pods} of {node.pods_allocatable}" if node else "",
+        "version": node.version if node else "",
+    }
+
+
+def _publish(rows: Sequence[Row], key: str, words: str) -> None:
+    try:
+        publish_table(rows, key, words, patience=0.0)
+    except (ClusterError, HTTPError, PrefectException) as error:
+        run_logger().warning("the table %s was not stored: %s", key, error)

@@ -1,0 +1,49 @@
+"""Automations of a cluster: whom they notify, and what they wait for."""
+
+from uuid import UUID, uuid4
+
+from prefect.automations import EventTrigger, RunDeployment, SendNotification
+from prefect.client.schemas.objects import TERMINAL_STATES
+
+from deployments.automations import ENDS, GONE, NAMES, SILENT, automations_of
+from tests.deployments.test_deployments import NAMED
+
+DEPLOYED: dict[str, UUID] = {flow: uuid4() for flow in NAMED}
+
+
+def test_without_a_service_nobody_is_notified() -> None:
+    found = automations_of("demo-1a2b3c4d", DEPLOYED, [])
+    actions = [action for one in found for action in one.actions]
+    assert not any(isinstance(action, SendNotification) for action in actions)
+    assert [one.deployment_id for one in actions if isinstance(one, RunDeployment)] == [
+        DEPLOYED["drift"]
+    ]
+
+
+def test_every_service_is_notified_by_the_automations_of_the_cluster_alone() -> None:
+    services = [uuid4(), uuid4()]
+    found = automations_of("demo-1a2b3c4d", DEPLOYED, services)
+    assert {one.name for one in found} == {f"demo-1a2b3c4d: {what}" for what in NAMES}
+    told = [
+        [action.block_document_id for action in one.actions if isinstance(action, SendNotification)]
+        for one in found
+    ]
+    assert sorted(map(len, told)) == [0, 0, 2, 2]
+    assert services in told
+
+
+def test_a_run_that_has_ended_is_no_zombie() -> None:
+    ended = {f"prefect.flow-run.{state.value.capitalize()}" for state in TERMINAL_STATES}
+    assert ended == ENDS
+    (zombies,) = (
+        one.trigger for one in automations_of("demo-1a2b3c4d", DEPLOYED, []) if "worker" in one.name
+    )
+    assert isinstance(zombies, EventTrigger)
+    assert zombies.expect > ENDS
+
+
+def test_patience_is_longer_than_a_few_beats_and_evaluations() -> None:
+    for item in NAMED.values():
+        beat = item["work_pool"]["job_variables"]["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]
+        assert GONE.total_seconds() >= 3 * int(beat)
+    assert SILENT.total_seconds() >= 3 * 60
