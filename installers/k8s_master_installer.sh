@@ -25,7 +25,8 @@
 #   NODE_CIDR_MASK     size of one node's part of it (24)
 #   SERVICE_CIDR       network of services (10.96.0.0/16)
 #   MAX_PODS           kubelet's limit on every node, DaemonSet pods included (43)
-#   IMAGE_REPOSITORY   where Kubernetes' own images are (registry.aliyuncs.com/google_containers)
+#   IMAGE_REPOSITORY   where Kubernetes' own images are, tried in turn; all machines name them as in the
+#                      first one (registry.aliyuncs.com/google_containers registry.k8s.io)
 #   PACKAGE_MIRROR     aliyun, tuna, upstream or URLs, tried in turn (aliyun tuna upstream)
 #   PULL_MIRRORS       registry=mirror … for containerd, of one registry tried in turn (DaoCloud's)
 #   KUBERNETES_SIGNER  fingerprint of the key that signs Kubernetes' packages (upstream's)
@@ -95,7 +96,7 @@ kind: ClusterConfiguration
 clusterName: "$CLUSTER"
 kubernetesVersion: v$K8S_VERSION
 controlPlaneEndpoint: "$API_ENDPOINT"
-imageRepository: $IMAGE_REPOSITORY
+imageRepository: $FIRST_REPOSITORY
 networking:
   podSubnet: $POD_CIDR
   serviceSubnet: $SERVICE_CIDR
@@ -125,10 +126,8 @@ END
 }
 
 phase_images() {
-  local images
-  mapfile -t images < <(kubeadm_images)
-  ((${#images[@]})) || die "$E_IMAGES" "kubeadm names no images for Kubernetes $K8S_VERSION."
-  pull_images "${images[@]}" "${FLANNEL_IMAGES[@]}"
+  pull_kubernetes_images '.'
+  pull_images "${FLANNEL_IMAGES[@]}"
 }
 
 # A mark distinguishes a cluster that does not answer now, which must never be reset, from an init

@@ -22,7 +22,8 @@
 #   NODE_LABELS        labels of this node, key=value,… (none)
 #   K8S_VERSION        version with its patch, of 1.35 to 1.37 (1.36.4)
 #   CONTAINERD_VERSION major.minor (2.3)
-#   IMAGE_REPOSITORY   where Kubernetes' own images are (registry.aliyuncs.com/google_containers)
+#   IMAGE_REPOSITORY   where Kubernetes' own images are, tried in turn; all machines name them as in the
+#                      first one (registry.aliyuncs.com/google_containers registry.k8s.io)
 #   PACKAGE_MIRROR     aliyun, tuna, upstream or URLs, tried in turn (aliyun tuna upstream)
 #   PULL_MIRRORS       registry=mirror … for containerd, of one registry tried in turn (DaoCloud's)
 #   API_WAIT           how long `join` waits for the API server to answer, in seconds (300)
@@ -66,10 +67,8 @@ main() {
 }
 
 phase_images() {
-  local images
-  mapfile -t images < <(kubeadm_images | grep -E '/(kube-proxy|pause):')
-  ((${#images[@]} == 2)) || die "$E_IMAGES" "kubeadm names no images for Kubernetes $K8S_VERSION."
-  pull_images "${images[@]}" "${FLANNEL_IMAGES[@]}"
+  pull_kubernetes_images '/(kube-proxy|pause):'
+  pull_images "${FLANNEL_IMAGES[@]}"
 }
 
 join_file() {

@@ -3,6 +3,7 @@
 import base64
 import ipaddress
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,12 +18,13 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_pem_private_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _CA_DAYS = 3650
-_LEAF_DAYS = 365
+LEAF_VALIDITY = timedelta(days=365)
 _SKEW = timedelta(minutes=5)  # for clocks of other machines that are slightly behind
 
 CaKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | Ed25519PrivateKey
@@ -49,10 +51,10 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def make_authority(now: datetime) -> Pair:
-    """Return a new CA for a cluster without a supplied one."""
+def make_authority(now: datetime, common_name: str = "kubernetes") -> Pair:
+    """Return a new CA."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name("kubernetes")
+    name = _name(common_name)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -77,17 +79,26 @@ def _usage(*, signs: bool) -> x509.KeyUsage:
     )  # fmt: skip
 
 
-def read_authority(folder: Path) -> Pair | None:
-    """Read `ca.crt` and `ca.key`; return None when there is no certificate.
+def make_signing_key() -> Pair:
+    """Return a key for service accounts: its public half takes the certificate's place."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return Pair(public, _pem(key))
+
+
+def read_authority(folder: Path, name: str = "ca") -> Pair | None:
+    """Read a CA's certificate and key; return None when there is no certificate.
 
     Raises:
         BadAuthority: one of them is missing or invalid, or they do not match.
     """
-    certificate, key = folder / "ca.crt", folder / "ca.key"
+    certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
     if not certificate.exists():
         return None
     if not key.exists():
-        raise BadAuthority("failure loading key for CA: couldn't load the private key file ca.key")
+        raise BadAuthority(
+            f"failure loading key for CA: couldn't load the private key file {name}.key"
+        )
     pair = Pair(certificate.read_bytes(), key.read_bytes())
     try:
         public = x509.load_pem_x509_certificate(pair.certificate).public_key()
@@ -113,6 +124,7 @@ def issue(
     *,
     organizations: Iterable[str] = (),
     server_names: Iterable[str] = (),
+    validity: timedelta = LEAF_VALIDITY,
 ) -> Pair:
     """Issue a certificate: for a server where it has names (or addresses), else for a client."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -127,7 +139,7 @@ def issue(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _SKEW)
-        .not_valid_after(now + timedelta(days=_LEAF_DAYS))
+        .not_valid_after(now + validity)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
@@ -140,6 +152,37 @@ def issue(
     algorithm = None if isinstance(ca_key, Ed25519PrivateKey) else hashes.SHA256()
     certificate = builder.sign(ca_key, algorithm)
     return Pair(certificate.public_bytes(Encoding.PEM), _pem(key))
+
+
+def issue_again(authority: Pair, now: datetime, certificate: bytes, validity: timedelta) -> Pair:
+    """Issue a certificate with the subject and the names of an existing one, for a new key."""
+    old = x509.load_pem_x509_certificate(certificate)
+    subject = [
+        [str(one.value) for one in old.subject.get_attributes_for_oid(oid)]
+        for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME)
+    ]
+    names: list[str] = []
+    with suppress(x509.ExtensionNotFound):
+        found = old.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = [str(one.value) for one in found]
+    return issue(
+        authority,
+        now,
+        subject[0][0],
+        organizations=subject[1],
+        server_names=names,
+        validity=validity,
+    )
+
+
+def start_of(certificate: bytes) -> datetime:
+    """Return when a certificate begins."""
+    return x509.load_pem_x509_certificate(certificate).not_valid_before_utc
+
+
+def end_of(certificate: bytes) -> datetime:
+    """Return when a certificate ends."""
+    return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
 
 
 def _authority_id(certificate: x509.Certificate, key: CaKey) -> x509.AuthorityKeyIdentifier:

@@ -58,6 +58,7 @@ _HOST = r"[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]+)?"
 _URL = rf"https?://{_HOST}(/[a-zA-Z0-9._~%+:/-]*)?"
 _JUMP = r"([a-zA-Z0-9_][a-zA-Z0-9._-]*@)?[a-zA-Z0-9][a-zA-Z0-9._-]*(:[0-9]+)?"
 _MIRROR = f"aliyun|tuna|upstream|{_URL}"
+_REPOSITORY = rf"{_HOST}(/[a-z0-9._-]+)*"
 
 
 def _pull_mirrors(mirrors: dict[str, str]) -> dict[str, str]:
@@ -209,9 +210,10 @@ class Kubernetes(Part):
     version: str = Field("1.36.4", pattern=r"^1\.(35|36|37)\.[0-9]+$")
     pods_per_node: Whole = Field(40, ge=1, le=250, description="Workload pods; daemons come on top")
     image_repository: str = Field(
-        "registry.aliyuncs.com/google_containers",
-        pattern=rf"^{_HOST}(/[a-z0-9._-]+)*$",
-        description="Registry and path of Kubernetes' own images",
+        "registry.aliyuncs.com/google_containers registry.k8s.io",
+        pattern=rf"^{_REPOSITORY}( +{_REPOSITORY})*$",
+        description="Registries with the paths of Kubernetes' own images, tried in turn; all "
+        "machines name the images as in the first one",
     )
     package_mirror: str = Field(
         "aliyun tuna upstream",
@@ -372,6 +374,7 @@ _ADVICE: dict[str, str] = {
     "name": "use lower-case letters, digits and dashes, at most 14 characters, "
     "starting with a letter",
     "kubernetes.version": "use a full version of 1.35, 1.36 or 1.37, such as 1.36.4",
-    "kubernetes.image_repository": "use a registry with its path, such as registry.k8s.io",
+    "kubernetes.image_repository": "use registries with their paths, with a space between "
+    "two, such as registry.k8s.io",
     "kubernetes.package_mirror": "use aliyun, tuna, upstream or URLs, with a space between two",
 }

@@ -246,8 +246,8 @@ write_result() {
   done
   (
     umask 077
-    printf '{"installer": "%s", "result": "%s", "exit_code": %d, "phase": "%s", "phases": {%s}, "kubernetes": "%s", "package_mirror": "%s", "refused_mirrors": "%s", "failure": "%s", "seconds": %d}\n' \
-      "$INSTALLER" "$word" "$code" "$CURRENT" "$phases" "${K8S_VERSION:-}" "${CHOSEN_MIRROR:-}" \
+    printf '{"installer": "%s", "result": "%s", "exit_code": %d, "phase": "%s", "phases": {%s}, "kubernetes": "%s", "package_mirror": "%s", "image_repository": "%s", "refused_mirrors": "%s", "failure": "%s", "seconds": %d}\n' \
+      "$INSTALLER" "$word" "$code" "$CURRENT" "$phases" "${K8S_VERSION:-}" "${CHOSEN_MIRROR:-}" "${IMAGES_FROM:-}" \
       "$(json_text "${REFUSED:-}")" "$(json_text "$failure")" "$SECONDS" >"$STATE_DIR/.result.json"
   ) && mv -f "$STATE_DIR/.result.json" "$STATE_DIR/result.json"
 }

@@ -201,7 +201,7 @@ machine_defaults() {
   : "${CONTAINERD_VERSION:=2.3}"
   : "${KUBERNETES_SIGNER:=DE15B14486CD377B9E876E1A234654DA9A296436}"
   : "${DOCKER_SIGNER:=}" # Docker signs deb and rpm with different keys
-  : "${IMAGE_REPOSITORY:=registry.aliyuncs.com/google_containers}"
+  : "${IMAGE_REPOSITORY:=registry.aliyuncs.com/google_containers registry.k8s.io}"
   : "${PACKAGE_MIRROR:=aliyun tuna upstream}"
   : "${PULL_MIRRORS:=docker.io=https://docker.m.daocloud.io registry.k8s.io=https://k8s.m.daocloud.io ghcr.io=https://ghcr.m.daocloud.io quay.io=https://quay.m.daocloud.io}"
   [[ $K8S_VERSION =~ ^1\.[0-9]+\.[0-9]+$ ]] ||
@@ -217,6 +217,7 @@ machine_defaults() {
 # The description of a cluster has the same rules (domain/spec/cluster.py).
 readonly HOST='[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]+)?'
 readonly URL="https?://$HOST(/[a-zA-Z0-9._~%+:/-]*)?"
+readonly REPOSITORY="$HOST(/[a-z0-9._-]+)*"
 
 check_mirror_words() {
   local word
@@ -229,8 +230,9 @@ check_mirror_words() {
     [[ $word =~ ^$HOST=$URL$ ]] ||
       die "$E_USAGE" "PULL_MIRRORS holds $word; a registry and the URL of its mirror are wanted, such as docker.io=https://docker.m.daocloud.io."
   done
-  [[ $IMAGE_REPOSITORY =~ ^$HOST(/[a-z0-9._-]+)*$ ]] ||
-    die "$E_USAGE" "IMAGE_REPOSITORY is $IMAGE_REPOSITORY; a registry with its path is wanted, such as registry.k8s.io."
+  [[ $IMAGE_REPOSITORY =~ ^$REPOSITORY(\ +$REPOSITORY)*$ ]] ||
+    die "$E_USAGE" "IMAGE_REPOSITORY is $IMAGE_REPOSITORY; registries with their paths are wanted, with a space between two, such as registry.k8s.io."
+  FIRST_REPOSITORY=${IMAGE_REPOSITORY%% *}
   [[ $CONTAINERD_VERSION =~ ^[0-9]+\.[0-9]+$ ]] ||
     die "$E_USAGE" "CONTAINERD_VERSION is $CONTAINERD_VERSION; major and minor are wanted, such as 2.3."
 }

@@ -8,15 +8,17 @@ readonly FLANNEL_IMAGES=(
   ghcr.io/flannel-io/flannel-cni-plugin:v1.9.1-flannel3
 )
 
-# The images that this version of kubeadm wants, from the wanted repository.
+IMAGES_FROM= # the repository that the last missing image of Kubernetes came from
+
+# kubeadm_images REPOSITORY: the images that this version of kubeadm wants, as this repository names them.
 kubeadm_images() {
-  kubeadm config images list --kubernetes-version "v$K8S_VERSION" --image-repository "$IMAGE_REPOSITORY"
+  kubeadm config images list --kubernetes-version "v$K8S_VERSION" --image-repository "$1"
 }
 
 phase_runtime() {
   local sandbox config="${SYSROOT}/etc/containerd/config.toml"
   # kubeadm defines the tag of the pause image; another tag would be garbage-collected.
-  sandbox=$(kubeadm_images | grep '/pause:')
+  sandbox=$(kubeadm_images "$FIRST_REPOSITORY" | grep '/pause:')
   containerd_config "$sandbox" | write_file "$config" 0644
   write_mirrors
   write_file "${SYSROOT}/etc/crictl.yaml" 0644 <<<"runtime-endpoint: $CRI_SOCKET"
@@ -103,19 +105,69 @@ mirrors_of() {
   done
 }
 
+# pull_kubernetes_images PATTERN: those of kubeadm's images whose names match. They have the names of
+# the first repository on all machines, whichever of the repositories a machine can pull them from: by
+# these names kubeadm and every kubelet ask for them.
+pull_kubernetes_images() {
+  local repository images own
+  mapfile -t images < <(kubeadm_images "$FIRST_REPOSITORY" | grep -E "$1")
+  ((${#images[@]})) || die "$E_IMAGES" "kubeadm names no images for Kubernetes $K8S_VERSION."
+  for repository in $IMAGE_REPOSITORY; do
+    mapfile -t own < <(kubeadm_images "$repository" | grep -E "$1")
+    ! pull_from "$repository" || return 0
+    warn "The image repository $repository cannot be used: $WHY."
+    REFUSED+="${REFUSED:+; }$repository: $WHY"
+  done
+  die "$E_IMAGES" "No repository has all images of Kubernetes $K8S_VERSION: $REFUSED. Try an older patch or another IMAGE_REPOSITORY."
+}
+
+# pull_from REPOSITORY: the missing ones of `images`, of which `own` has the names in this repository.
+pull_from() {
+  local index
+  for index in "${!images[@]}"; do
+    ! has_image "${images[index]}" || continue
+    pull_image "${own[index]}" || {
+      WHY=${WHY//"$1/"/}
+      return 1
+    }
+    IMAGES_FROM=$1
+    [[ ${own[index]} == "${images[index]}" ]] || name_image "${own[index]}" "${images[index]}" || return 1
+  done
+}
+
+# name_image IMAGE NAME: gives a pulled image one more name.
+name_image() {
+  run ctr -n k8s.io images tag --force "$1" "$2" && wait_until 20 has_image "$2" ||
+    refuse "$1 cannot be given the name $2"
+}
+
 # pull_images IMAGE…: pulls missing images only.
 pull_images() {
   local image
   for image in "$@"; do
-    if ! crictl --timeout 20s inspecti -q "$image" >/dev/null 2>&1; then
-      doing "image ${image##*/}"
-      CHANGED=1
-      retry 3 pull_image "$image" || {
-        why_of "$OUTPUT"
-        die "$E_IMAGES" "The image $image cannot be pulled; the mirror may not have this tag yet, so try an older patch or another IMAGE_REPOSITORY; see the lines above."
-      }
-    fi
+    has_image "$image" || pull_image "$image" ||
+      die "$E_IMAGES" "The image $image cannot be pulled: $WHY. Try another mirror in PULL_MIRRORS."
   done
 }
 
-pull_image() { run crictl pull "$1" 2>&1 | keep_output; }
+has_image() { crictl --timeout 20s inspecti -q "$1" >/dev/null 2>&1; }
+
+# pull_image IMAGE: sets WHY where it cannot be pulled.
+pull_image() {
+  local attempt
+  doing "image ${1##*/}"
+  CHANGED=1
+  for attempt in 1 2 3; do
+    ! run crictl pull "$1" 2>&1 | keep_output || return 0
+    # What a registry does not have, it will not have in a few seconds either.
+    ! grep -q ': not found"$' "$OUTPUT" || break
+    ((attempt == 3)) || sleep $((attempt * 2))
+  done
+  why_of "$OUTPUT"
+  WHY=${WHY##*level=fatal msg=\"pulling image: }
+  WHY=${WHY//\\\"/\"}
+  WHY=${WHY%\"}
+  WHY=${WHY#failed to pull and unpack image \"*\": }
+  WHY=${WHY#failed to resolve image: }
+  return 1
+}

@@ -58,11 +58,9 @@ class EmulatedPlane:
         proxy = PodProxy(store, self._serve, chance)
         self._tokens = tokens
         self.server = ApiServer(store, self._registry, Authorizer(store), tokens, proxy)
-        self._wire = Wire(
-            App(self.server, config.version, config.address, self._persistence.write_now),
-            config.ca_certificate,
-            config.server_certificate,
-            config.server_key,
+        self._doors: list[EmulatedDoor] = []
+        self._own_door = self.open_door(
+            config.version, config.address, config.server_certificate, config.server_key
         )
 
     @property
@@ -91,15 +89,23 @@ class EmulatedPlane:
             self._controllers.cancel()
             await asyncio.gather(self._controllers, return_exceptions=True)
             self._controllers = None
-        await self._wire.close()
+        for door in tuple(self._doors):
+            await door.end_connections()
         await self._persistence.close()
 
     def accept(self, connection: socket.socket, peer: str) -> None:
         """Serve one TLS connection until it ends; refused while the plane is stopped."""
-        if not self._gate.is_open:
-            connection.close()
-            return
-        self._wire.accept(connection, peer)
+        self._own_door.accept(connection, peer)
+
+    def open_door(
+        self, version: str, address: str, certificate: bytes, key: bytes
+    ) -> "EmulatedDoor":
+        """Return one more API server over the same objects."""
+        app = App(self.server, version, address, self._persistence.write_now)
+        wire = Wire(app, self.config.ca_certificate, certificate, key)
+        door = EmulatedDoor(self._gate, wire, self._doors)
+        self._doors.append(door)
+        return door
 
     def client(self, user: User) -> ApiClient:
         """Return an in-process client with an identity."""
@@ -125,3 +131,28 @@ class EmulatedPlane:
             return 200, await InProcessClient(self.server, self._gate, user).request("GET", path)
         except ApiFailure as failure:
             return failure.status, failure.body()
+
+
+class EmulatedDoor:
+    """One API server of an emulated plane. It is in `doors` until it closes."""
+
+    def __init__(self, gate: Gate, wire: Wire, doors: "list[EmulatedDoor]") -> None:
+        self._gate = gate
+        self._wire = wire
+        self._doors = doors
+
+    def accept(self, connection: socket.socket, peer: str) -> None:
+        """Serve one TLS connection until it ends; refused while the plane is stopped."""
+        if not self._gate.is_open:
+            connection.close()
+            return
+        self._wire.accept(connection, peer)
+
+    async def end_connections(self) -> None:
+        await self._wire.close()
+
+    async def close(self) -> None:
+        """End all connections, for good."""
+        if self in self._doors:
+            self._doors.remove(self)
+        await self._wire.close()

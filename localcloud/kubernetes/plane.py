@@ -42,6 +42,18 @@ class PlaneConfig:
     data: Path | None = None
 
 
+class Door(Protocol):
+    """One API server of a plane, as its clients meet it: with a certificate and a version."""
+
+    def accept(self, connection: socket.socket, peer: str) -> None:
+        """Serve one TLS connection until it ends; refused while the plane is stopped."""
+        ...
+
+    async def close(self) -> None:
+        """End all connections."""
+        ...
+
+
 class Plane(Protocol):
     """An API server with its controllers. Its objects outlive `stop`."""
 
@@ -61,6 +73,14 @@ class Plane(Protocol):
 
     def accept(self, connection: socket.socket, peer: str) -> None:
         """Serve one TLS connection until it ends; refused while the plane is stopped."""
+        ...
+
+    def open_door(self, version: str, address: str, certificate: bytes, key: bytes) -> Door:
+        """Return one more API server over the same objects, for the address of a master.
+
+        Raises:
+            NotImplementedError: this engine has no second one.
+        """
         ...
 
     def client(self, user: User) -> ApiClient:

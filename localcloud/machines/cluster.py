@@ -2,20 +2,19 @@
 
 import asyncio
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
-import yaml
-
-from localcloud.kubernetes.client import MASTERS, ApiClient
+from localcloud.kubernetes.client import MASTERS, ApiClient, ApiFailure
 from localcloud.kubernetes.kubelet import Kubelet, NodeConfig
-from localcloud.kubernetes.planes import BootstrapToken, Plane, PlaneConfig, erase_objects
+from localcloud.kubernetes.planes import Plane
 from localcloud.machines.context import MachineContext
+from localcloud.machines.control_plane import API_PORT, KUBERNETES, ControlPlane
 from localcloud.parts import Component
 
-API_PORT = 6443
+__all__ = ["API_PORT", "KUBERNETES", "ClusterPart"]
+
 _RETRY = 0.5  # seconds between a kubelet's attempts to reach its API server
-KUBERNETES = "etc/kubernetes"
+_LOOK_AT_MANIFESTS = 1.0  # seconds; a real kubelet watches the folder
 
 
 class ClusterPart:
@@ -23,58 +22,44 @@ class ClusterPart:
 
     def __init__(self, context: MachineContext) -> None:
         self._context = context
-        self.plane: Plane | None = None
+        self.control_plane = ControlPlane(context)
+        self._following: asyncio.Task[None] | None = None
         self._kubelet: Kubelet | None = None
         self._starting: asyncio.Task[None] | None = None
 
-    async def start_plane(self) -> Plane:
-        """Serve the API on the machine's address; a stopped plane is resumed."""
-        shared, spec = self._context.shared, self._context.spec
-        if self.plane is None:
-            self.plane = shared.planes.create(self._plane_config())
-        if Component.API_SERVER in self._context.failed:
-            return self.plane
-        await self.plane.start()
-        with suppress(OSError):  # it listens already: only the kubelet was restarted
-            shared.fabric.listen(spec.vpc, spec.address, API_PORT, self.plane.accept)
-        return self.plane
+    @property
+    def plane(self) -> Plane | None:
+        """The cluster's plane, where this machine runs a part of it."""
+        return self.control_plane.plane
 
-    def _plane_config(self) -> PlaneConfig:
-        context, known = self._context, self._context.state.control_plane
-        assert known is not None, "kubeadm init has not run"
-        pki = context.disk / KUBERNETES / "pki"
-        return PlaneConfig(
-            name=known["name"],
-            version=known["version"],
-            vpc=context.spec.vpc,
-            address=context.spec.address,
-            ca_certificate=(pki / "ca.crt").read_bytes(),
-            ca_key=(pki / "ca.key").read_bytes(),
-            server_certificate=(pki / "apiserver.crt").read_bytes(),
-            server_key=(pki / "apiserver.key").read_bytes(),
-            pod_cidr=known["pod_cidr"],
-            service_cidr=known["service_cidr"],
-            bootstrap_tokens=tuple(
-                BootstrapToken(token, datetime.fromisoformat(ends) if ends else None)
-                for token, ends in known["tokens"]
-            ),
-            dial=context.dial,
-            node_cidr_mask=known["node_cidr_mask"],
-            data=context.cluster_data,
-        )
+    @property
+    def has_kubelet(self) -> bool:
+        """Whether a kubelet with a node runs here."""
+        return self._kubelet is not None
 
     async def start_kubelet(self) -> None:
         """Start the kubelet; before init or join there is none."""
         if self._context.state.node is None or self._starting is not None:
             return
         if Component.KUBELET not in self._context.failed:
-            await self._start_static_pods()
+            await self.control_plane.start_missing()
         self._starting = asyncio.create_task(self._keep_trying())
-
-    async def _start_static_pods(self) -> None:
-        """Start the control plane, which is a static pod of a master's kubelet."""
         if self._context.state.control_plane is not None:
-            await self.start_plane()
+            self._following = asyncio.create_task(self._keep_following())
+
+    async def _keep_following(self) -> None:
+        """Let the static pods follow their manifests while the kubelet runs."""
+        while True:
+            await self._context.shared.clock.sleep(_LOOK_AT_MANIFESTS)
+            if Component.KUBELET not in self._context.failed:
+                await self.follow_manifests()
+
+    async def follow_manifests(self) -> None:
+        """Let the static pods follow their manifests now."""
+        await self.control_plane.follow()
+        if self._kubelet is not None:
+            with suppress(ApiFailure, OSError):  # they are reported when the API server answers
+                await self._kubelet.use_static_pods(tuple(self.control_plane.static_pods()))
 
     async def wait_for_kubelet(self) -> None:
         """Wait until the kubelet has registered its node."""
@@ -87,7 +72,7 @@ class ClusterPart:
         if Component.KUBELET in self._context.failed:
             while Component.KUBELET in self._context.failed:
                 await clock.sleep(_RETRY)
-            await self._start_static_pods()
+            await self.control_plane.start_missing()
         while not await self._try_to_start():
             await clock.sleep(_RETRY)
 
@@ -121,22 +106,20 @@ class ClusterPart:
             name=node["name"],
             vpc=spec.vpc,
             address=spec.address,
-            version=node["version"],
+            version=self._kubelet_version(node),
             max_pods=node["max_pods"],
             vcpus=spec.vcpus,
             memory_mib=spec.memory_mib,
             os_image=self._context.system.name,
             labels=node["labels"],
             taints=tuple(node["taints"]),
-            static_pods=tuple(self._static_pods()),
+            static_pods=tuple(self.control_plane.static_pods()),
         )
 
-    def _static_pods(self) -> list[dict[str, Any]]:
-        folder = self._context.disk / KUBERNETES / "manifests"
-        return [
-            yaml.safe_load(file.read_text(encoding="utf-8"))
-            for file in sorted(folder.glob("*.yaml"))
-        ]
+    def _kubelet_version(self, node: dict[str, Any]) -> str:
+        """Return the version of the installed kubelet; a changed package counts from its start."""
+        package = self._context.state.packages.get("kubelet")
+        return "v" + package.partition("-")[0] if package else str(node["version"])
 
     def running_pods(self) -> list[dict[str, Any]]:
         """Return the pods whose containers run here, in their last known state."""
@@ -145,6 +128,10 @@ class ClusterPart:
 
     async def stop_kubelet(self) -> None:
         """Stop the kubelet; as on a real machine, its containers keep running."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+            self._following = None
         if self._starting is not None:
             self._starting.cancel()
             # kubeadm, which waited for it, has reported why it failed.
@@ -157,35 +144,24 @@ class ClusterPart:
     async def power_off(self) -> None:
         """Stop everything; the plane keeps its objects for the next boot."""
         await self.stop_kubelet()
-        await self._stop_plane()
-
-    async def _stop_plane(self) -> None:
-        if self.plane is not None:
-            spec = self._context.spec
-            self._context.shared.fabric.close(spec.vpc, spec.address, API_PORT)
-            await self.plane.stop()
+        await self.control_plane.stop()
 
     async def fail(self, component: Component) -> None:
         """Stop a failed component."""
         if component is Component.KUBELET:
             await self.stop_kubelet()
         elif component is Component.API_SERVER:
-            await self._stop_plane()
+            await self.control_plane.stop()
 
     async def recover(self, component: Component) -> None:
         """Start a recovered component."""
         if component is Component.API_SERVER:
-            await self._start_static_pods()
+            await self.control_plane.start_missing()
         elif component is Component.KUBELET:
             await self.start_kubelet()
 
     async def forget(self) -> None:
         """Stop everything and delete the cluster's data, as `kubeadm reset` does."""
         await self.power_off()
-        if self.plane is not None:
-            self._context.shared.kubelet_clients.pop(self.plane, None)
-            self._context.shared.planes.forget(self.plane)
-            self.plane = None
-        erase_objects(self._context.cluster_data)
+        await self.control_plane.forget()
         self._context.state.node = None
-        self._context.state.control_plane = None

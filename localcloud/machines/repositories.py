@@ -1,4 +1,4 @@
-"""Package repositories and image registries reachable from the private networks.
+"""Package repositories reachable from the private networks.
 
 A short catalogue of the mirrors in public documentation; other hosts are unreachable. Names and
 versions: reference of November 2026.
@@ -19,10 +19,6 @@ MIRROR_HOSTS = (
     "pkgs.k8s.io",
     "download.docker.com",
 )
-REGISTRIES = (
-    "registry.aliyuncs.com", "registry.k8s.io", "docker.io", "ghcr.io", "quay.io", "m.daocloud.io",
-    "docker.m.daocloud.io", "k8s.m.daocloud.io", "ghcr.m.daocloud.io", "quay.m.daocloud.io",
-)  # fmt: skip
 
 KUBERNETES_SIGNER = "DE15B14486CD377B9E876E1A234654DA9A296436"
 DOCKER_DEB_SIGNER = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
@@ -30,7 +26,7 @@ DOCKER_RPM_SIGNER = "060A61C51B558A7F742B77AAC52FEB6B621E9F35"
 
 ROGUE_SIGNER = "0BADC0DE" * 5
 
-_LATEST_PATCH = {"1.35": 9, "1.36": 4, "1.37": 1}  # by minor version of Kubernetes
+LATEST_PATCH = {"1.35": 9, "1.36": 4, "1.37": 1}  # by minor version of Kubernetes
 _CONTAINERD = ("2.2.4", "2.3.1", "2.3.2")
 _TOOL_VERSIONS = {"cri-tools": "{minor}.0", "kubernetes-cni": "1.9.1"}
 _BASIC = (
@@ -113,7 +109,7 @@ _NOT_FOUND = Page("<html><h1>404 Not Found</h1></html>\n", 404)
 
 
 def _signers_of(url: str) -> tuple[str, ...]:
-    if _minor_of(url) in _LATEST_PATCH:
+    if _minor_of(url) in LATEST_PATCH:
         return (KUBERNETES_SIGNER,)
     if _is_docker(url):
         is_rpm = "/centos/" in url or "/rhel/" in url
@@ -157,7 +153,7 @@ def is_reached(source: str) -> bool:
 
 def is_served(source: str) -> bool:
     """Return whether a package source (its URL) can be read."""
-    return is_reached(source) and (_is_docker(source) or _minor_of(source) in _LATEST_PATCH)
+    return is_reached(source) and (_is_docker(source) or _minor_of(source) in LATEST_PATCH)
 
 
 def why_unreadable(source: str, faults: Mapping[str, MirrorFault]) -> str | None:
@@ -192,7 +188,7 @@ def versions_of(
         minor = _minor_of(source)
         if package in ("kubeadm", "kubelet", "kubectl") and minor:
             lags = faults.get(urlsplit(source).hostname or "") is MirrorFault.LAGGING
-            patches = _LATEST_PATCH[minor] + (0 if lags else 1)
+            patches = LATEST_PATCH[minor] + (0 if lags else 1)
             found += [f"{minor}.{patch}" for patch in range(patches)]
         elif package in _TOOL_VERSIONS and minor:
             found.append(_TOOL_VERSIONS[package].format(minor=minor))
@@ -211,10 +207,3 @@ def choose_version(package: str, wanted: str, versions: Sequence[str]) -> str | 
     """Return the newest version that fits a pattern such as `1.36.4-*`; empty fits all."""
     fitting = [one for one in versions if not wanted or fnmatch.fnmatchcase(one, wanted)]
     return fitting[-1] if fitting else None
-
-
-def is_pullable(image: str) -> bool:
-    """Return whether an image's registry is reachable."""
-    host, slash, _ = image.partition("/")
-    is_host = bool(slash) and ("." in host or ":" in host)
-    return not is_host or host in REGISTRIES

@@ -39,6 +39,9 @@ class Units:
     def is_active(self, name: str) -> bool:
         return name in self._active
 
+    def is_enabled(self, name: str) -> bool:
+        return self.enabled_word(name) == "enabled"
+
     def enabled_word(self, name: str) -> str:
         """Return the output of `systemctl is-enabled`."""
         if name in self._state.masked:

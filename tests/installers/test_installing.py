@@ -200,7 +200,8 @@ def test_a_finished_control_plane_that_does_not_answer_is_never_reset(tmp_path: 
             "ubuntu 24.04", {"PACKAGE_MIRROR": "somewhere"}, 2, "the words are", id="odd mirror"
         ),
         pytest.param(
-            "ubuntu 24.04", {"IMAGE_REPOSITORY": "registry.invalid/x"}, 22, "cannot be pulled",
+            "ubuntu 24.04", {"IMAGE_REPOSITORY": "registry.invalid/x"}, 22,
+            "No repository has all images",
             id="image repository out of reach",
         ),
         pytest.param("ubuntu 24.04", {"CLUSTER": ""}, 2, "CLUSTER is missing", id="no cluster"),

@@ -1,4 +1,4 @@
-"""Package mirrors that fail: the next one is used for everything, and nothing of the failed one."""
+"""Mirrors and registries that fail: the next one is used, and nothing of the failed one."""
 
 import json
 from pathlib import Path
@@ -9,12 +9,13 @@ from localcloud.machines.repositories import MirrorFault
 from tests.localcloud.machines.machine_lab import (
     MASTER,
     make_machine_spec,
+    master_settings,
     node_settings,
     open_lab,
     run,
 )
 
-NODE_SCRIPT = "k8s_node_installer.sh"
+MASTER_SCRIPT, NODE_SCRIPT = "k8s_master_installer.sh", "k8s_node_installer.sh"
 FIRST, ALL = "mirrors.aliyun.com", ("mirrors.aliyun.com", "mirrors.tuna.tsinghua.edu.cn")
 
 
@@ -50,5 +51,62 @@ def test_of_a_key_file_only_the_pinned_key_is_trusted(tmp_path: Path, system: st
             assert done.exit_status == 21, done.stderr
             assert "No mirror has all packages" in str(done.stderr)
             assert "kubelet" not in machine.context.state.packages
+
+    run(story())
+
+
+REGISTRY = "registry.aliyuncs.com"
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (MirrorFault.WAF_PAGE, "text/html"),
+        (MirrorFault.FORBIDDEN, "403 Forbidden"),
+        (MirrorFault.MISSING, "not found"),
+        (MirrorFault.LAGGING, "kube-apiserver:v1.36.4: not found"),
+        (MirrorFault.HALF_SYNCHRONISED, "not found"),
+    ],
+    ids=lambda value: getattr(value, "name", "").lower(),
+)
+def test_images_come_from_the_next_repository_under_the_names_of_the_first(
+    tmp_path: Path, fault: MirrorFault, reason: str
+) -> None:
+    """The names are the same on all machines of a cluster, whatever each of them could reach."""
+
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            machine = await lab.boot(make_machine_spec())
+            machine.context.shared.mirror_faults[REGISTRY] = fault
+            lab.shorten_pauses()
+            done = await lab.install(MASTER_SCRIPT, master_settings())
+            assert done.exit_status == 0, done.stderr
+            assert str(done.stderr).count("repository registry.aliyuncs.com") == 1
+            state = (lab.disk("i-one") / "var/lib/k8s-installer/result.json").read_text()
+            result = json.loads(state)
+            assert result["image_repository"] == "registry.k8s.io"
+            assert reason in result["refused_mirrors"]
+            images = machine.context.state.images
+            for name in ("kube-apiserver:v1.36.4", "coredns:v1.14.2", "pause:3.10.2"):
+                assert f"{REGISTRY}/google_containers/{name}" in images
+            again = await lab.install(MASTER_SCRIPT, master_settings())
+            assert "nothing to do" in str(again.stdout), again.stdout
+
+    run(story())
+
+
+def test_an_image_that_no_repository_has_is_named_with_each_reason(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            machine = await lab.boot(make_machine_spec())
+            for host in (REGISTRY, "registry.k8s.io"):
+                machine.context.shared.mirror_faults[host] = MirrorFault.LAGGING
+            lab.shorten_pauses()
+            done = await lab.install(NODE_SCRIPT, node_settings(NODE_IP=MASTER), "install")
+            assert done.exit_status == 22, done.stderr
+            error = str(done.stderr).splitlines()[-1]
+            assert error.startswith("ERROR No repository has all images of Kubernetes 1.36.4: ")
+            assert f"{REGISTRY}/google_containers: kube-proxy:v1.36.4: not found" in error
+            assert "registry.k8s.io: kube-proxy:v1.36.4: not found" in error
 
     run(story())

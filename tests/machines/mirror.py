@@ -195,6 +195,7 @@ class Mirrors:
         for number, codename in RELEASES.items():
             service = {
                 "usr/bin/containerd": (STANDINS / "containerd").read_text(),
+                "usr/bin/ctr": (STANDINS / "ctr").read_text(),
                 "usr/lib/systemd/system/containerd.service": _unit("/usr/bin/containerd", "always"),
             }
             version = f"{CONTAINERD}-1~debian.{number}~{codename}"

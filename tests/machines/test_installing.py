@@ -95,6 +95,24 @@ def test_a_node_is_installed_joins_and_has_nothing_to_do_after_a_reboot(
     assert "containerd.service" in order
 
 
+def test_images_come_from_the_next_repository_under_the_names_of_the_first(node: Machine) -> None:
+    node.run("rm -r /var/lib/standin-images; echo registry.example.org >/run/refused-registries")
+    settings = node.settings(IMAGE_REPOSITORY="registry.example.org/k8s mirror.example.org")
+    try:
+        assert node.install(settings, "install") is True
+        assert "mirror.example.org/pause:3.10.2" not in node.run("cat /etc/containerd/config.toml")
+        for name in ("pause:3.10.2", "kube-proxy:v1.36.4"):
+            node.run(f"crictl inspecti -q registry.example.org/k8s/{name}")
+        result = result_of(node)
+        assert result["image_repository"] == "mirror.example.org"
+        reason = "registry.example.org/k8s: kube-proxy:v1.36.4: not found"
+        assert reason in result["refused_mirrors"]
+        assert node.install(settings, "install") is False
+    finally:
+        node.run("rm /run/refused-registries")
+        node.install(node.settings(), "install")
+
+
 def test_a_deleted_node_registers_again_without_its_old_pod_network(
     node: Machine, authority: CertifiedKey
 ) -> None:

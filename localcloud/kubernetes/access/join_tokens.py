@@ -72,6 +72,17 @@ def read_token(secret: Mapping[str, Any], usage: str) -> BootstrapToken | None:
     return BootstrapToken(f"{data.get('token-id')}.{data.get('token-secret')}", expires)
 
 
+def has_expired(secret: Mapping[str, Any], now: datetime) -> bool:
+    """Return whether a Secret is a token, for whatever usage, that has ended."""
+    encoded = (secret.get("data") or {}).get("expiration", "")
+    if secret.get("type") != SECRET_TYPE or not encoded:
+        return False
+    try:
+        return datetime.fromisoformat(base64.b64decode(encoded).decode()) <= now
+    except (binascii.Error, ValueError):
+        return False
+
+
 def sign_detached(text: str, token: BootstrapToken) -> str:
     """Return a detached JSON web signature of the text."""
     key_id, _, secret = token.token.partition(".")

@@ -8,6 +8,7 @@ from localcloud.kubernetes.access.join_tokens import (
     SECRET_TYPE,
     SIGNATURE,
     BootstrapToken,
+    has_expired,
     read_token,
     sign_detached,
 )
@@ -66,13 +67,12 @@ class JoinTokenController:
         """Return the tokens that may sign; delete expired ones."""
         valid: list[BootstrapToken] = []
         for (namespace, name), secret in list(self._secrets.objects.items()):
-            token = read_token(secret, "signing") if namespace == NAMESPACE else None
-            if token is None:
+            if namespace != NAMESPACE:
                 continue
-            if token.holds(self._clock.now()):
-                valid.append(token)
-            else:
+            if has_expired(secret, self._clock.now()):
                 await self._delete(name)
+            elif token := read_token(secret, "signing"):
+                valid.append(token)
         return valid
 
     async def _delete(self, name: str) -> None:

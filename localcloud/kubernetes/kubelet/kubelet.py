@@ -9,6 +9,7 @@ import logging
 import socket
 from collections.abc import Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -30,7 +31,7 @@ from localcloud.kubernetes.kubelet.node_status import (
 from localcloud.kubernetes.kubelet.pod_addresses import PodAddresses
 from localcloud.kubernetes.kubelet.pod_workers import Host, PodWorkers
 from localcloud.kubernetes.kubelet.server import PORT, KubeletServer
-from localcloud.kubernetes.kubelet.static_pods import create_mirror_pods
+from localcloud.kubernetes.kubelet.static_pods import create_mirror_pods, replace_mirror_pods
 from localcloud.kubernetes.objects.failures import ApiFailure
 from localcloud.kubernetes.objects.kinds import LEASE, NODE
 from localcloud.profiles import Profile
@@ -190,6 +191,19 @@ class Kubelet:
         await self._renew_lease()
         self._events.record(NODE, created, "Starting", "Starting kubelet.")
         await create_mirror_pods(self._api, self._node, self._uid, stamp(self._clock.now()))
+
+    async def use_static_pods(self, manifests: tuple[dict[str, Any], ...]) -> None:
+        """Show other static pods than before: those whose manifests changed are new pods.
+
+        Raises:
+            ApiFailure, OSError: the API server does not answer; nothing is remembered.
+        """
+        if manifests == self._node.static_pods or not self._uid:
+            return
+        node = replace(self._node, static_pods=manifests)
+        now = stamp(self._clock.now())
+        await replace_mirror_pods(self._api, self._node, node, self._uid, now)
+        self._node = node
 
     async def _post_status(self) -> None:
         now = stamp(self._clock.now())

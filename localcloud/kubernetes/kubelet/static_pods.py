@@ -23,6 +23,23 @@ async def create_mirror_pods(api: ApiClient, node: NodeConfig, node_uid: str, no
                 raise
 
 
+async def replace_mirror_pods(
+    api: ApiClient, before: NodeConfig, after: NodeConfig, node_uid: str, now: str
+) -> None:
+    """Delete the mirror pods of manifests that have gone or changed, and create the missing."""
+    for manifest in before.static_pods:
+        if manifest in after.static_pods:
+            continue
+        name = f"{manifest['metadata']['name']}-{before.name}"
+        path = POD.path(manifest["metadata"].get("namespace", "default"), name)
+        try:
+            await api.request("DELETE", path, body={"gracePeriodSeconds": 0})
+        except ApiFailure as failure:
+            if failure.reason != "NotFound":
+                raise
+    await create_mirror_pods(api, after, node_uid, now)
+
+
 def mirror_pod(
     manifest: dict[str, Any], node: NodeConfig, node_uid: str, now: str
 ) -> dict[str, Any]:

@@ -127,6 +127,15 @@ class RealPlane:
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
 
+    def open_door(self, version: str, address: str, certificate: bytes, key: bytes) -> "RealDoor":
+        """Return the one API server, which has the version of its program.
+
+        It shows the certificate of its last start.
+        """
+        if address != self.config.address:
+            raise NotImplementedError("a real control plane has one API server here")
+        return RealDoor(self)
+
     def client(self, user: User) -> HttpsClient:
         """Return a client with an identity, the same one for the same user."""
         if user not in self._clients:
@@ -251,6 +260,16 @@ class RealPlane:
                 raise
             return self.config.bootstrap_tokens
         return ()
+
+
+class RealDoor:
+    """The way to the API server of a real plane."""
+
+    def __init__(self, plane: RealPlane) -> None:
+        self.accept = plane.accept
+
+    async def close(self) -> None:
+        """Accept no more; the connections end with the plane."""
 
 
 def _free_ports(count: int) -> list[int]:

@@ -7,7 +7,8 @@ import yaml
 
 from localcloud.kubernetes.client import ApiClient, ApiFailure
 from localcloud.kubernetes.objects.kinds import find_kind_by_name
-from localcloud.machines.standins.kubeadm_config import InitSettings
+from localcloud.machines.standins.kubeadm_config import ClusterSettings
+from localcloud.machines.standins.kubeadm_versions import image_of
 
 Manifest = dict[str, Any]
 _CONFLICT = 409
@@ -16,35 +17,35 @@ _EVERYWHERE = [{"operator": "Exists"}]
 _ON_MASTERS = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 
 
-def static_pod(name: str, image: str) -> Manifest:
-    """Return the manifest of one component of the control plane."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": name,
-            "namespace": _SYSTEM,
-            "labels": {"component": name, "tier": "control-plane"},
-        },
-        "spec": {
-            "hostNetwork": True,
-            "priorityClassName": "system-node-critical",
-            "containers": [{"name": name, "image": image, "command": [name]}],
-        },
-    }
+TOKEN_RULES = "\n".join(
+    f"[bootstrap-token] Configured RBAC rules to allow {what}"
+    for what in (
+        "Node Bootstrap tokens to get nodes",
+        "Node Bootstrap tokens to post CSRs in order for nodes to get long term certificate "
+        "credentials",
+        "the csrapprover controller automatically approve CSRs from a Node Bootstrap Token",
+        "certificate rotation for all node client certificates in the cluster",
+    )
+)
+APPLIED = "[addons] Applied essential addon: CoreDNS\n[addons] Applied essential addon: kube-proxy"
+"""What kubeadm prints of the rules and the add-ons, at init and at an upgrade."""
 
 
-def system_objects(settings: InitSettings) -> Iterator[Manifest]:
+def system_objects(cluster: ClusterSettings) -> Iterator[Manifest]:
     """Yield the objects in the order of their creation."""
-    cluster = settings.cluster
-    yield _config_map("kubeadm-config", {"ClusterConfiguration": _text(cluster.document)})
-    kubelet = {"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration"}
-    yield _config_map("kubelet-config", {"kubelet": _text({**kubelet, **cluster.kubelet})})
+    yield config_map("kubeadm-config", {"ClusterConfiguration": _text(cluster.document)})
+    yield kubelet_config(cluster)
     for account in ("kube-proxy", "coredns"):
         yield {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(account)}
-    yield _kube_proxy(f"{cluster.repository}/kube-proxy:{cluster.version}")
+    yield _kube_proxy(image_of("kube-proxy", cluster.version, cluster.repository))
     yield _dns_service(cluster.service_cidr)
-    yield _coredns(f"{cluster.repository}/coredns:v1.14.2")
+    yield _coredns(image_of("coredns", cluster.version, cluster.repository))
+
+
+def kubelet_config(cluster: ClusterSettings) -> Manifest:
+    """Return the ConfigMap from which joining kubelets read their configuration."""
+    kubelet = {"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration"}
+    return config_map("kubelet-config", {"kubelet": _text({**kubelet, **cluster.kubelet})})
 
 
 def _metadata(name: str, **labels: str) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def _text(document: Manifest) -> str:
     return yaml.safe_dump(document, sort_keys=False)
 
 
-def _config_map(name: str, data: dict[str, str]) -> Manifest:
+def config_map(name: str, data: dict[str, str]) -> Manifest:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(name), "data": data}
 
 

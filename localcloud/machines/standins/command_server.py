@@ -25,7 +25,7 @@ from localcloud.machines.standins.table import HANDLERS, LOCAL_SCRIPTS, command_
 log = logging.getLogger(__name__)
 
 _LONGEST_FIELD = 256 * 1024  # more than Linux allows for one argument
-_FIXED_FIELDS = 5  # secret, name, folder, user, KUBECONFIG
+_FIXED_FIELDS = 6  # secret, name, folder, user, KUBECONFIG, proxy
 
 _STUB = r"""#!@BASH@
 # Stands for a command of this machine: the local cloud does what the command would do.
@@ -33,7 +33,8 @@ export LC_ALL=C # sizes count bytes
 exec 3<>/dev/tcp/127.0.0.1/@PORT@ || exit 126
 {
   printf '%d\n' $(($# + @FIXED@))
-  printf '%s\0' @SECRET@ "${0##*/}" "$PWD" "${USER:-root}" "${KUBECONFIG:-}" "$@"
+  printf '%s\0' @SECRET@ "${0##*/}" "$PWD" "${USER:-root}" "${KUBECONFIG:-}" \
+    "${https_proxy:-${HTTPS_PROXY:-}}" "$@"
 } >&3
 while read -r kind size <&3; do
   case $kind in
@@ -132,7 +133,7 @@ class CommandServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         count = int(await reader.readline())
         fields = [(await reader.readuntil(b"\0"))[:-1].decode() for _ in range(count)]
-        secret, name, folder, user, kubeconfig, *arguments = fields
+        secret, name, folder, user, kubeconfig, proxy, *arguments = fields
         admitted = self._admitted.get(secret)
         task = asyncio.current_task()
         if admitted is None or task is None:
@@ -146,7 +147,7 @@ class CommandServer:
             arguments=arguments,
             folder=Path(folder),
             user=user,
-            environment={"KUBECONFIG": kubeconfig},
+            environment={"KUBECONFIG": kubeconfig, "HTTPS_PROXY": proxy},
             write=script.write,
             read_stdin=script.read_stdin,
         )

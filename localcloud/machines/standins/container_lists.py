@@ -1,18 +1,30 @@
-"""The tables of `crictl ps` and `crictl pods` for the running pods of a machine."""
+"""The tables of `crictl images`, and of `crictl ps` and `crictl pods` for the running pods."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from localcloud.machines.registries import image_id
+
 Pod = Mapping[str, Any]
 
 _CONTAINERS = (
     "CONTAINER", "IMAGE", "CREATED", "STATE", "NAME", "ATTEMPT", "POD ID", "POD", "NAMESPACE",
 )  # fmt: skip
+_IMAGES = ("IMAGE", "TAG", "IMAGE ID", "SIZE")
 _SANDBOXES = ("POD ID", "CREATED", "STATE", "NAME", "NAMESPACE", "ATTEMPT", "RUNTIME")
 _NARROWEST, _PADDING = 20, 3  # of crictl's columns
 _SHORT = 13  # characters of an id
+
+
+def list_images(images: Iterable[str]) -> str:
+    """List images by name; all have one size, as nothing is stored of them."""
+    rows = []
+    for image in sorted(images):
+        name, _, tag = image.rpartition(":")
+        rows.append((name, tag, image_id(image).partition(":")[2][:_SHORT], "35MB"))
+    return _table(_IMAGES, rows)
 
 
 def list_containers(pods: Iterable[Pod], now: datetime) -> str:
@@ -57,12 +69,20 @@ def _sandbox(pod: Pod) -> str:
     return hashlib.sha256(f"sandbox {pod['metadata']['uid']}".encode()).hexdigest()[:_SHORT]
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, *rows]
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, *rows]
     widths = [
-        max(_NARROWEST, max(len(line[at]) for line in lines) + _PADDING)
-        for at in range(len(columns))
+        max(_NARROWEST, max(len(line[at]) for line in lines) + _PADDING) for at in range(len(head))
     ]
+    return "\n".join(
+        "".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def columns(lines: Sequence[Sequence[str]]) -> str:
+    """Return a table of kubeadm's: columns as wide as their longest cell, and three blanks."""
+    widths = [max(len(line[at]) for line in lines) + _PADDING for at in range(len(lines[0]))]
     return "\n".join(
         "".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
         for line in lines

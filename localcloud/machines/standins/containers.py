@@ -3,9 +3,14 @@
 import json
 import tomllib
 
-from localcloud.machines.repositories import is_pullable
+from localcloud.clock import stamp
+from localcloud.machines.registries import image_id, why_unpullable
 from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
-from localcloud.machines.standins.container_lists import list_containers, list_sandboxes
+from localcloud.machines.standins.container_lists import (
+    list_containers,
+    list_images,
+    list_sandboxes,
+)
 
 _PULLS_IN_ONE_GO = 6  # images that share the profile's time for pulling
 
@@ -28,19 +33,48 @@ def need_cri(call: Call) -> None:
         )
 
 
+class PullFailed(Exception):
+    """An image cannot be pulled; `code` is the one of gRPC."""
+
+    def __init__(self, image: str, code: str, why: str) -> None:
+        super().__init__(f'failed to pull and unpack image "{image}": {why}')
+        self.code = code
+
+
 async def pull(call: Call, image: str) -> None:
-    """Pull one image; an existing one takes no time."""
+    """Pull one image; an existing one takes no time.
+
+    Raises:
+        PullFailed: its registry does not provide it.
+    """
     context = call.context
     if image in context.state.images:
         return
-    if not is_pullable(image):
-        host = image.partition("/")[0]
-        raise Failed(
-            f'{call.name}: failed to pull image "{image}": failed to do request: dial tcp: '
-            f"lookup {host}: no such host"
-        )
+    if failure := why_unpullable(image, context.shared.mirror_faults):
+        raise PullFailed(image, *failure)
     await context.shared.clock.sleep(context.shared.profile.pull_images / _PULLS_IN_ONE_GO)
     context.state.images.append(image)
+
+
+def _fatal(call: Call, words: str) -> Failed:
+    """Return the failure in the form of crictl's log."""
+    now = stamp(call.context.shared.clock.now())
+    quoted = words.replace('"', '\\"')
+    return Failed(f'time="{now}" level=fatal msg="{quoted}"')
+
+
+async def _crictl_pull(call: Call, image: str) -> None:
+    try:
+        await pull(call, image)
+    except PullFailed as failure:
+        now = call.context.shared.clock.now()
+        quoted = str(failure).replace('"', '\\"')
+        await call.err(
+            f'E{now:%m%d %H:%M:%S.%f}    4711 log.go:32] "PullImage from image service failed" '
+            f'err="rpc error: code = {failure.code} desc = {quoted}" image="{image}"'
+        )
+        raise _fatal(call, f"pulling image: {failure}") from failure
+    await call.out(f"Image is up to date for {image_id(image)}")
 
 
 async def _crictl(call: Call) -> int:
@@ -59,15 +93,13 @@ async def _crictl(call: Call) -> int:
         case "info", []:
             await call.out(json.dumps(call.machine.runtime.info(), indent=2))
         case "pull", [image]:
-            await pull(call, image)
-            await call.out(f"Image is up to date for {image}")
+            await _crictl_pull(call, image)
         case "inspecti", [image]:
             if image not in images:
-                raise Failed(f'no such image "{image}" present')
+                raise _fatal(call, f'no such image "{image}" present')
             await call.out(json.dumps({"status": {"repoTags": [image]}}))
         case "images", []:
-            for image in images:
-                await call.out(image)
+            await call.out(list_images(images))
         case "ps", []:
             pods = call.machine.cluster.running_pods()
             await call.out(list_containers(pods, call.context.shared.clock.now()))
@@ -87,6 +119,14 @@ async def _ctr(call: Call) -> int:
         case ["-n", "k8s.io", "images", "ls", *_]:
             need_cri(call)
             await call.out("\n".join(call.context.state.images) or "REF")
+        case ["-n", "k8s.io", "images", "tag", "--force", image, name]:
+            call.need_root()
+            images = call.context.state.images
+            if image not in images:
+                raise Failed(f'ctr: image "{image}": not found')
+            if name not in images:
+                images.append(name)
+            await call.out(name)
         case words:
             raise call.unknown(" ".join(words))
     return 0

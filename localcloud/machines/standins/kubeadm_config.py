@@ -1,16 +1,23 @@
 """kubeadm's configuration file, read as strictly as kubeadm reads it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import yaml
 
+from localcloud import pki
 from localcloud.machines.standins.call import Failed
+from localcloud.machines.standins.kubeadm_versions import DEFAULT_REPOSITORY
 
 API_VERSION = "kubeadm.k8s.io/v1beta4"
-DEFAULT_REPOSITORY = "registry.k8s.io"
 DEFAULT_VERSION = "v1.36.4"
+
+_TOKEN = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
+_DURATION = re.compile(r"(\d+)(h|m|s)")
+_UNITS = {"h": "hours", "m": "minutes", "s": "seconds"}
 
 # The fields of each kind that kubeadm knows; only some have an effect here.
 _REGISTRATION = {
@@ -69,6 +76,11 @@ class ClusterSettings:
         return int(self.kubelet.get("maxPods", 110))
 
     @property
+    def certificate_validity(self) -> timedelta:
+        given = self.document.get("certificateValidityPeriod")
+        return duration(given) if given else pki.LEAF_VALIDITY
+
+    @property
     def node_cidr_mask(self) -> int:
         manager = self.document.get("controllerManager") or {}
         arguments = {one["name"]: one["value"] for one in manager.get("extraArgs") or ()}
@@ -83,17 +95,28 @@ class InitSettings:
     address: str
     tokens: tuple[tuple[str, str], ...]
     cluster: ClusterSettings
+    certificate_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlaneJoin:
+    """What `kubeadm join` wants to know of a further master."""
+
+    address: str
+    certificate_key: str
 
 
 @dataclass(frozen=True, slots=True)
 class JoinSettings:
-    """The settings of `kubeadm join`."""
+    """The settings of `kubeadm join`; `discovery` is its patience with a cluster's answer."""
 
     registration: Registration
     endpoint: str
     token: str
     ca_hashes: tuple[str, ...]
     skips_verification: bool
+    discovery: timedelta
+    control_plane: ControlPlaneJoin | None = None
 
 
 def read_documents(text: str) -> dict[str, Document]:
@@ -112,6 +135,7 @@ def read_documents(text: str) -> dict[str, Document]:
         _check_version(kind, version)
         if kind in _FIELDS:
             _check_fields(kind, document)
+            _check_tokens(kind, document)
         documents[kind] = document
     return documents
 
@@ -145,11 +169,33 @@ def _check_fields(kind: str, document: Document) -> None:
             )
 
 
+def _check_tokens(kind: str, document: Document) -> None:
+    """Refuse a token of another form, which is known while the file is read."""
+    for one in document.get("bootstrapTokens") or ():
+        token = str(one.get("token", ""))
+        if not _TOKEN.fullmatch(token):
+            raise _unreadable(
+                kind,
+                f'the bootstrap token "{token}" was not of the form '
+                '"\\\\A([a-z0-9]{6})\\\\.([a-z0-9]{16})\\\\z"',
+            )
+
+
 def _strict(kind: str, what: str) -> Failed:
+    return _unreadable(kind, f"strict decoding error: {what}")
+
+
+def _unreadable(kind: str, what: str) -> Failed:
     return Failed(
         f'error unmarshaling configuration schema.GroupVersionKind{{Group:"kubeadm.k8s.io", '
-        f'Version:"v1beta4", Kind:"{kind}"}}: strict decoding error: {what}'
+        f'Version:"v1beta4", Kind:"{kind}"}}: {what}'
     )
+
+
+def duration(text: str) -> timedelta:
+    """Read a duration such as `2h0m0s`."""
+    parts: dict[str, Any] = {_UNITS[unit]: int(n) for n, unit in _DURATION.findall(text)}
+    return timedelta(**parts)
 
 
 def read_cluster(documents: Mapping[str, Document]) -> ClusterSettings:
@@ -182,11 +228,12 @@ def read_init(documents: Mapping[str, Document], hostname: str, address: str) ->
         address=local.get("advertiseAddress", address),
         tokens=tokens,
         cluster=read_cluster(documents),
+        certificate_key=document.get("certificateKey", ""),
     )
 
 
-def read_join(documents: Mapping[str, Document], hostname: str) -> JoinSettings:
-    """Read a join file.
+def read_join(documents: Mapping[str, Document], hostname: str, address: str) -> JoinSettings:
+    """Read a join file; name and address default to the machine's.
 
     Raises:
         Failed: it does not define how to find and trust the cluster.
@@ -194,15 +241,33 @@ def read_join(documents: Mapping[str, Document], hostname: str) -> JoinSettings:
     document = documents.get("JoinConfiguration", {})
     bootstrap = (document.get("discovery") or {}).get("bootstrapToken")
     if not bootstrap:
-        raise Failed('discovery: Invalid value: "": bootstrapToken or file must be set', 3)
-    if document.get("controlPlane"):
-        raise Failed("the local cloud does not join further masters yet", 2)
-    return JoinSettings(
+        raise Failed('discovery: Invalid value: "": bootstrapToken or file must be set')
+    timeouts = document.get("timeouts") or {}
+    settings = JoinSettings(
         registration=_registration(document, hostname),
         endpoint=bootstrap.get("apiServerEndpoint", ""),
         token=bootstrap.get("token", ""),
         ca_hashes=tuple(bootstrap.get("caCertHashes") or ()),
         skips_verification=bool(bootstrap.get("unsafeSkipCAVerification")),
+        discovery=duration(str(timeouts.get("discovery", "5m0s"))),
+        control_plane=_control_plane(document, address),
+    )
+    if not settings.ca_hashes and not settings.skips_verification:
+        raise Failed(
+            'discovery.bootstrapToken: Invalid value: "": using token-based discovery without '
+            "caCertHashes can be unsafe. Set unsafeSkipCAVerification as true in your kubeadm "
+            "config file to continue"
+        )
+    return settings
+
+
+def _control_plane(document: Document, address: str) -> ControlPlaneJoin | None:
+    if "controlPlane" not in document:
+        return None
+    given = document["controlPlane"] or {}
+    local = given.get("localAPIEndpoint") or {}
+    return ControlPlaneJoin(
+        local.get("advertiseAddress", address), str(given.get("certificateKey", ""))
     )
 
 

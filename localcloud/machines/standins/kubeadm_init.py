@@ -1,37 +1,36 @@
 """`kubeadm init`: certificates, kubeconfig files, the control plane, the kubelet, the add-ons."""
 
 import ipaddress
-import re
-from collections.abc import Callable, Mapping
-from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
-import yaml
-
-from localcloud import pki
 from localcloud.kubernetes.client import MASTERS
 from localcloud.kubernetes.planes import Plane, hash_of_ca
 from localcloud.machines.cluster import API_PORT, KUBERNETES
-from localcloud.machines.standins import addons, preflight
+from localcloud.machines.standins import (
+    addons,
+    kubeadm_certs,
+    kubeadm_kubelet,
+    kubeadm_manifests,
+    preflight,
+)
 from localcloud.machines.standins.call import Call, Failed
-from localcloud.machines.standins.containers import pull
-from localcloud.machines.standins.kubeadm_config import Document, InitSettings, read_init
+from localcloud.machines.standins.kubeadm_config import (
+    ClusterSettings,
+    Document,
+    InitSettings,
+    duration,
+    read_init,
+)
+from localcloud.machines.standins.kubeadm_versions import images_of, installed, minor_of
 
 MASTER_LABELS = {
     "node-role.kubernetes.io/control-plane": "",
     "node.kubernetes.io/exclude-from-external-load-balancers": "",
 }
 MASTER_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
-ADMIN_GROUP = "kubeadm:cluster-admins"
-_TOKEN = re.compile(r"^[a-z0-9]{6}\.[a-z0-9]{16}$")
-_DURATION = re.compile(r"(\d+)(h|m|s)")
-_UNITS = {"h": "hours", "m": "minutes", "s": "seconds"}
 
 
-async def run(
-    call: Call, documents: Mapping[str, Document], images_of: Callable[[str, str], list[str]]
-) -> None:
+async def run(call: Call, documents: Mapping[str, Document], *, shows_token: bool) -> InitSettings:
     """Do what `kubeadm init` does.
 
     Raises:
@@ -39,141 +38,96 @@ async def run(
     """
     context = call.context
     settings = read_init(documents, context.read_hostname(), context.spec.address)
-    cluster = settings.cluster
+    cluster, node = settings.cluster, settings.registration.name
+    _check_version(call, cluster.version)
     await call.out(f"[init] Using Kubernetes version: {cluster.version}")
-    _check(call, settings)
-    await preflight.check(call, master=True)
-    for image in images_of(cluster.version, cluster.repository):
-        await pull(call, image)
-    await _write_certificates(call, settings)
-    await _write_kubeconfigs(call, settings)
-    _write_manifests(context.disk / KUBERNETES / "manifests", images_of, settings)
+    await preflight.check_init(call, node, cluster.version)
+    await preflight.pull_images(call, images_of(cluster.version, cluster.repository))
+    await _warn_of_early_authority(call)
+    await write_certificates(call, cluster, node, settings.address)
+    await write_kubeconfigs(call, cluster, node, settings.address, is_first=True)
+    await kubeadm_manifests.write_all(call, cluster)
     _remember(call, settings)
-    preflight.check_kubelet_can_run(call)
-    await context.shared.clock.sleep(context.shared.profile.kubeadm_init)
-    await _start(call, settings)
-    await call.out("\nYour Kubernetes control-plane has initialized successfully!")
-
-
-async def show_join_command(call: Call, documents: Mapping[str, Document]) -> None:
-    """Print how nodes join, with the first token: a secret, on standard output."""
-    settings = read_init(documents, call.context.read_hostname(), call.context.spec.address)
-    endpoint = settings.cluster.endpoint or f"{settings.address}:{API_PORT}"
-    for token, _ in settings.tokens[:1]:
-        certificate = (call.context.disk / KUBERNETES / "pki/ca.crt").read_bytes()
-        await call.out(
-            "\nThen you can join any number of worker nodes by running the following on each as "
-            f"root:\n\nkubeadm join {endpoint} --token {token} \\\n"
-            f"\t--discovery-token-ca-cert-hash {hash_of_ca(certificate)}"
-        )
-
-
-def _check(call: Call, settings: InitSettings) -> None:
-    installed = call.context.state.packages["kubeadm"].partition("-")[0]
-    wanted = settings.cluster.version.removeprefix("v")
-    if installed.split(".")[:2] != wanted.split(".")[:2]:
-        raise Failed(
-            f"this version of kubeadm only supports deploying clusters with the control plane "
-            f"version of its own minor or one older. Current version: v{wanted}"
-        )
-    for token, _ in settings.tokens:
-        if not _TOKEN.match(token):
-            raise Failed("the bootstrap token does not have the form [a-z0-9]{6}.[a-z0-9]{16}", 3)
-    if settings.address != call.context.spec.address:
-        raise Failed(f"advertiseAddress {settings.address} is no address of this machine", 3)
-
-
-async def _write_certificates(call: Call, settings: InitSettings) -> None:
-    now = call.context.shared.clock.now()
-    folder = call.context.disk / KUBERNETES / "pki"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        authority = pki.read_authority(folder)
-    except pki.BadAuthority as error:
-        raise Failed(f"error execution phase certs/ca: {error}") from error
-    if authority is None:
-        authority = pki.make_authority(now)
-        _write_pair(folder / "ca", authority)
-        await call.out('[certs] Generating "ca" certificate and key')
-    else:
-        await call.out("[certs] Using existing ca certificate authority")
-    _check_halves(folder)
-    names = [
-        "kubernetes", "kubernetes.default", "kubernetes.default.svc",
-        "kubernetes.default.svc.cluster.local", settings.registration.name, settings.address,
-        _first_address(settings.cluster.service_cidr), *settings.cluster.server_names,
-    ]  # fmt: skip
-    if host := settings.cluster.endpoint.rpartition(":")[0]:
-        names.append(host)
-    _write_pair(
-        folder / "apiserver", pki.issue(authority, now, "kube-apiserver", server_names=names)
-    )
+    await kubeadm_kubelet.configure(call, cluster.kubelet, settings.registration)
     await call.out(
-        f"[certs] apiserver serving cert is signed for {', '.join(dict.fromkeys(names))}"
+        "[wait-control-plane] Waiting for the kubelet to boot up the control plane as static Pods "
+        f'from directory "/{KUBERNETES}/manifests"'
     )
+    await kubeadm_kubelet.check_health(call)
+    await context.shared.clock.sleep(context.shared.profile.kubeadm_init)
+    plane = await _start(call, settings)
+    await _finish(call, settings, plane, shows_token=shows_token)
+    return settings
 
 
-def _check_halves(folder: Path) -> None:
-    """Refuse a certificate without its key, left by an init that was killed between the two."""
-    halves = [(folder / "apiserver").with_suffix(end) for end in (".crt", ".key")]
-    if halves[0].exists() != halves[1].exists():
+def _check_version(call: Call, version: str) -> None:
+    kubeadm = installed(call)
+    oldest = minor_of(kubeadm) - 1
+    if minor_of(version) < oldest:
         raise Failed(
-            "error execution phase certs/apiserver: failed to write or validate certificate "
-            '"apiserver": failure loading apiserver certificate: failed to load certificate'
+            "this version of kubeadm only supports deploying clusters with the control plane "
+            f"version >= 1.{oldest}.0. Current version: {version}"
         )
+
+
+async def _warn_of_early_authority(call: Call) -> None:
+    """Warn, and go on, where the given CA is not valid yet by this machine's clock."""
+    authority = kubeadm_certs.read_authority(call)
+    if authority is None:
+        return
+    starts, now = kubeadm_certs.start_of(authority), call.context.shared.clock.now()
+    if now < starts:
+        await call.err(
+            f"W{now:%m%d %H:%M:%S.%f}    4711 certs.go:382] WARNING: could not validate bounds for "
+            f"certificate CA: the certificate is not valid yet: NotBefore: {starts}, now: {now}"
+        )
+
+
+async def write_certificates(call: Call, cluster: ClusterSettings, node: str, address: str) -> None:
+    """Make the missing certificates of a master, and the authorities where they are missing."""
+    host = cluster.endpoint.rpartition(":")[0]
+    names = [
+        *([host] if host else ()), "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local", node, _first_address(cluster.service_cidr),
+        address, *cluster.server_names,
+    ]  # fmt: skip
+    etcd = ["localhost", node, address, "127.0.0.1", "::1"]
+    await kubeadm_certs.ensure_authorities(call)
+    await kubeadm_certs.ensure_leaves(
+        call,
+        cluster,
+        {
+            "apiserver": list(dict.fromkeys(names)),
+            "etcd-server": [node, *etcd],
+            "etcd-peer": [node, *etcd],
+        },
+    )
+    await kubeadm_certs.ensure_signing_key(call)
 
 
 def _first_address(cidr: str) -> str:
     return str(ipaddress.ip_network(cidr)[1])
 
 
-def _write_pair(stem: Path, pair: pki.Pair) -> None:
-    stem.with_suffix(".crt").write_bytes(pair.certificate)
-    key = stem.with_suffix(".key")
-    key.touch(mode=0o600)
-    key.write_bytes(pair.key)
-
-
-async def _write_kubeconfigs(call: Call, settings: InitSettings) -> None:
-    now = call.context.shared.clock.now()
-    folder = call.context.disk / KUBERNETES
-    authority = pki.read_authority(folder / "pki")
-    assert authority is not None
-    local = f"{settings.address}:{API_PORT}"
-    node = f"system:node:{settings.registration.name}"
-    for name, user, group, server in (
-        ("admin.conf", "kubernetes-admin", ADMIN_GROUP, settings.cluster.endpoint or local),
-        (
-            "super-admin.conf",
-            "kubernetes-super-admin",
-            "system:masters",
-            settings.cluster.endpoint or local,
-        ),
-        ("kubelet.conf", node, "system:nodes", local),
-    ):
-        pair = pki.issue(authority, now, user, organizations=[group])
-        text = pki.kubeconfig(
-            f"https://{server}", user, authority.certificate, pki.client_credentials(pair)
-        )
-        file = folder / name
-        file.touch(mode=0o600)
-        file.write_text(text, encoding="utf-8")
-        await call.out(f'[kubeconfig] Writing "{name}" kubeconfig file')
-
-
-def _write_manifests(
-    folder: Path, images_of: Callable[[str, str], list[str]], settings: InitSettings
+async def write_kubeconfigs(
+    call: Call, cluster: ClusterSettings, node: str, address: str, *, is_first: bool
 ) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    images = {
-        image.rpartition("/")[2].partition(":")[0]: image
-        for image in images_of(settings.cluster.version, settings.cluster.repository)
-    }
-    for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"):
-        manifest = addons.static_pod(name, images[name])
-        (folder / f"{name}.yaml").write_text(
-            yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8"
-        )
+    """Write the kubeconfig files of a master; only the first one has the super-admin's."""
+    await call.out(f'[kubeconfig] Using kubeconfig folder "/{KUBERNETES}"')
+    local = f"{address}:{API_PORT}"
+    shared = cluster.endpoint or local
+    files = [("admin.conf", "kubernetes-admin", kubeadm_certs.ADMIN_GROUP, shared)]
+    if is_first:
+        files += [
+            ("super-admin.conf", "kubernetes-super-admin", "system:masters", shared),
+            ("kubelet.conf", f"system:node:{node}", "system:nodes", local),
+        ]
+    files += [
+        ("controller-manager.conf", "system:kube-controller-manager", "", local),
+        ("scheduler.conf", "system:kube-scheduler", "", local),
+    ]
+    for name, user, group, server in files:
+        await kubeadm_certs.write_kubeconfig(call, cluster, name, user, group, server)
 
 
 def _remember(call: Call, settings: InitSettings) -> None:
@@ -186,7 +140,7 @@ def _remember(call: Call, settings: InitSettings) -> None:
         "service_cidr": settings.cluster.service_cidr,
         "node_cidr_mask": settings.cluster.node_cidr_mask,
         "tokens": [
-            (token, (now + lifetime).isoformat() if (lifetime := _duration(ttl)) else None)
+            (token, (now + lifetime).isoformat() if (lifetime := duration(ttl)) else None)
             for token, ttl in settings.tokens
         ],
     }
@@ -201,25 +155,40 @@ def _remember(call: Call, settings: InitSettings) -> None:
     }
 
 
-def _duration(text: str) -> timedelta:
-    """Read a duration such as `2h0m0s`; zero means no end."""
-    parts: dict[str, Any] = {_UNITS[unit]: int(n) for n, unit in _DURATION.findall(text)}
-    return timedelta(**parts)
-
-
-async def _start(call: Call, settings: InitSettings) -> None:
+async def _start(call: Call, settings: InitSettings) -> Plane:
     machine, context = call.machine, call.context
-    plane = await machine.cluster.start_plane()
+    await call.out(
+        "[control-plane-check] Waiting for healthy control plane components. This can take up to "
+        "4m0s\n"
+        f"[control-plane-check] Checking kube-apiserver at https://{settings.address}:{API_PORT}"
+        "/livez\n"
+        "[control-plane-check] Checking kube-controller-manager at https://127.0.0.1:10257/healthz"
+        "\n[control-plane-check] Checking kube-scheduler at https://127.0.0.1:10259/livez"
+    )
+    plane = await machine.cluster.control_plane.start()
+    if not plane.is_running:
+        raise _unanswered(settings)
     assert context.state.node is not None
     context.state.node["ca_hash"] = plane.ca_hash
-    await call.out("[control-plane-check] kube-apiserver is healthy")
     machine.units.enable("kubelet")
     await machine.units.restart("kubelet")
     await machine.cluster.wait_for_kubelet()
+    for component in ("kube-controller-manager", "kube-scheduler", "kube-apiserver"):
+        await call.out(f"[control-plane-check] {component} is healthy after 1.501s")
     _check_endpoint(call, settings)
-    await _install_addons(plane, settings)
-    await call.out(
-        "[addons] Applied essential addon: CoreDNS\n[addons] Applied essential addon: kube-proxy"
+    return plane
+
+
+def _unanswered(settings: InitSettings) -> Failed:
+    """Return the error of an API server that does not come up within `kubernetesAPICall`."""
+    server = settings.cluster.endpoint or f"{settings.address}:{API_PORT}"
+    return Failed(
+        "error execution phase wait-control-plane: cannot obtain client without bootstrap: "
+        "could not bootstrap the admin user in file admin.conf: unable to create "
+        "ClusterRoleBinding: client rate limiter Wait returned an error: context deadline "
+        f'exceeded - error from a previous attempt: Post "https://{server}/apis/rbac.'
+        'authorization.k8s.io/v1/clusterrolebindings?timeout=10s": dial tcp: connect: connection '
+        f"refused"
     )
 
 
@@ -229,11 +198,57 @@ def _check_endpoint(call: Call, settings: InitSettings) -> None:
     if host and call.context.resolve(host) is None:
         raise Failed(
             "error execution phase upload-config/kubeadm: error creating token: Post "
-            f'"https://{host}:{port}/api/v1": dial tcp: lookup {host}: no such host'
+            f'"https://{host}:{port}/api/v1": dial tcp: lookup {host}: no such host\n'
         )
 
 
-async def _install_addons(plane: Plane, settings: InitSettings) -> None:
+async def _finish(call: Call, settings: InitSettings, plane: Plane, *, shows_token: bool) -> None:
     api = plane.client(MASTERS)
-    for manifest in addons.system_objects(settings):
+    for manifest in addons.system_objects(settings.cluster):
         await addons.ensure(api, manifest)
+    labels, node = " ".join(MASTER_LABELS), settings.registration.name
+    taint = f"{MASTER_TAINT['key']}:{MASTER_TAINT['effect']}"
+    token = next((token for token, _ in settings.tokens), "")
+    await call.out(
+        '[upload-config] Storing the configuration used in ConfigMap "kubeadm-config" in the '
+        '"kube-system" Namespace\n'
+        '[kubelet] Creating a ConfigMap "kubelet-config" in namespace kube-system with the '
+        "configuration for the kubelets in the cluster\n"
+        "[upload-certs] Skipping phase. Please see --upload-certs\n"
+        f"[mark-control-plane] Marking the node {node} as control-plane by adding the labels: "
+        f"[{labels}]\n"
+        f"[mark-control-plane] Marking the node {node} as control-plane by adding the taints "
+        f"[{taint}]\n"
+        f"[bootstrap-token] Using token: {token if shows_token else '<value withheld>'}\n"
+        f"{addons.TOKEN_RULES}\n"
+        '[bootstrap-token] Creating the "cluster-info" ConfigMap in the "kube-public" namespace\n'
+        f'[kubelet-finalize] Updating "/{KUBERNETES}/kubelet.conf" to point to a rotatable '
+        "kubelet client certificate and key\n"
+        f"{addons.APPLIED}\n"
+        "\nYour Kubernetes control-plane has initialized successfully!"
+    )
+    local = f"{settings.address}:{API_PORT}"
+    await kubeadm_kubelet.write_own_certificate(call, node, plane, local)
+    await _show_join_commands(call, settings, token if shows_token else "<value withheld>")
+
+
+async def _show_join_commands(call: Call, settings: InitSettings, token: str) -> None:
+    """Print how machines join; with the token unless it is withheld."""
+    endpoint = settings.cluster.endpoint or f"{settings.address}:{API_PORT}"
+    authority = kubeadm_certs.read_authority(call)
+    if not settings.tokens or authority is None:
+        return
+    command = (
+        f"kubeadm join {endpoint} --token {token} \\\n"
+        f"\t--discovery-token-ca-cert-hash {hash_of_ca(authority.certificate)} "
+    )
+    if settings.cluster.endpoint:
+        await call.out(
+            "\nYou can now join any number of control-plane nodes by copying certificate "
+            "authorities\nand service account keys on each node and then running the following as "
+            f"root:\n\n  {command}\\\n\t--control-plane "
+        )
+    await call.out(
+        "\nThen you can join any number of worker nodes by running the following on each as root:"
+        f"\n\n{command}"
+    )

@@ -12,20 +12,29 @@ from typing import Any
 
 import yaml
 
-from localcloud import pki
 from localcloud.https import Reply, get
-from localcloud.kubernetes.planes import hash_of_ca
+from localcloud.kubernetes.client import MASTERS, ApiFailure
+from localcloud.kubernetes.objects.kinds import NODE
+from localcloud.kubernetes.planes import Plane, hash_of_ca
 from localcloud.machines.cluster import KUBERNETES
-from localcloud.machines.standins import preflight
+from localcloud.machines.standins import kubeadm_kubelet, preflight
 from localcloud.machines.standins.call import Call, Failed
-from localcloud.machines.standins.kubeadm_config import Document, JoinSettings, read_join
+from localcloud.machines.standins.kubeadm_config import (
+    ClusterSettings,
+    Document,
+    JoinSettings,
+    read_cluster,
+    read_join,
+)
+from localcloud.machines.standins.kubeadm_init import MASTER_LABELS, MASTER_TAINT
+from localcloud.machines.standins.kubeadm_master_join import become_master, check_conditions
+from localcloud.machines.standins.kubeadm_versions import installed
 
 _INFO = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
-_CONFIGS = "/api/v1/namespaces/kube-system/configmaps"
-_DISCOVERY = timedelta(minutes=5)  # kubeadm's own default
+_SYSTEM = "/api/v1/namespaces/kube-system"
 _SHORTEST_DISCOVERY = timedelta(seconds=20)  # a real control plane signs seconds after its start
 _PAUSE = 1.0
-_PREFIX = "error execution phase preflight: couldn't validate the identity of the API Server: "
+_PREFIX = "couldn't validate the identity of the API Server: "
 
 
 class _NotYet(Exception):
@@ -41,59 +50,135 @@ class _Trusted:
 
 
 async def run(call: Call, documents: Mapping[str, Document]) -> None:
-    """Do what `kubeadm join` does for a node.
+    """Do what `kubeadm join` does, for a node or a further master.
 
     Raises:
-        Failed: with kubeadm's message.
+        Failed: with kubeadm's message; files of finished phases stay, as with kubeadm.
     """
-    machine, context = call.machine, call.context
-    settings = read_join(documents, context.read_hostname())
-    if not settings.ca_hashes and not settings.skips_verification:
-        raise Failed(
-            "discovery.bootstrapToken: Invalid value: \"\": using token-based discovery without "
-            "caCertHashes can be unsafe. Set unsafeSkipCAVerification as true in your kubeadm "
-            "config file to continue", 3,
-        )  # fmt: skip
-    await preflight.check(call, master=False)
-    cluster = await _discover(call, settings)
-    await call.out('[preflight] Reading configuration from the "kubeadm-config" ConfigMap')
-    kubeadm = await _read_config(call, settings, cluster, "kubeadm-config", "ClusterConfiguration")
-    kubelet = await _read_config(call, settings, cluster, "kubelet-config", "kubelet")
-    preflight.check_kubelet_can_run(call)
+    context = call.context
+    settings = read_join(documents, context.read_hostname(), context.spec.address)
+    node, master = settings.registration.name, settings.control_plane
+    await preflight.check_join(call, node, is_master=master is not None)
+    trusted = await _discover(call, settings)
+    cluster = await _read_cluster(call, settings, trusted)
+    if master is not None:
+        await check_conditions(call, cluster, master)
+        await preflight.check_master(call, node, cluster.version)
+    plane = context.shared.planes.find_by_ca_hash(hash_of_ca(trusted.ca_certificate))
+    assert plane is not None, "the cluster has just answered"
+    if master is not None:
+
+        async def read_secret(name: str) -> dict[str, Any] | None:
+            path = f"{_SYSTEM}/secrets/{name}"
+            reply = await _get(call, settings, trusted.context, path, settings.token)
+            return reply.body if reply.status == 200 else None
+
+        await become_master(call, cluster, node, master, read_secret)
+    await _start_kubelet(call, settings, cluster, trusted, plane)
+    if master is not None:
+        await _finish_master(call, node)
+    else:
+        await call.out(
+            "\nThis node has joined the cluster:\n"
+            "* Certificate signing request was sent to apiserver and a response was received.\n"
+            "* The Kubelet was informed of the new secure connection details.\n"
+            "\nRun 'kubectl get nodes' on the control-plane to see this node join the cluster.\n"
+        )
+
+
+async def _start_kubelet(
+    call: Call,
+    settings: JoinSettings,
+    cluster: ClusterSettings,
+    trusted: _Trusted,
+    plane: Plane,
+) -> None:
+    machine, context, registration = call.machine, call.context, settings.registration
+    folder = context.disk / KUBERNETES
+    (folder / "pki").mkdir(parents=True, exist_ok=True)
+    (folder / "pki/ca.crt").write_bytes(trusted.ca_certificate)
+    bootstrap = folder / "bootstrap-kubelet.conf"  # stays after a failure from here on
+    bootstrap.touch(mode=0o600)
+    bootstrap.write_text(f"token: {settings.token}\n", encoding="utf-8")
+    await _check_name(plane, registration.name)
+    await kubeadm_kubelet.configure(call, cluster.kubelet, registration)
+    await kubeadm_kubelet.check_health(call, "kubelet-start")
+    await call.out("[kubelet-start] Waiting for the kubelet to perform the TLS Bootstrap")
     await context.shared.clock.sleep(context.shared.profile.kubeadm_join)
-    _write_files(call, settings, cluster)
-    registration = settings.registration
+    is_master = settings.control_plane is not None
     context.state.node = {
         "name": registration.name,
-        "version": "v" + context.state.packages["kubelet"].partition("-")[0],
-        "max_pods": int(kubelet.get("maxPods", 110)),
-        "labels": dict(registration.labels),
-        "taints": list(registration.taints or ()),
-        "ca_hash": hash_of_ca(cluster.ca_certificate),
+        "version": installed(call, "kubelet"),
+        "max_pods": cluster.max_pods,
+        "labels": {**registration.labels, **(MASTER_LABELS if is_master else {})},
+        "taints": _taints(settings),
+        "ca_hash": plane.ca_hash,
     }
-    await call.out(
-        f"[kubelet-start] Starting the kubelet of cluster {kubeadm.get('clusterName', '')}"
-    )
+    await kubeadm_kubelet.write_own_certificate(call, registration.name, plane, settings.endpoint)
+    bootstrap.unlink()
     machine.units.enable("kubelet")
     await machine.units.restart("kubelet")
     await machine.cluster.wait_for_kubelet()
-    await call.out("\nThis node has joined the cluster")
+
+
+def _taints(settings: JoinSettings) -> list[Document]:
+    if settings.registration.taints is not None:
+        return list(settings.registration.taints)
+    return [] if settings.control_plane is None else [MASTER_TAINT]
+
+
+async def _check_name(plane: Plane, name: str) -> None:
+    """Refuse the name of a Node that is Ready, which another machine may have."""
+    try:
+        found = await plane.client(MASTERS).request("GET", NODE.path("", name))
+    except ApiFailure:
+        return
+    conditions = found.get("status", {}).get("conditions") or ()
+    if any(one["type"] == "Ready" and one["status"] == "True" for one in conditions):
+        raise Failed(
+            f'error execution phase kubelet-start: a Node with name "{name}" and status '
+            '"Ready" already exists in the cluster. You must delete the existing Node or change '
+            f"the name of this new joining Node"
+        )
+
+
+async def _finish_master(call: Call, node: str) -> None:
+    labels, taint = " ".join(MASTER_LABELS), f"{MASTER_TAINT['key']}:{MASTER_TAINT['effect']}"
+    await call.out(
+        f"[mark-control-plane] Marking the node {node} as control-plane by adding the labels: "
+        f"[{labels}]\n"
+        f"[mark-control-plane] Marking the node {node} as control-plane by adding the taints "
+        f"[{taint}]\n"
+        "[control-plane-check] Waiting for healthy control plane components. This can take up to "
+        "4m0s"
+    )
+    for component in ("kube-apiserver", "kube-controller-manager", "kube-scheduler"):
+        await call.out(f"[control-plane-check] {component} is healthy after 1.501s")
+    await call.out(
+        "\nThis node has joined the cluster and a new control plane instance was created:\n\n"
+        "* Certificate signing request was sent to apiserver and approval was received.\n"
+        "* The Kubelet was informed of the new secure connection details.\n"
+        "* Control plane label and taint were applied to the new node.\n"
+        "* The Kubernetes control plane instances scaled up.\n"
+        "* A new etcd member was added to the local/stacked etcd cluster."
+    )
+
+
+def _phase_error(what: object) -> Failed:
+    return Failed(f"error execution phase preflight: {what}")
 
 
 async def _discover(call: Call, settings: JoinSettings) -> _Trusted:
     """Retry until the answer is verified or the time is up; a wrong hash fails at once."""
     shared = call.context.shared
     patience = max(_SHORTEST_DISCOVERY, timedelta(seconds=20 * shared.profile.kubeadm_join))
-    deadline = shared.clock.now() + min(_DISCOVERY, patience)
+    deadline = shared.clock.now() + min(settings.discovery, patience)
     while True:
         try:
             return await _look(call, settings)
         except _NotYet as why:
             if shared.clock.now() >= deadline:
-                raise Failed(
-                    f"{_PREFIX}{why}\n"
-                    "To see the stack trace of this error execute with --v=5 or higher"
-                ) from why
+                raise _phase_error(f"{_PREFIX}{why}") from why
         await shared.clock.sleep(_PAUSE)
 
 
@@ -111,7 +196,7 @@ async def _look(call: Call, settings: JoinSettings) -> _Trusted:
     certificate = base64.b64decode(encoded)
     found = hash_of_ca(certificate)
     if settings.ca_hashes and found not in settings.ca_hashes:
-        raise Failed(
+        raise _phase_error(
             f"{_PREFIX}cluster CA found in cluster-info ConfigMap is invalid: none of the public "
             f'keys "{found}" are pinned'
         )
@@ -166,31 +251,35 @@ async def _get(
         raise _NotYet(f"{url}: EOF ({error})") from error
 
 
+async def _read_cluster(call: Call, settings: JoinSettings, trusted: _Trusted) -> ClusterSettings:
+    """Read the cluster's configuration as kubeadm has stored it."""
+    await call.out(
+        '[preflight] Reading configuration from the "kubeadm-config" ConfigMap in namespace '
+        '"kube-system"...\n'
+        "[preflight] Use 'kubeadm init phase upload-config kubeadm --config your-config-file' to "
+        "re-upload it."
+    )
+    now = call.context.shared.clock.now()
+    await call.err(
+        f"W{now:%m%d %H:%M:%S.%f}    4711 configset.go:77] Warning: The recommended value for "
+        '"bindAddress" in "KubeProxyConfiguration" is: ::'
+    )
+    kind = "ClusterConfiguration"
+    stored = await _read_config(call, settings, trusted, "kubeadm-config", kind)
+    kubelet = await _read_config(call, settings, trusted, "kubelet-config", "kubelet")
+    return read_cluster({kind: stored, "KubeletConfiguration": kubelet})
+
+
 async def _read_config(
-    call: Call, settings: JoinSettings, cluster: _Trusted, name: str, key: str
+    call: Call, settings: JoinSettings, trusted: _Trusted, name: str, key: str
 ) -> dict[str, Any]:
+    path = f"{_SYSTEM}/configmaps/{name}"
     try:
-        reply = await _get(call, settings, cluster.context, f"{_CONFIGS}/{name}", settings.token)
+        reply = await _get(call, settings, trusted.context, path, settings.token)
     except _NotYet as error:
-        raise Failed(
-            f"error execution phase preflight: unable to fetch the {name} ConfigMap: {error}"
-        ) from error
+        raise _phase_error(f"unable to fetch the {name} ConfigMap: {error}") from error
     if reply.status != 200:
         message = (reply.body or {}).get("message", f"HTTP {reply.status}")
-        raise Failed(
-            f"error execution phase preflight: unable to fetch the {name} ConfigMap: {message}"
-        )
+        raise _phase_error(f"unable to fetch the {name} ConfigMap: {message}")
     loaded: dict[str, Any] = yaml.safe_load(reply.body["data"][key]) or {}
     return loaded
-
-
-def _write_files(call: Call, settings: JoinSettings, cluster: _Trusted) -> None:
-    folder = call.context.disk / KUBERNETES
-    (folder / "pki").mkdir(parents=True, exist_ok=True)
-    (folder / "pki/ca.crt").write_bytes(cluster.ca_certificate)
-    user = f"system:node:{settings.registration.name}"
-    # The kubelet's certificate would come by a signing request; here its identity is in-process.
-    current = "/var/lib/kubelet/pki/kubelet-client-current.pem"
-    credentials = {"client-certificate": current, "client-key": current}
-    text = pki.kubeconfig(f"https://{settings.endpoint}", user, cluster.ca_certificate, credentials)
-    (folder / "kubelet.conf").write_text(text, encoding="utf-8")

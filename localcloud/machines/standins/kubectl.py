@@ -97,7 +97,7 @@ def _connect(call: Call, taken: Arguments) -> ApiClient:
             f"The connection to the server {host} was refused - "
             "did you specify the right host or port?"
         )
-    return plane.client(_user_of(config["users"][0]["user"]))
+    return plane.client(_user_of(call, config["users"][0]["user"]))
 
 
 async def _fetch(call: Call, taken: Arguments, path: str) -> str:
@@ -140,11 +140,15 @@ def _read_kubeconfig(call: Call, taken: Arguments) -> dict[str, Any]:
     return loaded
 
 
-def _user_of(credentials: dict[str, str]) -> User:
-    data = credentials.get("client-certificate-data")
-    if data is None:
+def _user_of(call: Call, credentials: dict[str, str]) -> User:
+    """Return the user of a certificate, in the kubeconfig or in a file that it names."""
+    if "client-certificate-data" in credentials:
+        certificate = base64.b64decode(credentials["client-certificate-data"])
+    elif "client-certificate" in credentials:
+        certificate = call.path(credentials["client-certificate"]).read_bytes()
+    else:
         raise Failed("error: You must be logged in to the server (Unauthorized)")
-    subject = x509.load_pem_x509_certificate(base64.b64decode(data)).subject
+    subject = x509.load_pem_x509_certificate(certificate).subject
     name = subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
     groups = [str(one.value) for one in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
     return User(str(name), (*groups, "system:authenticated"))

@@ -2,6 +2,7 @@
 
 from localcloud.machines.disk import SWAP_UNIT, swap_is_on
 from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
+from localcloud.machines.standins.kubeadm_kubelet import why_unhealthy
 
 _QUIET = ("-q", "--quiet", "--now", "--no-pager", "--no-legend", "--plain", "--all", "-a")
 
@@ -117,6 +118,8 @@ async def _journalctl(call: Call) -> int:
     if not unit or taken.words:
         raise call.unknown(" ".join(call.arguments))
     state = "is running" if call.machine.units.is_active(unit) else "is not running"
+    if unit == "kubelet" and (why := why_unhealthy(call)):
+        await call.out(f'kubelet: "command failed" err="failed to run Kubelet: {why}"')
     await call.out(f"-- the local cloud keeps no journal; {unit} {state} --")
     return 0
 

@@ -41,7 +41,7 @@ def test_an_empty_description_gives_the_article_s_cluster() -> None:
         ),
         pytest.param(
             {"kubernetes": {"image_repository": "registry.example.org/a\nb"}},
-            "use a registry with its path",
+            "use registries with their paths",
             id="image repository of two lines",
         ),
         pytest.param(

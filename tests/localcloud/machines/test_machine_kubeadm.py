@@ -69,13 +69,13 @@ async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
         pytest.param(
             "sed -i 's/^# off for kubelet: //' $SYSROOT/etc/fstab && "
             "printf 'Filename\\n/dev/vdb\\n' > $SYSROOT/proc/swaps",
-            "running with swap on is not supported",
+            "failed while waiting for the kubelet to start",
             id="swap",
         ),
         pytest.param(
             "printf 'version = 3\\n' > $SYSROOT/etc/containerd/config.toml && "
             "systemctl restart containerd",
-            "cgroup driver",
+            "failed while waiting for the kubelet to start",
             id="cgroup driver",
         ),
         pytest.param(
@@ -86,7 +86,18 @@ async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
             "strict decoding error", id="arguments as a map",
         ),
         pytest.param(
-            "sed -i s/v1.36.4/v1.35.9/ init.yaml", "only supports deploying", id="other minor"
+            "sed -i s/v1.36.4/v1.34.9/ init.yaml",
+            "only supports deploying clusters with the control plane version >= 1.35.0. Current "
+            "version: v1.34.9", id="old minor",
+        ),
+        pytest.param(
+            "mkdir -p $SYSROOT/var/lib/etcd/member", "[ERROR DirAvailable--var-lib-etcd]",
+            id="etcd's data",
+        ),
+        pytest.param(
+            "apt-get install -y --allow-change-held-packages kubeadm=1.36.3-* && "
+            "sed -i s/v1.36.4/v1.36.3/ init.yaml",
+            "[ERROR KubeletVersion]", id="newer kubelet",
         ),
     ],
 )  # fmt: skip
@@ -99,8 +110,24 @@ def test_kubeadm_init_refuses_what_the_real_one_refuses(
             spoiled = await lab.run(spoil)
             assert spoiled.exit_status == 0, spoiled.stderr
             done = await lab.run("kubeadm init --config init.yaml")
-            assert done.exit_status != 0
+            assert done.exit_status == 1
             assert sentence in str(done.stderr)
+            lines = str(done.stderr).splitlines()
+            assert lines[-2].startswith("error: ")
+            assert lines[-1].startswith("To see the stack trace of this error")
+
+    run(story())
+
+
+def test_why_a_kubelet_does_not_run_is_in_its_journal_only(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await installed(lab)
+            await lab.run("printf 'Filename\\n/dev/vdb\\n' > $SYSROOT/proc/swaps")
+            done = await lab.run("kubeadm init --config init.yaml")
+            assert "with swap on" not in str(done.stdout) + str(done.stderr)
+            journal = await lab.run("journalctl -u kubelet --no-pager")
+            assert "running with swap on is not supported" in str(journal.stdout)
 
     run(story())
 
@@ -122,7 +149,11 @@ def test_kubeadm_reset_allows_another_init(tmp_path: Path) -> None:
             await installed(lab)
             assert (await lab.run("kubeadm init --config init.yaml")).exit_status == 0
             assert (await lab.run("kubeadm init --config init.yaml")).exit_status != 0
-            assert (await lab.run("kubeadm reset -f")).exit_status == 0
+            done = await lab.run("kubeadm reset -f")
+            assert "Deleted contents of the etcd data directory: /var/lib/etcd" in str(done.stdout)
+            pki = lab.disk("i-one") / "etc/kubernetes/pki"
+            assert pki.is_dir()
+            assert not [*pki.iterdir()]
             again = await lab.run("kubeadm init --config init.yaml")
             assert again.exit_status == 0, again.stderr
 
@@ -170,19 +201,14 @@ def test_a_stopped_kubelet_recovers(tmp_path: Path) -> None:
     run(story())
 
 
-def test_a_kubelet_that_cannot_start_is_reported_and_does_not_block_the_halt(
-    tmp_path: Path,
-) -> None:
+def test_a_port_of_the_kubelet_that_another_program_has_is_reported(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             await installed(lab)
             lab.fabric.listen(VPC, MASTER, 10250, lambda connection, peer: connection.close())
             done = await lab.run("kubeadm init --config init.yaml")
-            assert done.exit_status == 70
-            assert "its log says why" in str(done.stderr)
-            await lab.machines.halt("i-one")
-            await lab.boot(make_machine_spec())
-            assert (await lab.run("true")).exit_status == 0
+            assert done.exit_status == 1
+            assert "[ERROR Port-10250]: Port 10250 is in use" in str(done.stderr)
 
     run(story())
 
