@@ -192,7 +192,11 @@ def test_clusters_are_deployed_side_by_side_and_removed_one_by_one(
 
     watching = automations(server)
     assert sorted(whats(watching, "demo")) == sorted(NAMES)
-    assert sorted(whats(watching, "burst")) == ["alarm raised", "run without a worker"]
+    assert sorted(whats(watching, "burst")) == [
+        "alarm raised",
+        "killed run goes on",
+        "run without a worker",
+    ]
     switched_off = one_of(watching, "autoscaler silent")["id"]
     ask(server, f"automations/{switched_off}", {"enabled": False}, verb="PATCH")
 
