@@ -7,7 +7,6 @@ trusted by SSL_CERT_FILE. SSH has a bastion instead (`access.jump`).
 """
 
 import http.client
-import os
 import ssl
 from base64 import b64encode
 from ipaddress import ip_address, ip_network
@@ -16,23 +15,6 @@ from urllib.request import getproxies_environment
 
 PRIVATE_NAMES = ("localhost", "internal")
 """The last parts of names that are never on the internet."""
-
-LOOPBACK = "localhost,127.0.0.1,::1"
-
-
-def keep_loopback_direct() -> None:
-    """Let the libraries that read the environment themselves follow the rule, and child processes.
-
-    Prefect's client would send the requests to a server on this machine through HTTP_PROXY.
-    """
-    if not getproxies_environment():
-        return
-    for name in ("no_proxy", "NO_PROXY"):
-        given = os.environ.get(name, "")
-        if LOOPBACK not in given:
-            os.environ[name] = f"{given},{LOOPBACK}".strip(",")
-    if authority := os.environ.get("SSL_CERT_FILE"):
-        os.environ.setdefault("REQUESTS_CA_BUNDLE", authority)
 
 
 def find_proxy(url: str) -> str:

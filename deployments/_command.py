@@ -9,8 +9,7 @@ from cyclopts import App, CycloptsError
 from httpx import HTTPError
 from prefect.exceptions import PrefectException
 
-from blocks.settings import environment_with
-from clients.proxies import keep_loopback_direct
+from blocks.settings import environment_with, keep_loopback_direct
 from domain.kernel.errors import ClusterError
 
 PREFECT_SECONDS = 180.0

@@ -16,7 +16,7 @@ from prefect import tags
 
 from blocks.accounts import ChosenAccount, QingCloudAccount, choose_account
 from blocks.artifacts import collecting_published
-from clients.proxies import keep_loopback_direct
+from blocks.settings import keep_loopback_direct
 from domain.cloud.foreign import Surroundings
 from domain.cloud.known import has_changed
 from domain.cloud.plan import Plan

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from clients.proxies import find_proxy, keep_loopback_direct
+from blocks.settings import keep_loopback_direct
+from clients.proxies import find_proxy
 from clients.qingcloud import QingCloud
 from domain.kernel.errors import Unreachable
 from domain.secrets.pki import make_cluster_ca, make_server_certificate
