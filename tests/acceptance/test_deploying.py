@@ -16,7 +16,13 @@ from tests.acceptance.workplace import Workplace, ask
 from tests.clients.notifications.chat_server import ChatServer, chat_server
 
 # The automations of a cluster.
-NAMES = ("run failed", "autoscaler silent", "run without a worker", "alarm raised")
+NAMES = (
+    "run failed",
+    "autoscaler silent",
+    "run without a worker",
+    "alarm raised",
+    "killed run goes on",
+)
 FLOWS = ("autoscale", "drift", "monitor", "provision", "scale", "sweep", "teardown")
 
 

@@ -11,7 +11,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -122,8 +121,7 @@ def test_the_runs_of_a_killed_worker_are_taken_up_and_nothing_exists_twice(
     places: tuple[Workplace, Workplace],
 ) -> None:
     one, other = places
-    with ThreadPoolExecutor(2) as pool:
-        deployments = list(pool.map(lambda name: deploy(one, name), CLUSTERS))
+    deployments = [deploy(one, name) for name in CLUSTERS]
     with worker(one, "worker-1") as first, worker(other, "worker-2"):
         began = time.monotonic()
         pairs = zip(deployments, CLUSTERS, strict=True)
