@@ -141,6 +141,8 @@ def test_the_runs_of_a_killed_worker_are_taken_up_and_nothing_exists_twice(
         f"{len(taken_up)} of them taken up by the other worker"
     )
     assert taken_up
+    assert states(other, runs) == {"COMPLETED": len(CLUSTERS)}
+    assert max(run["run_count"] for run in read(other, runs)) == 2  # none began a third time
     number = len(CLUSTERS)
     expected = {"instance": 2, "router": 1, "vxnet": 1, "eip": 1, "loadbalancer": 1, "keypair": 1}
     assert {kind: seen["resources"][kind] for kind in expected} == {
