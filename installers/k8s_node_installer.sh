@@ -114,6 +114,7 @@ join_cluster() {
     if grep -q 'status "Ready" already exists' "$OUTPUT" && ((SECONDS < deadline)); then
       say "waiting until the node $NODE_NAME of before is no longer Ready"
       sleep 5
+      forget_attempt # over the files of this one the next would fail
       continue
     fi
     # Both hold the token; that pki/ca.crt exists tells the next run of this attempt.
