@@ -54,6 +54,22 @@ def test_a_node_whose_object_was_deleted_registers_again(tmp_path: Path) -> None
     run(story())
 
 
+def test_the_node_of_a_master_registers_again(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await lab.boot(make_machine_spec())
+            await lab.install(MASTER_SCRIPT, master_settings())
+            api = lab.plane().client(MASTERS)
+            await api.request("DELETE", "/api/v1/nodes/k8s-master-one")
+            done = await lab.install(MASTER_SCRIPT, master_settings())
+            assert done.exit_status == 0, done.stderr
+            assert "the Node object of k8s-master-one was deleted" in str(done.stdout)
+            node = await api.request("GET", "/api/v1/nodes/k8s-master-one")
+            assert "node-role.kubernetes.io/control-plane" in node["metadata"]["labels"]
+
+    run(story())
+
+
 def test_a_join_waits_while_the_node_of_before_is_still_ready(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
