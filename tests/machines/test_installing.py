@@ -106,7 +106,7 @@ def test_images_come_from_the_next_repository_under_the_names_of_the_first(node:
         assert node.install(settings, "install") is True
         assert "mirror.example.org/pause:3.10.2" not in node.run("cat /etc/containerd/config.toml")
         for name in ("pause:3.10.2", "kube-proxy:v1.36.4"):
-            node.run(f"crictl inspecti -q registry.example.org/k8s/{name}")
+            node.run(f"crictl --timeout 20s inspecti -q registry.example.org/k8s/{name}")
         result = result_of(node)
         assert result["image_repository"] == "mirror.example.org"
         reason = "registry.example.org/k8s: kube-proxy:v1.36.4: not found"
