@@ -1,6 +1,8 @@
 """Machines that were nodes before: their Node was deleted, or is still there after a reset."""
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,12 +36,45 @@ async def cluster(lab: Lab) -> dict[str, str]:
     return settings
 
 
+async def run_pod(lab: Lab, name: str) -> Any:
+    """Run a pod with a network of its own on the node, and return it."""
+    api, path = lab.plane().client(MASTERS), "/api/v1/namespaces/default/pods"
+    spec = {"nodeName": NAME, "containers": [{"name": "web", "image": "nginx"}]}
+    await api.request("POST", path, body={"metadata": {"name": name}, "spec": spec})
+    while True:
+        pod = await api.request("GET", f"{path}/{name}")
+        if pod["status"].get("phase") == "Running":
+            return pod
+        await asyncio.sleep(0.05)
+
+
+def test_a_restarted_kubelet_alone_leaves_the_old_bridge_in_the_way(tmp_path: Path) -> None:
+    """Its node is Ready, and starts no pod: what the installer's clean-up is for."""
+
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await cluster(lab)
+            await run_pod(lab, "first")
+            api = lab.plane().client(MASTERS)
+            await api.request("DELETE", PATH)
+            assert (await lab.run("systemctl restart kubelet", NODE)).exit_status == 0
+            waiting = asyncio.create_task(run_pod(lab, "second"))
+            events = "/api/v1/namespaces/default/events"
+            while "FailedCreatePodSandBox" not in str(await api.request("GET", events)):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            assert not waiting.done()
+            waiting.cancel()
+
+    run(story())
+
+
 def test_a_node_whose_object_was_deleted_registers_again(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             settings = await cluster(lab)
             api = lab.plane().client(MASTERS)
             first = await api.request("GET", PATH)
+            pod = await run_pod(lab, "first")
             await api.request("DELETE", PATH)
             with pytest.raises(ApiFailure, match="NotFound"):
                 await api.request("GET", PATH)
@@ -48,6 +83,8 @@ def test_a_node_whose_object_was_deleted_registers_again(tmp_path: Path) -> None
             assert f"the Node object of {NAME} was deleted" in str(done.stdout)
             second = await api.request("GET", PATH)
             assert second["metadata"]["uid"] != first["metadata"]["uid"]
+            assert second["spec"]["podCIDR"] != first["spec"]["podCIDR"]
+            assert (await run_pod(lab, "second"))["status"]["podIP"] != pod["status"]["podIP"]
             again = await lab.install(NODE_SCRIPT, settings, "join", **PLACE)
             assert "nothing to do" in str(again.stdout)
 

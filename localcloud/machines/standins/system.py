@@ -6,6 +6,7 @@ from pathlib import Path
 
 from localcloud.clock import stamp
 from localcloud.machines import disk, kernel
+from localcloud.machines.bridge import delete_link
 from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
 from localcloud.parts import Component
 
@@ -235,6 +236,10 @@ async def _ip(call: Call) -> int:
             )
         case ["route" | "r"] | ["route", "show", *_]:
             await call.out(f"default via {_gateway(spec.address)} dev eth0\n")
+        case ["link", "delete" | "del", name]:
+            call.need_root()
+            if not delete_link(call.context.disk, name):
+                raise Failed(f'Cannot find device "{name}"')
         case ["link"] | ["link", "show", *_]:
             await call.out("2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 state UP")
         case words:

@@ -81,12 +81,13 @@ def test_apt_get_killed_at_work_leaves_dpkg_to_be_repaired(tmp_path: Path) -> No
             machine = await lab.boot(make_machine_spec())
             connection = await lab.connect()
             clock.is_held = True
-            await connection.create_process("apt-get -q -y install conntrack")
+            process = await connection.create_process("apt-get -q -y install conntrack")
             await clock.has_sleeper.wait()
             [running] = machine.ssh.processes
             running.kill()
             await clock.sleep_was_broken.wait()
             clock.is_held = False
+            await process.wait()
 
             refused = await lab.run("apt-get -q -y install conntrack")
             assert refused.exit_status == 100
