@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.request import getproxies_environment
 
 from platformdirs import user_data_path
 
@@ -39,6 +40,25 @@ def user_kubeconfig() -> Path:
     named = [Path(one) for one in os.environ.get("KUBECONFIG", "").split(os.pathsep) if one]
     usual = named[0] if named else Path("~/.kube/config")
     return next((file for file in named if file.exists()), usual).expanduser()
+
+
+LOOPBACK = "localhost,127.0.0.1,::1"
+
+
+def keep_loopback_direct() -> None:
+    """Let libraries that read the environment themselves, and child processes, follow our rule.
+
+    Prefect's client would send the requests to a server on this machine through HTTP_PROXY. The
+    rule for our own connections is in `clients/proxies.py`.
+    """
+    if not getproxies_environment():
+        return
+    for name in ("no_proxy", "NO_PROXY"):
+        given = os.environ.get(name, "")
+        if LOOPBACK not in given:
+            os.environ[name] = f"{given},{LOOPBACK}".strip(",")
+    if authority := os.environ.get("SSL_CERT_FILE"):
+        os.environ.setdefault("REQUESTS_CA_BUNDLE", authority)
 
 
 def environment_with(changes: Mapping[str, str]) -> dict[str, str]:

@@ -1,12 +1,13 @@
 """The expiry of a server's certificate."""
 
-import socket
 import ssl
+from contextlib import closing
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
+from typing import cast
 
 from cryptography import x509
 
+from clients.proxies import tunnel_to
 from domain.kernel.errors import Refused, TemporaryError
 
 TIMEOUT = 5.0
@@ -30,15 +31,11 @@ def read_certificate_end(url: str, ca: str) -> datetime:
         TemporaryError: the server does not answer.
         Refused: the certificate is not signed by the authority.
     """
-    place = urlsplit(url)
-    host, port = place.hostname or "", place.port or 443
     trust = ssl.create_default_context(cadata=ca)
     try:
-        with (
-            socket.create_connection((host, port), timeout=TIMEOUT) as plain,
-            trust.wrap_socket(plain, server_hostname=host) as tls,
-        ):
-            shown = tls.getpeercert() or {}
+        with closing(tunnel_to(url, trust, TIMEOUT)) as connection:
+            connection.connect()
+            shown = cast(ssl.SSLSocket, connection.sock).getpeercert() or {}
     except ssl.SSLCertVerificationError as error:
         if error.verify_code == _HAS_EXPIRED:
             return datetime.now(UTC)

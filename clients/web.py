@@ -4,6 +4,7 @@ import ssl
 
 import httpx
 
+from clients.proxies import find_proxy
 from domain.kernel.errors import Refused, TemporaryError
 
 TIMEOUT = 10.0
@@ -22,7 +23,8 @@ def fetch_page(url: str, ca: str) -> str:
     """
     trust = ssl.create_default_context(cadata=ca)
     try:
-        reply = httpx.get(url, verify=trust, timeout=TIMEOUT, trust_env=False)
+        proxy = find_proxy(url) or None
+        reply = httpx.get(url, verify=trust, timeout=TIMEOUT, trust_env=False, proxy=proxy)
     except httpx.TransportError as error:
         if isinstance(error.__cause__, ssl.SSLCertVerificationError) or "CERTIFICATE" in str(error):
             raise Refused(

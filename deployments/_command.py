@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError
 from httpx import HTTPError
 from prefect.exceptions import PrefectException
 
-from blocks.settings import environment_with
+from blocks.settings import environment_with, keep_loopback_direct
 from domain.kernel.errors import ClusterError
 
 PREFECT_SECONDS = 180.0
@@ -46,6 +46,7 @@ def run(app: App) -> None:
 
     Exit codes: 0 done, 1 begun and not finished, 2 the request cannot be carried out.
     """
+    keep_loopback_direct()
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False)
     except (CycloptsError, ClusterError) as error:

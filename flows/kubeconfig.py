@@ -12,8 +12,10 @@ from prefect import flow
 from blocks.accounts import QingCloudAccount
 from blocks.settings import user_kubeconfig
 from domain.kernel.errors import InvalidSpec
+from domain.kernel.names import ClusterId
 from domain.secrets.kubeconfig import (
-    context_name,
+    all_contexts,
+    choose_context,
     merge_kubeconfig,
     other_contexts,
     render_kubeconfig,
@@ -32,6 +34,7 @@ class KubeconfigReport:
     path: str
     context: str
     expires: datetime
+    backup: str = ""  # the file before the first merge, if there was one
 
 
 @flow(name="kubeconfig", flow_run_name="kubeconfig {name}", on_running=[keep_log_short])
@@ -56,23 +59,39 @@ def kubeconfig(
         need_cluster(cluster)
         cluster.credentials()
         access = cluster.access(f"admin-{now:%Y%m%d%H%M%S}", validity)
+    backup = ""
     try:
         file = Path(path).expanduser().resolve()  # a link to it stays a link
         existing = file.read_text(encoding="utf-8") if file.exists() else ""
         if merge:
             file.parent.mkdir(parents=True, exist_ok=True)  # ~/.kube, for a first cluster
-            text = merge_kubeconfig(existing, name, access)
-        elif others := other_contexts(existing, name):
+            text = merge_kubeconfig(existing, cluster.id, access)
+            backup = _back_up(file, existing, cluster.id)
+        elif others := other_contexts(existing, cluster.id):
             raise InvalidSpec(
                 f"{file} has other contexts ({', '.join(others[:5])}), which would be lost; keep "
                 "them with --merge, or name another file"
             )
         else:
-            text = render_kubeconfig(name, access)
+            text = render_kubeconfig(cluster.id, access)
         _write_private(file, text)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidSpec(f"{path} cannot be written: {_reason(error)}") from error
-    return KubeconfigReport(name, str(file), context_name(name), now + validity)
+    context = choose_context(text, cluster.id)
+    return KubeconfigReport(name, str(file), context, now + validity, backup)
+
+
+def _back_up(file: Path, existing: str, cluster: ClusterId) -> str:
+    """Copy a file that has none of our entries yet: a merge keeps no comments and no layout.
+
+    Returns: the copy beside it; empty where none is needed.
+    """
+    contexts = other_contexts(existing, cluster)
+    if not contexts or contexts != all_contexts(existing):
+        return ""
+    copy = file.with_name(f"{file.name}.before-k8s-qingcloud")
+    _write_private(copy, existing)
+    return str(copy)
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:
@@ -84,7 +103,7 @@ def _write_private(file: Path, text: str) -> None:
     fresh = file.with_name(f".{file.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        with os.fdopen(descriptor, "w") as stream:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text)
         fresh.replace(file)
     except BaseException:  # half a key must not remain on a full disk
@@ -119,6 +138,8 @@ def main(
         report = kubeconfig(
             opened.account, str(path.absolute() if out else path), name, merge, days
         )
+    if report.backup:
+        opened.print_line(f"The file as it was, with its comments, is kept as {report.backup}")
     opened.print_line(
         f"Wrote {report.path} (context {report.context}, valid until {report.expires:%Y-%m-%d}).\n"
         f"Try: kubectl --kubeconfig {report.path} --context {report.context} get nodes"

@@ -142,6 +142,11 @@ class Cluster:
         return self._spec.access.allowed_cidrs if self._spec else ()
 
     @property
+    def bastion(self) -> str:
+        """The bastion before the master, as ssh takes it; empty without a description."""
+        return self._spec.access.jump if self._spec else ""
+
+    @property
     def patience(self) -> Patience:
         """How long a machine may take to boot; the default without a description."""
         return patience_of(self._spec) if self._spec else PATIENCE

@@ -65,14 +65,15 @@ def pin_host_key(cluster: Cluster, machine: Instance) -> str:
     return made
 
 
-def jump_target(credentials: Credentials, ssh_endpoints: Endpoints) -> SshTarget:
-    """The SSH target of the master: its port on the public address."""
+def jump_target(credentials: Credentials, ssh_endpoints: Endpoints, bastion: str = "") -> SshTarget:
+    """The SSH target of the master: its port on the public address, behind a bastion if any."""
     return SshTarget(
         address=ssh_endpoints.public_address,
         port=ssh_endpoints.ssh_port,
         user=ssh_endpoints.user(MASTERS),
         private_key=credentials.ssh.private_key,
         host_keys=credentials.accepted(ssh_endpoints.jump_host),
+        bastion=bastion,
     )
 
 
@@ -94,7 +95,7 @@ def _open(
     cluster: Cluster, credentials: Credentials, machine: Instance, *, is_new: bool = False
 ) -> Iterator[SshMachine]:
     ssh_endpoints = cluster.ssh_endpoints()
-    outer = jump_target(credentials, ssh_endpoints)
+    outer = jump_target(credentials, ssh_endpoints, cluster.bastion)
     if machine.id == ssh_endpoints.jump_host:
         with _connect(cluster, credentials, machine.id, outer, is_new=is_new) as shell:
             yield shell

@@ -38,7 +38,7 @@ def measure_machines(cluster: Cluster, visits: Sequence[Visit], moment: datetime
     credentials, ssh_endpoints = cluster.credentials(), cluster.ssh_endpoints()
     connect = partial(cluster.connect_ssh, deadline=CONNECTING)
     try:
-        master = connect(jump_target(credentials, ssh_endpoints))
+        master = connect(jump_target(credentials, ssh_endpoints, cluster.bastion))
     except ClusterError as error:
         reason = f"no login to master {ssh_endpoints.jump_host}: {error}"
         return nothing_measured(cluster.name, visits, moment, reason)

@@ -134,7 +134,12 @@ def test_the_reference_lists_every_variable_that_is_read() -> None:
     read_there = {name for file in sources for name in named.findall(file.read_text())}
     listed = set(re.findall(r"`([A-Z]+_[A-Z_]+)`", read("docs/reference.md")))
     assert read_there
-    others = {"PIP_INDEX_URL", "PREFECT_API_URL", "PREFECT_API_AUTH_STRING"}  # pip's and Prefect's
+    proxies = {"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "SSL_CERT_FILE"}  # of Python's library
+    others = proxies | {
+        "PIP_INDEX_URL",
+        "PREFECT_API_URL",
+        "PREFECT_API_AUTH_STRING",
+    }  # pip's and Prefect's
     assert listed - others == read_there
 
 

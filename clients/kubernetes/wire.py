@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 import urllib3
 from kubernetes.client import ApiClient, ApiException, Configuration
 
+from clients.proxies import find_proxy
 from domain.kernel.errors import (
     ApiRejected,
     ClusterError,
@@ -50,11 +51,7 @@ class Wire:
         self.server = access.server.rstrip("/")
         configuration = Configuration(host=self.server)
         configuration.retries = False  # None would mean three
-        # As with curl and kubectl: no proxy for the loopback of this machine.
-        own = "localhost,127.0.0.0/8,::1"
-        configuration.no_proxy = (
-            f"{configuration.no_proxy},{own}" if configuration.no_proxy else own
-        )
+        configuration.proxy, configuration.no_proxy = find_proxy(self.server) or None, None
         self._client = ApiClient(configuration)
         self._client.user_agent = "kubernetes-on-qingcloud"
         pool = self._client.rest_client.pool_manager

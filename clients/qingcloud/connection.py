@@ -7,7 +7,9 @@ opens its own connection: none is ever stale, and threads share nothing.
 
 import http.client
 import ssl
+from typing import Any
 
+from clients.proxies import ThroughProxy, find_proxy
 from clients.qingcloud.endpoint import Endpoint
 from domain.kernel.errors import Unreachable
 
@@ -44,6 +46,19 @@ class _Https(_Http, http.client.HTTPSConnection):
     pass
 
 
+class _HttpThroughProxy(_Http):
+    """Asks a proxy for a whole URL; only for endpoints without TLS."""
+
+    def __init__(self, host: str, port: int, proxy: ThroughProxy) -> None:
+        super().__init__(proxy.host, proxy.port, timeout=CONNECT_TIMEOUT)
+        self._begin, self._headers = f"http://{host}:{port}", proxy.headers
+
+    def putrequest(self, method: str, url: str, *args: Any, **options: Any) -> None:
+        super().putrequest(method, self._begin + url, *args, **options)
+        for name, value in self._headers.items():
+            self.putheader(name, value)
+
+
 class OneConnection:
     """Replaces the SDK's connection pool: provides one connection, and closes it.
 
@@ -64,16 +79,26 @@ class OneConnection:
         Raises:
             Unreachable: no answer, or the server's certificate is not trusted.
         """
-        if self._tls is None:
-            self._connection = _Http(host, port, timeout=CONNECT_TIMEOUT)
-        else:
-            self._connection = _Https(host, port, timeout=CONNECT_TIMEOUT, context=self._tls)
+        url = find_proxy(str(self._endpoint))
+        proxy = ThroughProxy(url) if url else None
+        self._connection = self._prepare(host, port, proxy)
         try:
             self._connection.connect()
         except (OSError, UnicodeError) as error:  # the latter from a host no name server can know
-            raise Unreachable(_why_unreachable(self._endpoint, error)) from error
+            raise Unreachable(_why_unreachable(self._endpoint, proxy, error)) from error
         self._connection.sock.settimeout(self._reply_timeout)
         return self._connection
+
+    def _prepare(self, host: str, port: int, proxy: ThroughProxy | None) -> "_Http":
+        if self._tls is None:
+            if proxy is None:
+                return _Http(host, port, timeout=CONNECT_TIMEOUT)
+            return _HttpThroughProxy(host, port, proxy)
+        if proxy is None:
+            return _Https(host, port, timeout=CONNECT_TIMEOUT, context=self._tls)
+        connection = _Https(proxy.host, proxy.port, timeout=CONNECT_TIMEOUT, context=self._tls)
+        connection.set_tunnel(host, port, proxy.headers)
+        return connection
 
     def put_conn(self, host: str, port: int, connection: http.client.HTTPConnection) -> None:
         """Do nothing: the connection is not used again."""
@@ -88,12 +113,14 @@ class OneConnection:
             self._connection.close()
 
 
-def _why_unreachable(endpoint: Endpoint, error: Exception) -> str:
+def _why_unreachable(endpoint: Endpoint, proxy: ThroughProxy | None, error: Exception) -> str:
+    way = f" through {proxy}" if proxy else ""
     match error:
         case ssl.SSLCertVerificationError():
             return (
                 f"The certificate of {endpoint} is not trusted ({error.verify_message}); nothing "
-                "was sent. Check the endpoint's name, and this machine's clock and CA certificates."
+                "was sent. Check the endpoint's name, and this machine's clock and CA certificates "
+                "(SSL_CERT_FILE names those of a company)."
             )
         case ssl.SSLError():
             return (
@@ -104,9 +131,12 @@ def _why_unreachable(endpoint: Endpoint, error: Exception) -> str:
             reason = f"no answer in {CONNECT_TIMEOUT:g} seconds"
         case OSError(strerror=str(text)):
             reason = text.lower()
+        case OSError() if proxy and str(error):  # what the proxy has answered
+            reason = str(error).lower()
         case _:
             reason = type(error).__name__
+    check = "the proxy (HTTPS_PROXY, NO_PROXY)" if proxy else "this machine's network"
     return (
-        f"Nothing answers at {endpoint} ({reason}); nothing was sent. "
-        "Check the endpoint and this machine's network."
+        f"Nothing answers at {endpoint}{way} ({reason}); nothing was sent. "
+        f"Check the endpoint and {check}."
     )

@@ -14,6 +14,7 @@ from typing import Any
 import paramiko
 from paramiko.ssh_exception import ChannelException, IncompatiblePeer
 
+from clients.ssh.bastion import find_bastion, open_through
 from domain.kernel.errors import CredentialsMissing, FinalError, HostKeyMismatch, TemporaryError
 from domain.secrets.hostkeys import fingerprint
 
@@ -59,6 +60,7 @@ class SshTarget:
     user: str
     private_key: str = field(repr=False)
     host_keys: tuple[str, ...]
+    bastion: str = ""  # for a machine without another of ours before it; see `bastion.py`
 
     @property
     def where(self) -> str:
@@ -163,6 +165,8 @@ def _open_socket(
 ) -> socket.socket | paramiko.Channel:
     if jump is not None:
         return open_tunnel(jump, target.address, target.port, timeout)
+    if bastion := find_bastion(target.bastion, target.address):
+        return open_through(bastion, target.address, target.port, timeout)
     connection = socket.create_connection((target.address, target.port), timeout)
     # Otherwise every small packet waits for the acknowledgement of the one before.
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

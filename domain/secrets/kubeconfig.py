@@ -1,8 +1,9 @@
-"""kubeconfig files: written for one cluster, merged into an existing file, removed from it.
+"""kubeconfig files: written for one cluster, or merged into an existing file.
 
 Our entries carry the cluster's resource names (`k8s.demo`), so that they never replace a user's
-context of the name `demo`. Everything else in the file stays as it is, apart from comments and
-layout, which the YAML library does not keep.
+context of the name `demo`; where that is the cluster of another account, they carry the account as
+well (`k8s.demo-1a2b3c4d`). Everything else in the file stays as it is, also what a person has added
+to our entries, apart from comments and layout, which the YAML library does not keep.
 """
 
 import base64
@@ -14,6 +15,7 @@ from typing import Any
 import yaml
 
 from domain.kernel.errors import InvalidSpec
+from domain.kernel.names import ClusterId
 from domain.secrets.pki import ADMINS, CertifiedKey, make_client_certificate
 
 Config = dict[str, Any]
@@ -49,18 +51,46 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def context_name(cluster: str) -> str:
-    """Name the context (and the cluster entry) of a cluster of ours."""
-    return f"k8s.{cluster}"
+EXTENSION = "k8s-qingcloud"
+"""The extension of our cluster entries; it holds the cluster's key."""
+
+INSECURE = "insecure-skip-tls-verify"
+"""kubectl refuses it together with a CA, which we always write."""
 
 
-def render_kubeconfig(cluster: str, access: ClusterAccess) -> str:
+def choose_context(existing: str, cluster: ClusterId) -> str:
+    """Choose the name of a cluster's context, which is that of its cluster entry too.
+
+    Returns: `k8s.demo`, or `k8s.demo-1a2b3c4d` where the former is another account's.
+
+    Raises:
+        InvalidSpec: the text is not a kubeconfig.
+    """
+    short, long = f"k8s.{cluster.name}", f"k8s.{cluster.key}"
+    for entry in _load(existing)["clusters"]:
+        if entry["name"] == short and _key_of(entry) not in ("", cluster.key):
+            return long
+    return short
+
+
+def _key_of(entry: Config) -> str:
+    """The key of the cluster that an entry is for; empty where an earlier version wrote it."""
+    body = entry.get("cluster")
+    extensions = body.get("extensions") if isinstance(body, dict) else None
+    for one in extensions if isinstance(extensions, list) else ():
+        if isinstance(one, dict) and one.get("name") == EXTENSION:
+            known = one.get("extension")
+            return str(known.get("key", "")) if isinstance(known, dict) else ""
+    return ""
+
+
+def render_kubeconfig(cluster: ClusterId, access: ClusterAccess) -> str:
     """Write the kubeconfig of one cluster alone; it holds the private key."""
     return merge_kubeconfig("", cluster, access, make_current=True)
 
 
 def merge_kubeconfig(
-    existing: str, cluster: str, access: ClusterAccess, *, make_current: bool = False
+    existing: str, cluster: ClusterId, access: ClusterAccess, *, make_current: bool = False
 ) -> str:
     """Add a cluster to a kubeconfig, replacing the entries of an earlier run.
 
@@ -69,67 +99,49 @@ def merge_kubeconfig(
     Raises:
         InvalidSpec: the text is not a kubeconfig; the file must not be overwritten.
     """
-    config = _load(existing)
-    for kind, name, body in _entries(cluster, access):
+    config, context = _load(existing), choose_context(existing, cluster)
+    for kind, name, body in _entries(context, cluster.key, access):
         _put(config, kind, {"name": name, _body_key(kind): body})
     if make_current or not config.get("current-context"):
-        config["current-context"] = context_name(cluster)
+        config["current-context"] = context
     return _dump(config)
 
 
-def remove_from_kubeconfig(existing: str, cluster: str) -> str:
-    """Remove a cluster's entries. Returns: the new text, or the same one when it has none.
-
-    Raises:
-        InvalidSpec: the text is not a kubeconfig.
-    """
-    config = _load(existing)
-    ours = {"clusters": {context_name(cluster)}, "contexts": {context_name(cluster)}}
-    ours["users"] = {_user_name(cluster)}
-    found = False
-    for kind, names in ours.items():
-        kept = [entry for entry in config[kind] if entry["name"] not in names]
-        found = found or len(kept) < len(config[kind])
-        config[kind] = kept
-    if config.get("current-context") == context_name(cluster):
-        config["current-context"] = ""
-        found = True
-    return _dump(config) if found else existing
-
-
-def other_contexts(existing: str, cluster: str) -> list[str]:
+def other_contexts(existing: str, cluster: ClusterId) -> list[str]:
     """The contexts of other clusters in a kubeconfig, which would be lost with it.
 
     Raises:
         InvalidSpec: the text is not a kubeconfig.
     """
-    names = [entry["name"] for entry in _load(existing)["contexts"]]
-    return [name for name in names if name != context_name(cluster)]
+    ours = choose_context(existing, cluster)
+    return [name for name in all_contexts(existing) if name != ours]
 
 
-def _user_name(cluster: str) -> str:
-    return f"{context_name(cluster)}.admin"
+def all_contexts(existing: str) -> list[str]:
+    """The contexts of a kubeconfig. Raises `InvalidSpec` where the text is none."""
+    return [entry["name"] for entry in _load(existing)["contexts"]]
 
 
-def _entries(cluster: str, access: ClusterAccess) -> Iterator[tuple[str, str, Config]]:
+def _entries(context: str, key: str, access: ClusterAccess) -> Iterator[tuple[str, str, Config]]:
+    user = f"{context}.admin"
     yield (
         "clusters",
-        context_name(cluster),
-        {"certificate-authority-data": _encoded(access.ca), "server": access.server},
+        context,
+        {
+            "certificate-authority-data": _encoded(access.ca),
+            "server": access.server,
+            "extensions": [{"name": EXTENSION, "extension": {"key": key}}],
+        },
     )
     yield (
         "users",
-        _user_name(cluster),
+        user,
         {
             "client-certificate-data": _encoded(access.certificate),
             "client-key-data": _encoded(access.key),
         },
     )
-    yield (
-        "contexts",
-        context_name(cluster),
-        {"cluster": context_name(cluster), "user": _user_name(cluster)},
-    )
+    yield ("contexts", context, {"cluster": context, "user": user})
 
 
 def _body_key(kind: str) -> str:
@@ -148,12 +160,23 @@ def _put(config: Config, kind: str, entry: Config) -> None:
 
 
 def _with_kept_settings(old: Config, new: Config, kind: str) -> Config:
-    """Keep a namespace that the user has set on our context."""
+    """Keep what a person has added, such as a namespace or a `proxy-url`; ours comes first."""
     key = _body_key(kind)
     body = old.get(key)
-    if kind == "contexts" and isinstance(body, dict) and "namespace" in body:
-        return {**new, key: {**new[key], "namespace": body["namespace"]}}
-    return new
+    if not isinstance(body, dict):
+        return new
+    added = {name: value for name, value in body.items() if name not in new[key]}
+    added.pop(INSECURE, None)
+    merged = {**new[key], **added}
+    if "extensions" in new[key]:
+        known = body.get("extensions")
+        others = [one for one in known if not _is_ours(one)] if isinstance(known, list) else []
+        merged["extensions"] = [*new[key]["extensions"], *others]
+    return {**old, **new, key: merged}
+
+
+def _is_ours(extension: object) -> bool:
+    return isinstance(extension, dict) and extension.get("name") == EXTENSION
 
 
 def _load(text: str) -> Config:

@@ -56,6 +56,7 @@ Port = Annotated[Whole, Field(ge=1024, le=65535)]
 # is paid for.
 _HOST = r"[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]+)?"
 _URL = rf"https?://{_HOST}(/[a-zA-Z0-9._~%+:/-]*)?"
+_JUMP = r"([a-zA-Z0-9_][a-zA-Z0-9._-]*@)?[a-zA-Z0-9][a-zA-Z0-9._-]*(:[0-9]+)?"
 _MIRROR = f"aliyun|tuna|upstream|{_URL}"
 _REPOSITORY = rf"{_HOST}(/[a-z0-9._-]+)*"
 
@@ -169,6 +170,12 @@ class Access(Part):
         (), description="Sources for API, UI and SSH; must be given on an account that bills"
     )
 
+    jump: str = Field(
+        "",
+        pattern=rf"^({_JUMP}(,{_JUMP})*)?$",
+        description="Bastion before the master, such as me@bastion.example:22, or a name in your "
+        "ssh config; your own ssh logs in to it",
+    )
     keypair: str = Field(
         "",
         pattern=_id("kp"),
@@ -362,6 +369,7 @@ _ADVICE: dict[str, str] = {
     "network.vpc": "use the id of a router, such as rtr-1a2b3c4d",
     "network.vxnets": "use ids of vxnets, such as [vxnet-1a2b3c4d]",
     "address.eip": "use the id of a public address, such as eip-1a2b3c4d",
+    "access.jump": "use [user@]host[:port], as ssh -J takes it",
     "access.keypair": "use the id of a key pair, such as kp-1a2b3c4d",
     "name": "use lower-case letters, digits and dashes, at most 14 characters, "
     "starting with a letter",

@@ -16,6 +16,7 @@ from prefect import tags
 
 from blocks.accounts import ChosenAccount, QingCloudAccount, choose_account
 from blocks.artifacts import collecting_published
+from blocks.settings import keep_loopback_direct
 from domain.cloud.foreign import Surroundings
 from domain.cloud.known import has_changed
 from domain.cloud.plan import Plan
@@ -213,6 +214,7 @@ def make_app(flow: str, help_text: str) -> App:
 def run(app: App) -> None:
     """Run a command to its exit code; errors are one sentence, with `--debug` a traceback."""
     debug = "--debug" in sys.argv
+    keep_loopback_direct()
     try:
         with interruptible(), collecting_published() as published:
             app(exit_on_error=False, print_error=False, result_action="return_value")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.workplace import Workplace, clean_environment, free_port, prefect_server
+from tests.recording_proxy import RecordingProxy, recording_proxy
 
 # Commands are started here that hear Ctrl-C, also where a script started the tests in the
 # background: its commands inherit a deaf ear for it.
@@ -25,11 +26,22 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
         assert place.run("localcloud", "down").code == 0
 
 
+@pytest.fixture(scope="session")
+def proxy() -> Iterator[RecordingProxy]:
+    """The proxy of a company, which refuses every connection."""
+    with recording_proxy() as proxy:
+        yield proxy
+
+
 @pytest.fixture(scope="module")
-def cluster(workplace: Workplace) -> Iterator[Workplace]:
-    """A workplace in which `demo` is provisioned; torn down after the module."""
-    done = workplace.run("flows.provision", "--json")
+def cluster(workplace: Workplace, proxy: RecordingProxy) -> Iterator[Workplace]:
+    """A workplace in which `demo` is provisioned; torn down after the module.
+
+    Nothing of it goes through a company's proxy: all of it is on this machine.
+    """
+    done = workplace.run("flows.provision", "--json", **proxy.variables)
     assert done.code == 0, done.err
+    assert proxy.seen == []
     yield workplace
     done = workplace.run("flows.teardown", "--yes")
     assert done.code == 0, done.err

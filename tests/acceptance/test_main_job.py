@@ -24,6 +24,7 @@ from domain.secrets.pki import (
     make_ssh_keypair,
 )
 from tests.acceptance.workplace import Done, Workplace, ask, clean_environment
+from tests.recording_proxy import RecordingProxy
 
 WHOLE = {
     "instance": 3,
@@ -46,8 +47,9 @@ def whole(workplace: Workplace, **but: int) -> bool:
     return seen == WHOLE | but
 
 
-def test_status_holds_machines_nodes_api_and_ui(cluster: Workplace) -> None:
-    status = cluster.run("flows.status", "--json").json
+def test_status_holds_machines_nodes_api_and_ui(cluster: Workplace, proxy: RecordingProxy) -> None:
+    status = cluster.run("flows.status", "--json", **proxy.variables).json
+    assert proxy.seen == []
     assert status["cluster"] == "demo"
     assert status["api"]["url"].endswith(":8080")
     assert status["api"]["ready"]
@@ -82,7 +84,7 @@ def test_the_plan_lists_every_resource_and_changes_nothing(cluster: Workplace) -
 
 
 def test_one_more_node_changes_no_other_machine_and_scale_removes_it(
-    cluster: Workplace,
+    cluster: Workplace, proxy: RecordingProxy
 ) -> None:
     before = {m["id"] for m in cluster.run("flows.status", "--json").json["machines"]}
     grown = cluster.run("flows.provision", "--nodes", "3", "--json").json
@@ -97,7 +99,8 @@ def test_one_more_node_changes_no_other_machine_and_scale_removes_it(
     assert len(again["machines"]) == 4
     assert cluster.changes() == changes
 
-    shrunk = cluster.run("flows.scale", "--count", "2", "--json").json
+    shrunk = cluster.run("flows.scale", "--count", "2", "--json", **proxy.variables).json
+    assert proxy.seen == []
     assert len(shrunk["machines"]) == len(shrunk["nodes"]) == 3
     assert whole(cluster)
 

@@ -1,5 +1,6 @@
 """The two streams: text to standard error, one JSON document to standard output."""
 
+import codecs
 import dataclasses
 import json
 import logging
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,8 +25,44 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)
 
 def open_console() -> Console:
     """Open a console on standard error, as wide as the terminal, or `PLAIN_WIDTH` without one."""
+    _replace_unknown_signs()
     width = None if sys.stderr.isatty() else PLAIN_WIDTH
     return Console(stderr=True, width=width, highlight=False)
+
+
+SIGNS = {
+    "✓": "+",
+    "✗": "x",
+    "○": "o",
+    "‖": "|",
+    "±": "*",
+    "×": "x",
+    "…": "...",
+    "→": "->",
+    "–": "-",
+    "·": "-",
+    **dict(zip("─│├└", "-||`", strict=True)),
+    **dict(zip("▁▂▃▄▅▆▇█", "12345678", strict=True)),  # of sparklines
+}
+"""What takes the place of a sign where the terminal's encoding has none."""
+
+
+def _replace_unknown_signs() -> None:
+    """Let standard error write what its encoding has not, as in the locale C, in another way."""
+    stream = sys.stderr
+    if isinstance(stream, TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
+        stream.reconfigure(errors=_HANDLER)
+
+
+def _replacement(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    unknown = error.object[error.start : error.end]
+    return "".join(SIGNS.get(one, "?") for one in unknown), error.end
+
+
+_HANDLER = "k8s-qingcloud-signs"
+codecs.register_error(_HANDLER, _replacement)
 
 
 def quiet_prefect() -> None:

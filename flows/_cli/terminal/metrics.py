@@ -6,7 +6,6 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from domain.observe.alarms.report import AlarmReport, format_alarms, format_undelivered
@@ -16,6 +15,7 @@ from domain.observe.metrics.report import MachineMetrics, MetricsReport
 from domain.spec.alarms import Level
 from domain.spec.metrics import BUILT_IN, PODS
 from flows._cli.terminal.console import open_console, to_line
+from flows._cli.terminal.rows import Rows
 
 MOST_MACHINES, MOST_GAPS, MOST_ALARMS = 40, 8, 8
 BARS = "▁▂▃▄▅▆▇█"
@@ -104,8 +104,8 @@ def _totals(report: MetricsReport) -> list[str]:
     return [*known, f"kept in {report.database}" if report.database else "NOT KEPT"]
 
 
-def _machines(machines: Sequence[MachineMetrics], history: History) -> Table:
-    table = _table("Machine", "Pods")
+def _machines(machines: Sequence[MachineMetrics], history: History) -> Rows:
+    table = Rows("Machine", "Pods", no_wrap=True)
     built_in = [name for name in _COLUMNS if any(name in one.metrics for one in machines)]
     for name in built_in:
         table.add_column(_COLUMNS[name], justify="right")
@@ -119,9 +119,8 @@ def _machines(machines: Sequence[MachineMetrics], history: History) -> Table:
     return table
 
 
-def _custom_monitors(machines: Sequence[MachineMetrics]) -> Table:
-    table = _table("Custom monitors")
-    table.add_column("", overflow="fold")
+def _custom_monitors(machines: Sequence[MachineMetrics]) -> Rows:
+    table = Rows("Custom monitors", " ")
     for machine in machines:
         if numbers := _custom(machine):
             words = ", ".join(f"{name} {value:g}" for name, value in numbers.items())
@@ -131,13 +130,6 @@ def _custom_monitors(machines: Sequence[MachineMetrics]) -> Table:
 
 def _custom(machine: MachineMetrics) -> dict[str, float]:
     return {name: value for name, value in machine.metrics.items() if name not in BUILT_IN}
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, no_wrap=True)
-    return table
 
 
 def _alarms(report: AlarmReport) -> list[Text]:

@@ -9,6 +9,7 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -20,6 +21,7 @@ from tasks.steps import Recorder
 
 MOST_LIVE = 10  # lines of the live area; the rest is counted
 MOST_WIDTH = 110
+LEAST_WIDTH = 60  # below it a step has a line for its name and one for its outcome
 NAME_WIDTH = 34
 OUTCOME_WIDTH = 40
 SILENCE = (
@@ -134,6 +136,10 @@ class Steps:
             self._console.print(Text(line), soft_wrap=True)
             return
         width = min(self._console.width, MOST_WIDTH)
+        if width < LEAST_WIDTH:
+            self._console.print(Text.assemble(sign, " ", name, (f" {took}", "dim")))
+            self._console.print(Padding(outcome, (0, 0, 0, 2)))
+            return
         table = Table.grid(padding=(0, 1), expand=True)
         table.add_column(width=1)
         table.add_column(width=_name_width(width), overflow="fold")

@@ -25,6 +25,7 @@ from domain.reports.machines import (
     tally,
 )
 from flows._cli.terminal.console import open_console
+from flows._cli.terminal.rows import Rows
 
 MOST_ROWS = 40
 
@@ -49,7 +50,7 @@ def show_plan(plan: Plan, console: Console | None = None) -> None:
     """Show the action for each resource and its reason, what is billed, and the sum."""
     console = console or open_console()
     console.print(Text(f"Plan for cluster {plan.cluster}", "bold"))
-    table = _table("", "Kind", "Name", "Why")
+    table = Rows("", "Kind", "Name", "Why")
     for item in plan.items:
         sign, style, _ = _ACTIONS[item.action]
         table.add_row(
@@ -110,7 +111,7 @@ def show_report(
 def show_leftovers(plan: Plan, console: Console | None = None) -> None:
     """Show what belongs to no living cluster, each with its cost a day, and the sum."""
     console = console or open_console()
-    table = _table("", "Kind", "Name", "Yuan a day", "Why")
+    table = Rows("", "Kind", "Name", "Yuan a day", "Why")
     for item in plan.items:
         sign, style, _ = _ACTIONS[item.action]
         daily = "" if item.hourly is None else format_yuan(item.hourly * 24).removesuffix(" yuan")
@@ -139,7 +140,7 @@ def show_drift(report: DriftReport, console: Console | None = None) -> None:
     """Show how a cluster differs from its description."""
     console = console or open_console()
     if report.differences:
-        table = _table("", "Kind", "Name", "Why")
+        table = Rows("", "Kind", "Name", "Why")
         for one in report.differences:
             style = "dim" if one.kind is Drift.BY_HAND else "yellow"
             times = f" × {one.count}" if one.count != 1 else ""
@@ -158,13 +159,6 @@ def show_published(found: Iterable[Published], console: Console | None = None) -
         console.print(Text("\nIn the Prefect UI", "bold"))
     for one in shown:
         console.print(Text.assemble(f"  {one.key:16} ", (one.url, "cyan")), soft_wrap=True)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
 
 
 def _name(item: PlanItem, style: str) -> Text:
@@ -199,8 +193,8 @@ def _endpoint(endpoint: Endpoint, *, was_asked: bool) -> tuple[str, str, str]:
     return "✗", "bold red", f"{endpoint.url} does not answer"
 
 
-def _machines(views: Sequence[MachineView]) -> Table:
-    table = _table("", "Machine", "Group", "Address", "Type", "State", "Pods")
+def _machines(views: Sequence[MachineView]) -> Rows:
+    table = Rows("", "Machine", "Group", "Address", "Type", "State", "Pods")
     for view in views:
         sign, style = _STATES[view.state]
         machine, node = view.machine, view.node
