@@ -1,5 +1,6 @@
 """Compare a cluster with its stored description: `python -m flows.drift`."""
 
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -10,7 +11,6 @@ from blocks.accounts import QingCloudAccount
 from domain.cloud.plan import Action, Plan, PlanItem
 from domain.cloud.planning import plan_cluster
 from domain.kernel.errors import DriftFound
-from domain.kernel.names import NODES, Names
 from domain.observe.cost import price_plan
 from domain.reports.drift import DriftReport
 from domain.spec.cluster import ClusterSpec
@@ -66,11 +66,11 @@ def drift(account: QingCloudAccount, name: str = "demo", repair: Switch = False)
             log("%s: %s %s %s: %s", one.kind, one.resource, one.name, one.id, one.reason)
         if not (repair and report.drifted):
             return report
-        given, fewer = GivenSpec.of(spec), len(cluster.inventory().nodes) > spec.nodes.count
-        if fewer:
-            approve(cluster, lambda: priced(cluster, NODES, spec.nodes.count))
-            scale(account, spec.nodes.count, name)
-        else:
+        given, too_large = GivenSpec.of(spec), _too_large(cluster, spec)
+        for group, count in too_large.items():
+            approve(cluster, partial(priced, cluster, group, count))
+            scale(account, count, name, group)
+        if not too_large:
             approve(cluster, lambda: planned_by(cluster, given))
         provision(account, given, demo=False, ui=False)
         cluster.look_again()
@@ -82,15 +82,27 @@ def _need_spec(cluster: Cluster) -> ClusterSpec:
     return with_sources(cluster.account, need_spec(cluster))
 
 
+def _too_large(cluster: Cluster, spec: ClusterSpec) -> dict[str, int]:
+    """The wanted sizes of the groups of nodes that have more machines."""
+    seen = cluster.inventory()
+    return {
+        group: nodes.count
+        for group, nodes in spec.node_groups.items()
+        if len(seen.group(group)) > nodes.count
+    }
+
+
 def plan_repair(cluster: Cluster, spec: ClusterSpec) -> Plan:
     """The plan of a repair, with its cost."""
     seen = cluster.inventory()
-    leaving = {machine.id for machine in leaving_machines(cluster, NODES, spec.nodes.count)}
-    name = Names(cluster.name).group(NODES)
     surplus = [
-        PlanItem("machine", name, Action.DELETE, "more than wanted", one, billed=True)
-        for one in sorted(leaving)
+        PlanItem(
+            "machine", machine.name, Action.DELETE, "more than wanted", machine.id, billed=True
+        )
+        for group, count in _too_large(cluster, spec).items()
+        for machine in leaving_machines(cluster, group, count)
     ]
+    leaving = {item.id for item in surplus}
     kept = [item for item in plan_cluster(spec, seen).items if item.id not in leaving]
     return price_plan(Plan(cluster.name, (*surplus, *kept)), seen, spec)
 

@@ -20,6 +20,7 @@
 #   CA_HASH            sha256:… of the cluster's certificate authority (for `join`)
 # Settings with a default:
 #   NODE_LABELS        labels of this node, key=value,… (none)
+#   NODE_TAINTS        taints of this node, key=value:effect,… (none)
 #   K8S_VERSION        version with its patch, of 1.35 to 1.37 (1.36.4)
 #   CONTAINERD_VERSION major.minor (2.3)
 #   IMAGE_REPOSITORY   where Kubernetes' own images are, tried in turn; all machines name them as in the
@@ -47,7 +48,7 @@ main() {
   read_arguments "install join" "$@"
   need_settings NODE_NAME NODE_IP API_ENDPOINT API_ADDRESS
   [[ $STEP == install ]] || need_settings JOIN_TOKEN CA_HASH
-  : "${NODE_LABELS:=}" "${K8S_VERSION:=1.36.4}" "${API_WAIT:=300}"
+  : "${NODE_LABELS:=}" "${NODE_TAINTS:=}" "${K8S_VERSION:=1.36.4}" "${API_WAIT:=300}"
   machine_defaults
   begin
   check preflight
@@ -114,6 +115,7 @@ join_cluster() {
     if grep -q 'status "Ready" already exists' "$OUTPUT" && ((SECONDS < deadline)); then
       say "waiting until the node $NODE_NAME of before is no longer Ready"
       sleep 5
+      forget_attempt # over the files of this one the next would fail
       continue
     fi
     # Both hold the token; that pki/ca.crt exists tells the next run of this attempt.
@@ -144,20 +146,7 @@ api_answers() {
 check_verify() {
   wait_until 60 systemctl is-active --quiet kubelet ||
     die "$E_JOIN" "kubelet does not run; look at: journalctl -u kubelet"
-  if node_is_deleted; then
-    say "the Node object of $NODE_NAME was deleted; kubelet registers it again when it starts"
-    CHANGES=$((CHANGES + 1))
-    systemctl stop kubelet
-    forget_pod_network
-    systemctl start kubelet
-    wait_until 60 node_is_known ||
-      die "$E_API" "The node $NODE_NAME has not registered again; look at: journalctl -u kubelet"
-  fi
+  register_deleted_node
 }
-
-# With its own identity a kubelet may read its own Node.
-own_node() { direct kubectl --kubeconfig "$KUBERNETES_DIR/kubelet.conf" get node "$NODE_NAME" -o name 2>&1; }
-node_is_deleted() { [[ $(own_node || true) == *"(NotFound)"* ]]; }
-node_is_known() { own_node >/dev/null; }
 
 main "$@"

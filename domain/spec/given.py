@@ -5,12 +5,13 @@ default that its schema names. So the form has another schema, without any: what
 keeps its stored value, or gets the default in a new cluster.
 """
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args, get_origin
 
 from pydantic import Field, PrivateAttr, create_model
 from pydantic.fields import FieldInfo
 
-from domain.spec.cluster import ClusterSpec
+from domain.kernel.names import NODES
+from domain.spec.cluster import ClusterSpec, overlay
 from domain.spec.part import Part
 from domain.spec.presets import UnreadPolicy
 
@@ -26,7 +27,10 @@ def _field(field: FieldInfo) -> tuple[Any, Any]:
     if isinstance(kind, type) and issubclass(kind, Part):
         inner = _optional(kind)
         return inner, Field(inner(), description=field.description)
-    kind = Annotated[(kind, *field.metadata)] if field.metadata else kind
+    if get_origin(kind) is dict and isinstance(part := get_args(kind)[1], type(Part)):
+        kind = dict[str, _optional(part) | None]  # type: ignore[misc]  # made from another class
+    elif field.metadata:
+        kind = Annotated[(kind, *field.metadata)]
     return kind | None, Field(None, description=_described(field))
 
 
@@ -37,6 +41,20 @@ def _described(field: FieldInfo) -> str | None:
         return field.description
     new = f"A new cluster: {default}"
     return f"{field.description}. {new}" if field.description else new
+
+
+def _removals(stored: ClusterSpec, wanted: ClusterSpec) -> dict[str, Any]:
+    """What is removed from a stored description, as in the YAML file."""
+    removed: dict[str, Any] = {name: None for name in stored.groups if name not in wanted.groups}
+    found: dict[str, Any] = {"groups": removed}
+    for name, group in wanted.node_groups.items():
+        before = stored.node_groups.get(name, group).template.labels
+        if gone := {label: None for label in before if label not in group.template.labels}:
+            changes = {"template": {"labels": gone}}
+            found = overlay(
+                found, {"nodes": changes} if name == NODES else {"groups": {name: changes}}
+            )
+    return found
 
 
 class GivenSpec(_optional(ClusterSpec)):  # type: ignore[misc]  # made from another class
@@ -50,13 +68,18 @@ class GivenSpec(_optional(ClusterSpec)):  # type: ignore[misc]  # made from anot
     _whole: dict[str, Any] | None = PrivateAttr(None)
 
     @classmethod
-    def of(cls, spec: ClusterSpec) -> Self:
-        """Give all that a description holds, also what it leaves empty."""
+    def of(cls, spec: ClusterSpec, stored: ClusterSpec | None = None) -> Self:
+        """Give all that a description holds, also what it leaves empty.
+
+        Args:
+            stored: the description that the cluster stores; its groups and labels that the other
+                one lacks are given as removed.
+        """
         document = spec.given
         if isinstance(spec.scaling, UnreadPolicy):
             del document["scaling"]  # the stored one is kept
         found: Self = cls.model_validate({"name": spec.name} | document)
-        found._whole = document
+        found._whole = overlay(document, _removals(stored, spec)) if stored else document
         return found
 
     @property

@@ -25,6 +25,10 @@ from domain.spec.documents import describe_invalid
 from domain.spec.scaling import LowUse, MetricRule, ScalingPolicy
 
 DEFAULT = "article-text"
+"""The preset of the nodes where no policy is described."""
+
+DEFAULT_OF_FURTHER = "pending"
+"""That of further groups: the article's numbers of pods say nothing about other machines."""
 
 _TEXT = ScalingPolicy(
     rules=(
