@@ -14,8 +14,10 @@ from domain.autoscaling.memory.keeping import read_memory
 from domain.autoscaling.report import Evaluation, skipped
 from domain.kernel.errors import InvalidSpec, NotFound, PolicyUnreadable
 from domain.kernel.names import NODES
+from domain.spec.cluster import ClusterName
 from domain.spec.moments import parse_moment
 from domain.spec.part import Switch
+from domain.spec.presets import PolicyName
 from flows._cli.command import Common, Session, cluster_name, make_app, run, session
 from flows._cli.replay import ReplayFlags, try_policy, used_flags
 from flows._cli.terminal.evaluations import show_evaluation, show_explanation
@@ -24,6 +26,7 @@ from flows.runbooks.evaluate import evaluate
 from flows.runbooks.nodes import MOST_AT_ONCE
 from tasks.autoscaling import LATEST, consider, open_case, seconds_late
 from tasks.cluster import open_cluster
+from tasks.events import EVALUATED, announce
 from tasks.executors import PrefectSteps
 from tasks.lease import only_evaluator
 from tasks.metrics import need_machines
@@ -37,7 +40,10 @@ from tasks.run_log import keep_log_short
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def autoscale(
-    account: QingCloudAccount, name: str = "demo", policy: str = "", dry_run: Switch = False
+    account: QingCloudAccount,
+    name: ClusterName = "demo",
+    policy: PolicyName = "",
+    dry_run: Switch = False,
 ) -> Evaluation:
     """Evaluate a cluster's load once, decide about its size, and act.
 
@@ -47,7 +53,7 @@ def autoscale(
     Args:
         account: The account that the cluster is in.
         name: The cluster's name.
-        policy: A preset, or a YAML file; if not given, the cluster's own policy.
+        policy: A preset, or a YAML file where the flow runs; if empty, the cluster's own policy.
         dry_run: Decide and explain, change nothing.
     """
     now = datetime.now(UTC)
@@ -63,8 +69,12 @@ def autoscale(
             return consider(case).evaluation
         if other := stack.enter_context(only_evaluator(case.cluster, case.group)):
             why = f"another evaluator is at work: {other.describe(case.cluster.api().read_time())}"
-            return skipped(name, case.group, now, why)
-        return evaluate(PrefectSteps(), case)
+            found = skipped(name, case.group, now, why)
+        else:
+            found = evaluate(PrefectSteps(), case)
+        # Where it is missing, an automation notifies that the autoscaler is silent.
+        announce(cluster.key, name, EVALUATED, {"kind": str(found.kind), "size": found.size})
+        return found
 
 
 app = make_app("autoscale", "Grow and shrink the node group with its load.")
