@@ -1,6 +1,5 @@
 """Let a group of machines follow its load: `python -m flows.autoscale`."""
 
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from blocks.accounts import QingCloudAccount
 from domain.autoscaling.decide.explanation import explain
 from domain.autoscaling.memory.keeping import read_memory
 from domain.autoscaling.report import Evaluation, skipped
-from domain.kernel.errors import InvalidSpec, NotFound, PolicyUnreadable
+from domain.kernel.errors import InvalidSpec
 from domain.kernel.names import NODES
 from domain.spec.cluster import ClusterName
 from domain.spec.moments import parse_moment
@@ -22,13 +21,12 @@ from flows._cli.command import Common, Session, cluster_name, make_app, run, ses
 from flows._cli.replay import ReplayFlags, try_policy, used_flags
 from flows._cli.terminal.evaluations import show_evaluation, show_explanation
 from flows._cli.watching import watch_cluster
-from flows.runbooks.evaluate import evaluate
+from flows.runbooks.evaluate import evaluate_groups
 from flows.runbooks.nodes import MOST_AT_ONCE
-from tasks.autoscaling import LATEST, consider, open_case, seconds_late
+from tasks.autoscaling import LATEST, read_input, seconds_late
 from tasks.cluster import open_cluster
 from tasks.events import EVALUATED, announce
 from tasks.executors import PrefectSteps
-from tasks.lease import only_evaluator
 from tasks.metrics import need_machines
 from tasks.run_log import keep_log_short
 
@@ -45,7 +43,7 @@ def autoscale(
     policy: PolicyName = "",
     dry_run: Switch = False,
 ) -> Evaluation:
-    """Evaluate a cluster's load once, decide about its size, and act.
+    """Evaluate a cluster's load once, decide about the size of each group of nodes, and act.
 
     One evaluator at a time: a run that is late, or finds another one, returns at once with the
     reason.
@@ -53,28 +51,26 @@ def autoscale(
     Args:
         account: The account that the cluster is in.
         name: The cluster's name.
-        policy: A preset, or a YAML file where the flow runs; if empty, the cluster's own policy.
+        policy: A preset, or a YAML file where the flow runs, for one group; if empty, the
+            cluster's own policies.
         dry_run: Decide and explain, change nothing.
     """
     now = datetime.now(UTC)
     late = seconds_late(now)
     if late > LATEST.total_seconds():
         return skipped(name, NODES, now, f"this run is {late:.0f} s late, and a newer one is due")
-    with open_cluster(account, name) as cluster, ExitStack() as stack:
-        try:
-            case = open_case(cluster, policy)
-        except (NotFound, PolicyUnreadable) as error:
-            return skipped(name, NODES, now, str(error))
-        if dry_run:
-            return consider(case).evaluation
-        if other := stack.enter_context(only_evaluator(case.cluster, case.group)):
-            why = f"another evaluator is at work: {other.describe(case.cluster.api().read_time())}"
-            found = skipped(name, case.group, now, why)
-        else:
-            found = evaluate(PrefectSteps(), case)
-        # Where it is missing, an automation notifies that the autoscaler is silent.
-        announce(cluster.key, name, EVALUATED, {"kind": str(found.kind), "size": found.size})
+    with open_cluster(account, name) as cluster:
+        found = evaluate_groups(PrefectSteps(), cluster, policy, dry_run=dry_run)
+        if not dry_run and is_alive(found):
+            # Where it is missing, an automation notifies that the autoscaler is silent.
+            announce(cluster.key, name, EVALUATED, {"kind": found.kind, "size": found.size})
         return found
+
+
+def is_alive(found: Evaluation) -> bool:
+    """Whether an evaluator is at work: this one, or the one that holds the Lease."""
+    each = (found, *found.further)
+    return any(one.kind != "skipped" or "another evaluator" in one.reason for one in each)
 
 
 app = make_app("autoscale", "Grow and shrink the node group with its load.")
@@ -100,6 +96,7 @@ def main(
             help="Explain the last decision, or the one in force at a time such as 14:05",
         ),
     ] = None,
+    group: Annotated[str, Parameter(help="The group that --why explains")] = NODES,
     policy: Annotated[
         str, Parameter(help="Preset or YAML file (default: the cluster's own policy)")
     ] = "",
@@ -132,7 +129,7 @@ def main(
         if watch:
             _watch(opened, name, policy)
         elif why is not None:
-            _explain(opened, policy, why[0] if why else "")
+            _explain(opened, group, why[0] if why else "")
         else:
             need_machines(
                 opened.cluster
@@ -152,10 +149,11 @@ def _watch(opened: Session, name: str, policy: str) -> None:
     )
 
 
-def _explain(opened: Session, policy: str, when: str) -> None:
+def _explain(opened: Session, group: str, when: str) -> None:
     moment = parse_moment(when, datetime.now().astimezone())
-    case = open_case(opened.cluster, policy)
-    found = explain(read_memory(case.cluster.api(), case.group), moment)
+    cluster = read_input(opened.cluster).cluster
+    cluster.spec.nodes_of(group)
+    found = explain(read_memory(cluster.api(), group), moment)
     show_explanation(found)
     opened.print_result(found)
 

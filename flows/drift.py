@@ -9,7 +9,6 @@ from prefect.runtime import flow_run
 from blocks.accounts import QingCloudAccount
 from domain.cloud.plan import Action, Plan, PlanItem
 from domain.kernel.errors import DriftFound
-from domain.kernel.names import NODES, Names
 from domain.observe.cost import price_plan
 from domain.reports.drift import DriftReport
 from domain.spec.cluster import ClusterName, ClusterSpec
@@ -68,8 +67,8 @@ def drift(
         if not (repair and report.drifted):
             return report
         approve(cluster, lambda: plan_repair(cluster, spec))
-        if len(cluster.inventory().nodes) > spec.nodes.count:
-            scale(account, spec.nodes.count, name)
+        for group, count in _too_large(cluster, spec).items():
+            scale(account, count, name, group)
         provision(account, GivenSpec.of(spec), demo=False, ui=False)
         cluster.look_again()
         return read_drift(cluster, spec)
@@ -80,18 +79,30 @@ def _need_spec(cluster: Cluster) -> ClusterSpec:
     return with_sources(cluster.account, need_spec(cluster))
 
 
+def _too_large(cluster: Cluster, spec: ClusterSpec) -> dict[str, int]:
+    """The wanted sizes of the groups of nodes that have more machines."""
+    seen = cluster.inventory()
+    return {
+        group: nodes.count
+        for group, nodes in spec.node_groups.items()
+        if len(seen.group(group)) > nodes.count
+    }
+
+
 def plan_repair(cluster: Cluster, spec: ClusterSpec) -> Plan:
     """The plan of a repair, with its cost: what leaves, and what `provision` then does.
 
     Everything that can be checked is checked.
     """
     seen = cluster.inventory()
-    leaving = {machine.id for machine in leaving_machines(cluster, NODES, spec.nodes.count)}
-    name = Names(cluster.name).group(NODES)
     surplus = [
-        PlanItem("machine", name, Action.DELETE, "more than wanted", one, billed=True)
-        for one in sorted(leaving)
+        PlanItem(
+            "machine", machine.name, Action.DELETE, "more than wanted", machine.id, billed=True
+        )
+        for group, count in _too_large(cluster, spec).items()
+        for machine in leaving_machines(cluster, group, count)
     ]
+    leaving = {item.id for item in surplus}
     kept = [item for item in make_plan(cluster, spec).items if item.id not in leaving]
     return price_plan(Plan(cluster.name, (*surplus, *kept)), seen, spec)
 

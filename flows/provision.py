@@ -13,6 +13,7 @@ from domain.autoscaling.decide.doubts import find_doubts
 from domain.cloud.plan import Plan
 from domain.cloud.planning import plan_cluster
 from domain.kernel.errors import ClusterError
+from domain.kernel.names import NODES
 from domain.observe.cost import price_plan
 from domain.reports.cluster import ClusterReport
 from domain.spec.cluster import ClusterSpec, overlay
@@ -149,7 +150,7 @@ def main(
         cluster, account = opened.cluster, opened.account
         stored = find_spec(cluster)
         spec = wanted_spec(cluster, stored, document)
-        existing = len(cluster.inventory().nodes)
+        existing = len(cluster.inventory().group(NODES))
         if nodes is not None and nodes < max(existing, spec.nodes.count):
             opened.print_line(
                 f"{name} keeps its {existing} nodes; for fewer, type: "
@@ -171,7 +172,7 @@ def main(
             opened.confirm(planned, f"Create this in zone {account.zone}?", yes=yes)
         with reporting(lambda: report_billed(opened)):
             report = provision(
-                account, GivenSpec.of(spec), demo, ui, accept_new_host_keys, rollback
+                account, GivenSpec.of(spec, stored), demo, ui, accept_new_host_keys, rollback
             )
     show_report(report, next_commands(report))
     opened.print_result(report)
@@ -192,26 +193,31 @@ def make_plan(cluster: Cluster, spec: ClusterSpec) -> Plan:
 
 
 def doubts_of(spec: ClusterSpec) -> tuple[str, ...]:
-    """Doubts about the scaling policy that is about to be stored."""
-    if spec.scaling is None:
-        return ()
-    if isinstance(spec.scaling, UnreadPolicy):
-        return (f"the stored scaling policy cannot be read ({spec.scaling.reason})",)
-    return find_doubts(
-        spec.scaling,
-        Bounds(spec.nodes.minimum, spec.nodes.maximum),
-        [monitor.name for monitor in spec.monitoring.custom],
-        spec.kubernetes.pods_per_node,
-    )
+    """Doubts about the scaling policies that are about to be stored."""
+    found: list[str] = []
+    for group, nodes in spec.node_groups.items():
+        policy, of = spec.policy(group), "" if group == NODES else f"group {group}: "
+        if isinstance(policy, UnreadPolicy):
+            found.append(f"{of}the stored scaling policy cannot be read ({policy.reason})")
+        elif policy:
+            doubts = find_doubts(
+                policy,
+                Bounds(nodes.minimum, nodes.maximum),
+                [monitor.name for monitor in spec.monitoring.custom],
+                spec.kubernetes.pods_per_node,
+            )
+            found += [of + words for words in doubts]
+    return tuple(found)
 
 
 def next_commands(report: ClusterReport) -> list[str]:
     """Three commands to try on a new cluster."""
     name = report.cluster
+    nodes = sum(machine.group == NODES for machine in report.machines)
     return [
         f"python -m flows.kubeconfig --name {name} --out {name}.kubeconfig",
         f"kubectl --kubeconfig {name}.kubeconfig get nodes,rc,svc,pods",
-        f"python -m flows.scale --name {name} --count {len(report.nodes)}",
+        f"python -m flows.scale --name {name} --count {nodes + 1}",
     ]
 
 

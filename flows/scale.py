@@ -74,9 +74,9 @@ def scale(
         stack.enter_context(only_run(cluster))
         need_cluster(cluster)
         spec = with_sources(account, need_spec(cluster))
-        check_count(group, count, spec.nodes)
-        wanting = cluster.wanting(spec.with_nodes(count))
-        scale_to(steps, wanting, leaving_machines(wanting, group, count))
+        check_count(group, count, spec.nodes_of(group))
+        wanting = cluster.wanting(spec.with_count(group, count))
+        scale_to(steps, wanting, group, leaving_machines(wanting, group, count))
         timeline = recorder.timeline(f"scale {name} {group} to {count}")
         return finish_run(cluster, wanting.spec, timeline)
 
@@ -85,7 +85,7 @@ def priced(cluster: Cluster, group: str, count: int) -> Plan:
     """What a change of the group's size would do, with its prices."""
     seen = need_cluster(cluster)
     spec = with_sources(cluster.account, need_spec(cluster))
-    check_count(group, count, spec.nodes)
+    check_count(group, count, spec.nodes_of(group))
     leaving = [one.id for one in leaving_machines(cluster.wanting(spec), group, count)]
     return price_plan(plan_scale(seen, group, count, leaving), seen, spec)
 
@@ -104,27 +104,27 @@ def leaving_machines(cluster: Cluster, group: str, count: int) -> tuple[Instance
     return choose_leaving(group, machines, count, workload_pods(cluster), standings)
 
 
-def report_idle(opened: Session, before: Inventory) -> None:
-    """Report which machines of a failed run are billed without being Ready nodes.
+def report_idle(opened: Session, group: str, before: Inventory) -> None:
+    """Report which machines of a group are billed after a failed run and are no Ready nodes.
 
     Args:
         before: the inventory before the run; where the cluster does not answer, only machines
             that are new since then are named.
     """
     cluster = opened.cluster
-    nodes = cluster.inventory(fresh=True).nodes
+    nodes = cluster.inventory(fresh=True).group(group)
     ready = ready_nodes(cluster)
     used = (
         {machine.id for machine in nodes if cluster.node_name(machine) in ready}
         if ready
-        else {machine.id for machine in before.nodes}
+        else {machine.id for machine in before.group(group)}
     )
     idle = [f"machine {machine.id}" for machine in nodes if machine.id not in used]
     if idle:
         opened.print_line(
             f"Unfinished machines stay and are billed: {', '.join(idle)}. Run the same "
             f"command again to continue, or remove them with: python -m flows.scale "
-            f"--name {cluster.name} --count {len(nodes) - len(idle)}"
+            f"--name {cluster.name} --group {group} --count {len(nodes) - len(idle)}"
         )
 
 
@@ -145,11 +145,11 @@ def main(
         account, cluster = opened.account, opened.cluster
         before = need_cluster(cluster)
         spec = with_sources(account, need_spec(cluster))
-        check_count(group, count, spec.nodes)
+        check_count(group, count, spec.nodes_of(group))
         if account.bills and count != len(before.group(group)):
             planned = priced(cluster, group, count)
             opened.confirm(planned, f"Do this in zone {account.zone}?", yes=yes)
-        with reporting(lambda: report_idle(opened, before)):
+        with reporting(lambda: report_idle(opened, group, before)):
             report = scale(account, count, name, group)
     show_report(report)
     opened.print_result(report)

@@ -20,6 +20,7 @@
 #   CA_HASH            sha256:… of the cluster's certificate authority (for `join`)
 # Settings with a default:
 #   NODE_LABELS        labels of this node, key=value,… (none)
+#   NODE_TAINTS        taints of this node, key=value:effect,… (none)
 #   K8S_VERSION        version with its patch, of 1.35 to 1.37 (1.36.4)
 #   CONTAINERD_VERSION major.minor (2.3)
 #   IMAGE_REPOSITORY   where Kubernetes' own images are, tried in turn; all machines name them as in the
@@ -47,7 +48,7 @@ main() {
   read_arguments "install join" "$@"
   need_settings NODE_NAME NODE_IP API_ENDPOINT API_ADDRESS
   [[ $STEP == install ]] || need_settings JOIN_TOKEN CA_HASH
-  : "${NODE_LABELS:=}" "${K8S_VERSION:=1.36.4}" "${API_WAIT:=300}"
+  : "${NODE_LABELS:=}" "${NODE_TAINTS:=}" "${K8S_VERSION:=1.36.4}" "${API_WAIT:=300}"
   machine_defaults
   begin
   check preflight

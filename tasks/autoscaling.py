@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from httpx import HTTPError
@@ -14,22 +14,24 @@ from blocks.monitoring import open_samples
 from blocks.policies import read_policy
 from blocks.server_calls import read_server_time
 from domain.autoscaling.decide.evaluation import decide
+from domain.autoscaling.decide.scene import Scene
+from domain.autoscaling.decide.sharing import share_pods
 from domain.autoscaling.decision import Decision
 from domain.autoscaling.memory import keeping
 from domain.autoscaling.memory.memory import Memory
 from domain.autoscaling.report import Evaluation, evaluation_of
 from domain.autoscaling.see import state
-from domain.autoscaling.see.snapshot import Snapshot
+from domain.autoscaling.see.snapshot import SeenPod, Snapshot
 from domain.autoscaling.see.standings import count_useless
 from domain.autoscaling.see.state import ClusterState, GroupState, Marked
 from domain.cloud.inventory import Machines
 from domain.cloud.records import Instance, InstanceType
 from domain.kernel.errors import ClusterError, NotFound, PolicyUnreadable
-from domain.kernel.names import ClusterId, node_name
+from domain.kernel.names import NODES, ClusterId, node_name
 from domain.observe.metrics.records import Sample, Window, WindowStatistics
-from domain.spec.cluster import ClusterSpec, changed
+from domain.spec.cluster import ClusterSpec
 from domain.spec.metrics import PODS, Per, unit_of
-from domain.spec.presets import DEFAULT, PRESETS, UnreadPolicy
+from domain.spec.presets import DEFAULT, DEFAULT_OF_FURTHER, PRESETS, UnreadPolicy
 from domain.spec.scaling import ScalingPolicy
 from tasks.cluster import Cluster
 from tasks.endpoints import read_spec_at_kept_endpoints
@@ -50,12 +52,14 @@ class Case:
     Attributes:
         cluster: the handle, with the description that the cluster stores.
         asked: the policy that was given by name or file; empty for the description's own.
+        others: the policies of the other groups of nodes, with which it shares waiting pods.
     """
 
     cluster: Cluster
     machines: Machines
     policy: ScalingPolicy
     asked: str = ""
+    others: tuple[ScalingPolicy, ...] = ()
 
     @property
     def group(self) -> str:
@@ -72,9 +76,9 @@ class Case:
 
     def with_machines(self, count: int, **template: str) -> Cluster:
         """The handle with a wanted count, which may exceed the bounds while machines leave."""
-        most = max(count, self.spec.nodes.maximum)
-        nodes = {"count": count, "maximum": most, "template": template}
-        return self.cluster.wanting(changed(self.spec, {"nodes": nodes}))
+        most = max(count, self.spec.nodes_of(self.group).maximum)
+        changes = {"count": count, "maximum": most, "template": template}
+        return self.cluster.wanting(self.spec.with_group(self.group, changes))
 
 
 @dataclass(frozen=True)
@@ -100,18 +104,56 @@ class Finding:
         return bool(self.marked) or bool(adding and adding.is_due(self.snapshot.time))
 
 
-def open_case(cluster: Cluster, policy: str = "") -> Case:
-    """Read a cluster's machines, with one call of the cloud, and its description.
+@dataclass(frozen=True)
+class Input:
+    """What the evaluations of all groups begin with.
 
-    Args:
-        policy: a preset or a YAML file; if empty, the description's own.
+    Attributes:
+        cluster: the handle, with the description that the cluster stores.
+    """
+
+    cluster: Cluster
+    machines: Machines
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups of nodes, `k8s-node` first."""
+        return tuple(self.cluster.spec.node_groups)
+
+    def case(self, policy: str = "", group: str = NODES) -> Case:
+        """The input of the evaluation of one group.
+
+        Args:
+            policy: a preset or a YAML file; if empty, the description's own.
+            group: the group of nodes that is evaluated; that of the policy, if it names one.
+
+        Raises:
+            PolicyUnreadable: the stored policy is not valid in this version.
+            InvalidSpec: there is no such policy, or no such group.
+        """
+        spec = self.cluster.spec
+        given = _of_group(read_policy(policy), group) if policy else None
+        group = given.group if given else group
+        spec.nodes_of(group)
+        policies = {name: policy_of(spec, name) for name in self.groups}
+        chosen = given or policies[group]
+        if isinstance(chosen, UnreadPolicy):
+            raise PolicyUnreadable(spec.name, chosen.reason)
+        others = tuple(
+            one
+            for name, one in policies.items()
+            if name != group and isinstance(one, ScalingPolicy)
+        )
+        return Case(self.cluster, self.machines, chosen, policy, others)
+
+
+def read_input(cluster: Cluster) -> Input:
+    """Read a cluster's machines, with one call of the cloud, and its description.
 
     Raises:
         NotFound: there is no such cluster, or it does not answer: with guessed bounds no machine
             may be removed.
         CredentialsMissing: this Prefect server has none of this cluster.
-        PolicyUnreadable: the stored policy is not valid in this version.
-        InvalidSpec: there is no such policy.
     """
     machines = need_machines(cluster)
     cluster.check_not_ending()
@@ -119,10 +161,23 @@ def open_case(cluster: Cluster, policy: str = "") -> Case:
     if stored is None:
         raise NotFound(f"cluster {cluster.name} does not answer, or is not finished yet")
     spec = with_sources(cluster.account, stored)
-    chosen = read_policy(policy) if policy else spec.scaling or PRESETS[DEFAULT]
-    if isinstance(chosen, UnreadPolicy):
-        raise PolicyUnreadable(cluster.name, chosen.reason)
-    return Case(cluster.wanting(spec), machines, chosen, policy)
+    return Input(cluster.wanting(spec), machines)
+
+
+def open_case(cluster: Cluster, policy: str = "", group: str = NODES) -> Case:
+    """Read the input of one group's evaluation. Raises as `read_input` and `Input.case` do."""
+    return read_input(cluster).case(policy, group)
+
+
+def policy_of(spec: ClusterSpec, group: str) -> ScalingPolicy | UnreadPolicy:
+    """The policy of a group of nodes: the described one, or a preset."""
+    ready = PRESETS[DEFAULT if group == NODES else DEFAULT_OF_FURTHER]
+    return spec.policy(group) or _of_group(ready, group)
+
+
+def _of_group(policy: ScalingPolicy, group: str) -> ScalingPolicy:
+    """A policy as that of a group, unless it names another one."""
+    return policy if policy.group != NODES else policy.model_copy(update={"group": group})
 
 
 def consider(case: Case) -> Finding:
@@ -131,10 +186,26 @@ def consider(case: Case) -> Finding:
     now = datetime.now(UTC)
     snapshot = take_snapshot(case, seen, now)
     memory = keeping.read_memory(case.cluster.api(), case.group)
+    if case.others and snapshot.pending:
+        snapshot = replace(snapshot, pending=_share_of(case, seen, snapshot, memory))
     decision, memory = decide(snapshot, case.policy, memory)
     found = evaluation_of(decision, case.cluster.name, case.group, now)
     useless = count_useless(snapshot, case.policy)
     return Finding(snapshot, decision, memory, found, useless, seen.marked)
+
+
+def _share_of(
+    case: Case, seen: ClusterState, snapshot: Snapshot, memory: Memory
+) -> tuple[SeenPod, ...]:
+    """The waiting pods for which this group buys machines, of those of all groups."""
+    scenes = {case.group: Scene(snapshot, case.policy, memory)}
+    for policy in case.others:
+        other = replace(case, policy=policy)
+        kept = keeping.read_memory(case.cluster.api(), policy.group)
+        scenes[policy.group] = Scene(take_snapshot(other, seen, snapshot.time), policy, kept)
+    order = [group for group in case.spec.node_groups if group in scenes]
+    price = case.spec.prices.machine
+    return share_pods({group: scenes[group] for group in order}, price)[case.group]
 
 
 def seconds_late(now: datetime) -> float:

@@ -146,10 +146,9 @@ class Cluster:
         """The bastion before the master, as ssh takes it; empty without a description."""
         return self._spec.access.jump if self._spec else ""
 
-    @property
-    def patience(self) -> Patience:
-        """How long a machine may take to boot; the default without a description."""
-        return patience_of(self._spec) if self._spec else PATIENCE
+    def patience(self, group: str) -> Patience:
+        """How long a machine of a group may take; the default without a description."""
+        return patience_of(self._spec, group) if self._spec else PATIENCE
 
     # The cloud.
 

@@ -7,8 +7,7 @@ from domain.cloud.records import Image, Instance, KeyPair, SecurityGroup, Vxnet
 from domain.cluster import join_tokens
 from domain.cluster.api import Node
 from domain.kernel.ensured import Ensured
-from domain.kernel.names import NODES
-from domain.node import boot, f2cadm, install, join, ready
+from domain.node import boot, f2cadm, install, join, marks, ready
 from domain.node.f2cadm import Roster
 from domain.node.launch import WantedGroup, launch_missing
 from domain.node.login import admit
@@ -105,7 +104,8 @@ def install_node(cluster: Cluster, node: Instance) -> Ensured[Instance]:
     with open_shell(cluster, node) as shell:
         _admit_owner(cluster, node, shell)
         install.upload_installers(shell, installer_files())
-        settings = install.common_settings(cluster.spec, node, NODES, cluster.endpoints())
+        group = cluster.group_of(node)
+        settings = install.common_settings(cluster.spec, node, group, cluster.endpoints())
         changed = install.run_installer(
             shell, "k8s_node_installer.sh", ["install"], settings, report_progress
         )
@@ -132,7 +132,8 @@ def join_node(cluster: Cluster, node: Instance, token: BootstrapToken) -> Ensure
     cluster.check_not_ending()
     node = boot.wait_until_up(node, cluster.booting, clock=cluster.clock)
     with open_shell(cluster, node) as shell:
-        settings = install.common_settings(cluster.spec, node, NODES, cluster.endpoints())
+        group = cluster.group_of(node)
+        settings = install.common_settings(cluster.spec, node, group, cluster.endpoints())
         settings |= join.join_settings(token, ca_hash(cluster.credentials().ca.certificate))
         changed = install.run_installer(
             shell, "k8s_node_installer.sh", ["join"], settings, report_progress
@@ -145,14 +146,22 @@ def join_node(cluster: Cluster, node: Instance, token: BootstrapToken) -> Ensure
 
 @step("node {machine.id} Ready")
 def wait_until_ready(cluster: Cluster, machine: Instance) -> Ensured[Node]:
-    return ready.wait_until_ready(cluster.api(), cluster.node_name(machine), cluster.clock)
+    api = cluster.api()
+    done = ready.wait_until_ready(api, cluster.node_name(machine), cluster.clock)
+    marks.apply_changes(api, done.value, marks.find_changes(done.value, cluster.spec))
+    return done
 
 
 @step("labels of {cluster.name}'s nodes")
 def mark_nodes(cluster: Cluster) -> Ensured[None]:
     """Set labels and annotations that an interrupted run, or an earlier version, has not set."""
     api = cluster.api()
-    marked = [node.name for node in api.list_nodes() if ready.mark_node(api, node)]
+    marked = []
+    for node in api.list_nodes():
+        changes = marks.find_changes(node, cluster.spec)
+        marks.apply_changes(api, node, changes)
+        if ready.mark_node(api, node) or changes:
+            marked.append(node.name)
     return Ensured(None, f"set on {' '.join(marked)}" if marked else "kept")
 
 

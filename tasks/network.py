@@ -56,7 +56,7 @@ def ensure_vxnets(cluster: Cluster, vpc: Vpc) -> Ensured[tuple[Vxnet, ...]]:
     spec = cluster.spec
     if spec.network.vxnets:
         return adopting.use_vxnets(cluster.cloud, spec.network.vxnets)
-    count = spec.vxnets_for(spec.masters.count + spec.nodes.count)
+    count = spec.vxnets_for(spec.wanted)
     return network.ensure_vxnets(cluster.cloud, spec, vpc, count, cluster.clock)
 
 

@@ -23,7 +23,7 @@ from domain.cluster.api import Node
 from domain.cluster.join_tokens import own_tokens
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import ClusterError, InvalidSpec, NotFound
-from domain.kernel.names import GROUPS
+from domain.kernel.names import MASTERS, NODES
 from domain.node.serving import Standing, find_standings, patience_of
 from domain.observe.cost import rate_of_cluster
 from domain.reports.cluster import ClusterReport
@@ -136,21 +136,32 @@ def wanted_spec(
         InvalidSpec: a value is invalid, or cannot be changed on an existing cluster.
         CredentialsMissing: machines exist, and cannot be reached from here.
     """
-    nodes = len(cluster.inventory().nodes)
+    seen = cluster.inventory()
     if stored is None:
         need_credentials(cluster)
-        document = overlay(adopted_document(cluster.inventory()), document)
-        if nodes:
-            kept = {"nodes": {"count": nodes, "maximum": max(10, nodes)}}
-            document = overlay(kept, document)
+        existing = overlay(adopted_document(seen), existing_groups(seen))
+        document = overlay(existing, document)
     spec = changed(stored or ClusterSpec(name=cluster.name), document)
     if stored:
         check_changes(cluster, stored, spec)
     spec = with_sources(cluster.account, spec)
-    fewest = stored.nodes.count if stored else nodes
-    if fewest <= spec.nodes.count:
-        return spec
-    return changed(spec, {"nodes": {"count": fewest, "maximum": max(fewest, spec.nodes.maximum)}})
+    for group, wanted in spec.node_groups.items():
+        fewest = stored.count(group) if stored else len(seen.group(group))
+        if fewest > wanted.count:
+            most = max(fewest, wanted.maximum)
+            spec = spec.with_group(group, {"count": fewest, "maximum": most})
+    return spec
+
+
+def existing_groups(seen: Inventory) -> Mapping[str, Any]:
+    """The sizes of the groups of nodes that have machines, as in the YAML file."""
+    groups = {
+        group: {"count": size, "maximum": max(10, size)}
+        for group in seen.groups
+        if group != MASTERS and (size := len(seen.group(group)))
+    }
+    nodes = groups.pop(NODES, None)
+    return {"groups": groups} | ({"nodes": nodes} if nodes else {})
 
 
 def adopted_document(seen: Inventory) -> Mapping[str, Any]:
@@ -220,7 +231,7 @@ def check(cluster: Cluster) -> Choices:
 @step("checks before the first change")
 def check_spec(cluster: Cluster) -> Ensured[Choices]:
     choices = check(cluster)
-    names = ", ".join(sorted({choices.images[group].name for group in GROUPS}))
+    names = ", ".join(sorted({image.name for image in choices.images.values()}))
     return Ensured(choices, f"zone {cluster.account.zone}, image {names}")
 
 
@@ -245,12 +256,16 @@ def read_unfinished(
     in_cluster = None
     with suppress(ClusterError):  # it has stopped answering since
         if api_ready:
-            wanted = stored.nodes.count if stored else None
+            wanted = _sizes(stored) if stored else None
             tokens = () if is_changing else own_tokens(cluster.api())
             in_cluster = InCluster(cluster.api().list_nodes(), wanted, tokens)
     credentials = cluster.find_credentials()
     is_ending = credentials is not None and credentials.ending
     return find_unfinished(cluster.inventory(), in_cluster, is_ending=is_ending)
+
+
+def _sizes(spec: ClusterSpec) -> Mapping[str, int]:
+    return {group: nodes.count for group, nodes in spec.node_groups.items()}
 
 
 def read_report(cluster: Cluster, spec: ClusterSpec) -> ClusterReport:
@@ -267,9 +282,9 @@ def read_report(cluster: Cluster, spec: ClusterSpec) -> ClusterReport:
     except ClusterError as error:
         run_logger().warning("the cluster's API: %s", error)
     seen, standings, now = nodes if nodes else None, dict[str, Standing](), datetime.now(UTC)
-    for group in GROUPS:
+    for group in inventory.groups:
         machines = inventory.group(group)
-        standings |= find_standings(group, machines, seen, now, patience_of(spec))
+        standings |= find_standings(group, machines, seen, now, patience_of(spec, group))
     report = report_cluster(
         cluster.account.zone,
         inventory,

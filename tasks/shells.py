@@ -119,7 +119,7 @@ def _open(
 def _pace(cluster: Cluster, machine: Instance) -> Pace:
     """Wait for SSH no longer than the machine may take to boot: then it counts as broken."""
     age = (datetime.now(UTC) - machine.created_at).total_seconds()
-    left = max(AT_LEAST, cluster.patience.boot - age)
+    left = max(AT_LEAST, cluster.patience(cluster.group_of(machine)).boot - age)
     return replace(BOOTING, timeout=min(BOOTING.timeout, left))
 
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from domain.cloud.records import Instance
 from domain.cluster.api import Node
 from domain.kernel.errors import ClusterError
-from domain.kernel.names import NODES
 from domain.node.serving import Standing, find_standings
 from tasks.cluster import Cluster
 from tasks.control_plane import answers
@@ -14,12 +13,16 @@ from tasks.steps import run_logger
 
 
 def read_standings(cluster: Cluster, machines: Sequence[Instance]) -> dict[str, Standing]:
-    """The standing of each of these nodes' machines by its id; sends the cloud no call.
+    """The standing of each of these machines by its id; sends the cloud no call.
 
     While the cluster does not answer, no machine counts as a node.
     """
     now = datetime.now(UTC)
-    return find_standings(NODES, machines, _read_nodes(cluster), now, cluster.patience)
+    nodes, found = _read_nodes(cluster), dict[str, Standing]()
+    for group in {cluster.group_of(machine) for machine in machines}:
+        alike = [machine for machine in machines if cluster.group_of(machine) == group]
+        found |= find_standings(group, alike, nodes, now, cluster.patience(group))
+    return found
 
 
 def _read_nodes(cluster: Cluster) -> Sequence[Node]:

@@ -74,8 +74,8 @@ def _run(stage: Stage, cluster: Cluster) -> None:
             provision(steps, cluster.wanting(spec), is_stored=is_stored, demo=False, ui=False)
         else:
             count = COUNTS[stage]
-            wanting = cluster.wanting(need_spec(cluster).with_nodes(count))
-            scale_to(steps, wanting, leaving_machines(wanting, NODES, count))
+            wanting = cluster.wanting(need_spec(cluster).with_count("k8s-node", count))
+            scale_to(steps, wanting, NODES, leaving_machines(wanting, NODES, count))
 
 
 def _prepare_process(order: Order) -> None:

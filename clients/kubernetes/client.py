@@ -17,6 +17,8 @@ from clients.kubernetes.records import (
     node_from,
     pod_from,
     service_from,
+    taint_from,
+    taint_text,
 )
 from clients.kubernetes.seen import state_from
 from clients.kubernetes.wire import MERGE_PATCH, TABLE, Wire
@@ -287,13 +289,34 @@ class ClusterClient(Closable):
         """Cordon or uncordon a node; sends nothing when it is in that state already."""
         self._patch_node(node, {"spec": {"unschedulable": None if schedulable else True}})
 
-    def label_node(self, node: str, labels: Mapping[str, str]) -> None:
-        """Set labels of a node; sends nothing when it has them already."""
+    def label_node(self, node: str, labels: Mapping[str, str | None]) -> None:
+        """Set labels of a node; None removes one. Sends nothing when it has them already."""
         self._patch_node(node, {"metadata": {"labels": dict(labels)}})
 
     def annotate_node(self, node: str, annotations: Mapping[str, str | None]) -> None:
         """Set annotations of a node; None removes one."""
         self._patch_node(node, {"metadata": {"annotations": dict(annotations)}})
+
+    def taint_node(self, node: str, add: Sequence[str], remove: Sequence[str]) -> None:
+        """Change taints of a node, such as `gpu=true:NoSchedule`; others stay.
+
+        Raises:
+            TemporaryError: the node was changed at the same time by another client.
+        """
+        found = self._wire.get(KINDS["Node"].object(node))
+        present = found["spec"].get("taints") or []
+        kept = [taint for taint in present if taint_text(taint) not in (*add, *remove)]
+        wanted = {
+            # The list is replaced as a whole: the version protects what others have set meanwhile.
+            "metadata": {"resourceVersion": found["metadata"]["resourceVersion"]},
+            "spec": {"taints": [*kept, *map(taint_from, add)] or None},
+        }
+        try:
+            self._wire.send("PATCH", KINDS["Node"].object(node), wanted, MERGE_PATCH)
+        except ApiRejected as error:
+            if error.status != CONFLICT:
+                raise
+            raise TemporaryError(f"node {node} was changed at the same time") from error
 
     def evict(self, pod: Pod) -> bool:
         """Evict exactly this pod. Returns: False while a disruption budget forbids it.

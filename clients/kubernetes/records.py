@@ -35,7 +35,21 @@ def node_from(item: Mapping[str, Any], now: datetime | None = None) -> Node:
         labels=metadata.get("labels", {}),
         annotations=metadata.get("annotations", {}),
         unready_seconds=kubelet.unready_seconds,
+        taints=tuple(map(taint_text, item.get("spec", {}).get("taints") or ())),
     )
+
+
+def taint_from(text: str) -> dict[str, str]:
+    """A taint such as `gpu=true:NoSchedule` as the API has it."""
+    pair, _, effect = text.rpartition(":")
+    key, equals, value = pair.partition("=")
+    return {"key": key, "effect": effect} | ({"value": value} if equals else {})
+
+
+def taint_text(taint: Mapping[str, str]) -> str:
+    """A taint as `kubectl taint` writes it: `gpu=true:NoSchedule`."""
+    value = f"={taint['value']}" if taint.get("value") else ""
+    return f"{taint['key']}{value}:{taint['effect']}"
 
 
 def kubelet_from(status: Mapping[str, Any], now: datetime | None) -> Kubelet:

@@ -18,6 +18,7 @@ class Evaluation:
         details: readings of the rules, and notes.
         acted: whether the change was carried out completely.
         failure: why it was not.
+        further: the evaluations of the other groups of nodes.
     """
 
     cluster: str
@@ -31,6 +32,7 @@ class Evaluation:
     details: tuple[str, ...] = ()
     acted: bool = False
     failure: str = ""
+    further: tuple["Evaluation", ...] = ()
 
     @property
     def changes(self) -> bool:

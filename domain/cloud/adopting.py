@@ -147,7 +147,7 @@ def _check_vxnets(cloud: Cloud, spec: ClusterSpec, seen: Inventory, vpc: Vpc) ->
         return
     ours = {vxnet.id for vxnet in seen.vxnets}
     others = [one for one in vpc.vxnet_ids if one not in ours]
-    count = spec.vxnets_for(spec.masters.count + spec.nodes.maximum)
+    count = spec.vxnets_for(spec.largest)
     planned = {network.vxnet_cidr(number): number for number in range(1, count + 1)}
     for other in cloud.known.read_vxnets(tuple(others)) if others else ():
         for cidr in planned:
@@ -163,7 +163,7 @@ def _check_room(spec: ClusterSpec, seen: Inventory, vxnets: Sequence[Vxnet]) -> 
     """Refuse networks in which others have taken the addresses."""
     ours = {machine.id for machine in seen.instances}
     room = sum(MACHINES_PER_VXNET - len(set(one.instance_ids) - ours) for one in vxnets)
-    if room < (wanted := spec.masters.count + spec.nodes.count):
+    if room < (wanted := spec.wanted):
         raise InvalidSpec(
             f"network.vxnets have room for {max(0, room)} machines, wanted are {wanted}; name more"
         )

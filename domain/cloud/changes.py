@@ -6,6 +6,7 @@ from operator import attrgetter
 
 from domain.cloud.inventory import Inventory
 from domain.kernel.errors import InvalidSpec
+from domain.kernel.texts import count_machines
 from domain.spec.cluster import ClusterSpec
 
 _HAND = "change the address in QingCloud's console first, then run the same command again"
@@ -30,6 +31,7 @@ FREE = (
     "name",  # another name is another cluster
     "masters.",  # one for now; its template, like that of the nodes, is for new machines
     "nodes.",  # except for a maximum that the pod network has no room for
+    "groups",  # one that has machines cannot be left out
     "network.vxnets",  # more of them; the present ones stay
     "access.",
     "kubernetes.image_repository",
@@ -70,9 +72,17 @@ def refuse_changes(
         remedies = ["keep these in their order, and add others behind them"]
     elif not refused and bool(stay) != bool(wanted.network.vxnets):
         words, remedies = ["its vxnets are its own"], [_BESIDE]
-    elif not refused and (most := _most_nodes(before)) < wanted.nodes.maximum:
-        words = [f"nodes.maximum can be {most} at most, by the division of its pod network"]
+    elif not refused and (most := _most_nodes(before)) < wanted.largest - wanted.masters.count:
+        what = "the sum of the groups' maxima" if wanted.groups else "nodes.maximum"
+        words = [f"{what} can be {most} at most, by the division of its pod network"]
         remedies = [_BESIDE]
+    elif not refused and (left := set(inventory.groups).difference(wanted.group_names)):
+        group = min(left)
+        words = [f"group {group} has {count_machines(len(inventory.group(group)))}"]
+        remedies = [
+            "remove them first with: "
+            f"python -m flows.scale --name {wanted.name} --group {group} --count 0"
+        ]
     if words:
         what = f"cluster {wanted.name} exists, and {', '.join(words)}"
         raise InvalidSpec(f"{what}, which cannot be changed; {'; '.join(remedies)}")

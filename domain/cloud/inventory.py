@@ -4,9 +4,10 @@ A name alone is no proof. A machine of the right name in a foreign network, or t
 that are both in use, are not ours: reading them raises `NameTaken`, and they are never changed.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Protocol, TypeVar
 
 from domain.cloud.adopted import NOTHING, Adopted, noted_on, read_adopted
@@ -27,7 +28,7 @@ from domain.cloud.records import (
 )
 from domain.cloud.surplus import Surplus, choose, find_surplus
 from domain.kernel.errors import NameTaken
-from domain.kernel.names import GROUPS, MASTERS, NODES, Names
+from domain.kernel.names import MASTERS, Names
 
 R = TypeVar("R", bound="Identified")
 
@@ -54,7 +55,18 @@ class Machines:
 
     @property
     def nodes(self) -> tuple[Instance, ...]:
-        return self.group(NODES)
+        """The machines of all groups of nodes; within a group the oldest first."""
+        groups = (self.group(group) for group in self.groups if group != MASTERS)
+        return tuple(chain.from_iterable(groups))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The names of the groups that have machines."""
+        return tuple(sorted({self.group_of(machine) for machine in self.instances}))
+
+    def groups_beside(self, described: Iterable[str]) -> tuple[str, ...]:
+        """The names of the described groups, and of those that only have machines any more."""
+        return tuple(dict.fromkeys((*described, *self.groups)))
 
     @property
     def running(self) -> tuple[Instance, ...]:
@@ -174,7 +186,7 @@ class Inventory(Machines):
 
 def group_of(cluster: str, machine: Instance) -> str:
     """The group whose name a machine carries."""
-    return next(group for group in GROUPS if machine.name == Names(cluster).group(group))
+    return Names(cluster).find_group(machine.name)
 
 
 def serving_first(
@@ -285,8 +297,8 @@ def read_machines(cloud: Cloud, name: str) -> Machines:
 
 def existing_machines(name: str, found: Sequence[Instance]) -> tuple[Instance, ...]:
     """The machines that are not terminated and are in one of the cluster's groups."""
-    groups = {Names(name).group(group) for group in GROUPS}
-    return tuple(machine for machine in found if machine.is_alive and machine.name in groups)
+    names = Names(name)
+    return tuple(one for one in found if one.is_alive and names.find_group(one.name))
 
 
 def is_ours(tag: Tag, inventory: Inventory) -> bool:

@@ -43,7 +43,7 @@ from domain.cloud.records import (
     Vpc,
     Vxnet,
 )
-from domain.kernel.names import GROUPS, MASTERS, Names
+from domain.kernel.names import MASTERS, Names
 from domain.spec.cluster import ClusterSpec
 
 AS_WANTED = "as wanted"
@@ -218,7 +218,7 @@ def _network(spec: ClusterSpec, inventory: Inventory) -> Iterator[PlanItem]:
     if not adopted.vpc:
         yield _one("router", names.router, inventory.vpc.id if inventory.vpc else None, billed=True)
     existing = {vxnet.name: vxnet for vxnet in inventory.own_vxnets}
-    machines = max(spec.masters.count + spec.nodes.count, len(inventory.instances))
+    machines = max(spec.wanted, len(inventory.instances))
     own = 0 if adopted.vxnets else spec.vxnets_for(machines)
     for number in range(1, own + 1):
         name = names.vxnet(number)
@@ -319,7 +319,7 @@ def _balancer(spec: ClusterSpec, inventory: Inventory) -> Iterator[PlanItem]:
 def _machines(
     spec: ClusterSpec, inventory: Inventory, images: Mapping[str, str]
 ) -> Iterator[PlanItem]:
-    for group in GROUPS:
+    for group in inventory.groups_beside(spec.group_names):
         name, wanted = Names(spec.name).group(group), spec.count(group)
         existing = inventory.group(group)
         over = len(existing) - wanted

@@ -13,7 +13,7 @@ from domain.cloud.inventory import Inventory
 from domain.cloud.network import check_ports_free, check_vpc, check_vxnet
 from domain.cloud.records import Image, InstanceType
 from domain.kernel.errors import InvalidSpec, QuotaReached
-from domain.kernel.names import GROUPS, MASTERS, Names
+from domain.kernel.names import MASTERS, Names
 from domain.spec.cluster import ClusterSpec
 
 MASTER_MINIMUM = (2, 2048)
@@ -110,7 +110,7 @@ def choose(cloud: Cloud, spec: ClusterSpec) -> Choices:
         kind.id: kind for kind in cloud.known.list_instance_types() if kind.status == "available"
     }
     images: dict[str, Image] = {}
-    for group in GROUPS:
+    for group in spec.group_names:
         template = spec.template(group)
         known = {image.id for image in system}
         own = (
@@ -133,17 +133,21 @@ def choose(cloud: Cloud, spec: ClusterSpec) -> Choices:
             f"instance type {master.id} has {master.vcpus} vCPUs and {master.memory_mib} MiB; "
             "a master needs 2 vCPUs and 2048 MiB at least"
         )
-    return Choices(images, {group: types[spec.template(group).instance_type] for group in GROUPS})
+    return Choices(
+        images, {group: types[spec.template(group).instance_type] for group in spec.group_names}
+    )
 
 
 def needed(spec: ClusterSpec, inventory: Inventory, choices: Choices) -> dict[str, int]:
     """The number of missing resources, by the cloud's names of quotas."""
-    missing = {group: max(0, spec.count(group) - len(inventory.group(group))) for group in GROUPS}
+    missing = {
+        group: max(0, spec.count(group) - len(inventory.group(group))) for group in spec.group_names
+    }
     machines = sum(missing.values())
-    vxnets = spec.vxnets_for(spec.masters.count + spec.nodes.count)
+    vxnets = spec.vxnets_for(spec.wanted)
     return {
         "instance": machines,
-        "cpu": sum(missing[group] * choices.types[group].vcpus for group in GROUPS),
+        "cpu": sum(count * choices.types[group].vcpus for group, count in missing.items()),
         "router": 0 if inventory.vpc else 1,
         "vxnet": max(0, vxnets - len(inventory.vxnets)),
         "eip": 0 if inventory.address else 1,

@@ -17,7 +17,8 @@ class Node:
     """A node as the API server reports it; `address` is its InternalIP.
 
     `ready` is False also where heartbeats are missing; `unready_seconds` is for how long the node
-    has not been Ready, by the cluster's clock, and 0 for a Ready one.
+    has not been Ready, by the cluster's clock, and 0 for a Ready one. `taints` are texts such as
+    `gpu=true:NoSchedule`.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Node:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     unready_seconds: float = 0.0
+    taints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,14 @@ class ClusterApi(Protocol):
         ...
 
     def set_schedulable(self, node: str, schedulable: bool) -> None: ...
-    def label_node(self, node: str, labels: Mapping[str, str]) -> None: ...
+    def label_node(self, node: str, labels: Mapping[str, str | None]) -> None:
+        """Set labels of a node; None removes one."""
+        ...
+
+    def taint_node(self, node: str, add: Sequence[str], remove: Sequence[str]) -> None:
+        """Change taints of a node, such as `gpu=true:NoSchedule`; others stay."""
+        ...
+
     def annotate_node(self, node: str, annotations: Mapping[str, str | None]) -> None:
         """Set annotations of a node; None removes one."""
         ...

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 
 MASTERS = "k8s-master"
 NODES = "k8s-node"
-GROUPS = (MASTERS, NODES)
 
+FURTHER_GROUP = r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?"
+"""The name of a further group of nodes, as a regular expression."""
+
+_FURTHER = "group."
+"""Before the name of a further group, so that it cannot be that of another resource."""
 
 ROOT = "k8s."
 """The begin of all names of all clusters."""
@@ -19,7 +23,8 @@ def cluster_of(name: str) -> str:
     return cluster if f"{root}." == ROOT and dot and _PARTS.fullmatch(part) else ""
 
 
-_PARTS = re.compile(r"router|vxnet-\d+|eip|lb|firewall|machines|key|k8s-master|k8s-node")
+_GROUPS = rf"{MASTERS}|{NODES}|{re.escape(_FURTHER)}{FURTHER_GROUP}"
+_PARTS = re.compile(rf"router|vxnet-\d+|eip|lb|firewall|machines|key|{_GROUPS}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,15 @@ class Names:
         return self.prefix + "key"
 
     def group(self, group: str) -> str:
-        return self.prefix + group
+        """The name of a group's machines."""
+        return self.prefix + ("" if group in (MASTERS, NODES) else _FURTHER) + group
+
+    def find_group(self, name: str) -> str:
+        """The group whose machines have this name; empty where it is no such name."""
+        part = name.removeprefix(self.prefix)
+        if part == name or not re.fullmatch(_GROUPS, part):
+            return ""
+        return part.removeprefix(_FURTHER)
 
     @property
     def tag(self) -> str:

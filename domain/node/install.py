@@ -48,12 +48,15 @@ def common_settings(
 ) -> dict[str, str]:
     """The settings of both installers; the address behind the endpoint's name differs."""
     is_master = group == MASTERS
-    kubernetes = spec.kubernetes
+    kubernetes, nodes = spec.kubernetes, spec.node_groups.get(group)
+    labels = {GROUP_LABEL: group, INSTANCE_LABEL: machine.id}
+    labels |= nodes.template.labels if nodes else {}
     return {
         "CLUSTER": spec.name,
         "NODE_NAME": node_name(group, machine.id),
         "NODE_IP": machine.private_ip,
-        "NODE_LABELS": f"{GROUP_LABEL}={group},{INSTANCE_LABEL}={machine.id}",
+        "NODE_LABELS": ",".join(f"{key}={value}" for key, value in labels.items()),
+        "NODE_TAINTS": ",".join(nodes.template.taints if nodes else ()),
         "K8S_VERSION": kubernetes.version,
         "API_ENDPOINT": f"{Names(spec.name).api_host}:6443",
         # A load balancer cannot send a backend's own traffic back to it, hence the difference.

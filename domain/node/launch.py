@@ -13,7 +13,8 @@ from domain.kernel.ensured import Ensured
 from domain.kernel.errors import InvalidSpec
 from domain.kernel.names import Names, cluster_of
 from domain.kernel.waiting import Clock
-from domain.spec.cluster import MACHINES_PER_VXNET, MachineTemplate
+from domain.spec.cluster import MACHINES_PER_VXNET
+from domain.spec.groups import MachineTemplate
 
 
 @dataclass(frozen=True, slots=True)

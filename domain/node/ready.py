@@ -4,7 +4,7 @@ import time
 
 from domain.cluster.api import ClusterApi, Node
 from domain.kernel.ensured import Ensured
-from domain.kernel.names import NODES
+from domain.kernel.names import MASTERS
 from domain.kernel.waiting import Clock, wait_for
 from domain.node.install import GROUP_LABEL, INSTANCE_LABEL
 
@@ -44,7 +44,8 @@ def is_marked(node: Node) -> bool:
 
 
 def _lacks_role(node: Node) -> bool:
-    return node.labels.get(GROUP_LABEL) == NODES and not WORKER.keys() <= node.labels.keys()
+    of_nodes = node.labels.get(GROUP_LABEL, MASTERS) != MASTERS
+    return of_nodes and not WORKER.keys() <= node.labels.keys()
 
 
 def _lacks_machine(node: Node) -> bool:

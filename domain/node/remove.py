@@ -11,25 +11,22 @@ from domain.cloud.records import Instance
 from domain.cluster.api import ClusterApi, Manifest, Node
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import FinalError, InvalidSpec
-from domain.kernel.names import MASTERS, NODES, node_name
+from domain.kernel.names import NODES, node_name
 from domain.kernel.texts import first_of
 from domain.kernel.waiting import Clock, Pace, wait_for
 from domain.node.drain import answers, is_schedulable, must_leave
 from domain.node.install import INSTANCE_LABEL
 from domain.node.serving import Standing
-from domain.spec.cluster import Nodes
+from domain.spec.groups import Nodes
 
 
 def check_count(group: str, count: int, bounds: Nodes) -> None:
     """Refuse a size outside the group's bounds. Raises `InvalidSpec`."""
-    if group == MASTERS:
-        raise InvalidSpec(f"{MASTERS} has one machine for now; only {NODES} can be scaled")
-    if group != NODES:
-        raise InvalidSpec(f"unknown group {group!r}; {NODES} can be scaled")
+    part = "nodes" if group == NODES else f"groups.{group}"
     if not bounds.minimum <= count <= bounds.maximum:
         raise InvalidSpec(
             f"{count} is outside the bounds of {group}, {bounds.minimum} to {bounds.maximum}; "
-            "change nodes.minimum or nodes.maximum with flows.provision --file"
+            f"change {part}.minimum or {part}.maximum with flows.provision --file"
         )
 
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from domain.cloud.records import Instance, InstanceStatus
 from domain.cluster.api import Node
-from domain.kernel.names import node_name
+from domain.kernel.names import NODES, node_name
 from domain.spec.cluster import ClusterSpec
 from domain.spec.scaling import ScalingPolicy
 
@@ -58,9 +58,9 @@ class Patience:
 PATIENCE = Patience()
 
 
-def patience_of(spec: ClusterSpec) -> Patience:
-    """How long a machine of a cluster may take, by its scaling policy if it has one."""
-    policy = spec.scaling
+def patience_of(spec: ClusterSpec, group: str = NODES) -> Patience:
+    """How long a machine of a group may take, by its scaling policy; a master's by the nodes'."""
+    policy = spec.policy(group if group in spec.node_groups else NODES)
     return Patience(boot=policy.boot_seconds) if isinstance(policy, ScalingPolicy) else PATIENCE
 
 

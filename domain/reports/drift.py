@@ -12,7 +12,7 @@ from domain.cloud.plan import Action, Plan, PlanItem
 from domain.cloud.planning import BY_HAND, plan_cluster
 from domain.cloud.records import Instance
 from domain.cluster.api import Node
-from domain.kernel.names import GROUPS, Names
+from domain.kernel.names import Names
 from domain.node.drain import CORDONED
 from domain.node.install import INSTANCE_LABEL
 from domain.node.ready import is_marked
@@ -106,7 +106,7 @@ def _difference(kind: Kind, item: PlanItem) -> Difference:
 
 
 def _of_counts(spec: ClusterSpec, inventory: Inventory) -> Iterator[Difference]:
-    for group in GROUPS:
+    for group in inventory.groups_beside(spec.group_names):
         existing, wanted = len(inventory.group(group)), spec.count(group)
         if existing > wanted:
             name, over = Names(spec.name).group(group), existing - wanted

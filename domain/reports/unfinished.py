@@ -3,12 +3,12 @@
 It needs no description of the cluster and no answer of its API; what these add is named as well.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.cloud.inventory import Inventory
 from domain.cluster.api import Node
-from domain.kernel.names import NODES
+from domain.kernel.names import MASTERS, NODES
 from domain.node import f2cadm
 from domain.node.install import INSTANCE_LABEL
 from domain.node.ready import is_marked
@@ -30,12 +30,12 @@ class InCluster:
     """What the cluster's own API has.
 
     Attributes:
-        wanted: the stored number of nodes; None where no description is stored.
+        wanted: the stored sizes of the groups of nodes; None where no description is stored.
         tokens: ids of the join tokens that our runs have made.
     """
 
     nodes: Sequence[Node]
-    wanted: int | None = None
+    wanted: Mapping[str, int] | None = None
     tokens: Sequence[str] = ()
 
 
@@ -61,15 +61,26 @@ def find_unfinished(
     elif seen.masters:
         found.append(("Kubernetes API", "does not answer: not installed yet, or down"))
     lines = [Unfinished(resource, state, finish) for resource, state in found]
-    off = [(machine, fault) for machine in seen.nodes if (fault := find_off(machine))]
-    remove = f"python -m flows.scale --name {name} --count {len(seen.nodes) - len(off)}"
-    lines += [Unfinished(f"machine {one.id}", f"is broken: {fault}", remove) for one, fault in off]
-    if in_cluster and in_cluster.wanted is not None and len(seen.nodes) > in_cluster.wanted:
-        wanted, exist = in_cluster.wanted, len(seen.nodes)
-        state = f"has {exist} machines, and {wanted} are described"
-        scale = f"python -m flows.scale --name {name} --count {wanted}"
-        lines.append(Unfinished(f"group {NODES}", state, scale))
+    for group in seen.groups:
+        if group != MASTERS:
+            lines += _too_many(seen, group, in_cluster.wanted if in_cluster else None)
     return tuple(lines)
+
+
+def _too_many(
+    seen: Inventory, group: str, wanted: Mapping[str, int] | None
+) -> Iterator[Unfinished]:
+    """The machines of a group that are to be removed: broken ones, and those above its size."""
+    machines = seen.group(group)
+    scale = f"python -m flows.scale --name {seen.name}"
+    scale += f" --group {group}" if group != NODES else ""
+    off = [(machine, fault) for machine in machines if (fault := find_off(machine))]
+    remove = f"{scale} --count {len(machines) - len(off)}"
+    for one, fault in off:
+        yield Unfinished(f"machine {one.id}", f"is broken: {fault}", remove)
+    if wanted is not None and len(machines) > (described := wanted.get(group, 0)):
+        state = f"has {len(machines)} machines, and {described} are described"
+        yield Unfinished(f"group {group}", state, f"{scale} --count {described}")
 
 
 def _in_the_cloud(seen: Inventory) -> Iterator[tuple[str, str]]:
@@ -120,7 +131,8 @@ def _in_the_cluster(seen: Inventory, cluster: InCluster) -> Iterator[tuple[str, 
         yield f"node {lost}", "has no machine any more"
     if cluster.wanted is None:
         yield f"cluster {seen.name}", "has no stored description"
-    elif len(seen.nodes) < cluster.wanted:
-        yield f"group {NODES}", f"has {len(seen.nodes)} of {cluster.wanted} machines"
+    for group, wanted in (cluster.wanted or {}).items():
+        if (exist := len(seen.group(group))) < wanted:
+            yield f"group {group}", f"has {exist} of {wanted} machines"
     for token in cluster.tokens:
         yield f"join token {token}", "was left by a run that was killed"

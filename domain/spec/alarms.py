@@ -6,7 +6,6 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from domain.kernel.names import GROUPS
 from domain.spec import metrics as catalog
 from domain.spec.conditions import Comparator, MetricCondition, Statistic
 from domain.spec.metrics import Per
@@ -55,8 +54,6 @@ class AlarmRule(MetricCondition):
             raise ValueError(f"{self.metric} is measured per {known.per}, not per {self.per}")
         if self.group and self.per is Per.CLUSTER:
             raise ValueError(f"{self.name} has no group, as it is per cluster")
-        if self.group and self.group not in GROUPS:
-            raise ValueError(f"there is no group {self.group!r}; known are {', '.join(GROUPS)}")
         return self
 
     @model_validator(mode="after")

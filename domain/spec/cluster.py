@@ -1,7 +1,7 @@
 """The description of one wanted cluster, and every check that needs no cloud."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Self
 
@@ -11,11 +11,13 @@ from domain.kernel.errors import InvalidSpec
 from domain.kernel.names import MASTERS, NODES
 from domain.spec.alarms import AlarmRule, distinct, find_unmeasured
 from domain.spec.documents import describe_invalid
+from domain.spec.groups import Groups, MachineTemplate, Masters, Nodes, check_taints
 from domain.spec.monitoring import Monitoring
 from domain.spec.notifications import Notifications
 from domain.spec.part import ListOfOne, Part, Whole
 from domain.spec.presets import STORED, PolicyOverPreset, UnreadPolicy
 from domain.spec.prices import Billing, Prices
+from domain.spec.scaling import ScalingPolicy
 
 DAEMON_PODS = 2
 """kube-proxy and flannel run on every node, beside the workload."""
@@ -71,47 +73,6 @@ def _pull_mirrors(mirrors: dict[str, str]) -> dict[str, str]:
                 "docker.io: https://docker.m.daocloud.io"
             )
     return mirrors
-
-
-class MachineTemplate(Part):
-    """The image, type and disk from which the machines of a group are created."""
-
-    image: str = Field(
-        "ubuntu 24.04",
-        min_length=2,
-        description="An image id, or words of an image's name, such as `ubuntu 24.04`",
-    )
-    instance_type: str = Field(
-        "s1.large.r2", description="kubeadm wants at least 2 vCPUs and 2 GiB for a master"
-    )
-    disk_gib: Whole = Field(40, ge=20, le=100, description="Size of the system disk, GiB")
-
-
-class Masters(Part):
-    """The group `k8s-master`: the machines that run the control plane."""
-
-    count: Whole = Field(1, ge=1, le=1, description="One master for now")
-    template: MachineTemplate = MachineTemplate()
-
-
-class Nodes(Part):
-    """The group `k8s-node`: the machines that run the workload."""
-
-    count: Whole = Field(2, ge=0, le=5000, description="Number of machines; never lowered here")
-    minimum: Whole = Field(0, ge=0, description="Scaling never goes below")
-    maximum: Whole = Field(10, ge=1, le=5000, description="Scaling never goes above")
-    template: MachineTemplate = MachineTemplate()
-
-    @model_validator(mode="after")
-    def _bounds(self) -> Self:
-        if self.minimum > self.maximum:
-            raise ValueError(f"minimum {self.minimum} is above maximum {self.maximum}")
-        if not self.minimum <= self.count <= self.maximum:
-            raise ValueError(
-                f"count {self.count} is outside {self.minimum} to {self.maximum}; "
-                "change count, minimum or maximum"
-            )
-        return self
 
 
 class Network(Part):
@@ -248,8 +209,8 @@ NAME = r"^[a-z]([a-z0-9-]{0,12}[a-z0-9])?$"
 ClusterName = Annotated[str, WithJsonSchema({"type": "string", "pattern": NAME})]
 """The name of a cluster as a parameter of a flow."""
 
-GroupName = Annotated[str, WithJsonSchema({"type": "string", "enum": [NODES]})]
-"""A group that can be scaled, as a parameter of a flow."""
+GroupName = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[a-z][a-z0-9-]*$"})]
+"""A group of nodes, as a parameter of a flow."""
 
 
 class ClusterSpec(Part):
@@ -262,6 +223,7 @@ class ClusterSpec(Part):
     )
     masters: Masters = Masters()
     nodes: Nodes = Nodes()
+    groups: Groups = Field(default={}, description="Further groups of nodes, by their names")
     network: Network = Network()
     access: Access = Access()
     address: PublicAddress = PublicAddress()
@@ -289,15 +251,36 @@ class ClusterSpec(Part):
         return self
 
     @model_validator(mode="after")
+    def _groups_exist(self) -> Self:
+        known = ", ".join(self.group_names)
+        for monitor in self.monitoring.custom:
+            if monitor.group not in self.group_names:
+                raise ValueError(
+                    f"monitoring: {monitor.name} runs on group {monitor.group!r}, which does not "
+                    f"exist; known are {known}"
+                )
+        for rule in self.alarms:
+            if rule.group and rule.group not in self.group_names:
+                raise ValueError(
+                    f"alarms: rule {rule.name} is about group {rule.group!r}, which does not "
+                    f"exist; known are {known}"
+                )
+        for group, policy in self._policies.items():
+            if isinstance(policy, ScalingPolicy) and policy.group not in (NODES, group):
+                raise ValueError(f"the policy of group {group} is of group {policy.group!r}")
+        check_taints(self.node_groups)
+        return self
+
+    @model_validator(mode="after")
     def _fits(self) -> Self:
-        largest = self.masters.count + self.nodes.maximum
+        largest, what = self.largest, " + ".join(self._maxima)
         vxnets = self.vxnets_for(largest)
         if vxnets > 255:
-            raise ValueError(f"nodes.maximum {self.nodes.maximum} needs {vxnets} vxnets of a /16")
+            raise ValueError(f"{what} needs {vxnets} vxnets of a /16")
         if 0 < len(self.network.vxnets) < vxnets:
             raise ValueError(
-                f"nodes.maximum {self.nodes.maximum} needs {vxnets} vxnets, and network.vxnets "
-                f"names {len(self.network.vxnets)}; name more, or lower nodes.maximum"
+                f"{what} needs {vxnets} vxnets, and network.vxnets "
+                f"names {len(self.network.vxnets)}; name more, or lower a maximum"
             )
         pods = IPv4Network(self.network.pod_cidr)
         if (
@@ -307,9 +290,21 @@ class ClusterSpec(Part):
             raise ValueError(
                 f"pod_cidr {pods} has no room for {largest} machines with "
                 f"{self.kubernetes.max_pods} pods each; "
-                "use a larger range or a smaller nodes.maximum"
+                "use a larger range or a smaller maximum"
             )
         return self
+
+    @property
+    def _maxima(self) -> Iterator[str]:
+        """The settings that say how large the groups may become, with their values."""
+        yield f"nodes.maximum {self.nodes.maximum}"
+        for name, group in self.groups.items():
+            yield f"groups.{name}.maximum {group.maximum}"
+
+    @property
+    def _policies(self) -> dict[str, ScalingPolicy | UnreadPolicy | None]:
+        further = {name: group.scaling for name, group in self.groups.items()}
+        return {NODES: self.scaling, **further}
 
     @property
     def given(self) -> dict[str, Any]:
@@ -328,20 +323,70 @@ class ClusterSpec(Part):
         address is not free again in the same second as its pod.
         """
         pods = IPv4Network(self.network.pod_cidr)
-        largest = self.masters.count + self.nodes.maximum
         smallest_share = 32 - (2 * self.kubernetes.max_pods + 2 - 1).bit_length()
-        needed = pods.prefixlen + max(1, (largest - 1).bit_length())
+        needed = pods.prefixlen + max(1, (self.largest - 1).bit_length())
         return min(max(24, needed), smallest_share)
 
+    @property
+    def node_groups(self) -> Mapping[str, Nodes]:
+        """The groups of nodes by their names, `k8s-node` first."""
+        return {NODES: self.nodes, **self.groups}
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """The names of all groups, the masters' first."""
+        return (MASTERS, *self.node_groups)
+
+    @property
+    def wanted(self) -> int:
+        """The number of machines that are wanted now."""
+        return sum(map(self.count, self.group_names))
+
+    @property
+    def largest(self) -> int:
+        """The number of machines when all groups have grown to their maximum."""
+        return self.masters.count + sum(group.maximum for group in self.node_groups.values())
+
+    def nodes_of(self, group: str) -> Nodes:
+        """A group of nodes. Raises `InvalidSpec` for an unknown one, and for the masters'."""
+        if group == MASTERS:
+            raise InvalidSpec(f"{MASTERS} has one machine for now; only groups of nodes can change")
+        if group not in self.node_groups:
+            known = ", ".join(self.node_groups)
+            raise InvalidSpec(f"unknown group {group!r}; the groups of nodes are: {known}")
+        return self.node_groups[group]
+
     def template(self, group: str) -> MachineTemplate:
-        return {MASTERS: self.masters.template, NODES: self.nodes.template}[group]
+        """The template of a group; of one that is not described any more, that of the nodes."""
+        if group == MASTERS:
+            return self.masters.template
+        return self.node_groups.get(group, self.nodes).template
 
     def count(self, group: str) -> int:
-        return {MASTERS: self.masters.count, NODES: self.nodes.count}[group]
+        """The wanted size of a group; 0 of one that is not described any more."""
+        if group == MASTERS:
+            return self.masters.count
+        return self.node_groups[group].count if group in self.node_groups else 0
 
-    def with_nodes(self, count: int) -> "ClusterSpec":
-        """The same cluster with another number of nodes, checked against the group's bounds."""
-        return changed(self, {"nodes": {"count": count}})
+    def policy(self, group: str) -> ScalingPolicy | UnreadPolicy | None:
+        """The scaling policy that is described for a group of nodes, if there is one."""
+        policy = self._policies[group]
+        if isinstance(policy, ScalingPolicy) and policy.group != group:
+            return policy.model_copy(update={"group": group})
+        return policy
+
+    def with_group(self, group: str, changes: Mapping[str, Any]) -> "ClusterSpec":
+        """The same cluster with changes of one group of nodes, checked against its bounds.
+
+        Args:
+            changes: keys as below `nodes` in the YAML file.
+        """
+        self.nodes_of(group)
+        return changed(self, {"nodes": changes} if group == NODES else {"groups": {group: changes}})
+
+    def with_count(self, group: str, count: int) -> "ClusterSpec":
+        """The same cluster with another size of one group, checked against its bounds."""
+        return self.with_group(group, {"count": count})
 
 
 def parse_spec(document: Mapping[str, Any], *, stored: bool = False) -> ClusterSpec:
@@ -360,9 +405,25 @@ def parse_spec(document: Mapping[str, Any], *, stored: bool = False) -> ClusterS
 
 
 def changed(spec: ClusterSpec, changes: Mapping[str, Any]) -> ClusterSpec:
-    """Lay changes, nested as in the YAML file, over a description, and check the whole again."""
-    kept = isinstance(spec.scaling, UnreadPolicy) and "scaling" not in changes
-    return parse_spec(overlay(spec.model_dump(mode="json"), changes), stored=kept)
+    """Lay changes, nested as in the YAML file, over a description, and check the whole again.
+
+    A group or a label with nothing behind its name is removed.
+    """
+    kept = any(isinstance(policy, UnreadPolicy) for policy in spec._policies.values())
+    kept = kept and "scaling" not in changes
+    document = overlay(spec.model_dump(mode="json"), changes)
+    groups = _without_empty(document["groups"])
+    for group in (document["nodes"], *groups.values()):
+        if isinstance(group, dict) and isinstance(group.get("template"), dict):
+            group["template"] |= {"labels": _without_empty(group["template"].get("labels", {}))}
+    return parse_spec({**document, "groups": groups}, stored=kept)
+
+
+def _without_empty(given: Any) -> Any:
+    """Leave out the names with nothing behind them: these are to be removed."""
+    if not isinstance(given, Mapping):
+        return given
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def overlay(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

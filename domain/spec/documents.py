@@ -1,7 +1,7 @@
 """Documents as users write them, and what is wrong with one, in a sentence."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
@@ -103,11 +103,13 @@ def _shortened(value: object) -> str:
 
 def _part_at(root: type[BaseModel], where: tuple[int | str, ...]) -> type[BaseModel]:
     """The part of the description at a place such as `monitoring.custom.0`."""
-    part = root
+    part, is_key = root, False
     for name in where:
-        if isinstance(name, int):
-            continue  # an item of a list is of the list's type
-        part = next(_parts_in(part.model_fields[name].annotation))
+        if isinstance(name, int) or is_key:
+            is_key = False  # an item of a list, or of a mapping by names, is of its type
+            continue
+        annotation = part.model_fields[name].annotation
+        part, is_key = next(_parts_in(annotation)), get_origin(annotation) is dict
     return part
 
 

@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, Field, PrivateAttr
 
-from domain.spec.cluster import NAME, ClusterSpec
+from domain.kernel.names import NODES
+from domain.spec.cluster import NAME, ClusterSpec, overlay
 from domain.spec.optional import optional
 from domain.spec.presets import UnreadPolicy
 
@@ -21,6 +22,20 @@ def _order(schema: dict[str, Any]) -> None:
     fields: dict[str, dict[str, Any]] = schema["properties"]
     for position, name in enumerate((*FIRST, *(one for one in fields if one not in FIRST))):
         fields[name]["position"] = position
+
+
+def _removals(stored: ClusterSpec, wanted: ClusterSpec) -> dict[str, Any]:
+    """What is removed from a stored description, as in the YAML file."""
+    removed: dict[str, Any] = {name: None for name in stored.groups if name not in wanted.groups}
+    found: dict[str, Any] = {"groups": removed}
+    for name, group in wanted.node_groups.items():
+        before = stored.node_groups.get(name, group).template.labels
+        if gone := {label: None for label in before if label not in group.template.labels}:
+            changes = {"template": {"labels": gone}}
+            found = overlay(
+                found, {"nodes": changes} if name == NODES else {"groups": {name: changes}}
+            )
+    return found
 
 
 class GivenSpec(optional(ClusterSpec, "A new cluster")):  # type: ignore[misc]  # made from another class
@@ -36,13 +51,18 @@ class GivenSpec(optional(ClusterSpec, "A new cluster")):  # type: ignore[misc]  
     _whole: dict[str, Any] | None = PrivateAttr(None)
 
     @classmethod
-    def of(cls, spec: ClusterSpec) -> Self:
-        """Give all that a description holds, also what it leaves empty."""
+    def of(cls, spec: ClusterSpec, stored: ClusterSpec | None = None) -> Self:
+        """Give all that a description holds, also what it leaves empty.
+
+        Args:
+            stored: the description that the cluster stores; its groups and labels that the other
+                one lacks are given as removed.
+        """
         document = spec.given
         if isinstance(spec.scaling, UnreadPolicy):
             del document["scaling"]  # the stored one is kept
         found: Self = cls.model_validate({"name": spec.name} | document)
-        found._whole = document
+        found._whole = overlay(document, _removals(stored, spec)) if stored else document
         return found
 
     @property

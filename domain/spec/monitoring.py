@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from domain.kernel.names import GROUPS, NODES
+from domain.kernel.names import NODES
 from domain.spec.metrics import BUILT_IN
 from domain.spec.part import Part, Whole
 
@@ -35,13 +35,6 @@ class Monitor(Part):
         if name in BUILT_IN:
             raise ValueError(f"{name} is a built-in metric; choose another name")
         return name
-
-    @field_validator("group")
-    @classmethod
-    def _known(cls, group: str) -> str:
-        if group not in GROUPS:
-            raise ValueError(f"there is no group {group!r}; known are {', '.join(GROUPS)}")
-        return group
 
 
 class Monitoring(Part):

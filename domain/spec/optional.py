@@ -4,7 +4,7 @@ A form posts each default that its schema names. So the schema of a form names n
 nobody has filled in is null, which means that it is not given.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import Field, create_model
 from pydantic.fields import FieldInfo
@@ -37,7 +37,10 @@ def _field(name: str, field: FieldInfo, default: str) -> tuple[Any, Any]:
     if isinstance(kind, type) and issubclass(kind, Part):
         inner = optional(kind, default)
         return inner, Field(inner(), title=title, description=field.description)
-    kind = Annotated[(kind, *field.metadata)] if field.metadata else kind
+    if get_origin(kind) is dict and isinstance(part := get_args(kind)[1], type(Part)):
+        kind = dict[str, optional(part, default) | None]  # type: ignore[misc]  # made from another
+    elif field.metadata:
+        kind = Annotated[(kind, *field.metadata)]
     return kind | None, Field(None, title=title, description=_described(field, default))
 
 

@@ -28,6 +28,10 @@ from domain.spec.scaling import LowUse, MetricRule, ScalingPolicy
 
 PresetName = Literal["article-text", "article-screen", "pending"]
 DEFAULT: PresetName = "article-text"
+"""The preset of the nodes where no policy is described."""
+
+DEFAULT_OF_FURTHER = "pending"
+"""That of further groups: the article's numbers of pods say nothing about other machines."""
 
 _TEXT = ScalingPolicy(
     rules=(

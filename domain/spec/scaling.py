@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
-from domain.kernel.names import NODES
+from domain.kernel.names import MASTERS, NODES
 from domain.spec.conditions import Comparator, MetricCondition, Statistic
 from domain.spec.metrics import PODS
 from domain.spec.part import ListOfOne, Number, Part, Switch, TimeOfDay, Whole
@@ -209,8 +209,8 @@ class ScalingPolicy(Part):
     @field_validator("group")
     @classmethod
     def _of_nodes(cls, group: str) -> str:
-        if group != NODES:
-            raise ValueError(f"{group!r} cannot be scaled, only {NODES} can")
+        if group == MASTERS:
+            raise ValueError(f"{MASTERS} cannot be scaled, only groups of nodes can")
         return group
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ from domain.autoscaling.replay.simulation import Change, Replay, Scenario
 from domain.autoscaling.replay.simulation import replay as run_replay
 from domain.kernel.errors import InvalidSpec
 from domain.reports.replay_chart import draw_replay
-from domain.spec.cluster import Nodes
+from domain.spec.groups import Nodes
 from domain.spec.scaling import ScalingPolicy
 from flows._cli.numbers import whole_number
 from flows._cli.terminal import open_console, print_json

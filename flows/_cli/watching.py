@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from clients.kubernetes import ClusterClient
 from domain.autoscaling.memory.keeping import keep_memory
 from domain.autoscaling.report import Evaluation, skipped
 from domain.cluster.leases import Held
-from domain.kernel.errors import ClusterError, FinalError
+from domain.kernel.errors import ClusterError, FinalError, PolicyUnreadable
 from domain.kernel.names import NODES
 from flows._cli.events import Events
 from flows._cli.interruption import is_interrupted, until_interrupted
 from flows._cli.server import SERVER_ERRORS, describe_silent
-from tasks.autoscaling import consider, keep_counts, open_case
+from tasks.autoscaling import Input, consider, keep_counts, open_case, read_input
 from tasks.cluster import Cluster
 from tasks.lease import only_evaluator
 from tasks.steps import run_logger
@@ -103,14 +104,14 @@ def _evaluate_at_events(
     show: Callable[[Evaluation], None],
 ) -> None:
     """Evaluate at events and at intervals; an unchanged result is not shown again."""
-    pause, last = PAUSES[0], ("", "", 0)
+    pause, last = PAUSES[0], [("", "", 0)]
     while not is_interrupted():  # a flow run that is just ending may swallow its exception
         had_event = events.wait(pause, EVALUATE_EVERY)
         found = _evaluate(cluster, policy, act)
-        gist = (found.kind, found.reason or found.sentence, found.size)  # not the seconds left
+        gist = [_gist(one) for one in (found, *found.further)]
         if gist != last:
             show(found)
-        if found.acted:
+        if any(one.acted for one in (found, *found.further)):
             pause = 0.0  # pods that began to wait during the change have waited long enough
         elif had_event and gist == last:
             pause = min(max(2 * pause, PAUSES[0]), PAUSES[1])
@@ -120,22 +121,42 @@ def _evaluate_at_events(
         events.evaluated()
 
 
+def _gist(evaluation: Evaluation) -> tuple[str, str, int]:
+    """What makes an evaluation another one: not, for instance, the seconds that are left."""
+    return evaluation.kind, evaluation.reason or evaluation.sentence, evaluation.size
+
+
 def _evaluate(cluster: Cluster, policy: str, act: Callable[[], Evaluation]) -> Evaluation:
     """Evaluate once, and act on a change; an error is a skipped evaluation."""
     name = cluster.name
     try:
-        case = open_case(cluster, policy)
-        with only_evaluator(case.cluster, case.group) as other:
-            now = datetime.now(UTC)
-            if other:
-                return skipped(name, case.group, now, f"{other.holder} holds the lease now")
-            finding = consider(case)
-            if finding.evaluation.changes or finding.is_unfinished:
+        found = read_input(cluster)
+        done: list[Evaluation] = []
+        for group in found.groups[:1] if policy else found.groups:
+            evaluation = _evaluate_group(found, policy, group)
+            if evaluation is None:
                 return act()  # it evaluates again, and acts on that
-            keep_memory(case.cluster.api(), case.group, finding.memory)
-            keep_counts(case.cluster.id, case.policy, finding.snapshot)
-            return finding.evaluation
+            done.append(evaluation)
+        return replace(done[0], further=tuple(done[1:]))
     except ClusterError as error:
         return skipped(name, NODES, datetime.now(UTC), str(error))
     except SERVER_ERRORS as error:
         return skipped(name, NODES, datetime.now(UTC), describe_silent(error))
+
+
+def _evaluate_group(found: Input, policy: str, group: str) -> Evaluation | None:
+    """Evaluate one group. Returns: None where there is something to change."""
+    name, now = found.cluster.name, datetime.now(UTC)
+    try:
+        case = found.case(policy, group)
+    except PolicyUnreadable as error:
+        return skipped(name, group, now, str(error))
+    with only_evaluator(case.cluster, case.group) as other:
+        if other:
+            return skipped(name, case.group, now, f"{other.holder} holds the lease now")
+        finding = consider(case)
+        if finding.evaluation.changes or finding.is_unfinished:
+            return None
+        keep_memory(case.cluster.api(), case.group, finding.memory)
+        keep_counts(case.cluster.id, case.policy, finding.snapshot)
+        return finding.evaluation

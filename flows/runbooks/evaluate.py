@@ -1,7 +1,7 @@
 """One evaluation of a group: read, decide, store the memory, and carry the decision out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from domain.autoscaling.decision import Hold, Repair, ScaleIn, ScaleOut
@@ -19,27 +19,83 @@ from domain.autoscaling.memory.remembering import (
 )
 from domain.autoscaling.report import Evaluation, skipped
 from domain.cloud.records import Instance
-from domain.kernel.errors import ClusterError, NotFound
+from domain.kernel.errors import ClusterError, NotFound, PolicyUnreadable
+from domain.kernel.names import NODES
 from domain.node.remove import check_still_broken
 from flows.runbooks.scale import scale_in, scale_out
 from tasks.autoscaling import (
     Case,
     Finding,
+    Input,
     consider,
     keep_counts,
     log_event,
     open_case,
     publish_evaluation,
+    read_input,
     unfinished_removals,
 )
+from tasks.cluster import Cluster
 from tasks.control_plane import store_spec
 from tasks.executors import Steps
-from tasks.lease import HOLDER
+from tasks.lease import HOLDER, only_evaluator
 from tasks.metrics import need_machines
 from tasks.runs import unless_other_run
 from tasks.scaling import delete_node, uncordon
 from tasks.standings import read_standings
 from tasks.steps import describe_error, run_logger
+
+
+def evaluate_groups(
+    steps: Steps, cluster: Cluster, policy: str = "", *, dry_run: bool = False
+) -> Evaluation:
+    """Evaluate each group of nodes, one after the other.
+
+    Args:
+        policy: a preset or a YAML file, for one group alone.
+        dry_run: decide, and change nothing.
+
+    Returns:
+        The evaluation of `k8s-node`, or of the policy's group, with the others in it. Where there
+        is no such cluster, or it does not answer, nothing was decided.
+
+    Raises:
+        ClusterError: a change was begun and not finished; the other groups are evaluated first.
+    """
+    try:
+        found = read_input(cluster)
+    except NotFound as error:
+        return skipped(cluster.name, NODES, datetime.now(UTC), str(error))
+    done: list[Evaluation] = []
+    errors: list[ClusterError] = []
+    for group in found.groups[:1] if policy else found.groups:
+        if errors or any(one.acted for one in done):
+            cluster.look_again()
+            found = read_input(cluster)
+        try:
+            done.append(_evaluate_group(steps, found, policy, group, dry_run=dry_run))
+        except ClusterError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return replace(done[0], further=tuple(done[1:]))
+
+
+def _evaluate_group(
+    steps: Steps, found: Input, policy: str, group: str, *, dry_run: bool
+) -> Evaluation:
+    cluster = found.cluster
+    try:
+        case = found.case(policy, group)
+    except PolicyUnreadable as error:
+        return skipped(cluster.name, group, datetime.now(UTC), str(error))
+    if dry_run:
+        return consider(case).evaluation
+    with only_evaluator(cluster, case.group) as other:
+        if other:
+            why = f"another evaluator is at work: {other.describe(cluster.api().read_time())}"
+            return skipped(cluster.name, case.group, datetime.now(UTC), why)
+        return evaluate(steps, case)
 
 
 def evaluate(steps: Steps, case: Case) -> Evaluation:
@@ -62,7 +118,7 @@ def evaluate(steps: Steps, case: Case) -> Evaluation:
             return _conclude(steps, case, finding)
         _take_over(steps, case, finding)
         cluster.look_again()
-        fresh = open_case(cluster, case.asked)
+        fresh = open_case(cluster, case.asked, case.group)
         return _conclude(steps, fresh, consider(fresh))
 
 
@@ -142,7 +198,7 @@ class _Change:
         keep_memory(cluster.api(), group, began)
         count = self._count_with(decision)
         wanting = self.case.with_machines(count, instance_type=decision.instance_type)
-        scale_out(self.steps, wanting, only_new=True)
+        scale_out(self.steps, wanting, self.case.group, only_new=True)
         _store(self.steps, self.case, decision.target)
 
     def _count_with(self, decision: ScaleOut) -> int:
@@ -187,9 +243,9 @@ class _Change:
 
 def _store(steps: Steps, case: Case, size: int) -> None:
     """Store the size, or the bound of the group that it is beyond while machines are broken."""
-    nodes = case.spec.nodes
-    within = min(max(size, nodes.minimum), nodes.maximum)
-    steps.run(store_spec, case.cluster.wanting(case.spec.with_nodes(within)))
+    bounds = case.spec.nodes_of(case.group)
+    within = min(max(size, bounds.minimum), bounds.maximum)
+    steps.run(store_spec, case.cluster.wanting(case.spec.with_count(case.group, within)))
 
 
 def _take_over(steps: Steps, case: Case, finding: Finding) -> None:
@@ -222,7 +278,7 @@ def _finish_addition(steps: Steps, case: Case, began: datetime, size: int) -> No
         )
         log_event(cluster, group, "AdditionTakenOver", words)
         try:
-            scale_out(steps, case.with_machines(case.size), only_new=True)
+            scale_out(steps, case.with_machines(case.size), group, only_new=True)
             _store(steps, case, size)
         except ClusterError as error:
             log_event(cluster, group, "AdditionTakenOverFailed", str(error))

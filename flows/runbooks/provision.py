@@ -1,7 +1,9 @@
 """The runbook that creates a cluster, or finishes or extends an existing one."""
 
+from itertools import chain
+
 from domain.cloud.inventory import serving_first
-from domain.kernel.names import MASTERS, NODES
+from domain.kernel.names import MASTERS
 from domain.secrets.pki import make_bootstrap_token
 from flows.runbooks.nodes import (
     distribute_roster,
@@ -73,9 +75,9 @@ def provision(
     vxnets = steps.run(ensure_vxnets, cluster, vpc)
     balancer = steps.start(ensure_balancer, cluster, vxnets, firewall.result())
 
-    # Machines of both groups boot while the public side comes up.
-    masters, nodes = (
-        steps.run(
+    # The machines of all groups boot while the public side comes up.
+    launched = {
+        group: steps.run(
             launch,
             cluster,
             group,
@@ -84,8 +86,10 @@ def provision(
             keypair.result(),
             machine_group.result(),
         )
-        for group in (MASTERS, NODES)
-    )
+        for group in cluster.spec.group_names
+    }
+    masters = launched.pop(MASTERS)
+    nodes = tuple(chain.from_iterable(launched.values()))
     masters = serving_first(masters, before.backends)[: cluster.spec.masters.count]
     booting = [steps.start(wait_until_up, cluster, master) for master in masters]
     vpc = steps.run(bind_address, cluster, vpc, vxnets, address.result())
@@ -124,7 +128,10 @@ def provision(
         steps.run(delete_lost_nodes, cluster)
         steps.run(delete_old_tokens, cluster)
         steps.run(mark_nodes, cluster)
-    remove_unneeded(steps, cluster, (*masters, *nodes))
+    others = (
+        one for one in before.instances if before.group_of(one) not in cluster.spec.group_names
+    )
+    remove_unneeded(steps, cluster, (*masters, *nodes, *others))
     distribute_roster(steps, cluster, failures)
     if ui:
         publish_ui(steps, cluster, masters[0])

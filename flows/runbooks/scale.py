@@ -5,7 +5,6 @@ from contextlib import contextmanager, suppress
 
 from domain.cloud.records import Instance
 from domain.kernel.errors import ClusterError
-from domain.kernel.names import NODES
 from domain.node.drain import DRAIN_DEADLINE
 from domain.node.serving import State
 from flows.runbooks.nodes import (
@@ -33,21 +32,22 @@ from tasks.scaling import (
 from tasks.standings import read_standings
 
 
-def scale_to(steps: Steps, cluster: Cluster, leaving: Sequence[Instance]) -> None:
+def scale_to(steps: Steps, cluster: Cluster, group: str, leaving: Sequence[Instance]) -> None:
     """Give a group its wanted size, which is stored first: a later run finishes what this begins.
 
     Args:
+        group: a group of nodes.
         leaving: the machines to remove; without any, missing ones are added.
     """
     steps.run(store_spec, cluster)
     if leaving:
         scale_in(steps, cluster, leaving)
     else:
-        scale_out(steps, cluster)
+        scale_out(steps, cluster, group)
 
 
-def scale_out(steps: Steps, cluster: Cluster, *, only_new: bool = False) -> None:
-    """Launch, install and join missing machines; also finishes machines of an earlier run.
+def scale_out(steps: Steps, cluster: Cluster, group: str, *, only_new: bool = False) -> None:
+    """Launch, install and join missing machines of a group; finishes those of an earlier run.
 
     Args:
         only_new: leave broken machines alone, so that nothing waits for them.
@@ -60,8 +60,8 @@ def scale_out(steps: Steps, cluster: Cluster, *, only_new: bool = False) -> None
     security_group = steps.run(ensure_machine_group, cluster)
     assert inventory.vpc is not None
     vxnets = steps.run(ensure_vxnets, cluster, inventory.vpc)
-    image = choices.images[NODES]
-    nodes = steps.run(launch, cluster, NODES, image, vxnets, keypair, security_group)
+    image = choices.images[group]
+    nodes = steps.run(launch, cluster, group, image, vxnets, keypair, security_group)
     cluster = cluster.at(cluster.endpoints(), choices.login_users)
     steps.run(delete_lost_nodes, cluster)
     steps.run(delete_old_tokens, cluster)
@@ -71,7 +71,8 @@ def scale_out(steps: Steps, cluster: Cluster, *, only_new: bool = False) -> None
     new = [node for node in nodes if standings[node.id].state not in finished]
     failures = join_nodes(steps, cluster, install_nodes(steps, cluster, new))
     steps.run(tag_resources, cluster)
-    remove_unneeded(steps, cluster, (*inventory.masters, *nodes))
+    others = (one for one in inventory.instances if inventory.group_of(one) != group)
+    remove_unneeded(steps, cluster, (*others, *nodes))
     distribute_roster(steps, cluster, failures)
     failures.check()
 

@@ -87,4 +87,16 @@ nodeRegistration:
   - name: node-labels
     value: "$NODE_LABELS"
 END
+  [[ -z ${NODE_TAINTS:-} ]] || node_taints
+}
+
+# node_taints: the taints with which the kubelet registers, so that no pod comes before them.
+node_taints() {
+  local taint pair
+  echo "  taints:"
+  for taint in ${NODE_TAINTS//,/ }; do
+    pair=${taint%:*}
+    printf '  - key: "%s"\n    effect: "%s"\n' "${pair%%=*}" "${taint##*:}"
+    [[ $pair != *=* ]] || printf '    value: "%s"\n' "${pair#*=}"
+  done
 }

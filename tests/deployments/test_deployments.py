@@ -83,7 +83,7 @@ def test_an_account_is_chosen_from_the_saved_ones() -> None:
         pytest.param("scale", {"count": -1}, id="no count"),
         pytest.param("scale", {"count": 6000}, id="too many"),
         pytest.param("scale", {"count": "3"}, id="a text"),
-        pytest.param("scale", {"count": 3, "group": "k8s-nodes"}, id="no group"),
+        pytest.param("scale", {"count": 3, "group": "K8s nodes"}, id="no group"),
         pytest.param("teardown", {"name": "Demo"}, id="no name"),
         pytest.param("autoscale", {"policy": "articel-text"}, id="no policy"),
         pytest.param("provision", {"spec": {"name": "a-name-of-15-chars"}}, id="long name"),

@@ -10,7 +10,7 @@ from prefect.testing.utilities import prefect_test_harness
 
 from clients.samples import SampleStore
 from domain.cloud.inventory import Machines
-from domain.kernel.names import GROUPS, NODES, node_name
+from domain.kernel.names import MASTERS, NODES, node_name
 from domain.observe.metrics.cloud import ASKED
 from domain.observe.metrics.records import Collected, Gap, Sample
 from domain.spec.cluster import ClusterSpec
@@ -41,7 +41,7 @@ def ask(store: SampleStore, view: Machines, now: datetime = NOON) -> None:
     asked = Sample(now, "demo", "", "", ASKED, 3, "values")
     memory = (
         Sample(now, "demo", group, node_name(group, machine.id), "memory", 40, "%")
-        for group in GROUPS
+        for group in (MASTERS, NODES)
         for machine in view.group(group)
     )
     store.add([asked, *memory])

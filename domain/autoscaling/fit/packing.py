@@ -176,25 +176,35 @@ class Packed:
         bought_for: some pods of each kind that need such a machine.
         roomy: some pods of each kind that fit a node as it is now, where the scheduler should put
             them.
+        excess: pods that more machines than allowed would hold.
     """
 
     machines: int
     unfit: tuple[tuple[SeenPod, Misfit], ...] = ()
     bought_for: tuple[SeenPod, ...] = field(default=(), compare=False)
     roomy: tuple[SeenPod, ...] = field(default=(), compare=False)
+    excess: tuple[SeenPod, ...] = ()
 
 
-def pack(pods: Sequence[SeenPod], room: Room, template: Template, places: int) -> Packed:
+def pack(
+    pods: Sequence[SeenPod],
+    room: Room,
+    template: Template,
+    places: int,
+    most: int | None = None,
+) -> Packed:
     """Count the empty machines for the pods that fit no existing or booting machine.
 
     Args:
         room: existing and booting machines; pods are put into it.
         places: for workload pods on an empty machine.
+        most: as many machines at most; no limit if not given.
     """
     machines, untouched = 0, True
     unfit: list[tuple[SeenPod, Misfit]] = []
     bought_for: list[SeenPod] = []
     roomy: list[SeenPod] = []
+    excess: list[SeenPod] = []
     for alike in group_alike(pods):
         # Pods that were put before leave less room, but may attract others.
         is_judged = untouched or not room.depends_on_others(alike[0])
@@ -209,6 +219,9 @@ def pack(pods: Sequence[SeenPod], room: Room, template: Template, places: int) -
             if misfit is not None:
                 unfit += [(pod, misfit) for pod in left]
                 break
+            if machines == most:
+                excess += left
+                break
             buyers = buyers or left[:SOME]
             floors = room.floors(left[0])
             room.add(fresh)
@@ -218,4 +231,4 @@ def pack(pods: Sequence[SeenPod], room: Room, template: Template, places: int) -
             if left and room.floors(left[0]) != floors:
                 left = room.put_alike(left)
         bought_for += buyers
-    return Packed(machines, tuple(unfit), tuple(bought_for), tuple(roomy))
+    return Packed(machines, tuple(unfit), tuple(bought_for), tuple(roomy), tuple(excess))

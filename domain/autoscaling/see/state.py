@@ -86,11 +86,12 @@ def take_snapshot(
 ) -> Snapshot:
     """Build the snapshot; a node that is being removed counts as not Ready."""
     machines = see_machines(cluster, group, policy.group)
+    bounds = spec.nodes_of(policy.group)
     leaving = {machine.node for machine in machines if machine.leaving}
     return Snapshot(
         time=now,
-        minimum=spec.nodes.minimum,
-        maximum=spec.nodes.maximum,
+        minimum=bounds.minimum,
+        maximum=bounds.maximum,
         nodes=tuple(
             replace(node, ready=False) if node.name in leaving else node for node in cluster.nodes
         ),

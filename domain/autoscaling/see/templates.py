@@ -8,13 +8,14 @@ the machine if their own selectors and tolerations say so.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from domain.autoscaling.see.placement import HOSTNAME
+from domain.autoscaling.see.placement import HOSTNAME, Taint
 from domain.autoscaling.see.snapshot import Resources, SeenNode, SeenPod, Template
 from domain.cloud.records import Instance, InstanceType
-from domain.kernel.names import NODES, node_name
+from domain.kernel.names import node_name
 from domain.node.install import GROUP_LABEL, INSTANCE_LABEL
 from domain.node.ready import WORKER
 from domain.spec.cluster import ClusterSpec
+from domain.spec.labels import parse_taint
 from domain.spec.scaling import ScalingPolicy
 
 KUBELET_LABELS = {
@@ -80,28 +81,31 @@ def find_templates(
         daemons: one pod of each DaemonSet of the cluster.
         offers: the cloud's types; those of `seen` may be missing.
     """
+    wanted = spec.nodes_of(policy.group).template
     daemons, offered = list(daemons), {one.id: one for one in offers}
     everyone = [node for nodes in seen.values() for node in nodes]
     labels = {
         **KUBELET_LABELS,
         **_shared(everyone, CLOUD_LABELS),
-        **(WORKER if policy.group == NODES else {}),
+        **WORKER,
         GROUP_LABEL: policy.group,
+        **wanted.labels,
     }
+    taints = tuple(Taint(*parse_taint(text)) for text in wanted.taints)
     templates = []
     for name in wanted_types(spec, policy):
         alike = seen.get(name, ())
         if alike:
             resources, places = _least(alike)
         elif name in offered:
-            disk = spec.template(policy.group).disk_gib
-            resources, places = _promised(offered[name], disk), spec.kubernetes.max_pods
+            resources, places = _promised(offered[name], wanted.disk_gib), spec.kubernetes.max_pods
         else:
             continue
         template = Template(
             name,
             resources,
             {**labels, **_shared(alike, TYPE_LABELS)},
+            taints,
             places=min(places, spec.kubernetes.max_pods),
             is_seen=bool(alike),
         )

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from domain.cloud.inventory import Machines
 from domain.cluster.api import Node
-from domain.kernel.names import GROUPS, NODES, node_name
+from domain.kernel.names import node_name
 from domain.node.serving import find_standings, patience_of
 from domain.observe.alarms.states import Subject
 from domain.observe.metrics.records import Sample
@@ -19,38 +19,39 @@ QUOTAS = ("instance", "cpu")
 def signal_machines(
     spec: ClusterSpec, machines: Machines, nodes: Sequence[Node] | None, now: datetime
 ) -> Iterator[Sample]:
-    """Yield by group how many machines are missing, and whether the nodes are at their maximum.
+    """Yield by group how many machines are missing, and whether it is at its maximum.
 
     Broken machines count as missing.
 
     Args:
         nodes: None while the cluster does not answer.
     """
-    patience = patience_of(spec)
-    whole = {}
-    for group in GROUPS:
-        found = find_standings(group, machines.group(group), nodes, now, patience)
-        whole[group] = sum(not standing.is_broken for standing in found.values())
-        missing = max(0, spec.count(group) - whole[group])
+    for group in spec.group_names:
+        found = find_standings(group, machines.group(group), nodes, now, patience_of(spec, group))
+        whole = sum(not standing.is_broken for standing in found.values())
+        missing = max(0, spec.count(group) - whole)
         yield _sample(spec, MACHINES_MISSING, group, missing, now)
-    at_maximum = whole[NODES] >= spec.nodes.maximum > spec.nodes.minimum
-    yield _sample(spec, AT_MAXIMUM, NODES, at_maximum, now)
+        if bounds := spec.node_groups.get(group):
+            at_maximum = whole >= bounds.maximum > bounds.minimum
+            yield _sample(spec, AT_MAXIMUM, group, at_maximum, now)
 
 
 def signal_quota(
     spec: ClusterSpec, machines: Machines, left: Mapping[str, int], now: datetime
 ) -> Iterator[Sample]:
-    """Yield how many more nodes the quota allows; nothing where the cloud reports no quota.
+    """Yield by group how many more nodes the quota allows, where the cloud reports a quota.
 
     Args:
         left: by the kinds of `QUOTAS`, as `Cloud.read_quota_left` gives them.
     """
-    room = [left["instance"]] if "instance" in left else []
-    alike = [m.vcpus for m in machines.nodes if m.type_id == spec.nodes.template.instance_type]
-    if "cpu" in left and alike and alike[0]:
-        room.append(left["cpu"] // alike[0])
-    if room:
-        yield _sample(spec, QUOTA_NODES, NODES, min(room), now)
+    for group in spec.node_groups:
+        room = [left["instance"]] if "instance" in left else []
+        wanted = spec.template(group).instance_type
+        alike = [m.vcpus for m in machines.nodes if m.type_id == wanted]
+        if "cpu" in left and alike and alike[0]:
+            room.append(left["cpu"] // alike[0])
+        if room:
+            yield _sample(spec, QUOTA_NODES, group, min(room), now)
 
 
 def signal_certificates(
@@ -71,10 +72,10 @@ def subjects_of(spec: ClusterSpec, machines: Machines) -> frozenset[Subject]:
 
     A group that has lost all machines stays a subject as long as the description wants machines.
     """
-    groups = {group for group in GROUPS if machines.group(group) or spec.count(group)}
+    groups = {*machines.groups, *filter(spec.count, spec.group_names)}
     single = {
         Subject(group, node_name(group, machine.id))
-        for group in GROUPS
+        for group in machines.groups
         for machine in machines.group(group)
     }
     return frozenset({Subject(), *map(Subject, groups), *single})

@@ -2,7 +2,6 @@
 
 from domain.observe.cost.accrual import DailyCost, accrue, total
 from domain.observe.cost.lives import (
-    BILLED,
     NETWORK,
     Life,
     follow_lives,
@@ -14,7 +13,6 @@ from domain.observe.cost.rates import price_items, price_plan, rate_of_cluster
 from domain.observe.cost.savings import Saving, save_by_scaling
 
 __all__ = [
-    "BILLED",
     "NETWORK",
     "DailyCost",
     "Life",

@@ -8,13 +8,10 @@ from decimal import Decimal
 from domain.cloud.addons import AddOns
 from domain.cloud.inventory import Inventory, Machines
 from domain.cloud.records import Eip, Volume
-from domain.kernel.names import GROUPS
 from domain.spec.prices import Billing, Prices
 
 NETWORK = "network"
 """The group of shared resources: router, load balancer, public address."""
-
-BILLED = (*GROUPS, NETWORK)
 
 _ROUTER, _BALANCER = "router", "load balancer"
 _ADDRESS, _BANDWIDTH = "public address", "public address by bandwidth"
@@ -103,13 +100,13 @@ def follow_lives(known: Sequence[Life], seen: Machines, now: datetime) -> tuple[
     Args:
         seen: the machines, or the whole inventory; what machines share is only in the latter.
     """
-    groups = BILLED if isinstance(seen, Inventory) else GROUPS
+    whole = isinstance(seen, Inventory)
     lives = {life.resource: life for life in known}
     found = {life.resource: life for life in lives_of(seen)}
     changed = [life for life in found.values() if lives.get(life.resource) != life]
     changed += [
         replace(life, ended_at=now)
         for life in known
-        if life.group in groups and life.ended_at is None and life.resource not in found
+        if (whole or life.group != NETWORK) and life.ended_at is None and life.resource not in found
     ]
     return tuple(changed)

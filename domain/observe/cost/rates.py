@@ -8,7 +8,7 @@ from domain.cloud.addons import AddOns
 from domain.cloud.inventory import Inventory
 from domain.cloud.plan import Action, Plan, PlanItem
 from domain.kernel.money import PlanCost, Rate, add_up
-from domain.kernel.names import GROUPS, Names
+from domain.kernel.names import Names
 from domain.observe.cost.lives import Life, lives_of, lives_of_addons
 from domain.spec.cluster import ClusterSpec
 from domain.spec.prices import Prices
@@ -67,8 +67,7 @@ def _new(item: PlanItem, spec: ClusterSpec) -> Line:
     names, prices = Names(spec.name), spec.prices
     match item.kind:
         case "machine":
-            group = next(group for group in GROUPS if item.name == names.group(group))
-            type_id = spec.template(group).instance_type
+            type_id = spec.template(names.find_group(item.name)).instance_type
             return type_id, prices.machine(type_id)
         case "router":
             return item.kind, prices.router

@@ -18,13 +18,19 @@ _SIGNS = {
 
 
 def show_evaluation(evaluation: Evaluation, console: Console | None = None) -> None:
-    """Show the decision, whether it was carried out, and its details."""
+    """Show the decision about each group, whether it was carried out, and its details."""
     console = console or open_console()
+    several = bool(evaluation.further)
+    for one in (evaluation, *evaluation.further):
+        _show_one(one, console, of=f"{one.group}: " if several else "")
+
+
+def _show_one(evaluation: Evaluation, console: Console, of: str) -> None:
     sign, style = _SIGNS[evaluation.kind]
     time = f"{evaluation.time.astimezone():%H:%M:%S} "
     end = " (done)" if evaluation.acted else " (not carried out)" if evaluation.changes else ""
     console.print(
-        Text.assemble(time, (f"{sign} {evaluation.sentence}", style), end), soft_wrap=True
+        Text.assemble(time, (f"{sign} {of}{evaluation.sentence}", style), end), soft_wrap=True
     )
     for words in evaluation.details:
         console.print(Text(f"    {words}", "dim"), soft_wrap=True)

@@ -33,13 +33,13 @@ def test_without_resources_everything_is_created_and_billed_ones_are_marked() ->
 
 
 def test_one_more_node_changes_nothing_else() -> None:
-    plan = plan_cluster(SPEC.with_nodes(3), make_view(SPEC))
+    plan = plan_cluster(SPEC.with_count("k8s-node", 3), make_view(SPEC))
     (change,) = plan.changes
     assert (change.kind, change.action, change.count) == ("machine", Action.CREATE, 1)
 
 
 def test_a_count_is_never_lowered_by_provision() -> None:
-    plan = plan_cluster(SPEC.with_nodes(1), make_view(SPEC))
+    plan = plan_cluster(SPEC.with_count("k8s-node", 1), make_view(SPEC))
     assert plan.changes == ()
     kept = [item for item in plan.items if item.name.endswith(NODES)]
     assert all("flows.scale" in item.reason for item in kept)

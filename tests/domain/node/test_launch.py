@@ -19,7 +19,8 @@ from domain.node.boot import SharedLook, wait_until_up
 from domain.node.launch import WantedGroup, launch_missing, place
 from domain.node.remove import check_count, choose_leaving
 from domain.node.serving import SERVING, Fault, Standing, State
-from domain.spec.cluster import MACHINES_PER_VXNET, MachineTemplate, Nodes
+from domain.spec.cluster import MACHINES_PER_VXNET
+from domain.spec.groups import MachineTemplate, Nodes
 from tests.domain.clocks import JumpingClock
 from tests.domain.makers import CREATED, make_image, make_instance
 
@@ -177,10 +178,13 @@ def test_a_machine_that_is_switched_off_is_named_at_once(status: InstanceStatus)
 
 
 @pytest.mark.parametrize(
-    ("group", "count"), [("k8s-master", 3), ("k8s-node", 11), ("k8s-node", 0), ("nodes", 2)]
+    ("group", "count", "advice"),
+    [
+        ("k8s-node", 11, "change nodes.minimum or nodes.maximum"),
+        ("k8s-node", 0, "change nodes.minimum or nodes.maximum"),
+        ("gpu", 11, "change groups.gpu.minimum or groups.gpu.maximum"),
+    ],
 )
-def test_a_size_outside_the_bounds_or_of_an_unknown_group_is_refused(
-    group: str, count: int
-) -> None:
-    with pytest.raises(InvalidSpec):
+def test_a_size_outside_the_bounds_is_refused(group: str, count: int, advice: str) -> None:
+    with pytest.raises(InvalidSpec, match=advice):
         check_count(group, count, Nodes(minimum=1))

@@ -37,7 +37,7 @@ def nodes_of(seen: Inventory) -> Sequence[Node]:
     ]
 
 
-NODES_OF_WHOLE = InCluster(nodes_of(WHOLE), wanted=2)
+NODES_OF_WHOLE = InCluster(nodes_of(WHOLE), wanted={"k8s-node": 2})
 
 
 def test_a_whole_cluster_and_no_cluster_are_finished() -> None:
@@ -89,7 +89,9 @@ def test_what_the_cloud_shows_is_finished_by_provision(case: str) -> None:
 def test_nodes_and_machines_without_each_other_are_named() -> None:
     lost = Node("k8s-node-9", "", True, True, 40, labels={INSTANCE_LABEL: "i-9"})
     by_hand = Node("mine", "", True, True, 40)
-    found = find_unfinished(WHOLE, InCluster([*nodes_of(WHOLE)[1:], lost, by_hand], 2))
+    found = find_unfinished(
+        WHOLE, InCluster([*nodes_of(WHOLE)[1:], lost, by_hand], {"k8s-node": 2})
+    )
     assert [f"{one.resource} {one.state}" for one in found] == [
         f"machine {WHOLE.instances[0].id} is billed and is not a node",
         "node k8s-node-9 has no machine any more",
@@ -100,11 +102,11 @@ def test_a_description_that_does_not_fit_is_named_with_its_command() -> None:
     nodes = nodes_of(WHOLE)
     (missing,) = find_unfinished(WHOLE, InCluster(nodes))
     assert missing == Unfinished("cluster demo", "has no stored description", PROVISION)
-    (fewer,) = find_unfinished(WHOLE, InCluster(nodes, 3))
+    (fewer,) = find_unfinished(WHOLE, InCluster(nodes, {"k8s-node": 3}))
     assert (fewer.state, fewer.command) == ("has 2 of 3 machines", PROVISION)
-    (more,) = find_unfinished(WHOLE, InCluster(nodes, 1))
+    (more,) = find_unfinished(WHOLE, InCluster(nodes, {"k8s-node": 1}))
     assert more.command == "python -m flows.scale --name demo --count 1"
-    (token,) = find_unfinished(WHOLE, InCluster(nodes, 2, ["qc1234"]))
+    (token,) = find_unfinished(WHOLE, InCluster(nodes, {"k8s-node": 2}, ["qc1234"]))
     assert token.resource == "join token qc1234"
 
 
@@ -112,7 +114,7 @@ def test_labels_and_tables_that_a_killed_run_has_not_written_are_named() -> None
     first, second, third = nodes_of(WHOLE)
     bare = replace(first, annotations={ROSTER: first.annotations[ROSTER]})
     old = replace(second, annotations={**second.annotations, ROSTER: "before"})
-    found = find_unfinished(WHOLE, InCluster([bare, old, third], 2))
+    found = find_unfinished(WHOLE, InCluster([bare, old, third], {"k8s-node": 2}))
     assert [f"{one.resource} {one.state}" for one in found] == [
         f"node {bare.name} lacks labels or annotations that our runs set",
         f"f2cadm on machine {second.labels[INSTANCE_LABEL]} does not list the present machines",

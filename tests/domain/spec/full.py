@@ -5,6 +5,13 @@ from domain.spec.cluster import parse_spec
 FULL = parse_spec(
     {
         "nodes": {"minimum": 1},
+        "groups": {
+            "gpu": {
+                "count": 1,
+                "template": {"labels": {"disk": "ssd"}, "taints": ["gpu=true:NoSchedule"]},
+                "scaling": {"preset": "pending"},
+            }
+        },
         "access": {"allowed_cidrs": ["203.0.113.0/24"]},
         "monitoring": {"custom": [{"name": "queue", "script": "echo 1", "unit": "jobs"}]},
         "alarms": [{"name": "busy", "metric": "queue", "warning": 5, "error": 9.5, "title": "t"}],

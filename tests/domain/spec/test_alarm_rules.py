@@ -70,7 +70,10 @@ def test_falling_limits_are_compared_from_above() -> None:
         ({"warning": 1, "window_seconds": 5}, "alarms.0.window_seconds"),
         ({"warning": 1, "colour": "red"}, "unknown key 'alarms.0.colour'"),
         ({"warning": math.nan}, "alarms.0.warning: .* finite"),
-        ({"warning": 1, "group": "k8s-nodes"}, "no group 'k8s-nodes'; known are"),
+        (
+            {"warning": 1, "group": "k8s-nodes"},
+            "rule mine is about group 'k8s-nodes', which does not exist",
+        ),
         ({"warning": 1, "per": "cluster", "group": "k8s-node"}, "no group, as it is per cluster"),
         ({"warning": 1, "metric": "podsPending", "per": "machine"}, "measured per cluster, not"),
         ({"warning": 1, "metric": "quotaNodes", "per": "machine"}, "measured per group, not"),

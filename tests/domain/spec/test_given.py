@@ -68,5 +68,5 @@ def test_a_whole_description_gives_also_what_it_leaves_empty() -> None:
 
 def test_a_stored_policy_that_cannot_be_read_stays_as_it_is() -> None:
     stored = parse_spec({**FULL, "scaling": {"forecast": 1}}, stored=True)
-    given = GivenSpec.of(stored.with_nodes(3))
+    given = GivenSpec.of(stored.with_count("k8s-node", 3))
     assert isinstance(changed(stored, given.given).scaling, UnreadPolicy)

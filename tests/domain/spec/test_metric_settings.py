@@ -32,7 +32,10 @@ def test_monitors_are_replaced_as_a_list() -> None:
     [
         ([GOOD | {"name": "podsNum"}], "podsNum is a built-in metric; choose another name"),
         ([GOOD | {"name": "two words"}], "monitoring.custom.0.name"),
-        ([GOOD | {"group": "k8s-nodes"}], "no group 'k8s-nodes'; known are k8s-master, k8s-node"),
+        (
+            [GOOD | {"group": "k8s-nodes"}],
+            "k8s-nodes', which does not exist; known are k8s-master, k8s-node",
+        ),
         ([GOOD | {"script": ""}], "monitoring.custom.0.script"),
         ([GOOD | {"timeout": 51}], "monitoring.custom.0.timeout"),
         ([GOOD, GOOD], "two monitors nginxPods of k8s-node"),

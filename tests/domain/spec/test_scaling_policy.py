@@ -32,7 +32,7 @@ def test_a_policy_survives_being_written() -> None:
     [
         pytest.param({"preset": "mine"}, "known are article-text, article-screen", id="preset"),
         pytest.param({"maxmum": 3}, "unknown key 'maxmum'", id="typo"),
-        pytest.param({"group": "k8s-master"}, "only k8s-node can", id="masters stay"),
+        pytest.param({"group": "k8s-master"}, "k8s-master cannot be scaled", id="masters stay"),
         pytest.param({"minimum": 5, "maximum": 3}, "minimum 5 is above maximum 3", id="bounds"),
         pytest.param({"rules": [{**UP, "step": 0}]}, "step of 0 does nothing", id="no step"),
         pytest.param({"rules": [{**UP, "comparator": "=="}]}, "rules.0.comparator", id="word"),

@@ -70,7 +70,7 @@ def test_a_wrong_value_is_one_sentence_that_names_it(
 def test_a_change_is_checked_against_the_whole() -> None:
     spec = changed(ClusterSpec(), {"nodes": {"maximum": 3}})
     with pytest.raises(InvalidSpec, match="outside 0 to 3"):
-        spec.with_nodes(4)
+        spec.with_count("k8s-node", 4)
 
 
 def test_values_that_a_form_leaves_out_keep_their_stored_value() -> None:

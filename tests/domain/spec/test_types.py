@@ -142,7 +142,7 @@ def test_an_invalid_stored_policy_is_kept_as_it_is_and_stops_nothing_else() -> N
     spec = parse_spec(stored, stored=True)
     assert isinstance(spec.scaling, UnreadPolicy)
     assert spec.scaling.reason.startswith("rules.0.comparator: ")
-    resized = spec.with_nodes(3)
+    resized = spec.with_count("k8s-node", 3)
     assert resized.model_dump(mode="json")["scaling"] == stored["scaling"]
     with pytest.raises(InvalidSpec, match=r"^scaling\.maximum: 'x'"):
         changed(resized, {"scaling": {"preset": "pending", "maximum": "x"}})

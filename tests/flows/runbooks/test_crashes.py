@@ -10,7 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from domain.kernel.errors import ClusterError
-from tests.flows.runbooks.world import Killed, Strike, Way, World, new_world
+from domain.spec.cluster import changed
+from tests.flows.runbooks.world import SPEC, Killed, Strike, Way, World, new_world
 
 Run = Callable[[World, Strike | None], None]
 
@@ -31,11 +32,18 @@ def tear_down(world: World, strike: Strike | None) -> None:
     world.teardown(strike)
 
 
+def add_group(world: World, strike: Strike | None) -> None:
+    template = {"labels": {"disk": "ssd"}, "taints": ["fast=true:NoSchedule"]}
+    group = {"count": 1, "template": template}
+    world.provision(strike, changed(SPEC, {"groups": {"fast": group}}))
+
+
 RUNS: dict[str, tuple[Run, tuple[Run, ...]]] = {
     "provision": (provision, ()),
     "scale out": (scale_out, (provision,)),
     "scale in": (scale_in, (provision,)),
     "teardown": (tear_down, (provision,)),
+    "a further group": (add_group, (provision,)),
 }
 """A run, and those that come before it."""
 
@@ -61,8 +69,16 @@ def until_done(world: World, run: Run, strike: Strike) -> int:
     raise AssertionError("three times did not suffice")
 
 
-@pytest.mark.parametrize("way", list(Way), ids=list(Way))
-@pytest.mark.parametrize("name", list(RUNS), ids=list(RUNS))
+OF_A_GROUP = "a further group"
+"""What it adds to the other runs is little, so that it is struck in two ways only."""
+
+POINTS = [
+    *((name, way) for name in RUNS if name != OF_A_GROUP for way in Way),
+    *((OF_A_GROUP, way) for way in (Way.REPLY_LOST, Way.KILLED)),
+]
+
+
+@pytest.mark.parametrize(("name", "way"), POINTS, ids=[f"{name}-{way}" for name, way in POINTS])
 def test_a_run_that_is_struck_anywhere_converges(name: str, way: Way) -> None:
     run, before = RUNS[name]
     changes, expected = undisturbed(run, before)

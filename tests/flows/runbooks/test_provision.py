@@ -82,7 +82,7 @@ def test_a_run_asks_each_question_once(
 
 
 def test_machines_of_a_group_start_in_one_call(world: World) -> None:
-    world.provision(spec=SPEC.with_nodes(5))
+    world.provision(spec=SPEC.with_count("k8s-node", 5))
     assert world.resources()["instance"] == 6
     assert world.daemon.iaas.calls["RunInstances"] == 2  # one a group
 
@@ -90,7 +90,7 @@ def test_machines_of_a_group_start_in_one_call(world: World) -> None:
 def test_more_nodes_add_machines_and_touch_no_other(world: World) -> None:
     world.provision()
     before = {machine.id for machine in world.machines()}
-    world.provision(spec=SPEC.with_nodes(4))
+    world.provision(spec=SPEC.with_count("k8s-node", 4))
     after = {machine.id for machine in world.machines()}
     assert before < after
     assert len(after - before) == 2

@@ -7,6 +7,7 @@ passes, or for good.
 
 import base64
 import json
+import shlex
 import struct
 import time
 from collections import Counter
@@ -32,7 +33,7 @@ from domain.autoscaling.see.snapshot import Resources, SeenNode, SeenPod
 from domain.autoscaling.see.state import LEAVING, ClusterState, Marked
 from domain.cloud.addons import Claim, Service
 from domain.cloud.api import Cloud
-from domain.cloud.inventory import read_machines
+from domain.cloud.inventory import group_of, read_machines
 from domain.cloud.known import CHANGES
 from domain.cloud.plan import Plan
 from domain.cloud.records import Instance, InstanceStatus
@@ -43,10 +44,11 @@ from domain.cluster.leases import HOLDER
 from domain.kernel.errors import ClusterError, FinalError, NotFound, TemporaryError, UnknownOutcome
 from domain.kernel.names import MASTERS, NODES
 from domain.node.f2cadm import servers_table
-from domain.node.install import FOLDER, GROUP_LABEL, INSTANCE_LABEL
+from domain.node.install import ENV_FILE, FOLDER, GROUP_LABEL, INSTANCE_LABEL
 from domain.node.ready import WORKER
 from domain.node.shell import Output
 from domain.spec.cluster import ClusterSpec, changed
+from domain.spec.given import GivenSpec
 from flows.runbooks.provision import provision
 from flows.runbooks.scale import scale_to
 from flows.runbooks.teardown import teardown
@@ -274,8 +276,11 @@ class Api:
     def delete(self, kind: str, name: str, namespace: str = "") -> bool:
         return bool(self._change("delete", lambda: self._world.delete(kind, name, namespace)))
 
-    def label_node(self, node: str, labels: Mapping[str, str]) -> None:
+    def label_node(self, node: str, labels: Mapping[str, str | None]) -> None:
         self._change("label", lambda: self._world.label(node, labels))
+
+    def taint_node(self, node: str, add: Sequence[str], remove: Sequence[str]) -> None:
+        self._change("taint", lambda: self._world.taint(node, add, remove))
 
     def annotate_node(self, node: str, annotations: Mapping[str, str | None]) -> None:
         self._change("annotate", lambda: self._world.annotate(node, annotations))
@@ -401,18 +406,24 @@ class World:
             stored = find_spec(cluster)
             provision(
                 steps or PlainSteps(self.clock),
-                cluster.wanting(wanted_spec(cluster, stored, spec.given)),
+                cluster.wanting(wanted_spec(cluster, stored, GivenSpec.of(spec, stored).given)),
                 is_stored=stored is not None,
                 demo=False,
                 ui=False,
             )
 
-    def scale(self, count: int, strike: Strike | None = None, steps: Steps | None = None) -> None:
+    def scale(
+        self,
+        count: int,
+        strike: Strike | None = None,
+        steps: Steps | None = None,
+        group: str = NODES,
+    ) -> None:
         cluster, steps = self.open(strike), steps or PlainSteps(self.clock)
         with only_run(cluster):
             need_cluster(cluster)
-            wanting = cluster.wanting(need_spec(cluster).with_nodes(count))
-            scale_to(steps, wanting, leaving_machines(wanting, NODES, count))
+            wanting = cluster.wanting(need_spec(cluster).with_count(group, count))
+            scale_to(steps, wanting, group, leaving_machines(wanting, group, count))
 
     def teardown(
         self, strike: Strike | None = None, steps: Steps | None = None, **choices: bool
@@ -462,7 +473,11 @@ class World:
             "nodes are labelled": all(
                 WORKER.keys() <= node.labels.keys()
                 for node in self.nodes.values()
-                if node.labels[GROUP_LABEL] == NODES
+                if node.labels[GROUP_LABEL] != MASTERS
+            ),
+            "templates": Counter(
+                (node.labels[GROUP_LABEL], node.labels.get("disk"), node.taints)
+                for node in self.nodes.values()
             ),
             "tables are right": self._tables(machines) <= {_table(machines)},
             "nodes are schedulable": all(node.schedulable for node in self.nodes.values()),
@@ -547,9 +562,17 @@ class World:
         group = _group(machine)
         name = f"{group}-{machine.id.removeprefix('i-')}"
         self.joined.add(machine.id)
-        labels = {GROUP_LABEL: group, INSTANCE_LABEL: machine.id}
+        settings = self._settings(machine)
+        labels = dict(pair.split("=", 1) for pair in settings["NODE_LABELS"].split(","))
+        taints = tuple(one for one in settings["NODE_TAINTS"].split(",") if one)
         if name not in self.nodes:  # a kubelet leaves a node that is registered as it is
-            self.nodes[name] = Node(name, machine.private_ip, True, True, 40, "v1.36.4", labels)
+            node = Node(name, machine.private_ip, True, True, 40, "v1.36.4", labels, taints=taints)
+            self.nodes[name] = node
+
+    def _settings(self, machine: Instance) -> dict[str, str]:
+        """The settings that the installer of a machine has got."""
+        lines = shlex.split(self.files[machine.id, ENV_FILE].decode())
+        return dict(line.split("=", 1) for line in lines)
 
     def apply(self, manifest: Manifest) -> bool:
         metadata = manifest["metadata"]
@@ -593,9 +616,16 @@ class World:
         known = self.annotations.get(node.name, {})
         return replace(node, annotations={key: value or "" for key, value in known.items()})
 
-    def label(self, node: str, labels: Mapping[str, str]) -> None:
+    def label(self, node: str, labels: Mapping[str, str | None]) -> None:
         seen = self.nodes[node]
-        self.nodes[node] = replace(seen, labels={**seen.labels, **labels})
+        merged: dict[str, str | None] = {**seen.labels, **labels}
+        kept = {key: value for key, value in merged.items() if value is not None}
+        self.nodes[node] = replace(seen, labels=kept)
+
+    def taint(self, node: str, add: Sequence[str], remove: Sequence[str]) -> None:
+        seen = self.nodes[node]
+        kept = [taint for taint in seen.taints if taint not in (*add, *remove)]
+        self.nodes[node] = replace(seen, taints=(*kept, *add))
 
     def cordon(self, node: str, schedulable: bool) -> None:
         if node not in self.nodes:
@@ -608,7 +638,7 @@ class World:
 
 
 def _group(machine: Instance) -> str:
-    return machine.name.removeprefix("k8s.demo.")
+    return group_of("demo", machine)
 
 
 def _table(machines: Sequence[Instance]) -> bytes:

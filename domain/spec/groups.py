@@ -1,0 +1,121 @@
+"""Groups of machines: their templates, sizes and bounds."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from domain.kernel.names import FURTHER_GROUP, MASTERS, NODES
+from domain.spec.labels import Labels, Taints
+from domain.spec.part import Part, Whole
+from domain.spec.presets import PolicyOverPreset
+
+
+class MachineTemplate(Part):
+    """The image, type and disk from which the machines of a group are created."""
+
+    image: str = Field(
+        "ubuntu 24.04",
+        min_length=2,
+        description="An image id, or words of an image's name, such as `ubuntu 24.04`",
+    )
+    instance_type: str = Field(
+        "s1.large.r2", description="kubeadm wants at least 2 vCPUs and 2 GiB for a master"
+    )
+    disk_gib: Whole = Field(40, ge=20, le=100, description="Size of the system disk, GiB")
+
+
+class NodeTemplate(MachineTemplate):
+    """The template of a group of nodes."""
+
+    labels: Labels = Field(
+        default={}, description="Labels of the nodes, which pods can select, such as `disk: ssd`"
+    )
+    taints: Taints = Field(
+        (), description="Taints of the nodes, such as `gpu=true:NoSchedule`; other pods stay away"
+    )
+
+
+class Masters(Part):
+    """The group `k8s-master`: the machines that run the control plane."""
+
+    count: Whole = Field(1, ge=1, le=1, description="One master for now")
+    template: MachineTemplate = MachineTemplate()
+
+
+class Nodes(Part):
+    """The group `k8s-node`: the machines that run the workload."""
+
+    count: Whole = Field(2, ge=0, le=5000, description="Number of machines; never lowered here")
+    minimum: Whole = Field(0, ge=0, description="Scaling never goes below")
+    maximum: Whole = Field(10, ge=1, le=5000, description="Scaling never goes above")
+    template: NodeTemplate = NodeTemplate()
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Self:
+        if self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum} is above maximum {self.maximum}")
+        if not self.minimum <= self.count <= self.maximum:
+            raise ValueError(
+                f"count {self.count} is outside {self.minimum} to {self.maximum}; "
+                "change count, minimum or maximum"
+            )
+        return self
+
+
+class FurtherGroup(Nodes):
+    """A group of nodes beside `k8s-node`, with a template and a policy of its own."""
+
+    count: Whole = Field(0, ge=0, le=5000)
+    scaling: PolicyOverPreset | None = Field(
+        None, description="When the group grows and shrinks; `preset` names a ready policy"
+    )
+
+
+def _named(groups: dict[str, FurtherGroup]) -> dict[str, FurtherGroup]:
+    for name in groups:
+        if name in (MASTERS, NODES):
+            part = "nodes" if name == NODES else "masters"
+            raise ValueError(f"{name} is described by `{part}`; choose another name")
+        if not re.fullmatch(FURTHER_GROUP, name):
+            raise ValueError(
+                f"{name!r} is no name of a group: use lower-case letters, digits and dashes, "
+                "at most 20, starting with a letter"
+            )
+    for short, long in _prefixed((MASTERS, NODES, *groups)):
+        raise ValueError(f"group {long} begins with the name of group {short}; rename one of them")
+    return groups
+
+
+def _prefixed(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of names of which the first begins the second: their nodes' names would be alike."""
+    ordered = sorted(names)
+    return [
+        (short, long)
+        for short in ordered
+        for long in ordered
+        if short != long and long.startswith(short)
+    ]
+
+
+Groups = Annotated[dict[str, FurtherGroup], AfterValidator(_named)]
+"""Further groups of nodes by their names."""
+
+
+def check_taints(groups: Mapping[str, Nodes]) -> None:
+    """Refuse groups of which each has a taint: no pod without tolerations could run.
+
+    Raises:
+        ValueError: names the taints.
+    """
+    kept_off = {
+        name: [taint for taint in group.template.taints if not taint.endswith(":PreferNoSchedule")]
+        for name, group in groups.items()
+    }
+    if all(kept_off.values()):
+        words = ", ".join(f"{name}: {taints[0]}" for name, taints in kept_off.items())
+        raise ValueError(
+            f"each group of nodes has a taint ({words}), so that ordinary pods find no place; "
+            "leave one group without"
+        )
