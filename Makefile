@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # The parts in installers/lib are checked where they are sourced.
 SHELL_SCRIPTS := $(shell find installers -maxdepth 1 -type f)
 
-.PHONY: help install server provision status teardown deploy worker test test-machines quick check matrix format down
+.PHONY: help install server provision status teardown deploy worker test test-machines test-team quick check matrix format down
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -48,6 +48,9 @@ test: install check ## Everything that must pass before a commit: check and test
 
 test-machines: install ## The installers on real systems in guests; needs root (CONTRIBUTING.md)
 	$(BIN)/pytest tests/machines -m machine -rs --numprocesses 2 --dist loadfile --timeout 600
+
+test-team: install ## Ten clusters, two workers, one of which is killed, on PostgreSQL and Redis
+	$(BIN)/pytest tests/team -m team -rs -s --timeout 1500
 
 quick: install ## The tests that need nothing but Python; under a minute
 	$(BIN)/pytest -m pure --numprocesses 2 --dist loadfile

@@ -32,12 +32,23 @@ SILENT = timedelta(minutes=5)
 GONE = timedelta(minutes=3)
 """How long a run may send no heartbeat; it sends one each 30 s, and a server restarts sooner."""
 
+TAKEN_UP = timedelta(seconds=90)
+"""How long the run of a worker that was killed waits for another one; before it counts as gone."""
+
 QUIET = timedelta(minutes=10)
 """After a message, or a started run, the next one of its kind comes no sooner."""
 
 ENDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Crashed", "Cancelled")}
 
-NAMES = ("run failed", "autoscaler silent", "run without a worker", "alarm raised")
+NAMES = (
+    "run failed",
+    "autoscaler silent",
+    "run without a worker",
+    "alarm raised",
+    "killed run goes on",
+)
+LASTING = ("provision", "scale")
+"""Flows whose run begins anew when its worker was killed, and continues where that one was."""
 
 
 def automations_of(
@@ -51,6 +62,7 @@ def automations_of(
         services: blocks that can notify; without one nobody is notified.
     """
     found = [_crash_zombies(key), _compare_after_alarm(key, deployments["drift"])]
+    found.append(_take_up(key, [deployments[flow] for flow in LASTING]))
     if services:
         silent = _tell_of_silence(key, deployments["autoscale"], services)
         found += [_tell_of_failure(key, services), silent]
@@ -173,6 +185,34 @@ def _tell_of_silence(key: str, autoscale: UUID, services: Sequence[UUID]) -> Aut
                 "runs (make worker), and at the runs of its deployment:\n{{ deployment|ui_url }}",
             )
             for service in services
+        ],
+    )
+
+
+def _take_up(key: str, deployments: Sequence[UUID]) -> AutomationCore:
+    heartbeat = {"prefect.flow-run.heartbeat"}
+    return AutomationCore(
+        name=_name(key, NAMES[4]),
+        description="The worker of a run was killed: another worker begins the run anew.",
+        trigger=EventTrigger(
+            posture=Posture.Proactive,
+            after=heartbeat,
+            expect=heartbeat | ENDS,
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            match_related={
+                "prefect.resource.id": [f"prefect.deployment.{one}" for one in deployments],
+                "prefect.resource.role": "deployment",
+            },
+            for_each={"prefect.resource.id"},
+            within=TAKEN_UP,
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.SCHEDULED,
+                name="AwaitingRetry",
+                message="No heartbeat for 90 seconds: the process of this run was killed. Another "
+                "worker takes it up, and it continues where that one was.",
+            )
         ],
     )
 

@@ -39,6 +39,7 @@ from deployments.automations import (
     find_services,
     notified_services,
 )
+from deployments.project import ROOT
 from domain.kernel.errors import InvalidSpec
 from domain.secrets.credentials import credentials_name
 from domain.spec.cluster import parse_spec
@@ -46,7 +47,6 @@ from tasks.cluster import ACCOUNT_TAG
 from tasks.cluster import account_of as account_of_key
 from tasks.vault import find_user
 
-ROOT = Path(__file__).resolve().parent.parent
 FILE = Path(__file__).with_name("prefect.yaml")
 POOL = "qingcloud"
 
@@ -230,7 +230,6 @@ def _ensure_pool() -> None:
 def _deploy(url: str, cluster: str, block: str, identity: str, deployment: str) -> None:
     variables = {
         **client_variables(url),
-        "PROJECT_ROOT": str(ROOT),
         "CLUSTER": cluster,
         "DEPLOYMENT": deployment,
         "ACCOUNT_BLOCK": block,

@@ -16,7 +16,8 @@ from blocks.prefect_server import client_settings, client_variables, running_ser
 from blocks.settings import environment_with
 from deployments._command import print_line, run
 from deployments._late import drop_late_runs
-from deployments.register import POOL, ROOT
+from deployments.project import ROOT
+from deployments.register import POOL
 
 app = App(name="python -m deployments.worker", help=__doc__, version_flags=())
 

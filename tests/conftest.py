@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parent
-RINGS = ("pure", "local", "acceptance", "machine")
+RINGS = ("pure", "local", "acceptance", "machine", "team")
 FOLDERS = {
     "": "local",
     "acceptance": "acceptance",
     "machines": "machine",
+    "team": "team",
     "benchmarks": "pure",
     "domain": "pure",
     "localcloud/kubernetes/access": "pure",

@@ -16,7 +16,13 @@ from tests.acceptance.workplace import Workplace, ask
 from tests.clients.notifications.chat_server import ChatServer, chat_server
 
 # The automations of a cluster.
-NAMES = ("run failed", "autoscaler silent", "run without a worker", "alarm raised")
+NAMES = (
+    "run failed",
+    "autoscaler silent",
+    "run without a worker",
+    "alarm raised",
+    "killed run goes on",
+)
 FLOWS = ("autoscale", "drift", "monitor", "provision", "scale", "sweep", "teardown")
 
 
@@ -192,7 +198,11 @@ def test_clusters_are_deployed_side_by_side_and_removed_one_by_one(
 
     watching = automations(server)
     assert sorted(whats(watching, "demo")) == sorted(NAMES)
-    assert sorted(whats(watching, "burst")) == ["alarm raised", "run without a worker"]
+    assert sorted(whats(watching, "burst")) == [
+        "alarm raised",
+        "killed run goes on",
+        "run without a worker",
+    ]
     switched_off = one_of(watching, "autoscaler silent")["id"]
     ask(server, f"automations/{switched_off}", {"enabled": False}, verb="PATCH")
 

@@ -4,8 +4,9 @@ from uuid import UUID, uuid4
 
 from prefect.automations import EventTrigger, RunDeployment, SendNotification
 from prefect.client.schemas.objects import TERMINAL_STATES
+from prefect.events import ResourceSpecification
 
-from deployments.automations import ENDS, GONE, NAMES, SILENT, automations_of
+from deployments.automations import ENDS, GONE, NAMES, SILENT, TAKEN_UP, automations_of
 from tests.deployments.test_deployments import NAMED
 
 DEPLOYED: dict[str, UUID] = {flow: uuid4() for flow in NAMED}
@@ -28,7 +29,7 @@ def test_every_service_is_notified_by_the_automations_of_the_cluster_alone() -> 
         [action.block_document_id for action in one.actions if isinstance(action, SendNotification)]
         for one in found
     ]
-    assert sorted(map(len, told)) == [0, 0, 2, 2]
+    assert sorted(map(len, told)) == [0, 0, 0, 2, 2]
     assert services in told
 
 
@@ -47,3 +48,15 @@ def test_patience_is_longer_than_a_few_beats_and_evaluations() -> None:
         beat = item["work_pool"]["job_variables"]["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]
         assert GONE.total_seconds() >= 3 * int(beat)
     assert SILENT.total_seconds() >= 3 * 60
+
+
+def test_the_run_of_a_killed_worker_is_taken_up_before_it_counts_as_crashed() -> None:
+    found = {one.name: one for one in automations_of("demo-1a2b3c4d", DEPLOYED, [])}
+    trigger = found["demo-1a2b3c4d: killed run goes on"].trigger
+    assert isinstance(trigger, EventTrigger)
+    assert 2 * TAKEN_UP <= GONE
+    related = trigger.match_related
+    assert isinstance(related, ResourceSpecification)
+    assert related.root["prefect.resource.id"] == [
+        f"prefect.deployment.{DEPLOYED[flow]}" for flow in ("provision", "scale")
+    ]
