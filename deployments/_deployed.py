@@ -24,7 +24,16 @@ CLUSTER_TAG = "cluster:"
 
 FLOWS = {
     f"flows.{name}.{name}": name
-    for name in ("autoscale", "drift", "monitor", "provision", "scale", "sweep", "teardown")
+    for name in (
+        "autoscale",
+        "drift",
+        "monitor",
+        "provision",
+        "repair",
+        "scale",
+        "sweep",
+        "teardown",
+    )
 }
 """The flows that are deployed, by their entrypoint."""
 
