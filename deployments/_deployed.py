@@ -20,7 +20,16 @@ from tasks.cluster import ACCOUNT_TAG, CLUSTER_TAG
 
 FLOWS = {
     f"flows.{name}.{name}": name
-    for name in ("autoscale", "drift", "monitor", "provision", "scale", "sweep", "teardown")
+    for name in (
+        "autoscale",
+        "drift",
+        "monitor",
+        "provision",
+        "repair",
+        "scale",
+        "sweep",
+        "teardown",
+    )
 }
 """The flows that are deployed, by their entrypoint."""
 

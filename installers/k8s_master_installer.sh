@@ -172,9 +172,12 @@ phase_network() {
 }
 
 check_verify() {
+  local changes=$CHANGES
+  register_deleted_node
+  # A kubelet may not give its own node the labels of a master, and does not set the taint.
+  ((CHANGES == changes)) || direct kubeadm init phase mark-control-plane --node-name "$NODE_NAME" ||
+    die "$E_API" "The node $NODE_NAME cannot be marked as a master; see the lines above."
   wait_until 60 node_is_known || die "$E_API" "The node $NODE_NAME has not registered; look at: journalctl -u kubelet"
 }
-
-node_is_known() { admin get node "$NODE_NAME" -o name >/dev/null 2>&1; }
 
 main "$@"

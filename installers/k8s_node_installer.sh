@@ -115,6 +115,7 @@ join_cluster() {
     if grep -q 'status "Ready" already exists' "$OUTPUT" && ((SECONDS < deadline)); then
       say "waiting until the node $NODE_NAME of before is no longer Ready"
       sleep 5
+      forget_attempt # over the files of this one the next would fail
       continue
     fi
     # Both hold the token; that pki/ca.crt exists tells the next run of this attempt.
@@ -145,20 +146,7 @@ api_answers() {
 check_verify() {
   wait_until 60 systemctl is-active --quiet kubelet ||
     die "$E_JOIN" "kubelet does not run; look at: journalctl -u kubelet"
-  if node_is_deleted; then
-    say "the Node object of $NODE_NAME was deleted; kubelet registers it again when it starts"
-    CHANGES=$((CHANGES + 1))
-    systemctl stop kubelet
-    forget_pod_network
-    systemctl start kubelet
-    wait_until 60 node_is_known ||
-      die "$E_API" "The node $NODE_NAME has not registered again; look at: journalctl -u kubelet"
-  fi
+  register_deleted_node
 }
-
-# With its own identity a kubelet may read its own Node.
-own_node() { direct kubectl --kubeconfig "$KUBERNETES_DIR/kubelet.conf" get node "$NODE_NAME" -o name 2>&1; }
-node_is_deleted() { [[ $(own_node || true) == *"(NotFound)"* ]]; }
-node_is_known() { own_node >/dev/null; }
 
 main "$@"

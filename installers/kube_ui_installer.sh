@@ -49,12 +49,15 @@ check_preflight() {
 }
 
 phase_ui() {
+  local version
   admin -n kube-system create secret tls kube-ui-tls --cert "$UI_TLS_CERT" --key "$UI_TLS_KEY" \
     --dry-run=client -o yaml | apply_manifest ||
     die "$E_UI" "The certificate cannot be stored in the cluster; see the lines above."
-  # The UI reads its certificate only at its start: a new one needs a new pod.
+  # The UI reads its certificate only at its start: a changed Secret, also by another hand, needs a new pod.
+  version=$(admin -n kube-system get secret kube-ui-tls -o 'jsonpath={.metadata.resourceVersion}') ||
+    die "$E_UI" "The certificate cannot be read from the cluster; see the lines above."
   render_manifest "$HERE/manifests/kube-ui.yaml" "UI_IMAGE=$UI_IMAGE" \
-    "UI_NODE_PORT=$UI_NODE_PORT" "TLS_SUM=$(file_sum "$UI_TLS_CERT" "$UI_TLS_KEY")" | apply_manifest ||
+    "UI_NODE_PORT=$UI_NODE_PORT" "TLS_VERSION=$version" | apply_manifest ||
     die "$E_UI" "The UI's manifest cannot be applied; see the lines above."
 }
 

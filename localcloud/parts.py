@@ -46,6 +46,7 @@ class Component(StrEnum):
     KUBELET = "kubelet"  # its kubelet does not run, even if started
     API_SERVER = "api-server"  # on a master: nothing answers on the API's port
     PACKAGES = "packages"  # the package manager, whose lock is held
+    DISK = "disk"  # it is full: no package and no image fits
 
 
 class MachineHost(Protocol):

@@ -138,9 +138,6 @@ def join_node(cluster: Cluster, node: Instance, token: BootstrapToken) -> Ensure
         changed = install.run_installer(
             shell, "k8s_node_installer.sh", ["join"], settings, report_progress
         )
-        if not changed and cluster.api().read_node(cluster.node_name(node)) is None:
-            join.register_again(shell)
-            return Ensured(None, "its Node was deleted: kubelet restarted")
     return Ensured(None, "joined" if changed else "kept")
 
 

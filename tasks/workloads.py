@@ -35,13 +35,21 @@ def ensure_demo(cluster: Cluster) -> Ensured[str]:
 
 @step("kube-ui of {cluster.name}")
 def install_ui(cluster: Cluster, master: Instance) -> Ensured[None]:
-    """Run the UI's installer on the master, with a certificate of the cluster's own CA."""
+    """Run the UI's installer on the master, with a certificate of the cluster's own CA.
+
+    One that is still valid for these addresses is kept.
+    """
     endpoints, ca, now = cluster.endpoints(), cluster.credentials().ca, datetime.now(UTC)
     names = (endpoints.public_address, endpoints.balancer_ip)
     with open_shell(cluster, master) as shell:
         install.upload_installers(shell, installer_files())
-        certificate = make_server_certificate(ca, names, now, UI_CERTIFICATE_VALIDITY)
-        kube_ui.upload_ui_certificate(shell, certificate)
+        kube_ui.ensure_ui_certificate(
+            shell,
+            ca.certificate,
+            names,
+            now + RENEWAL,
+            lambda: make_server_certificate(ca, names, now, UI_CERTIFICATE_VALIDITY),
+        )
         settings = kube_ui.ui_settings(UI_NODE_PORT)
         changed = install.run_installer(
             shell, "kube_ui_installer.sh", [], settings, report_progress

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
@@ -109,6 +110,27 @@ def make_server_certificate(
     The first one is the common name.
     """
     return _sign(ca, _name(names[0]), names, ExtendedKeyUsageOID.SERVER_AUTH, now, validity)
+
+
+def serves(
+    certificate: str, public_key: str, ca: str, names: Sequence[str], until: datetime
+) -> bool:
+    """Whether a certificate, with this public key, is of the CA and for all names until then.
+
+    A text that is no certificate serves nothing.
+    """
+    try:
+        found = x509.load_pem_x509_certificate(certificate.encode())
+        found.verify_directly_issued_by(x509.load_pem_x509_certificate(ca.encode()))
+        named = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        return False
+    shown = found.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return (
+        shown.decode().strip() == public_key.strip()
+        and all(_general_name(name) in named for name in names)
+        and found.not_valid_after_utc > until
+    )
 
 
 def make_bootstrap_token() -> BootstrapToken:

@@ -218,7 +218,8 @@ need_root() {
 
 # One installer at a time: two would conflict over packages and files.
 take_lock() {
-  mkdir -p "${SYSROOT}/run/lock" "$STATE_DIR"
+  mkdir -p "${SYSROOT}/run/lock" "$STATE_DIR" ||
+    die "$E_SPACE" "The disk takes no folder at ${STATE_DIR#"$SYSROOT"}; see the line above."
   exec 9>"${SYSROOT}/run/lock/k8s-installer.lock"
   flock -w "${LOCK_WAIT:-600}" 9 || die "$E_BUSY" "Another installer has been running here for ${LOCK_WAIT:-600} s."
 }

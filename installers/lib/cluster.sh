@@ -63,6 +63,23 @@ forget_pod_network() {
     "${SYSROOT}/var/lib/cni/networks/cbr0"
 }
 
+# register_deleted_node: a kubelet whose Node object was deleted creates it again only when it starts.
+register_deleted_node() {
+  node_is_deleted || return 0
+  say "the Node object of $NODE_NAME was deleted; kubelet registers it again when it starts"
+  CHANGES=$((CHANGES + 1))
+  systemctl stop kubelet
+  forget_pod_network
+  systemctl start kubelet
+  wait_until 60 node_is_known ||
+    die "$E_API" "The node $NODE_NAME has not registered again; look at: journalctl -u kubelet"
+}
+
+# With its own identity a kubelet may read its own Node.
+own_node() { direct kubectl --kubeconfig "$KUBERNETES_DIR/kubelet.conf" get node "$NODE_NAME" -o name 2>&1; }
+node_is_deleted() { [[ $(own_node || true) == *"(NotFound)"* ]]; }
+node_is_known() { own_node >/dev/null; }
+
 # restore_authority: put the kept authority back, also one of an interrupted run; one supplied since
 # then has priority.
 restore_authority() {

@@ -131,7 +131,8 @@ turn_swap_off() {
     run systemctl mask "$unit"
   done
   if (($(wc -l <"${SYSROOT}/proc/swaps") > 1)); then
-    run swapoff -a
+    run swapoff -a ||
+      die "$E_OS" "Swap cannot be turned off; is there memory for what it holds? Kubernetes' kubelet does not start with swap. Look at: swapon --show"
   fi
   if grep -Eq '^[^#]\S*\s+\S+\s+swap\s' "$fstab" 2>/dev/null; then
     sed -E 's/^([^#]\S*\s+\S+\s+swap\s)/# off for kubelet: \1/' "$fstab" | write_file "$fstab" 0644

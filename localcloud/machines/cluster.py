@@ -7,6 +7,7 @@ from typing import Any
 from localcloud.kubernetes.client import MASTERS, ApiClient, ApiFailure
 from localcloud.kubernetes.kubelet import Kubelet, NodeConfig
 from localcloud.kubernetes.planes import Plane
+from localcloud.machines.bridge import Bridge
 from localcloud.machines.context import MachineContext
 from localcloud.machines.control_plane import API_PORT, KUBERNETES, ControlPlane
 from localcloud.parts import Component
@@ -88,6 +89,7 @@ class ClusterPart:
             shared.fabric,
             shared.clock,
             shared.profile,
+            Bridge(self._context.disk),
         )
         await kubelet.start()
         self._kubelet = kubelet

@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -37,6 +38,7 @@ class MachineContext:
         spec: with the current address; a halted machine may restart with another one.
         is_new: whether its first boot has not been completed yet.
         failed: the components that fail now.
+        booted_at: the moment of its last boot, as far as this daemon has seen it.
     """
 
     def __init__(self, spec: MachineSpec, folder: Path, shared: Shared) -> None:
@@ -50,6 +52,7 @@ class MachineContext:
         self.is_new = not self._state_file.exists()
         self.state = State.load(self._state_file)
         self.failed: set[Component] = set()
+        self.booted_at: datetime | None = None
 
     def save(self) -> None:
         """Write the facts to disk, unless the machine has been destroyed."""

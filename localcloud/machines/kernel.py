@@ -1,5 +1,6 @@
 """A machine's kernel settings, modules and sysctls, as files on its disk."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,8 @@ _BRIDGE_SETTINGS = ("bridge-nf-call-ip6tables", "bridge-nf-call-iptables")
 
 
 def start(disk: Path) -> None:
-    """Boot: drop runtime settings, and apply those of the configuration files."""
+    """Boot: drop interfaces and runtime settings, and apply those of the configuration files."""
+    shutil.rmtree(disk / "sys/class/net", ignore_errors=True)
     for module in (disk / "sys/module").iterdir():
         module.rmdir()
     for setting in (disk / _BRIDGE).iterdir():

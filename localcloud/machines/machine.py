@@ -1,5 +1,6 @@
 """One machine: its services, and how they start and stop with its power."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
@@ -46,7 +47,7 @@ class Machine:
         self._commands = commands
 
     def _services(self) -> dict[str, Unit]:
-        reload = Unit(restart=self._load_host_key)
+        reload = Unit(restart=self._start_ssh)
         return {
             self._ssh_unit: reload,
             "sshd": reload,
@@ -81,11 +82,14 @@ class Machine:
             await shared.clock.sleep(shared.profile.boot)
             disk.turn_swap(context.disk, on=True)  # fstab decides
             kernel.start(context.disk)
+            context.booted_at = shared.clock.now()
         ensure_host_key(context.disk, comment=context.spec.hostname)
         await self.units.start_enabled()
-        if not resumes:
-            await self._rc_local.run()
-        await self._load_host_key()
+        if resumes:
+            await self._load_host_key()
+        else:
+            await self._rc_local.start()
+            await self._start_ssh()
         if context.spec.vpc:
             shared.fabric.listen(context.spec.vpc, context.spec.address, SSH_PORT, self.ssh.accept)
         context.state.runs = True
@@ -101,6 +105,28 @@ class Machine:
             disk.apply_userdata(context.disk, context.spec.userdata)
         context.save()
         context.is_new = False
+
+    async def _start_ssh(self) -> None:
+        """Start SSH as its unit says: what its drop-ins name runs before it."""
+        units = self.context.disk / "etc/systemd/system"
+        for file in sorted(units.glob(f"{self._ssh_unit}.service.d/*.conf")):
+            for line in file.read_text(encoding="utf-8").splitlines():
+                key, _, command = line.partition("=")
+                if key.strip() == "ExecStartPre":
+                    await self._run_before(command.strip())
+        await self._load_host_key()
+
+    async def _run_before(self, command: str) -> None:
+        """Run a command of a unit; only with a leading dash, after which a failure is ignored."""
+        path, *arguments = shlex.split(command.removeprefix("-"))
+        script = disk.inside(self.context.disk, path)
+        if not command.startswith("-"):
+            raise ValueError(f"ExecStartPre without a dash is not emulated: {command}")
+        if script.is_file() and script.stat().st_mode & 0o111:
+            process = await self.sandbox.start([str(script), *arguments], user="root")
+            process.stdin.close()
+            await process.wait()
+            process.close()
 
     async def _load_host_key(self) -> None:
         self.ssh.load_host_key(self.context.disk / HOST_KEY)

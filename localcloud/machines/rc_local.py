@@ -9,7 +9,6 @@ from localcloud.machines.sandbox import Sandbox
 
 RC_LOCAL = "etc/rc.local"
 _LOG = "var/log/rc.local.log"
-_SSHD_WAITS = 10.0  # seconds; a longer script runs on beside sshd
 
 
 class RcLocal:
@@ -20,17 +19,14 @@ class RcLocal:
         self._process: Process | None = None
         self._logging: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
-        """Run the script, if any; return when it has ended or sshd waits no longer."""
+    async def start(self) -> None:
+        """Start the script, if any; it runs on beside all other services."""
         script = self._sandbox.disk / RC_LOCAL
         if not script.is_file() or not script.stat().st_mode & 0o111:
             return
         self._process = await self._sandbox.start([str(script)], user="root")
         self._process.stdin.close()
         self._logging = asyncio.create_task(self._log(self._process))
-        ended = asyncio.ensure_future(self._process.wait())
-        await asyncio.wait({ended}, timeout=_SSHD_WAITS)
-        ended.cancel()
 
     async def _log(self, process: Process) -> None:
         """Log its output, and that of children that outlive it."""

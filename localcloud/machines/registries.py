@@ -43,7 +43,7 @@ def why_unpullable(image: str, faults: Mapping[str, MirrorFault]) -> tuple[str, 
                 "failed to copy: httpReadSeeker: failed open: content at "
                 f"{url}/{image_id(image)} not found: not found"
             )
-    if host not in REGISTRIES:
+    if host not in REGISTRIES or faults.get(host) is MirrorFault.UNREACHABLE:
         return "Unknown", (
             f'failed to resolve image: failed to do request: Head "{url}/{tag}": dial tcp: '
             f"lookup {host}: no such host"

@@ -67,6 +67,7 @@ class MirrorFault(Enum):
     MISSING = auto()  # 404
     LAGGING = auto()  # the newest patch of Kubernetes is not there yet
     HALF_SYNCHRONISED = auto()  # a new release file beside an old index
+    UNREACHABLE = auto()  # no name, no route
     ROGUE = auto()  # a second key in the file of the signing key, which signs the indexes
 
 
@@ -88,7 +89,7 @@ def fetch(url: str, faults: Mapping[str, MirrorFault]) -> Page:
         LookupError: the host is unreachable.
     """
     host = urlsplit(url).hostname or ""
-    if host not in MIRROR_HOSTS:
+    if host not in MIRROR_HOSTS or faults.get(host) is MirrorFault.UNREACHABLE:
         raise LookupError(host)
     match faults.get(host):
         case MirrorFault.WAF_PAGE:
@@ -146,19 +147,22 @@ def _is_docker(url: str) -> bool:
     return "/docker-ce/" in url or urlsplit(url).hostname == "download.docker.com"
 
 
-def is_reached(source: str) -> bool:
+def is_reached(source: str, faults: Mapping[str, MirrorFault]) -> bool:
     """Return whether the host of a package source is reachable."""
-    return urlsplit(source).hostname in MIRROR_HOSTS
+    host = urlsplit(source).hostname or ""
+    return host in MIRROR_HOSTS and faults.get(host) is not MirrorFault.UNREACHABLE
 
 
 def is_served(source: str) -> bool:
-    """Return whether a package source (its URL) can be read."""
-    return is_reached(source) and (_is_docker(source) or _minor_of(source) in LATEST_PATCH)
+    """Return whether a package source (its URL) can be read, where its host is reachable."""
+    return _is_docker(source) or _minor_of(source) in LATEST_PATCH
 
 
 def why_unreadable(source: str, faults: Mapping[str, MirrorFault]) -> str | None:
     """Return what apt-get prints about a source whose index cannot be read, or None."""
     base = f"The repository '{source}'"
+    if not is_reached(source, faults):
+        return f"Failed to fetch {source}InRelease  Could not resolve host"
     match faults.get(urlsplit(source).hostname or ""):
         case MirrorFault.WAF_PAGE:
             return (

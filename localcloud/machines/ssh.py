@@ -99,6 +99,8 @@ class SshServer:
             session.exit(await _carry(session, process))
         except (asyncssh.Error, OSError):
             log.debug("a client of %s disconnected", self._context.spec.instance_id)
+            process.close()  # its next line meets a broken pipe, until then it goes on
+            await process.wait()
         finally:
             process.kill()
             process.close()
@@ -116,7 +118,11 @@ class SshServer:
 
 
 async def _carry(session: "asyncssh.SSHServerProcess[bytes]", process: Process) -> int:
-    """Relay the three streams until the command ends; a disconnect kills the command."""
+    """Relay the three streams until the command ends. Returns: its exit code.
+
+    Raises:
+        ConnectionAbortedError: the client disconnected before.
+    """
 
     async def feed() -> None:
         with suppress(OSError):
@@ -139,7 +145,7 @@ async def _carry(session: "asyncssh.SSHServerProcess[bytes]", process: Process) 
     try:
         await asyncio.wait({ending, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not ending.done():
-            process.kill()
+            raise ConnectionAbortedError
         code = await ending
         await asyncio.wait({draining}, timeout=_LINGER)
         process.kill()  # remaining children

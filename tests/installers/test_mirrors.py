@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from localcloud.machines.repositories import MirrorFault
+from localcloud.parts import Component
 from tests.localcloud.machines.machine_lab import (
     MASTER,
     make_machine_spec,
@@ -108,5 +109,32 @@ def test_an_image_that_no_repository_has_is_named_with_each_reason(tmp_path: Pat
             assert error.startswith("ERROR No repository has all images of Kubernetes 1.36.4: ")
             assert f"{REGISTRY}/google_containers: kube-proxy:v1.36.4: not found" in error
             assert "registry.k8s.io: kube-proxy:v1.36.4: not found" in error
+
+    run(story())
+
+
+def test_a_disk_that_fills_while_packages_or_images_come_is_named(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await lab.boot(make_machine_spec())
+            lab.shorten_pauses()
+            await lab.machines.fail("i-one", Component.DISK)
+            script = lab.disk("i-one") / "opt/installers/lib/base.sh"
+            settings = node_settings(NODE_IP=MASTER)
+            refused = await lab.install(NODE_SCRIPT, settings, "install")
+            assert "and the packages need 1500 MiB" in str(refused.stderr)
+            # Here it fills after the check: apt-get says it.
+            script.write_text(script.read_text().replace("((available >= $2))", "true"))
+            command = lab.installation(NODE_SCRIPT, settings, "install")
+            full = await lab.run(command)
+            assert full.exit_status == 15
+            assert "The disk takes no more packages: E: You don't have enough" in str(full.stderr)
+
+            await lab.machines.recover("i-one", Component.DISK)
+            await lab.install(NODE_SCRIPT, settings, "install")
+            await lab.machines.fail("i-one", Component.DISK)
+            pulled = await lab.run("crictl pull docker.io/library/nginx:1.30")
+            assert pulled.exit_status == 1
+            assert "no space left on device" in str(pulled.stderr).splitlines()[-1]
 
     run(story())

@@ -1,11 +1,12 @@
 """Files copied to a machine that cannot take them."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 
-from domain.kernel.errors import FinalError
+from domain.kernel.errors import FinalError, TemporaryError
 from tests.machines.machine import Machine
 
 SMALL = "/srv/small"
@@ -48,3 +49,15 @@ def test_a_file_arrives_whole_with_its_mode(shared: Machine, user: str) -> None:
             "640", "root", str(len(NEW)),
         ]  # fmt: skip
         shared.run("rm -r /srv/new")
+
+
+def test_a_connection_that_is_lost_in_a_copy_keeps_the_old_file(shared: Machine) -> None:
+    shared.run("echo whole >/srv/copied")
+    with shared.connect() as shell, ThreadPoolExecutor(1) as pool:
+        copying = pool.submit(shell.write_file, "/srv/copied", bytes(100_000_000), 0o600)
+        shared.run("until [[ -s $(echo /srv/copied.*.part) ]]; do sleep 0.02; done")
+        shell.close()
+        with pytest.raises(TemporaryError):
+            copying.result()
+    shared.run("while ls /srv/copied.*.part; do sleep 0.05; done")
+    assert shared.run("cat /srv/copied; rm /srv/copied") == "whole\n"

@@ -69,3 +69,14 @@ def test_a_sudo_that_wants_a_password_is_one_sentence(shared: Machine) -> None:
         assert str(caught.value).endswith("sudo: a password is required")
     finally:
         shared.run("echo 'admin ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/admin")
+
+
+def test_a_session_that_takes_long_to_begin_is_waited_for(shared: Machine) -> None:
+    """sshd opens a channel only after PAM has set the session up, on a slow machine 25 seconds."""
+    line = "session required pam_exec.so /bin/sleep 16"
+    with shared.connect() as before:
+        before.run(["sed", "-i", f"$ a {line}", "/etc/pam.d/sshd"], deadline=60)
+        try:
+            assert shared.run("echo ready") == "ready\n"
+        finally:
+            before.run(["sed", "-i", "$ d", "/etc/pam.d/sshd"], deadline=60)

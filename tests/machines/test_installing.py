@@ -26,7 +26,7 @@ foreach my $path ("/var/lib/dpkg/lock-frontend", "/var/lib/apt/lists/lock") {
     fcntl($file, 6, $lock) or die;  # F_SETLK
     push(@held, $file);
 }
-sleep 8;
+sleep 12;
 """
 """Takes apt's locks, as the upgrades of the first boot do, for a while."""
 
@@ -81,6 +81,10 @@ def test_a_node_is_installed_joins_and_has_nothing_to_do_after_a_reboot(
     assert CONTAINERD in versions
     assert versions.split()[-4:] == ["containerd.io", "kubeadm", "kubectl", "kubelet"]
     assert node.install(node.settings(), "install") is False, result_of(node)
+    node.guest.halt()
+    node.guest.boot()
+    serve_api(node)
+    assert node.install(node.settings(), "install") is False, result_of(node)
     settings = join_settings(node, authority)
     assert node.install(settings, "join") is True
     assert TOKEN.value.partition(".")[2] not in node.run("cat /var/lib/k8s-installer/*")
@@ -102,7 +106,7 @@ def test_images_come_from_the_next_repository_under_the_names_of_the_first(node:
         assert node.install(settings, "install") is True
         assert "mirror.example.org/pause:3.10.2" not in node.run("cat /etc/containerd/config.toml")
         for name in ("pause:3.10.2", "kube-proxy:v1.36.4"):
-            node.run(f"crictl inspecti -q registry.example.org/k8s/{name}")
+            node.run(f"crictl --timeout 20s inspecti -q registry.example.org/k8s/{name}")
         result = result_of(node)
         assert result["image_repository"] == "mirror.example.org"
         reason = "registry.example.org/k8s: kube-proxy:v1.36.4: not found"
@@ -202,9 +206,11 @@ def test_a_small_disk_is_refused_before_the_first_package(node: Machine) -> None
         assert node.install(node.settings(), "install") is True
 
 
-def test_without_a_network_it_is_said_before_apt_tries(node: Machine) -> None:
+@pytest.mark.parametrize("mirror", ["http://192.0.2.1/mirror", "http://mirror.invalid/mirror"])
+def test_without_a_network_it_is_said_before_apt_tries(node: Machine, mirror: str) -> None:
+    """No route to the address, and no answer to the name."""
     with without_packages(node):
-        settings = node.settings() | {"PACKAGE_MIRROR": "http://192.0.2.1/mirror"}
+        settings = node.settings() | {"PACKAGE_MIRROR": mirror}
         with pytest.raises(TemporaryError, match="does this machine reach the internet"):
             node.install(settings, "install")
         assert node.install(node.settings(), "install") is True
@@ -216,7 +222,9 @@ def test_packages_that_another_program_locks_are_waited_for(node: Machine) -> No
     with without_packages(node):
         node.run("systemd-run --quiet --unit holder perl /root/holder; sleep 1")
         node.run("! apt-get update")
+        node.progress.clear()
         assert node.install(node.settings(), "install") is True
+    assert any(line.endswith(", 10 s") for line in node.progress), node.progress
 
 
 def test_a_clock_before_the_authority_is_refused(node: Machine) -> None:

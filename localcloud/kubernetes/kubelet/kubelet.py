@@ -29,7 +29,7 @@ from localcloud.kubernetes.kubelet.node_status import (
     node_status,
 )
 from localcloud.kubernetes.kubelet.pod_addresses import PodAddresses
-from localcloud.kubernetes.kubelet.pod_workers import Host, PodWorkers
+from localcloud.kubernetes.kubelet.pod_workers import Bridge, Host, PodWorkers
 from localcloud.kubernetes.kubelet.server import PORT, KubeletServer
 from localcloud.kubernetes.kubelet.static_pods import create_mirror_pods, replace_mirror_pods
 from localcloud.kubernetes.objects.failures import ApiFailure
@@ -51,8 +51,15 @@ class Kubelet:
     """One node of a cluster."""
 
     def __init__(
-        self, api: ApiClient, node: NodeConfig, fabric: Fabric, clock: Clock, profile: Profile
+        self,
+        api: ApiClient,
+        node: NodeConfig,
+        fabric: Fabric,
+        clock: Clock,
+        profile: Profile,
+        bridge: Bridge | None = None,
     ) -> None:
+        """Take the bridge of a machine, which may be older than the node; without one, any fits."""
         self._api = api
         self._node = node
         self._fabric = fabric
@@ -72,6 +79,7 @@ class Kubelet:
             addresses=self._addresses,
             read=InClusterReader(api, fabric, node.vpc, node.address),
             network_came_up=self._network_came_up,
+            bridge=bridge,
         )
         self._workers = PodWorkers(self._host)
         self._door = KubeletServer(self.pods)

@@ -9,15 +9,15 @@ class PodAddresses:
 
     def __init__(self) -> None:
         self.known = asyncio.Event()
-        self._network = ""
+        self.network = ""
         self._hosts: list[str] = []
         self._next = 0
         self._taken: set[str] = set()
 
     def use(self, cidr: str | None) -> None:
         """Set the node's pod network, once it is allocated."""
-        if cidr and cidr != self._network:
-            self._network = cidr
+        if cidr and cidr != self.network:
+            self.network = cidr
             # The first address is the bridge's, as with flannel.
             self._hosts = [str(host) for host in ipaddress.ip_network(cidr).hosts()][1:]
             self._next = 0
@@ -38,7 +38,7 @@ class PodAddresses:
             if address not in self._taken:
                 self._taken.add(address)
                 return address
-        raise LookupError(f"no IP addresses available in range set: {self._network}")
+        raise LookupError(f"no IP addresses available in range set: {self.network}")
 
     def give_back(self, address: str) -> None:
         """Release an address."""

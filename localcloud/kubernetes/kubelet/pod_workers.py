@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from localcloud.clock import Clock, stamp
 from localcloud.kubernetes.client.events import EventRecorder
@@ -45,6 +45,14 @@ GONE = (404, 409)
 log = logging.getLogger(__name__)
 
 
+class Bridge(Protocol):
+    """The bridge of a machine's pods."""
+
+    def find_problem(self, network: str) -> str:
+        """Return why a pod of this network cannot be attached, or nothing."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """The node of the pods."""
@@ -57,6 +65,7 @@ class Host:
     addresses: PodAddresses
     read: ReadApi
     network_came_up: Callable[[], None]
+    bridge: Bridge | None = None
     has_network: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -170,6 +179,7 @@ class PodWorkers:
         if own_network:
             await self._host.has_network.wait()
             await self._host.addresses.known.wait()
+            await self._attach(worker)
         await self._host.clock.sleep(self._host.profile.start_pod)
         try:
             tls = tls_contexts(worker.pod, secrets)
@@ -180,6 +190,15 @@ class PodWorkers:
         if self._network is not None and own_network:
             self._network.add(address, RunningPod(worker.pod, self._host.read, tls))
         await self._run(worker, address, restarts)
+
+    async def _attach(self, worker: PodWorker) -> None:
+        """Wait for a bridge of the node's present network; one of an earlier fits no pod."""
+        bridge = self._host.bridge
+        while bridge and (problem := bridge.find_problem(self._host.addresses.network)):
+            message = f"Failed to create pod sandbox: rpc error: code = Unknown desc = {problem}"
+            reason = "FailedCreatePodSandBox"
+            self._host.events.record(POD, worker.pod, reason, message, warning=True)
+            await self._host.clock.sleep(CONFIG_PAUSE)
 
     def _address(self, worker: PodWorker) -> str:
         if not worker.address:

@@ -33,7 +33,7 @@ async def _apt_get(call: Call) -> int:
             await _wait_for_lock(call, float(_settings(taken).get("DPkg::Lock::Timeout", 0)))
             with _working(call):
                 if verb == "install" and ("--download-only" in taken or "-d" in taken):
-                    _choose(call, words)
+                    _check_space(call, _choose(call, words))
                 elif verb == "install":
                     force = "--allow-change-held-packages" in taken
                     await _install(call, words, may_move_held=force)
@@ -107,7 +107,7 @@ async def _update(call: Call, settings: Mapping[str, str]) -> None:
     keeps = settings.get("APT::Get::List-Cleanup") == "0"
     sources = list(state.sources) if keeps else []
     for url, options in _read_sources(files):
-        if not repositories.is_reached(url):
+        if not repositories.is_reached(url, call.context.shared.mirror_faults):
             text = f"Failed to fetch {url}  Could not resolve host"
             if settings.get("APT::Update::Error-Mode") == "any":
                 raise Failed(f"E: {text}", _FAILED)
@@ -173,7 +173,17 @@ async def _install(call: Call, words: Sequence[str], *, may_move_held: bool) -> 
             "E: Held packages were changed and -y was used without --allow-change-held-packages.",
             _FAILED,
         )
+    _check_space(call, chosen)
     await install(call, chosen)
+
+
+def _check_space(call: Call, chosen: Mapping[str, str]) -> None:
+    """Refuse a full disk, unless nothing has to be fetched."""
+    there = call.context.state.packages
+    if Component.DISK in call.context.failed and any(
+        there.get(name) != version for name, version in chosen.items()
+    ):
+        raise Failed("E: You don't have enough free space in /var/cache/apt/archives/.", _FAILED)
 
 
 async def _apt_mark(call: Call) -> int:

@@ -11,6 +11,7 @@ from localcloud.machines.standins.container_lists import (
     list_images,
     list_sandboxes,
 )
+from localcloud.parts import Component
 
 _PULLS_IN_ONE_GO = 6  # images that share the profile's time for pulling
 
@@ -52,6 +53,10 @@ async def pull(call: Call, image: str) -> None:
         return
     if failure := why_unpullable(image, context.shared.mirror_faults):
         raise PullFailed(image, *failure)
+    if Component.DISK in context.failed:
+        part = "/var/lib/containerd/io.containerd.content.v1.content/ingest"
+        why = f"failed to copy: failed to send write: write {part}: no space left on device"
+        raise PullFailed(image, "Unknown", f"{why}: unknown")
     await context.shared.clock.sleep(context.shared.profile.pull_images / _PULLS_IN_ONE_GO)
     context.state.images.append(image)
 

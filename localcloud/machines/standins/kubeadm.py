@@ -1,6 +1,7 @@
 """Stand-in for kubeadm: its commands, each in a module of its own."""
 
 from localcloud.kubernetes.client import MASTERS
+from localcloud.kubernetes.planes import Plane
 from localcloud.machines.standins import (
     kubeadm_certs,
     kubeadm_init,
@@ -30,7 +31,7 @@ _FLAGS = (
 )  # fmt: skip
 _OPTIONS = (
     "--config", "--kubernetes-version", "--image-repository", "-o", "--output", "--cri-socket",
-    "--certificate-key", "--certificate-renewal", "--etcd-upgrade", "-v", "--v",
+    "--certificate-key", "--node-name", "--certificate-renewal", "--etcd-upgrade", "-v", "--v",
 )  # fmt: skip
 _NOT_WITH_CONFIG = ("--control-plane", "--certificate-key", "--kubernetes-version")
 _TRACE = "To see the stack trace of this error execute with --v=5 or higher"
@@ -76,6 +77,10 @@ async def _run(call: Call, taken: Arguments) -> None:
             await _init(call, taken)
         case ["init", "phase", "upload-certs"]:
             await _upload_certs(call, taken)
+        case ["init", "phase", "mark-control-plane"] if "--node-name" in taken:
+            api = _plane_of(call, "mark-control-plane").client(MASTERS)
+            name = taken.value("--node-name")
+            await kubeadm_init.mark_control_plane(call, api, name, None)
         case ["join"]:
             await kubeadm_join.run(call, _documents(call, taken))
         case ["reset"]:
@@ -103,12 +108,7 @@ async def _upload_certs(call: Call, taken: Arguments) -> None:
     if "--upload-certs" not in taken:
         await call.out("[upload-certs] Skipping phase. Please see --upload-certs")
         return
-    plane = call.machine.cluster.plane
-    if plane is None or not plane.is_running:
-        raise Failed(
-            "error execution phase upload-certs: could not bootstrap the admin user: the API "
-            "server does not answer"
-        )
+    plane = _plane_of(call, "upload-certs")
     key = taken.value("--certificate-key")
     if "--config" in taken:
         documents = _documents(call, taken)
@@ -119,6 +119,16 @@ async def _upload_certs(call: Call, taken: Arguments) -> None:
         key,
         shows_key="--skip-certificate-key-print" not in taken,
     )
+
+
+def _plane_of(call: Call, phase: str) -> Plane:
+    plane = call.machine.cluster.plane
+    if plane is None or not plane.is_running:
+        raise Failed(
+            f"error execution phase {phase}: could not bootstrap the admin user: the API server "
+            "does not answer"
+        )
+    return plane
 
 
 async def _certs(call: Call, taken: Arguments, words: list[str]) -> None:

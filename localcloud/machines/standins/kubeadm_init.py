@@ -1,9 +1,11 @@
 """`kubeadm init`: certificates, kubeconfig files, the control plane, the kubelet, the add-ons."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from localcloud.kubernetes.client import MASTERS
+from localcloud.kubernetes.client import MASTERS, ApiClient
+from localcloud.kubernetes.client.writes import MERGE
+from localcloud.kubernetes.objects.kinds import NODE
 from localcloud.kubernetes.planes import Plane, hash_of_ca
 from localcloud.machines.cluster import API_PORT, KUBERNETES
 from localcloud.machines.standins import (
@@ -144,13 +146,12 @@ def _remember(call: Call, settings: InitSettings) -> None:
             for token, ttl in settings.tokens
         ],
     }
-    taints = [MASTER_TAINT] if registration.taints is None else list(registration.taints)
     context.state.node = {
         "name": registration.name,
         "version": settings.cluster.version,
         "max_pods": settings.cluster.max_pods,
-        "labels": {**registration.labels, **MASTER_LABELS},
-        "taints": taints,
+        "labels": dict(registration.labels),
+        "taints": [],  # kubeadm sets them by the API, as the labels of a master
         "ca_hash": "",
     }
 
@@ -203,22 +204,19 @@ def _check_endpoint(call: Call, settings: InitSettings) -> None:
 
 
 async def _finish(call: Call, settings: InitSettings, plane: Plane, *, shows_token: bool) -> None:
-    api = plane.client(MASTERS)
-    for manifest in addons.system_objects(settings.cluster):
-        await addons.ensure(api, manifest)
-    labels, node = " ".join(MASTER_LABELS), settings.registration.name
-    taint = f"{MASTER_TAINT['key']}:{MASTER_TAINT['effect']}"
+    api, node = plane.client(MASTERS), settings.registration.name
     token = next((token for token, _ in settings.tokens), "")
     await call.out(
         '[upload-config] Storing the configuration used in ConfigMap "kubeadm-config" in the '
         '"kube-system" Namespace\n'
         '[kubelet] Creating a ConfigMap "kubelet-config" in namespace kube-system with the '
         "configuration for the kubelets in the cluster\n"
-        "[upload-certs] Skipping phase. Please see --upload-certs\n"
-        f"[mark-control-plane] Marking the node {node} as control-plane by adding the labels: "
-        f"[{labels}]\n"
-        f"[mark-control-plane] Marking the node {node} as control-plane by adding the taints "
-        f"[{taint}]\n"
+        "[upload-certs] Skipping phase. Please see --upload-certs"
+    )
+    await mark_control_plane(call, api, node, settings.registration.taints)
+    for manifest in addons.system_objects(settings.cluster):
+        await addons.ensure(api, manifest)
+    await call.out(
         f"[bootstrap-token] Using token: {token if shows_token else '<value withheld>'}\n"
         f"{addons.TOKEN_RULES}\n"
         '[bootstrap-token] Creating the "cluster-info" ConfigMap in the "kube-public" namespace\n'
@@ -230,6 +228,25 @@ async def _finish(call: Call, settings: InitSettings, plane: Plane, *, shows_tok
     local = f"{settings.address}:{API_PORT}"
     await kubeadm_kubelet.write_own_certificate(call, node, plane, local)
     await _show_join_commands(call, settings, token if shows_token else "<value withheld>")
+
+
+async def mark_control_plane(
+    call: Call, api: ApiClient, node: str, taints: Sequence[Document] | None
+) -> None:
+    """Give a master its labels and taints; its kubelet would not set them."""
+    wanted = [MASTER_TAINT] if taints is None else list(taints)
+    path = NODE.path("", node)
+    found = await api.request("GET", path)
+    others = [one for one in found["spec"].get("taints") or () if one["key"] != MASTER_TAINT["key"]]
+    change = {"metadata": {"labels": MASTER_LABELS}, "spec": {"taints": [*others, *wanted]}}
+    await api.request("PATCH", path, body=change, content_type=MERGE)
+    shown = " ".join(f"{one['key']}:{one['effect']}" for one in wanted)
+    await call.out(
+        f"[mark-control-plane] Marking the node {node} as control-plane by adding the labels: "
+        f"[{' '.join(MASTER_LABELS)}]\n"
+        f"[mark-control-plane] Marking the node {node} as control-plane by adding the taints "
+        f"[{shown}]"
+    )
 
 
 async def _show_join_commands(call: Call, settings: InitSettings, token: str) -> None:

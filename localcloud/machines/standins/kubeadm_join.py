@@ -26,7 +26,7 @@ from localcloud.machines.standins.kubeadm_config import (
     read_cluster,
     read_join,
 )
-from localcloud.machines.standins.kubeadm_init import MASTER_LABELS, MASTER_TAINT
+from localcloud.machines.standins.kubeadm_init import mark_control_plane
 from localcloud.machines.standins.kubeadm_master_join import become_master, check_conditions
 from localcloud.machines.standins.kubeadm_versions import installed
 
@@ -76,7 +76,9 @@ async def run(call: Call, documents: Mapping[str, Document]) -> None:
         await become_master(call, cluster, node, master, read_secret)
     await _start_kubelet(call, settings, cluster, trusted, plane)
     if master is not None:
-        await _finish_master(call, node)
+        taints = settings.registration.taints
+        await mark_control_plane(call, plane.client(MASTERS), node, taints)
+        await _finish_master(call)
     else:
         await call.out(
             "\nThis node has joined the cluster:\n"
@@ -105,12 +107,11 @@ async def _start_kubelet(
     await kubeadm_kubelet.check_health(call, "kubelet-start")
     await call.out("[kubelet-start] Waiting for the kubelet to perform the TLS Bootstrap")
     await context.shared.clock.sleep(context.shared.profile.kubeadm_join)
-    is_master = settings.control_plane is not None
     context.state.node = {
         "name": registration.name,
         "version": installed(call, "kubelet"),
         "max_pods": cluster.max_pods,
-        "labels": {**registration.labels, **(MASTER_LABELS if is_master else {})},
+        "labels": dict(registration.labels),
         "taints": _taints(settings),
         "ca_hash": plane.ca_hash,
     }
@@ -122,9 +123,8 @@ async def _start_kubelet(
 
 
 def _taints(settings: JoinSettings) -> list[Document]:
-    if settings.registration.taints is not None:
-        return list(settings.registration.taints)
-    return [] if settings.control_plane is None else [MASTER_TAINT]
+    """Return what the kubelet registers with; of a master, kubeadm sets them by the API."""
+    return [] if settings.control_plane else list(settings.registration.taints or ())
 
 
 async def _check_name(plane: Plane, name: str) -> None:
@@ -142,13 +142,8 @@ async def _check_name(plane: Plane, name: str) -> None:
         )
 
 
-async def _finish_master(call: Call, node: str) -> None:
-    labels, taint = " ".join(MASTER_LABELS), f"{MASTER_TAINT['key']}:{MASTER_TAINT['effect']}"
+async def _finish_master(call: Call) -> None:
     await call.out(
-        f"[mark-control-plane] Marking the node {node} as control-plane by adding the labels: "
-        f"[{labels}]\n"
-        f"[mark-control-plane] Marking the node {node} as control-plane by adding the taints "
-        f"[{taint}]\n"
         "[control-plane-check] Waiting for healthy control plane components. This can take up to "
         "4m0s"
     )

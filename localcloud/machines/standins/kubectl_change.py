@@ -40,8 +40,7 @@ async def _apply_one(api: ApiClient, target: Target, kind: Kind, manifest: Manif
         await api.request("POST", kind.path(namespace), body=wanted)
         return "created"
     before = (current["metadata"].get("annotations") or {}).get(LAST_APPLIED, "{}")
-    if before == wanted["metadata"]["annotations"][LAST_APPLIED]:
-        return "unchanged"
+    # Sent also where the manifest is the last one: another client may have changed the object.
     patch = _merged(_removals(json.loads(before), manifest), wanted)
     answer = await api.request(
         "PATCH", kind.path(namespace, name), body=patch, content_type=_PATCH_TYPES["strategic"]

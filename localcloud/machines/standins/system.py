@@ -1,10 +1,16 @@
 """Stand-ins that read or set facts of the system: names, clock, swap, modules, users."""
 
+import re
+from datetime import timedelta
 from pathlib import Path
 
 from localcloud.clock import stamp
 from localcloud.machines import disk, kernel
+from localcloud.machines.bridge import delete_link
 from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
+from localcloud.parts import Component
+
+_UNTIL_SYNCHRONISED = timedelta(minutes=2)
 
 
 async def _id(call: Call) -> int:
@@ -65,6 +71,8 @@ async def _df(call: Call) -> int:
         raise call.unknown(" ".join(call.arguments))
     size = 40 * 1024 * 1024  # KiB
     used = 3 * 1024 * 1024 + len(call.context.state.images) * 150 * 1024
+    if Component.DISK in call.context.failed:
+        used = size
     await call.out(
         "Filesystem     1024-blocks     Used Available Capacity Mounted on\n"
         f"/dev/vda1      {size:>11} {used:>8} {size - used:>9} {100 * used // size:>7}% /"
@@ -117,7 +125,8 @@ async def _hostnamectl(call: Call) -> int:
     match taken.words:
         case ["set-hostname" | "hostname", name]:
             call.need_root()
-            call.path("/etc/hostname").write_text(f"{name}\n", encoding="utf-8")
+            kept = re.sub(r"[^a-zA-Z0-9.-]", "", name)  # as systemd 255
+            call.path("/etc/hostname").write_text(f"{kept}\n", encoding="utf-8")
         case [] | ["status"] | ["hostname"]:
             await call.out(call.context.read_hostname())
         case words:
@@ -125,18 +134,26 @@ async def _hostnamectl(call: Call) -> int:
     return 0
 
 
+def _synchronised(call: Call) -> str:
+    """Return `no` in the first minutes of a boot."""
+    booted, now = call.context.booted_at, call.context.shared.clock.now()
+    return "no" if booted is not None and now - booted < _UNTIL_SYNCHRONISED else "yes"
+
+
 async def _timedatectl(call: Call) -> int:
     taken = parse_args(call, flags=("--value",), options=("-p", "--property"))
     match taken.words:
         case ["show"]:
             wanted = taken.value("-p", "--property", default="NTPSynchronized")
-            values = {"NTPSynchronized": "yes", "NTP": "yes", "Timezone": "UTC"}
+            values = {"NTPSynchronized": _synchronised(call), "NTP": "yes", "Timezone": "UTC"}
             if wanted not in values:
                 raise call.unknown(wanted)
             await call.out(values[wanted] if "--value" in taken else f"{wanted}={values[wanted]}")
         case [] | ["status"]:
             now = stamp(call.context.shared.clock.now())
-            await call.out(f"      Universal time: {now}\nSystem clock synchronized: yes")
+            await call.out(
+                f"      Universal time: {now}\nSystem clock synchronized: {_synchronised(call)}"
+            )
         case ["set-ntp", _] | ["set-timezone", "UTC"]:
             call.need_root()
         case words:
@@ -219,6 +236,10 @@ async def _ip(call: Call) -> int:
             )
         case ["route" | "r"] | ["route", "show", *_]:
             await call.out(f"default via {_gateway(spec.address)} dev eth0\n")
+        case ["link", "delete" | "del", name]:
+            call.need_root()
+            if not delete_link(call.context.disk, name):
+                raise Failed(f'Cannot find device "{name}"')
         case ["link"] | ["link", "show", *_]:
             await call.out("2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 state UP")
         case words:

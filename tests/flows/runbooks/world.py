@@ -498,8 +498,6 @@ class World:
     def run(self, address: str, argv: Sequence[str]) -> Output:
         command = argv[2]
         machine = self.at(address)
-        if argv[:2] == ["systemctl", "restart"]:
-            self._join(machine)
         if "authorized_keys" in command:
             self.admitted[machine.id] = argv[-1]
         if "ssh-keygen" in command:
@@ -511,10 +509,14 @@ class World:
             if machine.id in self.broken:
                 return Output("ERROR the disk is full\n", "", 3)
             if "k8s_master_installer.sh" in command or argv[-1] == "join":
-                if machine.id in self.joined:
+                if machine.id in self.joined and self._has_node(machine):
                     return Output("node: nothing to do.\n", "", 0)
                 self._join(machine)
         return Output("done\n", "", 0)
+
+    def _has_node(self, machine: Instance) -> bool:
+        """Whether its Node exists; the installers let a kubelet register one that was deleted."""
+        return any(node.labels.get(INSTANCE_LABEL) == machine.id for node in self.nodes.values())
 
     def silence_next(self, machines: int) -> None:
         """Let so many machines never answer over SSH, the next ones that are logged in to."""

@@ -100,6 +100,12 @@ class Lab:
         connection = await self.connect(address, user=user)
         return await connection.run(command, input=stdin)
 
+    async def wait_for_line(self, instance_id: str, path: str, line: str, times: int = 1) -> None:
+        """Wait until a file of a machine has a line that often, as a script beside us writes it."""
+        file = self.disk(instance_id) / path
+        while not file.exists() or file.read_text().splitlines().count(line) < times:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
     def shorten_pauses(self) -> None:
         """Let scripts retry at once: a `sleep` that does not wait replaces the tool."""
         tool = self.root / ".tools/sleep"

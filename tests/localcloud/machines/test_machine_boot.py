@@ -54,7 +54,7 @@ def test_a_host_key_from_a_userdata_archive_answers_the_first_connection(tmp_pat
             seen = connection.get_server_host_key()
             assert seen is not None
             assert seen.export_public_key() == key.export_public_key()
-            assert (lab.disk("i-one") / "var/log/boots").read_text() == "boot\n"
+            await lab.wait_for_line("i-one", "var/log/boots", "boot")
 
     run(story())
 
@@ -66,24 +66,52 @@ def test_an_executable_userdata_runs_at_every_boot(tmp_path: Path) -> None:
         async with open_lab(tmp_path) as lab:
             spec = make_machine_spec(userdata=Userdata(UserdataKind.EXEC, script, "/etc/rc.local"))
             await lab.boot(spec)
+            await lab.wait_for_line("i-one", "var/log/boots", "boot")
             await lab.machines.halt("i-one")
             await lab.boot(spec)
-            assert (lab.disk("i-one") / "var/log/boots").read_text() == "boot\nboot\n"
+            await lab.wait_for_line("i-one", "var/log/boots", "boot", times=2)
+
+    run(story())
+
+
+def test_what_a_unit_names_runs_before_ssh_while_rc_local_runs_beside_it(tmp_path: Path) -> None:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    script = (
+        "#!/bin/bash\n[[ ${1:-} == early ]] || sleep 600\n"
+        'cp "$SYSROOT/root/first" "$SYSROOT/etc/ssh/ssh_host_ed25519_key"\n'
+    )
+    archive = make_tar(
+        {
+            "root/first": (key.export_private_key().decode(), 0o600),
+            "etc/rc.local": (script, 0o755),
+            "etc/systemd/system/ssh.service.d/early.conf": (
+                "[Service]\nExecStartPre=-/etc/rc.local early\n", 0o644,
+            ),
+        }
+    )  # fmt: skip
+
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await lab.boot(make_machine_spec(userdata=Userdata(UserdataKind.TAR, archive, "")))
+            seen = (await lab.connect()).get_server_host_key()
+            assert seen is not None
+            assert seen.export_public_key() == key.export_public_key()
 
     run(story())
 
 
 def test_a_child_that_outlives_rc_local_holds_up_neither_boot_nor_halt(tmp_path: Path) -> None:
     script = b"""#!/bin/bash
-echo begun
 setsid sleep 600 &
 echo $! > "$SYSROOT/root/pid"
+echo begun
 """
 
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             spec = make_machine_spec(userdata=Userdata(UserdataKind.EXEC, script, "/etc/rc.local"))
             await asyncio.wait_for(lab.boot(spec), 8)
+            await lab.wait_for_line("i-one", "var/log/rc.local.log", "begun")
             child = int((lab.disk("i-one") / "root/pid").read_text())
             try:
                 await asyncio.wait_for(lab.machines.halt("i-one"), 8)

@@ -32,7 +32,7 @@ class HeldClock(WallClock):
 
 
 async def start_waiting(lab: Lab) -> asyncssh.SSHClientConnection:
-    """Start an installation that waits for dpkg's lock; closing the connection kills it."""
+    """Start an installation that waits for dpkg's lock."""
     await lab.machines.fail("i-one", Component.PACKAGES)
     connection = await lab.connect()
     process = await connection.create_process(WAITS_FOR_LOCK)
@@ -52,9 +52,9 @@ def test_a_command_that_is_killed_does_nothing_more(tmp_path: Path) -> None:
     async def story() -> None:
         async with open_lab(tmp_path, HeldClock()) as lab:
             machine = await lab.boot(make_machine_spec())
-            connection = await start_waiting(lab)
+            await start_waiting(lab)
             [running] = machine.ssh.processes
-            connection.abort()
+            running.kill()
             assert await running.wait() < 0
             assert not await is_installed(lab, "conntrack")
 
@@ -78,14 +78,16 @@ def test_apt_get_killed_at_work_leaves_dpkg_to_be_repaired(tmp_path: Path) -> No
     async def story() -> None:
         clock = HeldClock()
         async with open_lab(tmp_path, clock) as lab:
-            await lab.boot(make_machine_spec())
+            machine = await lab.boot(make_machine_spec())
             connection = await lab.connect()
             clock.is_held = True
-            await connection.create_process("apt-get -q -y install conntrack")
+            process = await connection.create_process("apt-get -q -y install conntrack")
             await clock.has_sleeper.wait()
-            connection.abort()
+            [running] = machine.ssh.processes
+            running.kill()
             await clock.sleep_was_broken.wait()
             clock.is_held = False
+            await process.wait()
 
             refused = await lab.run("apt-get -q -y install conntrack")
             assert refused.exit_status == 100

@@ -241,6 +241,12 @@ def test_kubectl_apply_removes_fields_that_left_the_manifest(tmp_path: Path) -> 
                 assert done.stdout == f"configmap/words {word}\n", done.stderr
             seen = await lab.run(f"{ADMIN} kubectl get cm words -o jsonpath='{{.data}}'")
             assert seen.stdout == '{"a": "z"}'
+            path = "/api/v1/namespaces/default/configmaps/words"
+            change, merge = {"data": {"a": "other"}}, "application/merge-patch+json"
+            api = lab.plane().client(MASTERS)
+            await api.request("PATCH", path, body=change, content_type=merge)
+            done = await lab.run(f"{ADMIN} kubectl apply -f -", stdin=manifest % "a: z")
+            assert done.stdout == "configmap/words configured\n", done.stderr
 
     run(story())
 

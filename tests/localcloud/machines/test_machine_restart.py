@@ -16,6 +16,7 @@ def test_machine_is_resumed_without_another_boot(tmp_path: Path) -> None:
         spec = make_machine_spec(userdata=EACH_BOOT)
         async with open_lab(tmp_path) as lab:
             await lab.boot(spec)
+            await lab.wait_for_line("i-one", "root/boots", "up")
             key = (lab.disk("i-one") / "etc/ssh/ssh_host_ed25519_key").read_text()
         async with open_lab(tmp_path) as lab:
             await lab.boot(spec)
@@ -24,7 +25,7 @@ def test_machine_is_resumed_without_another_boot(tmp_path: Path) -> None:
             await lab.machines.halt("i-one")
         async with open_lab(tmp_path) as lab:
             await lab.boot(spec)
-            assert (await lab.run("cat boots")).stdout == "up\nup\n"
+            await lab.wait_for_line("i-one", "root/boots", "up", times=2)
 
     run(story())
 

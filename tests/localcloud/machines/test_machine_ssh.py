@@ -209,16 +209,22 @@ def test_a_rule_that_drops_packets_counts_for_the_jump_too(tmp_path: Path) -> No
     run(story())
 
 
-def test_a_disconnect_ends_the_command(tmp_path: Path) -> None:
+def test_after_a_disconnect_a_command_ends_at_its_next_line(tmp_path: Path) -> None:
+    talking = "echo started; while [[ ! -e go ]]; do :; done; touch silent; echo more; touch after"
+
     async def story() -> None:
         async with open_lab(tmp_path) as lab:
             machine = await lab.boot(make_machine_spec())
             connection = await lab.connect()
-            process = await connection.create_process("echo started; sleep 600")
+            process = await connection.create_process(talking)
             assert await process.stdout.readline() == "started\n"
             [running] = machine.ssh.processes
             connection.abort()
-            assert await asyncio.wait_for(running.wait(), 10) < 0
+            await connection.wait_closed()
+            (lab.disk("i-one") / "root/go").touch()
+            assert await asyncio.wait_for(running.wait(), 20) == -signal.SIGPIPE
+            assert (lab.disk("i-one") / "root/silent").exists()
+            assert not (lab.disk("i-one") / "root/after").exists()
 
     run(story())
 
