@@ -42,6 +42,7 @@ COMMANDS = {
     "server": Command("deployments.server", "Start, stop or find the Prefect server"),
     "deploy": Command("deployments.register", "Register a cluster's deployments in Prefect"),
     "worker": Command("deployments.worker", "Run what is deployed, until Ctrl-C"),
+    "schema": Command("deployments.schema", "Print the JSON Schema of a cluster's file"),
     "local": Command("localcloud", "Start, stop or inspect the local cloud"),
 }
 
