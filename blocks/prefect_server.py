@@ -37,6 +37,11 @@ def server_note() -> Path:
     return data_folder() / "prefect-server.json"
 
 
+def server_log() -> Path:
+    """The log of the server that we start: its warnings and errors."""
+    return data_folder() / "prefect-server.log"
+
+
 def auth_file() -> Path:
     """The file with the auth string of the server that we start, such as `admin:…`."""
     return data_folder() / "prefect-auth"

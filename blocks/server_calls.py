@@ -20,8 +20,9 @@ from prefect.client.schemas.actions import VariableCreate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 from prefect.variables import Variable
+from pydantic import ValidationError
 
-from domain.kernel.errors import TemporaryError
+from domain.kernel.errors import InvalidSpec, TemporaryError
 from domain.kernel.waiting import Clock
 
 PATIENCE = 45.0
@@ -176,11 +177,26 @@ def _if_found(method: Literal["PATCH", "DELETE"], row: str, patience: float, **b
 
 
 def load_block(kind: type[AnyBlock], name: str, clock: Clock = time) -> AnyBlock | None:
-    """Load the block of this name. Returns: None where none is saved."""
-    with suppress(ValueError, ObjectNotFound):
+    """Load the block of this name.
+
+    Returns: None where none is saved.
+
+    Raises:
+        InvalidSpec: another version has saved it, with other fields.
+    """
+    try:
         # Outside an event loop, as here, `load` returns the block and not a coroutine.
         return ask_server(lambda: cast(AnyBlock, kind.load(name)), clock)
-    return None
+    except (ValueError, ObjectNotFound):
+        return None
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, ValidationError):
+            raise
+        lacking = ", ".join(str(one["loc"][0]) for one in error.__cause__.errors() if one["loc"])
+        raise InvalidSpec(
+            f"the block {kind._block_type_slug}/{name} does not fit this version "
+            f"({lacking}); save it again in the Prefect UI under Blocks"
+        ) from error
 
 
 def save_block(block: Block, name: str, clock: Clock = time) -> None:

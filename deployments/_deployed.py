@@ -16,15 +16,20 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.responses import DeploymentResponse
 
-from tasks.cluster import ACCOUNT_TAG
-
-CLUSTER_TAG = "cluster:"
-"""Begin of the tag that says which cluster a deployment is of."""
-
+from tasks.cluster import ACCOUNT_TAG, CLUSTER_TAG
 
 FLOWS = {
     f"flows.{name}.{name}": name
-    for name in ("autoscale", "drift", "monitor", "provision", "scale", "sweep", "teardown")
+    for name in (
+        "autoscale",
+        "drift",
+        "monitor",
+        "provision",
+        "repair",
+        "scale",
+        "sweep",
+        "teardown",
+    )
 }
 """The flows that are deployed, by their entrypoint."""
 

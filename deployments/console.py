@@ -30,6 +30,7 @@ COMMANDS = {
     "scale": Command("flows.scale", "Add machines to a group, or remove some"),
     "teardown": Command("flows.teardown", "Delete a cluster and all that belongs to it"),
     "status": Command("flows.status", "Show the state of a cluster"),
+    "repair": Command("flows.repair", "Replace broken machines"),
     "drift": Command("flows.drift", "Compare a cluster with its description; repair it"),
     "sweep": Command("flows.sweep", "Delete what belongs to no living cluster"),
     "autoscale": Command("flows.autoscale", "Grow and shrink a group with its load"),
@@ -41,6 +42,7 @@ COMMANDS = {
     "server": Command("deployments.server", "Start, stop or find the Prefect server"),
     "deploy": Command("deployments.register", "Register a cluster's deployments in Prefect"),
     "worker": Command("deployments.worker", "Run what is deployed, until Ctrl-C"),
+    "schema": Command("deployments.schema", "Print the JSON Schema of a cluster's file"),
     "local": Command("localcloud", "Start, stop or inspect the local cloud"),
 }
 

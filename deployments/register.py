@@ -12,7 +12,7 @@ from uuid import UUID
 
 from cyclopts import App, Parameter
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import temporary_settings
 from prefect.workers.process import ProcessWorker
@@ -91,6 +91,7 @@ def main(
         _ensure_pool()
         _deploy(url, cluster, block, identity, deployment)
         _replace_old(cluster)
+        _name_account_by_id(cluster, f"{cluster}-{identity}", block)
         _automate(cluster, f"{cluster}-{identity}", services)
         waits = _describe_wait()
     print_line(
@@ -225,6 +226,20 @@ def _ensure_pool() -> None:
             client.create_work_pool(pool)
         except ObjectAlreadyExists:
             return
+
+
+def _name_account_by_id(cluster: str, key: str, block: str) -> None:
+    """Refer to the account by its id, too: the forms of the UI show no account named otherwise.
+
+    The id stays the same when the block is saved again.
+    """
+    slug = str(QingCloudAccount._block_type_slug)
+    with get_client(sync_client=True) as client:
+        account = client.read_block_document_by_name(block, block_type_slug=slug)
+        reference = {"$ref": {"block_document_id": str(account.id)}}
+        for one in (one for one in find_deployed(client, cluster) if key_of(one) == key):
+            changed = DeploymentUpdate(parameters=one.parameters | {"account": reference})
+            client.update_deployment(one.id, changed)
 
 
 def _deploy(url: str, cluster: str, block: str, identity: str, deployment: str) -> None:

@@ -9,6 +9,7 @@ import os
 import shlex
 import shutil
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -38,15 +39,17 @@ from blocks.prefect_server import (
     noted_server,
     own_auth,
     refusal,
+    server_log,
     server_note,
 )
-from blocks.settings import lock_file
+from blocks.settings import environment_with, lock_file
 from deployments._command import print_line, run, run_prefect
 from domain.kernel.errors import Unreachable
 
 START_SECONDS = 180.0
 SERVER_SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     # The autoscaler runs each minute: without this a server keeps 1,440 runs a day for ever.
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(7 * 24 * 3600),
@@ -130,13 +133,39 @@ def _launch() -> str:
     os.umask(0o077)  # the server's database, logs and key are its owner's
     Path(PREFECT_HOME.value()).mkdir(parents=True, exist_ok=True)
     Path(PREFECT_HOME.value()).chmod(0o700)
-    _prefect("server", "start", "--background", "--host", "127.0.0.1", "--port", str(port), url=url)
-    _wait(lambda: answers(url), START_SECONDS, f"the Prefect server does not answer at {url}")
+    process = _start(url, port)
+    _wait(
+        lambda: answers(url) or process.poll() is not None,
+        START_SECONDS,
+        f"the Prefect server does not answer at {url}; its log is {server_log()}",
+    )
+    if process.poll() is not None:
+        _fail(f"the Prefect server has ended; its log {server_log()} says why")
     if not is_ours(url) or is_open(url):  # it has taken the port in the meantime
         _fail(f"another server answers at {url} than the one that was started; try again")
     _serve_logos()
     _note(url)
     return url
+
+
+def _start(url: str, port: int) -> subprocess.Popen[bytes]:
+    """Start the server in the background, with a log.
+
+    Not with Prefect's own `--background`: there the output of the server is a pipe that nobody
+    reads, and its first warning ends it.
+    """
+    words = ("server", "start", "--host", "127.0.0.1", "--port", str(port))
+    with server_log().open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "prefect", *words],
+            env=environment_with({**SERVER_SETTINGS, **_own_settings(url)}),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    _pid_file().write_text(str(process.pid), encoding="utf-8")  # for `prefect server stop`
+    return process
 
 
 def _pages() -> Path:
@@ -150,9 +179,8 @@ def _serve_logos() -> None:
         shutil.copytree(logos, _pages() / _UI / _LOGOS, dirs_exist_ok=True)
 
 
-def _prefect(*words: str, url: str = "") -> None:
-    variables = {**SERVER_SETTINGS, **_own_settings(url)} if url else {}
-    done = run_prefect(*words, variables=variables)
+def _prefect(*words: str) -> None:
+    done = run_prefect(*words, variables={})
     if done.returncode:
         _fail(f"prefect {' '.join(words)}: {(done.stderr or done.stdout).strip()}")
 

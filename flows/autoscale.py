@@ -13,8 +13,10 @@ from domain.autoscaling.memory.keeping import read_memory
 from domain.autoscaling.report import Evaluation, skipped
 from domain.kernel.errors import InvalidSpec
 from domain.kernel.names import NODES
+from domain.spec.cluster import ClusterName
 from domain.spec.moments import parse_moment
 from domain.spec.part import Switch
+from domain.spec.presets import PolicyName
 from flows._cli.command import Common, Session, cluster_name, make_app, run, session
 from flows._cli.replay import ReplayFlags, try_policy, used_flags
 from flows._cli.terminal.evaluations import show_evaluation, show_explanation
@@ -23,6 +25,7 @@ from flows.runbooks.evaluate import evaluate_groups
 from flows.runbooks.nodes import MOST_AT_ONCE
 from tasks.autoscaling import LATEST, read_input, seconds_late
 from tasks.cluster import open_cluster
+from tasks.events import EVALUATED, announce
 from tasks.executors import PrefectSteps
 from tasks.metrics import need_machines
 from tasks.run_log import keep_log_short
@@ -35,7 +38,10 @@ from tasks.run_log import keep_log_short
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def autoscale(
-    account: QingCloudAccount, name: str = "demo", policy: str = "", dry_run: Switch = False
+    account: QingCloudAccount,
+    name: ClusterName = "demo",
+    policy: PolicyName = "",
+    dry_run: Switch = False,
 ) -> Evaluation:
     """Evaluate a cluster's load once, decide about the size of each group of nodes, and act.
 
@@ -45,7 +51,8 @@ def autoscale(
     Args:
         account: The account that the cluster is in.
         name: The cluster's name.
-        policy: A preset, or a YAML file, for one group; if not given, the cluster's own policies.
+        policy: A preset, or a YAML file where the flow runs, for one group; if empty, the
+            cluster's own policies.
         dry_run: Decide and explain, change nothing.
     """
     now = datetime.now(UTC)
@@ -53,7 +60,17 @@ def autoscale(
     if late > LATEST.total_seconds():
         return skipped(name, NODES, now, f"this run is {late:.0f} s late, and a newer one is due")
     with open_cluster(account, name) as cluster:
-        return evaluate_groups(PrefectSteps(), cluster, policy, dry_run=dry_run)
+        found = evaluate_groups(PrefectSteps(), cluster, policy, dry_run=dry_run)
+        if not dry_run and is_alive(found):
+            # Where it is missing, an automation notifies that the autoscaler is silent.
+            announce(cluster.key, name, EVALUATED, {"kind": found.kind, "size": found.size})
+        return found
+
+
+def is_alive(found: Evaluation) -> bool:
+    """Whether an evaluator is at work: this one, or the one that holds the Lease."""
+    each = (found, *found.further)
+    return any(one.kind != "skipped" or "another evaluator" in one.reason for one in each)
 
 
 app = make_app("autoscale", "Grow and shrink the node group with its load.")

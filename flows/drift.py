@@ -1,6 +1,5 @@
 """Compare a cluster with its stored description: `python -m flows.drift`."""
 
-from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -9,11 +8,10 @@ from prefect.runtime import flow_run
 
 from blocks.accounts import QingCloudAccount
 from domain.cloud.plan import Action, Plan, PlanItem
-from domain.cloud.planning import plan_cluster
 from domain.kernel.errors import DriftFound
 from domain.observe.cost import price_plan
 from domain.reports.drift import DriftReport
-from domain.spec.cluster import ClusterSpec
+from domain.spec.cluster import ClusterName, ClusterSpec
 from domain.spec.given import GivenSpec
 from domain.spec.part import Switch
 from flows._cli.command import (
@@ -28,8 +26,8 @@ from flows._cli.command import (
     session,
 )
 from flows._cli.terminal import show_drift
-from flows.provision import planned_by, provision
-from flows.scale import leaving_machines, priced, scale
+from flows.provision import make_plan, provision
+from flows.scale import leaving_machines, scale
 from tasks.approval import approve
 from tasks.cluster import Cluster, open_cluster
 from tasks.drift import read_drift
@@ -45,7 +43,9 @@ def _run_name() -> str:
 
 
 @flow(name="drift", flow_run_name=_run_name, on_running=[keep_log_short])
-def drift(account: QingCloudAccount, name: str = "demo", repair: Switch = False) -> DriftReport:
+def drift(
+    account: QingCloudAccount, name: ClusterName = "demo", repair: Switch = False
+) -> DriftReport:
     """Compare a cluster with its stored description.
 
     Args:
@@ -66,13 +66,10 @@ def drift(account: QingCloudAccount, name: str = "demo", repair: Switch = False)
             log("%s: %s %s %s: %s", one.kind, one.resource, one.name, one.id, one.reason)
         if not (repair and report.drifted):
             return report
-        given, too_large = GivenSpec.of(spec), _too_large(cluster, spec)
-        for group, count in too_large.items():
-            approve(cluster, partial(priced, cluster, group, count))
+        approve(cluster, lambda: plan_repair(cluster, spec))
+        for group, count in _too_large(cluster, spec).items():
             scale(account, count, name, group)
-        if not too_large:
-            approve(cluster, lambda: planned_by(cluster, given))
-        provision(account, given, demo=False, ui=False)
+        provision(account, GivenSpec.of(spec), demo=False, ui=False)
         cluster.look_again()
         return read_drift(cluster, spec)
 
@@ -93,7 +90,10 @@ def _too_large(cluster: Cluster, spec: ClusterSpec) -> dict[str, int]:
 
 
 def plan_repair(cluster: Cluster, spec: ClusterSpec) -> Plan:
-    """The plan of a repair, with its cost."""
+    """The plan of a repair, with its cost: what leaves, and what `provision` then does.
+
+    Everything that can be checked is checked.
+    """
     seen = cluster.inventory()
     surplus = [
         PlanItem(
@@ -103,7 +103,7 @@ def plan_repair(cluster: Cluster, spec: ClusterSpec) -> Plan:
         for machine in leaving_machines(cluster, group, count)
     ]
     leaving = {item.id for item in surplus}
-    kept = [item for item in plan_cluster(spec, seen).items if item.id not in leaving]
+    kept = [item for item in make_plan(cluster, spec).items if item.id not in leaving]
     return price_plan(Plan(cluster.name, (*surplus, *kept)), seen, spec)
 
 

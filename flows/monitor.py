@@ -17,7 +17,7 @@ from clients.scrapes import ScrapePage
 from domain.kernel.errors import FinalError, InvalidSpec, TemporaryError
 from domain.observe.alarms.deliveries import Outcome, format_test_results
 from domain.observe.metrics.report import Incomplete, MetricsReport
-from domain.spec.cluster import parse_spec
+from domain.spec.cluster import ClusterName, parse_spec
 from flows._cli.command import Common, Session, cluster_name, make_app, read_document, run, session
 from flows._cli.interruption import is_interrupted, until_interrupted
 from flows._cli.numbers import whole_number
@@ -36,7 +36,9 @@ USUAL_PACE = 60
 
 
 @flow(name="monitor", flow_run_name="monitor {name}", on_running=[keep_log_short])
-def monitor(account: QingCloudAccount, name: str = "demo", prometheus: str = "") -> MetricsReport:
+def monitor(
+    account: QingCloudAccount, name: ClusterName = "demo", prometheus: str = ""
+) -> MetricsReport:
     """Measure a cluster, store the samples, and evaluate its alarms.
 
     A value that cannot be measured leaves a gap with its reason, and the others are collected. A

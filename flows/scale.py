@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
 
 from blocks.accounts import QingCloudAccount
 from domain.cloud.inventory import Inventory
@@ -16,6 +17,7 @@ from domain.kernel.names import NODES
 from domain.node.remove import check_count, check_hand_made, choose_leaving
 from domain.observe.cost import price_plan
 from domain.reports.cluster import ClusterReport
+from domain.spec.cluster import ClusterName, GroupName
 from domain.spec.part import Whole
 from flows._cli.command import (
     YES,
@@ -50,7 +52,10 @@ from tasks.steps import Recorder, listening
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def scale(
-    account: QingCloudAccount, count: Whole, name: str = "demo", group: str = NODES
+    account: QingCloudAccount,
+    count: Annotated[Whole, Field(ge=0, le=5000)],
+    name: ClusterName = "demo",
+    group: GroupName = NODES,
 ) -> ClusterReport:
     """Add or remove machines until the group has this many.
 

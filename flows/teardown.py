@@ -12,6 +12,7 @@ from domain.cloud.foreign import Surroundings, refuse_foreign
 from domain.cloud.plan import Action, Plan
 from domain.cloud.planning import plan_teardown
 from domain.observe.cost import price_plan
+from domain.spec.cluster import ClusterName
 from domain.spec.part import Switch
 from flows._cli.command import (
     YES,
@@ -44,7 +45,7 @@ from tasks.teardown import look_around
 )
 def teardown(
     account: QingCloudAccount,
-    name: str = "demo",
+    name: ClusterName = "demo",
     keep_addons: Switch = False,
     leave_foreign: Switch = False,
 ) -> Plan:

@@ -13,6 +13,7 @@ from prefect.input import RunInput
 from pydantic import Field
 
 from domain.cloud.plan import Action, Plan
+from domain.kernel.durations import format_seconds
 from domain.kernel.errors import NotConfirmed
 from domain.spec.part import Switch
 from tasks.cluster import Cluster
@@ -21,6 +22,7 @@ from tasks.steps import run_logger
 from tasks.tables import publish_plan
 
 WAIT_SECONDS = 3600
+POLL_SECONDS = 3
 
 
 class Approval(RunInput):
@@ -31,43 +33,61 @@ class Approval(RunInput):
     reason: str = Field("", description="Kept in the run's log")
 
 
-def approve(cluster: Cluster, plan: Callable[[], Plan]) -> None:
+def approve(cluster: Cluster, plan: Callable[[], Plan], wait: int = WAIT_SECONDS) -> None:
     """Pause a run of a deployment until a person has agreed to its plan; nothing was changed yet.
 
-    A command has asked already. What deletes nothing is asked for on an account that bills. An
-    account whose `approval` is `never` is not asked.
+    A command has asked already. An account whose `approval` is `never` is not asked.
+
+    Args:
+        wait: seconds until the question expires.
 
     Raises:
-        NotConfirmed: the answer was no, named another cluster, or did not come within an hour.
+        NotConfirmed: the answer was no, named another cluster, or did not come in time.
     """
     if not is_deployed() or cluster.account.approval == "never":
         return
     planned = plan()
-    is_destructive = any(item.action is Action.DELETE for item in planned.changes)
-    if not (is_destructive or (planned.changes and cluster.account.bills)):
+    if not needs_approval(planned, bills=cluster.account.bills):
         return
-    name = planned.cluster  # empty for leftovers of any cluster
-    what = f"the plan of cluster {name}" if name else "the plan to delete leftovers"
     publish_plan(planned, cluster.key)
-    text = plan_as_markdown(planned)
-    run_logger().warning("%s waits for an approval: resume this run in the Prefect UI", what)
-    form = Approval.with_initial_data(description=text)
+    run_logger().warning(
+        "%s waits for an approval: resume this run in the Prefect UI", _describe(planned)
+    )
+    form = Approval.with_initial_data(description=plan_as_markdown(planned))
     try:
-        answer = pause_flow_run(wait_for_input=form, timeout=WAIT_SECONDS, poll_interval=3)
+        answer = pause_flow_run(wait_for_input=form, timeout=wait, poll_interval=POLL_SECONDS)
     except FlowPauseTimeout:
         raise NotConfirmed(
-            f"{what} was not approved within {WAIT_SECONDS // 60} minutes; nothing was changed. "
-            "Run the deployment again to be asked again"
+            f"{_describe(planned)} was not approved within {format_seconds(wait)}; nothing was "
+            "changed. Run the deployment again to be asked again"
         ) from None
+    check_answer(answer, planned)
+    cluster.look_again()  # an hour may have passed
+    run_logger().info("%s was approved: %s", _describe(planned), answer.reason or "no reason given")
+
+
+def needs_approval(plan: Plan, *, bills: bool) -> bool:
+    """Whether a plan deletes something, or changes something on an account that bills."""
+    is_destructive = any(item.action in (Action.DELETE, Action.REPLACE) for item in plan.changes)
+    return is_destructive or bool(plan.changes and bills)
+
+
+def check_answer(answer: Approval, plan: Plan) -> None:
+    """Check that a person has agreed to this plan. Raises `NotConfirmed`."""
+    what, name = _describe(plan), plan.cluster
     if not answer.approve:
-        raise NotConfirmed(f"{what} was not approved ({answer.reason}); nothing was changed")
+        reason = f" ({answer.reason})" if answer.reason else ""
+        raise NotConfirmed(f"{what} was not approved{reason}; nothing was changed")
     if answer.cluster != name:
+        wanted = f"type {name!r}" if name else "leave the name empty"
         raise NotConfirmed(
             f"{what} was approved for {answer.cluster!r}, which is another name; nothing was "
-            f"changed. Run the deployment again and type {name!r}"
+            f"changed. Run the deployment again and {wanted}"
         )
-    cluster.look_again()  # an hour may have passed
-    run_logger().info("%s was approved: %s", what, answer.reason or "no reason given")
+
+
+def _describe(plan: Plan) -> str:
+    return f"the plan of cluster {plan.cluster}" if plan.cluster else "the plan to delete leftovers"
 
 
 def is_deployed() -> bool:

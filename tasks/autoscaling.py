@@ -14,6 +14,7 @@ from blocks.monitoring import open_samples
 from blocks.policies import read_policy
 from blocks.server_calls import read_server_time
 from domain.autoscaling.decide.evaluation import decide
+from domain.autoscaling.decide.repair import Patient, judge
 from domain.autoscaling.decide.scene import Scene
 from domain.autoscaling.decide.sharing import share_pods
 from domain.autoscaling.decision import Decision
@@ -32,7 +33,7 @@ from domain.observe.metrics.records import Sample, Window, WindowStatistics
 from domain.spec.cluster import ClusterSpec
 from domain.spec.metrics import PODS, Per, unit_of
 from domain.spec.presets import DEFAULT, DEFAULT_OF_FURTHER, PRESETS, UnreadPolicy
-from domain.spec.scaling import ScalingPolicy
+from domain.spec.scaling import RepairMode, ScalingPolicy
 from tasks.cluster import Cluster
 from tasks.endpoints import read_spec_at_kept_endpoints
 from tasks.events import announce
@@ -206,6 +207,25 @@ def _share_of(
     order = [group for group in case.spec.node_groups if group in scenes]
     price = case.spec.prices.machine
     return share_pods({group: scenes[group] for group in order}, price)[case.group]
+
+
+def judge_broken(case: Case, *, force: bool = False) -> list[tuple[Patient, str | None]]:
+    """Every broken machine of the group, and the reason why a repair on request leaves it.
+
+    The policy's limits for the autoscaler, which acts alone, do not hold for a person.
+
+    Args:
+        force: also where so many are broken that the cause is hardly the machines' own.
+    """
+    at_once = {"mode": RepairMode.REPLACE, "after_seconds": 0, "most_an_hour": 1000}
+    changes: dict[str, object] = {"repair": case.policy.repair.model_copy(update=at_once)}
+    if force:
+        changes["most_not_ready"] = 1.0
+    policy = case.policy.model_copy(update=changes)
+    seen, now = case.cluster.api().read_state(), datetime.now(UTC)
+    memory = keeping.read_memory(case.cluster.api(), case.group)
+    memory = replace(memory, repairs=(), stuck={})
+    return judge(Scene(take_snapshot(case, seen, now), policy, memory))
 
 
 def seconds_late(now: datetime) -> float:

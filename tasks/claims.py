@@ -100,6 +100,9 @@ class RunClaim:
         self._lock, self._renewing = Lock(), Lock()
         self.ended = Event()
         self.lease: Claim | None = None  # in the cluster, where that is held, too
+        self.leasing = Lock()
+        """Held while the Lease is renewed or released: a renewal that is under way when the run
+        ends would acquire it again."""
 
     def renew(self) -> None:
         """Renew once. Raises `TemporaryError` while the store does not answer."""

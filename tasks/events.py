@@ -15,6 +15,8 @@ from domain.cloud.announcing import WorldChange
 
 PREFIX = "k8s-qingcloud"
 
+EVALUATED = "autoscaler.evaluated"
+
 MOST_RELATED = 50
 """Resources that an event names one by one; Prefect takes at most 100, its own included."""
 

@@ -158,23 +158,26 @@ def _renew_once(claim: RunClaim) -> float:
 
 def _renew_lease(cluster: Cluster, claim: RunClaim) -> None:
     """Renew the Lease until it is released; a cluster that does not answer is no reason to stop."""
-    while claim.lease and not claim.ended.wait(claim.terms.renew):
-        try:
-            api = cluster.api()
-            other = acquire_lease(api, claim.lease, api.read_time())
-        except Exception as error:
-            run_logger().info("the Lease %s was not renewed: %s", LEASE, error)
-            continue
-        if other:
-            claim.lose(other.describe(api.read_time()))
+    while not claim.ended.wait(claim.terms.renew):
+        with claim.leasing:
+            if claim.ended.is_set() or claim.lease is None:
+                return
+            try:
+                api = cluster.api()
+                other = acquire_lease(api, claim.lease, api.read_time())
+                if other:
+                    claim.lose(other.describe(api.read_time()))
+            except Exception as error:
+                run_logger().info("the Lease %s was not renewed: %s", LEASE, error)
 
 
 def _release(cluster: Cluster, claim: RunClaim) -> None:
     """Release Lease and claim; what cannot be released expires by itself."""
     try:
         # After a teardown there are no credentials, and nothing answers any more.
-        if claim.lease and cluster.find_credentials():
-            release_lease(cluster.api(), claim.lease)
+        with claim.leasing:
+            if claim.lease and cluster.find_credentials():
+                release_lease(cluster.api(), claim.lease)
     except ClusterError as error:
         run_logger().info("the Lease %s expires in a minute: %s", LEASE, error)
     try:

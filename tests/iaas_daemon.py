@@ -53,6 +53,9 @@ class SkewedClock(WallClock):
     def now(self) -> datetime:
         return super().now() - self._lag
 
+    def catch_up(self) -> None:
+        self._lag = timedelta()
+
 
 class IaasDaemon:
     """The API in a thread of its own."""
@@ -82,6 +85,10 @@ class IaasDaemon:
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
         self._thread.join(10)
+
+    def catch_up(self) -> None:
+        """Set the cloud's clock right: what exists is as old as that was behind."""
+        self._clock.catch_up()
 
     def _dated(self, app: Any) -> Any:
         """Let replies carry the date of the cloud's clock, as those of an HTTP server do."""

@@ -145,6 +145,10 @@ class DriftFound(FinalError):
     """A cluster differs from its stored description."""
 
 
+class StillBroken(FinalError):
+    """Machines are broken and were not replaced."""
+
+
 class LeftoversFound(FinalError):
     """Resources exist that belong to no cluster."""
 

@@ -75,9 +75,9 @@ def _too_many(
     scale = f"python -m flows.scale --name {seen.name}"
     scale += f" --group {group}" if group != NODES else ""
     off = [(machine, fault) for machine in machines if (fault := find_off(machine))]
-    remove = f"{scale} --count {len(machines) - len(off)}"
     for one, fault in off:
-        yield Unfinished(f"machine {one.id}", f"is broken: {fault}", remove)
+        replace = f"python -m flows.repair --name {seen.name}"
+        yield Unfinished(f"machine {one.id}", f"is broken: {fault}", replace)
     if wanted is not None and len(machines) > (described := wanted.get(group, 0)):
         state = f"has {len(machines)} machines, and {described} are described"
         yield Unfinished(f"group {group}", state, f"{scale} --count {described}")

@@ -35,7 +35,7 @@ class AlarmRule(MetricCondition):
     hold_seconds: Whole = Field(
         0, ge=0, le=86_400, description="For how long it must hold, unbroken"
     )
-    enabled: Switch = True
+    enabled: Switch = Field(True, description="Off for a built-in rule that is not wanted")
     title: str = Field("", max_length=80, description="What is wrong, in English")
     title_zh: str = Field("", max_length=80, description="The same in Chinese")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema, model_validator
 
 from domain.kernel.errors import InvalidSpec
 from domain.kernel.names import MASTERS, NODES
@@ -50,7 +50,9 @@ def _id(kind: str) -> str:
     return rf"^({kind}-[a-z0-9]+)?$"
 
 
-Cidr = Annotated[str, AfterValidator(_network)]
+# The Prefect server checks what its form is given by the schema alone, before a run starts.
+_CIDR_SCHEMA = {"type": "string", "pattern": r"^[0-9]{1,3}([.][0-9]{1,3}){3}(/[0-9.]+)?$"}
+Cidr = Annotated[str, AfterValidator(_network), WithJsonSchema(_CIDR_SCHEMA)]
 Port = Annotated[Whole, Field(ge=1024, le=65535)]
 
 
@@ -84,10 +86,10 @@ class Network(Part):
         ListOfOne,
         AfterValidator(_each_once),
     ] = Field((), description="Use these existing vxnets of that VPC, in turn; else new ones")
-    vpc_cidr: Cidr = "192.168.0.0/16"
+    vpc_cidr: Cidr = Field("192.168.0.0/16", description="Network of the VPC, a /16")
     first_vxnet: Cidr = Field("192.168.1.0/24", description="More vxnets follow as nodes do")
-    pod_cidr: Cidr = "10.244.0.0/16"
-    service_cidr: Cidr = "10.96.0.0/16"
+    pod_cidr: Cidr = Field("10.244.0.0/16", description="Addresses of pods")
+    service_cidr: Cidr = Field("10.96.0.0/16", description="Addresses of Services")
 
     @model_validator(mode="after")
     def _plan(self) -> Self:
@@ -125,8 +127,8 @@ class Access(Part):
     """Which sources may reach the cluster from outside, and the ports of its public address."""
 
     api_port: Port = Field(8080, description="The article's number; TLS all the same")
-    ui_port: Port = 8443
-    ssh_port: Port = 10022
+    ui_port: Port = Field(8443, description="Port of the web UI")
+    ssh_port: Port = Field(10022, description="Port of SSH to a master, the jump host")
     allowed_cidrs: Annotated[tuple[Cidr, ...], ListOfOne] = Field(
         (), description="Sources for API, UI and SSH; must be given on an account that bills"
     )
@@ -161,14 +163,18 @@ class PublicAddress(Part):
     eip: str = Field(
         "", pattern=_id("eip"), description="Use this existing address; it is never released"
     )
-    bandwidth_mbps: Whole = Field(10, ge=1, le=1000)
-    billing: Billing = Billing.TRAFFIC
+    bandwidth_mbps: Whole = Field(10, ge=1, le=1000, description="Bandwidth, Mbit/s")
+    billing: Billing = Field(Billing.TRAFFIC, description="What its price depends on")
 
 
 class Kubernetes(Part):
     """Versions, places for pods, and the mirrors from which the machines install."""
 
-    version: str = Field("1.36.4", pattern=r"^1\.(35|36|37)\.[0-9]+$")
+    version: str = Field(
+        "1.36.4",
+        pattern=r"^1\.(35|36|37)\.[0-9]+$",
+        description="Version of Kubernetes, 1.35 to 1.37",
+    )
     pods_per_node: Whole = Field(40, ge=1, le=250, description="Workload pods; daemons come on top")
     image_repository: str = Field(
         "registry.aliyuncs.com/google_containers registry.k8s.io",
@@ -197,13 +203,22 @@ class Kubernetes(Part):
         return self.pods_per_node + DAEMON_PODS
 
 
+NAME = r"^[a-z]([a-z0-9-]{0,12}[a-z0-9])?$"
+"""Tags on QingCloud hold at most 14 characters."""
+
+ClusterName = Annotated[str, WithJsonSchema({"type": "string", "pattern": NAME})]
+"""The name of a cluster as a parameter of a flow."""
+
+GroupName = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[a-z][a-z0-9-]*$"})]
+"""A group of nodes, as a parameter of a flow."""
+
+
 class ClusterSpec(Part):
     """One wanted cluster; a form in the Prefect UI, a YAML file, or flags."""
 
     name: str = Field(
         "demo",
-        # Tags on QingCloud hold at most 14 characters.
-        pattern=r"^[a-z]([a-z0-9-]{0,12}[a-z0-9])?$",
+        pattern=NAME,
         description="Lower-case letters, digits and dashes, at most 14, starting with a letter",
     )
     masters: Masters = Masters()

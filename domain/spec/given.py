@@ -5,42 +5,23 @@ default that its schema names. So the form has another schema, without any: what
 keeps its stored value, or gets the default in a new cluster.
 """
 
-from typing import Annotated, Any, Self, get_args, get_origin
+from typing import Any, Self
 
-from pydantic import Field, PrivateAttr, create_model
-from pydantic.fields import FieldInfo
+from pydantic import ConfigDict, Field, PrivateAttr
 
 from domain.kernel.names import NODES
-from domain.spec.cluster import ClusterSpec, overlay
-from domain.spec.part import Part
+from domain.spec.cluster import NAME, ClusterSpec, overlay
+from domain.spec.optional import optional
 from domain.spec.presets import UnreadPolicy
 
-
-def _optional(part: type[Part]) -> type[Part]:
-    """The same part with no value given; the checks of the whole come when it is laid together."""
-    fields: dict[str, Any] = {name: _field(field) for name, field in part.model_fields.items()}
-    return create_model(part.__name__, __base__=Part, __doc__=part.__doc__, **fields)
+FIRST = ("name", "nodes", "access", "scaling", "notifications")
+"""What people change most stands at the top of the form."""
 
 
-def _field(field: FieldInfo) -> tuple[Any, Any]:
-    kind: Any = field.annotation
-    if isinstance(kind, type) and issubclass(kind, Part):
-        inner = _optional(kind)
-        return inner, Field(inner(), description=field.description)
-    if get_origin(kind) is dict and isinstance(part := get_args(kind)[1], type(Part)):
-        kind = dict[str, _optional(part) | None]  # type: ignore[misc]  # made from another class
-    elif field.metadata:
-        kind = Annotated[(kind, *field.metadata)]
-    return kind | None, Field(None, description=_described(field))
-
-
-def _described(field: FieldInfo) -> str | None:
-    """The description, with the default where that is one word."""
-    default = field.get_default(call_default_factory=False)
-    if not isinstance(default, str | int | float) or isinstance(default, bool) or default == "":
-        return field.description
-    new = f"A new cluster: {default}"
-    return f"{field.description}. {new}" if field.description else new
+def _order(schema: dict[str, Any]) -> None:
+    fields: dict[str, dict[str, Any]] = schema["properties"]
+    for position, name in enumerate((*FIRST, *(one for one in fields if one not in FIRST))):
+        fields[name]["position"] = position
 
 
 def _removals(stored: ClusterSpec, wanted: ClusterSpec) -> dict[str, Any]:
@@ -57,14 +38,16 @@ def _removals(stored: ClusterSpec, wanted: ClusterSpec) -> dict[str, Any]:
     return found
 
 
-class GivenSpec(_optional(ClusterSpec)):  # type: ignore[misc]  # made from another class
+class GivenSpec(optional(ClusterSpec, "A new cluster")):  # type: ignore[misc]  # made from another class
     """What is given of a cluster's description; anything else is kept, or has its default."""
 
     name: str = Field(
         "demo",
-        pattern=ClusterSpec.model_fields["name"].metadata[0].pattern,
+        pattern=NAME,
         description=ClusterSpec.model_fields["name"].description,
     )
+    model_config = ConfigDict(json_schema_extra=_order)
+
     _whole: dict[str, Any] | None = PrivateAttr(None)
 
     @classmethod

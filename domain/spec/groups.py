@@ -47,7 +47,7 @@ class Masters(Part):
 class Nodes(Part):
     """The group `k8s-node`: the machines that run the workload."""
 
-    count: Whole = Field(2, ge=0, le=5000)
+    count: Whole = Field(2, ge=0, le=5000, description="Number of machines; never lowered here")
     minimum: Whole = Field(0, ge=0, description="Scaling never goes below")
     maximum: Whole = Field(10, ge=1, le=5000, description="Scaling never goes above")
     template: NodeTemplate = NodeTemplate()

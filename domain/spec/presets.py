@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -15,6 +15,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
 )
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import with_info_wrap_validator_function
@@ -22,9 +23,11 @@ from pydantic_core.core_schema import with_info_wrap_validator_function
 from domain.kernel.errors import InvalidSpec
 from domain.spec.conditions import Comparator, Statistic
 from domain.spec.documents import describe_invalid
+from domain.spec.optional import drop_nulls, optional
 from domain.spec.scaling import LowUse, MetricRule, ScalingPolicy
 
-DEFAULT = "article-text"
+PresetName = Literal["article-text", "article-screen", "pending"]
+DEFAULT: PresetName = "article-text"
 """The preset of the nodes where no policy is described."""
 
 DEFAULT_OF_FURTHER = "pending"
@@ -65,25 +68,47 @@ PRESETS: Mapping[str, ScalingPolicy] = MappingProxyType(
 )
 
 
+PolicyName = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "enum": ["", *PRESETS], "title": "Preset"},
+                {"type": "string", "pattern": "[.]ya?ml$", "title": "YAML file on the worker"},
+            ]
+        }
+    ),
+]
+"""A preset, a file, or empty for the cluster's own policy, as a parameter of a flow."""
+
+
 def lay_over_preset(document: Any) -> Any:
-    """Fill in the fields that a document leaves out from its `preset`, if it names one."""
+    """Fill in the fields that a document leaves out from its `preset`, if it names one.
+
+    A form posts null for what is not given, also for the preset.
+    """
     if not isinstance(document, Mapping) or "preset" not in document:
         return document
-    preset = PRESETS.get(str(document["preset"]))
-    if preset is None:
-        raise ValueError(_unknown(str(document["preset"])))
-    given = {name: value for name, value in document.items() if name != "preset"}
-    return preset.model_dump(mode="json") | given
+    name = document["preset"]
+    if name is not None and str(name) not in PRESETS:
+        raise ValueError(_unknown(str(name)))
+    preset = {} if name is None else PRESETS[str(name)].model_dump(mode="json")
+    given = drop_nulls({key: value for key, value in document.items() if key != "preset"})
+    return preset | given
 
 
 def _unknown(name: str) -> str:
     return f"unknown preset {name!r}; known are {', '.join(PRESETS)}"
 
 
-class _WithPreset(ScalingPolicy):
+class WrittenPolicy(ScalingPolicy):
     """A policy as users write it: the schema for forms and for the Prefect server."""
 
-    preset: str = Field("", description=f"A ready policy to begin with: {', '.join(PRESETS)}")
+    preset: PresetName | None = Field(None, description="A ready policy to begin with")
+
+
+_Given = optional(WrittenPolicy, "If not given")
+"""A policy in which nothing need be given: what a form asks for."""
 
 
 class UnreadPolicy(RootModel[dict[str, Any]]):
@@ -121,7 +146,7 @@ def _keep_unread(
 
 _Readable = Annotated[
     SerializeAsAny[ScalingPolicy],
-    BeforeValidator(lay_over_preset, json_schema_input_type=_WithPreset),
+    BeforeValidator(lay_over_preset, json_schema_input_type=_Given),
 ]
 
 
@@ -148,4 +173,4 @@ def parse_policy(document: Mapping[str, Any]) -> ScalingPolicy:
     try:
         return _ADAPTER.validate_python(document)
     except ValidationError as error:
-        raise InvalidSpec(describe_invalid(error, _WithPreset)) from error
+        raise InvalidSpec(describe_invalid(error, WrittenPolicy)) from error

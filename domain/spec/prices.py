@@ -52,8 +52,8 @@ class Prices(Part):
         default_factory=_guess_instance_types,
         description="By instance type, system disk included; a type that is missing has no price",
     )
-    router: Price = Decimal("0.25")
-    load_balancer: Price = Decimal("0.20")
+    router: Price = Field(Decimal("0.25"), description="The router of a VPC")
+    load_balancer: Price = Field(Decimal("0.20"), description="A load balancer")
     address_traffic: Price = Field(
         Decimal("0.02"),
         description="Holding a public address billed by traffic; the traffic is not counted",

@@ -37,7 +37,7 @@ class MetricRule(MetricCondition):
     )
     window_seconds: Whole = Field(60, ge=60, le=86_400, description="How far back samples count")
     comparator: Comparator
-    threshold: Number = Field(allow_inf_nan=False)
+    threshold: Number = Field(allow_inf_nan=False, description="In the unit of the metric")
     step: Whole = Field(ge=-100, le=100, description="Machines to add, or below zero to remove")
 
     @field_validator("statistic", mode="before")
@@ -82,12 +82,14 @@ class LowUse(Part):
 class ScheduleWindow(Part):
     """Other bounds at certain hours; where windows overlap, the higher bound counts."""
 
-    days: Annotated[tuple[Day, ...], ListOfOne] = Field(DAYS, min_length=1)
+    days: Annotated[tuple[Day, ...], ListOfOne] = Field(
+        DAYS, min_length=1, description="The days on which it begins"
+    )
     start: TimeOfDay = Field(description="Such as 08:00")
     end: TimeOfDay = Field(description="Such as 20:00; before `start` it means the next day")
-    time_zone: str = "Asia/Shanghai"
-    minimum: Whole | None = Field(None, ge=0, le=5000)
-    maximum: Whole | None = Field(None, ge=1, le=5000)
+    time_zone: str = Field("Asia/Shanghai", description="Name of the zone of both times")
+    minimum: Whole | None = Field(None, ge=0, le=5000, description="At least this many machines")
+    maximum: Whole | None = Field(None, ge=1, le=5000, description="At most this many machines")
 
     @field_validator("time_zone")
     @classmethod
@@ -111,8 +113,8 @@ class ScheduleWindow(Part):
 class BackOff(Part):
     """The pause before a failed launch is retried; doubled with each failure."""
 
-    first_seconds: Whole = Field(60, ge=1)
-    longest_seconds: Whole = Field(1800, ge=1)
+    first_seconds: Whole = Field(60, ge=1, le=86_400, description="After the first failure")
+    longest_seconds: Whole = Field(1800, ge=1, le=86_400, description="At most")
 
     def after(self, failures: int) -> float:
         """Seconds to wait after this number of failures in a row."""
@@ -168,7 +170,9 @@ class ScalingPolicy(Part):
         description="Pods of a lower priority buy no machine and keep none",
     )
     low_use: LowUse | None = Field(None, description="Remove nodes with low use")
-    schedule: tuple[ScheduleWindow, ...] = Field((), max_length=50)
+    schedule: tuple[ScheduleWindow, ...] = Field(
+        (), max_length=50, description="Other bounds at certain hours"
+    )
     interval_seconds: Whole = Field(
         60,
         ge=1,

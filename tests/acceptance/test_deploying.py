@@ -147,7 +147,7 @@ def check_a_second_account(server: Workplace, other_cloud: dict[str, str]) -> No
     refused = server.run("deployments.register", "--name", "demo", "--remove")
     assert refused.code == 2
     assert "each have a cluster demo on this server; choose one with --account" in refused.sentence
-    words = ("--name", "demo", "--remove", "--account", block_of(other))
+    words = ("--name", "demo", "--remove", "--account", block_of(server, other))
     assert deploy(server, *words).startswith("Removed: ")
     assert deployed(server).keys() == before.keys()
 
@@ -168,9 +168,9 @@ def check_late_runs(server: Workplace, deployment: str) -> None:
     assert len(left) < 10  # the schedules go on
 
 
-def block_of(deployment: dict[str, Any]) -> str:
-    reference = deployment["parameters"]["account"]["$ref"]["block_document_slug"]
-    return str(reference).partition("/")[2]
+def block_of(place: Workplace, deployment: dict[str, Any]) -> str:
+    block = deployment["parameters"]["account"]["$ref"]["block_document_id"]
+    return str(ask(place, f"block_documents/{block}", verb="GET")["name"])
 
 
 @pytest.mark.timeout(300)

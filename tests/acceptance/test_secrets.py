@@ -21,8 +21,20 @@ def everything(api: httpx.Client, what: str) -> str:
             return json.dumps(pages)
 
 
+def all_events(api: httpx.Client) -> str:
+    """Every event about our clusters, as text."""
+    wanted = {"filter": {"event": {"prefix": ["k8s-qingcloud."]}}, "limit": 50}
+    page = api.post("/events/filter", json=wanted).json()
+    found = list(page["events"])
+    while page["next_page"]:
+        page = api.get(page["next_page"]).json()
+        found += page["events"]
+    return json.dumps(found)
+
+
 def test_no_data_stored_by_prefect_holds_a_secret(cluster: Workplace) -> None:
     account = cluster.run("localcloud", "env", "--json").json
+    assert cluster.run("deployments.register", **account).code == 0
     url, auth = (cluster.environment[f"PREFECT_API_{name}"] for name in ("URL", "AUTH_STRING"))
     with httpx.Client(base_url=url, auth=httpx.BasicAuth(*auth.split(":")), timeout=30) as api:
         blocks = api.post("/block_documents/filter", json={"include_secrets": True}).json()
@@ -39,11 +51,22 @@ def test_no_data_stored_by_prefect_holds_a_secret(cluster: Workplace) -> None:
         }
         shown = {
             what: everything(api, what)
-            for what in ("flow_runs", "task_runs", "logs", "artifacts", "deployments")
+            for what in (
+                "flow_runs",
+                "task_runs",
+                "logs",
+                "artifacts",
+                "deployments",
+                "automations",
+            )
         }
+        shown["events"] = all_events(api)
+    assert "k8s-qingcloud.machine.added" in shown["events"]
+    assert "flows.scale.scale" in shown["deployments"]
     assert "provision" in shown["flow_runs"]
     assert len(shown["logs"]) > 1000
     for what, text in shown.items():
         for name, secret in secrets.items():
             assert secret not in text, f"{name} in {what}"
         assert not JOIN_TOKEN.search(text), f"a join token in {what}"
+    assert cluster.run("deployments.register", "--remove").code == 0

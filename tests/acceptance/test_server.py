@@ -46,6 +46,12 @@ def test_the_server_of_make_server_answers_its_owner_alone(own: Workplace) -> No
     assert up.err.splitlines()[1] == f"Log in with the text in {auth}"
     assert (mode(auth), mode(auth.parent), mode(own.home / "prefect")) == (0o600, 0o700, 0o700)
 
+    # A warning of the server has a place to go; a pipe that nobody reads would end it.
+    process = (own.home / "prefect" / "server.pid").read_text()
+    log = auth.with_name("prefect-server.log")
+    assert Path(f"/proc/{process}/fd/2").readlink() == log
+    assert mode(log) == 0o600
+
     stranger = {"Origin": "http://evil.example"}
     with httpx.Client(base_url=f"{page}/api") as api:
         for headers in ({}, stranger, {"Host": "evil.example"}, {"Host": "evil.example/health"}):

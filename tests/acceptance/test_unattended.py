@@ -1,16 +1,12 @@
 """The burst without a command: deployments, a worker and the schedule handle it."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 
 import pytest
 
+from tests.acceptance.deployed import answer, end_schedules, question_of, start_run, working
 from tests.acceptance.test_kubectl import KUBECTL, Kubectl
 from tests.acceptance.workplace import ROOT, Workplace, ask
 
@@ -21,39 +17,15 @@ LOAD = ROOT / "docs" / "examples" / "my-nginx-rc.yaml"
 
 @pytest.fixture
 def worker(workplace: Workplace) -> Iterator[Workplace]:
-    """A workplace with everything deployed, and a worker that runs it.
-
-    The worker is started as a script starts it in the background, and ended as systemd ends it.
-    """
+    """A workplace with everything deployed, and a worker that runs it."""
     done = workplace.run("deployments.register", "--name", "auto", "--account", "local")
     assert done.code == 0, done.err
-    log = workplace.home / "worker.log"
-    with log.open("w") as stream:
-        process = subprocess.Popen(
-            ["sh", "-c", f"trap '' INT; exec {sys.executable} -m deployments.worker"],
-            cwd=ROOT,
-            env=workplace.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=stream,
-            start_new_session=True,  # its runs are processes, too, and end with it in any case
-        )
-        try:
-            yield workplace
-            process.terminate()
-            process.wait(60)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+    with working(workplace):
+        yield workplace
 
 
-def end_schedules(workplace: Workplace) -> None:
-    """Let no new look begin, and wait for those under way."""
-    for name in ("autoscale", "monitor"):
-        words = ("deployment", "schedule", "clear", "-y", f"{name}/auto")
-        done = workplace.run("prefect", *words)
-        assert done.code == 0, done.err
+def wait_for_runs(workplace: Workplace) -> None:
+    """Wait for the runs under way."""
     deadline = time.monotonic() + 90
     while busy := under_way(workplace):
         assert time.monotonic() < deadline, busy
@@ -80,35 +52,6 @@ def deployed(workplace: Workplace, name: str, **parameters: object) -> None:
     assert done.code == 0, done.out + done.err
 
 
-def answered_teardown(workplace: Workplace, **answer: object) -> str:
-    """Run the deployment `teardown/auto` and answer its question. Returns: how it ended."""
-    (deployment,) = (
-        one
-        for one in ask(workplace, "deployments/filter")
-        if one["entrypoint"] == "flows.teardown.teardown" and one["name"] == "auto"
-    )
-    run = ask(workplace, f"deployments/{deployment['id']}/create_flow_run")["id"]
-    state_of(workplace, run, {"PAUSED"})
-    deadline = time.monotonic() + 60
-    while "Plan for cluster auto" not in json.dumps(
-        ask(workplace, f"flow_runs/{run}/input/filter", {"prefix": "paused", "limit": 10})
-    ):
-        assert time.monotonic() < deadline, "no plan is shown"
-        time.sleep(0.5)
-    ask(workplace, f"flow_runs/{run}/resume", {"run_input": answer})
-    ended = state_of(workplace, run, {"COMPLETED", "FAILED"})
-    return f"{ended['type']}: {ended['message']}"
-
-
-def state_of(workplace: Workplace, run: str, wanted: set[str]) -> dict[str, str]:
-    """Wait for a state of a flow run."""
-    deadline = time.monotonic() + 120
-    while (state := ask(workplace, f"flow_runs/{run}", verb="GET")["state"])["type"] not in wanted:
-        assert time.monotonic() < deadline, state
-        time.sleep(0.5)
-    return dict(state)
-
-
 def everything(workplace: Workplace, kind: str) -> str:
     """All that the Prefect server would tell anybody about its deployments or runs."""
     return json.dumps(ask(workplace, f"{kind}/filter"))
@@ -131,13 +74,16 @@ def test_a_scheduled_evaluation_adds_the_machine_that_pods_wait_for(worker: Work
     while len(kubectl(*running).split()) < 50:
         assert time.monotonic() < deadline, (worker.home / "worker.log").read_text()[-3000:]
         time.sleep(0.5)
-    end_schedules(worker)
+    end_schedules(worker, "auto")
+    wait_for_runs(worker)
     before = worker.changes()
-    refused = answered_teardown(worker, approve=True, cluster="demo")
+    refused = answer(worker, start_run(worker, "teardown", "auto"), approve=True, cluster="demo")
     assert refused.startswith("FAILED: ")
     assert "was approved for 'demo', which is another name; nothing was changed" in refused
     assert worker.changes() == before
-    assert answered_teardown(worker, approve=True, cluster="auto").startswith("COMPLETED")
+    again = start_run(worker, "teardown", "auto")
+    assert "Plan for cluster auto" in question_of(worker, again)
+    assert answer(worker, again, approve=True, cluster="auto").startswith("COMPLETED")
     assert worker.cloud()["resources"] == {}
     secret = worker.run("localcloud", "env", "--json").json["QINGCLOUD_SECRET_ACCESS_KEY"]
     for kind in ("deployments", "flow_runs"):

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from clients.qingcloud import QingCloud
@@ -87,7 +87,10 @@ class Workplace:
 
 
 def ask(place: Workplace, path: str, document: Any = None, verb: str = "POST") -> Any:
-    """One call of the Prefect server's API; its answer."""
+    """One call of the Prefect server's API; its answer.
+
+    A server whose database is locked for a moment is asked again, as Prefect's own client does.
+    """
     known = b64encode(place.environment.get("PREFECT_API_AUTH_STRING", "").encode()).decode()
     request = Request(
         f"{place.environment['PREFECT_API_URL']}/{path}",
@@ -95,7 +98,18 @@ def ask(place: Workplace, path: str, document: Any = None, verb: str = "POST") -
         headers={"Content-Type": "application/json", "Authorization": f"Basic {known}"},
         method=verb,
     )
-    with urlopen(request, timeout=30) as reply:
+    for pause in (0.5, 1.0, 2.0, 4.0):
+        try:
+            return _send(request)
+        except HTTPError as error:
+            if error.code != 503:
+                raise
+        time.sleep(pause)
+    return _send(request)
+
+
+def _send(request: Request) -> Any:
+    with urlopen(request, timeout=60) as reply:
         return json.loads(reply.read() or "null")
 
 

@@ -12,7 +12,7 @@ from deployments.console import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOWS = {file.stem for file in (ROOT / "flows").glob("[!_]*.py")}
-OTHERS = {"server", "deploy", "worker", "local"}
+OTHERS = {"schema", "server", "deploy", "worker", "local"}
 
 SHOW_IMPORTED = """
 import sys

@@ -9,7 +9,17 @@ from prefect.exceptions import ParameterTypeError
 
 from blocks.accounts import QingCloudAccount
 
-FLOWS = ("autoscale", "dashboard", "drift", "kubeconfig", "provision", "scale", "sweep", "teardown")
+FLOWS = (
+    "autoscale",
+    "dashboard",
+    "drift",
+    "kubeconfig",
+    "provision",
+    "repair",
+    "scale",
+    "sweep",
+    "teardown",
+)
 ACCOUNT = QingCloudAccount(zone="pek3", access_key_id="KEY", secret_access_key="SECRET")
 NEEDED = {"account": ACCOUNT, "count": 3, "path": "demo.kubeconfig", "spec": {"name": "demo"}}
 

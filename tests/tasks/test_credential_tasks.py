@@ -9,14 +9,17 @@ from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import BlockDocumentUpdate
 from prefect.testing.utilities import prefect_test_harness
 from rich.console import Console
 
+from blocks.accounts import choose_account
 from domain.cloud.endpoints import Endpoints
 from domain.cloud.jobs import wait_for_jobs
 from domain.cloud.records import InstanceSpec
 from domain.cluster.claims import Holder
-from domain.kernel.errors import BadRequest, CredentialsMissing, WaitTimedOut
+from domain.kernel.errors import BadRequest, CredentialsMissing, InvalidSpec, WaitTimedOut
 from domain.kernel.names import MASTERS
 from domain.reports.cluster import Endpoint
 from domain.secrets.credentials import make_credentials
@@ -48,6 +51,23 @@ def prefect_server() -> Iterator[None]:
 def opened(daemon: IaasDaemon, key: Account) -> Iterator[Cluster]:
     with open_cluster(make_account(daemon.endpoint, key), "demo") as cluster:
         yield cluster
+
+
+def test_an_account_of_another_version_is_named_with_its_fields() -> None:
+    make_account().save("old")
+    with get_client(sync_client=True) as client:
+        block = client.read_block_document_by_name("old", block_type_slug="qingcloud-account")
+        without = BlockDocumentUpdate(
+            block_schema_id=block.block_schema_id,
+            data={"access_key_id": "KEY"},
+            merge_existing_data=False,
+        )
+        client.update_block_document(block.id, without)
+    fields = r"\(zone, secret_access_key\); save it again"
+    with pytest.raises(InvalidSpec, match=rf"block qingcloud-account/old .* {fields}"):
+        choose_account("old")
+    with pytest.raises(InvalidSpec, match="there is no account block named 'none'"):
+        choose_account("none")
 
 
 def save(cluster: Cluster) -> None:

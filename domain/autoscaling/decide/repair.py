@@ -33,6 +33,12 @@ class Patient:
         return self.node.name if self.node else ""
 
 
+def judge(scene: Scene) -> list[tuple[Patient, str | None]]:
+    """Every broken machine of the group, the longest broken first, with the reason why it stays."""
+    patients = sorted(_patients(scene), key=lambda one: (one.since, one.name))
+    return [(patient, next(_objections(scene, patient), None)) for patient in patients]
+
+
 def find_repairs(scene: Scene) -> tuple[Repair | None, list[Note]]:
     """Choose the machine that has been broken longest, of those that may be removed.
 
@@ -40,8 +46,7 @@ def find_repairs(scene: Scene) -> tuple[Repair | None, list[Note]]:
     """
     chosen: Repair | None = None
     notes: list[Note] = []
-    for patient in sorted(_patients(scene), key=lambda one: (one.since, one.name)):
-        why = next(_objections(scene, patient), None)
+    for patient, why in judge(scene):
         since = f"since {patient.since:%H:%M:%S %Z}"
         if why is None and chosen is None:
             basis = scene.basis(Reason.REPAIR, f"{patient.name}, {patient.fault}, {since}")

@@ -64,7 +64,7 @@ def test_a_stopped_machine_is_replaced_by_one_and_removed_without_waiting(world:
     broken = Unfinished(
         f"machine {stopped}",
         "is broken: it is stopped",
-        "python -m flows.scale --name demo --count 1",
+        "python -m flows.repair --name demo",
     )
     assert broken in read_unfinished(world.open(), SPEC, api_ready=True)
 

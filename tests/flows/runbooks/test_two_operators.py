@@ -6,8 +6,9 @@ Typed again, both end where one after the other would have ended, and nothing ex
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
-from threading import Barrier
+from threading import Barrier, Event, Thread
 
 import pytest
 
@@ -94,6 +95,31 @@ def test_a_run_that_lives_is_named_to_the_other_one() -> None:
             assert len(world.machines()) == 3
         with unless_other_run(world.open()) as other:
             assert other == ""
+
+
+def test_a_renewal_that_is_under_way_does_not_take_a_released_lease_again() -> None:
+    with new_world() as world:
+        world.terms = replace(TERMS, renew=0.01)
+        world.provision()
+        is_renewing, may_go_on = Event(), Event()
+
+        def wait() -> None:
+            is_renewing.set()
+            may_go_on.wait(30)
+
+        run = ExitStack()
+        run.enter_context(only_run(world.open()))
+        world.before_read_time = wait
+        assert is_renewing.wait(30)
+        world.before_read_time = lambda: None
+        ending = Thread(target=run.close)
+        ending.start()
+        ending.join(0.3)  # it ends now only if it does not wait for the renewal
+        may_go_on.set()
+        ending.join()
+        for _ in range(20):
+            with unless_other_run(world.open()) as other:
+                assert other == ""
 
 
 def test_operators_with_different_servers_are_separated_by_the_lease() -> None:

@@ -265,6 +265,7 @@ class Api:
         return bool(self._change("apply", lambda: self._world.apply(manifest)))
 
     def read_time(self) -> datetime:
+        self._world.before_read_time()
         return self._world.time or datetime.now(UTC)
 
     def create(self, manifest: Manifest) -> bool:
@@ -339,6 +340,7 @@ class World:
         self.pods: list[Pod] = []
         self.waiting: tuple[SeenPod, ...] = ()
         self.time: datetime | None = None  # of the cluster's clock; ours where it is not given
+        self.before_read_time: Callable[[], object] = lambda: None
         self.services: list[Service] = []
         self.claims: list[Claim] = []
         self.objects: dict[tuple[str, str, str], Manifest] = {}
