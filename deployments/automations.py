@@ -45,8 +45,12 @@ NAMES = (
     "autoscaler silent",
     "run without a worker",
     "alarm raised",
-    "killed run goes on",
+    "worker lost",
+    "lost run goes on",
 )
+LOST = "WorkerLost"
+"""The name of the state of a run whose worker was killed, and which another one takes up."""
+
 LASTING = ("provision", "scale")
 """Flows whose run begins anew when its worker was killed, and continues where that one was."""
 
@@ -62,7 +66,8 @@ def automations_of(
         services: blocks that can notify; without one nobody is notified.
     """
     found = [_crash_zombies(key), _compare_after_alarm(key, deployments["drift"])]
-    found.append(_take_up(key, [deployments[flow] for flow in LASTING]))
+    lasting = [deployments[flow] for flow in LASTING]
+    found += [_lose(key, lasting), _take_up(key, lasting)]
     if services:
         found += [_tell_of_failure(key, services), _tell_of_silence(key, services)]
     return found
@@ -186,32 +191,51 @@ def _tell_of_silence(key: str, services: Sequence[UUID]) -> AutomationCore:
     )
 
 
-def _take_up(key: str, deployments: Sequence[UUID]) -> AutomationCore:
+def _lose(key: str, deployments: Sequence[UUID]) -> AutomationCore:
+    """Mark the run of a killed worker; the server refuses that for one that has ended meanwhile."""
     heartbeat = {"prefect.flow-run.heartbeat"}
     return AutomationCore(
         name=_name(key, NAMES[4]),
-        description="The worker of a run was killed: another worker begins the run anew.",
+        description="The worker of a run was killed: mark the run, so that another one begins it.",
         trigger=EventTrigger(
             posture=Posture.Proactive,
             after=heartbeat,
             expect=heartbeat | ENDS,
             match={"prefect.resource.id": "prefect.flow-run.*"},
-            match_related={
-                "prefect.resource.id": [f"prefect.deployment.{one}" for one in deployments],
-                "prefect.resource.role": "deployment",
-            },
+            match_related=_of_deployments(deployments),
             for_each={"prefect.resource.id"},
             within=TAKEN_UP,
         ),
         actions=[
             ChangeFlowRunState(
-                state=StateType.SCHEDULED,
-                name="AwaitingRetry",
+                state=StateType.CRASHED,
+                name=LOST,
                 message="No heartbeat for 90 seconds: the process of this run was killed. Another "
                 "worker takes it up, and it continues where that one was.",
             )
         ],
     )
+
+
+def _take_up(key: str, deployments: Sequence[UUID]) -> AutomationCore:
+    return AutomationCore(
+        name=_name(key, NAMES[5]),
+        description="A run was marked as lost with its worker: another worker begins it anew.",
+        trigger=EventTrigger(
+            expect={f"prefect.flow-run.{LOST}"},
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            match_related=_of_deployments(deployments),
+            for_each={"prefect.resource.id"},
+        ),
+        actions=[ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry")],
+    )
+
+
+def _of_deployments(deployments: Sequence[UUID]) -> dict[str, str | list[str]]:
+    return {
+        "prefect.resource.id": [f"prefect.deployment.{one}" for one in deployments],
+        "prefect.resource.role": "deployment",
+    }
 
 
 def _crash_zombies(key: str) -> AutomationCore:

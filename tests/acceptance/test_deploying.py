@@ -21,7 +21,8 @@ NAMES = (
     "autoscaler silent",
     "run without a worker",
     "alarm raised",
-    "killed run goes on",
+    "worker lost",
+    "lost run goes on",
 )
 FLOWS = ("autoscale", "drift", "monitor", "provision", "scale", "sweep", "teardown")
 

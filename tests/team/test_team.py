@@ -122,13 +122,13 @@ def test_the_runs_of_a_killed_worker_are_taken_up_and_nothing_exists_twice(
 ) -> None:
     one, other = places
     deployments = [deploy(one, name) for name in CLUSTERS]
-    with worker(one, "worker-1") as first, worker(other, "worker-2"):
+    with worker(one, "worker-1") as first, worker(other, "worker-2") as second:
         began = time.monotonic()
         pairs = zip(deployments, CLUSTERS, strict=True)
         runs = [start(one, deployment, name) for deployment, name in pairs]
         wait_for(one, runs, lambda seen: seen["RUNNING"] + seen["COMPLETED"] == len(CLUSTERS))
         wait_for(one, runs, lambda seen: has_machines(one) or bool(seen["COMPLETED"]))
-        kill(first)
+        kill(max(first, second, key=lambda busy: len(children_of(busy.pid))))
         killed = time.monotonic()
         print(f"one worker killed after {killed - began:.0f} s", flush=True)
         wait_for(other, runs, lambda seen: seen["COMPLETED"] == len(CLUSTERS))
@@ -141,6 +141,8 @@ def test_the_runs_of_a_killed_worker_are_taken_up_and_nothing_exists_twice(
         f"{len(taken_up)} of them taken up by the other worker"
     )
     assert taken_up
+    assert states(other, runs) == {"COMPLETED": len(CLUSTERS)}
+    assert max(run["run_count"] for run in read(other, runs)) == 2  # none began a third time
     number = len(CLUSTERS)
     expected = {"instance": 2, "router": 1, "vxnet": 1, "eip": 1, "loadbalancer": 1, "keypair": 1}
     assert {kind: seen["resources"][kind] for kind in expected} == {
