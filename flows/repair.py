@@ -15,6 +15,7 @@ from domain.kernel.errors import StillBroken
 from domain.kernel.names import MASTERS, Names
 from domain.kernel.texts import count_machines
 from domain.observe.cost import price_plan
+from domain.spec.cluster import ClusterName
 from domain.spec.part import Switch
 from flows._cli.command import (
     YES,
@@ -30,7 +31,8 @@ from flows._cli.terminal import show_plan
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.repair import repair as replace_machines
 from tasks.approval import approve
-from tasks.autoscaling import Input, judge_broken, read_input
+from tasks.autoscaling import judge_broken
+from tasks.cases import Input, read_input
 from tasks.cluster import Cluster, open_cluster
 from tasks.executors import PrefectSteps
 from tasks.run_log import keep_log_short
@@ -60,7 +62,7 @@ class Repairs:
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def repair(
-    account: QingCloudAccount, name: str = "demo", group: str = "", force: Switch = False
+    account: QingCloudAccount, name: ClusterName = "demo", group: str = "", force: Switch = False
 ) -> Plan:
     """Replace the broken machines of a cluster's nodes, and name what stays broken.
 

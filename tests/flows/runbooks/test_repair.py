@@ -9,7 +9,8 @@ from domain.autoscaling.memory.memory import Memory
 from domain.kernel.errors import FinalError
 from domain.kernel.names import NODES
 from flows.runbooks.repair import repair
-from tasks.autoscaling import Input, judge_broken
+from tasks.autoscaling import judge_broken
+from tasks.cases import Input
 from tasks.cluster import Cluster
 from tasks.executors import PlainSteps
 from tasks.metrics import need_machines
