@@ -50,6 +50,22 @@ def choose_leaving(
     return tuple(by_state[:surplus])
 
 
+def find_named(
+    group: str, machines: Sequence[Instance], names: Sequence[str]
+) -> tuple[Instance, ...]:
+    """Find machines of a group by their ids or by the names of their nodes, each once.
+
+    Raises:
+        InvalidSpec: the group has no such machine; the message lists those that it has.
+    """
+    known = {machine.id: machine for machine in machines}
+    known |= {node_name(group, machine.id): machine for machine in machines}
+    if unknown := [name for name in names if name not in known]:
+        has = first_of([machine.id for machine in machines]) if machines else "none"
+        raise InvalidSpec(f"group {group} has no machine {unknown[0]!r}; it has {has}")
+    return tuple(dict.fromkeys(known[name] for name in names))
+
+
 def check_hand_made(group: str, machines: Sequence[str]) -> None:
     """Refuse to choose machines to remove while the group has machines that were made by hand.
 
