@@ -1,6 +1,6 @@
 """The description of one wanted cluster, and every check that needs no cloud."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Self
 
@@ -229,14 +229,36 @@ def changed(spec: ClusterSpec, changes: Mapping[str, Any]) -> ClusterSpec:
 
     A group or a label with nothing behind its name is removed.
     """
-    kept = any(isinstance(policy, UnreadPolicy) for policy in spec._policies.values())
-    kept = kept and "scaling" not in changes
     document = overlay(spec.model_dump(mode="json"), changes)
     groups = _without_empty(document["groups"])
     for group in (document["nodes"], *groups.values()):
         if isinstance(group, dict) and isinstance(group.get("template"), dict):
             group["template"] |= {"labels": _without_empty(group["template"].get("labels", {}))}
-    return parse_spec({**document, "groups": groups}, stored=kept)
+    document["groups"] = groups
+    unread = [name for name in spec.node_groups if isinstance(spec.policy(name), UnreadPolicy)]
+    unread = [name for name in unread if not _gives_policy(changes, name)]
+    if not unread:
+        return parse_spec(document)
+    parse_spec(_without_policies(document, unread))  # the others must be readable
+    return parse_spec(document, stored=True)
+
+
+def _gives_policy(changes: Mapping[str, Any], group: str) -> bool:
+    if group == NODES:
+        return "scaling" in changes
+    given = (changes.get("groups") or {}).get(group) or {}
+    return "scaling" in given
+
+
+def _without_policies(document: Mapping[str, Any], groups: Collection[str]) -> dict[str, Any]:
+    """Leave the policies of some groups out of a document."""
+    rest = {**document, "groups": dict(document["groups"])}
+    for name in groups:
+        if name == NODES:
+            rest["scaling"] = None
+        elif name in rest["groups"]:
+            rest["groups"][name] = {**rest["groups"][name], "scaling": None}
+    return rest
 
 
 def _without_empty(given: Any) -> Any:
