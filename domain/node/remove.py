@@ -16,7 +16,7 @@ from domain.kernel.texts import first_of
 from domain.kernel.waiting import Clock, Pace, wait_for
 from domain.node.drain import answers, is_schedulable, must_leave
 from domain.node.install import INSTANCE_LABEL
-from domain.node.serving import Standing
+from domain.node.serving import Standing, State
 from domain.spec.groups import Nodes
 
 
@@ -85,10 +85,12 @@ def check_hand_made(group: str, machines: Sequence[str]) -> None:
 def check_still_broken(machine: str, standing: Standing) -> None:
     """Refuse to terminate a machine that was broken when its removal began, and is not now.
 
+    One that is being deleted is none: a call whose reply was lost has acted.
+
     Raises:
         FinalError: it boots or serves again.
     """
-    if not standing.is_broken:
+    if not standing.is_broken and standing.state is not State.LEAVING:
         raise FinalError(f"{machine} stays, because it is not broken any more: {standing.words}")
 
 
