@@ -84,7 +84,8 @@ def idle_hour() -> None:
     """Evaluate and collect sixty times, as the schedules of a deployment do in an hour."""
     from blocks.accounts import choose_account
     from flows.runbooks.measure import measure
-    from tasks.autoscaling import consider, open_case
+    from tasks.autoscaling import consider
+    from tasks.cases import open_case
     from tasks.cluster import open_cluster
     from tasks.executors import PlainSteps
 

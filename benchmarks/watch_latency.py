@@ -61,7 +61,7 @@ def main() -> None:
     print(f"{len(seconds)} bursts: median {median:.2f} s, maximum {slowest:.2f} s")
     print(f"ratio {slowest / median:.2f}")
     for name, values in parts.items():
-        print(f"{statistics.median(values):6.2f} s  {name}")
+        print(f"{statistics.median(values):6.2f} s, at most {max(values):.2f} s  {name}")
 
 
 def read_parts(started: list[datetime]) -> dict[str, list[float]]:

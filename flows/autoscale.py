@@ -23,7 +23,8 @@ from flows._cli.terminal.evaluations import show_evaluation, show_explanation
 from flows._cli.watching import watch_cluster
 from flows.runbooks.evaluate import evaluate_groups
 from flows.runbooks.nodes import MOST_AT_ONCE
-from tasks.autoscaling import LATEST, read_input, seconds_late
+from tasks.autoscaling import LATEST, seconds_late
+from tasks.cases import read_input
 from tasks.cluster import open_cluster
 from tasks.events import EVALUATED, announce
 from tasks.executors import PrefectSteps

@@ -1,10 +1,12 @@
 """Bring a group of machines to a count: `python -m flows.scale`."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Annotated
 
 from cyclopts import Parameter
 from prefect import flow
+from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
@@ -13,8 +15,9 @@ from domain.cloud.inventory import Inventory
 from domain.cloud.plan import Plan
 from domain.cloud.planning import plan_scale
 from domain.cloud.records import Instance
+from domain.kernel.errors import InvalidSpec
 from domain.kernel.names import NODES
-from domain.node.remove import check_count, check_hand_made, choose_leaving
+from domain.node.remove import check_count, check_hand_made, choose_leaving, find_named
 from domain.observe.cost import price_plan
 from domain.reports.cluster import ClusterReport
 from domain.spec.cluster import ClusterName, GroupName
@@ -45,49 +48,78 @@ from tasks.standings import read_standings
 from tasks.steps import Recorder, listening
 
 
+def _run_name() -> str:
+    given = flow_run.parameters
+    what = f"without {' '.join(given['remove'])}" if given["remove"] else f"to {given['count']}"
+    return f"scale {given['name']} {given['group']} {what}"
+
+
 @flow(
     name="scale",
-    flow_run_name="scale {name} {group} to {count}",
+    flow_run_name=_run_name,
     on_running=[keep_log_short],
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def scale(
     account: QingCloudAccount,
-    count: Annotated[Whole, Field(ge=0, le=5000)],
+    count: Annotated[Whole, Field(ge=0, le=5000)] | None = None,
     name: ClusterName = "demo",
     group: GroupName = NODES,
+    remove: tuple[str, ...] = (),
 ) -> ClusterReport:
-    """Add or remove machines until the group has this many.
+    """Add or remove machines until the group has this many, or remove chosen ones.
 
     Nodes are emptied one after the other before their machines are terminated; a node that cannot
     be emptied is uncordoned, and the run ends there.
 
     Args:
         account: The account that the cluster is in.
-        count: The wanted number of machines.
+        count: The wanted number of machines; not with `remove`.
         name: The cluster's name.
         group: The group of machines.
+        remove: Remove exactly these, by the ids of the machines or the names of their nodes.
     """
     steps, recorder = PrefectSteps(), Recorder()
     with open_cluster(account, name) as cluster, listening(recorder), ExitStack() as stack:
-        approve(cluster, lambda: priced(cluster, group, count))
+        approve(cluster, lambda: priced(cluster, group, count, remove))
         stack.enter_context(only_run(cluster))
-        need_cluster(cluster)
-        spec = with_sources(account, need_spec(cluster))
-        check_count(group, count, spec.nodes_of(group))
-        wanting = cluster.wanting(spec.with_count(group, count))
-        scale_to(steps, wanting, group, leaving_machines(wanting, group, count))
-        timeline = recorder.timeline(f"scale {name} {group} to {count}")
+        wanting, leaving = wanted_change(cluster, group, count, remove)
+        scale_to(steps, wanting, group, leaving)
+        timeline = recorder.timeline(f"scale {name} {group} to {wanting.spec.count(group)}")
         return finish_run(cluster, wanting.spec, timeline)
 
 
-def priced(cluster: Cluster, group: str, count: int) -> Plan:
+def priced(
+    cluster: Cluster, group: str, count: int | None = None, remove: Sequence[str] = ()
+) -> Plan:
     """What a change of the group's size would do, with its prices."""
     seen = need_cluster(cluster)
+    wanting, leaving = wanted_change(cluster, group, count, remove)
+    planned = plan_scale(seen, group, wanting.spec.count(group), [one.id for one in leaving])
+    return price_plan(planned, seen, wanting.spec)
+
+
+def wanted_change(
+    cluster: Cluster, group: str, count: int | None, remove: Sequence[str]
+) -> tuple[Cluster, tuple[Instance, ...]]:
+    """The handle with the group's wanted size, and the machines that leave for it.
+
+    Raises:
+        InvalidSpec: the size, the group or a machine cannot be that, or both are given, or neither.
+    """
+    if (count is None) == (not remove):
+        raise InvalidSpec("give the number of machines as --count, or the machines to --remove")
+    seen = need_cluster(cluster)
     spec = with_sources(cluster.account, need_spec(cluster))
-    check_count(group, count, spec.nodes_of(group))
-    leaving = [one.id for one in leaving_machines(cluster.wanting(spec), group, count)]
-    return price_plan(plan_scale(seen, group, count, leaving), seen, spec)
+    bounds = spec.nodes_of(group)
+    if count is not None:
+        check_count(group, count, bounds)
+        wanting = cluster.wanting(spec.with_count(group, count))
+        return wanting, leaving_machines(wanting, group, count)
+    leaving = find_named(group, seen.group(group), remove)
+    left = len(seen.group(group)) - len(leaving)
+    check_count(group, left, bounds)
+    return cluster.wanting(spec.with_count(group, left)), leaving
 
 
 def leaving_machines(cluster: Cluster, group: str, count: int) -> tuple[Instance, ...]:
@@ -134,7 +166,15 @@ app = make_app("scale", "Add machines to a group, or drain and remove some.")
 @app.default
 def main(
     *,
-    count: Annotated[int, Parameter(help="Number of machines wanted", converter=whole_number)],
+    count: Annotated[
+        int | None, Parameter(help="Number of machines wanted", converter=whole_number)
+    ] = None,
+    remove: Annotated[
+        list[str] | None,
+        Parameter(
+            negative=(), help="Remove this machine, by its id or its node's name; repeatable"
+        ),
+    ] = None,
     group: Annotated[str, Parameter(help="Machine group")] = NODES,
     yes: YES = False,
     common: Common = Common(),  # noqa: B008 - frozen
@@ -142,15 +182,13 @@ def main(
     """Add machines to a group, or empty and remove some of them."""
     name = cluster_name(common)
     with session(common, name) as opened:
-        account, cluster = opened.account, opened.cluster
+        account, cluster, chosen = opened.account, opened.cluster, tuple(remove or ())
         before = need_cluster(cluster)
-        spec = with_sources(account, need_spec(cluster))
-        check_count(group, count, spec.nodes_of(group))
-        if account.bills and count != len(before.group(group)):
-            planned = priced(cluster, group, count)
+        planned = priced(cluster, group, count, chosen)
+        if account.bills and planned.changes:
             opened.confirm(planned, f"Do this in zone {account.zone}?", yes=yes)
         with reporting(lambda: report_idle(opened, group, before)):
-            report = scale(account, count, name, group)
+            report = scale(account, count, name, group, chosen)
     show_report(report)
     opened.print_result(report)
 

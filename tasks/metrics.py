@@ -14,7 +14,7 @@ from domain.observe.metrics.load import load_samples
 from domain.observe.metrics.places import places_of
 from domain.observe.metrics.records import Collected, Gap, Sample, SampleReader, Window
 from domain.observe.metrics.scripts import WITHOUT_AGENT, Script, scripts_for
-from domain.spec.cluster import DAEMON_PODS
+from domain.spec.kubernetes import DAEMON_PODS
 from domain.spec.metrics import BILLED_RESOURCES, PODS, QUOTA_NODES
 from tasks.cluster import Cluster
 from tasks.overview import need_cluster

@@ -29,6 +29,7 @@ from domain.autoscaling.see.placement import (
 )
 from domain.autoscaling.see.snapshot import Budget, Resources, SeenNode, SeenPod
 from domain.autoscaling.see.state import LEAVING, ClusterState, Marked
+from domain.node.drain import CORDONED
 from domain.node.install import GROUP_LABEL
 
 Item = Mapping[str, Any]
@@ -179,7 +180,8 @@ def _node(item: Item, pods: list[SeenPod], now: datetime | None) -> SeenNode:
     metadata, status, spec = item["metadata"], item.get("status", {}), item.get("spec", {})
     labels = metadata.get("labels") or {}
     allocatable = status.get("allocatable") or {}
-    disabled = (metadata.get("annotations") or {}).get(f"{AUTOSCALER}scale-down-disabled")
+    annotations = metadata.get("annotations") or {}
+    disabled = annotations.get(f"{AUTOSCALER}scale-down-disabled")
     kubelet = kubelet_from(status, now)
     return SeenNode(
         name=metadata["name"],
@@ -196,6 +198,7 @@ def _node(item: Item, pods: list[SeenPod], now: datetime | None) -> SeenNode:
             if taint["key"] != _LABEL_OF_CORDON
         ),
         removal_disabled=disabled == "true",
+        removal_begun=not {CORDONED, LEAVING}.isdisjoint(annotations),
         unready_seconds=kubelet.unready_seconds,
     )
 

@@ -14,7 +14,7 @@ from domain.cloud.surplus import choose
 from domain.kernel.ensured import Ensured
 from domain.kernel.names import Names
 from domain.kernel.waiting import Clock, wait_for, when_free
-from domain.spec.cluster import Access
+from domain.spec.network import Access
 
 UI_NODE_PORT = 30443
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from domain.cloud.inventory import Inventory
 from domain.cloud.network import is_our_forward
 from domain.kernel.errors import NotFound
-from domain.spec.cluster import Access
+from domain.spec.network import Access
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from domain.kernel.ensured import Ensured
 from domain.kernel.errors import InvalidSpec, NameTaken, NotFound
 from domain.kernel.names import Names, cluster_of
 from domain.kernel.waiting import Clock, wait_for, when_free
-from domain.spec.cluster import Access, ClusterSpec, PublicAddress
+from domain.spec.cluster import ClusterSpec
+from domain.spec.network import Access, PublicAddress
 
 
 def ensure_vpc(

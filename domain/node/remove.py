@@ -16,7 +16,7 @@ from domain.kernel.texts import first_of
 from domain.kernel.waiting import Clock, Pace, wait_for
 from domain.node.drain import answers, is_schedulable, must_leave
 from domain.node.install import INSTANCE_LABEL
-from domain.node.serving import Standing
+from domain.node.serving import Standing, State
 from domain.spec.groups import Nodes
 
 
@@ -50,6 +50,22 @@ def choose_leaving(
     return tuple(by_state[:surplus])
 
 
+def find_named(
+    group: str, machines: Sequence[Instance], names: Sequence[str]
+) -> tuple[Instance, ...]:
+    """Find machines of a group by their ids or by the names of their nodes, each once.
+
+    Raises:
+        InvalidSpec: the group has no such machine; the message lists those that it has.
+    """
+    known = {machine.id: machine for machine in machines}
+    known |= {node_name(group, machine.id): machine for machine in machines}
+    if unknown := [name for name in names if name not in known]:
+        has = first_of([machine.id for machine in machines]) if machines else "none"
+        raise InvalidSpec(f"group {group} has no machine {unknown[0]!r}; it has {has}")
+    return tuple(dict.fromkeys(known[name] for name in names))
+
+
 def check_hand_made(group: str, machines: Sequence[str]) -> None:
     """Refuse to choose machines to remove while the group has machines that were made by hand.
 
@@ -69,10 +85,12 @@ def check_hand_made(group: str, machines: Sequence[str]) -> None:
 def check_still_broken(machine: str, standing: Standing) -> None:
     """Refuse to terminate a machine that was broken when its removal began, and is not now.
 
+    One that is being deleted is none: a call whose reply was lost has acted.
+
     Raises:
         FinalError: it boots or serves again.
     """
-    if not standing.is_broken:
+    if not standing.is_broken and standing.state is not State.LEAVING:
         raise FinalError(f"{machine} stays, because it is not broken any more: {standing.words}")
 
 

@@ -12,7 +12,8 @@ from domain.node.serving import Standing
 from domain.observe.metrics.records import Sample
 from domain.observe.metrics.report import machine_metrics
 from domain.reports.cluster import ClusterReport, Endpoint, MachineLine, NodeLine
-from domain.spec.cluster import DAEMON_PODS, Access
+from domain.spec.kubernetes import DAEMON_PODS
+from domain.spec.network import Access
 
 ROLE = "node-role.kubernetes.io/control-plane"
 

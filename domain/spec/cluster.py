@@ -1,7 +1,6 @@
 """The description of one wanted cluster, and every check that needs no cloud."""
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Self
 
@@ -12,196 +11,17 @@ from domain.kernel.names import MASTERS, NODES
 from domain.spec.alarms import AlarmRule, distinct, find_unmeasured
 from domain.spec.documents import describe_invalid
 from domain.spec.groups import Groups, MachineTemplate, Masters, Nodes, check_taints
+from domain.spec.kubernetes import Kubernetes
 from domain.spec.monitoring import Monitoring
+from domain.spec.network import Access, Network, PublicAddress
 from domain.spec.notifications import Notifications
-from domain.spec.part import ListOfOne, Part, Whole
+from domain.spec.part import Part
 from domain.spec.presets import STORED, PolicyOverPreset, UnreadPolicy
-from domain.spec.prices import Billing, Prices
+from domain.spec.prices import Prices
 from domain.spec.scaling import ScalingPolicy
-
-DAEMON_PODS = 2
-"""kube-proxy and flannel run on every node, beside the workload."""
 
 MACHINES_PER_VXNET = 250
 """A /24 has 253 addresses behind its gateway; a few are kept for the load balancer and for NICs."""
-
-VPC_NETWORKS = tuple(IPv4Network(f"{net}.0.0/16") for net in ("192.168", "172.16"))
-"""The networks that CreateRouters accepts by its documentation."""
-
-EXISTING_NETWORKS = (VPC_NETWORKS[0], *(IPv4Network(f"172.{net}.0.0/16") for net in range(16, 32)))
-"""The networks that the VPCs have which other tools have created."""
-
-
-def _network(text: str) -> str:
-    try:
-        return str(IPv4Network(text))
-    except ValueError as error:
-        raise ValueError(f"{text!r} is not a network such as 192.168.0.0/16: {error}") from None
-
-
-def _each_once(ids: tuple[str, ...]) -> tuple[str, ...]:
-    if twice := {one for one in ids if ids.count(one) > 1}:
-        raise ValueError(f"{min(twice)} is named twice")
-    return ids
-
-
-def _id(kind: str) -> str:
-    """The pattern of an id of the cloud, or of none."""
-    return rf"^({kind}-[a-z0-9]+)?$"
-
-
-# The Prefect server checks what its form is given by the schema alone, before a run starts.
-_CIDR_SCHEMA = {"type": "string", "pattern": r"^[0-9]{1,3}([.][0-9]{1,3}){3}(/[0-9.]+)?$"}
-Cidr = Annotated[str, AfterValidator(_network), WithJsonSchema(_CIDR_SCHEMA)]
-Port = Annotated[Whole, Field(ge=1024, le=65535)]
-
-
-# The installers have the same rules (`check_mirror_words`); here they are applied before a machine
-# is paid for.
-_HOST = r"[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]+)?"
-_URL = rf"https?://{_HOST}(/[a-zA-Z0-9._~%+:/-]*)?"
-_JUMP = r"([a-zA-Z0-9_][a-zA-Z0-9._-]*@)?[a-zA-Z0-9][a-zA-Z0-9._-]*(:[0-9]+)?"
-_MIRROR = f"aliyun|tuna|upstream|{_URL}"
-_REPOSITORY = rf"{_HOST}(/[a-z0-9._-]+)*"
-
-
-def _pull_mirrors(mirrors: dict[str, str]) -> dict[str, str]:
-    for registry, url in mirrors.items():
-        if not (re.fullmatch(_HOST, registry) and re.fullmatch(_URL, url)):
-            raise ValueError(
-                f"{registry}: {url} is not a registry with the URL of its mirror, such as "
-                "docker.io: https://docker.m.daocloud.io"
-            )
-    return mirrors
-
-
-class Network(Part):
-    """The address plan, whose four ranges must not overlap; and an existing VPC, if it is used."""
-
-    vpc: str = Field(
-        "", pattern=_id("rtr"), description="Use this existing VPC; it is never deleted"
-    )
-    vxnets: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^vxnet-[a-z0-9]+$")], ...],
-        ListOfOne,
-        AfterValidator(_each_once),
-    ] = Field((), description="Use these existing vxnets of that VPC, in turn; else new ones")
-    vpc_cidr: Cidr = Field("192.168.0.0/16", description="Network of the VPC, a /16")
-    first_vxnet: Cidr = Field("192.168.1.0/24", description="More vxnets follow as nodes do")
-    pod_cidr: Cidr = Field("10.244.0.0/16", description="Addresses of pods")
-    service_cidr: Cidr = Field("10.96.0.0/16", description="Addresses of Services")
-
-    @model_validator(mode="after")
-    def _plan(self) -> Self:
-        vpc, vxnet = IPv4Network(self.vpc_cidr), IPv4Network(self.first_vxnet)
-        if self.vxnets and not self.vpc:
-            raise ValueError("vxnets names existing networks, so vpc must name their VPC")
-        if vpc not in (EXISTING_NETWORKS if self.vpc else VPC_NETWORKS):
-            allowed = " or ".join(map(str, VPC_NETWORKS))
-            raise ValueError(f"vpc_cidr {vpc} is not one that QingCloud accepts: {allowed}")
-        if not self.vxnets and (vxnet.prefixlen != 24 or not vxnet.subnet_of(vpc)):
-            raise ValueError(f"first_vxnet {vxnet} must be a /24 inside {vpc}")
-        ranges = {"vpc_cidr": vpc} | {
-            name: IPv4Network(getattr(self, name)) for name in ("pod_cidr", "service_cidr")
-        }
-        names = list(ranges)
-        for i, one in enumerate(names):
-            for other in names[i + 1 :]:
-                if ranges[one].overlaps(ranges[other]):
-                    raise ValueError(
-                        f"{one} {ranges[one]} overlaps {other} {ranges[other]}; "
-                        "choose ranges that share no address"
-                    )
-        if ranges["service_cidr"].prefixlen > 24:
-            raise ValueError(f"service_cidr {self.service_cidr} is too small; use a /24 or larger")
-        return self
-
-    def vxnet_cidr(self, number: int) -> str:
-        """The /24 of the vxnet with this number, counted from 1; wraps inside the VPC's /16."""
-        vpc, first = IPv4Network(self.vpc_cidr), IPv4Network(self.first_vxnet)
-        third = (first.network_address.packed[2] + number - 1) % 256
-        return str(IPv4Network((int(vpc.network_address) + (third << 8), 24)))
-
-
-class Access(Part):
-    """Which sources may reach the cluster from outside, and the ports of its public address."""
-
-    api_port: Port = Field(8080, description="The article's number; TLS all the same")
-    ui_port: Port = Field(8443, description="Port of the web UI")
-    ssh_port: Port = Field(10022, description="Port of SSH to a master, the jump host")
-    allowed_cidrs: Annotated[tuple[Cidr, ...], ListOfOne] = Field(
-        (), description="Sources for API, UI and SSH; must be given on an account that bills"
-    )
-
-    jump: str = Field(
-        "",
-        pattern=rf"^({_JUMP}(,{_JUMP})*)?$",
-        description="Bastion before the master, such as me@bastion.example:22, or a name in your "
-        "ssh config; your own ssh logs in to it",
-    )
-    keypair: str = Field(
-        "",
-        pattern=_id("kp"),
-        description="Existing key pair whose owner may log in to new machines as well",
-    )
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        # 6443 is the load balancer's listener for the nodes.
-        taken = {6443: "the nodes' own listener"}
-        for name in ("api_port", "ui_port", "ssh_port"):
-            port = getattr(self, name)
-            if port in taken:
-                raise ValueError(f"{name} {port} is taken by {taken[port]}; choose another port")
-            taken[port] = name
-        return self
-
-
-class PublicAddress(Part):
-    """The address on the router, and how it is paid for."""
-
-    eip: str = Field(
-        "", pattern=_id("eip"), description="Use this existing address; it is never released"
-    )
-    bandwidth_mbps: Whole = Field(10, ge=1, le=1000, description="Bandwidth, Mbit/s")
-    billing: Billing = Field(Billing.TRAFFIC, description="What its price depends on")
-
-
-class Kubernetes(Part):
-    """Versions, places for pods, and the mirrors from which the machines install."""
-
-    version: str = Field(
-        "1.36.4",
-        pattern=r"^1\.(35|36|37)\.[0-9]+$",
-        description="Version of Kubernetes, 1.35 to 1.37",
-    )
-    pods_per_node: Whole = Field(40, ge=1, le=250, description="Workload pods; daemons come on top")
-    image_repository: str = Field(
-        "registry.aliyuncs.com/google_containers registry.k8s.io",
-        pattern=rf"^{_REPOSITORY}( +{_REPOSITORY})*$",
-        description="Registries with the paths of Kubernetes' own images, tried in turn; all "
-        "machines name the images as in the first one",
-    )
-    package_mirror: str = Field(
-        "aliyun tuna upstream",
-        pattern=rf"^({_MIRROR})( +({_MIRROR}))*$",
-        description="aliyun, tuna, upstream or URLs, tried in turn",
-    )
-    pull_mirrors: Annotated[dict[str, str], AfterValidator(_pull_mirrors)] = Field(
-        default={
-            "docker.io": "https://docker.m.daocloud.io",
-            "ghcr.io": "https://ghcr.m.daocloud.io",
-            "quay.io": "https://quay.m.daocloud.io",
-            "registry.k8s.io": "https://k8s.m.daocloud.io",
-        },
-        description="Registry to mirror",
-    )
-
-    @property
-    def max_pods(self) -> int:
-        """kubelet's limit: the places for workload pods, and those of the daemons."""
-        return self.pods_per_node + DAEMON_PODS
-
 
 NAME = r"^[a-z]([a-z0-9-]{0,12}[a-z0-9])?$"
 """Tags on QingCloud hold at most 14 characters."""
@@ -409,14 +229,36 @@ def changed(spec: ClusterSpec, changes: Mapping[str, Any]) -> ClusterSpec:
 
     A group or a label with nothing behind its name is removed.
     """
-    kept = any(isinstance(policy, UnreadPolicy) for policy in spec._policies.values())
-    kept = kept and "scaling" not in changes
     document = overlay(spec.model_dump(mode="json"), changes)
     groups = _without_empty(document["groups"])
     for group in (document["nodes"], *groups.values()):
         if isinstance(group, dict) and isinstance(group.get("template"), dict):
             group["template"] |= {"labels": _without_empty(group["template"].get("labels", {}))}
-    return parse_spec({**document, "groups": groups}, stored=kept)
+    document["groups"] = groups
+    unread = [name for name in spec.node_groups if isinstance(spec.policy(name), UnreadPolicy)]
+    unread = [name for name in unread if not _gives_policy(changes, name)]
+    if not unread:
+        return parse_spec(document)
+    parse_spec(_without_policies(document, unread))  # the others must be readable
+    return parse_spec(document, stored=True)
+
+
+def _gives_policy(changes: Mapping[str, Any], group: str) -> bool:
+    if group == NODES:
+        return "scaling" in changes
+    given = (changes.get("groups") or {}).get(group) or {}
+    return "scaling" in given
+
+
+def _without_policies(document: Mapping[str, Any], groups: Collection[str]) -> dict[str, Any]:
+    """Leave the policies of some groups out of a document."""
+    rest = {**document, "groups": dict(document["groups"])}
+    for name in groups:
+        if name == NODES:
+            rest["scaling"] = None
+        elif name in rest["groups"]:
+            rest["groups"][name] = {**rest["groups"][name], "scaling": None}
+    return rest
 
 
 def _without_empty(given: Any) -> Any:

@@ -59,8 +59,10 @@ class GivenSpec(optional(ClusterSpec, "A new cluster")):  # type: ignore[misc]  
                 one lacks are given as removed.
         """
         document = spec.given
-        if isinstance(spec.scaling, UnreadPolicy):
-            del document["scaling"]  # the stored one is kept
+        parts = {NODES: document} | document.get("groups", {})
+        for name in spec.node_groups:
+            if isinstance(spec.policy(name), UnreadPolicy):
+                del parts[name]["scaling"]  # the stored one is kept
         found: Self = cls.model_validate({"name": spec.name} | document)
         found._whole = overlay(document, _removals(stored, spec)) if stored else document
         return found

@@ -6,7 +6,7 @@ nobody has filled in is null, which means that it is not given.
 
 from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import Field, create_model
+from pydantic import BeforeValidator, Field, create_model
 from pydantic.fields import FieldInfo
 
 from domain.spec.part import Part
@@ -41,6 +41,7 @@ def _field(name: str, field: FieldInfo, default: str) -> tuple[Any, Any]:
         kind = dict[str, optional(part, default) | None]  # type: ignore[misc]  # made from another
     elif field.metadata:
         kind = Annotated[(kind, *field.metadata)]
+    kind = Annotated[kind, BeforeValidator(drop_nulls)]
     return kind | None, Field(None, title=title, description=_described(field, default))
 
 

@@ -23,7 +23,7 @@ from pydantic_core.core_schema import with_info_wrap_validator_function
 from domain.kernel.errors import InvalidSpec
 from domain.spec.conditions import Comparator, Statistic
 from domain.spec.documents import describe_invalid
-from domain.spec.optional import drop_nulls, optional
+from domain.spec.optional import optional
 from domain.spec.scaling import LowUse, MetricRule, ScalingPolicy
 
 PresetName = Literal["article-text", "article-screen", "pending"]
@@ -85,16 +85,15 @@ PolicyName = Annotated[
 def lay_over_preset(document: Any) -> Any:
     """Fill in the fields that a document leaves out from its `preset`, if it names one.
 
-    A form posts null for what is not given, also for the preset.
+    One that is given as null, such as `low_use`, is switched off.
     """
     if not isinstance(document, Mapping) or "preset" not in document:
         return document
-    name = document["preset"]
-    if name is not None and str(name) not in PRESETS:
-        raise ValueError(_unknown(str(name)))
-    preset = {} if name is None else PRESETS[str(name)].model_dump(mode="json")
-    given = drop_nulls({key: value for key, value in document.items() if key != "preset"})
-    return preset | given
+    preset = PRESETS.get(str(document["preset"]))
+    if preset is None:
+        raise ValueError(_unknown(str(document["preset"])))
+    given = {name: value for name, value in document.items() if name != "preset"}
+    return preset.model_dump(mode="json") | given
 
 
 def _unknown(name: str) -> str:

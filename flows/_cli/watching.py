@@ -14,7 +14,8 @@ from domain.kernel.names import NODES
 from flows._cli.events import Events
 from flows._cli.interruption import is_interrupted, until_interrupted
 from flows._cli.server import SERVER_ERRORS, describe_silent
-from tasks.autoscaling import Input, consider, keep_counts, open_case, read_input
+from tasks.autoscaling import consider, keep_counts
+from tasks.cases import Input, open_case, read_input
 from tasks.cluster import Cluster
 from tasks.lease import only_evaluator
 from tasks.steps import run_logger

@@ -24,17 +24,14 @@ from domain.kernel.names import NODES
 from domain.node.remove import check_still_broken
 from flows.runbooks.scale import scale_in, scale_out
 from tasks.autoscaling import (
-    Case,
     Finding,
-    Input,
     consider,
     keep_counts,
     log_event,
-    open_case,
     publish_evaluation,
-    read_input,
     unfinished_removals,
 )
+from tasks.cases import Case, Input, open_case, read_input
 from tasks.cluster import Cluster
 from tasks.control_plane import store_spec
 from tasks.executors import Steps

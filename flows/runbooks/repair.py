@@ -4,11 +4,31 @@ from collections.abc import Sequence
 
 from domain.cloud.records import Instance
 from domain.node.remove import check_still_broken
+from flows.runbooks.nodes import Failures, distribute_roster
 from flows.runbooks.scale import scale_in, scale_out
 from tasks.cluster import Cluster
 from tasks.executors import Steps
+from tasks.machines import mark_nodes
+from tasks.network import tag_resources
+from tasks.repairs import Repairs
 from tasks.scaling import delete_node
 from tasks.standings import read_standings
+
+
+def repair_groups(steps: Steps, repairs: Repairs) -> None:
+    """Replace what is broken, one group after the other, and finish what a run has left.
+
+    Raises as `repair` does.
+    """
+    cluster = repairs.found.cluster
+    for one in repairs.groups:
+        lost = [patient.node_name for patient in one.leaving if not patient.machine]
+        repair(steps, cluster, one.group, repairs.machines(one), lost)
+    steps.run(mark_nodes, cluster)
+    steps.run(tag_resources, cluster)
+    failures = Failures(cluster.name)
+    distribute_roster(steps, cluster.at(cluster.ssh_endpoints()), failures)
+    failures.check()
 
 
 def repair(
@@ -32,5 +52,6 @@ def repair(
         check_still_broken(machine, standing)
     for node in lost_nodes:
         steps.run(delete_node, cluster, node)
-    scale_in(steps, cluster, broken)
+    if broken:
+        scale_in(steps, cluster, broken)
     scale_out(steps, cluster, group, only_new=True)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
@@ -52,11 +52,24 @@ class Page:
 
     def choose(self, selector: str, words: str, which: int = 0) -> None:
         """Click one of the elements with exactly these words."""
+        self._click(self._wait(lambda: self._matching(selector, words)[which:])[0])
 
-        def matching() -> list[WebElement]:
-            return [one for one in self.all(selector) if one.text.strip() == words][which:]
+    def _matching(self, selector: str, words: str) -> list[WebElement]:
+        return [one for one in self.all(selector) if one.text.strip() == words]
 
-        self._click(self._wait(matching)[0])
+    def submit(self, selector: str, words: str, is_done: Callable[[], object]) -> None:
+        """Click an element with these words, and again while that has no effect, as a person does.
+
+        A form that is just being checked takes no click.
+        """
+        for _ in range(6):
+            with suppress(TimeoutException, StaleElementReferenceException):
+                for element in self._matching(selector, words)[:1]:
+                    self._click(element)
+                WebDriverWait(self._driver, PATIENCE / 6, 0.2).until(lambda _: is_done())
+                return
+        self.keep("failed")
+        raise AssertionError(f"{words} has no effect")
 
     def click(self, selector: str) -> None:
         self._click(self.find(selector))
@@ -74,10 +87,6 @@ class Page:
             " && i.complete && i.naturalWidth > 0).map(i => i.src)"
         )
         return list(self._wait(lambda: self._driver.execute_script(script, part)))
-
-    def see_no_more(self, selector: str) -> None:
-        """Wait until no such element is left, such as a dialog that was accepted."""
-        self._wait(lambda: not self.all(selector))
 
     def see_drawing(self, selector: str) -> None:
         """Wait until something is drawn on a canvas: until it has several colours."""

@@ -24,7 +24,7 @@ NAMES = (
     "worker lost",
     "lost run goes on",
 )
-FLOWS = ("autoscale", "drift", "monitor", "provision", "scale", "sweep", "teardown")
+FLOWS = ("autoscale", "drift", "monitor", "provision", "repair", "scale", "sweep", "teardown")
 
 
 @pytest.fixture
@@ -201,8 +201,9 @@ def test_clusters_are_deployed_side_by_side_and_removed_one_by_one(
     assert sorted(whats(watching, "demo")) == sorted(NAMES)
     assert sorted(whats(watching, "burst")) == [
         "alarm raised",
-        "killed run goes on",
+        "lost run goes on",
         "run without a worker",
+        "worker lost",
     ]
     switched_off = one_of(watching, "autoscaler silent")["id"]
     ask(server, f"automations/{switched_off}", {"enabled": False}, verb="PATCH")

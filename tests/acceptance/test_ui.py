@@ -1,6 +1,5 @@
 """The Prefect UI in a browser: logos, a form, a run, its artifacts, an approval."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,11 +79,9 @@ def provision_by_form(place: Workplace, page: Page) -> str:
     page.choose("button[role=tab]", "int", 2)  # maximum
     page.write("input[type=number]", "4", 1)
     page.keep("form")
-    page.choose("button[type=submit]", "Submit")
     wanted = {"flow_runs": {"deployment_id": {"any_": [deployment]}}}
-    while not (runs := ask(place, "flow_runs/filter", wanted)):
-        time.sleep(0.2)
-    (run,) = runs
+    page.submit("button[type=submit]", "Submit", lambda: ask(place, "flow_runs/filter", wanted))
+    (run,) = ask(place, "flow_runs/filter", wanted)
     given = run["parameters"]["spec"]["nodes"]
     assert (given["count"], given["minimum"], given["maximum"]) == (1, None, 4)
     return str(run["id"])
@@ -100,8 +97,7 @@ def answer_in_dialog(page: Page, run: str, name: str) -> None:
     page.click("[role=dialog] [role=switch]")
     page.write("[role=dialog] textarea", name)
     page.keep("approval")
-    page.choose("[role=dialog] button", "Resume")
-    page.see_no_more("[role=dialog]")
+    page.submit("[role=dialog] button", "Resume", lambda: not page.all("[role=dialog]"))
 
 
 @pytest.mark.timeout(300)

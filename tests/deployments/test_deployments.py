@@ -35,7 +35,7 @@ def test_a_deployment_gives_parameters_that_its_flow_has(name: str, item: dict[s
     assert flow.name == name
     assert item["parameters"].keys() <= flow.parameters.properties.keys()
     needed = set(flow.parameters.required) - item["parameters"].keys()
-    assert needed == ({"count"} if name == "scale" else set())
+    assert needed == set()
 
 
 def test_the_server_lets_a_policy_begin_with_a_preset() -> None:

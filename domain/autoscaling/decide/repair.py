@@ -80,7 +80,7 @@ def _objections(scene: Scene, patient: Patient) -> Iterator[str]:
         yield f"it stays, because it is {Reason.EXEMPT}"
     if node and node.removal_disabled:
         yield f"it stays, because it is {Reason.REMOVAL_DISABLED}"
-    if node and not node.schedulable:
+    if machine and node and not node.schedulable and not node.removal_begun:
         yield f"it stays, because its node was {Reason.CORDONED}"
     if node and (pod := next((pod for pod in node.pods if pod.safe_to_evict is False), None)):
         yield f"it stays, because {Reason.POD_UNSAFE}: {pod.title}"

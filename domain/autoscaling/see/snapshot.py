@@ -71,6 +71,7 @@ class SeenNode:
     Args:
         places: for pods of all kinds (`status.allocatable.pods`).
         removal_disabled: cluster-autoscaler's annotation `scale-down-disabled`.
+        removal_begun: one of our runs has cordoned it for its removal, which is not finished.
         unready_seconds: for how long it has not been Ready, by the cluster's clock.
     """
 
@@ -84,6 +85,7 @@ class SeenNode:
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
     removal_disabled: bool = False
+    removal_begun: bool = False
     unready_seconds: float = 0.0
 
     def count_workload(self) -> int:

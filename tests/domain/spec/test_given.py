@@ -33,6 +33,22 @@ def test_a_form_that_is_submitted_unchanged_changes_nothing_of_a_cluster_with_ev
     assert changed(ClusterSpec(), form.given) == ClusterSpec()
 
 
+def test_a_form_changes_one_value_of_a_group_and_keeps_the_others() -> None:
+    form = GivenSpec.model_validate({"groups": {"gpu": {"count": 3}}})
+    after = changed(parse_spec(FULL), form.given)
+    assert after == parse_spec(FULL).with_count("gpu", 3)
+
+
+def test_an_unreadable_policy_of_a_group_stays_as_it_is() -> None:
+    document = {**FULL, "groups": {"gpu": {"scaling": {"forecast": 1}}}}
+    stored = parse_spec(document, stored=True)
+    given = GivenSpec.of(stored.with_count("k8s-node", 3), stored)
+    after = changed(stored, given.given)
+    assert isinstance(after.policy("gpu"), UnreadPolicy)
+    assert after.count("k8s-node") == 3
+    assert not isinstance(after.scaling, UnreadPolicy)
+
+
 def test_what_a_form_gives_is_laid_over_what_is_stored() -> None:
     form = GivenSpec.model_validate({"nodes": {"maximum": 20}, "access": {"allowed_cidrs": []}})
     after = changed(parse_spec(FULL), form.given)

@@ -41,7 +41,7 @@ LEAVES = dict(leaves(FULL))
 def is_of_another_type(path: Path, old: Any, new: Any) -> bool:
     if path[0] == "prices" and path[-1] != "confirmed":  # an amount, as number or as text
         return isinstance(new, (bool, list, dict))
-    if path == ("scaling", "repair", "mode") and new is False:
+    if path[-3:] == ("scaling", "repair", "mode") and new is False:
         return False  # `off` without quotes
     match old:
         case bool() | str() | list():

@@ -10,7 +10,15 @@ from collections.abc import Callable
 import pytest
 
 from domain.kernel.errors import ClusterError
+from domain.node.install import INSTANCE_LABEL
 from domain.spec.cluster import changed
+from flows.runbooks.repair import repair_groups
+from tasks.cases import Input
+from tasks.executors import PlainSteps
+from tasks.metrics import need_machines
+from tasks.overview import need_spec
+from tasks.repairs import find_repairs
+from tasks.runs import only_run
 from tests.flows.runbooks.world import SPEC, Killed, Strike, Way, World, new_world
 
 Run = Callable[[World, Strike | None], None]
@@ -38,12 +46,24 @@ def add_group(world: World, strike: Strike | None) -> None:
     world.provision(strike, changed(SPEC, {"groups": {"fast": group}}))
 
 
+def stop_one(world: World, strike: Strike | None) -> None:
+    world.stop(min(node.labels[INSTANCE_LABEL] for node in world.ready_workers()))
+
+
+def repair_broken(world: World, strike: Strike | None) -> None:
+    cluster = world.open(strike)
+    with only_run(cluster):
+        found = Input(cluster.wanting(need_spec(cluster)), need_machines(cluster))
+        repair_groups(PlainSteps(world.clock), find_repairs(found))
+
+
 RUNS: dict[str, tuple[Run, tuple[Run, ...]]] = {
     "provision": (provision, ()),
     "scale out": (scale_out, (provision,)),
     "scale in": (scale_in, (provision,)),
     "teardown": (tear_down, (provision,)),
     "a further group": (add_group, (provision,)),
+    "repair": (repair_broken, (provision, stop_one)),
 }
 """A run, and those that come before it."""
 
@@ -69,12 +89,12 @@ def until_done(world: World, run: Run, strike: Strike) -> int:
     raise AssertionError("three times did not suffice")
 
 
-OF_A_GROUP = "a further group"
-"""What it adds to the other runs is little, so that it is struck in two ways only."""
+ALIKE = ("a further group", "repair")
+"""What these add to the other runs is little, so that they are struck in two ways only."""
 
 POINTS = [
-    *((name, way) for name in RUNS if name != OF_A_GROUP for way in Way),
-    *((OF_A_GROUP, way) for way in (Way.REPLY_LOST, Way.KILLED)),
+    *((name, way) for name in RUNS if name not in ALIKE for way in Way),
+    *((name, way) for name in ALIKE for way in (Way.REPLY_LOST, Way.KILLED)),
 ]
 
 

@@ -15,7 +15,8 @@ from domain.kernel.names import NODES
 from domain.reports.unfinished import Unfinished
 from domain.spec.presets import parse_policy
 from flows.runbooks.evaluate import evaluate
-from tasks.autoscaling import Case, consider
+from tasks.autoscaling import consider
+from tasks.cases import Case
 from tasks.executors import PlainSteps
 from tasks.metrics import need_machines
 from tasks.overview import need_spec, read_unfinished

@@ -8,12 +8,13 @@ from domain.autoscaling.memory.keeping import keep_memory
 from domain.autoscaling.memory.memory import Memory
 from domain.kernel.errors import FinalError
 from domain.kernel.names import NODES
-from flows.runbooks.repair import repair
-from tasks.autoscaling import Input, judge_broken
+from flows.runbooks.repair import repair, repair_groups
+from tasks.cases import Input
 from tasks.cluster import Cluster
 from tasks.executors import PlainSteps
 from tasks.metrics import need_machines
 from tasks.overview import need_spec
+from tasks.repairs import find_repairs
 from tasks.runs import only_run
 from tests.flows.runbooks.world import SPEC, World
 
@@ -30,12 +31,10 @@ def repair_once(world: World, *, force: bool = False) -> dict[str, str | None]:
     """Judge and repair as the flow does. Returns: by machine, why it stays."""
     cluster = world.open()
     with only_run(cluster):
-        found = read(cluster)
-        judged = judge_broken(found.case(), force=force)
-        leaving = [one.machine.id for one, why in judged if one.machine and not why]
-        machines = [one for one in found.machines.instances if one.id in leaving]
-        repair(PlainSteps(world.clock), found.cluster, NODES, machines)
-    return {one.name: why for one, why in judged}
+        repairs = find_repairs(read(cluster), force=force)
+        repair_groups(PlainSteps(world.clock), repairs)
+    leaving = (one for repair in repairs.groups for one in repair.leaving)
+    return {one.name: one.why for one in repairs.staying} | {one.name: None for one in leaving}
 
 
 def test_two_of_ten_are_replaced(world: World) -> None:

@@ -43,6 +43,7 @@ from domain.cluster.join_tokens import TOKEN_NAME
 from domain.cluster.leases import HOLDER
 from domain.kernel.errors import ClusterError, FinalError, NotFound, TemporaryError, UnknownOutcome
 from domain.kernel.names import MASTERS, NODES
+from domain.node.drain import CORDONED
 from domain.node.f2cadm import servers_table
 from domain.node.install import ENV_FILE, FOLDER, GROUP_LABEL, INSTANCE_LABEL
 from domain.node.ready import WORKER
@@ -238,6 +239,7 @@ class Api:
                 places=node.pods_allocatable,
                 pods=[SeenPod("default", f"full-{number}") for number in range(40)],
                 labels=node.labels,
+                removal_begun=CORDONED in self._world.annotations.get(node.name, {}),
                 unready_seconds=node.unready_seconds,
             )
             for node in self._world.nodes.values()

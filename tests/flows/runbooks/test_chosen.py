@@ -1,0 +1,53 @@
+"""Machines that an operator chooses leave a group, and no other one does."""
+
+import pytest
+
+from domain.kernel.errors import InvalidSpec
+from domain.kernel.names import NODES
+from flows.runbooks.scale import scale_to
+from flows.scale import wanted_change
+from tasks.executors import PlainSteps
+from tasks.overview import need_spec
+from tasks.runs import only_run
+from tests.flows.runbooks.world import SPEC, World
+
+
+def remove(world: World, *names: str) -> None:
+    cluster = world.open()
+    with only_run(cluster):
+        wanting, leaving = wanted_change(cluster, NODES, None, names)
+        scale_to(PlainSteps(world.clock), wanting, NODES, leaving)
+
+
+def test_exactly_the_chosen_machines_leave_by_id_or_by_node(world: World) -> None:
+    world.provision(spec=SPEC.with_count(NODES, 4))
+    before = {node.name for node in world.ready_workers()}
+    first, second, *_ = sorted(before)
+    machine = f"i-{second.removeprefix('k8s-node-')}"
+    remove(world, first, machine, second)
+    assert {node.name for node in world.ready_workers()} == before - {first, second}
+    assert need_spec(world.open()).count(NODES) == 2
+
+
+@pytest.mark.parametrize(
+    ("count", "names", "sentence"),
+    [
+        (None, ("i-nobody",), r"group k8s-node has no machine 'i-nobody'; it has i-"),
+        (None, (), r"give the number of machines as --count, or the machines to --remove"),
+        (1, ("i-x",), r"give the number of machines as --count, or the machines to --remove"),
+    ],
+)
+def test_a_wrong_choice_is_refused_and_nothing_leaves(
+    world: World, count: int | None, names: tuple[str, ...], sentence: str
+) -> None:
+    world.provision()
+    with pytest.raises(InvalidSpec, match=sentence):
+        wanted_change(world.open(), NODES, count, names)
+
+
+def test_a_group_is_not_shrunk_below_its_minimum(world: World) -> None:
+    bounded = SPEC.with_group(NODES, {"minimum": 2})
+    world.provision(spec=bounded)
+    [name, _] = [node.name for node in world.ready_workers()]
+    with pytest.raises(InvalidSpec, match="1 is outside the bounds of k8s-node, 2 to"):
+        wanted_change(world.open(), NODES, None, (name,))
