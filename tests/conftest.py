@@ -32,11 +32,13 @@ FORBIDDEN = ("socket.bind", "socket.connect", "subprocess.Popen", "os.fork")
 _pure_test: list[str] = []
 
 
-@pytest.hookimpl(trylast=True)  # after pytest's own order, by fixtures
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Mark each test before pytest selects by markers, and order them after it has ordered them."""
     for item in items:
         if not any(item.get_closest_marker(ring) for ring in RINGS):
             item.add_marker(ring_of(item.path))
+    yield
     items.sort(key=_slowest_first)
 
 
