@@ -32,21 +32,10 @@ FORBIDDEN = ("socket.bind", "socket.connect", "subprocess.Popen", "os.fork")
 _pure_test: list[str] = []
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Mark each test before pytest selects by markers, and order them after it has ordered them."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not any(item.get_closest_marker(ring) for ring in RINGS):
             item.add_marker(ring_of(item.path))
-    yield
-    items.sort(key=_slowest_first)
-
-
-def _slowest_first(item: pytest.Item) -> int:
-    """Files that take minutes begin first, so that no worker has one left at the end."""
-    order = ("browser", "acceptance", "local", "pure")
-    places = (place for place, ring in enumerate(order) if item.get_closest_marker(ring))
-    return next(places, 0)  # rings of their own are alone
 
 
 def ring_of(path: Path) -> str:

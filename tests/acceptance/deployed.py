@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import quote
 
 from tests.acceptance.workplace import ROOT, Workplace, ask
 
@@ -37,6 +38,9 @@ def working(place: Workplace, **variables: str) -> Iterator[None]:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(10)
+    for one in ask(place, "work_pools/qingcloud/workers/filter"):  # it counts as online for a while
+        path = f"work_pools/qingcloud/workers/{quote(one['name'])}"
+        ask(place, path, verb="DELETE")
 
 
 def end_schedules(place: Workplace, cluster: str) -> None:

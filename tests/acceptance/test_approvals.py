@@ -49,6 +49,9 @@ EXAMPLE = ROOT / "docs" / "examples" / "cluster.yaml"
 
 # Runs in the process of the test, as a worker's process carries them out.
 
+IN_PROCESS = "in-process"
+"""The name of the deployments that such runs are of."""
+
 DELETION = Plan("demo", (PlanItem("router", "k8s.demo.router", Action.DELETE, "torn down"),))
 
 
@@ -62,6 +65,10 @@ def server(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     }
     with temporary_settings(own):
         yield
+        with get_client(sync_client=True) as client:
+            for one in client.read_deployments():
+                if one.name == IN_PROCESS:
+                    client.delete_deployment(one.id)
 
 
 @flow
@@ -74,7 +81,7 @@ def deletion(wait: int, approval: str = "ask") -> str:
 def deployed_run(deployed: Flow[..., Any], **parameters: Any) -> FlowRun:
     """A run as a deployment creates it."""
     with get_client(sync_client=True) as client:
-        deployment = client.create_deployment(client.create_flow(deployed), name="in-process")
+        deployment = client.create_deployment(client.create_flow(deployed), name=IN_PROCESS)
         return client.create_flow_run_from_deployment(deployment, parameters=parameters)
 
 
