@@ -67,6 +67,13 @@ class Input:
         """The groups of nodes, `k8s-node` first."""
         return tuple(self.cluster.spec.node_groups)
 
+    def evaluated(self, policy: str) -> tuple[str, ...]:
+        """The groups to evaluate: all, or with a policy that was asked for only one.
+
+        That one is the policy's own group, if it names one.
+        """
+        return self.groups[:1] if policy else self.groups
+
     def case(self, policy: str = "", group: str = NODES) -> Case:
         """The input of the evaluation of one group.
 

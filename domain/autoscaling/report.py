@@ -1,5 +1,6 @@
 """The report of one evaluation, for terminals, programs, Events and artifacts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -35,6 +36,11 @@ class Evaluation:
     further: tuple["Evaluation", ...] = ()
 
     @property
+    def each(self) -> tuple["Evaluation", ...]:
+        """This evaluation, and those of the other groups."""
+        return (self, *self.further)
+
+    @property
     def changes(self) -> bool:
         return self.kind in ("out", "in", "repair")
 
@@ -58,6 +64,12 @@ def evaluation_of(decision: Decision, cluster: str, group: str, now: datetime) -
         target=decision.target,
         details=basis.facts,
     )
+
+
+def together(evaluations: Sequence[Evaluation]) -> Evaluation:
+    """The first evaluation, with the others in it."""
+    first, *further = evaluations
+    return replace(first, further=tuple(further))
 
 
 def skipped(cluster: str, group: str, now: datetime, why: str) -> Evaluation:

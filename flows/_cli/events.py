@@ -22,20 +22,19 @@ class Reported:
         began: begin of the last evaluation.
         ended: its end.
         first, last: time of the first and of the last event; None without one.
-        urgent: time of the first event about a pod that was not reported before.
+        urgent: whether one of them is about a pod that was not reported before.
     """
 
     began: float = 0.0
     ended: float = 0.0
     first: float | None = None
     last: float | None = None
-    urgent: float | None = None
+    urgent: bool = False
 
     def add(self, now: float, *, urgent: bool) -> None:
         self.first = now if self.first is None else self.first
         self.last = now
-        if urgent and self.urgent is None:
-            self.urgent = now
+        self.urgent = self.urgent or urgent
 
     def due(self, pause: float, every: float) -> float:
         """The time of the next evaluation, if there are no further events.
@@ -47,7 +46,7 @@ class Reported:
         if self.first is None or self.last is None:
             return self.ended + every
         complete = min(self.last + QUIET, self.first + GATHER)
-        if self.urgent is None:
+        if not self.urgent:
             return max(complete, self.ended + pause)
         rested = self.ended + REST * (self.ended - self.began)
         return max(complete, min(rested, self.ended + pause))

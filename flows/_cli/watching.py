@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from clients.kubernetes import ClusterClient
 from domain.autoscaling.memory.keeping import keep_memory
-from domain.autoscaling.report import Evaluation, skipped
+from domain.autoscaling.report import Evaluation, skipped, together
 from domain.cluster.leases import Held
 from domain.kernel.errors import ClusterError, FinalError, PolicyUnreadable
 from domain.kernel.names import NODES
@@ -109,10 +108,10 @@ def _evaluate_at_events(
     while not is_interrupted():  # a flow run that is just ending may swallow its exception
         had_event = events.wait(pause, EVALUATE_EVERY)
         found = _evaluate(cluster, policy, act)
-        gist = [_gist(one) for one in (found, *found.further)]
+        gist = [_gist(one) for one in found.each]
         if gist != last:
             show(found)
-        if any(one.acted for one in (found, *found.further)):
+        if any(one.acted for one in found.each):
             pause = 0.0  # pods that began to wait during the change have waited long enough
         elif had_event and gist == last:
             pause = min(max(2 * pause, PAUSES[0]), PAUSES[1])
@@ -133,12 +132,12 @@ def _evaluate(cluster: Cluster, policy: str, act: Callable[[], Evaluation]) -> E
     try:
         found = read_input(cluster)
         done: list[Evaluation] = []
-        for group in found.groups[:1] if policy else found.groups:
+        for group in found.evaluated(policy):
             evaluation = _evaluate_group(found, policy, group)
             if evaluation is None:
                 return act()  # it evaluates again, and acts on that
             done.append(evaluation)
-        return replace(done[0], further=tuple(done[1:]))
+        return together(done)
     except ClusterError as error:
         return skipped(name, NODES, datetime.now(UTC), str(error))
     except SERVER_ERRORS as error:

@@ -1,7 +1,7 @@
 """One evaluation of a group: read, decide, store the memory, and carry the decision out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from domain.autoscaling.decision import Hold, Repair, ScaleIn, ScaleOut
@@ -17,7 +17,7 @@ from domain.autoscaling.memory.remembering import (
     removal_failed,
     repair_failed,
 )
-from domain.autoscaling.report import Evaluation, skipped
+from domain.autoscaling.report import Evaluation, skipped, together
 from domain.cloud.records import Instance
 from domain.kernel.errors import ClusterError, NotFound, PolicyUnreadable
 from domain.kernel.names import NODES
@@ -65,7 +65,7 @@ def evaluate_groups(
         return skipped(cluster.name, NODES, datetime.now(UTC), str(error))
     done: list[Evaluation] = []
     errors: list[ClusterError] = []
-    for group in found.groups[:1] if policy else found.groups:
+    for group in found.evaluated(policy):
         if errors or any(one.acted for one in done):
             cluster.look_again()
             found = read_input(cluster)
@@ -75,7 +75,7 @@ def evaluate_groups(
             errors.append(error)
     if errors:
         raise errors[0]
-    return replace(done[0], further=tuple(done[1:]))
+    return together(done)
 
 
 def _evaluate_group(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from domain.cloud.records import Instance
 from domain.node.remove import check_still_broken
 from flows.runbooks.nodes import Failures, distribute_roster
-from flows.runbooks.scale import scale_in, scale_out
+from flows.runbooks.scale import remove_nodes, scale_out
 from tasks.cluster import Cluster
 from tasks.executors import Steps
 from tasks.machines import mark_nodes
@@ -52,6 +52,5 @@ def repair(
         check_still_broken(machine, standing)
     for node in lost_nodes:
         steps.run(delete_node, cluster, node)
-    if broken:
-        scale_in(steps, cluster, broken)
+    remove_nodes(steps, cluster, broken)
     scale_out(steps, cluster, group, only_new=True)

@@ -84,6 +84,21 @@ def scale_in(
     holder: str = "",
     deadline: float = DRAIN_DEADLINE,
 ) -> None:
+    """Remove exactly these machines, and let the others know. Arguments: as `remove_nodes`."""
+    cluster = cluster.at(cluster.ssh_endpoints())
+    remove_nodes(steps, cluster, leaving, holder, deadline)
+    failures = Failures(cluster.name)
+    distribute_roster(steps, cluster, failures, [machine.id for machine in leaving])
+    failures.check()
+
+
+def remove_nodes(
+    steps: Steps,
+    cluster: Cluster,
+    leaving: Sequence[Instance],
+    holder: str = "",
+    deadline: float = DRAIN_DEADLINE,
+) -> None:
     """Empty and remove exactly these machines, one after the other; broken ones are not emptied.
 
     Evicted pods find a place in between. A node whose machine cannot be removed is uncordoned, and
@@ -93,7 +108,6 @@ def scale_in(
         holder: the evaluator that made the decision, if there is one.
         deadline: seconds for a node's pods to leave.
     """
-    cluster = cluster.at(cluster.ssh_endpoints())
     standings = read_standings(cluster, leaving)
     for machine in leaving:
         node, broken = cluster.node_name(machine), standings[machine.id].fault or ""
@@ -104,9 +118,6 @@ def scale_in(
             steps.run(remove_backends, cluster, machine, cluster.inventory())
             steps.run(remove_machine, cluster, machine, broken)
         steps.run(delete_node, cluster, node)
-    failures = Failures(cluster.name)
-    distribute_roster(steps, cluster, failures, [machine.id for machine in leaving])
-    failures.check()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def show_evaluation(evaluation: Evaluation, console: Console | None = None) -> N
     """Show the decision about each group, whether it was carried out, and its details."""
     console = console or open_console()
     several = bool(evaluation.further)
-    for one in (evaluation, *evaluation.further):
+    for one in evaluation.each:
         _show_one(one, console, of=f"{one.group}: " if several else "")
 
 
