@@ -10,7 +10,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from blocks.accounts import QingCloudAccount
 from domain.autoscaling.decide.explanation import explain
 from domain.autoscaling.memory.keeping import read_memory
-from domain.autoscaling.report import Evaluation, skipped
+from domain.autoscaling.report import OTHER_AT_WORK, Evaluation, skipped
 from domain.kernel.errors import InvalidSpec
 from domain.kernel.names import NODES
 from domain.spec.cluster import ClusterName
@@ -70,8 +70,7 @@ def autoscale(
 
 def is_alive(found: Evaluation) -> bool:
     """Whether an evaluator is at work: this one, or the one that holds the Lease."""
-    each = (found, *found.further)
-    return any(one.kind != "skipped" or "another evaluator" in one.reason for one in each)
+    return any(one.kind != "skipped" or one.reason == OTHER_AT_WORK for one in found.each)
 
 
 app = make_app("autoscale", "Grow and shrink the node group with its load.")

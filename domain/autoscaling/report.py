@@ -72,5 +72,14 @@ def together(evaluations: Sequence[Evaluation]) -> Evaluation:
     return replace(first, further=tuple(further))
 
 
+OTHER_AT_WORK = "another evaluator is at work"
+
+
+def skipped_for_other(cluster: str, group: str, now: datetime, who: str) -> Evaluation:
+    """No evaluation, because another evaluator makes it."""
+    found = skipped(cluster, group, now, f"{OTHER_AT_WORK}: {who}")
+    return replace(found, reason=OTHER_AT_WORK)
+
+
 def skipped(cluster: str, group: str, now: datetime, why: str) -> Evaluation:
     return Evaluation(cluster, group, now, "skipped", f"nothing was decided, because {why}")

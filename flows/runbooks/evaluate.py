@@ -17,7 +17,7 @@ from domain.autoscaling.memory.remembering import (
     removal_failed,
     repair_failed,
 )
-from domain.autoscaling.report import Evaluation, skipped, together
+from domain.autoscaling.report import Evaluation, skipped, skipped_for_other, together
 from domain.cloud.records import Instance
 from domain.kernel.errors import ClusterError, NotFound, PolicyUnreadable
 from domain.kernel.names import NODES
@@ -90,8 +90,8 @@ def _evaluate_group(
         return consider(case).evaluation
     with only_evaluator(cluster, case.group) as other:
         if other:
-            why = f"another evaluator is at work: {other.describe(cluster.api().read_time())}"
-            return skipped(cluster.name, case.group, datetime.now(UTC), why)
+            who = other.describe(cluster.api().read_time())
+            return skipped_for_other(cluster.name, case.group, datetime.now(UTC), who)
         return evaluate(steps, case)
 
 
