@@ -6,6 +6,7 @@ somebody has switched off stays off.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -40,14 +41,21 @@ QUIET = timedelta(minutes=10)
 
 ENDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Crashed", "Cancelled")}
 
-NAMES = (
-    "run failed",
-    "autoscaler silent",
-    "run without a worker",
-    "alarm raised",
-    "worker lost",
-    "lost run goes on",
-)
+Related = dict[str, str | list[str]] | list[dict[str, Any]]
+"""Resources that an event must be related to, as Prefect's triggers take them."""
+
+
+class What(StrEnum):
+    """What an automation is about, the end of its name."""
+
+    FAILED = "run failed"
+    SILENT = "autoscaler silent"
+    ZOMBIE = "run without a worker"
+    ALARM = "alarm raised"
+    LOST = "worker lost"
+    TAKEN_UP = "lost run goes on"
+
+
 LOST = "WorkerLost"
 """The name of the state of a run whose worker was killed, and which another one takes up."""
 
@@ -90,7 +98,7 @@ def ensure_automations(client: SyncPrefectClient, wanted: Iterable[AutomationCor
 
 def delete_automations(client: SyncPrefectClient, key: str) -> None:
     """Delete the automations of a cluster."""
-    for what in NAMES:
+    for what in What:
         _delete(client, client.read_automations_by_name(_name(key, what)))
 
 
@@ -108,7 +116,7 @@ def find_services(client: SyncPrefectClient, references: Iterable[str]) -> list[
 
 def notified_services(client: SyncPrefectClient, key: str) -> list[UUID]:
     """The blocks that the automations of a cluster notify at present."""
-    found = client.read_automations_by_name(_name(key, NAMES[0]))
+    found = client.read_automations_by_name(_name(key, What.FAILED))
     actions = [action for one in found for action in one.actions]
     return [one.block_document_id for one in actions if isinstance(one, SendNotification)]
 
@@ -144,7 +152,7 @@ def _of_runs(key: str) -> list[dict[str, Any]]:
 
 def _tell_of_failure(key: str, services: Sequence[UUID]) -> AutomationCore:
     return AutomationCore(
-        name=_name(key, NAMES[0]),
+        name=_name(key, What.FAILED),
         description="A run failed or crashed: notify, once in ten minutes for each flow.",
         trigger=EventTrigger(
             expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
@@ -170,7 +178,7 @@ def _tell_of_silence(key: str, services: Sequence[UUID]) -> AutomationCore:
     evaluated = {f"{PREFIX}.{EVALUATED}"}
     minutes = int(SILENT.total_seconds() // 60)
     return AutomationCore(
-        name=_name(key, NAMES[1]),
+        name=_name(key, What.SILENT),
         description=f"There was no evaluation for {minutes} minutes: notify, once.",
         trigger=EventTrigger(
             posture=Posture.Proactive,
@@ -191,21 +199,26 @@ def _tell_of_silence(key: str, services: Sequence[UUID]) -> AutomationCore:
     )
 
 
+def _no_heartbeat(related: Related, within: timedelta) -> EventTrigger:
+    """A run has sent heartbeats, and then for so long neither one more nor its end."""
+    heartbeat = {"prefect.flow-run.heartbeat"}
+    return EventTrigger(
+        posture=Posture.Proactive,
+        after=heartbeat,
+        expect=heartbeat | ENDS,
+        match={"prefect.resource.id": "prefect.flow-run.*"},
+        match_related=related,
+        for_each={"prefect.resource.id"},
+        within=within,
+    )
+
+
 def _lose(key: str, deployments: Sequence[UUID]) -> AutomationCore:
     """Mark the run of a killed worker; the server refuses that for one that has ended meanwhile."""
-    heartbeat = {"prefect.flow-run.heartbeat"}
     return AutomationCore(
-        name=_name(key, NAMES[4]),
+        name=_name(key, What.LOST),
         description="The worker of a run was killed: mark the run, so that another one begins it.",
-        trigger=EventTrigger(
-            posture=Posture.Proactive,
-            after=heartbeat,
-            expect=heartbeat | ENDS,
-            match={"prefect.resource.id": "prefect.flow-run.*"},
-            match_related=_of_deployments(deployments),
-            for_each={"prefect.resource.id"},
-            within=TAKEN_UP,
-        ),
+        trigger=_no_heartbeat(_of_deployments(deployments), TAKEN_UP),
         actions=[
             ChangeFlowRunState(
                 state=StateType.CRASHED,
@@ -219,7 +232,7 @@ def _lose(key: str, deployments: Sequence[UUID]) -> AutomationCore:
 
 def _take_up(key: str, deployments: Sequence[UUID]) -> AutomationCore:
     return AutomationCore(
-        name=_name(key, NAMES[5]),
+        name=_name(key, What.TAKEN_UP),
         description="A run was marked as lost with its worker: another worker begins it anew.",
         trigger=EventTrigger(
             expect={f"prefect.flow-run.{LOST}"},
@@ -239,19 +252,10 @@ def _of_deployments(deployments: Sequence[UUID]) -> dict[str, str | list[str]]:
 
 
 def _crash_zombies(key: str) -> AutomationCore:
-    heartbeat = {"prefect.flow-run.heartbeat"}
     return AutomationCore(
-        name=_name(key, NAMES[2]),
+        name=_name(key, What.ZOMBIE),
         description="The worker of a run was killed, so its heartbeat ended: mark it as crashed.",
-        trigger=EventTrigger(
-            posture=Posture.Proactive,
-            after=heartbeat,
-            expect=heartbeat | ENDS,
-            match={"prefect.resource.id": "prefect.flow-run.*"},
-            match_related=_of_runs(key),
-            for_each={"prefect.resource.id"},
-            within=GONE,
-        ),
+        trigger=_no_heartbeat(_of_runs(key), GONE),
         actions=[
             ChangeFlowRunState(
                 state=StateType.CRASHED,
@@ -264,7 +268,7 @@ def _crash_zombies(key: str) -> AutomationCore:
 
 def _compare_after_alarm(key: str, drift: UUID) -> AutomationCore:
     return AutomationCore(
-        name=_name(key, NAMES[3]),
+        name=_name(key, What.ALARM),
         description="An alarm was raised: compare the cluster with its description.",
         trigger=EventTrigger(
             expect={f"{PREFIX}.alarm.raised"},

@@ -6,7 +6,7 @@ from prefect.automations import EventTrigger, RunDeployment, SendNotification
 from prefect.client.schemas.objects import TERMINAL_STATES
 from prefect.events import ResourceSpecification
 
-from deployments.automations import ENDS, GONE, NAMES, SILENT, TAKEN_UP, automations_of
+from deployments.automations import ENDS, GONE, SILENT, TAKEN_UP, What, automations_of
 from tests.deployments.test_deployments import NAMED
 
 DEPLOYED: dict[str, UUID] = {flow: uuid4() for flow in NAMED}
@@ -24,7 +24,7 @@ def test_without_a_service_nobody_is_notified() -> None:
 def test_every_service_is_notified_by_the_automations_of_the_cluster_alone() -> None:
     services = [uuid4(), uuid4()]
     found = automations_of("demo-1a2b3c4d", DEPLOYED, services)
-    assert {one.name for one in found} == {f"demo-1a2b3c4d: {what}" for what in NAMES}
+    assert {one.name for one in found} == {f"demo-1a2b3c4d: {what}" for what in What}
     told = [
         [action.block_document_id for action in one.actions if isinstance(action, SendNotification)]
         for one in found

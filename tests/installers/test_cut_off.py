@@ -7,6 +7,8 @@ import pytest
 from localcloud import pki
 from tests.localcloud.machines.machine_lab import (
     MASTER,
+    MASTER_SCRIPT,
+    NODE_SCRIPT,
     Lab,
     make_machine_spec,
     master_settings,
@@ -15,7 +17,6 @@ from tests.localcloud.machines.machine_lab import (
     run,
 )
 
-MASTER_SCRIPT, NODE_SCRIPT = "k8s_master_installer.sh", "k8s_node_installer.sh"
 STATE = "var/lib/k8s-installer"
 PKI = "etc/kubernetes/pki"
 

@@ -15,7 +15,9 @@ from localcloud.kubernetes.client import MASTERS
 from localcloud.machines.systems import CGROUP1
 from tests.localcloud.machines.machine_lab import (
     MASTER,
+    MASTER_SCRIPT,
     NODE,
+    NODE_SCRIPT,
     OUTSIDE,
     TOKEN,
     VPC,
@@ -27,7 +29,6 @@ from tests.localcloud.machines.machine_lab import (
     run,
 )
 
-MASTER_SCRIPT, NODE_SCRIPT = "k8s_master_installer.sh", "k8s_node_installer.sh"
 UI_SCRIPT = "kube_ui_installer.sh"
 MASTER_PHASES = ("host", "packages", "runtime", "images", "control_plane", "network")
 NODE_PHASES = ("host", "packages", "runtime", "images")

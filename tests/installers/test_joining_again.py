@@ -8,7 +8,9 @@ import pytest
 
 from localcloud.kubernetes.client import MASTERS, ApiFailure
 from tests.localcloud.machines.machine_lab import (
+    MASTER_SCRIPT,
     NODE,
+    NODE_SCRIPT,
     TOKEN,
     Lab,
     make_machine_spec,
@@ -18,7 +20,6 @@ from tests.localcloud.machines.machine_lab import (
     run,
 )
 
-MASTER_SCRIPT, NODE_SCRIPT = "k8s_master_installer.sh", "k8s_node_installer.sh"
 NAME = "k8s-node-two"
 PATH = f"/api/v1/nodes/{NAME}"
 PLACE = {"instance_id": "i-two", "address": NODE}

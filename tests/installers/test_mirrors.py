@@ -9,6 +9,8 @@ from localcloud.machines.repositories import MirrorFault
 from localcloud.parts import Component
 from tests.localcloud.machines.machine_lab import (
     MASTER,
+    MASTER_SCRIPT,
+    NODE_SCRIPT,
     make_machine_spec,
     master_settings,
     node_settings,
@@ -16,7 +18,6 @@ from tests.localcloud.machines.machine_lab import (
     run,
 )
 
-MASTER_SCRIPT, NODE_SCRIPT = "k8s_master_installer.sh", "k8s_node_installer.sh"
 FIRST, ALL = "mirrors.aliyun.com", ("mirrors.aliyun.com", "mirrors.tuna.tsinghua.edu.cn")
 
 

@@ -6,14 +6,13 @@ from pathlib import Path
 from localcloud.parts import Component
 from tests.localcloud.machines.machine_lab import (
     MASTER,
+    NODE_SCRIPT,
     Lab,
     make_machine_spec,
     node_settings,
     open_lab,
     run,
 )
-
-NODE_SCRIPT = "k8s_node_installer.sh"
 
 
 async def install(lab: Lab) -> None:

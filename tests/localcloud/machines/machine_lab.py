@@ -22,6 +22,7 @@ OUTSIDE = "192.168.0.1"  # the router: the source of connections
 MASTER, NODE = "192.168.0.2", "192.168.0.3"
 TOKEN = "abcdef.0123456789abcdef"
 ENDPOINT = "k8s-api.demo.internal:6443"
+MASTER_SCRIPT, NODE_SCRIPT = "k8s_master_installer.sh", "k8s_node_installer.sh"
 INSTALLERS = Path(__file__).resolve().parents[3] / "installers"
 LOGIN = asyncssh.generate_private_key("ssh-ed25519")
 LOGIN_LINE = LOGIN.export_public_key().decode().strip()

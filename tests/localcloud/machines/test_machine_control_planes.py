@@ -12,7 +12,9 @@ import pytest
 from localcloud.kubernetes.client import MASTERS
 from tests.localcloud.machines.machine_lab import (
     MASTER,
+    MASTER_SCRIPT,
     NODE,
+    NODE_SCRIPT,
     TOKEN,
     Lab,
     make_machine_spec,
@@ -22,7 +24,6 @@ from tests.localcloud.machines.machine_lab import (
     run,
 )
 
-MASTER_SCRIPT, NODE_SCRIPT = "k8s_master_installer.sh", "k8s_node_installer.sh"
 PKI = "etc/kubernetes/pki"
 JOIN = """\
 apiVersion: kubeadm.k8s.io/v1beta4
