@@ -26,6 +26,7 @@ FLOWS = {
         "monitor",
         "provision",
         "repair",
+        "rollout",
         "scale",
         "sweep",
         "teardown",

@@ -16,6 +16,7 @@ FLOWS = (
     "kubeconfig",
     "provision",
     "repair",
+    "rollout",
     "scale",
     "sweep",
     "teardown",
