@@ -16,6 +16,7 @@ FLOWS = (
     "kubeconfig",
     "provision",
     "repair",
+    "run_script",
     "scale",
     "sweep",
     "teardown",
