@@ -5,6 +5,7 @@ from itertools import chain
 from domain.cloud.inventory import serving_first
 from domain.kernel.names import MASTERS
 from domain.secrets.pki import make_bootstrap_token
+from flows.runbooks.hooks import run_hooks_of_added
 from flows.runbooks.nodes import (
     distribute_roster,
     install_nodes,
@@ -139,4 +140,5 @@ def provision(
         steps.run(ensure_demo, cluster)
     stored.result()
     tagged.result()
+    run_hooks_of_added(steps, cluster)
     failures.check()

@@ -17,6 +17,7 @@ FLOWS = (
     "provision",
     "repair",
     "rollout",
+    "run_script",
     "scale",
     "sweep",
     "teardown",

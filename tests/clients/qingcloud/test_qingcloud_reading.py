@@ -264,6 +264,7 @@ LOADBALANCER = LoadBalancer(
                     keypair_ids=(),
                     created_at=at(5, 13, 33),
                     nic_id="",
+                    disk_gib=0,
                 ),
             ],
         ),

@@ -315,6 +315,7 @@ class Machine:
         argv: Sequence[str],
         *,
         deadline: float,
+        stdin: bytes = b"",
         on_line: Callable[[str], None] = lambda line: None,
     ) -> Output:
         def act() -> Output:
