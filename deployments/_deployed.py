@@ -26,6 +26,7 @@ FLOWS = {
         "monitor",
         "provision",
         "repair",
+        "rollout",
         "run_script",
         "scale",
         "sweep",

@@ -30,6 +30,7 @@ FLOWS = (
     "monitor",
     "provision",
     "repair",
+    "rollout",
     "run-script",
     "scale",
     "sweep",
