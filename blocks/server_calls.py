@@ -1,14 +1,16 @@
 """All calls of our own code to the Prefect server; artifacts are in `blocks.artifacts`.
 
-A server is restarted, or its database is locked for a moment. Prefect's client retries what a busy
-server answers, but a refused connection only where a client was connected before, and each of these
-calls opens its own. So they go through `ask_server`.
+A server is restarted, or its database is locked for a moment: SQLite refuses at once a transaction
+that began to write after another one did, and the server answers 503. Prefect's client waits two
+seconds before it repeats such a call, and repeats a refused connection only where it was connected
+before. So our calls go through `ask_server`, which repeats them itself, soon.
 """
 
 import logging
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, TypeVar, cast
@@ -17,8 +19,9 @@ from httpx import HTTPStatusError, TransportError
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import VariableCreate
+from prefect.context import SettingsContext, get_settings_context
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, Settings
 from prefect.variables import Variable
 from pydantic import ValidationError
 
@@ -28,13 +31,16 @@ from domain.kernel.waiting import Clock
 PATIENCE = 45.0
 """Seconds that a server may be silent: a restart takes less."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
 """Seconds between two attempts, doubled from the first to the second."""
 
 BUSY = (408, 429, 500, 502, 503, 504)
 """HTTP statuses that another attempt may not meet; a locked database is a 503."""
 
 NOT_FOUND = 404
+
+SOON = 2.0
+"""Seconds in which the change of a row is repeated: a renewal that comes late is worth nothing."""
 
 ROW_TIMEOUT = 10.0
 """Seconds for one call about a row; Prefect's client would wait for a minute."""
@@ -48,8 +54,7 @@ _log = logging.getLogger(__name__)
 def ask_server(call: Callable[[], T], clock: Clock = time, patience: float = PATIENCE) -> T:
     """Call the Prefect server, and again while it does not answer or is busy.
 
-    Prefect's client may have repeated the call by itself for a minute before it raises an error. A
-    call whose reply was lost is repeated, too, so it must be one that may be.
+    A call whose reply was lost is repeated, too, so it must be one that may be.
 
     Args:
         patience: seconds until the last attempt; 0 for a single one.
@@ -60,7 +65,8 @@ def ask_server(call: Callable[[], T], clock: Clock = time, patience: float = PAT
     deadline, pause = clock.monotonic() + patience, FIRST_PAUSE
     while True:
         try:
-            return call()
+            with _without_retries():
+                return call()
         except (TransportError, HTTPStatusError) as error:
             if isinstance(error, HTTPStatusError) and error.response.status_code not in BUSY:
                 raise
@@ -70,6 +76,23 @@ def ask_server(call: Callable[[], T], clock: Clock = time, patience: float = PAT
             _log.info("%s; it is asked again", _describe(error))
         clock.sleep(min(pause, left))
         pause = min(2 * pause, LONGEST_PAUSE)
+
+
+@contextmanager
+def _without_retries() -> Iterator[None]:
+    """Let Prefect's client send each call of this thread once."""
+    context = get_settings_context()
+    kept = _copies.get()
+    if kept is None or kept[0] is not context.settings:
+        copy = context.settings.copy_with_update({PREFECT_CLIENT_MAX_RETRIES: 0})
+        kept = (context.settings, copy)
+        _copies.set(kept)
+    with SettingsContext(profile=context.profile, settings=kept[1]):
+        yield
+
+
+_copies: ContextVar[tuple[Settings, Settings] | None] = ContextVar("copies", default=None)
+"""Settings and their copy without retries: to copy them takes as long as a call."""
 
 
 def _describe(error: TransportError | HTTPStatusError) -> str:
@@ -151,7 +174,7 @@ def find_row(name: str) -> tuple[str, Any] | None:
 
 def change_row(row: str, value: Any) -> bool:
     """Change the value of exactly this row, soon or not at all. Returns: False if it is gone."""
-    return _if_found("PATCH", row, 0.0, json={"value": value})
+    return _if_found("PATCH", row, SOON, json={"value": value})
 
 
 def delete_row(row: str) -> None:
