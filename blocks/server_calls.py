@@ -1,28 +1,26 @@
 """All calls of our own code to the Prefect server; artifacts are in `blocks.artifacts`.
 
 A server is restarted, or its database is locked for a moment: SQLite refuses at once a transaction
-that began to write after another one did, and the server answers 503. Prefect's client waits two
-seconds before it repeats such a call, and repeats a refused connection only where it was connected
-before. So our calls go through `ask_server`, which repeats them itself, soon.
+that began to write after another one did, and the server answers 503. Prefect's client repeats what
+a busy server answers after two seconds, and a refused connection only where it was connected
+before. So our calls go through `ask_server`, and those that a run makes often through `_client`,
+which leaves the repetition to it: a locked database is free again within milliseconds.
 """
 
 import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, TypeVar, cast
 
-from httpx import HTTPStatusError, TransportError
+from httpx import HTTPStatusError, Response, TransportError
 from prefect.blocks.core import Block
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import VariableCreate
-from prefect.context import SettingsContext, get_settings_context
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, Settings
-from prefect.variables import Variable
+from prefect.settings import PREFECT_API_URL
 from pydantic import ValidationError
 
 from domain.kernel.errors import InvalidSpec, TemporaryError
@@ -54,7 +52,8 @@ _log = logging.getLogger(__name__)
 def ask_server(call: Callable[[], T], clock: Clock = time, patience: float = PATIENCE) -> T:
     """Call the Prefect server, and again while it does not answer or is busy.
 
-    A call whose reply was lost is repeated, too, so it must be one that may be.
+    Prefect's client may have repeated the call by itself for a minute before it raises an error. A
+    call whose reply was lost is repeated, too, so it must be one that may be.
 
     Args:
         patience: seconds until the last attempt; 0 for a single one.
@@ -65,8 +64,7 @@ def ask_server(call: Callable[[], T], clock: Clock = time, patience: float = PAT
     deadline, pause = clock.monotonic() + patience, FIRST_PAUSE
     while True:
         try:
-            with _without_retries():
-                return call()
+            return call()
         except (TransportError, HTTPStatusError) as error:
             if isinstance(error, HTTPStatusError) and error.response.status_code not in BUSY:
                 raise
@@ -76,23 +74,6 @@ def ask_server(call: Callable[[], T], clock: Clock = time, patience: float = PAT
             _log.info("%s; it is asked again", _describe(error))
         clock.sleep(min(pause, left))
         pause = min(2 * pause, LONGEST_PAUSE)
-
-
-@contextmanager
-def _without_retries() -> Iterator[None]:
-    """Let Prefect's client send each call of this thread once."""
-    context = get_settings_context()
-    kept = _copies.get()
-    if kept is None or kept[0] is not context.settings:
-        copy = context.settings.copy_with_update({PREFECT_CLIENT_MAX_RETRIES: 0})
-        kept = (context.settings, copy)
-        _copies.set(kept)
-    with SettingsContext(profile=context.profile, settings=kept[1]):
-        yield
-
-
-_copies: ContextVar[tuple[Settings, Settings] | None] = ContextVar("copies", default=None)
-"""Settings and their copy without retries: to copy them takes as long as a call."""
 
 
 def _describe(error: TransportError | HTTPStatusError) -> str:
@@ -109,11 +90,25 @@ def _describe(error: TransportError | HTTPStatusError) -> str:
     )
 
 
+@contextmanager
+def _client(**settings: Any) -> Iterator[SyncPrefectClient]:
+    """Prefect's client for calls that `ask_server` repeats when the server is busy."""
+    hooks = {"event_hooks": {"response": [_raise_if_busy]}}
+    with get_client(sync_client=True, httpx_settings=hooks | settings) as client:
+        yield client
+
+
+def _raise_if_busy(response: Response) -> None:
+    if response.status_code in BUSY:
+        response.read()
+        response.raise_for_status()
+
+
 def read_server_time() -> datetime:
     """Read the clock of the configured server; ours where none is configured or none answers."""
 
     def ask() -> datetime:
-        with get_client(sync_client=True) as client:
+        with _client() as client:
             return parsedate_to_datetime(client.hello().headers["Date"]).astimezone(UTC)
 
     if PREFECT_API_URL.value():
@@ -127,17 +122,36 @@ def read_server_time() -> datetime:
 
 def read_variable(name: str, clock: Clock = time) -> Any:
     """Read a variable. Returns: None where there is none."""
-    return ask_server(lambda: Variable.get(name), clock)
+
+    def read() -> Any:
+        with _client() as client:
+            found = client.read_variable_by_name(name)
+        return found.value if found else None
+
+    return ask_server(read, clock)
 
 
 def write_variable(name: str, value: Any, clock: Clock = time) -> None:
     """Create or replace a variable."""
-    ask_server(lambda: Variable.set(name, value, overwrite=True), clock)
+
+    def write() -> None:
+        with _client() as client:
+            try:
+                client.create_variable(VariableCreate(name=name, value=value))
+            except ObjectAlreadyExists:
+                client.update_variable(VariableUpdate(name=name, value=value))
+
+    ask_server(write, clock)
 
 
 def delete_variable(name: str, clock: Clock = time) -> None:
     """Delete a variable, if there is one."""
-    ask_server(lambda: Variable.unset(name), clock)
+
+    def delete() -> None:
+        with _client() as client, suppress(ObjectNotFound):
+            client.delete_variable_by_name(name)
+
+    ask_server(delete, clock)
 
 
 # Variables as a compare-and-set: a name has one row in the database, and the id of a row is unique.
@@ -151,7 +165,7 @@ def create_variable(name: str, value: Any) -> bool:
     """
 
     def create() -> bool:
-        with get_client(sync_client=True) as client:
+        with _client() as client:
             try:
                 client.create_variable(VariableCreate(name=name, value=value))
             except ObjectAlreadyExists:
@@ -165,7 +179,7 @@ def find_row(name: str) -> tuple[str, Any] | None:
     """Find a variable. Returns: the id of its row, and its value."""
 
     def find() -> tuple[str, Any] | None:
-        with get_client(sync_client=True) as client:
+        with _client() as client:
             found = client.read_variable_by_name(name)
         return (str(found.id), found.value) if found else None
 
@@ -184,7 +198,7 @@ def delete_row(row: str) -> None:
 
 def _if_found(method: Literal["PATCH", "DELETE"], row: str, patience: float, **body: Any) -> bool:
     def send() -> bool:
-        with get_client(sync_client=True, httpx_settings={"timeout": ROW_TIMEOUT}) as client:
+        with _client(timeout=ROW_TIMEOUT) as client:
             try:
                 client.request(method, "/variables/{id}", path_params={"id": row}, **body)
             except HTTPStatusError as error:
