@@ -1,6 +1,7 @@
 """The runbook that replaces broken machines of a group of nodes."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from domain.cloud.records import Instance
 from domain.node.remove import check_still_broken
@@ -10,8 +11,9 @@ from tasks.cluster import Cluster
 from tasks.executors import Steps
 from tasks.machines import mark_nodes
 from tasks.network import tag_resources
-from tasks.repairs import Repairs
+from tasks.repairs import GroupRepair, Repairs
 from tasks.scaling import delete_node
+from tasks.scalings import recorded_scaling
 from tasks.standings import read_standings
 
 
@@ -22,13 +24,24 @@ def repair_groups(steps: Steps, repairs: Repairs) -> None:
     """
     cluster = repairs.found.cluster
     for one in repairs.groups:
-        lost = [patient.node_name for patient in one.leaving if not patient.machine]
-        repair(steps, cluster, one.group, repairs.machines(one), lost)
+        with _recorded(cluster, one):
+            lost = [patient.node_name for patient in one.leaving if not patient.machine]
+            repair(steps, cluster, one.group, repairs.machines(one), lost)
     steps.run(mark_nodes, cluster)
     steps.run(tag_resources, cluster)
     failures = Failures(cluster.name)
     distribute_roster(steps, cluster.at(cluster.ssh_endpoints()), failures)
     failures.check()
+
+
+def _recorded(cluster: Cluster, planned: GroupRepair) -> AbstractContextManager[None]:
+    """Record what is replaced; to finish what a run has left is no scaling."""
+    if not planned.leaving:
+        return nullcontext()
+    group, wanted = planned.group, cluster.spec.count(planned.group)
+    why = f"broken: {', '.join(patient.node_name for patient in planned.leaving)}"
+    before = wanted - planned.missing
+    return recorded_scaling(cluster, group, "repair", why, before=before, wanted=wanted)
 
 
 def repair(
