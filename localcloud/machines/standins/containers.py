@@ -88,8 +88,9 @@ async def _crictl_pull(call: Call, image: str) -> None:
 
 
 async def _crictl(call: Call) -> int:
-    if call.arguments[:1] == ["exec"]:
-        return await _exec(call, call.arguments[1:])
+    words = call.arguments[2:] if call.arguments[:1] == ["--timeout"] else call.arguments
+    if words[:1] == ["exec"]:
+        return await _exec(call, words[1:])
     taken = parse_args(
         call,
         flags=("-q", "--quiet", "-a", "--all", "--resolve-image-path"),

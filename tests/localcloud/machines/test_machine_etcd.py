@@ -190,3 +190,86 @@ def test_the_kubernetes_service_leads_to_the_masters_that_are_there(tmp_path: Pa
             assert addresses == {ADDRESSES["two"], ADDRESSES["three"]}
 
     run(story())
+
+
+# --- the installers --------------------------------------------------------------------------
+
+KEY = "5" * 64
+
+
+async def install_further(lab: Lab, name: str, *words: str) -> str:
+    """Run steps of the master's installer on a further master. Returns: the last output."""
+    address, machine = ADDRESSES[name], f"i-{name}"
+    await lab.boot(make_machine_spec(machine, address))
+    settings = master_settings(
+        NODE_NAME=f"k8s-master-{name}",
+        NODE_IP=address,
+        API_ADDRESS=MASTER,
+        CERTIFICATE_KEY=KEY,
+        CA_HASH=lab.plane().ca_hash,
+    )
+    shown = ""
+    for word in words:
+        place = {"instance_id": machine, "address": address}
+        done = await lab.install(MASTER_SCRIPT, settings, word, **place)
+        assert done.exit_status == 0, f"{done.stdout!s}{done.stderr!s}"
+        shown = str(done.stdout)
+        assert KEY not in shown + str(done.stderr)
+    return shown
+
+
+async def share_keys(lab: Lab) -> None:
+    settings = master_settings(CERTIFICATE_KEY=KEY)
+    done = await lab.install(MASTER_SCRIPT, settings, "certificates")
+    assert done.exit_status == 0, f"{done.stdout!s}{done.stderr!s}"
+    assert KEY not in str(done.stdout) + str(done.stderr)
+    left = [file for file in (lab.disk("i-one") / "var/lib/k8s-installer").iterdir()]
+    assert not any(KEY in file.read_text() for file in left if file.is_file())
+
+
+def test_the_installer_makes_further_masters_and_leaves_no_key(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await first_master(lab)
+            await share_keys(lab)
+            for name in ("two", "three"):
+                shown = await install_further(lab, name, "install", "join")
+                assert "DONE master k8s-master" in shown
+                state = lab.disk(f"i-{name}") / "var/lib/k8s-installer"
+                assert not (state / "join.yaml").exists()
+                hosts = (lab.disk(f"i-{name}") / "etc/hosts").read_text()
+                assert f"{ADDRESSES[name]}\tk8s-api.demo.internal" in hosts
+            assert set(await members(lab)) == {"one", "two", "three"}
+            again = await install_further(lab, "two", "join")
+            assert "PHASE join skipped" in again
+            script = 'bash "$SYSROOT/opt/installers/etcd_members.sh"'
+            await lab.machines.halt("i-three")
+            listed = await succeeds(lab, f"{script} list")
+            rows = [line.split() for line in listed.splitlines()]
+            assert [(row[0], *row[2:5], row[6]) for row in rows] == [
+                ("MEMBER", "healthy", "started", "voter", "k8s-master-one"),
+                ("MEMBER", "healthy", "started", "voter", "k8s-master-two"),
+                ("MEMBER", "unhealthy", "started", "voter", "k8s-master-three"),
+            ]
+            refused = await lab.run(f"{script} remove {rows[1][1]}")
+            assert refused.exit_status == 35
+            assert "etcd refuses to remove the member" in str(refused.stderr)
+            await succeeds(lab, f"{script} remove {rows[2][1]}")
+            assert "UNCHANGED" in await succeeds(lab, f"{script} remove {rows[2][1]}")
+
+    run(story())
+
+
+def test_a_join_that_was_cut_off_leaves_no_member_behind(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            await first_master(lab)
+            await share_keys(lab)
+            await install_further(lab, "two", "install", "join")
+            # As after a kill between the end of kubeadm and the mark of the installer.
+            (lab.disk("i-two") / "var/lib/k8s-installer/initialised").unlink()
+            shown = await install_further(lab, "two", "join")
+            assert "removing what an unfinished attempt left behind" in shown
+            assert set(await members(lab)) == {"one", "two"}
+
+    run(story())
