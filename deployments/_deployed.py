@@ -19,13 +19,15 @@ from prefect.client.schemas.responses import DeploymentResponse
 from tasks.cluster import ACCOUNT_TAG, CLUSTER_TAG
 
 FLOWS = {
-    f"flows.{name}.{name}": name
+    f"flows.{name}.{name}": name.replace("_", "-")
     for name in (
         "autoscale",
         "drift",
         "monitor",
         "provision",
         "repair",
+        "rollout",
+        "run_script",
         "scale",
         "sweep",
         "teardown",

@@ -31,6 +31,8 @@ COMMANDS = {
     "teardown": Command("flows.teardown", "Delete a cluster and all that belongs to it"),
     "status": Command("flows.status", "Show the state of a cluster"),
     "repair": Command("flows.repair", "Replace broken machines"),
+    "rollout": Command("flows.rollout", "Bring changed templates to the machines"),
+    "run-script": Command("flows.run_script", "Run a script on the machines of a group"),
     "drift": Command("flows.drift", "Compare a cluster with its description; repair it"),
     "sweep": Command("flows.sweep", "Delete what belongs to no living cluster"),
     "autoscale": Command("flows.autoscale", "Grow and shrink a group with its load"),

@@ -14,6 +14,7 @@ from prefect.exceptions import PrefectException
 from blocks.artifacts import publish_table
 from domain.cloud.plan import Plan
 from domain.kernel.errors import ClusterError
+from domain.node.scripts import End, ScriptReport
 from domain.reports.cluster import ClusterReport
 from domain.reports.drift import DriftReport
 from domain.reports.machines import MachineView, choose_shown, match_machines, tally
@@ -22,6 +23,9 @@ from tasks.reports import MOST_ROWS, artifact_key
 from tasks.steps import run_logger
 
 Row = Mapping[str, str | int]
+
+MOST_OF_LINE = 200
+"""Characters of a script's output in a cell."""
 
 
 def publish_machines(report: ClusterReport, key: str) -> None:
@@ -57,6 +61,23 @@ def publish_drift(report: DriftReport, key: str) -> None:
         for one in report.differences
     ]
     _publish(rows[:MOST_ROWS], artifact_key("drift", key), report.sentence.capitalize())
+
+
+def publish_scripts(report: ScriptReport, key: str) -> None:
+    """Store how a script ended on each machine, the failures first."""
+    rows = [
+        {
+            "machine": one.node,
+            "id": one.machine,
+            "end": one.end.value,
+            "exit code": "" if one.exit_code is None else one.exit_code,
+            "seconds": f"{one.seconds:.1f}",
+            "last line": one.last_line[:MOST_OF_LINE],
+        }
+        for one in sorted(report.results, key=lambda one: one.end is End.DONE)
+    ]
+    words = report.sentence.capitalize()
+    _publish(rows[:MOST_ROWS], artifact_key("script", key, report.group), words)
 
 
 def plan_rows(plan: Plan) -> list[Row]:

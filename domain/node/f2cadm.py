@@ -14,13 +14,17 @@ ROSTER = "k8s-qingcloud/roster"
 """Annotation of a node whose machine has got the table of machines; its value is `digest`'s."""
 
 
+FORMAT = b"2"
+"""Raised when `installers/f2cadm` changes, so that each machine gets the new one."""
+
+
 Roster = Sequence[tuple[str, Instance]]
 """Machines with their groups."""
 
 
 def digest(servers: bytes) -> str:
-    """A short text that is the same for equal tables only."""
-    return hashlib.sha256(servers).hexdigest()[:16]
+    """A short text that is the same for equal tables of one version only."""
+    return hashlib.sha256(FORMAT + servers).hexdigest()[:16]
 
 
 def roster_of(seen: Machines, leaving: Collection[str] = ()) -> Roster:
@@ -57,6 +61,7 @@ def upload_f2cadm(
 ) -> None:
     """Upload `f2cadm` and its tables to the paths that the article's scripts use."""
     tool = next(file for file in files if file.path == "f2cadm")
-    shell.write_file("/usr/local/bin/f2cadm", tool.content, 0o755)
+    for name in ("f2cadm", "f2cadmin"):  # the second is the name of earlier releases
+        shell.write_file(f"/usr/local/bin/{name}", tool.content, 0o755)
     shell.write_file("/etc/f2cadm/servers", servers, 0o644)
     shell.write_file("/etc/f2cadm/local", local, 0o644)

@@ -11,6 +11,7 @@ from domain.kernel.names import MASTERS, NODES
 from domain.spec.alarms import AlarmRule, distinct, find_unmeasured
 from domain.spec.documents import describe_invalid
 from domain.spec.groups import Groups, MachineTemplate, Masters, Nodes, check_taints
+from domain.spec.hooks import Hook, check_groups, distinct_hooks
 from domain.spec.kubernetes import Kubernetes
 from domain.spec.monitoring import Monitoring
 from domain.spec.network import Access, Network, PublicAddress
@@ -54,6 +55,11 @@ class ClusterSpec(Part):
         max_length=100,
         description="Rules beside the built-in ones; one of the same name replaces it",
     )
+    hooks: Annotated[tuple[Hook, ...], AfterValidator(distinct_hooks)] = Field(
+        (),
+        max_length=50,
+        description="Scripts that run when a machine of a group comes or goes",
+    )
     notifications: Notifications = Notifications()
     prices: Prices = Prices()
     scaling: PolicyOverPreset | None = Field(
@@ -88,6 +94,7 @@ class ClusterSpec(Part):
         for group, policy in self._policies.items():
             if isinstance(policy, ScalingPolicy) and policy.group not in (NODES, group):
                 raise ValueError(f"the policy of group {group} is of group {policy.group!r}")
+        check_groups(self.hooks, self.group_names)
         check_taints(self.node_groups)
         return self
 

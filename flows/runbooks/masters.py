@@ -15,6 +15,7 @@ from domain.kernel.names import MASTERS
 from domain.node.drain import DRAIN_DEADLINE
 from domain.node.serving import find_off
 from domain.secrets.pki import make_bootstrap_token, make_certificate_key
+from flows.runbooks.hooks import run_hooks_of_added, run_hooks_of_removed
 from flows.runbooks.nodes import Failures, distribute_roster
 from flows.runbooks.scale import uncordoned_on_failure
 from tasks.cluster import Cluster
@@ -183,6 +184,7 @@ def add_masters(steps: Steps, cluster: Cluster) -> None:
     steps.run(ensure_routes, cluster, seen.balancer, (*finished, *joined))
     steps.run(tag_resources, cluster)
     distribute_roster(steps, cluster, failures)
+    run_hooks_of_added(steps, cluster)
     failures.check()
 
 
@@ -224,6 +226,7 @@ def remove_masters(
         steps.run(check_leaving, cluster, machine, via)
         with uncordoned_on_failure(steps, cluster, machine):
             steps.run(drain_node, cluster, machine, "", deadline, broken)
+            run_hooks_of_removed(steps, cluster, machine, broken)
             steps.run(remove_backends, cluster, machine, cluster.inventory())
             steps.run(leave_etcd, cluster, machine, via)
             steps.run(remove_machine, cluster, machine, broken)

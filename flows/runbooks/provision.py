@@ -8,6 +8,7 @@ from domain.cloud.records import Instance
 from domain.kernel.names import MASTERS
 from domain.node.serving import find_off
 from domain.secrets.pki import make_bootstrap_token
+from flows.runbooks.hooks import run_hooks_of_added
 from flows.runbooks.masters import check_quorum, joining_masters, prepare_masters
 from flows.runbooks.nodes import (
     Failures,
@@ -162,6 +163,7 @@ def provision(
         steps.run(ensure_demo, cluster)
     stored.result()
     tagged.result()
+    run_hooks_of_added(steps, cluster)
     failures.check()
 
 

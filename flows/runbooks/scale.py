@@ -7,6 +7,7 @@ from domain.cloud.records import Instance
 from domain.kernel.errors import ClusterError
 from domain.node.drain import DRAIN_DEADLINE
 from domain.node.serving import State
+from flows.runbooks.hooks import run_hooks_of_added, run_hooks_of_removed
 from flows.runbooks.nodes import (
     Failures,
     distribute_roster,
@@ -74,6 +75,7 @@ def scale_out(steps: Steps, cluster: Cluster, group: str, *, only_new: bool = Fa
     others = (one for one in inventory.instances if inventory.group_of(one) != group)
     remove_unneeded(steps, cluster, (*others, *nodes))
     distribute_roster(steps, cluster, failures)
+    run_hooks_of_added(steps, cluster)
     failures.check()
 
 
@@ -116,6 +118,7 @@ def remove_nodes(
             if not broken:
                 steps.run(detach_volumes, cluster, machine)
             steps.run(remove_backends, cluster, machine, cluster.inventory())
+            run_hooks_of_removed(steps, cluster, machine, broken)
             steps.run(remove_machine, cluster, machine, broken)
         steps.run(delete_node, cluster, node)
 

@@ -24,7 +24,18 @@ NAMES = (
     "worker lost",
     "lost run goes on",
 )
-FLOWS = ("autoscale", "drift", "monitor", "provision", "repair", "scale", "sweep", "teardown")
+FLOWS = (
+    "autoscale",
+    "drift",
+    "monitor",
+    "provision",
+    "repair",
+    "rollout",
+    "run-script",
+    "scale",
+    "sweep",
+    "teardown",
+)
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ from cyclopts import App
 from deployments.console import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
-FLOWS = {file.stem for file in (ROOT / "flows").glob("[!_]*.py")}
+FLOWS = {
+    file.stem.replace("_", "-"): f"flows.{file.stem}" for file in (ROOT / "flows").glob("[!_]*.py")
+}
 OTHERS = {"schema", "server", "deploy", "worker", "local"}
 
 SHOW_IMPORTED = """
@@ -37,8 +39,8 @@ def imported(*words: str) -> list[str]:
 
 
 def test_every_flow_has_a_sub_command() -> None:
-    assert COMMANDS.keys() == FLOWS | OTHERS
-    assert all(COMMANDS[name].module == f"flows.{name}" for name in FLOWS)
+    assert COMMANDS.keys() == FLOWS.keys() | OTHERS
+    assert all(COMMANDS[name].module == module for name, module in FLOWS.items())
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"local"}))

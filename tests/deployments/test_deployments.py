@@ -47,7 +47,7 @@ def test_the_server_lets_a_policy_begin_with_a_preset() -> None:
 
 def schema_of(flow: str) -> dict[str, Any]:
     """The schema by which the Prefect server draws and checks the form of a flow."""
-    found: Flow[..., Any] = load_flow_from_entrypoint(f"flows.{flow}.{flow}")
+    found: Flow[..., Any] = load_flow_from_entrypoint(NAMED[flow]["entrypoint"])
     return dict(json.loads(found.parameters.model_dump_json()))
 
 

@@ -16,6 +16,8 @@ FLOWS = (
     "kubeconfig",
     "provision",
     "repair",
+    "rollout",
+    "run_script",
     "scale",
     "sweep",
     "teardown",

@@ -439,6 +439,10 @@ def test_f2cadm_answers_from_its_tables(tmp_path: Path) -> None:
             await lab.install(NODE_SCRIPT, node_settings(NODE_IP=MASTER), "install")
             folder = lab.disk("i-one") / "etc/f2cadm"
             folder.mkdir()
+
+            async def said(command: str) -> str:
+                return str((await lab.run(command)).stdout)
+
             head = "clusterRole name id localIP\n"
             first, second = (
                 "k8s-master m-one i-one 192.168.0.2\n",
@@ -453,6 +457,16 @@ def test_f2cadm_answers_from_its_tables(tmp_path: Path) -> None:
             ).stdout == "192.168.0.2\n"
             assert (await lab.run("f2cadm getLocalServer --field=colour")).exit_status == 3
             assert (await lab.run("f2cadm getWeather")).exit_status == 2
+            old = "f2cadm get clusterrole_servers_info"
+            assert await said(f"{old} k8s-node localIP") == "192.168.0.3\n"
+            assert json.loads(await said(f"{old} k8s-node"))[0]["id"] == "i-two"
+            assert "clusterrole gpu field localIP does not exist" in await said(
+                f"{old} gpu localIP"
+            )
+            assert json.loads(await said("f2cadm get local_server_info"))["name"] == "m-one"
+            waited = await said("f2cadm waitUntilServerUp k8s-node 120")
+            assert "#i-two vm is up, localIP:192.168.0.3" in waited
+            assert (await lab.run("f2cadm waitUntilServerUp gpu 0")).exit_status == 4
 
     run(story())
 

@@ -13,6 +13,7 @@ from flows._cli.terminal.console import (
 )
 from flows._cli.terminal.metrics import Watch, show_metrics
 from flows._cli.terminal.questions import confirm
+from flows._cli.terminal.scripts import show_scripts
 from flows._cli.terminal.steps import Steps
 from flows._cli.terminal.tables import (
     show_drift,
@@ -38,4 +39,5 @@ __all__ = [
     "show_plan",
     "show_published",
     "show_report",
+    "show_scripts",
 ]
