@@ -27,6 +27,7 @@ FLOWS = {
         "monitor",
         "provision",
         "repair",
+        "rollout",
         "run_script",
         "scale",
         "sweep",

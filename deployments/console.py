@@ -32,6 +32,7 @@ COMMANDS = {
     "status": Command("flows.status", "Show the state of a cluster"),
     "check": Command("flows.check", "Check whether a cluster is well"),
     "repair": Command("flows.repair", "Replace broken machines"),
+    "rollout": Command("flows.rollout", "Bring changed templates to the machines"),
     "run-script": Command("flows.run_script", "Run a script on the machines of a group"),
     "drift": Command("flows.drift", "Compare a cluster with its description; repair it"),
     "sweep": Command("flows.sweep", "Delete what belongs to no living cluster"),

@@ -44,7 +44,7 @@ class Case:
         """Machines of the group that the cloud lists."""
         return len(self.machines.group(self.group))
 
-    def with_machines(self, count: int, **template: str) -> Cluster:
+    def with_machines(self, count: int, **template: object) -> Cluster:
         """The handle with a wanted count, which may exceed the bounds while machines leave."""
         most = max(count, self.spec.nodes_of(self.group).maximum)
         changes = {"count": count, "maximum": most, "template": template}

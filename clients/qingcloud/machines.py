@@ -100,6 +100,7 @@ def _instance(item: Item) -> Instance:
         created_at=item.moment("create_time"),
         nic_id=vxnet.optional_text("nic_id"),
         volume_ids=item.optional_texts("volume_ids"),
+        disk_gib=item.optional_item("extra").optional_number("os_disk_size") or 0,
     )
 
 

@@ -42,7 +42,7 @@ class Reason(StrEnum):
     RULE_WOULD_ADD = "a rule would add again"
     # This machine may not be removed.
     HAND_MADE = "made by hand"
-    EXEMPT = "exempt by the policy"
+    EXEMPT = "exempt"
     REMOVAL_DISABLED = "annotated against scale-down"
     CORDONED = "cordoned by somebody else"
     NOT_READY = "its node is NotReady"

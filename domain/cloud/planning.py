@@ -31,10 +31,10 @@ from domain.cloud.network import (
     is_our_forward,
     wanted_forwards,
 )
+from domain.cloud.outdated import find_difference, recipe_of
 from domain.cloud.plan import Action, Plan, PlanItem
 from domain.cloud.records import (
     Eip,
-    Instance,
     PortForwardSpec,
     Rule,
     RuleSpec,
@@ -330,20 +330,14 @@ def _machines(
         for machine in existing:
             if machine in surplus:
                 continue
-            note = _difference(machine, spec.template(group).instance_type, images.get(group))
+            note = find_difference(machine, recipe_of(spec, group, images.get(group, "")))
+            note += "; `flows.rollout` replaces it" if note and group != MASTERS else ""
             if over > 0:
                 note = f"{over} more than wanted; `flows.scale` removes"
             yield PlanItem("machine", name, Action.KEEP, note or AS_WANTED, machine.id, billed=True)
         if over < 0:
             reason = f"{len(existing)} exist, {wanted} wanted"
             yield PlanItem("machine", name, Action.CREATE, reason, count=-over, billed=True)
-
-
-def _difference(machine: Instance, type_id: str, image_id: str | None) -> str:
-    """Describe how a machine differs from new ones; a machine itself is never changed."""
-    pairs = [("type", machine.type_id, type_id), ("image", machine.image_id, image_id)]
-    other = [(what, has, new) for what, has, new in pairs if new and has != new]
-    return "; ".join(f"has {what} {has}, {new} is for new machines" for what, has, new in other)
 
 
 def _forwards(spec: ClusterSpec, inventory: Inventory) -> Iterator[PlanItem]:

@@ -121,18 +121,18 @@ def choose(cloud: Cloud, spec: ClusterSpec) -> Choices:
         if own is None:
             check_system(own := choose_image(system, template.image))
         images[group] = own
-        if template.instance_type not in types:
+        if unknown := [one for one in template.types if one not in types]:
             some = ", ".join(sorted(types)[:12])
             raise InvalidSpec(
-                f"instance type {template.instance_type!r} is unknown in {cloud.zone}; "
+                f"instance type {unknown[0]!r} of {group} is unknown in {cloud.zone}; "
                 f"available are: {some} …"
             )
-    master = types[spec.template(MASTERS).instance_type]
-    if (master.vcpus, master.memory_mib) < MASTER_MINIMUM or master.memory_mib < MASTER_MINIMUM[1]:
-        raise InvalidSpec(
-            f"instance type {master.id} has {master.vcpus} vCPUs and {master.memory_mib} MiB; "
-            "a master needs 2 vCPUs and 2048 MiB at least"
-        )
+    for master in (types[one] for one in spec.template(MASTERS).types):
+        if master.vcpus < MASTER_MINIMUM[0] or master.memory_mib < MASTER_MINIMUM[1]:
+            raise InvalidSpec(
+                f"instance type {master.id} has {master.vcpus} vCPUs and {master.memory_mib} MiB; "
+                "a master needs 2 vCPUs and 2048 MiB at least"
+            )
     return Choices(
         images, {group: types[spec.template(group).instance_type] for group in spec.group_names}
     )

@@ -301,7 +301,7 @@ class Instance:
     """A machine as the cloud sees it; `private_ip` is empty until it has one.
 
     `nic_id` is the hardware address of its card in the private network, `volume_ids` are the
-    attached volumes.
+    attached volumes, `disk_gib` is the size of its system disk, 0 where the cloud does not say.
     """
 
     id: str
@@ -319,6 +319,7 @@ class Instance:
     created_at: datetime
     nic_id: str = ""
     volume_ids: tuple[str, ...] = ()
+    disk_gib: int = 0
 
     @property
     def is_alive(self) -> bool:

@@ -3,14 +3,15 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from domain.cloud.api import Cloud
 from domain.cloud.creating import create_once
 from domain.cloud.inventory import Machines, read_machines
 from domain.cloud.records import Instance, InstanceSpec, Vxnet
 from domain.kernel.ensured import Ensured
-from domain.kernel.errors import InvalidSpec
+from domain.kernel.errors import InvalidSpec, OutOfStock
 from domain.kernel.names import Names, cluster_of
 from domain.kernel.waiting import Clock
 from domain.spec.cluster import MACHINES_PER_VXNET
@@ -76,7 +77,9 @@ def launch_missing(
     expected = len(existing)
     for vxnet_id, count in placed.items():
         expected += count
-        _start(cloud, wanted, _request(wanted, vxnet_id, count, attachment), expected, clock)
+        _start_in_stock(
+            cloud, wanted, _request(wanted, vxnet_id, count, attachment), expected, clock
+        )
     group = read_machines(cloud, wanted.cluster).group(wanted.group)
     known = {machine.id for machine in existing}
     # More than were wanted exist where a call acted after it was sent again.
@@ -92,6 +95,18 @@ def _used(machines: Machines, vxnets: Sequence[Vxnet]) -> Counter[str]:
         if cluster_of(vxnet.name) != machines.name:
             used[vxnet.id] += len(set(vxnet.instance_ids) - ours)
     return used
+
+
+def _start_in_stock(
+    cloud: Cloud, wanted: WantedGroup, request: InstanceSpec, expected: int, clock: Clock
+) -> None:
+    """Start machines of the first type that is in stock. Raises `OutOfStock` of the last one."""
+    *others, last = wanted.template.types
+    for type_id in others:
+        with suppress(OutOfStock):  # nothing was started: the cloud refuses the whole call
+            _start(cloud, wanted, replace(request, type_id=type_id), expected, clock)
+            return
+    _start(cloud, wanted, replace(request, type_id=last), expected, clock)
 
 
 def _start(

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from domain.kernel.names import FURTHER_GROUP, MASTERS, NODES
 from domain.spec.labels import Labels, Taints
-from domain.spec.part import Part, Whole
+from domain.spec.part import ListOfOne, Part, Whole
 from domain.spec.presets import PolicyOverPreset
 
 
@@ -23,7 +23,15 @@ class MachineTemplate(Part):
     instance_type: str = Field(
         "s1.large.r2", description="kubeadm wants at least 2 vCPUs and 2 GiB for a master"
     )
+    fallback_types: Annotated[tuple[str, ...], ListOfOne] = Field(
+        (), description="Instance types that are tried in turn while the first is out of stock"
+    )
     disk_gib: Whole = Field(40, ge=20, le=100, description="Size of the system disk, GiB")
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The instance types of new machines, in the order in which they are tried."""
+        return tuple(dict.fromkeys((self.instance_type, *self.fallback_types)))
 
 
 class NodeTemplate(MachineTemplate):

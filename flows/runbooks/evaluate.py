@@ -194,7 +194,10 @@ class _Change:
         began = addition_began(self.finding.memory, self.finding.snapshot.time)
         keep_memory(cluster.api(), group, began)
         count = self._count_with(decision)
-        wanting = self.case.with_machines(count, instance_type=decision.instance_type)
+        # The decision has chosen the type; the next evaluation tries another one.
+        wanting = self.case.with_machines(
+            count, instance_type=decision.instance_type, fallback_types=()
+        )
         scale_out(self.steps, wanting, self.case.group, only_new=True)
         _store(self.steps, self.case, decision.target)
 

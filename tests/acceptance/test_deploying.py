@@ -31,6 +31,7 @@ FLOWS = (
     "monitor",
     "provision",
     "repair",
+    "rollout",
     "run-script",
     "scale",
     "sweep",

@@ -16,6 +16,7 @@ FLOWS = (
     "kubeconfig",
     "provision",
     "repair",
+    "rollout",
     "run_script",
     "scale",
     "sweep",

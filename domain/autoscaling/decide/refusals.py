@@ -1,12 +1,12 @@
 """Why a machine may not be removed: its origin, the state of its node, its pods."""
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 
 from domain.autoscaling.decide.scene import Member, Scene
 from domain.autoscaling.decision import Note, Reason
 from domain.autoscaling.see.readings import values_after_removal
 from domain.autoscaling.see.snapshot import Budget, SeenNode, SeenPod
+from domain.node.exempt import is_exempt
 from domain.spec.metrics import PODS
 
 SYSTEM = "kube-system"
@@ -25,7 +25,7 @@ def find_refusal(scene: Scene, member: Member, *, forced: bool) -> Note | None:
         return Note(Reason.MACHINE_WITHOUT_NODE, machine.id)
     if not machine.ours or node.group != scene.policy.group:
         return Note(Reason.HAND_MADE, node.name)
-    if any(fnmatchcase(name, p) for p in scene.policy.exempt for name in (machine.id, node.name)):
+    if is_exempt((machine.id, node.name), node.labels, scene.policy.exempt):
         return Note(Reason.EXEMPT, node.name)
     if node.removal_disabled:
         return Note(Reason.REMOVAL_DISABLED, node.name)

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 
 from domain.autoscaling.decide.scene import Scene
 from domain.autoscaling.decision import Note, Reason, Repair
 from domain.autoscaling.see.snapshot import SeenMachine, SeenNode
+from domain.node.exempt import is_exempt
 from domain.node.serving import Fault
 from domain.spec.scaling import RepairMode
 
@@ -76,7 +76,7 @@ def _objections(scene: Scene, patient: Patient) -> Iterator[str]:
     if machine and not machine.ours:
         yield f"it stays, because it was {Reason.HAND_MADE}"
     names = (patient.name, patient.node_name)
-    if any(fnmatchcase(name, pattern) for pattern in scene.policy.exempt for name in names):
+    if is_exempt(names, node.labels if node else {}, scene.policy.exempt):
         yield f"it stays, because it is {Reason.EXEMPT}"
     if node and node.removal_disabled:
         yield f"it stays, because it is {Reason.REMOVAL_DISABLED}"

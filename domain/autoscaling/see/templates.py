@@ -52,7 +52,7 @@ DISK_FOR_PODS = 0.85
 
 def wanted_types(spec: ClusterSpec, policy: ScalingPolicy) -> tuple[str, ...]:
     """The instance types of new machines, the preferred one first."""
-    return policy.instance_types or (spec.template(policy.group).instance_type,)
+    return policy.instance_types or spec.template(policy.group).types
 
 
 def nodes_by_type(

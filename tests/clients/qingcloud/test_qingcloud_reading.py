@@ -79,6 +79,7 @@ INSTANCE = Instance(
     keypair_ids=("kp-11aa22bb",),
     created_at=at(5, 13, 32),
     nic_id="52:54:00:aa:bb:cc",
+    disk_gib=40,
 )
 LOADBALANCER = LoadBalancer(
     id="lb-5t6y7u8i",
@@ -263,6 +264,7 @@ LOADBALANCER = LoadBalancer(
                     keypair_ids=(),
                     created_at=at(5, 13, 33),
                     nic_id="",
+                    disk_gib=0,
                 ),
             ],
         ),

@@ -139,7 +139,7 @@ SICK = with_machine(make_snapshot(20, 20, 20, 20), 1, status=STOPPED)
     ("snapshot", "changes", "words"),
     [
         pytest.param(SICK, {"repair": {"mode": "off"}}, "the policy's repair is off", id="off"),
-        pytest.param(SICK, {"exempt": ["i-1"]}, "exempt by the policy", id="exempt"),
+        pytest.param(SICK, {"exempt": ["i-1"]}, "it is exempt", id="exempt"),
         pytest.param(with_machine(SICK, 1, ours=False), {}, "made by hand", id="by hand"),
         pytest.param(
             with_node(SICK, 1, removal_disabled=True), {}, "annotated against", id="annotated"

@@ -109,7 +109,7 @@ def test_machines_of_another_type_or_image_are_kept_and_the_reason_names_the_dif
     assert reasons["k8s.demo.k8s-master"] == "as wanted"
     assert reasons["k8s.demo.k8s-node"] == (
         "has type s1.large.r2, s1.xlarge.r2 is for new machines; "
-        "has image noble1x64, noble2x64 is for new machines"
+        "has image noble1x64, noble2x64 is for new machines; `flows.rollout` replaces it"
     )
 
 

@@ -10,14 +10,17 @@ from collections.abc import Callable
 import pytest
 
 from domain.kernel.errors import ClusterError
+from domain.kernel.names import NODES
 from domain.node.install import INSTANCE_LABEL
 from domain.spec.cluster import changed
 from flows.runbooks.repair import repair_groups
+from flows.runbooks.rollout import roll_out
 from tasks.cases import Input
 from tasks.executors import PlainSteps
 from tasks.metrics import need_machines
 from tasks.overview import need_spec
 from tasks.repairs import find_repairs
+from tasks.rollouts import find_rollouts
 from tasks.runs import only_run
 from tests.flows.runbooks.world import SPEC, Killed, Strike, Way, World, new_world
 
@@ -57,6 +60,17 @@ def repair_broken(world: World, strike: Strike | None) -> None:
         repair_groups(PlainSteps(world.clock), find_repairs(found))
 
 
+def another_type(world: World, strike: Strike | None) -> None:
+    world.provision(None, SPEC.with_group(NODES, {"template": {"instance_type": "s1.xlarge.r2"}}))
+
+
+def roll_machines_out(world: World, strike: Strike | None) -> None:
+    cluster = world.open(strike)
+    with only_run(cluster):
+        found = Input(cluster.wanting(need_spec(cluster)), need_machines(cluster))
+        roll_out(PlainSteps(world.clock), find_rollouts(found))
+
+
 RUNS: dict[str, tuple[Run, tuple[Run, ...]]] = {
     "provision": (provision, ()),
     "scale out": (scale_out, (provision,)),
@@ -64,6 +78,7 @@ RUNS: dict[str, tuple[Run, tuple[Run, ...]]] = {
     "teardown": (tear_down, (provision,)),
     "a further group": (add_group, (provision,)),
     "repair": (repair_broken, (provision, stop_one)),
+    "rollout": (roll_machines_out, (provision, another_type)),
 }
 """A run, and those that come before it."""
 
@@ -89,7 +104,7 @@ def until_done(world: World, run: Run, strike: Strike) -> int:
     raise AssertionError("three times did not suffice")
 
 
-ALIKE = ("a further group", "repair")
+ALIKE = ("a further group", "repair", "rollout")
 """What these add to the other runs is little, so that they are struck in two ways only."""
 
 POINTS = [

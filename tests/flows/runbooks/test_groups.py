@@ -14,6 +14,7 @@ from domain.node.install import GROUP_LABEL
 from domain.node.marks import TAINTS
 from domain.node.ready import WORKER
 from domain.spec.cluster import changed
+from localcloud.iaas.faults.kinds import StockOut
 from tasks.overview import need_spec, read_unfinished, wanted_spec
 from tests.flows.runbooks.world import SPEC, World
 
@@ -130,3 +131,15 @@ def test_machines_of_a_group_that_is_not_described_are_kept_and_torn_down(world:
     assert "2 more than wanted" in kept[0].reason
     world.teardown()
     assert world.resources() == {}
+
+
+def test_a_type_that_is_out_of_stock_is_replaced_by_the_next_one_of_the_template(
+    world: World,
+) -> None:
+    world.daemon.iaas.faults.add(StockOut(type="e2.*"))
+    template = {"instance_type": "e2.2xlarge.r1", "fallback_types": ["s1.xlarge.r2"]}
+    spec = changed(SPEC, {"groups": {"gpu": {"count": 2, "template": template}}})
+    world.provision(spec=spec)
+    assert types(world)["k8s.demo.group.gpu", "s1.xlarge.r2"] == 2
+    machines = [item for item in plan_cluster(spec, world.open().inventory()).items if item.id]
+    assert not any("is for new machines" in item.reason for item in machines)

@@ -344,6 +344,7 @@ class World:
         self.waiting: tuple[SeenPod, ...] = ()
         self.time: datetime | None = None  # of the cluster's clock; ours where it is not given
         self.before_read_time: Callable[[], object] = lambda: None
+        self.on_node_deleted: Callable[[], object] = lambda: None
         self.services: list[Service] = []
         self.claims: list[Claim] = []
         self.objects: dict[tuple[str, str, str], Manifest] = {}
@@ -461,6 +462,9 @@ class World:
     def machines(self) -> tuple[Instance, ...]:
         return read_machines(cast(Cloud, self.cloud), "demo").instances
 
+    def workers(self) -> tuple[Instance, ...]:
+        return tuple(machine for machine in self.machines() if machine.name.endswith(NODES))
+
     def tokens(self) -> list[str]:
         return [name for kind, _, name in self.objects if kind == "Secret"]
 
@@ -468,7 +472,7 @@ class World:
         """What must be the same after a run that was struck as after one that was not."""
         machines = self.machines()
         ids = {machine.id for machine in machines}
-        names = Counter(machine.name for machine in machines)
+        names = Counter(f"{machine.name} {machine.type_id}" for machine in machines)
         stored = self.objects.get(("ConfigMap", SYSTEM, "cluster-spec"))
         return {
             "resources": self.resources(),
@@ -612,7 +616,10 @@ class World:
         if kind == "PersistentVolumeClaim":
             self.claims = [one for one in self.claims if one.name != name]
         if kind == "Node":
-            return self.nodes.pop(name, None) is not None
+            existed = self.nodes.pop(name, None) is not None
+            if existed:
+                self.on_node_deleted()
+            return existed
         return self.objects.pop((kind, namespace, name), None) is not None
 
     def annotate(self, node: str, annotations: Mapping[str, str | None]) -> None:

@@ -1,0 +1,114 @@
+"""Bring changed templates to the machines: `python -m flows.rollout`."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
+
+from blocks.accounts import QingCloudAccount
+from domain.cloud.plan import Action, Plan
+from domain.kernel.texts import count_machines
+from domain.spec.cluster import ClusterName
+from domain.spec.part import Whole
+from flows._cli.command import (
+    YES,
+    Common,
+    cluster_name,
+    make_app,
+    report_billed,
+    reporting,
+    run,
+    session,
+)
+from flows._cli.numbers import whole_number
+from flows._cli.terminal import show_plan
+from flows.runbooks.nodes import MOST_AT_ONCE
+from flows.runbooks.rollout import roll_out
+from tasks.approval import approve
+from tasks.cases import read_input
+from tasks.cluster import open_cluster
+from tasks.executors import PrefectSteps
+from tasks.rollouts import find_rollouts
+from tasks.run_log import keep_log_short
+from tasks.runs import only_run
+
+SHARE = 20
+"""Machines of a group that are replaced at a time, in percent."""
+
+
+@flow(
+    name="rollout",
+    flow_run_name="rollout {name} {group}",
+    on_running=[keep_log_short],
+    task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
+)
+def rollout(
+    account: QingCloudAccount,
+    name: ClusterName = "demo",
+    group: str = "",
+    share: Annotated[Whole, Field(ge=1, le=100)] = SHARE,
+) -> Plan:
+    """Replace the machines that differ from their group's template in image, type or disk.
+
+    New machines come first: one canary, then a share of the group at a time. Each old node is
+    emptied within the disruption budgets before its machine is terminated. When a new machine does
+    not become a node, or the cluster is not well after a step, the run ends there; the same run
+    again continues.
+
+    Args:
+        account: The account that the cluster is in.
+        name: The cluster's name.
+        group: Only this group of nodes; all if not given.
+        share: Machines of a group that are replaced at a time, in percent; at least one.
+
+    Returns:
+        What was done, and which machines stay as they are.
+    """
+    with open_cluster(account, name) as cluster:
+        approve(cluster, lambda: find_rollouts(read_input(cluster), group, share).plan())
+        with only_run(cluster):
+            cluster.look_again()
+            rollouts = find_rollouts(read_input(cluster), group, share)
+            plan = rollouts.plan()
+            roll_out(PrefectSteps(), rollouts)
+    return plan
+
+
+app = make_app("rollout", "Bring changed templates to the machines, by replacing them.")
+
+
+@app.default
+def main(
+    *,
+    group: Annotated[str, Parameter(help="Only this group of nodes")] = "",
+    share: Annotated[
+        int, Parameter(help="Machines of a group at a time, in percent", converter=whole_number)
+    ] = SHARE,
+    plan: Annotated[bool, Parameter(negative=(), help="Show the plan; change nothing")] = False,
+    yes: YES = False,
+    common: Common = Common(),  # noqa: B008 - frozen
+) -> None:
+    """Show which machines differ from their template, and replace them after a yes."""
+    name = cluster_name(common)
+    with session(common, name) as opened:
+        planned = find_rollouts(read_input(opened.cluster), group, share).plan()
+        if not planned.items:
+            opened.print_line(f"All machines of cluster {name} are as their templates want them")
+        elif plan:
+            show_plan(planned)
+        if plan:
+            opened.print_result(planned)
+            return
+        if planned.changes:
+            opened.confirm(planned, "Replace these machines?", yes=yes)
+        with reporting(lambda: report_billed(opened)):
+            done = rollout(opened.account, name, group, share)
+        new = sum(item.count for item in done.changes if item.action is Action.CREATE)
+        opened.print_line(f"{count_machines(new)} of cluster {name} replaced")
+    opened.print_result(done)
+
+
+if __name__ == "__main__":
+    run(app)
