@@ -54,8 +54,8 @@ async def restore_words(lab: Lab, name: str) -> str:
     )
 
 
-async def until_it_serves(lab: Lab, machine: str = "i-one") -> None:
-    while not lab.plane(machine).is_running:
+async def until_it_serves(lab: Lab, count: int = 1) -> None:
+    while len(lab.plane().etcd.running) < count or not lab.plane().is_running:
         await succeeds(lab, "sleep 0.1", MASTER)
 
 
