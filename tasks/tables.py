@@ -12,6 +12,7 @@ from httpx import HTTPError
 from prefect.exceptions import PrefectException
 
 from blocks.artifacts import publish_table
+from domain.backup.labels import Label
 from domain.cloud.plan import Plan
 from domain.health.findings import HealthReport
 from domain.kernel.errors import ClusterError
@@ -62,6 +63,21 @@ def publish_drift(report: DriftReport, key: str) -> None:
         for one in report.differences
     ]
     _publish(rows[:MOST_ROWS], artifact_key("drift", key), report.sentence.capitalize())
+
+
+def publish_backups(labels: Sequence[Label], key: str) -> None:
+    """Store which backups of a cluster there are, the newest first."""
+    rows: list[Row] = [
+        {
+            "backup": one.name,
+            "made at": f"{one.made_at:%Y-%m-%d %H:%M:%S} UTC",
+            "kubernetes": one.kubernetes,
+            "bytes": one.size,
+            "objects": sum(one.objects.values()),
+        }
+        for one in sorted(labels, key=lambda one: one.made_at, reverse=True)
+    ]
+    _publish(rows[:MOST_ROWS], artifact_key("backups", key), f"{len(labels)} backups")
 
 
 def publish_health(report: HealthReport, key: str) -> None:
