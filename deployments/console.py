@@ -31,6 +31,7 @@ COMMANDS = {
     "teardown": Command("flows.teardown", "Delete a cluster and all that belongs to it"),
     "status": Command("flows.status", "Show the state of a cluster"),
     "backup": Command("flows.backup", "Back a cluster up, or list its backups"),
+    "restore": Command("flows.restore", "Restore a cluster from a backup"),
     "check": Command("flows.check", "Check whether a cluster is well"),
     "repair": Command("flows.repair", "Replace broken machines"),
     "rollout": Command("flows.rollout", "Bring changed templates to the machines"),

@@ -85,6 +85,7 @@ def fetch_snapshot(
     with open_shell(cluster, master) as shell, target.open("wb") as file:
         size = _size_on(shell, snapshot.path)
         fetch_file(shell, snapshot.path, size, snapshot.sha256, file)
+        shell.run(["bash", "-c", 'rm -f "${SYSROOT:-}$1"', "remove", snapshot.path], deadline=SHORT)
     check_snapshot(target)
     return Ensured(target, f"{target.stat().st_size / 2**20:.1f} MiB, sums are right")
 
