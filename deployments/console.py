@@ -32,6 +32,7 @@ COMMANDS = {
     "status": Command("flows.status", "Show the state of a cluster"),
     "backup": Command("flows.backup", "Back a cluster up, or list its backups"),
     "restore": Command("flows.restore", "Restore a cluster from a backup"),
+    "drill": Command("flows.drill", "Try whether a backup restores"),
     "check": Command("flows.check", "Check whether a cluster is well"),
     "repair": Command("flows.repair", "Replace broken machines"),
     "rollout": Command("flows.rollout", "Bring changed templates to the machines"),

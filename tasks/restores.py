@@ -14,8 +14,10 @@ from domain.cluster.api import SYSTEM, Manifest
 from domain.cluster.stored_spec import SPEC_NAME
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import FinalError
+from domain.kernel.waiting import wait_for
 from domain.node import restoring
 from domain.node.etcd import read_members
+from domain.node.install import check
 from domain.node.shell import Shell
 from domain.secrets.credentials import Credentials
 from domain.secrets.pki import make_ssh_keypair
@@ -181,6 +183,23 @@ def restart_kubelets(cluster: Cluster) -> Ensured[None]:
     if failed:
         return Ensured(None, f"not restarted on {'; '.join(failed)}", failed=True)
     return Ensured(None, f"restarted on {len(running)} machines")
+
+
+@step("masters of {cluster.name}")
+def mark_masters(cluster: Cluster) -> Ensured[None]:
+    """Label and taint the masters as such: a kubelet that registers again does not do it."""
+    masters = cluster.inventory().masters
+    for master in masters:
+        _mark(cluster, master, cluster.node_name(master))
+    return Ensured(None, f"{len(masters)} labelled")
+
+
+def _mark(cluster: Cluster, master: Instance, node: str) -> None:
+    api = cluster.api()
+    wait_for(lambda: api.read_node(node), what=f"node {node}", clock=cluster.clock)
+    argv = ["kubeadm", "init", "phase", "mark-control-plane", "--node-name", node]
+    done = _on(cluster, master, lambda shell: shell.run(argv, deadline=120))
+    check(done.exit_code, "kubeadm init phase mark-control-plane", done.stderr)
 
 
 def shared_keys(facts: Facts) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from httpx import HTTPError
 from prefect.exceptions import PrefectException
 
 from blocks.artifacts import publish_table
+from domain.backup.drill import DrillReport
 from domain.backup.labels import Label
 from domain.cloud.plan import Plan
 from domain.health.findings import HealthReport
@@ -78,6 +79,13 @@ def publish_backups(labels: Sequence[Label], key: str) -> None:
         for one in sorted(labels, key=lambda one: one.made_at, reverse=True)
     ]
     _publish(rows[:MOST_ROWS], artifact_key("backups", key), f"{len(labels)} backups")
+
+
+def publish_drill(report: DrillReport, key: str) -> None:
+    """Store what a drill has found: one row for each missing object."""
+    rows = [{"missing": name} for name in report.missing]
+    words = f"{report.sentence.capitalize()}, after {report.seconds:.0f} s"
+    _publish(rows[:MOST_ROWS], artifact_key("drill", key), words[:200])
 
 
 def publish_health(report: HealthReport, key: str) -> None:

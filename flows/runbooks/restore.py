@@ -11,6 +11,7 @@ from tasks.executors import Steps
 from tasks.restores import (
     Opened,
     go_back,
+    mark_masters,
     prepare_etcd,
     put_kept_back,
     read_kept,
@@ -41,6 +42,7 @@ def restore(steps: Steps, cluster: Cluster, opened: Opened, keys: Mapping[str, s
         steps.run(wait_for_apiserver, cluster)
     steps.run(put_kept_back, cluster, kept)
     steps.run(restart_kubelets, cluster)
+    steps.run(mark_masters, cluster)
     # Nodes that the backup does not know join again; those of machines that are gone are deleted.
     provision(steps, cluster, is_stored=True, demo=False, ui=False)
 
