@@ -13,6 +13,7 @@ from blocks.accounts import LOCAL, QingCloudAccount, choose_account
 from blocks.backups import open_backups
 from domain.backup.drill import DrillFailed, DrillReport
 from domain.backup.store import find_label
+from domain.kernel.texts import begin
 from domain.spec.cluster import ClusterName
 from domain.spec.given import GivenSpec
 from flows._cli.command import YES, Common, cluster_name, make_app, run, session
@@ -127,7 +128,7 @@ def main(
                     planned = make_plan(throw_away, throw_away_spec(throw_away, found))
             opened.confirm(planned, "Create this, and delete it after the drill?", yes=yes)
         report = drill(opened.account, name, backup, store, place)
-        opened.print_line(report.sentence.capitalize())
+        opened.print_line(begin(report.sentence))
         opened.print_line(f"It took {report.seconds:.0f} s until everything was there again")
     opened.print_result(report)
 

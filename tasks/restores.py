@@ -98,9 +98,11 @@ def adopt_credentials(cluster: Cluster, facts: Facts) -> Ensured[Credentials]:
 @step("objects of {cluster.name} that stay")
 def read_kept(cluster: Cluster) -> Ensured[tuple[Manifest, ...]]:
     """Read what describes the machines as they are, to put it back after the restore."""
-    found = [cluster.api().read("ConfigMap", name, namespace) for name, namespace in KEPT]
-    kept = tuple(_as_new(one) for one in found if one is not None)
-    return Ensured(kept, f"{len(kept)} read")
+    kept = []
+    for name, namespace in KEPT:
+        if found := cluster.api().read("ConfigMap", name, namespace):
+            kept.append(_without_additions(name, namespace, found))
+    return Ensured(tuple(kept), f"{len(kept)} read")
 
 
 @step("earlier restore of {cluster.name}")
@@ -212,12 +214,11 @@ def _on(cluster: Cluster, machine: Instance, act: Callable[[Shell], T]) -> T:
         return act(shell)
 
 
-def _as_new(manifest: Manifest) -> Manifest:
-    """An object without what the API server has added to it."""
-    metadata = {name: manifest["metadata"][name] for name in ("name", "namespace")}
+def _without_additions(name: str, namespace: str, found: Manifest) -> Manifest:
+    """A ConfigMap without what the API server has added to it."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata,
-        "data": manifest.get("data") or {},
+        "metadata": {"name": name, "namespace": namespace},
+        "data": found.get("data") or {},
     }

@@ -20,6 +20,7 @@ from tasks.restores import (
     stop_control_planes,
     swap_etcd,
 )
+from tasks.steps import Step
 
 
 def restore(steps: Steps, cluster: Cluster, opened: Opened, keys: Mapping[str, str]) -> None:
@@ -35,8 +36,9 @@ def restore(steps: Steps, cluster: Cluster, opened: Opened, keys: Mapping[str, s
     cluster = cluster.at(cluster.ssh_endpoints())
     kept = steps.run(read_kept, cluster)
     steps.run(prepare_etcd, cluster, opened)
-    with _going_back_on_failure(steps, cluster):
+    with _instead(steps, cluster, start_control_planes):
         steps.run(stop_control_planes, cluster)
+    with _instead(steps, cluster, go_back):
         steps.run(swap_etcd, cluster, keys)
         steps.run(start_control_planes, cluster)
         steps.run(wait_for_apiserver, cluster)
@@ -48,11 +50,11 @@ def restore(steps: Steps, cluster: Cluster, opened: Opened, keys: Mapping[str, s
 
 
 @contextmanager
-def _going_back_on_failure(steps: Steps, cluster: Cluster) -> Iterator[None]:
-    """Put the earlier data in place when the block fails; the reason of the failure is raised."""
+def _instead(steps: Steps, cluster: Cluster, mend: Step[[Cluster], None]) -> Iterator[None]:
+    """Run a step that lets the earlier data serve when the block fails; its reason is raised."""
     try:
         yield
     except ClusterError:
         with suppress(ClusterError):  # the step reports it
-            steps.run(go_back, cluster)
+            steps.run(mend, cluster)
         raise

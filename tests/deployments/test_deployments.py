@@ -130,8 +130,9 @@ def test_an_account_is_passed_as_a_reference_only(item: dict[str, Any]) -> None:
 
 def test_one_run_a_minute_and_never_two_at_once() -> None:
     looking = {name for name, item in NAMED.items() if "schedules" in item}
-    assert looking == {"autoscale", "monitor"}
-    for name in looking:
+    assert looking == {"autoscale", "monitor", "backup"}
+    assert NAMED["backup"]["schedules"] == [{"cron": "17 3 * * *", "slug": "each-night"}]
+    for name in looking - {"backup"}:
         assert [schedule["interval"] for schedule in NAMED[name]["schedules"]] == [60]
         limit = {"limit": 1, "collision_strategy": "CANCEL_NEW"}
         assert NAMED[name]["concurrency_limit"] == limit
