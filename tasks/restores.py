@@ -14,6 +14,7 @@ from domain.cluster.api import SYSTEM, Manifest
 from domain.cluster.stored_spec import SPEC_NAME
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import FinalError
+from domain.kernel.texts import first_of
 from domain.kernel.waiting import wait_for
 from domain.node import restoring
 from domain.node.etcd import read_members
@@ -121,6 +122,11 @@ def end_unfinished(cluster: Cluster) -> Ensured[bool]:
 def prepare_etcd(cluster: Cluster, opened: Opened) -> Ensured[None]:
     """Make the new data on each master, beside those in use; nothing has changed afterwards."""
     masters, snapshot = cluster.inventory().masters, opened.snapshot.read_bytes()
+    if off := [one.id for one in masters if not one.is_up]:
+        raise FinalError(
+            f"master {first_of(off)} does not run, and all masters are restored together: replace "
+            f"it first with: python -m flows.repair --name {cluster.name}; nothing was restored"
+        )
     members = _on(cluster, masters[0], read_members)
     token = f"{opened.label.name}-{secrets.token_hex(4)}"
     for master in masters:

@@ -4,8 +4,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from domain.backup.labels import Label
-from domain.cloud.records import Instance
-from domain.kernel.errors import NotFound
 from tasks.backups import (
     Place,
     check_store,
@@ -17,6 +15,7 @@ from tasks.backups import (
 from tasks.cluster import Cluster
 from tasks.etcd import snapshot_etcd
 from tasks.executors import Steps
+from tasks.masters import serving_masters
 
 
 def back_up(steps: Steps, cluster: Cluster, place: Place) -> Label:
@@ -29,7 +28,7 @@ def back_up(steps: Steps, cluster: Cluster, place: Place) -> Label:
         cluster: the handle, with the stored description.
     """
     steps.run(check_store, cluster, place)
-    master = serving_master(cluster)
+    master = serving_masters(cluster)[0]
     with TemporaryDirectory(prefix="backup-") as folder:
         snapshot = steps.run(snapshot_etcd, cluster, master, "backup")
         file = steps.run(fetch_snapshot, cluster, master, snapshot, Path(folder))
@@ -37,11 +36,3 @@ def back_up(steps: Steps, cluster: Cluster, place: Place) -> Label:
         label = steps.run(store_backup, cluster, place, snapshot, file, facts)
     steps.run(delete_old, cluster, place, cluster.spec.backup, label)
     return label
-
-
-def serving_master(cluster: Cluster) -> Instance:
-    """A master that runs. Raises `NotFound`."""
-    for master in cluster.inventory().masters:
-        if master.is_up:
-            return master
-    raise NotFound(f"no master of cluster {cluster.name} runs; start one in the console")

@@ -68,7 +68,8 @@ def test_each_field_of_a_form_says_what_it_is_and_numbers_have_limits(flow: str)
         assert "description" in field or any("$ref" in one for one in branches), name
         for one in branches:
             if one.get("type") in ("integer", "number") and name not in of_any_unit:
-                assert "minimum" in one or "exclusiveMinimum" in one, name
+                limits = {"minimum", "exclusiveMinimum", "enum"}
+                assert limits & (one.keys() | field.keys()), name
 
 
 def test_an_account_is_chosen_from_the_saved_ones() -> None:

@@ -223,7 +223,7 @@ async def share_keys(lab: Lab) -> None:
     done = await lab.install(MASTER_SCRIPT, settings, "certificates")
     assert done.exit_status == 0, f"{done.stdout!s}{done.stderr!s}"
     assert KEY not in str(done.stdout) + str(done.stderr)
-    left = [file for file in (lab.disk("i-one") / "var/lib/k8s-installer").iterdir()]
+    left = list((lab.disk("i-one") / "var/lib/k8s-installer").iterdir())
     assert not any(KEY in file.read_text() for file in left if file.is_file())
 
 
