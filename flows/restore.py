@@ -114,8 +114,7 @@ def restore(
         recover(cluster)
         wanted = find_wanted(cluster, name, backup, store, max_days)
         opened = steps.run(open_backup, cluster, wanted.place, wanted.label, Path(folder))
-        if not wanted.is_new:
-            approve(cluster, lambda: wanted.plan(cluster))
+        approve(cluster, lambda: planned(cluster, wanted, opened))
         with only_run(cluster):
             if wanted.is_new:
                 steps.run(adopt_credentials, cluster, opened.facts)
@@ -154,6 +153,13 @@ def find_wanted(cluster: Cluster, source: str, backup: str, store: str, max_days
         most_days=max_days,
     )
     return Wanted(label, place, is_new)
+
+
+def planned(cluster: Cluster, wanted: Wanted, opened: Opened) -> Plan:
+    """The plan of a restore; that of a new cluster is what is created for it, with its cost."""
+    if not wanted.is_new:
+        return wanted.plan(cluster)
+    return make_plan(cluster, with_sources(cluster.account, new_spec(cluster, opened)))
 
 
 def new_spec(cluster: Cluster, opened: Opened) -> ClusterSpec:
@@ -195,25 +201,18 @@ def main(
         if not plan:
             recover(cluster)
         wanted = find_wanted(cluster, source, backup, store, max_days)
-        planned = _planned(cluster, wanted)
+        with TemporaryDirectory(prefix="restore-") as folder:
+            found = open_backup(cluster, wanted.place, wanted.label, Path(folder))
+            shown = planned(cluster, wanted, found)
         if plan:
-            show_plan(planned)
-            opened.print_result(planned)
+            show_plan(shown)
+            opened.print_result(shown)
             return
-        opened.confirm(planned, f"Restore cluster {target} like this?", yes=yes)
+        opened.confirm(shown, f"Restore cluster {target} like this?", yes=yes)
         with reporting(lambda: report_billed(opened)):
             report = restore(opened.account, source, wanted.label.name, store, target, max_days)
     show_report(report)
     opened.print_result(report)
-
-
-def _planned(cluster: Cluster, wanted: Wanted) -> Plan:
-    """The plan of a restore; that of a new cluster has its resources, too."""
-    if not wanted.is_new:
-        return wanted.plan(cluster)
-    with TemporaryDirectory(prefix="restore-") as folder:
-        opened = open_backup(cluster, wanted.place, wanted.label, Path(folder))
-        return make_plan(cluster, with_sources(cluster.account, new_spec(cluster, opened)))
 
 
 if __name__ == "__main__":
