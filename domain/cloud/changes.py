@@ -33,6 +33,7 @@ FREE = (
     "nodes.",  # except for a maximum that the pod network has no room for
     "groups",  # one that has machines cannot be left out
     "hooks",
+    "backup.",
     "network.vxnets",  # more of them; the present ones stay
     "access.",
     "kubernetes.image_repository",

@@ -17,7 +17,8 @@ REPORT = AlarmReport(
 
 def test_failed_services_are_named_in_the_summary() -> None:
     assert format_alarms(REPORT) == (
-        "none fires, none is pending; 1 of 4 messages delivered, not all to dingtalk-robot/oncall, wecom-robot/none"
+        "none fires, none is pending; 1 of 4 messages delivered, "
+        "not all to dingtalk-robot/oncall, wecom-robot/none"
     )
 
 
