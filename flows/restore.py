@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -13,6 +11,7 @@ from pydantic import Field
 
 from blocks.accounts import QingCloudAccount
 from blocks.backups import open_backups
+from blocks.folders import private_folder
 from domain.backup.judging import check_fits, fingerprint
 from domain.backup.labels import Label
 from domain.backup.store import find_label
@@ -40,6 +39,7 @@ from flows.runbooks.restore import restore as restore_objects
 from tasks.approval import approve
 from tasks.backups import Place
 from tasks.cluster import Cluster, account_of, open_cluster
+from tasks.control_plane import find_spec
 from tasks.executors import PrefectSteps
 from tasks.finish import finish_run
 from tasks.overview import need_spec, with_sources
@@ -48,7 +48,6 @@ from tasks.restores import (
     adopt_credentials,
     end_unfinished,
     open_backup,
-    shared_keys,
 )
 from tasks.run_log import keep_log_short
 from tasks.runs import only_run
@@ -63,7 +62,8 @@ class Wanted:
     """A backup that fits the cluster that it is restored into.
 
     Attributes:
-        is_new: whether that cluster does not exist yet.
+        is_new: whether that cluster does not exist yet, or is what a restore that was cut off has
+            begun to create: then it has the CA of the backup, and does not answer yet.
     """
 
     label: Label
@@ -109,11 +109,11 @@ def restore(
     with (
         open_cluster(account, into or name) as cluster,
         listening(recorder),
-        TemporaryDirectory(prefix="restore-") as folder,
+        private_folder("restore") as folder,
     ):
         recover(cluster)
         wanted = find_wanted(cluster, name, backup, store, max_days)
-        opened = steps.run(open_backup, cluster, wanted.place, wanted.label, Path(folder))
+        opened = steps.run(open_backup, cluster, wanted.place, wanted.label, folder)
         approve(cluster, lambda: planned(cluster, wanted, opened))
         with only_run(cluster):
             if wanted.is_new:
@@ -123,8 +123,7 @@ def restore(
             cluster.look_again()
         with only_run(cluster):
             spec = with_sources(account, need_spec(cluster))
-            keys = shared_keys(opened.facts) if wanted.is_new else {}
-            restore_objects(steps, cluster.wanting(spec), opened, keys)
+            restore_objects(steps, cluster.wanting(spec), opened)
         return finish_run(cluster, spec, recorder.timeline(f"restore {cluster.name}"))
 
 
@@ -141,18 +140,17 @@ def find_wanted(cluster: Cluster, source: str, backup: str, store: str, max_days
     Raises:
         NotThisBackup, NoBackup, InvalidSpec: the reason; nothing was changed.
     """
-    is_new = not cluster.inventory().instances
-    spec = None if is_new else need_spec(cluster)
+    spec, exists = find_spec(cluster), bool(cluster.inventory().instances)
     place = Place(*open_backups(store or (spec.backup.store if spec else "")))
     label = find_label(place.store, backup, f"{source}-{account_of(cluster.key)}-")
     check_fits(
         label,
-        ca=None if is_new else fingerprint(cluster.credentials().ca.certificate),
-        kubernetes=label.kubernetes if is_new else cluster.api().read_version(),
+        ca=fingerprint(cluster.credentials().ca.certificate) if exists else None,
+        kubernetes=cluster.api().read_version() if spec else label.kubernetes,
         now=datetime.now(UTC),
         most_days=max_days,
     )
-    return Wanted(label, place, is_new)
+    return Wanted(label, place, is_new=spec is None)
 
 
 def planned(cluster: Cluster, wanted: Wanted, opened: Opened) -> Plan:
@@ -201,8 +199,8 @@ def main(
         if not plan:
             recover(cluster)
         wanted = find_wanted(cluster, source, backup, store, max_days)
-        with TemporaryDirectory(prefix="restore-") as folder:
-            found = open_backup(cluster, wanted.place, wanted.label, Path(folder))
+        with private_folder("restore") as folder:
+            found = open_backup(cluster, wanted.place, wanted.label, folder)
             shown = planned(cluster, wanted, found)
         if plan:
             show_plan(shown)
