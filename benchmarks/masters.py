@@ -139,22 +139,21 @@ def story(place: Workplace, client: Client) -> int:
     return members
 
 
-def lose_first_master(place: Workplace) -> None:
+def lose_first_master(place: Workplace, cluster: str = "demo") -> None:
     """Terminate the oldest master behind the back of the product."""
     cloud = place.client()
-    found = [one for one in cloud.find_instances("k8s.demo.") if one.name.endswith(MASTERS)]
+    found = [one for one in cloud.find_instances(f"k8s.{cluster}.") if one.name.endswith(MASTERS)]
     first = min((one for one in found if one.is_alive), key=lambda one: (one.created_at, one.id))
     cloud.terminate_instances([first.id])
 
 
-def count_members(place: Workplace) -> int:
+def count_members(place: Workplace, cluster: str = "demo") -> int:
     """The members that etcd lists, asked on a master by the product's own script."""
     script = place.home / "members.sh"
     script.write_text(MEMBERS)
-    found = command(
-        place, "flows.run_script", "--script", str(script), "--group", MASTERS, "--json"
-    )
-    outputs: list[str] = [machine["output"] for machine in json.loads(found)["machines"]]
+    words = ("--name", cluster, "--script", str(script), "--group", MASTERS, "--json")
+    found = command(place, "flows.run_script", *words)
+    outputs: list[str] = [machine["output"] for machine in json.loads(found)["results"]]
     return max(text.count("MEMBER ") for text in outputs)
 
 

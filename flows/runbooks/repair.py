@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from domain.cloud.records import Instance
 from domain.kernel.names import MASTERS
 from domain.node.remove import check_still_broken
-from flows.runbooks.masters import add_masters, reach, remove_masters
+from flows.runbooks.masters import add_masters, balance_masters, reach, remove_masters
 from flows.runbooks.nodes import Failures, distribute_roster
 from flows.runbooks.scale import remove_nodes, scale_out
 from tasks.cluster import Cluster
@@ -31,6 +31,7 @@ def repair_groups(steps: Steps, repairs: Repairs) -> None:
             repair_masters(steps, cluster, repairs.machines(one), lost)
         else:
             repair(steps, cluster, one.group, repairs.machines(one), lost)
+    balance_masters(steps, cluster)
     steps.run(mark_nodes, cluster)
     steps.run(tag_resources, cluster)
     failures = Failures(cluster.name)
