@@ -137,9 +137,12 @@ ALIKE = (
 )
 """What these add to the other runs is little, so that they are struck in two ways only."""
 
+KILLED_ONLY = ("more masters", "repair of a master")
+
 POINTS = [
     *((name, way) for name in RUNS if name not in ALIKE for way in Way),
-    *((name, way) for name in ALIKE for way in (Way.REPLY_LOST, Way.KILLED)),
+    *((name, Way.REPLY_LOST) for name in ALIKE if name not in KILLED_ONLY),
+    *((name, Way.KILLED) for name in ALIKE),
 ]
 
 
