@@ -22,10 +22,13 @@ FLOWS = {
     f"flows.{name}.{name}": name.replace("_", "-")
     for name in (
         "autoscale",
+        "backup",
+        "check",
         "drift",
         "monitor",
         "provision",
         "repair",
+        "restore",
         "rollout",
         "run_script",
         "scale",

@@ -32,6 +32,8 @@ FREE = (
     "masters.",  # as long as the pod network has room; its template is for new machines
     "nodes.",  # except for a maximum that the pod network has no room for
     "groups",  # one that has machines cannot be left out
+    "hooks",
+    "backup.",
     "network.vxnets",  # more of them; the present ones stay
     "access.",
     "kubernetes.image_repository",

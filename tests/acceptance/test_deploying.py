@@ -26,10 +26,13 @@ NAMES = (
 )
 FLOWS = (
     "autoscale",
+    "backup",
+    "check",
     "drift",
     "monitor",
     "provision",
     "repair",
+    "restore",
     "rollout",
     "run-script",
     "scale",

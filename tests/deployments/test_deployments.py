@@ -68,7 +68,8 @@ def test_each_field_of_a_form_says_what_it_is_and_numbers_have_limits(flow: str)
         assert "description" in field or any("$ref" in one for one in branches), name
         for one in branches:
             if one.get("type") in ("integer", "number") and name not in of_any_unit:
-                assert "minimum" in one or "exclusiveMinimum" in one, name
+                limits = {"minimum", "exclusiveMinimum", "enum"}
+                assert limits & (one.keys() | field.keys()), name
 
 
 def test_an_account_is_chosen_from_the_saved_ones() -> None:
@@ -130,8 +131,9 @@ def test_an_account_is_passed_as_a_reference_only(item: dict[str, Any]) -> None:
 
 def test_one_run_a_minute_and_never_two_at_once() -> None:
     looking = {name for name, item in NAMED.items() if "schedules" in item}
-    assert looking == {"autoscale", "monitor"}
-    for name in looking:
+    assert looking == {"autoscale", "monitor", "backup"}
+    assert NAMED["backup"]["schedules"] == [{"cron": "17 3 * * *", "slug": "each-night"}]
+    for name in looking - {"backup"}:
         assert [schedule["interval"] for schedule in NAMED[name]["schedules"]] == [60]
         limit = {"limit": 1, "collision_strategy": "CANCEL_NEW"}
         assert NAMED[name]["concurrency_limit"] == limit

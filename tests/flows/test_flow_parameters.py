@@ -16,6 +16,7 @@ FLOWS = (
     "kubeconfig",
     "provision",
     "repair",
+    "restore",
     "rollout",
     "run_script",
     "scale",

@@ -3,6 +3,7 @@
 Text goes to standard error, so that standard output belongs to `--json` alone.
 """
 
+from flows._cli.terminal.backups import show_backups
 from flows._cli.terminal.console import (
     end_at_once,
     open_console,
@@ -11,6 +12,7 @@ from flows._cli.terminal.console import (
     quiet_prefect,
     show_error,
 )
+from flows._cli.terminal.health import show_health
 from flows._cli.terminal.metrics import Watch, show_metrics
 from flows._cli.terminal.questions import confirm
 from flows._cli.terminal.scripts import show_scripts
@@ -32,8 +34,10 @@ __all__ = [
     "print_json",
     "print_line",
     "quiet_prefect",
+    "show_backups",
     "show_drift",
     "show_error",
+    "show_health",
     "show_leftovers",
     "show_metrics",
     "show_plan",
