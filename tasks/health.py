@@ -3,7 +3,6 @@
 What cannot be read is trouble like any other: it ends no other subject's check.
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ from domain.cluster.api import SYSTEM
 from domain.health.addons import check_addons
 from domain.health.alarms import check_alarms
 from domain.health.backups import check_backups
-from domain.health.certificates import Expiry, check_certificates
+from domain.health.certificates import Expiry, check_certificates, parse_expiries
 from domain.health.control_plane import check_control_plane
 from domain.health.dns import READY_PORT, SELECTOR, check_dns
 from domain.health.drift import check_drift
@@ -26,7 +25,7 @@ from domain.health.network import API, Reached, check_network, choose_ring, reac
 from domain.health.nodes import check_nodes
 from domain.health.quotas import check_quotas
 from domain.kernel.ensured import Ensured
-from domain.kernel.errors import ClusterError
+from domain.kernel.errors import ClusterError, FinalError
 from domain.node.etcd import EtcdState, read_etcd
 from domain.node.remove import find_lost_nodes
 from domain.node.serving import Fault, Standing, State
@@ -149,17 +148,8 @@ def _unread_master(cluster: Cluster, machine: Instance, why: str) -> MasterReadi
 def _read_expiries(shell: SshMachine, node: str) -> tuple[Expiry, ...]:
     done = shell.run(EXPIRATION, deadline=60)
     if done.exit_code:
-        raise ClusterError(f"kubeadm certs check-expiration: {done.stderr.strip()[-200:]}")
-    document = json.loads(done.stdout)
-    rows = (*document["certificates"], *document["certificateAuthorities"])
-    return tuple(
-        Expiry(
-            row["name"],
-            node,
-            datetime.fromisoformat(row["expirationDate"]) if row.get("expirationDate") else None,
-        )
-        for row in rows
-    )
+        raise FinalError(f"kubeadm certs check-expiration: {done.stderr.strip()[-200:]}")
+    return parse_expiries(done.stdout, node)
 
 
 @step("network between nodes")

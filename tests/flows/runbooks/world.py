@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import partial
+from functools import cached_property, partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -326,7 +326,12 @@ class Machine:
         return cast(Output, self._strike.change("ssh", act, TemporaryError))
 
     def write_file(self, path: str, content: bytes, mode: int) -> None:
-        self._world.files[self._world.at(self._address).id, path] = content
+        self._world.files[self._id, path] = content
+
+    @cached_property
+    def _id(self) -> str:
+        """The machine that this connection leads to."""
+        return self._world.at(self._address).id
 
 
 class World:
