@@ -362,6 +362,7 @@ class World:
         self.joined: set[str] = set()  # ids of machines that have been nodes
         self.admitted: dict[str, str] = {}  # the key that may log in as well, by machine
         self.cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
+        self.onlooker = daemon.onlooker()
 
     def open(self, strike: Strike | None = None, name: str = "demo") -> Cluster:
         """The handle of a new run, on a machine of its own, by the same Prefect server."""
@@ -470,7 +471,7 @@ class World:
         return dict(self.daemon.iaas.count_resources())
 
     def machines(self) -> tuple[Instance, ...]:
-        return read_machines(cast(Cloud, self.cloud), "demo").instances
+        return read_machines(cast(Cloud, self.onlooker), "demo").instances
 
     def workers(self) -> tuple[Instance, ...]:
         return tuple(machine for machine in self.machines() if machine.name.endswith(NODES))
@@ -637,8 +638,8 @@ class World:
         return inner[0] if inner else masters[0]
 
     def _forwards(self) -> list[PortForwardSpec]:
-        [router] = self.cloud.find_vpcs("k8s.demo.router")
-        return [one.spec for one in self.cloud.list_port_forwards(router.id)]
+        [router] = self.onlooker.find_vpcs("k8s.demo.router")
+        return [one.spec for one in self.onlooker.list_port_forwards(router.id)]
 
     def _join(self, machine: Instance) -> None:
         group = _group(machine)
