@@ -46,9 +46,7 @@ def test_a_member_leaves_only_where_the_others_are_a_quorum(
 
 def test_a_master_joins_only_while_every_other_member_answers() -> None:
     check_join("demo", members("+", "+"))
-    with pytest.raises(
-        QuorumAtRisk, match=r"does not answer: k8s-master-b\. Start .*repair"
-    ):
+    with pytest.raises(QuorumAtRisk, match=r"does not answer: k8s-master-b\. Start .*repair"):
         check_join("demo", members("+", "-"))
     check_join("demo", members("+", "-"), "k8s-master-b", "10.0.0.2")  # it joins again itself
 
