@@ -13,6 +13,7 @@ FILES = (
     "f2cadm",
     "k8s_master_installer.sh",
     "k8s_node_installer.sh",
+    "k8s_upgrade_installer.sh",
     "kube_ui_installer.sh",
     "lib/base.sh",
     "lib/cluster.sh",

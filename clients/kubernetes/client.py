@@ -21,13 +21,15 @@ from clients.kubernetes.records import (
     taint_text,
 )
 from clients.kubernetes.seen import state_from
+from clients.kubernetes.versions import requested_from, version_from
 from clients.kubernetes.wire import MERGE_PATCH, TABLE, Wire
 from domain.autoscaling.see.state import ClusterState
 from domain.cloud.addons import Claim, Service
 from domain.cluster.api import SYSTEM, Manifest, Node, Pod
 from domain.cluster.join_tokens import JOIN_TOKEN_TYPE, TOKEN_NAME
+from domain.cluster.versions import RequestedApi
 from domain.kernel.errors import ApiRejected, NotFound, TemporaryError
-from domain.kernel.waiting import READ_PAUSES
+from domain.kernel.waiting import READ_PAUSES, repeat
 from domain.observe.metrics.load import ClusterLoad
 from domain.secrets.kubeconfig import ClusterAccess
 
@@ -76,6 +78,17 @@ class ClusterClient(Closable):
         """Read the server's version, such as `v1.36.4`."""
         version: str = self._wire.get("/version")["gitVersion"]
         return version
+
+    def read_masters(self) -> Mapping[str, str]:
+        """Read the version of each API server, such as `v1.36.4`, by the name of its node."""
+        query = {"labelSelector": "component=kube-apiserver"}
+        pods = self._items(KINDS["Pod"].collection(SYSTEM), query)
+        return dict(map(version_from, pods))
+
+    def read_requested_apis(self) -> Sequence[RequestedApi]:
+        """Read which deprecated APIs clients have used since the server's start."""
+        metrics = repeat(lambda: self._wire.text("GET", "/metrics", accept="*/*"))
+        return requested_from(metrics)
 
     def read_time(self) -> datetime:
         """Read the server's clock, to the second; asks it once, and then measures."""

@@ -328,3 +328,9 @@ def test_tokens_of_killed_runs_are_found_and_those_of_users_stay(cluster: Cluste
     assert ours.id in delete_old_tokens(cluster).did
     assert users.id in cluster.list_join_tokens()
     delete_token(cluster, users)
+
+
+def test_deprecated_apis_are_named_once_clients_use_them(cluster: ClusterClient) -> None:
+    assert cluster.read_requested_apis() == []
+    cluster._wire.get("/api/v1/endpoints")
+    assert [one.name for one in cluster.read_requested_apis()] == ["endpoints of v1"]
