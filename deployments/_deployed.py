@@ -22,6 +22,7 @@ FLOWS = {
     f"flows.{name}.{name}": name.replace("_", "-")
     for name in (
         "autoscale",
+        "check",
         "drift",
         "monitor",
         "provision",

@@ -30,6 +30,7 @@ COMMANDS = {
     "scale": Command("flows.scale", "Add machines to a group, or remove some"),
     "teardown": Command("flows.teardown", "Delete a cluster and all that belongs to it"),
     "status": Command("flows.status", "Show the state of a cluster"),
+    "check": Command("flows.check", "Check whether a cluster is well"),
     "repair": Command("flows.repair", "Replace broken machines"),
     "rollout": Command("flows.rollout", "Bring changed templates to the machines"),
     "run-script": Command("flows.run_script", "Run a script on the machines of a group"),

@@ -211,13 +211,14 @@ def doubts_of(spec: ClusterSpec) -> tuple[str, ...]:
 
 
 def next_commands(report: ClusterReport) -> list[str]:
-    """Three commands to try on a new cluster."""
+    """Commands to try on a new cluster."""
     name = report.cluster
     nodes = sum(machine.group == NODES for machine in report.machines)
     return [
         f"python -m flows.kubeconfig --name {name} --out {name}.kubeconfig",
         f"kubectl --kubeconfig {name}.kubeconfig get nodes,rc,svc,pods",
         f"python -m flows.scale --name {name} --count {nodes + 1}",
+        f"python -m flows.check --name {name}",
     ]
 
 

@@ -7,18 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from threading import BoundedSemaphore, Event
 
-from clients.ssh import SshMachine
 from domain.cloud.records import Instance
 from domain.kernel.ensured import Ensured
-from domain.kernel.errors import ClusterError
+from domain.kernel.errors import ClusterError, TemporaryError
 from domain.kernel.waiting import Clock
 from domain.node.scripts import End, Script, ScriptReport, ScriptResult, order, run_script
 from tasks.cluster import Cluster
-from tasks.shells import inner_target, jump_target
+from tasks.shells import open_shells
 from tasks.steps import report_progress, step
-
-CONNECTING = 10.0
-"""Seconds that a login may take: a machine that does not answer must not delay the others."""
 
 USUAL_AT_ONCE = 32
 
@@ -71,25 +67,19 @@ def _run_on_running(
 ) -> Sequence[ScriptResult]:
     if not machines:
         return []
-    credentials, ssh_endpoints = cluster.credentials(), cluster.ssh_endpoints()
-    connect = partial(cluster.connect_ssh, deadline=CONNECTING)
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(turns.at_once, thread_name_prefix="script"))
         try:
-            master = connect(jump_target(credentials, ssh_endpoints, cluster.bastion))
-        except ClusterError as error:
-            why = f"no login to master {ssh_endpoints.jump_host}: {error}"
-            return [_result(cluster, one, End.NOT_REACHED, why) for one in machines]
-        # Closed before the pool is waited for, so that an interruption need not wait for scripts.
-        stack.enter_context(master)
+            # Closed before the pool is waited for, so an interruption need not wait for scripts.
+            open_shell = stack.enter_context(open_shells(cluster))
+        except TemporaryError as error:
+            return [_result(cluster, one, End.NOT_REACHED, str(error)) for one in machines]
 
         def visit(machine: Instance) -> ScriptResult:
-            if machine.id == ssh_endpoints.jump_host:
-                return _run(cluster, machine, master, script)
+            place = (cluster.group_of(machine), machine.id, cluster.node_name(machine))
             try:
-                target = inner_target(cluster, credentials, ssh_endpoints, machine)
-                with connect(target, jump=master) as shell:
-                    return _run(cluster, machine, shell, script)
+                with open_shell(machine) as shell:
+                    return run_script(shell, place, script, cluster.clock)
             except ClusterError as error:
                 return _result(cluster, machine, End.NOT_REACHED, str(error))
 
@@ -128,11 +118,6 @@ def visit_in_turns(
         running.append(pool.submit(go, machine))
         report_progress(f"{number + 1} of {len(machines)} machines begun")
     return [*(one.result() for one in running), *map(skip, machines[len(running) :])]
-
-
-def _run(cluster: Cluster, machine: Instance, shell: SshMachine, script: Script) -> ScriptResult:
-    place = (cluster.group_of(machine), machine.id, cluster.node_name(machine))
-    return run_script(shell, place, script, cluster.clock)
 
 
 def _result(cluster: Cluster, machine: Instance, end: End, why: str) -> ScriptResult:

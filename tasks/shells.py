@@ -1,14 +1,17 @@
 """SSH to a cluster's machines: to the master by its public port, to nodes through the master."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
 from clients.ssh import SshMachine, SshTarget
 from domain.cloud.endpoints import Endpoints
 from domain.cloud.records import Instance
-from domain.kernel.errors import HostKeyMismatch, WaitTimedOut
+from domain.kernel.errors import ClusterError, HostKeyMismatch, TemporaryError, WaitTimedOut
 from domain.kernel.names import MASTERS
 from domain.kernel.waiting import Pace, wait_for
 from domain.node.login import make_own_host_key, use_own_host_key
@@ -22,6 +25,12 @@ BOOTING = Pace(timeout=600, interval=0.2, longest=5.0)
 
 AT_LEAST = 120.0
 """Seconds that a machine gets in any case: it may be restarting."""
+
+MOST_AT_ONCE = 32
+"""Logins at the same time, through one jump host."""
+
+CONNECTING = 10.0
+"""Seconds that one of many logins may take: a silent machine must not delay the others."""
 
 SETTLING = 60.0
 """Seconds for which a new machine may still present another host key: its image's own, because SSH
@@ -39,6 +48,68 @@ def open_shell(cluster: Cluster, machine: Instance) -> Iterator[SshMachine]:
     """
     with _open(cluster, cluster.credentials(), machine) as shell:
         yield shell
+
+
+T = TypeVar("T")
+
+OpenShell = Callable[[Instance], AbstractContextManager[SshMachine]]
+"""Logs in to a machine. Raises `ClusterError` when it cannot be reached at the first attempt."""
+
+
+@contextmanager
+def open_shells(cluster: Cluster) -> Iterator[OpenShell]:
+    """Log in to the master once, and to many machines through it, from any thread.
+
+    Nothing is waited for, unlike in `open_shell`.
+
+    Yields:
+        Opens the shell of a machine.
+
+    Raises:
+        ClusterError: no login to the master; the message names it.
+        CredentialsMissing, NotFound: the cluster's machines cannot be reached.
+    """
+    credentials, ssh_endpoints = cluster.credentials(), cluster.ssh_endpoints()
+    connect = partial(cluster.connect_ssh, deadline=CONNECTING)
+    try:
+        master = connect(jump_target(credentials, ssh_endpoints, cluster.bastion))
+    except ClusterError as error:
+        raise TemporaryError(f"no login to master {ssh_endpoints.jump_host}: {error}") from error
+
+    def open_one(machine: Instance) -> AbstractContextManager[SshMachine]:
+        if machine.id == ssh_endpoints.jump_host:
+            return nullcontext(master)
+        return connect(inner_target(cluster, credentials, ssh_endpoints, machine), jump=master)
+
+    with master:
+        yield open_one
+
+
+def visit_each(
+    cluster: Cluster,
+    machines: Sequence[Instance],
+    visit: Callable[[Cluster, Instance, SshMachine], T],
+    unreached: Callable[[Cluster, Instance, str], T],
+) -> list[T]:
+    """Visit machines, many at once.
+
+    Args:
+        unreached: the result of a machine that cannot be reached, or whose visit failed.
+
+    Raises:
+        ClusterError: no login to the master; the message names it.
+    """
+    with open_shells(cluster) as open_shell:
+
+        def go(machine: Instance) -> T:
+            try:
+                with open_shell(machine) as shell:
+                    return visit(cluster, machine, shell)
+            except ClusterError as error:
+                return unreached(cluster, machine, str(error))
+
+        with ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="visit") as pool:
+            return list(pool.map(go, machines))
 
 
 def pin_host_key(cluster: Cluster, machine: Instance) -> str:

@@ -13,6 +13,7 @@ from prefect.exceptions import PrefectException
 
 from blocks.artifacts import publish_table
 from domain.cloud.plan import Plan
+from domain.health.findings import HealthReport
 from domain.kernel.errors import ClusterError
 from domain.node.scripts import End, ScriptReport
 from domain.reports.cluster import ClusterReport
@@ -61,6 +62,20 @@ def publish_drift(report: DriftReport, key: str) -> None:
         for one in report.differences
     ]
     _publish(rows[:MOST_ROWS], artifact_key("drift", key), report.sentence.capitalize())
+
+
+def publish_health(report: HealthReport, key: str) -> None:
+    """Store what a check has found."""
+    rows = [
+        {
+            "subject": one.subject.value,
+            "level": one.level.value,
+            "finding": one.sentence,
+            "what to do": one.action,
+        }
+        for one in report.findings
+    ]
+    _publish(rows, artifact_key("check", key), report.sentence.capitalize()[:200])
 
 
 def publish_scripts(report: ScriptReport, key: str) -> None:

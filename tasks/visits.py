@@ -2,20 +2,17 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 from domain.cloud.records import Instance
-from domain.kernel.errors import ClusterError
+from domain.kernel.errors import ClusterError, TemporaryError
 from domain.kernel.names import node_name
 from domain.observe.metrics.records import Collected
 from domain.observe.metrics.scripts import Place, Script, measure, no_sample
 from tasks.cluster import Cluster
-from tasks.shells import inner_target, jump_target
-
-CONNECTING = 10.0
-"""Seconds that a login may take: a machine that does not answer must not delay the others."""
+from tasks.shells import open_shells
 
 MOST_AT_ONCE = 32
 
@@ -35,28 +32,22 @@ def measure_machines(cluster: Cluster, visits: Sequence[Visit], moment: datetime
     Raises:
         CredentialsMissing, NotFound: the cluster's machines cannot be reached.
     """
-    credentials, ssh_endpoints = cluster.credentials(), cluster.ssh_endpoints()
-    connect = partial(cluster.connect_ssh, deadline=CONNECTING)
-    try:
-        master = connect(jump_target(credentials, ssh_endpoints, cluster.bastion))
-    except ClusterError as error:
-        reason = f"no login to master {ssh_endpoints.jump_host}: {error}"
-        return nothing_measured(cluster.name, visits, moment, reason)
-
-    def measure_one(visit: Visit) -> Collected:
-        place = _place(cluster.name, visit)
-        if visit.machine.id == ssh_endpoints.jump_host:
-            return measure(master, place, visit.scripts, moment)
-        target = inner_target(cluster, credentials, ssh_endpoints, visit.machine)
+    with ExitStack() as stack:
         try:
-            with connect(target, jump=master) as shell:
-                return measure(shell, place, visit.scripts, moment)
-        except ClusterError as error:
-            reason = f"cannot be reached: {error}"
-            return nothing_measured(cluster.name, [visit], moment, reason)
+            open_shell = stack.enter_context(open_shells(cluster))
+        except TemporaryError as error:
+            return nothing_measured(cluster.name, visits, moment, str(error))
 
-    with master, ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="measure") as pool:
-        return sum(pool.map(measure_one, visits), Collected())
+        def measure_one(visit: Visit) -> Collected:
+            try:
+                with open_shell(visit.machine) as shell:
+                    return measure(shell, _place(cluster.name, visit), visit.scripts, moment)
+            except ClusterError as error:
+                reason = f"cannot be reached: {error}"
+                return nothing_measured(cluster.name, [visit], moment, reason)
+
+        with ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="measure") as pool:
+            return sum(pool.map(measure_one, visits), Collected())
 
 
 def nothing_measured(

@@ -12,6 +12,7 @@ from clients.kubernetes.manifests import covers, normalised
 from clients.kubernetes.records import (
     NOT_FINISHED,
     NOT_OF_A_DAEMON_SET,
+    WORKLOADS,
     claim_from,
     count_by_node,
     node_from,
@@ -19,13 +20,14 @@ from clients.kubernetes.records import (
     service_from,
     taint_from,
     taint_text,
+    workload_from,
 )
 from clients.kubernetes.seen import state_from
 from clients.kubernetes.versions import requested_from, version_from
 from clients.kubernetes.wire import MERGE_PATCH, TABLE, Wire
 from domain.autoscaling.see.state import ClusterState
 from domain.cloud.addons import Claim, Service
-from domain.cluster.api import SYSTEM, Manifest, Node, Pod
+from domain.cluster.api import SYSTEM, Manifest, Node, Pod, Workload
 from domain.cluster.join_tokens import JOIN_TOKEN_TYPE, TOKEN_NAME
 from domain.cluster.versions import RequestedApi
 from domain.kernel.errors import ApiRejected, NotFound, TemporaryError
@@ -372,6 +374,23 @@ class ClusterClient(Closable):
         """
         proxy = KINDS["Service"].collection(namespace) + f"/{quote(service, safe=':')}/proxy/"
         return self._wire.text("GET", proxy, accept="*/*")
+
+    def fetch_pod_page(self, namespace: str, pod: str, port: int, path: str) -> str:
+        """GET a page of a pod through the apiserver's proxy, and return the text.
+
+        Raises:
+            TemporaryError: nothing answers at this port of the pod.
+        """
+        proxy = KINDS["Pod"].collection(namespace) + f"/{quote(pod, safe='')}:{port}/proxy/{path}"
+        return self._wire.text("GET", proxy, accept="*/*")
+
+    def list_workloads(self, namespace: str) -> Sequence[Workload]:
+        """The Deployments and DaemonSets of a namespace with their replicas."""
+        return [
+            workload_from(kind, item)
+            for kind in WORKLOADS
+            for item in self._items(KINDS[kind].collection(namespace), {})
+        ]
 
     def create_token(self, namespace: str, account: str, seconds: int) -> str:
         """Create a token of a ServiceAccount; the API refuses fewer than 600 seconds."""

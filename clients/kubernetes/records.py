@@ -7,7 +7,7 @@ from typing import Any
 
 from clients.kubernetes.quantities import read_amount
 from domain.cloud.addons import Claim, Service
-from domain.cluster.api import Node, Pod
+from domain.cluster.api import Node, Pod, Workload
 from domain.kernel.errors import ApiRejected
 from domain.node.serving import Kubelet
 
@@ -70,6 +70,19 @@ def _seconds_since(stamp: str | None, now: datetime | None) -> float:
     if not stamp or now is None:
         return 0.0
     return max(0.0, (now - datetime.fromisoformat(stamp)).total_seconds())
+
+
+WORKLOADS = ("Deployment", "DaemonSet")
+
+
+def workload_from(kind: str, item: Mapping[str, Any]) -> Workload:
+    """Convert a Deployment or a DaemonSet."""
+    status = item.get("status") or {}
+    if kind == "DaemonSet":
+        wanted, ready = status.get("desiredNumberScheduled", 0), status.get("numberReady", 0)
+    else:
+        wanted, ready = item["spec"].get("replicas", 1), status.get("readyReplicas", 0)
+    return Workload(kind, item["metadata"]["name"], int(wanted), int(ready))
 
 
 def pod_from(item: Mapping[str, Any]) -> Pod:

@@ -59,6 +59,16 @@ class Pod:
         return self.phase in ("Succeeded", "Failed")
 
 
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A Deployment or a DaemonSet with its replicas."""
+
+    kind: str
+    name: str
+    wanted: int
+    ready: int
+
+
 class ClusterApi(Protocol):
     """One cluster's API server.
 
@@ -132,6 +142,14 @@ class ClusterApi(Protocol):
 
     def evict(self, pod: Pod) -> bool:
         """Evict exactly this pod. Returns: False while a disruption budget forbids it."""
+        ...
+
+    def list_workloads(self, namespace: str) -> Sequence[Workload]:
+        """The Deployments and DaemonSets of a namespace."""
+        ...
+
+    def fetch_pod_page(self, namespace: str, pod: str, port: int, path: str) -> str:
+        """GET a page of a pod through the apiserver's proxy. Returns: its text."""
         ...
 
     def fetch_service_page(self, namespace: str, service: str) -> str:

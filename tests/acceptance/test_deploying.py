@@ -26,6 +26,7 @@ NAMES = (
 )
 FLOWS = (
     "autoscale",
+    "check",
     "drift",
     "monitor",
     "provision",

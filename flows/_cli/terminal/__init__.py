@@ -11,6 +11,7 @@ from flows._cli.terminal.console import (
     quiet_prefect,
     show_error,
 )
+from flows._cli.terminal.health import show_health
 from flows._cli.terminal.metrics import Watch, show_metrics
 from flows._cli.terminal.questions import confirm
 from flows._cli.terminal.scripts import show_scripts
@@ -34,6 +35,7 @@ __all__ = [
     "quiet_prefect",
     "show_drift",
     "show_error",
+    "show_health",
     "show_leftovers",
     "show_metrics",
     "show_plan",

@@ -82,7 +82,14 @@ async def _nginx(pod: Pod, request: Request, read: ReadApi | None) -> Reply:
     return Reply.html(200, page, {"server": "nginx (local cloud)"})
 
 
+async def _coredns(pod: Pod, request: Request, read: ReadApi | None) -> Reply:
+    """Answer as the plugin `ready` of kubeadm's Corefile; names are not resolved here."""
+    status, text = (200, "OK") if request.path == "/ready" else (404, "404 page not found\n")
+    return Reply(status, {"content-type": "text/plain; charset=utf-8"}, text.encode())
+
+
 NGINX = Program(80, _nginx)
+COREDNS = Program(8181, _coredns)
 KUBE_UI = Program(4466, kube_ui.answer, ("-tls-cert-path", "-tls-key-path"))
 
 
@@ -91,7 +98,7 @@ def find_program(image: str) -> Program | None:
     name = _name_of(image)
     if "headlamp" in image:
         return KUBE_UI
-    return NGINX if name == "nginx" else None
+    return {"nginx": NGINX, "coredns": COREDNS}.get(name)
 
 
 def is_missing(image: str) -> bool:

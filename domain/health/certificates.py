@@ -1,0 +1,40 @@
+"""For how long are the certificates of the control plane valid?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain.health.findings import Finding, Subject, trouble, warning, well
+
+SOON, AT_ONCE = timedelta(days=30), timedelta(days=7)
+"""As the alarm `certificate-expiry` has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """A certificate, where it is, and its end; None where its file is missing."""
+
+    name: str
+    where: str
+    ends: datetime | None
+
+
+def check_certificates(expiries: Sequence[Expiry], now: datetime) -> Finding:
+    """Check the first end of all."""
+    if missing := [one for one in expiries if one.ends is None]:
+        names = ", ".join(f"{one.name} on {one.where}" for one in missing[:3])
+        return trouble(Subject.CERTIFICATES, f"files are missing: {names}")
+    known = [(one.ends, one) for one in expiries if one.ends is not None]
+    if not known:
+        return trouble(Subject.CERTIFICATES, "none was found")
+    ends, first = min(known, key=lambda pair: pair[0])
+    left = ends - now
+    words = f"{first.name} on {first.where} ends on {ends:%Y-%m-%d}, in {left.days} days"
+    action = "Renew them on the master with: kubeadm certs renew all, then restart its static pods"
+    if left < timedelta():
+        return trouble(Subject.CERTIFICATES, f"{first.name} on {first.where} has ended", action)
+    if left < AT_ONCE:
+        return trouble(Subject.CERTIFICATES, words, action)
+    if left < SOON:
+        return warning(Subject.CERTIFICATES, words, action)
+    return well(Subject.CERTIFICATES, f"{len(known)} valid, the first one for {left.days} days")
