@@ -35,6 +35,9 @@ class Profile:
     kubeadm_join: float
     # Inside Kubernetes.
     start_pod: float
+    elect_etcd: float  # until etcd has another leader; nothing is read or written meanwhile
+    elect_controllers: float  # until other controllers work: their Lease has to end
+    health_check: float  # the share of a load balancer's intervals that passes
 
 
 DEFAULT_PROFILE = "fast"
@@ -63,6 +66,9 @@ PROFILES = {
             kubeadm_init=0.0,
             kubeadm_join=0.0,
             start_pod=0.01,
+            elect_etcd=0.01,
+            elect_controllers=0.05,
+            health_check=0.01,
         ),
         Profile(
             name="fast",
@@ -85,6 +91,9 @@ PROFILES = {
             kubeadm_init=1.0,
             kubeadm_join=0.5,
             start_pod=0.3,
+            elect_etcd=0.3,
+            elect_controllers=2.0,
+            health_check=0.1,
         ),
         Profile(
             name="realistic",
@@ -107,6 +116,9 @@ PROFILES = {
             kubeadm_init=45.0,
             kubeadm_join=20.0,
             start_pod=4.0,
+            elect_etcd=1.5,
+            elect_controllers=15.0,
+            health_check=1.0,
         ),
     )
 }

@@ -10,6 +10,7 @@ INSTALLERS = Path(__file__).resolve().parent.parent / "installers"
 
 FILES = (
     "docker",
+    "etcd_members.sh",
     "f2cadm",
     "k8s_master_installer.sh",
     "k8s_node_installer.sh",
@@ -17,6 +18,8 @@ FILES = (
     "kube_ui_installer.sh",
     "lib/base.sh",
     "lib/cluster.sh",
+    "lib/etcd.sh",
+    "lib/join.sh",
     "lib/machine.sh",
     "lib/packages.sh",
     "lib/runtime.sh",

@@ -21,6 +21,9 @@ from localcloud.iaas.turns import Turns
 
 log = logging.getLogger(__name__)
 
+CONNECT_TIMEOUT = 5.0
+"""Seconds after which a connection to an address that nothing has is given up."""
+
 Way = tuple[str, str, str, int]
 """A connection as the fabric needs it: VPC, source, address and port."""
 
@@ -28,11 +31,14 @@ Way = tuple[str, str, str, int]
 class Balancers:
     """Runs the listeners of all balancers as they were last applied."""
 
-    def __init__(self, clock: Clock, state: State, fabric: Fabric) -> None:
+    def __init__(self, clock: Clock, state: State, fabric: Fabric, pace: float = 1.0) -> None:
+        """Take how much of the intervals between health checks passes."""
+        self._clock = clock
         self._state = state
         self._fabric = fabric
         self._turns = Turns()
-        self._checks = HealthChecks(clock, self._reach)
+        self._checks = HealthChecks(clock, self._reach, self._answers, pace)
+        self._connect_timeout = CONNECT_TIMEOUT * pace
         self._places: dict[str, tuple[str, str]] = {}  # balancer -> (vpc, address)
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -69,9 +75,7 @@ class Balancers:
         in_force = {one.id: one for active in balancer.applied.listeners for one in active.backends}
         active = in_force.get(backend.id)
         way = self._way_to(active) if active and not active.is_disabled else None
-        return (
-            way is not None and self._fabric.answers(*way) and self._checks.is_healthy(backend.id)
-        )
+        return way is not None and self._checks.is_healthy(backend.id)
 
     def _tls_of(self, listener: Listener) -> ssl.SSLContext | None:
         if not listener.is_tls:
@@ -104,7 +108,7 @@ class Balancers:
     ) -> None:
         if active.listener.is_http:
             await self._forward_request(balancer, active, near, source)
-        elif found := self._dial(active.listener, active.backends, source):
+        elif found := await self._dial(active.listener, active.backends, source):
             backend, inner = found
             with self._turns.count_connection(backend):
                 far = await _take_over(inner, active.listener)
@@ -125,7 +129,7 @@ class Balancers:
         sticky = read_stickiness(listener.session_sticky)
         known = sticky.known(head) if sticky else ""
         backends = choose(active.backends, head, self._state.policies)
-        found = self._dial(listener, backends, source, known)
+        found = await self._dial(listener, backends, source, known)
         if found is None:
             near[1].write(NO_BACKEND)
             return
@@ -143,19 +147,33 @@ class Balancers:
             far[1].write(head.passed_on(_headers_for(balancer, listener, source)))
             await splice_while_busy(near, far, listener.timeout)
 
-    def _dial(
+    async def _dial(
         self, listener: Listener, backends: Iterable[Backend], source: str, known: str = ""
     ) -> tuple[Backend, socket.socket] | None:
-        """Connect to the first backend that answers: the sticky one first, then in turn."""
+        """Connect to the first backend that counts as healthy: the sticky one, then in turn.
+
+        Where that one does not answer, no other is tried: it is left out once its checks fail.
+        """
         in_turn = self._turns.order(listener, backends, source)
         for backend in sorted(in_turn, key=lambda one: one.id != known):
-            way = self._way_to(backend) if self._checks.is_healthy(backend.id) else None
-            if way:
-                try:
-                    return backend, self._fabric.dial(*way)
-                except OSError as error:
-                    log.info("%s: %s", backend.id, error)
+            if self._checks.is_healthy(backend.id):
+                return await self._connect(backend)
         return None
+
+    async def _connect(self, backend: Backend) -> tuple[Backend, socket.socket] | None:
+        way = self._way_to(backend)
+        if way is None:  # nothing has this address any more
+            await self._clock.sleep(self._connect_timeout)
+            return None
+        try:
+            return backend, self._fabric.dial(*way)
+        except OSError as error:
+            log.info("%s: %s", backend.id, error)
+            return None
+
+    def _answers(self, backend: Backend) -> bool:
+        way = self._way_to(backend)
+        return way is not None and self._fabric.answers(*way)
 
     async def _reach(self, active: ListenerInForce, backend: Backend) -> Watched:
         """Connect to one backend. Raises `OSError`."""

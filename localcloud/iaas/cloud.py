@@ -53,7 +53,7 @@ class Cloud:
         self.addresses = PublicAddresses(name)
         self.firewall = Firewall(self.state)
         self.public = PublicPorts(fabric, self.firewall.admits_from_outside)
-        self.balancers = Balancers(clock, self.state, fabric)
+        self.balancers = Balancers(clock, self.state, fabric, profile.health_check)
         fabric.allow = self.firewall.allow
 
     def now(self) -> datetime:

@@ -95,14 +95,21 @@ Reach = Callable[[ListenerInForce, Backend], Awaitable[Watched]]
 
 
 class HealthChecks:
-    """Checks the backends of all listeners with HTTP checks.
+    """Checks the backends of all listeners.
 
-    A check that only connects needs no watch: the fabric knows whether a port answers.
+    Args:
+        reach: connects for a check by HTTP.
+        answers: whether a backend's port would take a connection, for a check that only connects.
+        pace: the share of the intervals that passes.
     """
 
-    def __init__(self, clock: Clock, reach: Reach) -> None:
+    def __init__(
+        self, clock: Clock, reach: Reach, answers: Callable[[Backend], bool], pace: float = 1.0
+    ) -> None:
         self._clock = clock
         self._reach = reach
+        self._answers = answers
+        self._pace = pace
         self._known: dict[str, Health] = {}
         self._watches: dict[str, list[asyncio.Task[None]]] = {}  # by balancer
 
@@ -114,7 +121,7 @@ class HealthChecks:
     def watch(self, balancer_id: str, active: ListenerInForce) -> None:
         """Start to check the backends of a listener, until `forget`."""
         check = read_health_check(active.listener.health_method, active.listener.health_option)
-        for backend in active.backends if check.path else ():
+        for backend in active.backends:
             task = asyncio.ensure_future(self._watch(active, backend, check))
             self._watches.setdefault(balancer_id, []).append(task)
 
@@ -127,12 +134,14 @@ class HealthChecks:
         try:
             while True:
                 health.note(await self._ask(active, backend, check), check)
-                await self._clock.sleep(check.interval)
+                await self._clock.sleep(check.interval * self._pace)
         finally:
             if self._known.get(backend.id) is health:
                 del self._known[backend.id]
 
     async def _ask(self, active: ListenerInForce, backend: Backend, check: HealthCheck) -> bool:
+        if not check.path:
+            return self._answers(backend)
         try:
             async with asyncio.timeout(check.timeout):
                 return await ask(check, await self._reach(active, backend))

@@ -8,6 +8,7 @@ request: `api/app` (HTTP), `api/server` (authorization and dispatch), `objects/r
     printing/     the tables that `kubectl get` shows
     pods/         what pods serve: known images, their HTTP, their logs
     api/          the API server: requests, answers, discovery, patches, watches, subresources
+    etcd          the members of a cluster's etcd, and their quorum
     client/       the clients of an API server, emulated or real
     controllers/  one module a controller, and the scheduler; pure clients of the API
     kubelet/      virtual nodes and their pods; pure clients of the API

@@ -2,7 +2,7 @@
 
 import base64
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import yaml
@@ -53,11 +53,20 @@ def kubeadm_objects(
     ):
         for body in bodies:
             yield kind, body
-    yield kinds.ENDPOINTS, _api_endpoints(address)
-    yield kinds.ENDPOINT_SLICE, _api_slice(address)
+    yield kinds.ENDPOINTS, _api_endpoints([address])
+    yield kinds.ENDPOINT_SLICE, _api_slice([address])
     for token in tokens:
         yield kinds.SECRET, token_secret(token)
     yield kinds.CONFIG_MAP, _cluster_info(address, ca_certificate)
+
+
+def publish_addresses(registry: Registry, addresses: Sequence[str]) -> None:
+    """Let the `kubernetes` Service lead to these API servers; each of them sees to it."""
+    for kind, body in (
+        (kinds.ENDPOINTS, _api_endpoints(addresses)),
+        (kinds.ENDPOINT_SLICE, _api_slice(addresses)),
+    ):
+        registry.update(kind, "default", "kubernetes", body)
 
 
 def _ensure(registry: Registry, kind: Kind, body: Body) -> None:
@@ -96,21 +105,21 @@ def _api_service(service_cidr: str) -> Body:
     }
 
 
-def _api_endpoints(address: str) -> Body:
+def _api_endpoints(addresses: Sequence[str]) -> Body:
     ports = [{"name": "https", "port": API_PORT, "protocol": "TCP"}]
     labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
     return {
         **_named("kubernetes", namespace="default", labels=labels),
-        "subsets": [{"addresses": [{"ip": address}], "ports": ports}],
+        "subsets": [{"addresses": [{"ip": one} for one in addresses], "ports": ports}],
     }
 
 
-def _api_slice(address: str) -> Body:
+def _api_slice(addresses: Sequence[str]) -> Body:
     labels = {"kubernetes.io/service-name": "kubernetes"}
     return {
         **_named("kubernetes", namespace="default", labels=labels),
         "addressType": "IPv4",
-        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+        "endpoints": [{"addresses": [one], "conditions": {"ready": True}} for one in addresses],
         "ports": [{"name": "https", "port": API_PORT, "protocol": "TCP"}],
     }
 

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from localcloud.kubernetes.access.join_tokens import BootstrapToken
 from localcloud.kubernetes.access.users import User
 from localcloud.kubernetes.client.interface import ApiClient
+from localcloud.kubernetes.etcd import Etcd
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +56,39 @@ class Door(Protocol):
 
 
 class Plane(Protocol):
-    """An API server with its controllers. Its objects outlive `stop`."""
+    """API servers over the members of one etcd, with controllers. Its objects outlive `stop`."""
 
     config: PlaneConfig
     ca_hash: str
+    etcd: Etcd
+
+    takes_members: bool
+    """Whether this engine has more than one etcd member, and so more than one master."""
 
     @property
     def is_running(self) -> bool: ...
 
     async def start(self) -> None:
-        """Start serving; the first start creates system objects, a second one has no effect."""
+        """Start the first etcd member, and serve if that is enough; a second start has no effect.
+
+        The first start creates system objects.
+        """
         ...
 
     async def stop(self) -> None:
         """End the controllers, every watch and every connection; the objects stay."""
+        ...
+
+    async def start_member(self, member_id: int, data: Path | None) -> None:
+        """Let an etcd member of the list run, with its file."""
+        ...
+
+    async def stop_member(self, member_id: int, data: Path | None) -> None:
+        """Stop an etcd member; it stays in the list."""
+        ...
+
+    async def follow_etcd(self) -> None:
+        """Take over a change of the list of members."""
         ...
 
     def accept(self, connection: socket.socket, peer: str) -> None:
@@ -76,11 +96,7 @@ class Plane(Protocol):
         ...
 
     def open_door(self, version: str, address: str, certificate: bytes, key: bytes) -> Door:
-        """Return one more API server over the same objects, for the address of a master.
-
-        Raises:
-            NotImplementedError: this engine has no second one.
-        """
+        """Return one more API server over the same objects, for the address of a master."""
         ...
 
     def client(self, user: User) -> ApiClient:

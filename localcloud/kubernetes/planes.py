@@ -56,6 +56,10 @@ class Planes:
         self._planes[plane.ca_hash] = plane
         return plane
 
+    def find_or_create(self, config: PlaneConfig) -> Plane:
+        """Return the plane of a cluster, which another master may have started already."""
+        return self.find_by_ca_hash(hash_of_ca(config.ca_certificate)) or self.create(config)
+
     def forget(self, plane: Plane) -> None:
         """Forget a stopped plane of a deleted cluster, and its objects."""
         if self._planes.get(plane.ca_hash) is plane:

@@ -1,7 +1,6 @@
 """A master's control plane: static pods, which follow their manifests as a kubelet lets them.
 
-The first master owns the plane, with its objects. A further one has an API server of its own over
-the same objects; without the first one nothing answers there either.
+Each master has an etcd member of the cluster's plane, and an API server that needs this member.
 """
 
 from datetime import datetime
@@ -35,8 +34,9 @@ class ControlPlane:
         return self._context.state.control_plane
 
     @property
-    def _owns(self) -> bool:
-        return self._known is not None and "member_of" not in self._known
+    def member_id(self) -> int | None:
+        """The id of this machine's etcd member, as in its data; None before it has one."""
+        return self._known.get("member") if self._known else None
 
     @property
     def _folder(self) -> Path:
@@ -51,22 +51,18 @@ class ControlPlane:
 
     async def follow(self) -> None:
         """Let run what has a manifest; an API server starts anew with a changed one."""
-        known = self._known
-        if known is None or Component.API_SERVER in self._context.failed:
+        if self._known is None or Component.API_SERVER in self._context.failed:
             return
-        if self._owns:
-            await self._follow_etcd()
-        else:
-            self.plane = self._context.shared.planes.find_by_ca_hash(known["member_of"])
+        await self._follow_etcd()
         await self._follow_api_server()
 
     async def _follow_etcd(self) -> None:
-        """Start or stop the plane when the manifest of etcd appears or goes."""
+        """Start or stop the member when the manifest of etcd appears or goes."""
         has_etcd = (self._folder / _ETCD).exists()
         if has_etcd and not self._has_etcd:
             await self.start()
-        elif self._has_etcd and not has_etcd and self.plane is not None:
-            await self.plane.stop()
+        elif self._has_etcd and not has_etcd:
+            await self._stop_member()
         self._has_etcd = has_etcd
 
     async def start_missing(self) -> None:
@@ -75,16 +71,31 @@ class ControlPlane:
         await self.follow()
 
     async def start(self) -> Plane:
-        """Start the plane that this machine owns, and return it; its objects are kept."""
-        if self.plane is None:
+        """Start this machine's etcd member, the first one of a new cluster.
+
+        Returns:
+            The cluster's plane, which serves if enough members run.
+        """
+        known = self._known
+        assert known is not None, "kubeadm init has not run"
+        if "member" not in known:
             self.plane = self._context.shared.planes.create(self._config())
+            known["member"] = self.plane.etcd.found(known["node"], self._context.spec.address).id
+        if self.plane is None:
+            self.plane = self._context.shared.planes.find_or_create(self._config())
         if Component.API_SERVER not in self._context.failed:
-            await self.plane.start()
+            await self.plane.start_member(known["member"], self._context.cluster_data)
         return self.plane
 
+    async def _stop_member(self) -> None:
+        if self.plane is not None and self.member_id is not None:
+            await self.plane.stop_member(self.member_id, self._context.cluster_data)
+
     async def _follow_api_server(self) -> None:
-        file = self._folder / _API_SERVER
-        manifest = file.read_text(encoding="utf-8") if file.exists() else ""
+        """Let the API server run while its member does; one that was removed has ended."""
+        file, manifest = self._folder / _API_SERVER, ""
+        if file.exists() and self.plane and self.member_id in self.plane.etcd.running:
+            manifest = file.read_text(encoding="utf-8")
         if manifest == self._manifest and (self._door is None) == (not manifest):
             return
         await self._close_door()
@@ -139,15 +150,15 @@ class ControlPlane:
         """Stop what runs here; the objects stay."""
         self._has_etcd = False
         await self._close_door()
-        if self.plane is not None and self._owns:
-            await self.plane.stop()
+        await self._stop_member()
 
     async def forget(self) -> None:
-        """Stop, and delete the cluster's data where this machine has them."""
+        """Stop, and delete the data of this machine's member; it stays in the list of members."""
         await self.stop()
-        if self.plane is not None and self._owns:
-            self._context.shared.kubelet_clients.pop(self.plane, None)
-            self._context.shared.planes.forget(self.plane)
+        shared, plane = self._context.shared, self.plane
+        if plane is not None and not plane.etcd.forget_data(self._context.cluster_data):
+            shared.kubelet_clients.pop(plane, None)
+            shared.planes.forget(plane)
         self.plane = None
         erase_objects(self._context.cluster_data)
         self._context.state.control_plane = None

@@ -45,7 +45,7 @@ class Authorizer:
         for kind in (
             kinds.ROLE, kinds.CLUSTER_ROLE, kinds.ROLE_BINDING, kinds.CLUSTER_ROLE_BINDING,
         ):  # fmt: skip
-            store.listen(kind, self._forget)
+            store.listen(kind, self.forget)
 
     def reason(self, user: User, access: Access) -> str | None:
         """Return the reason why the access is allowed, or None when it is not."""
@@ -62,7 +62,7 @@ class Authorizer:
             self._grants[user] = list(self._read(user))
         return self._grants[user]
 
-    def _forget(self, change: Change) -> None:
+    def forget(self, change: Change | None = None) -> None:
         self._grants.clear()
 
     def _read(self, user: User) -> Iterator[Grant]:

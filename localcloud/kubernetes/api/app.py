@@ -48,10 +48,17 @@ class App:
         version: str,
         address: str,
         settle: Callable[[], None] = lambda: None,
+        check_store: Callable[[], None] = lambda: None,
     ) -> None:
-        """Take what puts all changes on the disk, which is called before a change is answered."""
+        """Create the layer over a server.
+
+        Args:
+            settle: puts all changes on the disk; called before a change is answered.
+            check_store: raises `ApiFailure` while objects can neither be read nor written.
+        """
         self._server = server
         self._settle = settle
+        self._check_store = check_store
         self._version = _version(version)
         self._address = address
         self._deprecated = DeprecatedApis()
@@ -65,6 +72,7 @@ class App:
             query.setdefault("fieldValidation", WARN)
             answer = self._static(scope, headers, user)
             if answer is None:
+                self._check_store()
                 call = await self._read(scope, headers, query, user, receive)
                 answer = await self._answer(call, headers, receive, send)
                 if call.method not in READING:
@@ -97,6 +105,7 @@ class App:
         if self._server.authorizer.reason(user, access) is None:
             raise refusal(user, access)
         if path in ("/healthz", "/livez", "/readyz"):
+            self._check_store()
             verbose = b"verbose" in scope["query_string"]
             text = f"[+]ping ok\n{path[1:]} check passed\n" if verbose else "ok"
             return Content(text.encode())

@@ -102,7 +102,12 @@ class Store:
         self._tables = {kind: _Table(deque(maxlen=history)) for kind in KINDS}
 
     def load(self, found: Iterable[tuple[Kind, Body]], version: int) -> None:
-        """Load stored objects; watches from before `version` have to list again."""
+        """Replace everything by stored objects; watches from before `version` list again."""
+        for table in self._tables.values():
+            table.by_namespace.clear()
+            table.by_node.clear()
+            table.history.clear()
+            table.count = 0
         for kind, body in found:
             self._place(kind, Stored(body, int(body["metadata"]["resourceVersion"])))
         self.version = version

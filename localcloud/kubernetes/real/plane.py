@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import logging
+import random
 import shutil
 import socket
 import tempfile
@@ -15,6 +16,7 @@ from localcloud.kubernetes.access.tls import client_tls
 from localcloud.kubernetes.access.users import MASTERS, User
 from localcloud.kubernetes.bootstrap import kubeadm_objects
 from localcloud.kubernetes.client.https import Address, HttpsClient
+from localcloud.kubernetes.etcd import Etcd
 from localcloud.kubernetes.kubelet.hub import find_hub
 from localcloud.kubernetes.objects import kinds
 from localcloud.kubernetes.objects.failures import ApiFailure
@@ -49,6 +51,8 @@ class RealPlane:
         patience: seconds until the API server must be ready.
     """
 
+    takes_members = False
+
     def __init__(
         self,
         config: PlaneConfig,
@@ -59,6 +63,7 @@ class RealPlane:
     ) -> None:
         self.config = config
         self.ca_hash = hash_of_ca(config.ca_certificate)
+        self.etcd = Etcd(random.SystemRandom())
         self._clock = clock
         self._assets = assets
         self._folder = folder
@@ -80,6 +85,8 @@ class RealPlane:
         Raises:
             PlaneFailed: it did not become ready in time; all programs are stopped.
         """
+        first = self.etcd.found(self.config.name, self.config.address)
+        self.etcd.start(first.id, self.config.data)
         async with self._starting:
             if self._programs:
                 return
@@ -117,6 +124,16 @@ class RealPlane:
         if self._layout is not None:
             shutil.rmtree(self._layout.egress_socket.parent, ignore_errors=True)
 
+    async def start_member(self, member_id: int, data: Path | None) -> None:
+        """Start the programs: this plane has one member."""
+        await self.start()
+
+    async def stop_member(self, member_id: int, data: Path | None) -> None:
+        await self.stop()
+
+    async def follow_etcd(self) -> None:
+        """There is one member, which cannot be removed."""
+
     def accept(self, connection: socket.socket, peer: str) -> None:
         """Forward one TLS connection to the API server; refused while the plane is stopped."""
         if self._layout is None or not self._programs:
@@ -132,8 +149,6 @@ class RealPlane:
 
         It shows the certificate of its last start.
         """
-        if address != self.config.address:
-            raise NotImplementedError("a real control plane has one API server here")
         return RealDoor(self)
 
     def client(self, user: User) -> HttpsClient:

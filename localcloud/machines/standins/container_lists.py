@@ -42,22 +42,31 @@ def list_sandboxes(pods: Iterable[Pod], now: datetime) -> str:
     return _table(_SANDBOXES, [(*row, "(default)") for row in rows])
 
 
+def containers(pod: Pod) -> list[Mapping[str, Any]]:
+    """Return the status of each running container of a pod."""
+    known = pod["status"].get("containerStatuses") or ()
+    return [one for one in known if (one.get("state") or {}).get("running")]
+
+
+def id_of(container: Mapping[str, Any]) -> str:
+    """Return the whole id of a container; tables show its beginning."""
+    return str(container.get("containerID", "").removeprefix("containerd://"))
+
+
 def _container_rows(pod: Pod, now: datetime) -> Iterator[tuple[str, ...]]:
     name, namespace = _name(pod)
-    for one in pod["status"].get("containerStatuses") or ():
-        running = (one.get("state") or {}).get("running")
-        if running:
-            yield (
-                one.get("containerID", "").removeprefix("containerd://")[:_SHORT],
-                one["image"],
-                _age(running.get("startedAt"), now),
-                "Running",
-                one["name"],
-                str(one.get("restartCount", 0)),
-                _sandbox(pod),
-                name,
-                namespace,
-            )
+    for one in containers(pod):
+        yield (
+            id_of(one)[:_SHORT],
+            one["image"],
+            _age(one["state"]["running"].get("startedAt"), now),
+            "Running",
+            one["name"],
+            str(one.get("restartCount", 0)),
+            _sandbox(pod),
+            name,
+            namespace,
+        )
 
 
 def _name(pod: Pod) -> tuple[str, str]:

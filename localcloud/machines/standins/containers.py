@@ -1,12 +1,17 @@
 """Stand-ins for containerd's clients crictl and ctr, and for `containerd --version`."""
 
 import json
+import re
 import tomllib
+from collections.abc import Sequence
 
 from localcloud.clock import stamp
 from localcloud.machines.registries import image_id, why_unpullable
-from localcloud.machines.standins.call import Call, Failed, Handler, parse_args
+from localcloud.machines.standins import etcdctl
+from localcloud.machines.standins.call import Arguments, Call, Failed, Handler, parse_args
 from localcloud.machines.standins.container_lists import (
+    containers,
+    id_of,
     list_containers,
     list_images,
     list_sandboxes,
@@ -83,10 +88,13 @@ async def _crictl_pull(call: Call, image: str) -> None:
 
 
 async def _crictl(call: Call) -> int:
+    words = call.arguments[2:] if call.arguments[:1] == ["--timeout"] else call.arguments
+    if words[:1] == ["exec"]:
+        return await _exec(call, words[1:])
     taken = parse_args(
         call,
         flags=("-q", "--quiet", "-a", "--all", "--resolve-image-path"),
-        options=("--runtime-endpoint", "-o", "-r", "--state", "-t", "--timeout"),
+        options=("--runtime-endpoint", "-o", "-r", "--state", "-t", "--timeout", "--name"),
     )
     verb, *words = taken.words or [""]
     if verb == "version" or verb == "--version":
@@ -106,14 +114,42 @@ async def _crictl(call: Call) -> int:
         case "images", []:
             await call.out(list_images(images))
         case "ps", []:
-            pods = call.machine.cluster.running_pods()
-            await call.out(list_containers(pods, call.context.shared.clock.now()))
+            await _list_containers(call, taken)
         case "pods", []:
             pods = call.machine.cluster.running_pods()
             await call.out(list_sandboxes(pods, call.context.shared.clock.now()))
         case _:
             raise call.unknown(" ".join(taken.words))
     return 0
+
+
+async def _list_containers(call: Call, taken: Arguments) -> None:
+    pods = call.machine.cluster.running_pods()
+    if name := taken.value("--name"):
+        pods = [pod for pod in pods if any(re.search(name, one["name"]) for one in containers(pod))]
+    if "-q" in taken or "--quiet" in taken:
+        await call.out("\n".join(id_of(one) for pod in pods for one in containers(pod)))
+    else:
+        await call.out(list_containers(pods, call.context.shared.clock.now()))
+
+
+async def _exec(call: Call, words: Sequence[str]) -> int:
+    """Run a command in a running container; known is etcd's."""
+    need_cri(call)
+    wanted, *command = words or [""]
+    pods = call.machine.cluster.running_pods()
+    found = [
+        one for pod in pods for one in containers(pod) if wanted and id_of(one).startswith(wanted)
+    ]
+    if not found:
+        raise _fatal(
+            call,
+            "execing command in container: rpc error: code = NotFound desc = an error occurred "
+            f'when try to find container "{wanted}": not found',
+        )
+    if found[0]["name"] == "etcd" and command[:1] == ["etcdctl"]:
+        return await etcdctl.run(call, command[1:])
+    raise call.unknown(f"exec {' '.join(command)} in {found[0]['name']}")
 
 
 async def _ctr(call: Call) -> int:

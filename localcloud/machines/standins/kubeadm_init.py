@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from localcloud.kubernetes.client import MASTERS, ApiClient
 from localcloud.kubernetes.client.writes import MERGE
@@ -135,12 +136,7 @@ async def write_kubeconfigs(
 def _remember(call: Call, settings: InitSettings) -> None:
     context, registration = call.context, settings.registration
     now = context.shared.clock.now()
-    context.state.control_plane = {
-        "name": settings.cluster.name,
-        "version": settings.cluster.version,
-        "pod_cidr": settings.cluster.pod_cidr,
-        "service_cidr": settings.cluster.service_cidr,
-        "node_cidr_mask": settings.cluster.node_cidr_mask,
+    context.state.control_plane = record(settings.cluster, registration.name) | {
         "tokens": [
             (token, (now + lifetime).isoformat() if (lifetime := duration(ttl)) else None)
             for token, ttl in settings.tokens
@@ -153,6 +149,19 @@ def _remember(call: Call, settings: InitSettings) -> None:
         "labels": dict(registration.labels),
         "taints": [],  # kubeadm sets them by the API, as the labels of a master
         "ca_hash": "",
+    }
+
+
+def record(cluster: ClusterSettings, node: str) -> dict[str, Any]:
+    """Return what a machine keeps of its control plane, without its join tokens."""
+    return {
+        "name": cluster.name,
+        "node": node,
+        "version": cluster.version,
+        "pod_cidr": cluster.pod_cidr,
+        "service_cidr": cluster.service_cidr,
+        "node_cidr_mask": cluster.node_cidr_mask,
+        "tokens": [],
     }
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from localcloud.kubernetes.planes import hash_of_ca
+from localcloud.kubernetes.etcd import EtcdRefused, Member
+from localcloud.kubernetes.planes import Plane, hash_of_ca
 from localcloud.machines.cluster import KUBERNETES
 from localcloud.machines.standins import (
     kubeadm_certs,
@@ -87,28 +88,43 @@ async def become_master(
     await call.out('[certs] Valid certificates and keys now exist in "/etc/kubernetes/pki"')
     await kubeadm_init.write_kubeconfigs(call, cluster, node, wanted.address, is_first=False)
     await kubeadm_manifests.write_all(call, cluster)
+    authority = kubeadm_certs.read_authority(call)
+    assert authority is not None
+    plane = context.shared.planes.find_by_ca_hash(hash_of_ca(authority.certificate))
+    assert plane is not None, "the cluster has just answered"
+    await _check_etcd(call, plane)
+    member = await _announce_member(call, plane, node, wanted.address)
+    context.state.control_plane = kubeadm_init.record(cluster, node) | {"member": member.id}
+
+
+async def _check_etcd(call: Call, plane: Plane) -> None:
+    """Ask every member that ever ran. Raises `Failed` where one does not answer.
+
+    The real one asks again for two minutes.
+    """
+    await call.out("[check-etcd] Checking that the etcd cluster is healthy")
+    for member in plane.etcd.members:
+        if member.has_started and not plane.etcd.runs(member.id):
+            raise phase_error(
+                "check-etcd",
+                f"etcd cluster is not healthy: failed to dial endpoint {member.client_url} with "
+                "maintenance client: context deadline exceeded",
+            )
+
+
+async def _announce_member(call: Call, plane: Plane, node: str, address: str) -> Member:
+    if not plane.takes_members:
+        raise call.unknown("join of a further master: a real control plane has one API server here")
+    try:
+        member = plane.etcd.add_learner(node, address)
+    except EtcdRefused as error:
+        what = f"error creating local etcd static pod manifest file: {error}"
+        raise phase_error("etcd-join", what) from error
     await call.out(
-        "[check-etcd] Checking that the etcd cluster is healthy\n"
         "[etcd] Announced new etcd member joining to the existing etcd cluster\n"
         "[etcd] Waiting for the new etcd member to join the cluster. This can take up to 40s"
     )
-    authority = kubeadm_certs.read_authority(call)
-    assert authority is not None
-    ca_hash = hash_of_ca(authority.certificate)
-    plane = context.shared.planes.find_by_ca_hash(ca_hash)
-    assert plane is not None, "the cluster has just answered"
-    pair = kubeadm_certs.pki_folder(call) / "apiserver"
-    try:
-        door = plane.open_door(
-            cluster.version,
-            wanted.address,
-            pair.with_suffix(".crt").read_bytes(),
-            pair.with_suffix(".key").read_bytes(),
-        )
-    except NotImplementedError as error:
-        raise call.unknown(f"join of a further master: {error}") from error
-    await door.close()  # it was the question; the kubelet opens the one that stays
-    context.state.control_plane = {"member_of": ca_hash}
+    return member
 
 
 async def _download(call: Call, key: str, read_secret: ReadSecret) -> None:

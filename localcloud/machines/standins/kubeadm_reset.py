@@ -2,6 +2,7 @@
 
 import shutil
 
+from localcloud.kubernetes.etcd import EtcdRefused
 from localcloud.machines.cluster import KUBERNETES
 from localcloud.machines.standins.call import Call
 
@@ -20,8 +21,9 @@ async def run(call: Call) -> None:
     """
     machine, context = call.machine, call.context
     await _say_where_it_reads(call)
+    await call.out("[preflight] Running pre-flight checks")
+    await _remove_member(call)
     await call.out(
-        "[preflight] Running pre-flight checks\n"
         "[reset] Deleted contents of the etcd data directory: /var/lib/etcd\n"
         "[reset] Stopping the kubelet service"
     )
@@ -45,6 +47,24 @@ async def run(call: Call) -> None:
         "\nFor information on how to perform this cleanup manually, please see:\n"
         "    https://k8s.io/docs/reference/setup-tools/kubeadm/kubeadm-reset/\n"
     )
+
+
+async def _remove_member(call: Call) -> None:
+    """Take this master's etcd member out of the list; a failure is a warning, and the last stays."""
+    part = call.machine.cluster.control_plane
+    plane, member_id = part.plane, part.member_id
+    if plane is None or member_id is None or len(plane.etcd.members) < 2:
+        return
+    try:
+        plane.etcd.remove(member_id)
+    except EtcdRefused as error:
+        now = call.context.shared.clock.now()
+        await call.err(
+            f"W{now:%m%d %H:%M:%S.%f}    4711 removeetcdmember.go:85] [reset] Failed to remove etcd "
+            f"member: {error}, please manually remove this etcd member using etcdctl"
+        )
+        return
+    await plane.follow_etcd()
 
 
 async def _say_where_it_reads(call: Call) -> None:

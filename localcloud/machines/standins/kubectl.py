@@ -91,13 +91,22 @@ def _connect(call: Call, taken: Arguments) -> ApiClient:
     cluster = config["clusters"][0]["cluster"]
     certificate = base64.b64decode(cluster["certificate-authority-data"])
     plane = call.context.shared.planes.find_by_ca_hash(hash_of_ca(certificate))
-    if plane is None or not plane.is_running:
-        host = cluster["server"].removeprefix("https://")
+    host = cluster["server"].removeprefix("https://")
+    if plane is None or not (plane.is_running and _is_open(call, host)):
         raise Failed(
             f"The connection to the server {host} was refused - "
             "did you specify the right host or port?"
         )
     return plane.client(_user_of(call, config["users"][0]["user"]))
+
+
+def _is_open(call: Call, host: str) -> bool:
+    """Whether the port of an API server, or of a load balancer before it, takes connections."""
+    name, _, port = host.rpartition(":")
+    address, spec = call.context.resolve(name), call.context.spec
+    if address is None:
+        return False
+    return call.context.shared.fabric.answers(spec.vpc, spec.address, address, int(port))
 
 
 async def _fetch(call: Call, taken: Arguments, path: str) -> str:

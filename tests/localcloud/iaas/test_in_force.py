@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-from tests.localcloud.iaas.cloud_under_test import CloudUnderTest, read_port, serve_cloud
+from tests.localcloud.iaas.cloud_under_test import (
+    CloudUnderTest,
+    eventually,
+    read_port,
+    serve_cloud,
+)
 from tests.localcloud.iaas.network_under_test import (
     Network,
     forward,
@@ -146,10 +151,14 @@ def test_balancer_passes_over_a_machine_that_does_not_answer(cloud: CloudUnderTe
     cloud.done("UpdateLoadBalancers", loadbalancers=[balancer])
     cloud.done("UpdateRouters", routers=[network.router])
     cloud.done("StopInstances", instances=[machines[0]])
+    # Until the checks have failed it gets its turns, and its connections fail.
+    eventually(lambda: health_of(cloud, listener) == {machines[0]: "down", machines[1]: "up"})
     assert {read_port(network.address, 8080) for _ in range(3)} == {machines[1].encode()}
+
+
+def health_of(cloud: CloudUnderTest, listener: str) -> dict[str, str]:
     backends = cloud.ok("DescribeLoadBalancerBackends", loadbalancer_listener=listener)
-    health = {b["resource_id"]: b["status"] for b in backends["loadbalancer_backend_set"]}
-    assert health == {machines[0]: "down", machines[1]: "up"}
+    return {b["resource_id"]: b["status"] for b in backends["loadbalancer_backend_set"]}
 
 
 def test_group_of_the_balancer_decides_who_reaches_it(cloud: CloudUnderTest) -> None:

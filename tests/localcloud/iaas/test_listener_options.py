@@ -140,6 +140,7 @@ def test_cookie_of_a_backend_that_is_gone_leads_to_another(site: Site) -> None:
     site.set(session_sticky="insert|3600")
     machine, cookie = site.get()
     site.cloud.done("StopInstances", instances=[machine])
+    eventually(lambda: "down" in site.statuses())
     other, renewed = site.get(cookie.split(";")[0])
     assert other != machine
     assert renewed

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.localcloud.iaas.cloud_under_test import CloudUnderTest
+from tests.localcloud.iaas.cloud_under_test import CloudUnderTest, eventually
 from tests.localcloud.iaas.network_under_test import make_balancer, make_eip, make_vpc, run_machines
 from tests.localcloud.iaas.web_under_test import WebServer, serve
 
@@ -207,13 +207,13 @@ def test_invalid_request_is_refused_by_the_balancer(site: Site, noise: bytes) ->
 def test_backend_is_up_once_it_is_in_force_and_answers(site: Site) -> None:
     assert [one["status"] for one in backends(site)] == ["up", "up"]
     site.cloud.done("StopInstances", instances=[site.special.machine])
-    assert [one["status"] for one in backends(site)] == ["up", "down"]
+    eventually(lambda: [one["status"] for one in backends(site)] == ["up", "down"])
     site.cloud.done("StopLoadBalancers", loadbalancers=[site.balancer])
     assert [one["status"] for one in backends(site)] == ["down", "down"]
     more = [{"resource_id": site.plain.machine, "port": 22}]
     site.cloud.ok("AddLoadBalancerBackends", loadbalancer_listener=site.listener, backends=more)
     site.cloud.done("StartLoadBalancers", loadbalancers=[site.balancer])
-    assert [one["status"] for one in backends(site)] == ["up", "down", "down"]
+    eventually(lambda: [one["status"] for one in backends(site)] == ["up", "down", "down"])
 
 
 def test_only_http_listeners_can_have_a_policy(site: Site) -> None:

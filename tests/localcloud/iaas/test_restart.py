@@ -90,11 +90,13 @@ def test_everything_reads_and_answers_as_before(tmp_path: Path) -> None:
         cloud.ok("CreateTag", tag_name="t", color="#fff")
         cloud.ok("CreateServerCertificate", **make_certificate().request)
         cloud.done("StopInstances", instances=machines[1:])
+        found = {"loadbalancer": balancer}
+        eventually(lambda: "down" in json.dumps(cloud.ok("DescribeLoadBalancerBackends", **found)))
         before = read_all(cloud)
     with serve_cloud(file=file) as cloud:
         eventually(lambda: cloud.machines.is_running(machines[0]))
         assert not cloud.machines.is_running(machines[1])
-        assert read_all(cloud) == before
+        eventually(lambda: read_all(cloud) == before)
         assert read_port(network.address, 10022) == machines[0].encode()
         assert read_port(network.address, 8080) == machines[0].encode()
 

@@ -210,7 +210,7 @@ def test_listener_serves_tls_in_the_next_process_too(tmp_path: Path) -> None:
     with serve_cloud(file=tmp_path / "cloud.db") as shop.cloud:
         eventually(lambda: private_ip(shop.cloud, shop.server.machine))
         serve(shop.cloud, router["router_id"], shop.server)
-        assert shop.get() == shop.server.machine
+        assert eventually(lambda: shop.get() != "503" and shop.get()) == shop.server.machine
 
 
 def test_certificate_in_use_cannot_be_deleted(shop: Shop) -> None:
