@@ -32,6 +32,7 @@ FLOWS = {
         "scale",
         "sweep",
         "teardown",
+        "upgrade",
     )
 }
 """The flows that are deployed, by their entrypoint."""

@@ -43,7 +43,7 @@ from tasks.upgrades import Upgrade, find_upgrade
 )
 def upgrade(
     account: QingCloudAccount,
-    version: str,
+    version: str = "",
     name: ClusterName = "demo",
     share: Annotated[Whole, Field(ge=1, le=100)] = SHARE,
     replace: Switch = False,
@@ -51,9 +51,9 @@ def upgrade(
 ) -> Plan:
     """Bring a cluster to a newer patch or to the next minor version of Kubernetes.
 
-    A snapshot of etcd comes first, then the masters one by one, then the nodes: one, then a share of
-    each group at a time, each emptied within the disruption budgets. When the cluster is not well
-    after a step, the run ends there; the same run again continues.
+    A snapshot of etcd comes first, then the masters one by one, then the nodes: one, then a share
+    of each group at a time, each emptied within the disruption budgets. When the cluster is not
+    well after a step, the run ends there; the same run again continues.
 
     Args:
         account: The account that the cluster is in.

@@ -100,7 +100,9 @@ class Upgrade:
         for group in self.groups:
             for machine in group.machines:
                 reason = f"emptied, kubelet {self._version_of(machine)} → {wanted}"
-                yield PlanItem("machine", names.group(group.group), Action.CHANGE, reason, machine.id)
+                yield PlanItem(
+                    "machine", names.group(group.group), Action.CHANGE, reason, machine.id
+                )
         for machine in self.cordoned:
             group_name = names.group(self.cluster.group_of(machine))
             yield PlanItem("machine", group_name, Action.CHANGE, "is still cordoned", machine.id)
@@ -137,7 +139,9 @@ def find_upgrade(
         check_removed(api.read_requested_apis(), version, force=force)
     _check_unbroken(wanted)
     name_of = found.cluster.node_name
-    masters = tuple(one for one in found.machines.masters if _is_old(running, name_of(one), version))
+    masters = tuple(
+        one for one in found.machines.masters if _is_old(running, name_of(one), version)
+    )
     rollouts = find_rollouts(wanted, share=share, version=version) if replace else None
     groups = () if replace else tuple(_groups(wanted, nodes, version))
     cordoned = tuple(
@@ -157,9 +161,7 @@ def _is_left_cordoned(node: Node | None, version: str) -> bool:
     return node is not None and node.version == f"v{version}" and CORDONED in node.annotations
 
 
-def _groups(
-    found: Input, nodes: Mapping[str, Node], version: str
-) -> Iterator[GroupUpgrade]:
+def _groups(found: Input, nodes: Mapping[str, Node], version: str) -> Iterator[GroupUpgrade]:
     """The groups with nodes of another version; a machine that is no node yet becomes a new one."""
     for group in found.machines.groups:
         if group == MASTERS:
@@ -175,7 +177,9 @@ def _groups(
 
 def _check_unbroken(found: Input) -> None:
     standings = read_standings(found.cluster, found.machines.instances)
-    broken = [f"{one} ({standing.fault})" for one, standing in standings.items() if standing.is_broken]
+    broken = [
+        f"{one} ({standing.fault})" for one, standing in standings.items() if standing.is_broken
+    ]
     if broken:
         raise BadRequest(
             f"{first_of(broken)} of cluster {found.cluster.name} cannot be upgraded, because it is "

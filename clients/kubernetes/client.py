@@ -24,7 +24,7 @@ from clients.kubernetes.records import (
 )
 from clients.kubernetes.seen import state_from
 from clients.kubernetes.versions import requested_from, version_from
-from clients.kubernetes.wire import MERGE_PATCH, TABLE, Wire
+from clients.kubernetes.wire import JSON_PATCH, MERGE_PATCH, TABLE, Wire
 from domain.autoscaling.see.state import ClusterState
 from domain.cloud.addons import Claim, Service
 from domain.cluster.api import SYSTEM, Manifest, Node, Pod, Workload
@@ -303,6 +303,18 @@ class ClusterClient(Closable):
     def set_schedulable(self, node: str, schedulable: bool) -> None:
         """Cordon or uncordon a node; sends nothing when it is in that state already."""
         self._patch_node(node, {"spec": {"unschedulable": None if schedulable else True}})
+
+    def cordon_marked(self, node: str, mark: str) -> None:
+        """Cordon a node, only while its annotation `mark` is `true`.
+
+        A call that acts late, after the mark was removed, changes nothing.
+        """
+        place = f"/metadata/annotations/{mark.replace('/', '~1')}"
+        changes = [
+            {"op": "test", "path": place, "value": "true"},
+            {"op": "add", "path": "/spec/unschedulable", "value": True},
+        ]
+        self._wire.send("PATCH", KINDS["Node"].object(node), changes, JSON_PATCH)
 
     def label_node(self, node: str, labels: Mapping[str, str | None]) -> None:
         """Set labels of a node; None removes one. Sends nothing when it has them already."""

@@ -1,6 +1,10 @@
 """The runbook that brings a cluster to another version of Kubernetes."""
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 from domain.cloud.records import Instance
+from domain.kernel.errors import ClusterError, MachinesFailed
 from domain.node.health import Health, read_health
 from flows.runbooks.nodes import Failures
 from flows.runbooks.rollout import replace_machines
@@ -71,7 +75,7 @@ def upgrade_nodes(
     """
     left = len(group.machines)
     for batch in batches(group, share):
-        failures = Failures(cluster.name, what="were not upgraded")
+        failures = Failures(cluster.name)
         left -= len(batch)
         running = []
         for node in batch:
@@ -83,5 +87,23 @@ def upgrade_nodes(
             running.append((node, (prepared, emptied, done, ready, taken)))
         for node, results in running:
             failures.collect(node, [one.result for one in results])
-        failures.check()
+        check_upgraded(steps, cluster, batch, failures)
         steps.run(check_health, cluster, before, f"{len(batch)} in {group.group}, {left} left")
+
+
+def check_upgraded(
+    steps: Steps, cluster: Cluster, batch: Sequence[Instance], failures: Failures
+) -> None:
+    """Let the nodes of a batch that failed take pods again, and raise their errors."""
+    failed = [node for node in batch if node.id in failures.errors]
+    for node in failed:
+        with suppress(ClusterError):  # the step reports it; the reason of the failure is raised
+            steps.run(uncordon, cluster, node)
+    if len(failed) == 1:
+        raise failures.errors[failed[0].id]
+    if failed:
+        named = "; ".join(f"{machine}: {error}" for machine, error in failures.errors.items())
+        raise MachinesFailed(
+            f"{len(failed)} nodes of cluster {cluster.name} were not upgraded ({named}); "
+            "run the same command again to go on"
+        )

@@ -194,6 +194,10 @@ class EmulatedPlane:
         """Return an in-process client with an identity."""
         return InProcessClient(self.server, self._gate, user)
 
+    def settle(self) -> None:
+        """Write every change into the files of the members."""
+        self._persistence.write_now()
+
     async def _control(self, pause: float = 0.0) -> None:
         client = self.client(MASTERS)
         try:

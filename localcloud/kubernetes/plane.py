@@ -103,6 +103,10 @@ class Plane(Protocol):
         """Return a client with an identity."""
         ...
 
+    def settle(self) -> None:
+        """Write every change into the files of the members."""
+        ...
+
 
 def hash_of_ca(certificate: bytes) -> str:
     """Return the hash that kubeadm pins: SHA-256 of the public key, as `sha256:…`."""

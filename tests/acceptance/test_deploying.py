@@ -36,6 +36,7 @@ FLOWS = (
     "scale",
     "sweep",
     "teardown",
+    "upgrade",
 )
 
 

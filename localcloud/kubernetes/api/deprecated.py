@@ -4,8 +4,8 @@ from localcloud.kubernetes.api.calls import Target
 
 _NAME = "apiserver_requested_deprecated_apis"
 _HEAD = f"""\
-# HELP {_NAME} [STABLE] Gauge of deprecated APIs that have been requested, broken out by API group, \
-version, resource, subresource, and removed_release.
+# HELP {_NAME} [STABLE] Gauge of deprecated APIs that have been requested, broken out by API \
+group, version, resource, subresource, and removed_release.
 # TYPE {_NAME} gauge
 """
 _DEPRECATED = {("", "v1", "componentstatuses"): "", ("", "v1", "endpoints"): ""}

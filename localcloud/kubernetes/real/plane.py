@@ -151,6 +151,9 @@ class RealPlane:
         """
         return RealDoor(self)
 
+    def settle(self) -> None:
+        """Nothing waits: etcd writes each change before it is answered."""
+
     def client(self, user: User) -> HttpsClient:
         """Return a client with an identity, the same one for the same user."""
         if user not in self._clients:

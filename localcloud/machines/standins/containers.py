@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from localcloud.clock import stamp
 from localcloud.machines.registries import image_id, why_unpullable
-from localcloud.machines.standins import etcdctl
+from localcloud.machines.standins import etcd_snapshots, etcdctl
 from localcloud.machines.standins.call import Arguments, Call, Failed, Handler, parse_args
 from localcloud.machines.standins.container_lists import (
     containers,
@@ -149,6 +149,8 @@ async def _exec(call: Call, words: Sequence[str]) -> int:
         )
     if found[0]["name"] == "etcd" and command[:1] == ["etcdctl"]:
         return await etcdctl.run(call, command[1:])
+    if found[0]["name"] == "etcd" and command[:1] == ["etcdutl"]:
+        return await etcd_snapshots.run_etcdutl(call, command[1:])
     raise call.unknown(f"exec {' '.join(command)} in {found[0]['name']}")
 
 

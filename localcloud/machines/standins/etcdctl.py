@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from localcloud.kubernetes.etcd import Etcd, EtcdRefused, Member
 from localcloud.kubernetes.planes import Plane
+from localcloud.machines.standins import etcd_snapshots
 from localcloud.machines.standins.call import Arguments, Call, Failed, parse_args
 
 _LOCAL = "https://127.0.0.1:2379"
@@ -40,6 +41,9 @@ async def _run(call: Call, taken: Arguments, plane: Plane) -> None:
             gone = etcd.remove(_id_of(word))
             await plane.follow_etcd()
             await call.out(f"Member {gone.id:x} removed from cluster {etcd.cluster_id:16x}")
+        case ["snapshot", "save", name]:
+            plane.settle()
+            await call.out(etcd_snapshots.save(call, call.context.cluster_data, name))
         case rest:
             raise call.unknown(" ".join(rest))
 

@@ -15,6 +15,7 @@ from domain.node.install import INSTANCE_LABEL
 from domain.spec.cluster import changed
 from flows.runbooks.repair import repair_groups
 from flows.runbooks.rollout import roll_out
+from flows.runbooks.upgrade import upgrade
 from tasks.cases import Input
 from tasks.executors import PlainSteps
 from tasks.metrics import need_machines
@@ -22,6 +23,7 @@ from tasks.overview import need_spec
 from tasks.repairs import find_repairs
 from tasks.rollouts import find_rollouts
 from tasks.runs import only_run
+from tasks.upgrades import find_upgrade
 from tests.flows.runbooks.world import SPEC, Killed, Strike, Way, World, new_world
 
 Run = Callable[[World, Strike | None], None]
@@ -71,6 +73,17 @@ def roll_machines_out(world: World, strike: Strike | None) -> None:
         roll_out(PlainSteps(world.clock), find_rollouts(found))
 
 
+def provision_older(world: World, strike: Strike | None) -> None:
+    world.provision(None, changed(SPEC, {"kubernetes": {"version": "1.35.9"}}))
+
+
+def upgrade_all(world: World, strike: Strike | None) -> None:
+    cluster = world.open(strike)
+    with only_run(cluster):
+        found = Input(cluster.wanting(need_spec(cluster)), need_machines(cluster))
+        upgrade(PlainSteps(world.clock), find_upgrade(found, "1.36.4"))
+
+
 RUNS: dict[str, tuple[Run, tuple[Run, ...]]] = {
     "provision": (provision, ()),
     "scale out": (scale_out, (provision,)),
@@ -79,6 +92,7 @@ RUNS: dict[str, tuple[Run, tuple[Run, ...]]] = {
     "a further group": (add_group, (provision,)),
     "repair": (repair_broken, (provision, stop_one)),
     "rollout": (roll_machines_out, (provision, another_type)),
+    "upgrade": (upgrade_all, (provision_older,)),
 }
 """A run, and those that come before it."""
 
@@ -104,7 +118,7 @@ def until_done(world: World, run: Run, strike: Strike) -> int:
     raise AssertionError("three times did not suffice")
 
 
-ALIKE = ("a further group", "repair", "rollout")
+ALIKE = ("a further group", "repair", "rollout", "upgrade")
 """What these add to the other runs is little, so that they are struck in two ways only."""
 
 POINTS = [
