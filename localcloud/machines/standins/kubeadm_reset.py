@@ -50,7 +50,7 @@ async def run(call: Call) -> None:
 
 
 async def _remove_member(call: Call) -> None:
-    """Take this master's etcd member out of the list; a failure is a warning, and the last stays."""
+    """Take this master's etcd member out of the list; a failure is a warning only."""
     part = call.machine.cluster.control_plane
     plane, member_id = part.plane, part.member_id
     if plane is None or member_id is None or len(plane.etcd.members) < 2:
@@ -60,8 +60,8 @@ async def _remove_member(call: Call) -> None:
     except EtcdRefused as error:
         now = call.context.shared.clock.now()
         await call.err(
-            f"W{now:%m%d %H:%M:%S.%f}    4711 removeetcdmember.go:85] [reset] Failed to remove etcd "
-            f"member: {error}, please manually remove this etcd member using etcdctl"
+            f"W{now:%m%d %H:%M:%S.%f}    4711 removeetcdmember.go:85] [reset] Failed to "
+            f"remove etcd member: {error}, please manually remove this etcd member using etcdctl"
         )
         return
     await plane.follow_etcd()
