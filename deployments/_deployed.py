@@ -24,6 +24,7 @@ FLOWS = {
         "autoscale",
         "check",
         "drift",
+        "maintain",
         "monitor",
         "provision",
         "repair",

@@ -3,7 +3,6 @@
 What cannot be read is trouble like any other: it ends no other subject's check.
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +25,7 @@ from domain.health.nodes import check_nodes
 from domain.health.quotas import check_quotas
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import ClusterError
+from domain.node.certificates import read_certificates
 from domain.node.etcd import EtcdState, read_etcd
 from domain.node.remove import find_lost_nodes
 from domain.node.serving import Fault, Standing, State
@@ -37,8 +37,6 @@ from tasks.metrics import RECENT
 from tasks.shells import visit_each
 from tasks.standings import read_standings
 from tasks.steps import step
-
-EXPIRATION = ("kubeadm", "certs", "check-expiration", "-o", "json")
 
 Found = Ensured[tuple[Finding, ...]]
 
@@ -145,19 +143,8 @@ def _unread_master(cluster: Cluster, machine: Instance, why: str) -> MasterReadi
 
 
 def _read_expiries(shell: SshMachine, node: str) -> tuple[Expiry, ...]:
-    done = shell.run(EXPIRATION, deadline=60)
-    if done.exit_code:
-        raise ClusterError(f"kubeadm certs check-expiration: {done.stderr.strip()[-200:]}")
-    document = json.loads(done.stdout)
-    rows = (*document["certificates"], *document["certificateAuthorities"])
-    return tuple(
-        Expiry(
-            row["name"],
-            node,
-            datetime.fromisoformat(row["expirationDate"]) if row.get("expirationDate") else None,
-        )
-        for row in rows
-    )
+    held = read_certificates(shell, node).certificates
+    return tuple(Expiry(one.name, node, one.ends) for one in held)
 
 
 @step("network between nodes")

@@ -16,6 +16,7 @@ FILES = (
     "k8s_node_installer.sh",
     "k8s_upgrade_installer.sh",
     "kube_ui_installer.sh",
+    "renew_certificates.sh",
     "lib/base.sh",
     "lib/cluster.sh",
     "lib/etcd.sh",

@@ -28,6 +28,7 @@ FLOWS = (
     "autoscale",
     "check",
     "drift",
+    "maintain",
     "monitor",
     "provision",
     "repair",

@@ -14,6 +14,7 @@ FLOWS = (
     "dashboard",
     "drift",
     "kubeconfig",
+    "maintain",
     "provision",
     "repair",
     "rollout",

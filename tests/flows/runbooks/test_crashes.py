@@ -6,6 +6,7 @@ twice, nothing left over.
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,10 +14,12 @@ from domain.kernel.errors import ClusterError
 from domain.kernel.names import NODES
 from domain.node.install import INSTANCE_LABEL
 from domain.spec.cluster import changed
+from flows.runbooks.maintain import renew
 from flows.runbooks.repair import repair_groups
 from flows.runbooks.rollout import roll_out
 from flows.runbooks.upgrade import upgrade
 from tasks.cases import Input
+from tasks.certificates import find_renewals
 from tasks.executors import PlainSteps
 from tasks.metrics import need_machines
 from tasks.overview import need_spec
@@ -84,6 +87,18 @@ def upgrade_all(world: World, strike: Strike | None) -> None:
         upgrade(PlainSteps(world.clock), find_upgrade(found, "1.36.4"))
 
 
+def end_soon(world: World, strike: Strike | None) -> None:
+    [master] = [machine for machine in world.machines() if "master" in machine.name]
+    world.ends[master.id] = datetime.now(UTC) + timedelta(days=10)
+
+
+def renew_all(world: World, strike: Strike | None) -> None:
+    cluster = world.open(strike)
+    with only_run(cluster):
+        wanting = cluster.wanting(need_spec(cluster))
+        renew(PlainSteps(world.clock), wanting, find_renewals(wanting, need_machines(cluster)))
+
+
 RUNS: dict[str, tuple[Run, tuple[Run, ...]]] = {
     "provision": (provision, ()),
     "scale out": (scale_out, (provision,)),
@@ -93,6 +108,7 @@ RUNS: dict[str, tuple[Run, tuple[Run, ...]]] = {
     "repair": (repair_broken, (provision, stop_one)),
     "rollout": (roll_machines_out, (provision, another_type)),
     "upgrade": (upgrade_all, (provision_older,)),
+    "renewal of certificates": (renew_all, (provision, end_soon)),
 }
 """A run, and those that come before it."""
 
@@ -118,7 +134,7 @@ def until_done(world: World, run: Run, strike: Strike) -> int:
     raise AssertionError("three times did not suffice")
 
 
-ALIKE = ("a further group", "repair", "rollout", "upgrade")
+ALIKE = ("a further group", "repair", "rollout", "upgrade", "renewal of certificates")
 """What these add to the other runs is little, so that they are struck in two ways only."""
 
 POINTS = [

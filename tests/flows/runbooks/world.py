@@ -67,6 +67,9 @@ from tests.memory_vault import MemoryJournal, MemoryVault
 SPEC = changed(ClusterSpec(), {"access": {"allowed_cidrs": ["127.0.0.0/8"]}})
 
 
+LATE = datetime(2099, 1, 1, tzinfo=UTC)
+
+
 class Way(StrEnum):
     """How a change goes wrong."""
 
@@ -369,6 +372,9 @@ class World:
         self._breaking = self._silencing = 0
         self.joined: set[str] = set()  # ids of machines that have been nodes
         self.api_servers: dict[str, str] = {}  # their versions, by the names of masters' nodes
+        self.ends: dict[str, datetime] = {}  # of a master's certificates; late if not given
+        self.mute = False  # whether masters say nothing of their certificates
+        self.renewing: set[str] = set()  # ids of masters whose renewal was cut off
         self.requested_apis: list[RequestedApi] = []
         self.admitted: dict[str, str] = {}  # the key that may log in as well, by machine
         self.cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
@@ -507,6 +513,7 @@ class World:
                 for node in self.nodes.values()
             ),
             "tables are right": self._tables(machines) <= {_table(machines)},
+            "certificates end soon": bool(self.ends or self.renewing),
             "versions": Counter(node.version for node in self.nodes.values()),
             "nodes are schedulable": all(node.schedulable for node in self.nodes.values()),
             "key pair is ours": self.vault.kept is None
@@ -547,9 +554,26 @@ class World:
                 if machine.id in self.joined and self._has_node(machine):
                     return Output("node: nothing to do.\n", "", 0)
                 self._join(machine)
+        if "check-expiration" in command and self.mute:
+            return Output("", "kubeadm: not found", 127)
+        if "check-expiration" in command:
+            return Output(self._ends_of(machine), "", 0)
+        if "renew_certificates.sh" in command:
+            self.renewing.discard(machine.id)
+            self.ends.pop(machine.id, None)
         if "etcdutl" in argv:
             return Output('{"totalKey": 100, "totalSize": 4096}\n', "", 0)
         return Output("done\n", "", 0)
+
+    def _ends_of(self, machine: Instance) -> str:
+        """What kubeadm and openssl print of a master's certificates."""
+        ends = self.ends.get(machine.id, LATE)
+        row = {"name": "apiserver", "expirationDate": ends.isoformat()}
+        authority = {"name": "ca", "expirationDate": LATE.isoformat()}
+        document = {"certificates": [row], "certificateAuthorities": [authority]}
+        unfinished = "RENEWING\n" if machine.id in self.renewing else ""
+        kubelet = f"notAfter={LATE:%b %d %H:%M:%S %Y} GMT\n"
+        return f"{json.dumps(document)}\n\n{kubelet}{unfinished}"
 
     def _upgrade(self, machine: Instance) -> None:
         """Do what the installer does; a kubelet must not be newer than an API server."""
