@@ -1,25 +1,26 @@
 """All calls of our own code to the Prefect server; artifacts are in `blocks.artifacts`.
 
-A server is restarted, or its database is locked for a moment. Prefect's client retries what a busy
-server answers, but a refused connection only where a client was connected before, and each of these
-calls opens its own. So they go through `ask_server`.
+A server is restarted, or its database is locked for a moment: SQLite refuses at once a transaction
+that began to write after another one did, and the server answers 503. Prefect's client repeats what
+a busy server answers after two seconds, and a refused connection only where it was connected
+before. So our calls go through `ask_server`, and those that a run makes often through `_client`,
+which leaves the repetition to it: a locked database is free again within milliseconds.
 """
 
 import logging
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, TypeVar, cast
 
-from httpx import HTTPStatusError, TransportError
+from httpx import HTTPStatusError, Response, TransportError
 from prefect.blocks.core import Block
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import VariableCreate
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL
-from prefect.variables import Variable
 from pydantic import ValidationError
 
 from domain.kernel.errors import InvalidSpec, TemporaryError
@@ -28,13 +29,16 @@ from domain.kernel.waiting import Clock
 PATIENCE = 45.0
 """Seconds that a server may be silent: a restart takes less."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
 """Seconds between two attempts, doubled from the first to the second."""
 
 BUSY = (408, 429, 500, 502, 503, 504)
 """HTTP statuses that another attempt may not meet; a locked database is a 503."""
 
 NOT_FOUND = 404
+
+SOON = 2.0
+"""Seconds in which the change of a row is repeated: a renewal that comes late is worth nothing."""
 
 ROW_TIMEOUT = 10.0
 """Seconds for one call about a row; Prefect's client would wait for a minute."""
@@ -86,11 +90,25 @@ def _describe(error: TransportError | HTTPStatusError) -> str:
     )
 
 
+@contextmanager
+def _client(**settings: Any) -> Iterator[SyncPrefectClient]:
+    """Prefect's client for calls that `ask_server` repeats when the server is busy."""
+    hooks = {"event_hooks": {"response": [_raise_if_busy]}}
+    with get_client(sync_client=True, httpx_settings=hooks | settings) as client:
+        yield client
+
+
+def _raise_if_busy(response: Response) -> None:
+    if response.status_code in BUSY:
+        response.read()
+        response.raise_for_status()
+
+
 def read_server_time() -> datetime:
     """Read the clock of the configured server; ours where none is configured or none answers."""
 
     def ask() -> datetime:
-        with get_client(sync_client=True) as client:
+        with _client() as client:
             return parsedate_to_datetime(client.hello().headers["Date"]).astimezone(UTC)
 
     if PREFECT_API_URL.value():
@@ -104,17 +122,36 @@ def read_server_time() -> datetime:
 
 def read_variable(name: str, clock: Clock = time) -> Any:
     """Read a variable. Returns: None where there is none."""
-    return ask_server(lambda: Variable.get(name), clock)
+
+    def read() -> Any:
+        with _client() as client:
+            found = client.read_variable_by_name(name)
+        return found.value if found else None
+
+    return ask_server(read, clock)
 
 
 def write_variable(name: str, value: Any, clock: Clock = time) -> None:
     """Create or replace a variable."""
-    ask_server(lambda: Variable.set(name, value, overwrite=True), clock)
+
+    def write() -> None:
+        with _client() as client:
+            try:
+                client.create_variable(VariableCreate(name=name, value=value))
+            except ObjectAlreadyExists:
+                client.update_variable(VariableUpdate(name=name, value=value))
+
+    ask_server(write, clock)
 
 
 def delete_variable(name: str, clock: Clock = time) -> None:
     """Delete a variable, if there is one."""
-    ask_server(lambda: Variable.unset(name), clock)
+
+    def delete() -> None:
+        with _client() as client, suppress(ObjectNotFound):
+            client.delete_variable_by_name(name)
+
+    ask_server(delete, clock)
 
 
 # Variables as a compare-and-set: a name has one row in the database, and the id of a row is unique.
@@ -128,7 +165,7 @@ def create_variable(name: str, value: Any) -> bool:
     """
 
     def create() -> bool:
-        with get_client(sync_client=True) as client:
+        with _client() as client:
             try:
                 client.create_variable(VariableCreate(name=name, value=value))
             except ObjectAlreadyExists:
@@ -142,7 +179,7 @@ def find_row(name: str) -> tuple[str, Any] | None:
     """Find a variable. Returns: the id of its row, and its value."""
 
     def find() -> tuple[str, Any] | None:
-        with get_client(sync_client=True) as client:
+        with _client() as client:
             found = client.read_variable_by_name(name)
         return (str(found.id), found.value) if found else None
 
@@ -151,7 +188,7 @@ def find_row(name: str) -> tuple[str, Any] | None:
 
 def change_row(row: str, value: Any) -> bool:
     """Change the value of exactly this row, soon or not at all. Returns: False if it is gone."""
-    return _if_found("PATCH", row, 0.0, json={"value": value})
+    return _if_found("PATCH", row, SOON, json={"value": value})
 
 
 def delete_row(row: str) -> None:
@@ -161,7 +198,7 @@ def delete_row(row: str) -> None:
 
 def _if_found(method: Literal["PATCH", "DELETE"], row: str, patience: float, **body: Any) -> bool:
     def send() -> bool:
-        with get_client(sync_client=True, httpx_settings={"timeout": ROW_TIMEOUT}) as client:
+        with _client(timeout=ROW_TIMEOUT) as client:
             try:
                 client.request(method, "/variables/{id}", path_params={"id": row}, **body)
             except HTTPStatusError as error:

@@ -16,11 +16,11 @@ from domain.cloud.plan import Plan
 from domain.cloud.planning import plan_scale
 from domain.cloud.records import Instance
 from domain.kernel.errors import InvalidSpec
-from domain.kernel.names import NODES
+from domain.kernel.names import MASTERS, NODES
 from domain.node.remove import check_count, check_hand_made, choose_leaving, find_named
 from domain.observe.cost import price_plan
 from domain.reports.cluster import ClusterReport
-from domain.spec.cluster import ClusterName, GroupName
+from domain.spec.cluster import ClusterName, ClusterSpec, GroupName
 from domain.spec.part import Whole
 from flows._cli.command import (
     YES,
@@ -34,12 +34,13 @@ from flows._cli.command import (
 )
 from flows._cli.numbers import whole_number
 from flows._cli.terminal import show_report
+from flows.runbooks.masters import scale_masters
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.scale import scale_to
 from tasks.approval import approve
 from tasks.cluster import Cluster, open_cluster
 from tasks.control_plane import ready_nodes, workload_pods
-from tasks.executors import PrefectSteps
+from tasks.executors import PrefectSteps, Steps
 from tasks.finish import finish_run
 from tasks.overview import need_cluster, need_spec, with_sources
 from tasks.run_log import keep_log_short
@@ -84,9 +85,17 @@ def scale(
         approve(cluster, lambda: priced(cluster, group, count, remove))
         stack.enter_context(only_run(cluster))
         wanting, leaving = wanted_change(cluster, group, count, remove)
-        scale_to(steps, wanting, group, leaving)
+        scale_group(steps, wanting, group, leaving)
         timeline = recorder.timeline(f"scale {name} {group} to {wanting.spec.count(group)}")
         return finish_run(cluster, wanting.spec, timeline)
+
+
+def scale_group(steps: Steps, cluster: Cluster, group: str, leaving: Sequence[Instance]) -> None:
+    """Give a group its wanted size. Arguments: as `scale_to`, and the masters' group as well."""
+    if group == MASTERS:
+        scale_masters(steps, cluster, leaving)
+    else:
+        scale_to(steps, cluster, group, leaving)
 
 
 def priced(
@@ -111,19 +120,28 @@ def wanted_change(
         raise InvalidSpec("give the number of machines as --count, or the machines to --remove")
     seen = need_cluster(cluster)
     spec = with_sources(cluster.account, need_spec(cluster))
-    bounds = spec.nodes_of(group)
     if count is not None:
-        check_count(group, count, bounds)
+        check_size(spec, group, count)
         wanting = cluster.wanting(spec.with_count(group, count))
         return wanting, leaving_machines(wanting, group, count)
     leaving = find_named(group, seen.group(group), remove)
     left = len(seen.group(group)) - len(leaving)
-    check_count(group, left, bounds)
+    check_size(spec, group, left)
     return cluster.wanting(spec.with_count(group, left)), leaving
 
 
+def check_size(spec: ClusterSpec, group: str, count: int) -> None:
+    """Refuse a size that the group cannot have. Raises `InvalidSpec`."""
+    if group != MASTERS:
+        check_count(group, count, spec.nodes_of(group))
+
+
 def leaving_machines(cluster: Cluster, group: str, count: int) -> tuple[Instance, ...]:
-    """The machines to remove for this count: broken ones, then the emptiest, then the newest."""
+    """The machines to remove for this count: broken ones, then the emptiest, then the newest.
+
+    Of the masters broken ones as well, then those that are not behind the load balancer yet, and
+    the one to which the public SSH port leads last.
+    """
     inventory = cluster.inventory()
     machines = inventory.group(group)
     if count >= len(machines):
@@ -133,6 +151,11 @@ def leaving_machines(cluster: Cluster, group: str, count: int) -> tuple[Instance
         group, [m.id for m in machines if m.id not in known and not inventory.has_our_key(m)]
     )
     standings = read_standings(cluster, machines)
+    if group == MASTERS:
+        jump = inventory.jump_host
+        machines = inventory.masters[::-1]
+        machines = tuple(sorted(machines, key=lambda m: m == jump))
+        return tuple(sorted(machines, key=lambda m: not standings[m.id].is_broken))[:-count]
     return choose_leaving(group, machines, count, workload_pods(cluster), standings)
 
 
@@ -153,11 +176,14 @@ def report_idle(opened: Session, group: str, before: Inventory) -> None:
     )
     idle = [f"machine {machine.id}" for machine in nodes if machine.id not in used]
     if idle:
-        opened.print_line(
-            f"Unfinished machines stay and are billed: {', '.join(idle)}. Run the same "
-            f"command again to continue, or remove them with: python -m flows.scale "
+        words = f"Unfinished machines stay and are billed: {', '.join(idle)}. Run the same command"
+        remove = (
+            ""
+            if group == MASTERS
+            else ", or remove them with: python -m flows.scale "
             f"--name {cluster.name} --group {group} --count {len(nodes) - len(idle)}"
         )
+        opened.print_line(f"{words} again to continue{remove}")
 
 
 app = make_app("scale", "Add machines to a group, or drain and remove some.")

@@ -164,8 +164,8 @@ readonly FINISHED_MARK="$STATE_DIR/initialised" # exists from the end of a succe
 # The mark distinguishes a cluster that does not answer now, which must never be reset, from an init
 # that never finished.
 phase_control_plane() {
-  local file="$STATE_DIR/init.yaml"
-  if [[ -f $FINISHED_MARK ]]; then
+  local finished=$FINISHED_MARK file="$STATE_DIR/init.yaml"
+  if [[ -f $finished ]]; then
     rm -f "$file" # it holds the token
     wait_until 180 api_is_ready ||
       die "$E_API" "The control plane was set up before, but its API server does not answer; look at: crictl ps -a, journalctl -u kubelet"
@@ -185,7 +185,7 @@ phase_control_plane() {
     : >"$file" # it holds the token; that it exists says that an attempt was made
     die "$E_INIT" "kubeadm init failed; see the lines above, and look at: journalctl -u kubelet, crictl ps -a"
   }
-  touch "$FINISHED_MARK"
+  touch "$finished"
   rm -f "$file"
   wait_until 60 api_is_ready || die "$E_API" "kubeadm init ended well, but the API server is not ready."
 }

@@ -5,10 +5,8 @@ the other to the listener on the private address. So a private address is unreac
 and the rules of the cloud apply to every connection.
 """
 
-import asyncio
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 
 Accept = Callable[[socket.socket, str], None]
 """Takes over one connected, non-blocking stream socket; the text is the dialler's address."""
@@ -61,52 +59,3 @@ class Fabric:
         theirs.setblocking(False)
         accept(theirs, source)
         return ours
-
-
-LINGER = 60.0
-"""Seconds that one direction may be silent after the other has ended; Linux keeps a half-closed
-connection as long."""
-
-
-async def splice(
-    near: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-    far: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-    linger: float = LINGER,
-) -> None:
-    """Copy bytes both ways until both sides have ended, then close both.
-
-    A side that was reset ends the other at once: it cannot be answered any more. A side that has
-    ended in order is still answered, until nothing has come for `linger` seconds: a client with a
-    pool of idle connections never closes what the server has closed.
-    """
-    copied = 0
-
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal copied
-        while data := await reader.read(CHUNK):
-            copied += len(data)
-            writer.write(data)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
-        else:
-            writer.close()  # TLS cannot be half-closed
-
-    running = {asyncio.ensure_future(copy(near[0], far[1])),
-               asyncio.ensure_future(copy(far[0], near[1]))}  # fmt: skip
-    try:
-        ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        with suppress(OSError):
-            for one in ended:
-                one.result()
-            while running:
-                before = copied
-                ended, running = await asyncio.wait(running, timeout=linger)
-                if not ended and copied == before:
-                    break
-    finally:
-        for one in running:
-            one.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        for _, writer in (near, far):
-            writer.close()

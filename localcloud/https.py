@@ -9,6 +9,8 @@ from typing import Any
 
 import h11
 
+from localcloud.connections import hang_up
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -49,7 +51,7 @@ async def get(
         except h11.ProtocolError as error:
             raise OSError(f"{host} does not answer in HTTP: {error}") from error
         finally:
-            writer.close()
+            await hang_up(writer)
 
 
 async def _exchange(

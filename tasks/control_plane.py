@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 
 from domain.cluster import apiserver, stored_spec
+from domain.cluster.api import Node
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import ClusterError, InvalidSpec, TemporaryError
+from domain.kernel.names import MASTERS
 from domain.kernel.waiting import READ_PAUSES
+from domain.node.install import GROUP_LABEL
+from domain.reports.overview import ROLE
 from domain.spec.cluster import ClusterSpec
 from tasks.cluster import Cluster
 from tasks.steps import run_logger, step
@@ -75,15 +79,21 @@ def check_nothing_stored(cluster: Cluster) -> None:
 def ready_nodes(cluster: Cluster) -> frozenset[str]:
     """The names of the nodes that are Ready; empty while the API does not answer.
 
-    A Ready node needs no installer, so a second run logs in to no machine.
+    A Ready node needs no installer, so a second run logs in to no machine. A master counts once it
+    has its role's label, which kubeadm sets last.
     """
     if not answers(cluster):
         return frozenset()
     try:
-        return frozenset(node.name for node in cluster.api().list_nodes() if node.ready)
+        return frozenset(node.name for node in cluster.api().list_nodes() if _is_finished(node))
     except ClusterError as error:
         run_logger().info("the nodes cannot be read yet: %s", error)
         return frozenset()
+
+
+def _is_finished(node: Node) -> bool:
+    is_master = node.labels.get(GROUP_LABEL, MASTERS) == MASTERS
+    return node.ready and (not is_master or ROLE in node.labels)
 
 
 def node_versions(cluster: Cluster) -> frozenset[str]:

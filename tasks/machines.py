@@ -84,7 +84,7 @@ def log_in_to_master(cluster: Cluster, master: Instance) -> Ensured[str]:
 def install_master(cluster: Cluster, master: Instance, token: BootstrapToken) -> Ensured[Instance]:
     """Upload the CA and the installers to the master, and run its installer."""
     with open_shell(cluster, master) as shell:
-        _admit_owner(cluster, master, shell)
+        admit_owner(cluster, master, shell)
         install.upload_installers(shell, installer_files())
         install.upload_ca(shell, cluster.credentials().ca)
         settings = install.master_settings(cluster.spec, master, cluster.endpoints(), token)
@@ -102,7 +102,7 @@ def install_node(cluster: Cluster, node: Instance) -> Ensured[Instance]:
     report_progress("waiting for SSH")
     pin_host_key(cluster, node)
     with open_shell(cluster, node) as shell:
-        _admit_owner(cluster, node, shell)
+        admit_owner(cluster, node, shell)
         install.upload_installers(shell, installer_files())
         group = cluster.group_of(node)
         settings = install.common_settings(cluster.spec, node, group, cluster.endpoints())
@@ -112,7 +112,7 @@ def install_node(cluster: Cluster, node: Instance) -> Ensured[Instance]:
     return Ensured(node, "installed" if changed else "kept")
 
 
-def _admit_owner(cluster: Cluster, machine: Instance, shell: Shell) -> None:
+def admit_owner(cluster: Cluster, machine: Instance, shell: Shell) -> None:
     """Let the owner of the existing key pair in, if the description names one."""
     if named := cluster.spec.access.keypair:
         user = cluster.ssh_endpoints().user(cluster.group_of(machine))

@@ -94,8 +94,14 @@ def ensure_routes(
 def publish_ports(
     cluster: Cluster, vpc: Vpc, lb: LoadBalancer, masters: tuple[Instance, ...]
 ) -> Ensured[Endpoints]:
-    """Forward the public ports. Returns: the endpoints of the cluster from now on."""
-    access, master = cluster.spec.access, masters[0]
+    """Forward the public ports. Returns: the endpoints of the cluster from now on.
+
+    Args:
+        masters: those that run; SSH stays with the present one of them.
+    """
+    access, known = cluster.spec.access, cluster.cloud.known.list_port_forwards(vpc.id)
+    targets = {one.spec.target for one in known if network.is_ssh(cluster.name, one.spec)}
+    master = next((one for one in masters if one.private_ip in targets), masters[0])
     wanted = network.wanted_forwards(cluster.name, access, lb.private_ip, master.private_ip)
     done = network.ensure_forwards(cluster.cloud, cluster.name, vpc, wanted, cluster.clock)
     endpoints = planned_endpoints(access, vpc.eip_address, lb.private_ip, master.id)

@@ -31,6 +31,7 @@ from domain.reports.overview import report_cluster
 from domain.reports.unfinished import InCluster, Unfinished, find_unfinished
 from domain.secrets.vault import describe_missing
 from domain.spec.cluster import ClusterSpec, changed, overlay
+from domain.spec.groups import MASTER_COUNTS
 from tasks.certificates import read_readable
 from tasks.claims import has_gone
 from tasks.cluster import Cluster
@@ -146,6 +147,8 @@ def wanted_spec(
     if stored:
         check_changes(cluster, stored, spec)
     spec = with_sources(cluster.account, spec)
+    if stored and stored.masters.count > spec.masters.count:
+        spec = spec.with_count(MASTERS, stored.masters.count)
     for group, wanted in spec.node_groups.items():
         fewest = stored.count(group) if stored else len(seen.group(group))
         if fewest > wanted.count:
@@ -162,7 +165,14 @@ def existing_groups(seen: Inventory) -> Mapping[str, Any]:
         if group != MASTERS and (size := len(seen.group(group)))
     }
     nodes = groups.pop(NODES, None)
-    return {"groups": groups} | ({"nodes": nodes} if nodes else {})
+    masters = {"count": least_masters(len(seen.control_plane(1)))}
+    found = {"groups": groups} | ({"nodes": nodes} if nodes else {})
+    return found | ({"masters": masters} if masters["count"] > 1 else {})
+
+
+def least_masters(existing: int) -> int:
+    """The smallest number of masters of which so many may be the rest, after a loss."""
+    return next((count for count in MASTER_COUNTS if count >= existing), MASTER_COUNTS[-1])
 
 
 def adopted_document(seen: Inventory) -> Mapping[str, Any]:
@@ -268,7 +278,7 @@ def read_unfinished(
 
 
 def _sizes(spec: ClusterSpec) -> Mapping[str, int]:
-    return {group: nodes.count for group, nodes in spec.node_groups.items()}
+    return {group: spec.count(group) for group in spec.group_names}
 
 
 def read_report(cluster: Cluster, spec: ClusterSpec) -> ClusterReport:

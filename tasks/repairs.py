@@ -2,21 +2,27 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from domain.autoscaling.decide.repair import Patient
+from domain.autoscaling.see.snapshot import SeenMachine, SeenNode
 from domain.cloud.plan import Action, Plan, PlanItem
 from domain.cloud.records import Instance
 from domain.kernel.names import MASTERS, Names
-from domain.node.serving import State
+from domain.node.install import GROUP_LABEL
+from domain.node.remove import find_lost_nodes
+from domain.node.serving import Fault, State
 from domain.observe.cost import price_plan
 from tasks.autoscaling import judge_broken
 from tasks.cases import Input
+from tasks.cluster import Cluster
+from tasks.control_plane import ready_nodes
 from tasks.standings import read_standings
 
 
 @dataclass(frozen=True)
 class GroupRepair:
-    """What is done for one group of nodes.
+    """What is done for one group of machines.
 
     Attributes:
         leaving: broken machines, and nodes that have lost their machine.
@@ -28,6 +34,11 @@ class GroupRepair:
     leaving: tuple[Patient, ...]
     missing: int
     unfinished: tuple[str, ...]
+
+    @property
+    def is_some(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.leaving or self.missing or self.unfinished)
 
 
 @dataclass(frozen=True)
@@ -86,11 +97,15 @@ def find_repairs(found: Input, group: str = "", *, force: bool = False) -> Repai
         InvalidSpec: there is no such group of nodes.
     """
     spec = found.cluster.spec
-    if group:
+    if group and group != MASTERS:
         spec.nodes_of(group)
-    staying = [*_broken_masters(found)]
-    repairs = []
+    repairs, staying = [], list[Staying]()
+    if group in ("", MASTERS):
+        masters, staying = _judge_masters(found)
+        repairs += [masters] if masters.is_some else []
     for name in (group,) if group else found.groups:
+        if name == MASTERS:
+            continue
         judged = judge_broken(found.case(group=name), force=force)
         staying += [
             Staying(name, one.name, f"is broken ({one.fault}); {why}") for one, why in judged if why
@@ -101,7 +116,7 @@ def find_repairs(found: Input, group: str = "", *, force: bool = False) -> Repai
         repair = GroupRepair(
             name, leaving, max(0, spec.count(name) - left), _unfinished(found, machines)
         )
-        if repair.leaving or repair.missing or repair.unfinished:
+        if repair.is_some:
             repairs.append(repair)
     return Repairs(found, tuple(repairs), tuple(staying))
 
@@ -111,11 +126,46 @@ def _unfinished(found: Input, machines: Sequence[Instance]) -> tuple[str, ...]:
     return tuple(one for one, standing in standings.items() if standing.state is State.BOOTING)
 
 
-def _broken_masters(found: Input) -> Iterator[Staying]:
-    for machine, standing in read_standings(found.cluster, found.machines.masters).items():
-        if standing.is_broken:
-            why = f"is broken ({standing.fault}) and is the only master: start it in the console"
-            yield Staying(MASTERS, machine, why)
+def _judge_masters(found: Input) -> tuple[GroupRepair, list[Staying]]:
+    """Broken masters are replaced while others serve; whether those are a quorum is asked later."""
+    cluster, masters = found.cluster, found.machines.masters
+    wanted = cluster.spec.masters.count
+    standings = read_standings(cluster, masters)
+    broken = {one: standings[one.id].fault for one in masters if standings[one.id].fault}
+    if len(broken) == len(masters) or max(wanted, len(masters)) == 1:
+        why = "and is the only master: start it in the console"
+        why = "and so are all masters: start them in the console" if len(masters) > 1 else why
+        staying = [
+            Staying(MASTERS, one.id, f"is broken ({fault}) {why}") for one, fault in broken.items()
+        ]
+        return GroupRepair(MASTERS, (), 0, ()), staying
+    leaving = [
+        Patient(_seen(cluster, one), None, fault, one.created_at)
+        for one, fault in broken.items()
+        if fault
+    ]
+    now, nodes = datetime.now(UTC), cluster.api().list_nodes()
+    lost = [
+        Patient(None, SeenNode(node, MASTERS), Fault.GONE, now)
+        for node in find_lost_nodes(
+            [one for one in nodes if one.labels.get(GROUP_LABEL) == MASTERS], found.machines
+        )
+    ]
+    missing, ready = max(0, wanted - len(masters) + len(broken)), ready_nodes(cluster)
+    unfinished = tuple(
+        one.id for one in masters if one not in broken and cluster.node_name(one) not in ready
+    )
+    return GroupRepair(MASTERS, (*lost, *leaving), missing, unfinished), []
+
+
+def _seen(cluster: Cluster, machine: Instance) -> SeenMachine:
+    return SeenMachine(
+        machine.id,
+        cluster.node_name(machine),
+        machine.created_at,
+        status=machine.status,
+        transition=machine.transition,
+    )
 
 
 def describe_staying(staying: Sequence[Staying]) -> str:

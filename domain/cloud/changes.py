@@ -28,7 +28,7 @@ FIXED = {
 
 FREE = (
     "name",  # another name is another cluster
-    "masters.",  # one for now; its template, like that of the nodes, is for new machines
+    "masters.",  # as long as the pod network has room; its template is for new machines
     "nodes.",  # except for a maximum that the pod network has no room for
     "groups",  # one that has machines cannot be left out
     "network.vxnets",  # more of them; the present ones stay
@@ -72,7 +72,8 @@ def refuse_changes(
         remedies = ["keep these in their order, and add others behind them"]
     elif not refused and bool(stay) != bool(wanted.network.vxnets):
         words, remedies = ["its vxnets are its own"], [_BESIDE]
-    elif not refused and (most := _most_nodes(before)) < wanted.largest - wanted.masters.count:
+    elif not refused and (shares := _shares(before)) < wanted.largest:
+        most = shares - wanted.masters.count
         what = "the sum of the groups' maxima" if wanted.groups else "nodes.maximum"
         words = [f"{what} can be {most} at most, by the division of its pod network"]
         remedies = [_BESIDE]
@@ -106,7 +107,6 @@ def _is_in_effect(
     return False
 
 
-def _most_nodes(before: ClusterSpec) -> int:
-    """For how many nodes the pod network has shares; the control plane divides it once."""
-    shares = 1 << (before.node_cidr_mask - IPv4Network(before.network.pod_cidr).prefixlen)
-    return shares - before.masters.count
+def _shares(before: ClusterSpec) -> int:
+    """For how many machines the pod network has shares; the control plane divides it once."""
+    return 1 << (before.node_cidr_mask - IPv4Network(before.network.pod_cidr).prefixlen)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from domain.cloud.inventory import Inventory
+from domain.cloud.inventory import Inventory, id_of
 from domain.cloud.network import is_our_forward
 from domain.kernel.errors import NotFound
 from domain.spec.network import Access
@@ -55,7 +55,7 @@ def endpoints_of(inventory: Inventory) -> Endpoints:
         api_port=ports.get("api", 0),
         ui_port=ports.get("ui", 0),
         ssh_port=ports.get("ssh", 0),
-        jump_host=inventory.masters[0].id if inventory.masters else "",
+        jump_host=id_of(inventory.jump_host) or "",
     )
 
 

@@ -116,6 +116,24 @@ class Inventory(Machines):
         """Those that the load balancer sends connections to first; each part oldest first."""
         return serving_first(self.group(MASTERS), self.backends)
 
+    def control_plane(self, count: int) -> tuple[Instance, ...]:
+        """The masters that are meant to stay: all behind the load balancer, and so many at least.
+
+        Further ones were made by a call that acted late.
+        """
+        return control_plane(self.masters, self.backends, count)
+
+    @property
+    def jump_host(self) -> Instance | None:
+        """The master to which the public SSH port leads, or else the first one."""
+        masters = self.masters
+        return next(filter(self.leads_ssh_to, masters), masters[0] if masters else None)
+
+    def leads_ssh_to(self, machine: Instance) -> bool:
+        """Whether the public SSH port leads to this machine."""
+        ssh, target = Names(self.name).ssh, machine.private_ip
+        return any(one.spec.name == ssh and one.spec.target == target for one in self.forwards)
+
     def unneeded(self, needed: Sequence[Instance]) -> tuple[Instance, ...]:
         """The machines that we started and that are not among the needed ones.
 
@@ -195,6 +213,15 @@ def serving_first(
     """Sort machines so that backends of the load balancer come before the others."""
     serving = {backend.instance_id for backend in backends}
     return tuple(sorted(machines, key=lambda machine: machine.id not in serving))
+
+
+def control_plane(
+    masters: Sequence[Instance], backends: Sequence[Backend], count: int
+) -> tuple[Instance, ...]:
+    """As `Inventory.control_plane`, of these masters."""
+    serving = {backend.instance_id for backend in backends}
+    most = max(count, sum(machine.id in serving for machine in masters))
+    return serving_first(masters, backends)[:most]
 
 
 class Identified(Protocol):

@@ -208,7 +208,7 @@ def wanted_forwards(
     return (
         PortForwardSpec(prefix + "api", access.api_port, balancer_ip, access.api_port),
         PortForwardSpec(prefix + "ui", access.ui_port, balancer_ip, access.ui_port),
-        PortForwardSpec(prefix + "ssh", access.ssh_port, master_ip, 22),
+        PortForwardSpec(Names(cluster).ssh, access.ssh_port, master_ip, 22),
     )
 
 
@@ -231,6 +231,11 @@ def forwards_to_delete(
 def is_our_forward(cluster: str, forward: PortForwardSpec) -> bool:
     """Whether a forward bears the cluster's name; others were made by hand."""
     return forward.name.startswith(Names(cluster).prefix)
+
+
+def is_ssh(cluster: str, forward: PortForwardSpec) -> bool:
+    """Whether a forward is that of SSH to a master."""
+    return forward.name == Names(cluster).ssh
 
 
 def describe_forward(forward: PortForwardSpec) -> str:

@@ -295,7 +295,7 @@ def _balancer(spec: ClusterSpec, inventory: Inventory) -> Iterator[PlanItem]:
     kept = [listener for listener in inventory.listeners if listener not in stale]
     new = {route.listener.port for route in routes_to_add(wanted, kept)}
     ids = {listener.port: listener.id for listener in kept}
-    masters = inventory.masters[: spec.masters.count]
+    masters = inventory.control_plane(spec.masters.count)
     missing = backends_to_add(wanted, kept, inventory.backends, masters)
     stale_backends = backends_to_delete(inventory.backends, masters)
     for route in wanted:
@@ -323,7 +323,7 @@ def _machines(
         name, wanted = Names(spec.name).group(group), spec.count(group)
         existing = inventory.group(group)
         over = len(existing) - wanted
-        needed = (*inventory.nodes, *inventory.masters[:wanted])
+        needed = (*inventory.nodes, *inventory.control_plane(spec.masters.count))
         surplus = inventory.unneeded(needed) if group == MASTERS else ()
         for machine in surplus:
             yield PlanItem("machine", name, Action.DELETE, SURPLUS, machine.id, billed=True)
@@ -342,7 +342,7 @@ def _machines(
 
 def _forwards(spec: ClusterSpec, inventory: Inventory) -> Iterator[PlanItem]:
     balancer_ip = inventory.balancer.private_ip if inventory.balancer else ""
-    master_ip = inventory.masters[0].private_ip if inventory.masters else ""
+    master_ip = inventory.jump_host.private_ip if inventory.jump_host else ""
     wanted = wanted_forwards(spec.name, spec.access, balancer_ip, master_ip)
     new: tuple[PortForwardSpec, ...] = forwards_to_add(wanted, inventory.forwards)
     ids = {forward.spec.public_port: forward.id for forward in inventory.forwards}

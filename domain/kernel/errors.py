@@ -149,6 +149,10 @@ class StillBroken(FinalError):
     """Machines are broken and were not replaced."""
 
 
+class QuorumAtRisk(FinalError):
+    """A step would leave etcd without most of its members, so that nothing could be read."""
+
+
 class LeftoversFound(FinalError):
     """Resources exist that belong to no cluster."""
 

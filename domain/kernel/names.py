@@ -86,6 +86,11 @@ class Names:
         return self.prefix + "machines"
 
     @property
+    def ssh(self) -> str:
+        """The port forward of SSH to a master."""
+        return self.prefix + "ssh"
+
+    @property
     def keypair(self) -> str:
         return self.prefix + "key"
 

@@ -62,7 +62,7 @@ def find_unfinished(
         found.append(("Kubernetes API", "does not answer: not installed yet, or down"))
     lines = [Unfinished(resource, state, finish) for resource, state in found]
     for group in seen.groups:
-        if group != MASTERS:
+        if group != MASTERS or len(seen.masters) > 1:
             lines += _too_many(seen, group, in_cluster.wanted if in_cluster else None)
     return tuple(lines)
 
@@ -127,6 +127,10 @@ def _in_the_cluster(seen: Inventory, cluster: InCluster) -> Iterator[tuple[str, 
             yield f"node {node.name}", "lacks labels or annotations that our runs set"
     for machine in f2cadm.lacking(cluster.nodes, f2cadm.roster_of(seen)):
         yield f"f2cadm on machine {machine.id}", "does not list the present machines"
+    serving = {backend.instance_id for backend in seen.backends}
+    for machine in seen.masters:
+        if machine.id in joined and machine.id not in serving:
+            yield f"master {machine.id}", "is not behind the load balancer"
     for lost in find_lost_nodes(cluster.nodes, seen):
         yield f"node {lost}", "has no machine any more"
     if cluster.wanted is None:

@@ -133,9 +133,21 @@ def serves(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class CertificateKey:
+    """The key that encrypts the keys which all masters share, 64 hex digits."""
+
+    value: str = field(repr=False)
+
+
 def make_bootstrap_token() -> BootstrapToken:
     """Generate a join token from the system's random source."""
     return BootstrapToken(f"{TOKEN_MARK}{_draw(2)}.{_draw(16)}")
+
+
+def make_certificate_key() -> CertificateKey:
+    """Generate the key under which masters share their keys, for one run."""
+    return CertificateKey(secrets.token_hex(32))
 
 
 def make_ssh_keypair(comment: str = "") -> SshKeyPair:

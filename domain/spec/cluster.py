@@ -177,7 +177,7 @@ class ClusterSpec(Part):
     def nodes_of(self, group: str) -> Nodes:
         """A group of nodes. Raises `InvalidSpec` for an unknown one, and for the masters'."""
         if group == MASTERS:
-            raise InvalidSpec(f"{MASTERS} has one machine for now; only groups of nodes can change")
+            raise InvalidSpec(f"{MASTERS} runs the control plane; name a group of nodes")
         if group not in self.node_groups:
             known = ", ".join(self.node_groups)
             raise InvalidSpec(f"unknown group {group!r}; the groups of nodes are: {known}")
@@ -213,6 +213,8 @@ class ClusterSpec(Part):
 
     def with_count(self, group: str, count: int) -> "ClusterSpec":
         """The same cluster with another size of one group, checked against its bounds."""
+        if group == MASTERS:
+            return changed(self, {"masters": {"count": count}})
         return self.with_group(group, {"count": count})
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from domain.kernel.names import FURTHER_GROUP, MASTERS, NODES
 from domain.spec.labels import Labels, Taints
@@ -45,11 +45,36 @@ class NodeTemplate(MachineTemplate):
     )
 
 
+MASTER_COUNTS = (1, 3, 5)
+
+
+def check_masters(count: int) -> int:
+    """Check a number of masters. Raises `ValueError` for one that makes no safe etcd."""
+    if count not in MASTER_COUNTS:
+        why = "use 1, 3 or 5 masters"
+        if count > 0 and count % 2 == 0:
+            why = (
+                f"{count} masters can lose no more of them than {count - 1}, because more than "
+                f"half must live; {why}"
+            )
+        raise ValueError(f"{count} is no number of masters: {why}")
+    return count
+
+
 class Masters(Part):
     """The group `k8s-master`: the machines that run the control plane."""
 
-    count: Whole = Field(1, ge=1, le=1, description="One master for now")
+    count: Whole = Field(
+        1,
+        json_schema_extra={"enum": [*MASTER_COUNTS]},
+        description="1, or 3 or 5, of which 1 or 2 may be lost; never lowered here",
+    )
     template: MachineTemplate = MachineTemplate()
+
+    @field_validator("count")
+    @classmethod
+    def _odd(cls, count: int) -> int:
+        return check_masters(count)
 
 
 class Nodes(Part):

@@ -65,12 +65,17 @@ def install_nodes(steps: Steps, cluster: Cluster, nodes: Sequence[Instance]) -> 
     return {node: steps.start(install_node, cluster, node) for node in nodes}
 
 
-def join_nodes(steps: Steps, cluster: Cluster, installing: Installing) -> Failures:
+def join_nodes(
+    steps: Steps, cluster: Cluster, installing: Installing, failures: Failures | None = None
+) -> Failures:
     """Join each machine as soon as it is installed, and wait until it is Ready.
 
     The machines share a join token of this run, which is deleted afterwards, also after failures.
+
+    Args:
+        failures: of other machines, which those of these are added to.
     """
-    failures = Failures(cluster.name)
+    failures = failures or Failures(cluster.name)
     if not installing:
         return failures
     token = make_bootstrap_token()

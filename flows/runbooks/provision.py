@@ -1,12 +1,17 @@
 """The runbook that creates a cluster, or finishes or extends an existing one."""
 
+from collections.abc import Sequence
 from itertools import chain
 
-from domain.cloud.inventory import serving_first
+from domain.cloud.inventory import control_plane
+from domain.cloud.records import Instance
 from domain.kernel.names import MASTERS
+from domain.node.serving import find_off
 from domain.secrets.pki import make_bootstrap_token
 from flows.runbooks.hooks import run_hooks_of_added
+from flows.runbooks.masters import check_quorum, joining_masters, prepare_masters
 from flows.runbooks.nodes import (
+    Failures,
     distribute_roster,
     install_nodes,
     join_nodes,
@@ -28,6 +33,7 @@ from tasks.machines import (
     wait_until_ready,
     wait_until_up,
 )
+from tasks.masters import switched_off
 from tasks.network import (
     apply_firewall,
     bind_address,
@@ -50,10 +56,11 @@ from tasks.workloads import ensure_demo
 def provision(
     steps: Steps, cluster: Cluster, *, is_stored: bool, demo: bool = True, ui: bool = True
 ) -> None:
-    """Create the missing parts of a cluster: VPC, master, API server, nodes, kube-ui, demo.
+    """Create the missing parts of a cluster: VPC, masters, API server, nodes, kube-ui, demo.
 
-    The critical path is network, master, control plane, join; everything else runs in parallel. A
-    node that fails delays nothing, and is named at the end.
+    The critical path is network, master, control plane, join; everything else runs in parallel.
+    Further masters join one after the other, beside the nodes. A machine that fails delays nothing,
+    and is named at the end.
 
     Args:
         cluster: the handle, with the wanted description.
@@ -63,6 +70,8 @@ def provision(
     had_master = bool(before.masters)
     choices = steps.run(check_spec, cluster)
     steps.run(ensure_credentials, cluster)
+    if had_master:
+        check_quorum(steps, cluster)
 
     # Resources that need no other.
     firewall = steps.start(ensure_firewall, cluster)
@@ -91,13 +100,18 @@ def provision(
     }
     masters = launched.pop(MASTERS)
     nodes = tuple(chain.from_iterable(launched.values()))
-    masters = serving_first(masters, before.backends)[: cluster.spec.masters.count]
-    booting = [steps.start(wait_until_up, cluster, master) for master in masters]
+    failures = Failures(cluster.name)
+    masters = control_plane(masters, before.backends, cluster.spec.masters.count)
+    running = running_masters(cluster, masters, failures)
+    booting = [steps.start(wait_until_up, cluster, master) for master in running]
     vpc = steps.run(bind_address, cluster, vpc, vxnets, address.result())
-    masters = tuple(master.result() for master in booting)
-    routes = steps.start(ensure_routes, cluster, balancer.result(), masters)
+    running = tuple(master.result() for master in booting)
+    # A further master is added once it has joined: until then it would answer nobody.
+    serving = {backend.instance_id for backend in before.backends}
+    balanced = tuple(one for one in running if one.id in serving) or running[:1]
+    routes = steps.start(ensure_routes, cluster, balancer.result(), balanced)
     opened.result()
-    endpoints = steps.run(publish_ports, cluster, vpc, balancer.result(), masters)
+    endpoints = steps.run(publish_ports, cluster, vpc, balancer.result(), running)
     cluster = cluster.at(endpoints, choices.login_users)
     routes.result()
 
@@ -105,22 +119,31 @@ def provision(
     # Without an earlier master no node can be Ready, and asking would cost a time-out.
     ready = ready_nodes(cluster) if had_master else frozenset[str]()
     new = [node for node in nodes if cluster.node_name(node) not in ready]
-    new_masters = [master for master in masters if cluster.node_name(master) not in ready]
-    steps.run(log_in_to_master, cluster, masters[0])
+    finished = [master for master in running if cluster.node_name(master) in ready]
+    first = running[:1] if not finished else ()
+    further = [one for one in running if one not in finished and one not in first]
+    jump = next(one for one in running if one.id == endpoints.jump_host)
+    steps.run(log_in_to_master, cluster, jump)
     token = make_bootstrap_token()
-    control_planes = [steps.start(install_master, cluster, one, token) for one in new_masters]
+    control_planes = [steps.start(install_master, cluster, one, token) for one in first]
     installed = install_nodes(steps, cluster, new)
-    for control_plane in control_planes:
-        control_plane.result()
+    preparing = prepare_masters(steps, cluster, further)
+    for installing in control_planes:
+        installing.result()
     steps.run(wait_for_apiserver, cluster)
     claim_cluster(cluster)
     if not is_stored:
         check_nothing_stored(cluster)
     if control_planes:
         steps.run(delete_token, cluster, token)
-    failures = join_nodes(steps, cluster, installed)
-    for master in masters:
+    via = finished[0] if finished else first[0]
+    with joining_masters(steps, cluster, via, preparing, failures) as joining:
+        join_nodes(steps, cluster, installed, failures)
+        joined = joining.collect(failures)
+    for master in (*finished, *first):
         steps.run(wait_until_ready, cluster, master)
+    if set(balanced) != {*finished, *first, *joined}:
+        steps.run(ensure_routes, cluster, balancer.result(), (*finished, *first, *joined))
 
     # Description, tag, f2cadm, kube-ui, demo.
     stored = steps.start(store_spec, cluster)
@@ -135,10 +158,22 @@ def provision(
     remove_unneeded(steps, cluster, (*masters, *nodes, *others))
     distribute_roster(steps, cluster, failures)
     if ui:
-        publish_ui(steps, cluster, masters[0])
+        publish_ui(steps, cluster, via)
     if demo and failures.spare_any_of(nodes):
         steps.run(ensure_demo, cluster)
     stored.result()
     tagged.result()
     run_hooks_of_added(steps, cluster)
     failures.check()
+
+
+def running_masters(
+    cluster: Cluster, masters: Sequence[Instance], failures: Failures
+) -> tuple[Instance, ...]:
+    """The masters to work with; beside others, one that is switched off is a failure of its own."""
+    off = [one for one in masters if find_off(one)]
+    if len(off) == len(masters):
+        return tuple(masters)
+    for master in off:
+        failures.errors[master.id] = switched_off(master, cluster.name)
+    return tuple(one for one in masters if one not in off)

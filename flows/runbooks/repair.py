@@ -1,14 +1,17 @@
-"""The runbook that replaces broken machines of a group of nodes."""
+"""The runbooks that replace broken machines: of a group of nodes, and masters."""
 
 from collections.abc import Sequence
 
 from domain.cloud.records import Instance
+from domain.kernel.names import MASTERS
 from domain.node.remove import check_still_broken
+from flows.runbooks.masters import add_masters, reach, remove_masters
 from flows.runbooks.nodes import Failures, distribute_roster
 from flows.runbooks.scale import remove_nodes, scale_out
 from tasks.cluster import Cluster
 from tasks.executors import Steps
 from tasks.machines import mark_nodes
+from tasks.masters import forget_lost_members, serving_masters
 from tasks.network import tag_resources
 from tasks.repairs import Repairs
 from tasks.scaling import delete_node
@@ -21,14 +24,38 @@ def repair_groups(steps: Steps, repairs: Repairs) -> None:
     Raises as `repair` does.
     """
     cluster = repairs.found.cluster
+    cluster = reach(steps, cluster)
     for one in repairs.groups:
         lost = [patient.node_name for patient in one.leaving if not patient.machine]
-        repair(steps, cluster, one.group, repairs.machines(one), lost)
+        if one.group == MASTERS:
+            repair_masters(steps, cluster, repairs.machines(one), lost)
+        else:
+            repair(steps, cluster, one.group, repairs.machines(one), lost)
     steps.run(mark_nodes, cluster)
     steps.run(tag_resources, cluster)
     failures = Failures(cluster.name)
     distribute_roster(steps, cluster.at(cluster.ssh_endpoints()), failures)
     failures.check()
+
+
+def repair_masters(
+    steps: Steps, cluster: Cluster, broken: Sequence[Instance], lost_nodes: Sequence[str]
+) -> None:
+    """Replace broken and lost masters, as long as the others are a quorum.
+
+    Raises:
+        QuorumAtRisk: names the master that stays.
+        FinalError: one of the machines is not broken any more; nothing was removed.
+    """
+    for machine, standing in read_standings(cluster, broken).items():
+        check_still_broken(machine, standing)
+    cluster = cluster.at(cluster.endpoints(), cluster.ssh_endpoints().users)
+    steps.run(forget_lost_members, cluster, serving_masters(cluster)[0])
+    for node in lost_nodes:
+        steps.run(delete_node, cluster, node)
+    if broken:
+        remove_masters(steps, cluster, broken)
+    add_masters(steps, cluster)
 
 
 def repair(

@@ -113,7 +113,7 @@ def remove_nodes(
     standings = read_standings(cluster, leaving)
     for machine in leaving:
         node, broken = cluster.node_name(machine), standings[machine.id].fault or ""
-        with _uncordoned_on_failure(steps, cluster, machine):
+        with uncordoned_on_failure(steps, cluster, machine):
             steps.run(drain_node, cluster, machine, holder, deadline, broken)
             if not broken:
                 steps.run(detach_volumes, cluster, machine)
@@ -124,7 +124,7 @@ def remove_nodes(
 
 
 @contextmanager
-def _uncordoned_on_failure(steps: Steps, cluster: Cluster, machine: Instance) -> Iterator[None]:
+def uncordoned_on_failure(steps: Steps, cluster: Cluster, machine: Instance) -> Iterator[None]:
     """Uncordon the node when the block fails."""
     try:
         yield

@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 
 from localcloud.clock import Clock
+from localcloud.connections import hang_up
 from localcloud.fabric import Fabric
 from localcloud.iaas.balancer_records import Backend, Listener, ListenerInForce, LoadBalancer
 from localcloud.iaas.health import HealthChecks
@@ -97,7 +98,7 @@ class Balancers:
                 try:
                     await self._serve(balancer, active, near, source)
                 finally:
-                    near[1].close()
+                    await hang_up(near[1])
 
         task = asyncio.ensure_future(run())
         self._connections.add(task)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from localcloud.clock import Clock
+from localcloud.connections import hang_up
 from localcloud.iaas.balancer_records import Backend, ListenerInForce
 from localcloud.iaas.errors import BadParameter
 from localcloud.iaas.idle import Watched
@@ -87,7 +88,7 @@ async def ask(check: HealthCheck, far: Watched) -> bool:
     except ValueError:  # a line without an end
         return False
     finally:
-        writer.close()
+        await hang_up(writer)
 
 
 Reach = Callable[[ListenerInForce, Backend], Awaitable[Watched]]

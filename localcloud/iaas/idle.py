@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import SupportsIndex
 
-from localcloud.fabric import splice
+from localcloud.connections import splice
 from localcloud.iaas.http_routing import END
 
 LARGEST_HEAD = 128 * 1024

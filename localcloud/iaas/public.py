@@ -3,11 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from localcloud.addresses import why_not
-from localcloud.fabric import Fabric, splice
+from localcloud.connections import Visits, splice
+from localcloud.fabric import Fabric
 from localcloud.iaas.errors import JobFailure
 
 log = logging.getLogger(__name__)
@@ -44,28 +44,21 @@ class PublicPort:
         self._fabric = fabric
         self._admits = admits
         self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._visits = Visits(self._serve)
 
     async def open(self) -> None:
         """Start to listen. Raises `OSError` when the port cannot be bound."""
         self._server = await asyncio.start_server(
-            self._serve, self.forward.address, self.forward.port
+            self._visits.accept, self.forward.address, self.forward.port
         )
 
     async def close(self) -> None:
         """Stop listening, and close the accepted connections."""
         if self._server is not None:
             self._server.close()
-        connections = list(self._connections)
-        for connection in connections:
-            connection.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
+        await self._visits.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
         forward = self.forward
         source = writer.get_extra_info("peername")[0]
         try:
@@ -73,12 +66,9 @@ class PublicPort:
                 return
             # As behind a real forward, the target sees the client's own address.
             inner = self._fabric.dial(forward.vpc, source, forward.target, forward.target_port)
-            with suppress(asyncio.CancelledError):
-                await splice((reader, writer), await asyncio.open_connection(sock=inner))
+            await splice((reader, writer), await asyncio.open_connection(sock=inner))
         except OSError as error:
             log.info("%s:%d: %s", forward.address, forward.port, error)
-        finally:
-            writer.transport.abort()
 
 
 class PublicPorts:

@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncssh
 
-from localcloud.fabric import CHUNK, splice
+from localcloud.connections import CHUNK, splice
 from localcloud.machines.context import MachineContext
 from localcloud.machines.process import Process
 from localcloud.machines.sandbox import Sandbox
@@ -226,11 +226,22 @@ class _Session(asyncssh.SSHServer):
             reader: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[bytes]
         ) -> None:
             streams = await asyncio.open_connection(sock=far)
-            # asyncssh's streams have the methods of asyncio's that splice uses.
+            near = (reader, _ChannelWriter(writer))
             with suppress(asyncssh.Error, OSError):
-                await splice((reader, writer), streams)  # type: ignore[arg-type]
+                await splice(near, streams)  # type: ignore[arg-type] # the same methods
 
         return relay
+
+
+class _ChannelWriter:
+    """asyncssh's writer with the `transport` of asyncio's."""
+
+    def __init__(self, writer: asyncssh.SSHWriter[bytes]) -> None:
+        self.transport = writer.channel
+        self._writer = writer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer, name)
 
 
 def _authorized_keys(home: Path) -> asyncssh.SSHAuthorizedKeys | None:

@@ -4,11 +4,12 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import h11
+
+from localcloud.connections import hang_up
 
 ReadApi = Callable[[str, str], Awaitable[tuple[int, Any]]]
 """Reads (path, bearer token) from the Kubernetes API; returns the HTTP status and the object."""
@@ -68,7 +69,7 @@ async def serve_connection(
     except (OSError, TimeoutError, h11.ProtocolError):
         pass  # the client has disconnected or sent no HTTP: the connection is closed
     finally:
-        await _close(writer)
+        await hang_up(writer)
 
 
 async def _read_request(
@@ -112,10 +113,3 @@ async def _send_reply(
     for part in parts:
         writer.write(server.send(part) or b"")
     await writer.drain()
-
-
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with suppress(OSError, TimeoutError):
-        async with asyncio.timeout(5):
-            await writer.wait_closed()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from localcloud.fabric import splice
+from localcloud.connections import Visits, splice
 
 Dial = Callable[[str, int], socket.socket]
 """Connects to an address and port of the private network. Raises OSError."""
@@ -31,34 +31,28 @@ class EgressServer:
         self._path = path
         self._dial = dial
         self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._visits = Visits(self._accept)
 
     async def start(self) -> None:
         """Listen; the socket of an earlier process is replaced."""
         self._path.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._accept, self._path, limit=LARGEST_HEAD)
+        self._server = await asyncio.start_unix_server(
+            self._visits.accept, self._path, limit=LARGEST_HEAD
+        )
 
     async def stop(self) -> None:
         """End the listener and all connections."""
         if self._server is not None:
             self._server.close()
             self._server = None
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await self._visits.close()
         self._path.unlink(missing_ok=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
         try:
             await self._serve((reader, writer))
         except (OSError, BadRequest) as error:
             log.debug("egress: %s", error)
-        finally:
-            writer.close()
 
     async def _serve(self, near: Stream) -> None:
         reader, writer = near

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from localcloud.clock import Clock
-from localcloud.fabric import splice
+from localcloud.connections import hang_up, splice
 from localcloud.kubernetes.access.join_tokens import BootstrapToken
 from localcloud.kubernetes.access.tls import client_tls
 from localcloud.kubernetes.access.users import MASTERS, User
@@ -175,7 +175,7 @@ class RealPlane:
             far = await asyncio.open_connection(LOOPBACK, port)
         except OSError as error:
             log.debug("the API server of %s: %s", self.config.name, error)
-            near[1].close()
+            await hang_up(near[1])
             return
         await splice(near, far)
 

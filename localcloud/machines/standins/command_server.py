@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from localcloud.connections import Visits
 from localcloud.machines.standins.call import Call, Failed, Subject
 from localcloud.machines.standins.script import Script
 from localcloud.machines.standins.table import HANDLERS, LOCAL_SCRIPTS, command_names
@@ -73,12 +74,13 @@ class CommandServer:
     def __init__(self) -> None:
         self._admitted: dict[str, _Admitted] = {}  # by secret
         self._server: asyncio.Server | None = None
+        self._visits = Visits(self._answer)
 
     async def open(self) -> None:
         """Listen on a free port; a second call does nothing."""
         if self._server is None:
             self._server = await asyncio.start_server(
-                self._answer, "127.0.0.1", 0, limit=_LONGEST_FIELD
+                self._visits.accept, "127.0.0.1", 0, limit=_LONGEST_FIELD
             )
 
     async def close(self) -> None:
@@ -88,6 +90,7 @@ class CommandServer:
             self._server = None
         for admitted in list(self._admitted.values()):
             await self.dismiss(admitted.machine)
+        await self._visits.close()
 
     def admit(self, machine: Subject) -> None:
         """Accept a machine's calls: write its stub with a new secret."""
@@ -125,10 +128,6 @@ class CommandServer:
                 await self._serve(reader, writer)
         except asyncio.LimitOverrunError:
             log.warning("a stand-in was called with an argument of over %d bytes", _LONGEST_FIELD)
-        except asyncio.CancelledError:
-            pass  # the machine or the daemon ends; start_server would report it as a failure
-        finally:
-            writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         count = int(await reader.readline())

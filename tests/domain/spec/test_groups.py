@@ -88,10 +88,17 @@ def test_a_taint_on_every_group_is_refused() -> None:
     parse_spec({"nodes": tainted, "groups": {"plain": {}}})
 
 
-@pytest.mark.parametrize("group", ["cpu", MASTERS])
-def test_only_a_described_group_of_nodes_changes_its_size(group: str) -> None:
-    with pytest.raises(InvalidSpec, match=r"unknown group 'cpu'; .*: k8s-node, gpu|k8s-master has"):
-        MIXED.with_count(group, 1)
+@pytest.mark.parametrize("count", [0, 2, 4, 6, True])
+def test_masters_are_one_three_or_five(count: int) -> None:
+    with pytest.raises(InvalidSpec, match=r"use 1, 3 or 5 masters|whole number"):
+        changed(ClusterSpec(), {"masters": {"count": count}})
+    assert changed(ClusterSpec(), {"masters": {"count": 3}}).masters.count == 3
+
+
+def test_only_a_described_group_changes_its_size() -> None:
+    with pytest.raises(InvalidSpec, match=r"unknown group 'cpu'; .*: k8s-node, gpu"):
+        MIXED.with_count("cpu", 1)
+    assert MIXED.with_count(MASTERS, 5).masters.count == 5
 
 
 def test_rules_and_monitors_of_a_further_group_are_accepted_and_of_others_refused() -> None:

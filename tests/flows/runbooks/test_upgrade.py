@@ -68,6 +68,23 @@ def test_masters_then_the_description_then_the_nodes(world: World) -> None:
     assert versions(world) == [f"v{NEW}"] * 4
 
 
+def test_three_masters_are_upgraded_one_by_one_and_emptied_for_it(world: World) -> None:
+    world.provision(spec=changed(BEFORE, {"masters": {"count": 3}}))
+    seen: list[list[str]] = []
+    world.on_upgraded = lambda: seen.append(versions(world, MASTERS))
+    counting = Strike()
+    run(world, counting)
+    assert seen[:3] == [
+        [f"v{OLD}", f"v{OLD}", f"v{NEW}"],
+        [f"v{OLD}", f"v{NEW}", f"v{NEW}"],
+        [f"v{NEW}", f"v{NEW}", f"v{NEW}"],
+    ]
+    assert set(world.api_servers.values()) == {f"v{NEW}"}
+    assert versions(world) == [f"v{NEW}"] * 2
+    assert all(node.schedulable for node in world.nodes.values())
+    assert counting.changes.count("kubernetes cordon") == 2 * (3 + 2)  # and uncordoned
+
+
 def test_nodes_are_replaced_where_that_is_wanted(world: World) -> None:
     world.provision(spec=BEFORE)
     before = {machine.id for machine in world.workers()}

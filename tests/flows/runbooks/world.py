@@ -36,7 +36,7 @@ from domain.cloud.api import Cloud
 from domain.cloud.inventory import group_of, read_machines
 from domain.cloud.known import CHANGES
 from domain.cloud.plan import Plan
-from domain.cloud.records import Instance, InstanceStatus
+from domain.cloud.records import Instance, InstanceStatus, PortForwardSpec
 from domain.cluster.api import SYSTEM, Manifest, Node, Pod
 from domain.cluster.claims import Terms
 from domain.cluster.join_tokens import TOKEN_NAME
@@ -49,12 +49,12 @@ from domain.node.f2cadm import servers_table
 from domain.node.install import ENV_FILE, FOLDER, GROUP_LABEL, INSTANCE_LABEL
 from domain.node.ready import WORKER
 from domain.node.shell import Output
+from domain.reports.overview import ROLE
 from domain.spec.cluster import ClusterSpec, changed
 from domain.spec.given import GivenSpec
 from flows.runbooks.provision import provision
-from flows.runbooks.scale import scale_to
 from flows.runbooks.teardown import teardown
-from flows.scale import leaving_machines
+from flows.scale import leaving_machines, scale_group
 from tasks.cluster import Cluster
 from tasks.control_plane import find_spec
 from tasks.executors import PlainSteps, Steps
@@ -370,6 +370,8 @@ class World:
         self.broken: set[str] = set()  # ids of machines whose installer fails
         self.silent: set[str] = set()  # ids of machines that never answer over SSH
         self._breaking = self._silencing = 0
+        self.members: dict[str, str] = {}  # of etcd: the machine of each
+        self._member_ids = count(0xA1)
         self.joined: set[str] = set()  # ids of machines that have been nodes
         self.api_servers: dict[str, str] = {}  # their versions, by the names of masters' nodes
         self.ends: dict[str, datetime] = {}  # of a master's certificates; late if not given
@@ -452,7 +454,7 @@ class World:
         with only_run(cluster):
             need_cluster(cluster)
             wanting = cluster.wanting(need_spec(cluster).with_count(group, count))
-            scale_to(steps, wanting, group, leaving_machines(wanting, group, count))
+            scale_group(steps, wanting, group, leaving_machines(wanting, group, count))
 
     def teardown(
         self, strike: Strike | None = None, steps: Steps | None = None, **choices: bool
@@ -471,12 +473,15 @@ class World:
         if not self.machines():
             self.nodes.clear()
             self.objects.clear()
+            self.members.clear()
             self.annotations.clear()
             self.api_servers.clear()
 
     @property
     def api_answers(self) -> bool:
-        return any(node.labels[GROUP_LABEL] == MASTERS for node in self.nodes.values())
+        if not any(node.labels[GROUP_LABEL] == MASTERS for node in self.nodes.values()):
+            return False
+        return len(self.members) < 2 or 2 * len(self._living_members()) > len(self.members)
 
     # What they leave.
 
@@ -503,6 +508,8 @@ class World:
             "machines": dict(names),
             "nodes are machines": {node.labels[INSTANCE_LABEL] for node in self.nodes.values()}
             == ids,
+            "members are masters": sorted(self.members.values())
+            == sorted(machine.id for machine in machines if "master" in machine.name),
             "nodes are labelled": all(
                 WORKER.keys() <= node.labels.keys()
                 for node in self.nodes.values()
@@ -550,10 +557,14 @@ class World:
                 if argv[-1] == "upgrade":
                     self._upgrade(machine)
                 return Output("done\n", "", 0)
-            if "k8s_master_installer.sh" in command or argv[-1] == "join":
+            if "k8s_master_installer.sh" in command:
+                return self._run_master_installer(machine, argv[-1])
+            if argv[-1] == "join":
                 if machine.id in self.joined and self._has_node(machine):
                     return Output("node: nothing to do.\n", "", 0)
                 self._join(machine)
+        if f"{FOLDER}/etcd_members.sh" in command:
+            return self._run_etcd(argv[4:])
         if "check-expiration" in command and self.mute:
             return Output("", "kubeadm: not found", 127)
         if "check-expiration" in command:
@@ -564,6 +575,53 @@ class World:
         if "etcdutl" in argv:
             return Output('{"totalKey": 100, "totalSize": 4096}\n', "", 0)
         return Output("done\n", "", 0)
+
+    def _run_master_installer(self, machine: Instance, word: str) -> Output:
+        if word == "install":
+            return Output("done\n", "", 0)
+        if word == "certificates":
+            assert machine.id in self.members.values()
+            self.objects["Secret", SYSTEM, "kubeadm-certs"] = {"metadata": {}}
+            return Output("done\n", "", 0)
+        if machine.id in self.members.values() and self._has_node(machine):
+            return Output("master: nothing to do.\n", "", 0)
+        if word == "join":
+            settings = self._settings(machine)
+            assert len(settings["CERTIFICATE_KEY"]) == 64
+            assert ("Secret", SYSTEM, "kubeadm-certs") in self.objects
+            alive = self._living_members()
+            assert alive == list(self.members), "kubeadm asks every member"
+            self._remove_members_of(machine)
+        else:
+            assert not self.members, "a second cluster would be made"
+        self.members[f"{next(self._member_ids):x}"] = machine.id
+        self._join(machine)
+        return Output("done\n", "", 0)
+
+    def _remove_members_of(self, machine: Instance) -> None:
+        for member in [one for one, of in self.members.items() if of == machine.id]:
+            del self.members[member]
+
+    def _living_members(self) -> list[str]:
+        alive = {one.id for one in self.machines() if one.status is InstanceStatus.RUNNING}
+        return [member for member, machine in self.members.items() if machine in alive]
+
+    def _run_etcd(self, words: Sequence[str]) -> Output:
+        alive = self._living_members()
+        if 2 * len(alive) <= len(self.members):
+            return Output("", "ERROR etcd has no quorum\n", 32)
+        if words[0] == "remove" and words[1] in self.members:
+            left = len(self.members) - 1
+            assert left, "the last member was removed"
+            assert 2 * len([one for one in alive if one != words[1]]) > left, "quorum lost"
+            del self.members[words[1]]
+            return Output("removed\n", "", 0)
+        lines = [
+            f"MEMBER {member} {'healthy' if member in alive else 'unhealthy'} started voter "
+            f"https://10.9.9.9:2380 {MASTERS}-{machine.removeprefix('i-')}"
+            for member, machine in self.members.items()
+        ]
+        return Output("\n".join(lines), "", 0)
 
     def _ends_of(self, machine: Instance) -> str:
         """What kubeadm and openssl print of a master's certificates."""
@@ -587,7 +645,9 @@ class World:
         self.on_upgraded()
 
     def _set_version(self, node: Node, version: str) -> None:
-        assert version <= min(self.api_servers.values()), f"{node.name} is newer than its masters"
+        # A master's kubelet asks the API server beside it, the others any of them.
+        servers = [self.api_servers.get(node.name, min(self.api_servers.values()))]
+        assert version <= min(servers), f"{node.name} is newer than its masters"
         assert _group_of(node) == MASTERS or not node.schedulable, f"{node.name} has pods"
         self.nodes[node.name] = replace(node, version=version)
 
@@ -635,7 +695,15 @@ class World:
     def at(self, address: str) -> Instance:
         machines = self.machines()
         inner = [machine for machine in machines if machine.private_ip == address]
-        return inner[0] if inner else next(one for one in machines if "master" in one.name)
+        masters = [one for one in machines if "master" in one.name]
+        if not inner and len(masters) > 1:
+            targets = {one.target for one in self._forwards() if one.target_port == 22}
+            inner = [machine for machine in masters if machine.private_ip in targets]
+        return inner[0] if inner else masters[0]
+
+    def _forwards(self) -> list[PortForwardSpec]:
+        [router] = self.cloud.find_vpcs("k8s.demo.router")
+        return [one.spec for one in self.cloud.list_port_forwards(router.id)]
 
     def _join(self, machine: Instance) -> None:
         group = _group(machine)
@@ -644,6 +712,8 @@ class World:
         settings = self._settings(machine)
         labels = dict(pair.split("=", 1) for pair in settings["NODE_LABELS"].split(","))
         taints = tuple(one for one in settings["NODE_TAINTS"].split(",") if one)
+        if group == MASTERS:
+            labels[ROLE] = ""  # kubeadm sets it
         if name not in self.nodes:  # a kubelet leaves a node that is registered as it is
             version = f"v{settings['K8S_VERSION']}"
             if group == MASTERS:
@@ -689,6 +759,7 @@ class World:
             self.claims = [one for one in self.claims if one.name != name]
         if kind == "Node":
             existed = self.nodes.pop(name, None) is not None
+            self.api_servers.pop(name, None)
             if existed:
                 self.on_node_deleted()
             return existed

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 
-from localcloud.fabric import splice
+from localcloud.connections import splice
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 LIMIT = 30.0
