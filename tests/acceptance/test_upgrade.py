@@ -106,3 +106,13 @@ def test_an_upgrade_is_killed_twice_and_goes_on_and_no_budget_is_broken(
     assert not any(node["spec"].get("unschedulable") for node in nodes)
     again = workplace.run(*UPGRADE, "--plan", "--json").json
     assert again["items"] == []
+
+    ends = workplace.run("flows.status", "--name", "older", "--json").json["certificates"]
+    assert {"apiserver", "etcd-server", "admin.conf", "ca", "kubelet"} <= {c["name"] for c in ends}
+    maintain = ("flows.maintain", "--name", "older", "--yes")
+    refused = workplace.run(*maintain, "--renew", "ca")
+    assert refused.code == 2
+    assert "ca is an authority of the cluster and is not rotated" in refused.sentence
+    done = workplace.run(*maintain, "--renew", "apiserver", "--json").json
+    assert [item["action"] for item in done["items"]] == ["change"]
+    assert older("get", "--raw", "/readyz") == "ok"
