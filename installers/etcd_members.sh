@@ -9,9 +9,9 @@
 # A member of a master that does not exist any more stays in the list, counts for the quorum, and
 # keeps every other master from joining.
 #
-# Exit codes: 0 done, 1 unexpected, 2 wrong settings, 13 not root, 32 etcd does not answer, or has no quorum,
-# 35 etcd refuses the removal.
-# Worth a retry without a change: 32.
+# Exit codes: 0 done, 1 unexpected, 2 wrong settings, 13 not root, 14 another installer runs, 15 disk full,
+# 32 etcd does not answer, or has no quorum, 35 etcd refuses the removal.
+# Worth a retry without a change: 14, 32.
 
 set -Eeuo pipefail
 HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)

@@ -3,7 +3,7 @@
 #
 # Its client is in the image of etcd and nowhere else, so it runs in the container of this master's member.
 
-readonly ETCD_PKI=/etc/kubernetes/pki/etcd # as in the container
+readonly ETCD_PKI='/etc/kubernetes/pki/etcd' # as in the container
 
 # etcdctl_at ENDPOINT WORD…: waits no longer than a few seconds for an answer.
 etcdctl_at() {
