@@ -66,7 +66,7 @@ class Masters(Part):
 
     count: Whole = Field(
         1,
-        json_schema_extra={"enum": [*MASTER_COUNTS], "minimum": min(MASTER_COUNTS)},
+        json_schema_extra={"enum": [*MASTER_COUNTS]},
         description="1, or 3 or 5, of which 1 or 2 may be lost; never lowered here",
     )
     template: MachineTemplate = MachineTemplate()
