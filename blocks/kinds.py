@@ -7,6 +7,7 @@ a worker, know them without a command of ours.
 from prefect.blocks.core import Block
 
 from blocks.accounts import QingCloudAccount
+from blocks.backups import BackupStore
 from blocks.credentials import ClusterCredentials
 from blocks.monitoring import MonitoringDatabase
 from blocks.notifications import SERVICES
@@ -15,5 +16,6 @@ KINDS: tuple[type[Block], ...] = (
     QingCloudAccount,
     ClusterCredentials,
     MonitoringDatabase,
+    BackupStore,
     *SERVICES,
 )

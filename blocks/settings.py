@@ -30,6 +30,11 @@ def samples_url() -> str:
     return os.environ.get("SAMPLES_URL", "")
 
 
+def backup_pass_phrase() -> str:
+    """The pass phrase of backups in a folder, in BACKUP_PASS_PHRASE, or an empty text."""
+    return os.environ.get("BACKUP_PASS_PHRASE", "")
+
+
 def qingcloud_file() -> Path:
     """The settings of QingCloud's own command line."""
     return Path("~/.qingcloud/config.yaml").expanduser()

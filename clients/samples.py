@@ -29,6 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from clients.closing import Closable
 from clients.database import KEY_LENGTH, PATIENCE, TABLES, Database, UtcTime
+from clients.scalings import ScalingHistory
 from domain.kernel.names import ClusterId
 from domain.observe.metrics.records import (
     COLUMNS,
@@ -83,6 +84,11 @@ class SampleStore(Closable):
             url, patience=patience, owner=cluster
         )  # for the other tables in it
         self._cluster = cluster
+
+    @property
+    def scalings(self) -> ScalingHistory:
+        """The cluster's scalings, in the same database."""
+        return ScalingHistory(self.database, self._cluster.key)
 
     @property
     def where(self) -> str:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, column, inspect, select, table
 
 from domain.kernel.errors import BadRequest
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision of the last file in `clients/migrations/versions`."""
 
 VERSION_TABLE = "samples_schema_version"

@@ -22,12 +22,14 @@ FLOWS = {
     f"flows.{name}.{name}": name.replace("_", "-")
     for name in (
         "autoscale",
+        "backup",
         "check",
         "drift",
         "maintain",
         "monitor",
         "provision",
         "repair",
+        "restore",
         "rollout",
         "run_script",
         "scale",

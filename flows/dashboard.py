@@ -6,21 +6,32 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from prefect import flow
+from prefect.settings import PREFECT_API_URL
 
 from blocks.accounts import QingCloudAccount
+from blocks.prefect_server import auth_file, client_auth, own_auth
 from domain.kernel.errors import FinalError, InvalidSpec
 from domain.observe.metrics.report import MEND_DATABASE
-from domain.reports.dashboard.page import write_page
+from domain.reports.dashboard.page import Look, write_page
 from domain.reports.dashboard.records import Dashboard
 from domain.spec.part import Whole
-from flows._cli.command import Common, cluster_name, make_app, run, session
+from flows._cli.command import Common, Session, cluster_name, make_app, run, session
+from flows._cli.interruption import until_interrupted
 from flows._cli.numbers import whole_number
+from flows._cli.page_server import PageServer
 from tasks.cluster import open_cluster
-from tasks.dashboard import publish_dashboard, read_dashboard
-from tasks.overview import need_cluster, spec_or_guess
+from tasks.dashboard import publish_dashboard, read_page
 from tasks.run_log import keep_log_short
 
 MOST_HOURS = 24 * 31
+MOST_PORT = 65535
+LANGUAGES = ("", "en", "zh")
+
+REFRESH = 30
+"""Seconds after which a served page reads itself again."""
+
+CLOUD_AGAIN = timedelta(minutes=2)
+"""How old the cloud's answers on a served page may be: each reading costs some ten calls."""
 
 
 @flow(name="dashboard", flow_run_name="dashboard {name}", on_running=[keep_log_short])
@@ -33,10 +44,7 @@ def dashboard(account: QingCloudAccount, name: str = "demo", hours: Whole = 24) 
         hours: How far back to look.
     """
     with open_cluster(account, name) as cluster:
-        inventory = need_cluster(cluster)
-        spec, now = spec_or_guess(cluster), datetime.now(UTC)
-        span = timedelta(hours=hours)
-        board = read_dashboard(cluster.id, spec, inventory, account.zone, now, span)
+        board = read_page(cluster, hours)
         publish_dashboard(board, UTC, cluster.key)
     return board
 
@@ -49,23 +57,66 @@ def main(
     *,
     out: Annotated[Path, Parameter(help="HTML file to write")] = Path("report.html"),
     hours: Annotated[int, Parameter(help="Hours to look back", converter=whole_number)] = 24,
+    serve: Annotated[
+        bool, Parameter(negative=(), help="Serve the page on this machine instead; it stays new")
+    ] = False,
+    port: Annotated[
+        int, Parameter(help="Port of --serve; 0 takes a free one", converter=whole_number)
+    ] = 0,
+    lang: Annotated[str, Parameter(help="en or zh (default: the browser's language)")] = "",
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> None:
-    """Write one self-contained page with charts: metrics, machines, alarms, cost."""
+    """Write one self-contained page with charts: metrics, machines, scalings, alarms, cost."""
     name = cluster_name(common)
     if not 1 <= hours <= MOST_HOURS:
         raise InvalidSpec(f"--hours {hours} is not between 1 and {MOST_HOURS}")
-    with session(common, name) as opened:
+    if lang not in LANGUAGES:
+        raise InvalidSpec(f"--lang {lang} is not one of en, zh")
+    if not serve and port:
+        raise InvalidSpec("--port needs --serve")
+    if not 0 <= port <= MOST_PORT:
+        raise InvalidSpec(f"--port {port} is not between 0 and {MOST_PORT}")
+    if serve and common.json:
+        raise InvalidSpec("--serve and --json do not go together")
+    with session(common, name, lasting=serve) as opened:
+        if serve:
+            _serve(opened, hours, port, lang)
+            return
         board = dashboard(opened.account, name, hours)
-    zone = board.until.astimezone().tzinfo or UTC
     try:
-        out.write_text(write_page(board, zone), encoding="utf-8")
+        out.write_text(write_page(board, Look(lang)), encoding="utf-8")
     except OSError as error:
         raise InvalidSpec(f"{out} cannot be written: {error.strerror}") from error
     opened.print_line(f"{out}: open it in a browser; it needs no network")
     opened.print_result(board)
     if board.lost:
         raise FinalError(f"{out} shows no samples, because {board.lost}. {MEND_DATABASE}")
+
+
+def _serve(opened: Session, hours: int, port: int, lang: str) -> None:
+    """Serve the page until Ctrl-C; it is read anew while somebody looks at it."""
+    cluster, read = opened.cluster, [datetime.now(UTC)]
+    read_page(cluster, hours)  # a missing cluster is an error here
+
+    def write(nonce: str) -> str:
+        if datetime.now(UTC) - read[0] > CLOUD_AGAIN:
+            cluster.look_again()
+            read[0] = datetime.now(UTC)
+        return write_page(read_page(cluster, hours), Look(lang, REFRESH, nonce))
+
+    auth = client_auth(PREFECT_API_URL.value() or "") or own_auth()
+    try:
+        server = PageServer(port, auth, write)
+    except OSError as error:
+        raise InvalidSpec(f"--port {port} cannot be used: {error.strerror}") from error
+    with server, until_interrupted():
+        user = auth.partition(":")[0]
+        opened.print_line(
+            f"{server.url}: log in as {user} with the password of the Prefect UI, the part after "
+            f"the colon in {auth_file()}; end it with Ctrl-C"
+        )
+        server.serve_forever()
+    opened.print_line("The page is not served any more")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ from tasks.overview import check, check_services, wanted_spec
 from tasks.reports import Progress
 from tasks.run_log import keep_log_short
 from tasks.runs import only_run
+from tasks.scalings import recorded_sizes
 from tasks.steps import Recorder, listening, run_logger
 
 USUAL_STEPS = 28  # of a new cluster with two nodes; the progress bar is an estimate
@@ -93,7 +94,10 @@ def provision(
                 for words in check_services(wanted, stored):
                     run_logger().warning(words)
                 wanting = cluster.wanting(wanted, accept_new_host_keys=accept_new_host_keys)
-                provision_cluster(steps, wanting, is_stored=stored is not None, demo=demo, ui=ui)
+                with recorded_sizes(wanting, "provision"):
+                    provision_cluster(
+                        steps, wanting, is_stored=stored is not None, demo=demo, ui=ui
+                    )
         except ClusterError:
             if rollback and is_new:
                 run_logger().warning("rolling back: nothing of %s existed before", spec.name)

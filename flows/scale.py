@@ -46,6 +46,7 @@ from tasks.leaving import check_enough, check_pods_can_move, find_exempt
 from tasks.overview import need_cluster, need_spec, with_sources
 from tasks.run_log import keep_log_short
 from tasks.runs import only_run
+from tasks.scalings import recorded_scaling
 from tasks.standings import read_standings
 from tasks.steps import Recorder, listening
 
@@ -88,7 +89,10 @@ def scale(
         approve(cluster, lambda: priced(cluster, group, count, remove, force=force))
         stack.enter_context(only_run(cluster))
         wanting, leaving = wanted_change(cluster, group, count, remove, force=force)
-        scale_group(steps, wanting, group, leaving)
+        before, after = len(wanting.inventory().group(group)), wanting.spec.count(group)
+        why = f"a run was asked for {' '.join(remove) + ' to leave' if remove else after}"
+        with recorded_scaling(wanting, group, "scale", why, before=before, wanted=after):
+            scale_group(steps, wanting, group, leaving)
         timeline = recorder.timeline(f"scale {name} {group} to {wanting.spec.count(group)}")
         return finish_run(cluster, wanting.spec, timeline)
 

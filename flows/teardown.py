@@ -28,6 +28,7 @@ from flows._cli.terminal import show_plan
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.teardown import teardown as tear_down
 from tasks.approval import approve
+from tasks.backups import forget_last
 from tasks.cluster import Cluster, open_cluster
 from tasks.endpoints import delete_endpoints
 from tasks.executors import PrefectSteps
@@ -71,6 +72,7 @@ def teardown(
                 PrefectSteps(), cluster, keep_addons=keep_addons, leave_foreign=leave_foreign
             )
         delete_endpoints(cluster)
+        forget_last(cluster.key)
     return done
 
 

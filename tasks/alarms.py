@@ -32,7 +32,8 @@ from domain.observe.cost import follow_lives, lives_of
 from domain.observe.metrics.records import Collected, Gap, Sample, SampleReader, Window
 from domain.spec.alarms import AlarmRule, rules_in_force
 from domain.spec.cluster import ClusterSpec
-from domain.spec.metrics import BILLED_RESOURCES, CERTIFICATE_DAYS, QUOTA_NODES
+from domain.spec.metrics import BACKUP_LATE, BILLED_RESOURCES, CERTIFICATE_DAYS, QUOTA_NODES
+from tasks.backups import read_last
 from tasks.cluster import Cluster
 from tasks.events import announce
 from tasks.metrics import Due
@@ -65,8 +66,14 @@ def collect_signals(cluster: Cluster, machines: Machines, now: datetime, due: Du
 
     if due.quota:
         attempt(NODES, QUOTA_NODES.name, quota)
+
+    def backups() -> Iterable[Sample]:
+        last = read_last(cluster.key) if spec.backup.store else None
+        return signals.signal_backup(spec, last.made_at if last else None, machines, now)
+
     if due.monitoring:
         attempt("", CERTIFICATE_DAYS.name, certificates)
+        attempt("", BACKUP_LATE.name, backups)
     return Collected(tuple(samples), tuple(gaps))
 
 

@@ -321,11 +321,16 @@ _open_now: ContextVar[dict[tuple[str, ...], Cluster] | None] = ContextVar("clust
 
 
 @contextmanager
-def open_cluster(account: QingCloudAccount, name: str) -> Iterator[Cluster]:
+def open_cluster(
+    account: QingCloudAccount, name: str, *, elsewhere: bool = False
+) -> Iterator[Cluster]:
     """Open a cluster for one run.
 
     A flow that a command calls gets the handle that the command has opened, and what was read
     with it.
+
+    Args:
+        elsewhere: the account is meant to be another one than that of the run's own cluster.
     """
     identity = (account.endpoint, account.zone, account.access_key_id, name)
     opened = _open_now.get() or {}
@@ -334,7 +339,8 @@ def open_cluster(account: QingCloudAccount, name: str) -> Iterator[Cluster]:
         return
     cloud = account.client()
     key = credentials_name(name, account.zone, find_user(account, cloud))
-    check_deployed_for(key)
+    if not elsewhere:
+        check_deployed_for(key)
     journal = FileJournal(lock_file(f"{key}.creating"), time)
     vault = PrefectVault(key)
     cluster = Cluster(account, name, key, cloud=cloud, vault=vault, journal=journal)

@@ -1,7 +1,8 @@
 """Reading the data of the dashboard, and publishing its charts in the Prefect UI."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from uuid import UUID
 
 from blocks.artifacts import publish_markdown
@@ -12,16 +13,43 @@ from clients.samples import SampleStore
 from domain.cloud.inventory import Inventory
 from domain.kernel.errors import BadRequest, ClusterError
 from domain.kernel.money import format_rate
-from domain.kernel.names import NODES, ClusterId
+from domain.kernel.names import ClusterId
 from domain.observe.alarms.states import active_states
-from domain.observe.cost import NETWORK, accrue, follow_lives, rate_of_cluster, save_by_scaling
+from domain.observe.cost import (
+    NETWORK,
+    Life,
+    Saving,
+    accrue,
+    follow_lives,
+    rate_of_cluster,
+    save_by_scaling,
+)
 from domain.observe.metrics.records import Window
+from domain.observe.scalings import Scaling
 from domain.reports.dashboard.events import alarm_spans, scale_events, sizes_of
 from domain.reports.dashboard.page import draw_charts
 from domain.reports.dashboard.records import Dashboard
-from domain.reports.dashboard.series import read_pods, read_series
+from domain.reports.dashboard.series import read_lines, read_pods
+from domain.reports.overview import with_metrics
 from domain.spec.cluster import ClusterSpec
+from tasks.cluster import Cluster
+from tasks.metrics import recent_samples
+from tasks.overview import need_cluster, read_report, spec_or_guess
 from tasks.reports import artifact_key, picture
+
+
+def read_page(cluster: Cluster, hours: int) -> Dashboard:
+    """Read what the page shows of a cluster that must exist; changes nothing.
+
+    Raises:
+        NotFound: no resource in the account's zone has its names.
+    """
+    inventory = need_cluster(cluster)
+    spec, now = spec_or_guess(cluster), datetime.now(UTC)
+    zone, span = cluster.account.zone, timedelta(hours=hours)
+    board = read_dashboard(cluster.id, spec, inventory, zone, now, span)
+    report = with_metrics(read_report(cluster, spec), recent_samples(cluster.id, now))
+    return replace(board, report=report)
 
 
 def read_dashboard(
@@ -56,18 +84,21 @@ def _filled(
 ) -> Dashboard:
     history, now = AlarmHistory(samples.database, key), board.until
     custom = [monitor.name for monitor in spec.monitoring.custom]
-    since, series = read_series(samples, custom, board.since, now)
     recorded = {life.resource: life for life in LifeHistory(samples.database, key).read()}
     recorded |= {one.resource: one for one in follow_lives(tuple(recorded.values()), view, now)}
     lives = tuple(recorded.values())
     machines = [life for life in lives if life.group != NETWORK]
-    active = active_states(history.read_states())
-    nodes, prices = spec.nodes, spec.prices
-    kind = nodes.template.instance_type
+    shown = sum(life.ended_at is None or life.ended_at > board.since for life in machines)
+    lines = read_lines(samples, custom, board.since, now, shown)
+    active, since = active_states(history.read_states()), lines.since
+    scalings = samples.scalings.read(min(since, *(life.created_at for life in lives), now))
     return replace(
         board,
         since=since,
-        series=series,
+        times=lines.times,
+        series=lines.groups,
+        machine_lines=lines.machines,
+        scalings=tuple(one for one in scalings if one.ended_at >= since),
         pods=read_pods(samples, view, now),
         sizes=sizes_of(machines, since, now),
         events=scale_events(machines, since, now),
@@ -75,9 +106,21 @@ def _filled(
         active=active,
         undelivered=tuple(history.read_failures(since)),
         troubles=tuple(samples.troubles(Window(since, now + timedelta(seconds=1)))),
-        costs=accrue(lives, prices, now),
-        saving=save_by_scaling(NODES, lives, nodes.maximum, kind, prices, now),
+        costs=accrue(lives, spec.prices, now),
+        savings=tuple(_savings(spec, lives, scalings, now)),
     )
+
+
+def _savings(
+    spec: ClusterSpec, lives: Sequence[Life], scalings: Sequence[Scaling], now: datetime
+) -> Iterator[Saving]:
+    """What each group costs less than at its maximum, where the autoscaler has ever scaled it."""
+    scaled = {one.group for one in scalings if one.who == "autoscale" and not one.failure}
+    for group, nodes in spec.node_groups.items():
+        kind = nodes.template.instance_type
+        found = save_by_scaling(group, lives, nodes.maximum, kind, spec.prices, now)
+        if found and group in scaled:
+            yield found
 
 
 def publish_dashboard(board: Dashboard, zone: tzinfo, key: str) -> UUID:

@@ -14,6 +14,7 @@ from domain.cloud.records import Instance
 from domain.cluster.api import SYSTEM
 from domain.health.addons import check_addons
 from domain.health.alarms import check_alarms
+from domain.health.backups import check_backups
 from domain.health.certificates import Expiry, check_certificates
 from domain.health.control_plane import check_control_plane
 from domain.health.dns import READY_PORT, SELECTOR, check_dns
@@ -31,6 +32,7 @@ from domain.node.remove import find_lost_nodes
 from domain.node.serving import Fault, Standing, State
 from domain.observe.alarms.signals import QUOTAS
 from domain.observe.metrics.records import Window
+from tasks.backups import read_last
 from tasks.cluster import Cluster
 from tasks.drift import read_drift
 from tasks.metrics import RECENT
@@ -175,6 +177,18 @@ def check_raised(cluster: Cluster, now: datetime) -> Found:
             yield check_alarms(states, measured=bool(samples.latest(window)))
 
     return _judged(Subject.ALARMS, look)
+
+
+@step("backups")
+def check_last_backup(cluster: Cluster, now: datetime) -> Found:
+    """Check the age of the last good backup that this Prefect server knows of."""
+
+    def look() -> Iterable[Finding]:
+        last, policy = read_last(cluster.key), cluster.spec.backup
+        longest = timedelta(hours=policy.alarm_hours) if policy.store else None
+        yield check_backups(cluster.name, last.made_at if last else None, now, longest)
+
+    return _judged(Subject.BACKUPS, look)
 
 
 @step("quotas and drift")

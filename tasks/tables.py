@@ -12,9 +12,12 @@ from httpx import HTTPError
 from prefect.exceptions import PrefectException
 
 from blocks.artifacts import publish_table
+from domain.backup.drill import DrillReport
+from domain.backup.labels import Label
 from domain.cloud.plan import Plan
 from domain.health.findings import HealthReport
 from domain.kernel.errors import ClusterError
+from domain.kernel.texts import begin
 from domain.node.scripts import End, ScriptReport
 from domain.reports.cluster import ClusterReport
 from domain.reports.drift import DriftReport
@@ -61,7 +64,29 @@ def publish_drift(report: DriftReport, key: str) -> None:
         }
         for one in report.differences
     ]
-    _publish(rows[:MOST_ROWS], artifact_key("drift", key), report.sentence.capitalize())
+    _publish(rows[:MOST_ROWS], artifact_key("drift", key), begin(report.sentence))
+
+
+def publish_backups(labels: Sequence[Label], key: str) -> None:
+    """Store which backups of a cluster there are, the newest first."""
+    rows: list[Row] = [
+        {
+            "backup": one.name,
+            "made at": f"{one.made_at:%Y-%m-%d %H:%M:%S} UTC",
+            "kubernetes": one.kubernetes,
+            "bytes": one.size,
+            "objects": sum(one.objects.values()),
+        }
+        for one in sorted(labels, key=lambda one: one.made_at, reverse=True)
+    ]
+    _publish(rows[:MOST_ROWS], artifact_key("backups", key), f"{len(labels)} backups")
+
+
+def publish_drill(report: DrillReport, key: str) -> None:
+    """Store what a drill has found: one row for each missing object."""
+    rows = [{"missing": name} for name in report.missing]
+    words = f"{begin(report.sentence)}, after {report.seconds:.0f} s"
+    _publish(rows[:MOST_ROWS], artifact_key("drill", key), words[:200])
 
 
 def publish_health(report: HealthReport, key: str) -> None:
@@ -75,7 +100,7 @@ def publish_health(report: HealthReport, key: str) -> None:
         }
         for one in report.findings
     ]
-    _publish(rows, artifact_key("check", key), report.sentence.capitalize()[:200])
+    _publish(rows, artifact_key("check", key), begin(report.sentence)[:200])
 
 
 def publish_scripts(report: ScriptReport, key: str) -> None:
@@ -91,7 +116,7 @@ def publish_scripts(report: ScriptReport, key: str) -> None:
         }
         for one in sorted(report.results, key=lambda one: one.end is End.DONE)
     ]
-    words = report.sentence.capitalize()
+    words = begin(report.sentence)
     _publish(rows[:MOST_ROWS], artifact_key("script", key, report.group), words)
 
 

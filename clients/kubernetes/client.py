@@ -15,6 +15,7 @@ from clients.kubernetes.records import (
     WORKLOADS,
     claim_from,
     count_by_node,
+    name_of,
     node_from,
     pod_from,
     service_from,
@@ -403,6 +404,20 @@ class ClusterClient(Closable):
             for kind in WORKLOADS
             for item in self._items(KINDS[kind].collection(namespace), {})
         ]
+
+    def list_names(self, kinds: Sequence[str]) -> list[str]:
+        """The objects of these kinds by name, such as `Service default/web`, `Namespace shop`.
+
+        A server that does not have a kind has none of its objects.
+        """
+        found = []
+        for kind in kinds:
+            try:
+                items = self._items(find_kind(kind).collection(), {})
+                found += [f"{kind} {name_of(item)}" for item in items]
+            except NotFound:
+                continue
+        return found
 
     def create_token(self, namespace: str, account: str, seconds: int) -> str:
         """Create a token of a ServiceAccount; the API refuses fewer than 600 seconds."""

@@ -72,6 +72,12 @@ def _seconds_since(stamp: str | None, now: datetime | None) -> float:
     return max(0.0, (now - datetime.fromisoformat(stamp)).total_seconds())
 
 
+def name_of(item: Mapping[str, Any]) -> str:
+    """The name of an object, with its namespace where it has one."""
+    metadata = item["metadata"]
+    return "/".join(part for part in (metadata.get("namespace"), metadata["name"]) if part)
+
+
 WORKLOADS = ("Deployment", "DaemonSet")
 
 

@@ -19,6 +19,9 @@ from domain.node.shell import Output
 FILE_DEADLINE = 120.0
 """Seconds that writing one file may take."""
 
+SLOWEST = 256 * 1024
+"""Bytes in a second of the slowest connection over which a large file is still written."""
+
 # Not by SFTP, which acts as the login user, needs a shell that prints nothing, and reports any
 # error of a disk as "Failure". The sum is checked on the machine: a connection that breaks ends the
 # input, and a short file would take the place of a whole one.
@@ -130,7 +133,8 @@ class SshMachine(Closable):
         """
         argv = ["bash", "-c", WRITE_FILE, "file", path, f"{mode:o}"]
         stdin = f"{sha256(content).hexdigest()}\n".encode() + content
-        output = self._run(path, argv, FILE_DEADLINE, stdin)
+        deadline = FILE_DEADLINE + len(content) / SLOWEST
+        output = self._run(path, argv, deadline, stdin)
         if output.exit_code:
             raise FinalError(f"{path} on {self._target.where}: {_last_line(output.stderr)}")
 

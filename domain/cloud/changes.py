@@ -31,6 +31,8 @@ FREE = (
     "masters.",  # as long as the pod network has room; its template is for new machines
     "nodes.",  # except for a maximum that the pod network has no room for
     "groups",  # one that has machines cannot be left out
+    "hooks",
+    "backup.",
     "network.vxnets",  # more of them; the present ones stay
     "access.",
     "kubernetes.image_repository",
@@ -41,7 +43,6 @@ FREE = (
     "notifications.",
     "prices.",
     "scaling",
-    "hooks",  # of machines that come and go from now on
 )
 """Values that a run changes, or that take effect for new machines and later evaluations."""
 

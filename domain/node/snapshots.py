@@ -19,12 +19,17 @@ _MOVE = 'umask 077 && mv -f "${SYSROOT:-}$1" "${SYSROOT:-}$2" && sha256sum "${SY
 
 @dataclass(frozen=True, slots=True)
 class EtcdSnapshot:
-    """A snapshot on a master; `keys` is how many keys it holds, `size` its bytes."""
+    """A snapshot on a master; `keys` is how many keys it holds, `size` its bytes.
+
+    `revision` is etcd's at that moment, and `version` that of its database.
+    """
 
     path: str
     sha256: str
     keys: int
     size: int
+    revision: int = 0
+    version: str = ""
 
 
 def save_snapshot(shell: Shell, name: str) -> EtcdSnapshot:
@@ -42,7 +47,14 @@ def save_snapshot(shell: Shell, name: str) -> EtcdSnapshot:
     words = ("snapshot", "status", INSIDE, "-w", "json")
     seen = json.loads(call_etcd(shell, *words, tool="etcdutl", deadline=SAVE_DEADLINE))
     if not seen["totalKey"]:
-        raise FinalError(f"the snapshot {path} of etcd holds no key; nothing was upgraded")
+        raise FinalError(f"the snapshot {path} of etcd holds no key; nothing was changed")
     moved = shell.run(["bash", "-c", _MOVE, "move", INSIDE, path], deadline=SAVE_DEADLINE)
     check(moved.exit_code, f"the snapshot {path}", moved.stderr)
-    return EtcdSnapshot(path, moved.stdout.split()[0], seen["totalKey"], seen["totalSize"])
+    return EtcdSnapshot(
+        path,
+        moved.stdout.split()[0],
+        seen["totalKey"],
+        seen["totalSize"],
+        int(seen.get("revision", 0)),
+        str(seen.get("version", "")),
+    )

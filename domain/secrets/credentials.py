@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from domain.secrets.pki import CertifiedKey, SshKeyPair, make_cluster_ca, make_ssh_keypair
 
@@ -58,6 +59,17 @@ class Credentials:
         made = {key: value for key, value in self.next_host_keys.items() if key not in instance_ids}
         pinned = {key: value for key, value in self.host_keys.items() if key not in instance_ids}
         return replace(self, next_host_keys=made, host_keys=pinned)
+
+
+def credentials_from(document: Mapping[str, Any]) -> Credentials:
+    """Credentials from their fields, as `dataclasses.asdict` gives them.
+
+    Raises:
+        KeyError, TypeError: a field is missing, or there is one that this release does not know.
+    """
+    lists = {name: tuple(document[name]) for name in ("first_host_keys",)}
+    keys = {"ca": CertifiedKey(**document["ca"]), "ssh": SshKeyPair(**document["ssh"])}
+    return Credentials(**{**document, **keys, **lists})
 
 
 def make_credentials(cluster: str, now: datetime) -> Credentials:

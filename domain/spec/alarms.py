@@ -117,6 +117,17 @@ BUILT_IN = (
         title_zh="证书即将到期",
     ),
     AlarmRule(
+        name="backup-old",
+        metric=catalog.BACKUP_LATE.name,
+        statistic=Statistic.MINIMUM,
+        window_seconds=900,
+        comparator=Comparator.ABOVE,
+        error=0,
+        per=Per.CLUSTER,
+        title="the last good backup is too old",
+        title_zh="最近一次成功的备份已过期",
+    ),
+    AlarmRule(
         name="no-samples",
         metric="ready",
         statistic=Statistic.COUNT,

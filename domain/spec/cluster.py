@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema, mod
 from domain.kernel.errors import InvalidSpec
 from domain.kernel.names import MASTERS, NODES
 from domain.spec.alarms import AlarmRule, distinct, find_unmeasured
+from domain.spec.backup import Backup
 from domain.spec.documents import describe_invalid
 from domain.spec.groups import Groups, MachineTemplate, Masters, Nodes, check_taints
 from domain.spec.hooks import Hook, check_groups, distinct_hooks
@@ -60,6 +61,7 @@ class ClusterSpec(Part):
         max_length=50,
         description="Scripts that run when a machine of a group comes or goes",
     )
+    backup: Backup = Backup()
     notifications: Notifications = Notifications()
     prices: Prices = Prices()
     scaling: PolicyOverPreset | None = Field(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from domain.kernel.names import FURTHER_GROUP, MASTERS, NODES
 from domain.spec.labels import Labels, Taints
@@ -64,9 +64,8 @@ def check_masters(count: int) -> int:
 class Masters(Part):
     """The group `k8s-master`: the machines that run the control plane."""
 
-    count: Whole = Field(
+    count: Annotated[Whole, WithJsonSchema({"type": "integer", "enum": [*MASTER_COUNTS]})] = Field(
         1,
-        json_schema_extra={"enum": [*MASTER_COUNTS]},
         description="1, or 3 or 5, of which 1 or 2 may be lost; never lowered here",
     )
     template: MachineTemplate = MachineTemplate()

@@ -54,6 +54,11 @@ CERTIFICATE_DAYS = Metric(
     "certificateDays", "days", Source.KUBERNETES, "Until the first certificate ends", Per.CLUSTER
 )
 
+BACKUP_LATE = Metric(
+    "backupLate", "hours", Source.KUBERNETES, "Hours that the next backup is late", Per.CLUSTER
+)
+"""Beyond the description's `backup.alarm_hours`; below 0 while the last good one is young."""
+
 BILLED_RESOURCES = Metric(
     "billedResources", "resources", Source.CLOUD, "Resources that are billed", Per.CLUSTER
 )
@@ -80,6 +85,7 @@ BUILT_IN = _by_name(
     AT_MAXIMUM,
     QUOTA_NODES,
     CERTIFICATE_DAYS,
+    BACKUP_LATE,
     BILLED_RESOURCES,
     Metric("cpu", "%", Source.CLOUD, "CPU in use"),
     Metric("memory", "%", Source.CLOUD, "Memory in use"),

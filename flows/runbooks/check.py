@@ -7,6 +7,7 @@ from tasks.cluster import Cluster
 from tasks.executors import Steps
 from tasks.health import (
     check_description,
+    check_last_backup,
     check_machines,
     check_masters,
     check_raised,
@@ -27,6 +28,7 @@ def check_cluster(steps: Steps, cluster: Cluster, now: datetime) -> HealthReport
         steps.start(check_system, cluster),
         steps.start(check_masters, cluster, now),
         steps.start(check_ways, cluster),
+        steps.start(check_last_backup, cluster, now),
         steps.start(check_raised, cluster, now),
         steps.start(check_description, cluster),
     )

@@ -39,6 +39,7 @@ from tasks.lease import HOLDER, only_evaluator
 from tasks.metrics import need_machines
 from tasks.runs import unless_other_run
 from tasks.scaling import delete_node, uncordon
+from tasks.scalings import recorded_scaling
 from tasks.standings import read_standings
 from tasks.steps import describe_error, run_logger
 
@@ -171,8 +172,17 @@ class _Change:
         cluster, group = self.case.cluster, self.case.group
         evaluation = self.finding.evaluation
         log_event(cluster, group, event, evaluation.sentence)
+        record = recorded_scaling(
+            cluster,
+            group,
+            "autoscale",
+            evaluation.sentence,
+            before=evaluation.size,
+            wanted=evaluation.target,
+        )
         try:
-            act()
+            with record:
+                act()
         except BaseException as error:
             failed = evaluation.failed(describe_error(error))
             try:

@@ -1,6 +1,7 @@
 """The runbooks that replace broken machines: of a group of nodes, and masters."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from domain.cloud.records import Instance
 from domain.kernel.names import MASTERS
@@ -13,8 +14,9 @@ from tasks.executors import Steps
 from tasks.machines import mark_nodes
 from tasks.masters import forget_lost_members, serving_masters
 from tasks.network import tag_resources
-from tasks.repairs import Repairs
+from tasks.repairs import GroupRepair, Repairs
 from tasks.scaling import delete_node
+from tasks.scalings import recorded_scaling
 from tasks.standings import read_standings
 
 
@@ -26,16 +28,33 @@ def repair_groups(steps: Steps, repairs: Repairs) -> None:
     cluster = repairs.found.cluster
     cluster = reach(steps, cluster)
     for one in repairs.groups:
-        lost = [patient.node_name for patient in one.leaving if not patient.machine]
-        if one.group == MASTERS:
-            repair_masters(steps, cluster, repairs.machines(one), lost)
-        else:
-            repair(steps, cluster, one.group, repairs.machines(one), lost)
+        with _recorded(cluster, one):
+            _repair_group(steps, cluster, one, repairs.machines(one))
     steps.run(mark_nodes, cluster)
     steps.run(tag_resources, cluster)
     failures = Failures(cluster.name)
     distribute_roster(steps, cluster.at(cluster.ssh_endpoints()), failures)
     failures.check()
+
+
+def _recorded(cluster: Cluster, planned: GroupRepair) -> AbstractContextManager[None]:
+    """Record what is replaced; to finish what a run has left is no scaling."""
+    if not planned.leaving:
+        return nullcontext()
+    group, wanted = planned.group, cluster.spec.count(planned.group)
+    why = f"broken: {', '.join(patient.node_name for patient in planned.leaving)}"
+    before = wanted - planned.missing
+    return recorded_scaling(cluster, group, "repair", why, before=before, wanted=wanted)
+
+
+def _repair_group(
+    steps: Steps, cluster: Cluster, planned: GroupRepair, broken: Sequence[Instance]
+) -> None:
+    lost = [patient.node_name for patient in planned.leaving if not patient.machine]
+    if planned.group == MASTERS:
+        repair_masters(steps, cluster, broken, lost)
+    else:
+        repair(steps, cluster, planned.group, broken, lost)
 
 
 def repair_masters(

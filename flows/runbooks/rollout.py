@@ -1,5 +1,7 @@
 """The runbook that replaces the machines of a group by new ones, without losing pods."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 from domain.node.batches import next_batch
 from domain.node.health import Health, read_health
 from flows.runbooks.nodes import Failures, distribute_roster
@@ -10,6 +12,7 @@ from tasks.machines import mark_nodes
 from tasks.network import tag_resources
 from tasks.rollouts import GroupRollout, Rollouts, check_health, with_size
 from tasks.scaling import delete_lost_nodes
+from tasks.scalings import recorded_scaling
 
 
 def roll_out(steps: Steps, rollouts: Rollouts) -> None:
@@ -24,13 +27,22 @@ def roll_out(steps: Steps, rollouts: Rollouts) -> None:
     cluster = rollouts.found.cluster
     before = read_health(cluster.api())
     for one in rollouts.groups:
-        replace_machines(steps, cluster, one, rollouts.share, before)
+        with _recorded(cluster, one):
+            replace_machines(steps, cluster, one, rollouts.share, before)
     steps.run(delete_lost_nodes, cluster)
     steps.run(mark_nodes, cluster)
     steps.run(tag_resources, cluster)
     failures = Failures(cluster.name)
     distribute_roster(steps, cluster.at(cluster.ssh_endpoints()), failures)
     failures.check()
+
+
+def _recorded(cluster: Cluster, planned: GroupRollout) -> AbstractContextManager[None]:
+    if not planned.leaving:
+        return nullcontext()
+    why = f"{len(planned.leaving)} differ from the template"
+    size = planned.size
+    return recorded_scaling(cluster, planned.group, "rollout", why, before=size, wanted=size)
 
 
 def replace_machines(

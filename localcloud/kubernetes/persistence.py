@@ -18,6 +18,7 @@ from localcloud.kubernetes.objects.store import Body, ChangeType, Listener, Stor
 
 PLANE = "plane"
 VERSION, SIGNING_KEY, MEMBERS = "version", "signing-key", "members"
+OWN_MEMBER = "own-member"
 
 VERSIONS_LOST = 10_000
 """More versions than a store writes in the time that a kill may lose.
@@ -180,6 +181,37 @@ class Persistence:
             log.error("%s: %d changes wait to be written: %s", path, len(changes) - 1, error)
             return False
         return True
+
+
+def read_own_member(file: Path) -> int | None:
+    """Return the id of the member in a file that was restored; None for any other file."""
+    if not file.exists():
+        return None
+    with closing(Database(file)) as database:
+        own = dict(database.read(PLANE)).get(OWN_MEMBER)
+    return int(own) if own else None
+
+
+def restore(source: sqlite3.Connection, target: Path, own: int, members: bytes, bump: int) -> None:
+    """Write the objects of a snapshot into a new file, as those of a new etcd with these members.
+
+    Args:
+        own: the id of the member whose file it is.
+        bump: is added to the version, so that watches from before list again.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
+    target.chmod(0o600)
+    with closing(Database(target)) as database:
+        version = int(dict(database.read(PLANE)).get(VERSION, b"0")) + bump
+        database.write(
+            [
+                (PLANE, VERSION, b"%d" % version),
+                (PLANE, MEMBERS, members),
+                (PLANE, OWN_MEMBER, b"%d" % own),
+            ]
+        )
 
 
 def _version_of(file: Path) -> int:

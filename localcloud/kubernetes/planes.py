@@ -1,4 +1,4 @@
-"""The control planes of the local cloud, one a cluster, by the hash of its CA."""
+"""The control planes of the local cloud, one a cluster, by its VPC and the hash of its CA."""
 
 import random
 import shutil
@@ -38,10 +38,10 @@ class Planes:
         self._profile = profile
         self._random = chance or random.SystemRandom()
         self._controllers = controllers or run_controllers
-        self._planes: dict[str, Plane] = {}
+        self._planes: dict[tuple[str, str], Plane] = {}
 
     def create(self, config: PlaneConfig) -> Plane:
-        """Return a new plane, not started; one with the same CA is replaced."""
+        """Return a new plane, not started; one with the same CA in the same VPC is replaced."""
         plane: Plane
         if self._assets is None:
             plane = EmulatedPlane(
@@ -53,21 +53,25 @@ class Planes:
             from localcloud.kubernetes.real.plane import RealPlane
 
             plane = RealPlane(config, self._clock, self._assets, _folder_of(config.data))
-        self._planes[plane.ca_hash] = plane
+        self._planes[config.vpc, plane.ca_hash] = plane
         return plane
 
     def find_or_create(self, config: PlaneConfig) -> Plane:
         """Return the plane of a cluster, which another master may have started already."""
-        return self.find_by_ca_hash(hash_of_ca(config.ca_certificate)) or self.create(config)
+        return self.find(config.vpc, hash_of_ca(config.ca_certificate)) or self.create(config)
 
     def forget(self, plane: Plane) -> None:
         """Forget a stopped plane of a deleted cluster, and its objects."""
-        if self._planes.get(plane.ca_hash) is plane:
-            del self._planes[plane.ca_hash]
+        place = plane.config.vpc, plane.ca_hash
+        if self._planes.get(place) is plane:
+            del self._planes[place]
 
-    def find_by_ca_hash(self, ca_hash: str) -> Plane | None:
-        """Return the plane with a CA hash `sha256:…`, or None."""
-        return self._planes.get(ca_hash)
+    def find(self, vpc: str, ca_hash: str) -> Plane | None:
+        """Return the plane in a VPC with a CA hash `sha256:…`, or None.
+
+        A cluster that was restored from the backup of another has its CA.
+        """
+        return self._planes.get((vpc, ca_hash))
 
 
 def erase_objects(data: Path) -> None:

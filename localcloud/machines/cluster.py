@@ -6,6 +6,7 @@ from typing import Any
 
 from localcloud.kubernetes.client import MASTERS, ApiClient, ApiFailure
 from localcloud.kubernetes.kubelet import Kubelet, NodeConfig
+from localcloud.kubernetes.kubelet.static_pods import MIRROR
 from localcloud.kubernetes.planes import Plane
 from localcloud.machines.bridge import Bridge
 from localcloud.machines.context import MachineContext
@@ -80,7 +81,7 @@ class ClusterPart:
     async def _try_to_start(self) -> bool:
         shared, node = self._context.shared, self._context.state.node
         assert node is not None
-        plane = shared.planes.find_by_ca_hash(node["ca_hash"])
+        plane = self._context.find_plane(node["ca_hash"])
         if plane is None:
             return False
         kubelet = Kubelet(
@@ -126,7 +127,13 @@ class ClusterPart:
     def running_pods(self) -> list[dict[str, Any]]:
         """Return the pods whose containers run here, in their last known state."""
         pods = [] if self._kubelet is None else self._kubelet.pods()
-        return [pod for pod in pods if pod.get("status", {}).get("phase") == "Running"]
+        pods = [pod for pod in pods if pod.get("status", {}).get("phase") == "Running"]
+        return [pod for pod in pods if MIRROR not in _notes(pod) or self._runs(pod)]
+
+    def _runs(self, pod: dict[str, Any]) -> bool:
+        """Whether a static pod runs, which the API server need not have been told."""
+        component = pod["metadata"].get("labels", {}).get("component", "")
+        return self.control_plane.runs(component)
 
     async def stop_kubelet(self) -> None:
         """Stop the kubelet; as on a real machine, its containers keep running."""
@@ -167,3 +174,8 @@ class ClusterPart:
         await self.power_off()
         await self.control_plane.forget()
         self._context.state.node = None
+
+
+def _notes(pod: dict[str, Any]) -> dict[str, str]:
+    notes: dict[str, str] = pod["metadata"].get("annotations") or {}
+    return notes

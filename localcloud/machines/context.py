@@ -17,6 +17,9 @@ from localcloud.machines.systems import find_system
 from localcloud.parts import Component, MachineSpec
 from localcloud.profiles import Profile
 
+ETCD_DATA = "var/lib/etcd/member/snap/db"
+"""Where etcd has its database; here it is that of the objects of the member."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shared:
@@ -46,7 +49,7 @@ class MachineContext:
         self.shared = shared
         self.disk = folder / "disk"
         self.commands = folder / "commands"  # its stand-ins, first in its search path
-        self.cluster_data = folder / "cluster.db"  # beside the disk, as etcd's would be on it
+        self.cluster_data = self.disk / ETCD_DATA
         self.system = find_system(spec.os_id, spec.os_version)
         self._state_file = folder / "state.json"
         self.is_new = not self._state_file.exists()
@@ -70,6 +73,10 @@ class MachineContext:
         if name.replace(".", "").isdigit():
             return name
         return read_hosts(self.disk).get(name)
+
+    def find_plane(self, ca_hash: str) -> Plane | None:
+        """Find the plane of the cluster with this CA in the machine's own network."""
+        return self.shared.planes.find(self.spec.vpc, ca_hash)
 
     def dial(self, address: str, port: int) -> socket.socket:
         """Connect from this machine to a private address. Raises what `Fabric.dial` raises."""

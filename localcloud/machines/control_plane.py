@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from localcloud.kubernetes.persistence import read_own_member
 from localcloud.kubernetes.plane import Door
 from localcloud.kubernetes.planes import BootstrapToken, Plane, PlaneConfig, erase_objects
 from localcloud.machines.context import MachineContext
@@ -49,6 +50,12 @@ class ControlPlane:
             for file in sorted(self._folder.glob("*.yaml"))
         ]
 
+    def runs(self, component: str) -> bool:
+        """Whether a static pod runs: by its manifest, etcd also until its member has ended."""
+        if component == "etcd" and self.plane is not None:
+            return self.member_id in self.plane.etcd.running
+        return (self._folder / f"{component}.yaml").exists()
+
     async def follow(self) -> None:
         """Let run what has a manifest; an API server starts anew with a changed one."""
         if self._known is None or Component.API_SERVER in self._context.failed:
@@ -76,15 +83,18 @@ class ControlPlane:
         Returns:
             The cluster's plane, which serves if enough members run.
         """
-        known = self._known
+        known, data = self._known, self._context.cluster_data
         assert known is not None, "kubeadm init has not run"
+        data.parent.mkdir(parents=True, exist_ok=True)
+        if (restored := read_own_member(data)) is not None:
+            known["member"] = restored
         if "member" not in known:
             self.plane = self._context.shared.planes.create(self._config())
             known["member"] = self.plane.etcd.found(known["node"], self._context.spec.address).id
         if self.plane is None:
             self.plane = self._context.shared.planes.find_or_create(self._config())
         if Component.API_SERVER not in self._context.failed:
-            await self.plane.start_member(known["member"], self._context.cluster_data)
+            await self.plane.start_member(known["member"], data)
         return self.plane
 
     async def _stop_member(self) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
@@ -38,6 +39,20 @@ class Page:
 
     def open(self, path: str) -> None:
         self._driver.get(f"{self._url}/{path}")
+
+    def visit(self, address: str) -> None:
+        """Open a page that is not one of the server's."""
+        self._driver.get(address)
+
+    def point_at(self, selector: str) -> None:
+        """Move the pointer to the middle of an element."""
+        element = self.find(selector)
+        self._show(element)
+        ActionChains(self._driver).move_to_element(element).perform()
+
+    def run(self, script: str) -> object:
+        """Run a script in the page. Returns: its value."""
+        return self._driver.execute_script(script)
 
     def find(self, selector: str) -> WebElement:
         """Wait for an element."""

@@ -26,12 +26,14 @@ NAMES = (
 )
 FLOWS = (
     "autoscale",
+    "backup",
     "check",
     "drift",
     "maintain",
     "monitor",
     "provision",
     "repair",
+    "restore",
     "rollout",
     "run-script",
     "scale",

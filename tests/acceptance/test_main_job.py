@@ -161,6 +161,47 @@ def test_the_ui_is_reported_with_a_read_only_token(cluster: Workplace) -> None:
     assert ui["token"].count(".") == 2
 
 
+def test_a_cluster_is_well_and_a_script_runs_on_its_machines(
+    cluster: Workplace, tmp_path: Path
+) -> None:
+    report = cluster.run("flows.check", "--json").json
+    levels = {one["subject"]: one["level"] for one in report["findings"]}
+    assert len(levels) == 11
+    assert {subject for subject, level in levels.items() if level != "ok"} <= {"alarms", "backups"}
+    script = tmp_path / "script.sh"
+    script.write_text("f2cadmin waitUntilServerUp k8s-master 5 && [[ $(hostname) != k8s-node-* ]]")
+    failed = cluster.run("flows.run_script", "--script", str(script))
+    assert failed.code == 1
+    assert "did not end well on 2 of 2 machines of k8s-node" in failed.sentence
+
+
+def test_a_deleted_object_comes_back_from_a_backup(cluster: Workplace, tmp_path: Path) -> None:
+    folder, phrase = str(tmp_path / "backups"), {"BACKUP_PASS_PHRASE": "correct horse battery"}
+    url = cluster.run("flows.status", "--json").json["api"]["url"]
+    ca, now = cluster_ca(cluster), datetime.now(UTC)
+    admin = make_client_certificate(ca, "test", ADMINS, now, timedelta(hours=1))
+    access = ClusterAccess(url, ca.certificate, admin.certificate, admin.key)
+    shop = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+    later = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "later"}}
+    with ClusterClient(access) as api:
+        api.apply(shop)
+    made = cluster.run("flows.backup", "--store", folder, "--json", **phrase).json
+    assert (made["objects"]["Namespace"], made["cluster"]) == (6, "demo")
+    with ClusterClient(access) as api:
+        api.delete("Namespace", "shop")
+        api.apply(later)
+    wrong = {"BACKUP_PASS_PHRASE": "another horse battery"}
+    refused = cluster.run("flows.restore", "--store", folder, "--yes", **wrong)
+    assert refused.code == 2
+    assert "the pass phrase does not fit this backup" in refused.sentence
+    report = cluster.run("flows.restore", "--store", folder, "--yes", "--json", **phrase).json
+    assert all(node["ready"] for node in report["nodes"])
+    with ClusterClient(access) as api:
+        assert api.read("Namespace", "shop")
+        assert api.read("Namespace", "later") is None
+    assert whole(cluster)
+
+
 def test_a_certificate_of_the_ui_that_ends_soon_is_renewed(cluster: Workplace) -> None:
     ui = cluster.run("flows.status", "--json").json["ui"]["url"]
     ca, now = cluster_ca(cluster), datetime.now(UTC)

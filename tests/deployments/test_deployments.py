@@ -68,7 +68,8 @@ def test_each_field_of_a_form_says_what_it_is_and_numbers_have_limits(flow: str)
         assert "description" in field or any("$ref" in one for one in branches), name
         for one in branches:
             if one.get("type") in ("integer", "number") and name not in of_any_unit:
-                assert "minimum" in one or "exclusiveMinimum" in one, name
+                limits = {"minimum", "exclusiveMinimum", "enum"}
+                assert limits & (one.keys() | field.keys()), name
 
 
 def test_an_account_is_chosen_from_the_saved_ones() -> None:
@@ -128,12 +129,13 @@ def test_an_account_is_passed_as_a_reference_only(item: dict[str, Any]) -> None:
     assert "prefect.blocks" not in FILE.read_text()  # that form copies secrets
 
 
-def test_one_run_a_minute_or_a_day_and_never_two_at_once() -> None:
-    minute, day = 60, 86_400
+def test_each_schedule_has_its_pace_and_never_runs_twice_at_once() -> None:
     looking = {name: item["schedules"] for name, item in NAMED.items() if "schedules" in item}
+    assert looking.pop("backup") == [{"cron": "17 3 * * *", "slug": "each-night"}]
+    minute, day = 60, 86_400
     seconds = {name: [one["interval"] for one in found] for name, found in looking.items()}
     assert seconds == {"autoscale": [minute], "maintain": [day], "monitor": [minute]}
-    for name in looking:
+    for name in (*looking, "backup"):
         limit = {"limit": 1, "collision_strategy": "CANCEL_NEW"}
         assert NAMED[name]["concurrency_limit"] == limit
 

@@ -17,6 +17,7 @@ FLOWS = (
     "maintain",
     "provision",
     "repair",
+    "restore",
     "rollout",
     "run_script",
     "scale",

@@ -16,6 +16,7 @@ from clients.samples import SampleStore
 from domain.kernel.names import NODES, node_name
 from domain.observe.cost import NETWORK
 from domain.observe.metrics.records import Sample
+from domain.observe.scalings import Scaling
 from domain.reports.dashboard.records import Dashboard
 from domain.spec.cluster import ClusterSpec
 from tasks.alarms import record_lives
@@ -55,15 +56,18 @@ def test_dashboard_holds_samples_machines_and_money(
                 for minute in minutes
             ]
         )
+    assert read().savings == ()  # it was never scaled
+    with SampleStore(url, DEMO) as store:
+        store.scalings.add(Scaling(NODES, NOW, NOW, 3, 2, "autoscale", "empty"))
     board = read()
     assert board.lost == ""
+    assert [one.why for one in board.scalings] == ["empty"]
     assert [(line.node, line.pods) for line in board.pods] == [(name, 31)]
     assert [series.metric for series in board.series] == ["podsNum"]
     assert board.machines == 3
     assert [event.change for event in board.events if event.group == NODES] == [-1]
     assert board.rate
-    assert board.saving
-    assert board.saving.yuan
+    assert [saving.yuan is not None for saving in board.savings] == [True]
     assert {cost.group for cost in board.costs} == {"k8s-master", NODES, NETWORK}
 
 

@@ -40,7 +40,7 @@ def format_alarms(report: AlarmReport) -> str:
         return f"not evaluated: {report.blind}"
     phases = [str(state.phase) for state in report.active]
     words = ", ".join(f"{phases.count(p)} {p}" for p in ("firing", "pending") if p in phases)
-    words = words or "all well"
+    words = words or "none fires, none is pending"
     if report.deliveries:
         failed = _undelivered(report)
         sent = len(report.deliveries) - len(failed)

@@ -10,7 +10,14 @@ from domain.node.serving import find_standings, patience_of
 from domain.observe.alarms.states import Subject
 from domain.observe.metrics.records import Sample
 from domain.spec.cluster import ClusterSpec
-from domain.spec.metrics import AT_MAXIMUM, CERTIFICATE_DAYS, MACHINES_MISSING, QUOTA_NODES, Metric
+from domain.spec.metrics import (
+    AT_MAXIMUM,
+    BACKUP_LATE,
+    CERTIFICATE_DAYS,
+    MACHINES_MISSING,
+    QUOTA_NODES,
+    Metric,
+)
 
 QUOTAS = ("instance", "cpu")
 """The kinds that GetQuotaLeft is called with, in the cloud's words."""
@@ -61,6 +68,20 @@ def signal_certificates(
     if ends:
         days = (min(ends) - now) / timedelta(days=1)
         yield _sample(spec, CERTIFICATE_DAYS, "", days, now)
+
+
+def signal_backup(
+    spec: ClusterSpec, last: datetime | None, machines: Machines, now: datetime
+) -> Iterator[Sample]:
+    """Yield by how many hours the next backup is late, where the description has backups.
+
+    Without any backup the age is that of the oldest master.
+    """
+    if not spec.backup.store:
+        return
+    begun = last or min((one.created_at for one in machines.masters), default=now)
+    late = (now - begun) / timedelta(hours=1) - spec.backup.alarm_hours
+    yield _sample(spec, BACKUP_LATE, "", late, now)
 
 
 def _sample(spec: ClusterSpec, metric: Metric, group: str, value: float, now: datetime) -> Sample:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from domain.observe.alarms.states import AlarmState, Phase, Subject
 from domain.observe.cost import Life, size_changes
+from domain.observe.scalings import Scaling
 from domain.reports.dashboard.records import AlarmSpan, ScaleEvent
 from domain.spec.alarms import Level
 
@@ -37,6 +38,21 @@ def scale_events(lives: Sequence[Life], since: datetime, until: datetime) -> tup
                 last = ScaleEvent(moment, group, change, size)
             events.append(last)
     return tuple(sorted(events, key=lambda event: (event.time, event.group)))
+
+
+def unexplained(
+    events: Sequence[ScaleEvent], scalings: Sequence[Scaling]
+) -> tuple[ScaleEvent, ...]:
+    """The changes that happened while none of our runs changed their group."""
+    return tuple(
+        event
+        for event in events
+        if not any(
+            one.group == event.group
+            and one.began_at - TOGETHER <= event.time <= one.ended_at + TOGETHER
+            for one in scalings
+        )
+    )
 
 
 def alarm_spans(

@@ -1,17 +1,15 @@
 """The dashboard as one page that needs no network: its style and its charts are inside."""
 
-from collections.abc import Iterator
-from datetime import tzinfo
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from functools import cache
+from importlib.resources import files
 from itertools import groupby
-from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from domain.kernel.durations import format_seconds
-from domain.kernel.money import format_rate, format_yuan
-from domain.observe.alarms.states import Phase
-from domain.observe.cost import total
 from domain.reports.dashboard.charts import (
     draw_alarms,
     draw_costs,
@@ -19,16 +17,24 @@ from domain.reports.dashboard.charts import (
     draw_pods,
     draw_sizes,
 )
+from domain.reports.dashboard.data import as_script, chart_data
 from domain.reports.dashboard.records import Dashboard
-from domain.spec.alarms import Level
+from domain.reports.dashboard.rows import (
+    cost_groups,
+    cost_words,
+    find_changes,
+    find_days,
+    find_tiles,
+)
+from domain.reports.dashboard.words import in_chinese
+from domain.reports.drawing.plot import format_number
+from domain.reports.machines import MachineView, find_lone_nodes, match_machines
+from domain.spec.metrics import BUILT_IN, Metric
 
 MOST_ROWS = 50
 
-
-class _Tile(NamedTuple):
-    number: str
-    words: str
-    bad: bool = False
+COLUMNS = ("cpu", "memory", "diskUsed", "networkIn", "networkOut")
+"""The metrics in the table of machines."""
 
 
 def draw_charts(board: Dashboard, zone: tzinfo) -> tuple[str, ...]:
@@ -47,30 +53,63 @@ def draw_charts(board: Dashboard, zone: tzinfo) -> tuple[str, ...]:
     )
 
 
-def write_page(board: Dashboard, zone: tzinfo) -> str:
-    """Fill the template of the page.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a page is written.
 
-    Args:
-        zone: the time zone of all times on the page.
+    Attributes:
+        language: `en`, `zh`, or empty for that of the browser.
+        refresh: seconds between two refreshes by the page itself; 0 for a file.
+        nonce: without which its scripts do not run; empty for a file.
     """
+
+    language: str = ""
+    refresh: int = 0
+    nonce: str = ""
+
+
+def write_page(board: Dashboard, look: Look = Look()) -> str:
+    """Fill the template of the page; its style, its scripts and its data are inside."""
     troubles = board.troubles[:MOST_ROWS]
-    left = len(board.troubles) - len(troubles)
-    charts = draw_charts(board, zone)
-    template = _environment(zone).get_template("page.html.jinja")
+    template = _environment(look.language).get_template("page.html.jinja")
+    views = match_machines(board.report) if board.report else ()
     return template.render(
         board=board,
-        span=_format_span(board, zone),
-        tiles=list(_tiles(board)),
-        charts=[Markup(chart) for chart in charts],  # noqa: S704 the drawings escape
-        cost_words=_cost_words(board),
-        events=board.events[-MOST_ROWS:][::-1],
+        language=look.language,
+        refresh=look.refresh,
+        tiles=list(find_tiles(board)),
+        machines=views,
+        lone=find_lone_nodes(board.report) if board.report else (),
+        columns=[BUILT_IN[name] for name in COLUMNS] if _is_measured(views) else [],
+        changes=list(find_changes(board))[:MOST_ROWS],
+        groups=[*cost_groups(board)],
+        days=list(find_days(board)),
+        cost_words=cost_words(board),
         undelivered=board.undelivered[-MOST_ROWS:],
         troubles=troubles,
-        more_troubles=f" (the last {len(troubles)}, {left} more)" if left else "",
+        more_troubles=len(board.troubles) - len(troubles),
+        assets=_assets(board, look),
     )
 
 
-def _environment(zone: tzinfo) -> Environment:
+def _assets(board: Dashboard, look: Look) -> dict[str, Markup]:
+    """What is written as it is: our own files, and the data, which `as_script` escapes."""
+    files = {
+        "style": _read("uplot.min.css") + _read("page.css"),
+        "library": _read("uplot.min.js"),
+        "script": _read("page.js"),
+        "data": as_script(chart_data(board)),
+        "nonce": f' nonce="{look.nonce}"' if look.nonce else "",
+    }
+    return {name: Markup(text) for name, text in files.items()}  # noqa: S704
+
+
+@cache
+def _read(name: str) -> str:
+    return (files("domain.reports.dashboard") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _environment(language: str) -> Environment:
     environment = Environment(
         loader=PackageLoader("domain.reports.dashboard"),
         autoescape=True,
@@ -79,51 +118,41 @@ def _environment(zone: tzinfo) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["second"] = lambda time: f"{time.astimezone(zone):%m-%d %H:%M:%S}"
-    environment.filters["minute"] = lambda time: f"{time.astimezone(zone):%m-%d %H:%M}"
+
+    def words(text: str) -> str:
+        return in_chinese(text) if language == "zh" else text
+
+    def languages(text: str) -> Markup:
+        return Markup('data-en="{}" data-zh="{}"').format(text, in_chinese(text))
+
+    def both(text: str) -> Markup | str:
+        if in_chinese(text) == text:
+            return text
+        return Markup("<span {}>{}</span>").format(languages(text), words(text))
+
+    environment.filters |= {
+        "t": both,
+        "words": words,
+        "languages": languages,
+        "time": _time,
+        "measured": _measured,
+    }
     return environment
 
 
-def _format_span(board: Dashboard, zone: tzinfo) -> str:
-    since, until = board.since.astimezone(zone), board.until.astimezone(zone)
-    span = format_seconds((until - since).total_seconds())
-    offset = f"{until:%z}"
-    clock = "UTC" if offset == "+0000" else f"UTC{offset[:3]}:{offset[3:5]}"
-    return f"{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} ({clock}), {span}"
+def _time(moment: datetime) -> Markup:
+    """A time in UTC, which the page shows in the reader's zone."""
+    moment = moment.astimezone(UTC)
+    shown = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    return Markup('<time datetime="{}">{}</time>').format(moment.isoformat(), shown)
 
 
-def _tiles(board: Dashboard) -> Iterator[_Tile]:
-    firing = [state for state in board.active if state.phase is Phase.FIRING]
-    errors = sum(state.level is Level.ERROR for state in firing)
-    sizes = ", ".join(f"{steps[-1][1]} {group}" for group, steps in board.sizes.items())
-    yield _Tile(str(board.machines), f"machines: {sizes}" if sizes else "machines")
-    pods, room = sum(p.pods for p in board.pods), sum(p.room for p in board.pods)
-    yield _Tile(f"{pods}", f"workload pods in {room} places" if room else "workload pods")
-    words = f"alarms firing, {errors} of them errors" if firing else "alarms firing"
-    yield _Tile(str(len(firing)), words, bad=bool(errors))
-    if board.rate:
-        at_least = "≥ " if board.rate.unknown else ""
-        month = format_yuan(board.rate.per_month)
-        yield _Tile(f"{at_least}{format_yuan(board.rate.per_hour)}", f"an hour; {month} a month")
-    if board.costs:
-        unknown = any(cost.unknown for cost in board.costs)
-        spent = f"{'≥ ' if unknown else ''}{format_yuan(total(board.costs))}"
-        yield _Tile(spent, "so far")
-    if board.saving:
-        saved = board.saving.yuan
-        maximum = f"against {board.saving.maximum} nodes all the time"
-        yield _Tile(
-            "unknown" if saved is None else format_yuan(saved), f"saved by scaling, {maximum}"
-        )
+def _is_measured(views: Sequence[MachineView]) -> bool:
+    return any(view.node and set(view.node.metrics) & set(COLUMNS) for view in views)
 
 
-def _cost_words(board: Dashboard) -> str:
-    words = [f"The cluster costs {format_rate(board.rate)}."] if board.rate else []
-    unknown = sorted({kind for cost in board.costs for kind in cost.unknown})
-    if unknown:
-        words.append(
-            f"Machines of type {', '.join(unknown)} have no price and are not in the sums."
-        )
-    if board.costs:
-        words.append("Days end at midnight in Beijing, as on QingCloud's bill.")
-    return " ".join(words)
+def _measured(view: MachineView, metric: Metric) -> str:
+    value = view.node.metrics.get(metric.name) if view.node else None
+    if value is None:
+        return ""
+    return f"{value:.1f} %" if metric.unit == "%" else format_number(value, metric.unit)

@@ -8,6 +8,8 @@ from domain.observe.alarms.deliveries import Delivery
 from domain.observe.alarms.states import AlarmState
 from domain.observe.cost import DailyCost, Saving
 from domain.observe.metrics.records import Trouble
+from domain.observe.scalings import Scaling
+from domain.reports.cluster import ClusterReport
 from domain.spec.alarms import Level
 
 
@@ -30,6 +32,16 @@ class Series:
     unit: str
     group: str
     points: tuple[Point | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MachineLines:
+    """One metric of one machine; its points are averages, None as in `Series`."""
+
+    metric: str
+    group: str
+    machine: str
+    points: tuple[tuple[datetime, float] | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,11 @@ class Dashboard:
     """Everything on the page, from `since` to `until`, which is the time of the report.
 
     Attributes:
+        times: the middles of the slices, to which all points belong.
+        machine_lines: of the machines of the span; only of the page, not of the artifact.
+        report: the cluster now; None where it was not read.
+        scalings: by our runs, the oldest first.
+        events: all changes of sizes, also those that no run of ours has recorded.
         undelivered: messages without a confirmed delivery.
         lost: why the database could not be read; empty where it was.
     """
@@ -76,17 +93,21 @@ class Dashboard:
     zone: str
     since: datetime
     until: datetime
+    times: tuple[datetime, ...] = ()
     series: tuple[Series, ...] = ()
+    machine_lines: tuple[MachineLines, ...] = ()
+    report: ClusterReport | None = None
     pods: tuple[NodePods, ...] = ()
     sizes: dict[str, tuple[tuple[datetime, int], ...]] = field(default_factory=dict)
     events: tuple[ScaleEvent, ...] = ()
+    scalings: tuple[Scaling, ...] = ()
     alarms: tuple[AlarmSpan, ...] = ()
     active: tuple[AlarmState, ...] = ()
     undelivered: tuple[Delivery, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     costs: tuple[DailyCost, ...] = ()
     rate: Rate | None = None
-    saving: Saving | None = None
+    savings: tuple[Saving, ...] = ()
     lost: str = ""
 
     @property

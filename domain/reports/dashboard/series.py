@@ -2,15 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
+from typing import TypeVar
 
 from domain.cloud.inventory import Inventory
 from domain.observe.metrics.places import of_living_machines
 from domain.observe.metrics.records import SampleReader, Window, WindowStatistics
-from domain.reports.dashboard.records import NodePods, Point, Series
-from domain.spec.metrics import BUILT_IN, PODS
+from domain.reports.dashboard.records import MachineLines, NodePods, Point, Series
+from domain.spec.metrics import BUILT_IN, PODS, Per
 
 SLICES = 96
 """Largest number of points in a line: a quarter of an hour each over a day."""
@@ -41,26 +43,50 @@ CHARTED = (
 ROOM = "podsRoom"
 RECENT = timedelta(minutes=15)
 
+T = TypeVar("T")
+
+MOST_VALUES = 250_000
+"""Values of single machines on a page, which is then two megabytes: more machines, fewer slices."""
+
+FEWEST = 12
+
 Slices = list[tuple[datetime, Sequence[WindowStatistics]]]
 
 
-def read_series(
-    reader: SampleReader, custom: Sequence[str], since: datetime, until: datetime
-) -> tuple[datetime, tuple[Series, ...]]:
-    """Read the lines of a span. Returns: the time of the first sample, and the lines.
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines of a span; `since` is the time of the first sample."""
 
-    The database aggregates each slice, so the size of the answer does not grow with the cluster.
+    since: datetime
+    times: tuple[datetime, ...]
+    groups: tuple[Series, ...]
+    machines: tuple[MachineLines, ...]
+
+
+def read_lines(
+    reader: SampleReader, custom: Sequence[str], since: datetime, until: datetime, machines: int
+) -> Lines:
+    """Read the lines of a span.
+
+    The database aggregates each slice, so the size of the answer does not grow with the samples.
 
     Args:
         custom: names of the custom monitors.
+        machines: how many machines there were in the span.
     """
     metrics = (*CHARTED, *custom)
-    slices = _read(reader, metrics, since, until)
+    most = max(FEWEST, min(SLICES, MOST_VALUES // max(1, machines * len(metrics))))
+    slices = _read(reader, metrics, since, until, most)
     first = next((middle for middle, found in slices if found), None)
     if first is not None and first - since > (until - since) / 4:
-        since = min(first - (until - since) / SLICES, until - LEAST)
-        slices = _read(reader, metrics, since, until)
-    return since, tuple(_lines(metrics, slices))
+        since = min(first - (until - since) / most, until - LEAST)
+        slices = _read(reader, metrics, since, until, most)
+    return Lines(
+        since,
+        tuple(middle for middle, _ in slices),
+        tuple(_group_lines(metrics, slices)),
+        tuple(_machine_lines(metrics, slices)),
+    )
 
 
 def read_pods(reader: SampleReader, inventory: Inventory, until: datetime) -> tuple[NodePods, ...]:
@@ -78,25 +104,23 @@ def read_pods(reader: SampleReader, inventory: Inventory, until: datetime) -> tu
 
 
 def _read(
-    reader: SampleReader,
-    metrics: tuple[str, ...],
-    since: datetime,
-    until: datetime,
+    reader: SampleReader, metrics: tuple[str, ...], since: datetime, until: datetime, most: int
 ) -> Slices:
-    count = max(1, min(SLICES, (until - since) // FINEST))
+    count = max(1, min(most, (until - since) // FINEST))
     width = (until - since) / count
     edges = [since + width * number for number in range(count)] + [until + timedelta(seconds=1)]
     return [
-        (begin + width / 2, reader.statistics(Window(begin, end, metrics)))
+        (begin + width / 2, reader.statistics(Window(begin, end, metrics), Per.MACHINE))
         for begin, end in pairwise(edges)
     ]
 
 
-def _lines(metrics: tuple[str, ...], slices: Slices) -> Iterator[Series]:
-    found: defaultdict[tuple[str, str], dict[datetime, WindowStatistics]] = defaultdict(dict)
+def _group_lines(metrics: tuple[str, ...], slices: Slices) -> Iterator[Series]:
+    found: defaultdict[tuple[str, str], dict[datetime, list[WindowStatistics]]]
+    found = defaultdict(lambda: defaultdict(list))
     for middle, statistics in slices:
         for seen in statistics:
-            found[seen.metric, seen.group][middle] = seen
+            found[seen.metric, seen.group][middle].append(seen)
     for metric in metrics:
         for group in sorted({group for name, group in found if name == metric}):
             points = found[metric, group]
@@ -104,17 +128,36 @@ def _lines(metrics: tuple[str, ...], slices: Slices) -> Iterator[Series]:
             yield Series(
                 metric,
                 known.title if known else metric,
-                next(iter(points.values())).unit,
+                next(iter(points.values()))[0].unit,
                 group,
                 tuple(_bridged([_point(middle, points.get(middle)) for middle, _ in slices])),
             )
 
 
-def _point(middle: datetime, seen: WindowStatistics | None) -> Point | None:
-    return Point(middle, seen.average, seen.minimum, seen.maximum) if seen else None
+def _point(middle: datetime, seen: Sequence[WindowStatistics] | None) -> Point | None:
+    """The samples of all machines of a group in one slice."""
+    if not seen:
+        return None
+    average = sum(one.average * one.count for one in seen) / sum(one.count for one in seen)
+    return Point(
+        middle, average, min(one.minimum for one in seen), max(one.maximum for one in seen)
+    )
 
 
-def _bridged(points: list[Point | None]) -> Iterator[Point | None]:
+def _machine_lines(metrics: tuple[str, ...], slices: Slices) -> Iterator[MachineLines]:
+    found: defaultdict[tuple[str, str, str], dict[datetime, float]] = defaultdict(dict)
+    for middle, statistics in slices:
+        for seen in statistics:
+            if seen.machine:
+                found[seen.metric, seen.group, seen.machine][middle] = seen.average
+    order = {metric: number for number, metric in enumerate(metrics)}
+    for metric, group, machine in sorted(found, key=lambda key: (order[key[0]], *key[1:])):
+        values = found[metric, group, machine]
+        line = [(middle, values[middle]) if middle in values else None for middle, _ in slices]
+        yield MachineLines(metric, group, machine, tuple(_bridged(line)))
+
+
+def _bridged(points: list[T | None]) -> Iterator[T | None]:
     """Points, with breaks only where samples are missing.
 
     The cloud is read every five minutes, scripts each minute: slices between two samples of a

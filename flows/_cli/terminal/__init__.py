@@ -3,6 +3,7 @@
 Text goes to standard error, so that standard output belongs to `--json` alone.
 """
 
+from flows._cli.terminal.backups import show_backups
 from flows._cli.terminal.console import (
     end_at_once,
     open_console,
@@ -33,6 +34,7 @@ __all__ = [
     "print_json",
     "print_line",
     "quiet_prefect",
+    "show_backups",
     "show_drift",
     "show_error",
     "show_health",

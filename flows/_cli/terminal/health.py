@@ -5,6 +5,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from domain.health.findings import HealthReport, Level
+from domain.kernel.texts import begin
 from flows._cli.terminal.console import open_console
 from flows._cli.terminal.rows import Rows
 
@@ -25,4 +26,4 @@ def show_health(report: HealthReport, console: Console | None = None) -> None:
         table.add_row(Text(sign, style), Text(one.subject), one.sentence, one.action)
     console.print(Padding(table, (0, 0, 1, 2), expand=False))
     if not report.troubles:
-        console.print(Text(report.sentence.capitalize()))
+        console.print(Text(begin(report.sentence)))

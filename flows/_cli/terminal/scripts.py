@@ -5,6 +5,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from domain.kernel.durations import format_seconds
+from domain.kernel.texts import begin
 from domain.node.scripts import End, ScriptReport
 from flows._cli.terminal.console import open_console, to_line
 from flows._cli.terminal.rows import Rows
@@ -42,4 +43,4 @@ def show_scripts(
         for line in one.output.splitlines():
             console.print(Text(f"  {to_line(line)}"), soft_wrap=True)
     if not report.failed:
-        console.print(Text(report.sentence.capitalize()))
+        console.print(Text(begin(report.sentence)))

@@ -9,6 +9,9 @@ from localcloud.kubernetes.planes import Plane
 from localcloud.machines.standins import etcd_snapshots
 from localcloud.machines.standins.call import Arguments, Call, Failed, parse_args
 
+QUOTA = 2 * 2**30
+"""Bytes that the database may have, etcd's default."""
+
 _LOCAL = "https://127.0.0.1:2379"
 _OPTIONS = (
     "--endpoints", "--cacert", "--cert", "--key", "-w", "--write-out", "--command-timeout",
@@ -41,6 +44,8 @@ async def _run(call: Call, taken: Arguments, plane: Plane) -> None:
             gone = etcd.remove(_id_of(word))
             await plane.follow_etcd()
             await call.out(f"Member {gone.id:x} removed from cluster {etcd.cluster_id:16x}")
+        case ["endpoint", "status"]:
+            await call.out(_status(call, taken, etcd))
         case ["snapshot", "save", name]:
             plane.settle()
             await call.out(etcd_snapshots.save(call, call.context.cluster_data, name))
@@ -63,6 +68,32 @@ async def _show_health(call: Call, taken: Arguments) -> int:
         "proposal: context deadline exceeded"
     )
     raise Failed("Error: unhealthy cluster")
+
+
+def _status(call: Call, taken: Arguments, etcd: Etcd) -> str:
+    """Return the state of this machine's member, as JSON."""
+    if taken.value("-w", "--write-out") != "json":
+        raise call.unknown("endpoint status without -w json")
+    member = call.machine.cluster.control_plane.member_id
+    data = call.context.cluster_data
+    size = data.stat().st_size if data.exists() else 0
+    header = {"cluster_id": etcd.cluster_id, "member_id": member, "raft_term": 2}
+    return json.dumps(
+        [
+            {
+                "Endpoint": taken.value("--endpoints"),
+                "Status": {
+                    "header": header,
+                    "version": "3.6.0",
+                    "dbSize": size,
+                    "leader": etcd.leader,
+                    "raftTerm": 2,
+                    "dbSizeInUse": size,
+                    "dbSizeQuota": QUOTA,
+                },
+            }
+        ]
+    )
 
 
 def _reach(call: Call, taken: Arguments) -> Plane:

@@ -64,7 +64,7 @@ async def run(call: Call, documents: Mapping[str, Document]) -> None:
     if master is not None:
         await check_conditions(call, cluster, master)
         await preflight.check_master(call, node, cluster.version)
-    plane = context.shared.planes.find_by_ca_hash(hash_of_ca(trusted.ca_certificate))
+    plane = context.find_plane(hash_of_ca(trusted.ca_certificate))
     assert plane is not None, "the cluster has just answered"
     if master is not None:
 

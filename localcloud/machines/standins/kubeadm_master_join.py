@@ -90,7 +90,7 @@ async def become_master(
     await kubeadm_manifests.write_all(call, cluster)
     authority = kubeadm_certs.read_authority(call)
     assert authority is not None
-    plane = context.shared.planes.find_by_ca_hash(hash_of_ca(authority.certificate))
+    plane = context.find_plane(hash_of_ca(authority.certificate))
     assert plane is not None, "the cluster has just answered"
     await _check_etcd(call, plane)
     member = await _announce_member(call, plane, node, wanted.address)

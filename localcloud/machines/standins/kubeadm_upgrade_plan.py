@@ -56,7 +56,7 @@ async def look(call: Call, head: str) -> Found:
         Failed: this machine is in no cluster, or the API server does not answer.
     """
     known = call.context.state.node
-    plane = call.context.shared.planes.find_by_ca_hash(known["ca_hash"]) if known else None
+    plane = call.context.find_plane(known["ca_hash"]) if known else None
     if known is None or plane is None or not plane.is_running:
         raise Failed(
             f'couldn\'t create a Kubernetes client from file "/{KUBERNETES}/admin.conf": '

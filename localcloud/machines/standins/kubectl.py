@@ -90,7 +90,7 @@ def _connect(call: Call, taken: Arguments) -> ApiClient:
     config = _read_kubeconfig(call, taken)
     cluster = config["clusters"][0]["cluster"]
     certificate = base64.b64decode(cluster["certificate-authority-data"])
-    plane = call.context.shared.planes.find_by_ca_hash(hash_of_ca(certificate))
+    plane = call.context.find_plane(hash_of_ca(certificate))
     host = cluster["server"].removeprefix("https://")
     if plane is None or not (plane.is_running and _is_open(call, host)):
         raise Failed(

@@ -105,7 +105,7 @@ class LocalCluster:
         clock, profile, fabric = WallClock(), PROFILES["instant"], Fabric()
         planes = Planes(clock, profile)
         self.plane: Plane = planes.create(self._config(fabric))
-        assert planes.find_by_ca_hash(ca_hash(self._ca.certificate)) is self.plane
+        assert planes.find(self.plane.config.vpc, ca_hash(self._ca.certificate)) is self.plane
         await self.plane.start()
         self._kubelets = [
             Kubelet(self.plane.client(MASTERS), node, fabric, clock, profile)

@@ -15,6 +15,7 @@ def test_every_issue_has_a_built_in_rule() -> None:
         "node-not-ready",
         "machine-lost",
         "certificate-expiry",
+        "backup-old",
         "no-samples",
         "at-maximum",
         "quota-nearly-used",

@@ -150,7 +150,7 @@ class Lab:
 
     def plane(self, instance_id: str = "i-one") -> Plane:
         certificate = (self.disk(instance_id) / "etc/kubernetes/pki/ca.crt").read_bytes()
-        plane = self.planes.find_by_ca_hash(hash_of_ca(certificate))
+        plane = self.planes.find(VPC, hash_of_ca(certificate))
         assert plane is not None
         return plane
 

@@ -1,6 +1,5 @@
 """Several masters: the members of etcd, their quorum, and what a lost master leaves."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -272,23 +271,5 @@ def test_a_join_that_was_cut_off_leaves_no_member_behind(tmp_path: Path) -> None
             shown = await install_further(lab, "two", "join")
             assert "removing what an unfinished attempt left behind" in shown
             assert set(await members(lab)) == {"one", "two"}
-
-    run(story())
-
-
-def test_a_snapshot_holds_the_objects_of_the_cluster(tmp_path: Path) -> None:
-    async def story() -> None:
-        async with open_lab(tmp_path) as lab:
-            await first_master(lab)
-            await put(lab, "kept")
-            file = "/var/lib/etcd/a.db"
-            assert "Snapshot saved at" in await succeeds(lab, f"{ETCDCTL} snapshot save {file}")
-            etcdutl = "crictl exec $(crictl ps --name '^etcd$' -q) etcdutl snapshot status"
-            status = json.loads(await succeeds(lab, f"{etcdutl} {file} -w json"))
-            assert status["totalKey"] > 20
-            assert b'"kept"' in (lab.disk("i-one") / "var/lib/etcd/a.db").read_bytes()
-            await succeeds(lab, f"echo broken > $SYSROOT{file}")
-            broken = await lab.run(f"{etcdutl} {file} -w json")
-            assert "integrity check failed" in str(broken.stderr)
 
     run(story())

@@ -17,7 +17,8 @@ REPORT = AlarmReport(
 
 def test_failed_services_are_named_in_the_summary() -> None:
     assert format_alarms(REPORT) == (
-        "all well; 1 of 4 messages delivered, not all to dingtalk-robot/oncall, wecom-robot/none"
+        "none fires, none is pending; 1 of 4 messages delivered, "
+        "not all to dingtalk-robot/oncall, wecom-robot/none"
     )
 
 
@@ -35,5 +36,5 @@ def test_failed_message_without_a_reason_is_listed() -> None:
 
 def test_no_service_is_listed_when_all_messages_arrived() -> None:
     report = AlarmReport("demo", deliveries=(make_delivery("mailbox/us", Outcome.SENT),))
-    assert format_alarms(report) == "all well; 1 of 1 messages delivered"
+    assert format_alarms(report) == "none fires, none is pending; 1 of 1 messages delivered"
     assert format_undelivered(report) == []

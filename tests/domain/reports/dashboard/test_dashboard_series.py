@@ -7,7 +7,7 @@ import pytest
 from clients.samples import SampleStore
 from domain.kernel.names import NODES, node_name
 from domain.observe.metrics.records import Sample
-from domain.reports.dashboard.series import SLICES, read_pods, read_series
+from domain.reports.dashboard.series import FEWEST, SLICES, read_lines, read_pods
 from domain.spec.cluster import ClusterSpec
 from tests.domain.makers import DEMO, make_view
 from tests.domain.reports.dashboard.board_makers import BEGIN, END, at
@@ -27,7 +27,7 @@ def make_sample(
 
 def test_line_has_average_least_and_most_of_the_groups_machines(store: SampleStore) -> None:
     store.add([make_sample(at(0), 10), make_sample(at(0), 30, machine="k8s-node-b")])
-    _, [series] = read_series(store, (), BEGIN, END)
+    [series] = read_lines(store, (), BEGIN, END, 2).groups
     first = series.points[0]
     assert first
     assert (first.average, first.minimum, first.maximum) == (20, 10, 30)
@@ -36,35 +36,51 @@ def test_line_has_average_least_and_most_of_the_groups_machines(store: SampleSto
 def test_time_without_samples_is_a_break(store: SampleStore) -> None:
     minutes = (minute for minute in range(0, 1440, 5) if not 300 <= minute < 1200)
     store.add([make_sample(at(minute / 60), 1) for minute in minutes])
-    _, [series] = read_series(store, (), BEGIN, END)
+    [series] = read_lines(store, (), BEGIN, END, 2).groups
     assert [place for place, point in enumerate(series.points) if point is None] == [5 * 4]
 
 
 def test_slices_between_two_samples_are_no_break(store: SampleStore) -> None:
     store.add([make_sample(at(hour), 1) for hour in range(24)])
-    _, [series] = read_series(store, (), BEGIN, END)
+    [series] = read_lines(store, (), BEGIN, END, 2).groups
     assert len(series.points) == 24
     assert None not in series.points
 
 
 def test_new_cluster_is_shown_from_its_first_sample(store: SampleStore) -> None:
     store.add([make_sample(at(20) + timedelta(minutes=n), 1) for n in range(240)])
-    since, [series] = read_series(store, (), BEGIN, END)
-    assert at(19) < since < at(20)
+    lines = read_lines(store, (), BEGIN, END, 2)
+    [series] = lines.groups
+    assert at(19) < lines.since < at(20)
     assert len(series.points) > SLICES * 0.9
     assert None not in series.points
+
+
+def test_each_machine_has_a_line_of_its_own(store: SampleStore) -> None:
+    store.add([make_sample(at(0), 10), make_sample(at(0), 30, machine="k8s-node-b")])
+    lines = read_lines(store, (), BEGIN, END, 2).machines
+    assert [(one.machine, [point[1] for point in one.points if point]) for one in lines] == [
+        ("k8s-node-a", [10]),
+        ("k8s-node-b", [30]),
+    ]
+
+
+def test_many_machines_have_fewer_slices(store: SampleStore) -> None:
+    slices = [len(read_lines(store, (), BEGIN, END, count).times) for count in (2, 1000, 10**6)]
+    assert slices[0] == SLICES > slices[1] > slices[2] == FEWEST
 
 
 def test_custom_monitors_follow_the_built_in_metrics(store: SampleStore) -> None:
     store.add(
         [make_sample(at(1), 1, "nginxConns"), make_sample(at(1), 1), make_sample(at(1), 1, "x")]
     )
-    _, series = read_series(store, ["nginxConns"], BEGIN, END)
-    assert [one.metric for one in series] == ["cpu", "nginxConns"]
+    lines = read_lines(store, ["nginxConns"], BEGIN, END, 2)
+    assert [one.metric for one in lines.groups] == ["cpu", "nginxConns"]
 
 
 def test_cluster_without_samples_has_no_lines(store: SampleStore) -> None:
-    assert read_series(store, (), BEGIN, END) == (BEGIN, ())
+    lines = read_lines(store, (), BEGIN, END, 2)
+    assert (lines.since, lines.groups, lines.machines) == (BEGIN, (), ())
 
 
 def test_fullest_nodes_come_first_with_their_places(store: SampleStore) -> None:

@@ -127,8 +127,8 @@ def test_planes_are_found_by_the_hash_of_their_ca(plane_config):
     planes = Planes(WallClock(), PROFILES["instant"])
     plane = planes.create(plane_config)
     assert plane.ca_hash == hash_of_ca(plane_config.ca_certificate)
-    assert planes.find_by_ca_hash(plane.ca_hash) is plane
-    assert planes.find_by_ca_hash("sha256:0") is None
+    assert planes.find(plane_config.vpc, plane.ca_hash) is plane
+    assert planes.find(plane_config.vpc, "sha256:0") is None
 
 
 def test_a_watch_that_lost_events_lists_again_and_reports_deletions(make_plane):
@@ -152,6 +152,6 @@ def test_a_forgotten_plane_is_not_found(plane_config):
     old = planes.create(plane_config)
     new = planes.create(plane_config)  # the same cluster again: it replaces the old plane
     planes.forget(old)
-    assert planes.find_by_ca_hash(new.ca_hash) is new
+    assert planes.find(plane_config.vpc, new.ca_hash) is new
     planes.forget(new)
-    assert planes.find_by_ca_hash(new.ca_hash) is None
+    assert planes.find(plane_config.vpc, new.ca_hash) is None

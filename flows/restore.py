@@ -1,0 +1,220 @@
+"""Restore a cluster from a backup: `python -m flows.restore`."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
+
+from blocks.accounts import QingCloudAccount
+from blocks.backups import open_backups
+from domain.backup.judging import check_fits, fingerprint
+from domain.backup.labels import Label
+from domain.backup.store import find_label
+from domain.cloud.plan import Action, Plan, PlanItem
+from domain.kernel.durations import format_seconds
+from domain.reports.cluster import ClusterReport
+from domain.spec.cluster import ClusterName, ClusterSpec, changed, parse_spec
+from domain.spec.given import GivenSpec
+from domain.spec.part import Whole
+from flows._cli.command import (
+    YES,
+    Common,
+    cluster_name,
+    make_app,
+    report_billed,
+    reporting,
+    run,
+    session,
+)
+from flows._cli.numbers import whole_number
+from flows._cli.terminal import show_plan, show_report
+from flows.provision import make_plan, provision
+from flows.runbooks.nodes import MOST_AT_ONCE
+from flows.runbooks.restore import restore as restore_objects
+from tasks.approval import approve
+from tasks.backups import Place
+from tasks.cluster import Cluster, account_of, open_cluster
+from tasks.executors import PrefectSteps
+from tasks.finish import finish_run
+from tasks.overview import need_spec, with_sources
+from tasks.restores import (
+    Opened,
+    adopt_credentials,
+    end_unfinished,
+    open_backup,
+    shared_keys,
+)
+from tasks.run_log import keep_log_short
+from tasks.runs import only_run
+from tasks.steps import Recorder, listening
+
+MOST_DAYS = 7
+"""How old a backup may be without being allowed by name."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A backup that fits the cluster that it is restored into.
+
+    Attributes:
+        is_new: whether that cluster does not exist yet.
+    """
+
+    label: Label
+    place: Place
+    is_new: bool
+
+    def plan(self, cluster: Cluster) -> Plan:
+        """What the restore of an existing cluster does."""
+        age = format_seconds((datetime.now(UTC) - self.label.made_at).total_seconds())
+        why = f"becomes that of {self.label.name}; what was changed in the last {age} is lost"
+        masters = cluster.inventory().masters
+        items = [PlanItem("etcd", one.name, Action.REPLACE, why, one.id) for one in masters]
+        return Plan(cluster.name, tuple(items))
+
+
+@flow(
+    name="restore",
+    flow_run_name="restore {name}",
+    on_running=[keep_log_short],
+    task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
+)
+def restore(
+    account: QingCloudAccount,
+    name: ClusterName = "demo",
+    backup: str = "latest",
+    store: str = "",
+    into: str = "",
+    max_days: Annotated[Whole, Field(ge=1, le=36500)] = MOST_DAYS,
+) -> ClusterReport:
+    """Restore a cluster's objects from a backup, into the same cluster or a new one.
+
+    A cluster that does not exist is created first, with the backup's description and CA.
+
+    Args:
+        account: The account that the cluster is in, or will be.
+        name: The cluster of the backup.
+        backup: The name of a backup, or `latest`.
+        store: A Backup Store block, or a folder; if empty, that of the description.
+        into: The name of the cluster to restore; if empty, that of the backup.
+        max_days: How old the backup may be.
+    """
+    steps, recorder = PrefectSteps(), Recorder()
+    with (
+        open_cluster(account, into or name) as cluster,
+        listening(recorder),
+        TemporaryDirectory(prefix="restore-") as folder,
+    ):
+        recover(cluster)
+        wanted = find_wanted(cluster, name, backup, store, max_days)
+        opened = steps.run(open_backup, cluster, wanted.place, wanted.label, Path(folder))
+        if not wanted.is_new:
+            approve(cluster, lambda: wanted.plan(cluster))
+        with only_run(cluster):
+            if wanted.is_new:
+                steps.run(adopt_credentials, cluster, opened.facts)
+        if wanted.is_new:
+            provision(account, GivenSpec.of(new_spec(cluster, opened)), demo=False, ui=False)
+            cluster.look_again()
+        with only_run(cluster):
+            spec = with_sources(account, need_spec(cluster))
+            keys = shared_keys(opened.facts) if wanted.is_new else {}
+            restore_objects(steps, cluster.wanting(spec), opened, keys)
+        return finish_run(cluster, spec, recorder.timeline(f"restore {cluster.name}"))
+
+
+def recover(cluster: Cluster) -> None:
+    """Go back where a restore was cut off while control planes were stopped."""
+    if cluster.inventory().masters and cluster.find_credentials():
+        with only_run(cluster):
+            end_unfinished(cluster)
+
+
+def find_wanted(cluster: Cluster, source: str, backup: str, store: str, max_days: int) -> Wanted:
+    """Find the backup, and check that it fits.
+
+    Raises:
+        NotThisBackup, NoBackup, InvalidSpec: the reason; nothing was changed.
+    """
+    is_new = not cluster.inventory().instances
+    spec = None if is_new else need_spec(cluster)
+    place = Place(*open_backups(store or (spec.backup.store if spec else "")))
+    label = find_label(place.store, backup, f"{source}-{account_of(cluster.key)}-")
+    check_fits(
+        label,
+        ca=None if is_new else fingerprint(cluster.credentials().ca.certificate),
+        kubernetes=label.kubernetes if is_new else cluster.api().read_version(),
+        now=datetime.now(UTC),
+        most_days=max_days,
+    )
+    return Wanted(label, place, is_new)
+
+
+def new_spec(cluster: Cluster, opened: Opened) -> ClusterSpec:
+    """The description of a new cluster: the backup's, of the version that the snapshot needs."""
+    spec = parse_spec({**opened.facts.spec, "name": cluster.name}, stored=True)
+    changes: dict[str, Any] = {"kubernetes": {"version": opened.label.kubernetes}}
+    if cluster.name != opened.label.cluster:  # the old one may still use what existed before it
+        changes |= {"network": {"vpc": "", "vxnets": []}, "address": {"eip": ""}}
+    return changed(spec, changes)
+
+
+app = make_app(
+    "restore",
+    "Restore a cluster from a backup; one that does not exist is created. Exit code 2: the backup "
+    "does not fit, nothing was changed.",
+)
+
+
+@app.default
+def main(
+    *,
+    backup: Annotated[str, Parameter(help="Name of a backup, or `latest`")] = "latest",
+    store: Annotated[str, Parameter(help="Backup Store block, or a folder such as ./backups")] = "",
+    into: Annotated[
+        str, Parameter(name="--as", help="Cluster to restore, if not that of the backup")
+    ] = "",
+    max_days: Annotated[
+        int, Parameter(help="How old the backup may be", converter=whole_number)
+    ] = MOST_DAYS,
+    plan: Annotated[bool, Parameter(negative=(), help="Show the plan; change nothing")] = False,
+    yes: YES = False,
+    common: Common = Common(),  # noqa: B008 - frozen
+) -> None:
+    """Show what a restore replaces, and restore after a yes."""
+    source = cluster_name(common)
+    target = parse_spec({"name": into or source}).name
+    with session(common, target) as opened:
+        cluster = opened.cluster
+        if not plan:
+            recover(cluster)
+        wanted = find_wanted(cluster, source, backup, store, max_days)
+        planned = _planned(cluster, wanted)
+        if plan:
+            show_plan(planned)
+            opened.print_result(planned)
+            return
+        opened.confirm(planned, f"Restore cluster {target} like this?", yes=yes)
+        with reporting(lambda: report_billed(opened)):
+            report = restore(opened.account, source, wanted.label.name, store, target, max_days)
+    show_report(report)
+    opened.print_result(report)
+
+
+def _planned(cluster: Cluster, wanted: Wanted) -> Plan:
+    """The plan of a restore; that of a new cluster has its resources, too."""
+    if not wanted.is_new:
+        return wanted.plan(cluster)
+    with TemporaryDirectory(prefix="restore-") as folder:
+        opened = open_backup(cluster, wanted.place, wanted.label, Path(folder))
+        return make_plan(cluster, with_sources(cluster.account, new_spec(cluster, opened)))
+
+
+if __name__ == "__main__":
+    run(app)
