@@ -5,7 +5,6 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import yaml
@@ -43,16 +42,23 @@ WEB = [
 ]
 
 
-@pytest.fixture
-def older(workplace: Workplace, tmp_path: Path) -> Iterator[Kubectl]:
-    file = tmp_path / "older.yaml"
+@pytest.fixture(scope="module")
+def older(workplace: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
+    """A cluster of the older version, with pods that have a budget."""
+    folder = tmp_path_factory.mktemp("older")
+    file = folder / "older.yaml"
     spec = {"name": "older", "nodes": {"count": 2}, "kubernetes": {"version": OLD}}
     file.write_text(yaml.safe_dump(spec))
     done = workplace.run("flows.provision", "--file", str(file), "--no-demo", "--no-ui")
     assert done.code == 0, done.err
-    config = tmp_path / "older.kubeconfig"
+    config = folder / "older.kubeconfig"
     assert workplace.run("flows.kubeconfig", "--name", "older", "--out", str(config)).code == 0
-    yield Kubectl(workplace, config)
+    kubectl = Kubectl(workplace, config)
+    pods = folder / "web.json"
+    pods.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": WEB}))
+    kubectl("apply", "-f", str(pods))
+    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    yield kubectl
     assert workplace.run("flows.teardown", "--name", "older", "--yes").code == 0
 
 
@@ -84,16 +90,18 @@ def versions(kubectl: Kubectl) -> list[str]:
     return kubectl("get", "nodes", "-o", path).split()
 
 
-def test_an_upgrade_is_killed_twice_and_goes_on_and_no_budget_is_broken(
-    workplace: Workplace, older: Kubectl, tmp_path: Path
+def test_a_skipped_minor_version_is_refused_and_nothing_changes(
+    workplace: Workplace, older: Kubectl
 ) -> None:
-    file = tmp_path / "web.json"
-    file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": WEB}))
-    older("apply", "-f", str(file))
-    older("rollout", "status", "deployment/web", "--timeout=60s")
     refused = workplace.run(*UPGRADE[:3], "--version", "1.37.1", "--yes")
     assert refused.code == 2
     assert "skips a minor version" in refused.sentence
+    assert versions(older) == [f"v{OLD}"] * 3
+
+
+def test_an_upgrade_is_killed_twice_and_goes_on_and_no_budget_is_broken(
+    workplace: Workplace, older: Kubectl
+) -> None:
     with watching(older) as seen:
         end_after(workplace, "upgrade of", signal.SIGKILL, *UPGRADE, "--yes")
         end_after(workplace, "drain of", signal.SIGKILL, *UPGRADE, "--yes")
@@ -104,9 +112,13 @@ def test_an_upgrade_is_killed_twice_and_goes_on_and_no_budget_is_broken(
     assert json.loads(older("version", "-o", "json"))["serverVersion"]["gitVersion"] == f"v{NEW}"
     nodes = json.loads(older("get", "nodes", "-o", "json"))["items"]
     assert not any(node["spec"].get("unschedulable") for node in nodes)
+
+
+def test_nothing_is_left_to_upgrade_and_certificates_are_shown_and_renewed(
+    workplace: Workplace, older: Kubectl
+) -> None:
     again = workplace.run(*UPGRADE, "--plan", "--json").json
     assert again["items"] == []
-
     ends = workplace.run("flows.status", "--name", "older", "--json").json["certificates"]
     assert {"apiserver", "etcd-server", "admin.conf", "ca", "kubelet"} <= {c["name"] for c in ends}
     maintain = ("flows.maintain", "--name", "older", "--yes")
