@@ -2,7 +2,6 @@
 
 import secrets
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -11,6 +10,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import LOCAL, QingCloudAccount, choose_account
 from blocks.backups import open_backups
+from blocks.folders import private_folder
 from domain.backup.drill import DrillFailed, DrillReport
 from domain.backup.store import find_label
 from domain.kernel.texts import begin
@@ -27,7 +27,7 @@ from tasks.control_plane import find_spec
 from tasks.drills import compare_objects, throw_away_spec
 from tasks.executors import PrefectSteps
 from tasks.overview import need_spec, with_sources
-from tasks.restores import Opened, adopt_credentials, open_backup, shared_keys
+from tasks.restores import Opened, adopt_credentials, open_backup
 from tasks.run_log import keep_log_short
 from tasks.runs import only_run
 from tasks.tables import publish_drill
@@ -61,9 +61,9 @@ def drill(
     Raises:
         DrillFailed: objects are missing; it carries the report.
     """
-    with open_cluster(account, name) as cluster, TemporaryDirectory(prefix="drill-") as folder:
+    with open_cluster(account, name) as cluster, private_folder("drill") as folder:
         began = cluster.clock.monotonic()
-        opened = open_wanted(cluster, backup, store, Path(folder))
+        opened = open_wanted(cluster, backup, store, folder)
         elsewhere, target = choose_account(place).account, f"{NAME}{secrets.token_hex(3)}"
         with open_cluster(elsewhere, target, elsewhere=True) as throw_away:
             try:
@@ -94,7 +94,7 @@ def _try(cluster: Cluster, opened: Opened, began: float) -> DrillReport:
     cluster.look_again()
     with only_run(cluster):
         wanting = cluster.wanting(with_sources(account, need_spec(cluster)))
-        restore_objects(steps, wanting, opened, shared_keys(opened.facts))
+        restore_objects(steps, wanting, opened)
         return steps.run(compare_objects, wanting, opened, began)
 
 
@@ -122,8 +122,8 @@ def main(
     with session(common, name) as opened:
         elsewhere = choose_account(place).account
         if elsewhere.bills:
-            with TemporaryDirectory(prefix="drill-") as folder:
-                found = open_wanted(opened.cluster, backup, store, Path(folder))
+            with private_folder("drill") as folder:
+                found = open_wanted(opened.cluster, backup, store, folder)
                 with open_cluster(elsewhere, NAME + "plan", elsewhere=True) as throw_away:
                     planned = make_plan(throw_away, throw_away_spec(throw_away, found))
             opened.confirm(planned, "Create this, and delete it after the drill?", yes=yes)

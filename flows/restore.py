@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -13,6 +11,7 @@ from pydantic import Field
 
 from blocks.accounts import QingCloudAccount
 from blocks.backups import open_backups
+from blocks.folders import private_folder
 from domain.backup.judging import check_fits, fingerprint
 from domain.backup.labels import Label
 from domain.backup.store import find_label
@@ -40,6 +39,7 @@ from flows.runbooks.restore import restore as restore_objects
 from tasks.approval import approve
 from tasks.backups import Place
 from tasks.cluster import Cluster, account_of, open_cluster
+from tasks.control_plane import find_spec
 from tasks.executors import PrefectSteps
 from tasks.finish import finish_run
 from tasks.overview import need_spec, with_sources
@@ -48,7 +48,6 @@ from tasks.restores import (
     adopt_credentials,
     end_unfinished,
     open_backup,
-    shared_keys,
 )
 from tasks.run_log import keep_log_short
 from tasks.runs import only_run
@@ -63,7 +62,8 @@ class Wanted:
     """A backup that fits the cluster that it is restored into.
 
     Attributes:
-        is_new: whether that cluster does not exist yet.
+        is_new: whether that cluster does not exist yet, or is what a restore that was cut off has
+            begun to create: then it has the CA of the backup, and does not answer yet.
     """
 
     label: Label
@@ -109,13 +109,12 @@ def restore(
     with (
         open_cluster(account, into or name) as cluster,
         listening(recorder),
-        TemporaryDirectory(prefix="restore-") as folder,
+        private_folder("restore") as folder,
     ):
         recover(cluster)
         wanted = find_wanted(cluster, name, backup, store, max_days)
-        opened = steps.run(open_backup, cluster, wanted.place, wanted.label, Path(folder))
-        if not wanted.is_new:
-            approve(cluster, lambda: wanted.plan(cluster))
+        opened = steps.run(open_backup, cluster, wanted.place, wanted.label, folder)
+        approve(cluster, lambda: planned(cluster, wanted, opened))
         with only_run(cluster):
             if wanted.is_new:
                 steps.run(adopt_credentials, cluster, opened.facts)
@@ -124,8 +123,7 @@ def restore(
             cluster.look_again()
         with only_run(cluster):
             spec = with_sources(account, need_spec(cluster))
-            keys = shared_keys(opened.facts) if wanted.is_new else {}
-            restore_objects(steps, cluster.wanting(spec), opened, keys)
+            restore_objects(steps, cluster.wanting(spec), opened)
         return finish_run(cluster, spec, recorder.timeline(f"restore {cluster.name}"))
 
 
@@ -142,18 +140,24 @@ def find_wanted(cluster: Cluster, source: str, backup: str, store: str, max_days
     Raises:
         NotThisBackup, NoBackup, InvalidSpec: the reason; nothing was changed.
     """
-    is_new = not cluster.inventory().instances
-    spec = None if is_new else need_spec(cluster)
+    spec, exists = find_spec(cluster), bool(cluster.inventory().instances)
     place = Place(*open_backups(store or (spec.backup.store if spec else "")))
     label = find_label(place.store, backup, f"{source}-{account_of(cluster.key)}-")
     check_fits(
         label,
-        ca=None if is_new else fingerprint(cluster.credentials().ca.certificate),
-        kubernetes=label.kubernetes if is_new else cluster.api().read_version(),
+        ca=fingerprint(cluster.credentials().ca.certificate) if exists else None,
+        kubernetes=cluster.api().read_version() if spec else label.kubernetes,
         now=datetime.now(UTC),
         most_days=max_days,
     )
-    return Wanted(label, place, is_new)
+    return Wanted(label, place, is_new=spec is None)
+
+
+def planned(cluster: Cluster, wanted: Wanted, opened: Opened) -> Plan:
+    """The plan of a restore; that of a new cluster is what is created for it, with its cost."""
+    if not wanted.is_new:
+        return wanted.plan(cluster)
+    return make_plan(cluster, with_sources(cluster.account, new_spec(cluster, opened)))
 
 
 def new_spec(cluster: Cluster, opened: Opened) -> ClusterSpec:
@@ -195,25 +199,18 @@ def main(
         if not plan:
             recover(cluster)
         wanted = find_wanted(cluster, source, backup, store, max_days)
-        planned = _planned(cluster, wanted)
+        with private_folder("restore") as folder:
+            found = open_backup(cluster, wanted.place, wanted.label, folder)
+            shown = planned(cluster, wanted, found)
         if plan:
-            show_plan(planned)
-            opened.print_result(planned)
+            show_plan(shown)
+            opened.print_result(shown)
             return
-        opened.confirm(planned, f"Restore cluster {target} like this?", yes=yes)
+        opened.confirm(shown, f"Restore cluster {target} like this?", yes=yes)
         with reporting(lambda: report_billed(opened)):
             report = restore(opened.account, source, wanted.label.name, store, target, max_days)
     show_report(report)
     opened.print_result(report)
-
-
-def _planned(cluster: Cluster, wanted: Wanted) -> Plan:
-    """The plan of a restore; that of a new cluster has its resources, too."""
-    if not wanted.is_new:
-        return wanted.plan(cluster)
-    with TemporaryDirectory(prefix="restore-") as folder:
-        opened = open_backup(cluster, wanted.place, wanted.label, Path(folder))
-        return make_plan(cluster, with_sources(cluster.account, new_spec(cluster, opened)))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ from prefect import flow
 
 from blocks.accounts import QingCloudAccount
 from flows._cli.command import Common, cluster_name, make_app, run, session
+from flows.runbooks.masters import reach
 from flows.runbooks.ui import publish_ui
 from tasks.cluster import open_cluster
 from tasks.executors import PrefectSteps
+from tasks.masters import serving_masters
 from tasks.overview import need_cluster, spec_or_guess, with_sources
 from tasks.run_log import keep_log_short
 from tasks.runs import only_run
@@ -33,10 +35,11 @@ def ui(account: QingCloudAccount, name: str = "demo") -> str:
         name: The cluster's name.
     """
     with open_cluster(account, name) as cluster, only_run(cluster):
-        inventory = need_cluster(cluster)
+        need_cluster(cluster)
         cluster = cluster.wanting(with_sources(account, spec_or_guess(cluster)))
-        cluster = cluster.at(cluster.ssh_endpoints())
-        return publish_ui(PrefectSteps(), cluster, inventory.masters[0])
+        steps = PrefectSteps()
+        cluster = reach(steps, cluster.at(cluster.ssh_endpoints()))
+        return publish_ui(steps, cluster, serving_masters(cluster)[0])
 
 
 app = make_app("ui", "Install and publish kube-ui (Headlamp); print a read-only token.")

@@ -42,7 +42,8 @@ def read_spec_at_kept_endpoints(
     """Read the description of a cluster through the endpoints that were kept.
 
     Args:
-        machines: the present machines; without the jump host the endpoints are out of date.
+        machines: the present machines; without the jump host the endpoints are out of date, and
+            read again at once.
 
     Returns:
         The handle with its endpoints, and the description or None where nothing answers.
@@ -57,11 +58,12 @@ def read_spec_at_kept_endpoints(
     kept = dict(found)
     read_at = datetime.fromisoformat(kept.pop("read_at"))
     known = cluster.at(Endpoints(**kept))
-    is_old = known.endpoints().jump_host not in {machine.id for machine in machines.instances}
-    spec = None if is_old else find_spec(known)
-    # Another machine may have read them, whose clock is ahead of ours.
-    if spec is not None or abs(datetime.now(UTC) - read_at) < AGAIN:
-        return known, spec
+    jump = known.endpoints().jump_host
+    if not jump or any(machine.id == jump for machine in machines.instances):
+        spec = find_spec(known)
+        # Another machine may have read them, whose clock is ahead of ours.
+        if spec is not None or abs(datetime.now(UTC) - read_at) < AGAIN:
+            return known, spec
     cluster.look_again()
     cluster = keep_endpoints(cluster)
     return cluster, find_spec(cluster)

@@ -15,7 +15,7 @@ from domain.cluster.api import SYSTEM
 from domain.health.addons import check_addons
 from domain.health.alarms import check_alarms
 from domain.health.backups import check_backups
-from domain.health.certificates import Expiry, check_certificates
+from domain.health.certificates import Expiry, check_certificates, parse_expiries
 from domain.health.control_plane import check_control_plane
 from domain.health.dns import READY_PORT, SELECTOR, check_dns
 from domain.health.drift import check_drift
@@ -25,8 +25,7 @@ from domain.health.network import API, Reached, check_network, choose_ring, reac
 from domain.health.nodes import check_nodes
 from domain.health.quotas import check_quotas
 from domain.kernel.ensured import Ensured
-from domain.kernel.errors import ClusterError
-from domain.node.certificates import read_certificates
+from domain.kernel.errors import ClusterError, FinalError
 from domain.node.etcd import EtcdState, read_etcd
 from domain.node.remove import find_lost_nodes
 from domain.node.serving import Fault, Standing, State
@@ -39,6 +38,8 @@ from tasks.metrics import RECENT
 from tasks.shells import visit_each
 from tasks.standings import read_standings
 from tasks.steps import step
+
+EXPIRATION = ("kubeadm", "certs", "check-expiration", "-o", "json")
 
 Found = Ensured[tuple[Finding, ...]]
 
@@ -145,8 +146,10 @@ def _unread_master(cluster: Cluster, machine: Instance, why: str) -> MasterReadi
 
 
 def _read_expiries(shell: SshMachine, node: str) -> tuple[Expiry, ...]:
-    held = read_certificates(shell, node).certificates
-    return tuple(Expiry(one.name, node, one.ends) for one in held)
+    done = shell.run(EXPIRATION, deadline=60)
+    if done.exit_code:
+        raise FinalError(f"kubeadm certs check-expiration: {done.stderr.strip()[-200:]}")
+    return parse_expiries(done.stdout, node)
 
 
 @step("network between nodes")

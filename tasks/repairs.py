@@ -76,7 +76,7 @@ class Repairs:
                 kind, called = ("machine", name) if one.machine else ("node", one.name)
                 yield PlanItem(kind, called, Action.DELETE, one.fault, one.name, billed=True)
             for machine in repair.unfinished:
-                yield PlanItem("machine", name, Action.CHANGE, "is not a node yet", machine)
+                yield PlanItem("machine", name, Action.CHANGE, "is not finished yet", machine)
             if count:
                 reason = "in place of broken ones" if repair.leaving else "are missing"
                 yield PlanItem("machine", name, Action.CREATE, reason, count=count, billed=True)
@@ -152,8 +152,11 @@ def _judge_masters(found: Input) -> tuple[GroupRepair, list[Staying]]:
         )
     ]
     missing, ready = max(0, wanted - len(masters) + len(broken)), ready_nodes(cluster)
+    behind = {backend.instance_id for backend in cluster.inventory().backends}
     unfinished = tuple(
-        one.id for one in masters if one not in broken and cluster.node_name(one) not in ready
+        one.id
+        for one in masters
+        if one not in broken and (cluster.node_name(one) not in ready or one.id not in behind)
     )
     return GroupRepair(MASTERS, (*lost, *leaving), missing, unfinished), []
 

@@ -1,7 +1,7 @@
 """Steps of a restore: fetch and open a backup, and put etcd back on all masters."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -39,7 +39,7 @@ KEPT = (
 """ConfigMaps that describe machines and addresses as they are now: a restore keeps those of now."""
 
 SHARED_KEYS = ("sa.key", "sa.pub")
-"""The keys that sign the tokens in a snapshot; a new cluster takes those of the old one."""
+"""The keys that have signed the tokens in a snapshot."""
 
 RESTART = "systemctl restart kubelet"
 
@@ -109,7 +109,7 @@ def read_kept(cluster: Cluster) -> Ensured[tuple[Manifest, ...]]:
 @step("earlier restore of {cluster.name}")
 def end_unfinished(cluster: Cluster) -> Ensured[bool]:
     """Go back where a restore was cut off while control planes were stopped."""
-    masters = cluster.inventory().masters
+    masters = [one for one in cluster.inventory().masters if one.is_up]
     cut_off = [one for one in masters if _on(cluster, one, restoring.is_unfinished)]
     for master in cut_off:
         _on(cluster, master, restoring.go_back)
@@ -147,8 +147,12 @@ def stop_control_planes(cluster: Cluster) -> Ensured[None]:
 
 
 @step("data of etcd of {cluster.name}")
-def swap_etcd(cluster: Cluster, keys: Mapping[str, str]) -> Ensured[None]:
-    """Put the new data in place on all masters; those of before are kept beside them."""
+def swap_etcd(cluster: Cluster, facts: Facts) -> Ensured[None]:
+    """Put the new data in place on all masters; those of before are kept beside them.
+
+    With them come the keys that have signed the tokens in them; a new cluster has others.
+    """
+    keys = {name: facts.pki[name] for name in SHARED_KEYS if name in facts.pki}
     for master in cluster.inventory().masters:
         _on(cluster, master, lambda shell: restoring.swap(shell, keys))
     return Ensured(None, f"replaced; the old ones are in {restoring.DATA}/k8s-qingcloud-before")
@@ -208,11 +212,6 @@ def _mark(cluster: Cluster, master: Instance, node: str) -> None:
     argv = ["kubeadm", "init", "phase", "mark-control-plane", "--node-name", node]
     done = _on(cluster, master, lambda shell: shell.run(argv, deadline=120))
     check(done.exit_code, "kubeadm init phase mark-control-plane", done.stderr)
-
-
-def shared_keys(facts: Facts) -> Mapping[str, str]:
-    """The keys of the old cluster that a new one takes."""
-    return {name: facts.pki[name] for name in SHARED_KEYS if name in facts.pki}
 
 
 def _on(cluster: Cluster, machine: Instance, act: Callable[[Shell], T]) -> T:

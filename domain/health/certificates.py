@@ -1,10 +1,12 @@
 """For how long are the certificates of the control plane valid?"""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.health.findings import Finding, Subject, trouble, warning, well
+from domain.kernel.errors import FinalError
 
 SOON, AT_ONCE = timedelta(days=30), timedelta(days=7)
 """As the alarm `certificate-expiry` has them."""
@@ -17,6 +19,29 @@ class Expiry:
     name: str
     where: str
     ends: datetime | None
+
+
+OPTIONAL = ("super-admin.conf",)
+"""Files that only the first master has, and that may be removed."""
+
+
+def parse_expiries(text: str, where: str) -> tuple[Expiry, ...]:
+    """Read what `kubeadm certs check-expiration -o json` says.
+
+    Raises:
+        FinalError: it is not in kubeadm's form.
+    """
+    try:
+        document = json.loads(text)
+        rows = (*document["certificates"], *document["certificateAuthorities"])
+        found = [Expiry(row["name"], where, _end(row.get("expirationDate"))) for row in rows]
+    except (ValueError, KeyError, TypeError) as error:
+        raise FinalError(f"kubeadm certs check-expiration is not understood: {error}") from error
+    return tuple(one for one in found if one.ends is not None or one.name not in OPTIONAL)
+
+
+def _end(stamp: str | None) -> datetime | None:
+    return datetime.fromisoformat(stamp) if stamp else None
 
 
 def check_certificates(expiries: Sequence[Expiry], now: datetime) -> Finding:

@@ -50,7 +50,6 @@ from tasks.scaling import (
     delete_lost_nodes,
     delete_node,
     drain_node,
-    remove_backends,
     remove_machine,
 )
 from tasks.standings import read_standings
@@ -147,6 +146,7 @@ def scale_masters(steps: Steps, cluster: Cluster, leaving: Sequence[Instance]) -
     if leaving:
         cluster = reach(steps, cluster.at(cluster.ssh_endpoints()))
         remove_masters(steps, cluster, leaving)
+        steps.run(delete_lost_nodes, cluster)  # of a run that was cut off
         failures = Failures(cluster.name)
         distribute_roster(steps, cluster, failures, [machine.id for machine in leaving])
         failures.check()
@@ -227,7 +227,26 @@ def remove_masters(
         with uncordoned_on_failure(steps, cluster, machine):
             steps.run(drain_node, cluster, machine, "", deadline, broken)
             run_hooks_of_removed(steps, cluster, machine, broken)
-            steps.run(remove_backends, cluster, machine, cluster.inventory())
+            leave_balancer(steps, cluster, machine)
             steps.run(leave_etcd, cluster, machine, via)
             steps.run(remove_machine, cluster, machine, broken)
         steps.run(delete_node, cluster, cluster.node_name(machine))
+
+
+def balance_masters(steps: Steps, cluster: Cluster) -> None:
+    """Let the load balancer lead to all masters that have joined."""
+    seen = cluster.inventory()
+    if seen.balancer is None or len(seen.masters) < 2:
+        return
+    ready, behind = ready_nodes(cluster), {backend.instance_id for backend in seen.backends}
+    joined = [one for one in seen.masters if cluster.node_name(one) in ready or one.id in behind]
+    steps.run(ensure_routes, cluster, seen.balancer, tuple(joined))
+
+
+def leave_balancer(steps: Steps, cluster: Cluster, leaving: Instance) -> None:
+    """Let the load balancer lead to the other masters only."""
+    seen = cluster.inventory()
+    assert seen.balancer is not None
+    behind = {backend.instance_id for backend in seen.backends} - {leaving.id}
+    staying = tuple(one for one in seen.masters if one.id in behind)
+    steps.run(ensure_routes, cluster, seen.balancer, staying)

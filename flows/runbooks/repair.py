@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from domain.cloud.records import Instance
 from domain.kernel.names import MASTERS
 from domain.node.remove import check_still_broken
-from flows.runbooks.masters import add_masters, reach, remove_masters
+from flows.runbooks.masters import add_masters, balance_masters, reach, remove_masters
 from flows.runbooks.nodes import Failures, distribute_roster
 from flows.runbooks.scale import remove_nodes, scale_out
 from tasks.cluster import Cluster
@@ -30,6 +30,7 @@ def repair_groups(steps: Steps, repairs: Repairs) -> None:
     for one in repairs.groups:
         with _recorded(cluster, one):
             _repair_group(steps, cluster, one, repairs.machines(one))
+    balance_masters(steps, cluster)
     steps.run(mark_nodes, cluster)
     steps.run(tag_resources, cluster)
     failures = Failures(cluster.name)

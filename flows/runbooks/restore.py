@@ -1,6 +1,6 @@
 """The runbook that restores a cluster's objects from an opened backup."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from domain.kernel.errors import ClusterError
@@ -23,7 +23,7 @@ from tasks.restores import (
 from tasks.steps import Step
 
 
-def restore(steps: Steps, cluster: Cluster, opened: Opened, keys: Mapping[str, str]) -> None:
+def restore(steps: Steps, cluster: Cluster, opened: Opened) -> None:
     """Replace the objects of a cluster that answers by those of a backup.
 
     Machines, addresses and the description stay as they are now. The new data are made and checked
@@ -31,7 +31,6 @@ def restore(steps: Steps, cluster: Cluster, opened: Opened, keys: Mapping[str, s
 
     Args:
         cluster: the handle, with the stored description.
-        keys: files of the control plane that a new cluster takes from the backup.
     """
     cluster = cluster.at(cluster.ssh_endpoints())
     kept = steps.run(read_kept, cluster)
@@ -39,7 +38,7 @@ def restore(steps: Steps, cluster: Cluster, opened: Opened, keys: Mapping[str, s
     with _instead(steps, cluster, start_control_planes):
         steps.run(stop_control_planes, cluster)
     with _instead(steps, cluster, go_back):
-        steps.run(swap_etcd, cluster, keys)
+        steps.run(swap_etcd, cluster, opened.facts)
         steps.run(start_control_planes, cluster)
         steps.run(wait_for_apiserver, cluster)
     steps.run(put_kept_back, cluster, kept)

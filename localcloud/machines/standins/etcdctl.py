@@ -75,8 +75,7 @@ def _status(call: Call, taken: Arguments, etcd: Etcd) -> str:
     if taken.value("-w", "--write-out") != "json":
         raise call.unknown("endpoint status without -w json")
     member = call.machine.cluster.control_plane.member_id
-    data = call.context.cluster_data
-    size = data.stat().st_size if data.exists() else 0
+    size = sum(file.stat().st_size for file in call.context.cluster_data.parent.glob("db*"))
     header = {"cluster_id": etcd.cluster_id, "member_id": member, "raft_term": 2}
     return json.dumps(
         [

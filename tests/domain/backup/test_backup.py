@@ -16,6 +16,7 @@ from domain.backup.contents import (
     pack,
     unpack,
 )
+from domain.backup.drill import DrillReport, compare
 from domain.backup.judging import NotThisBackup, check_fits
 from domain.backup.keeping import choose_halves, choose_old
 from domain.backup.labels import Label, NoBackup, parse_label, write_label
@@ -204,6 +205,16 @@ def test_contents_are_read_as_they_were_packed(tmp_path: Path) -> None:
 def test_damaged_contents_are_refused(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(Damaged, match="nothing was restored"):
         unpack(io.BytesIO(content), tmp_path / "etcd.db")
+
+
+def test_a_drill_compares_names_without_those_of_machines() -> None:
+    named = ("Namespace shop", "ConfigMap shop/cart", "ConfigMap kube-system/kube-proxy")
+    assert compare(named, ["Namespace shop", "Namespace more"]) == ("ConfigMap shop/cart",)
+    report = DrillReport("demo-1", 3, ("ConfigMap shop/cart",), 26.0)
+    assert report.sentence == (
+        "backup demo-1 restores 2 of its 3 objects; missing: ConfigMap shop/cart"
+    )
+    assert DrillReport("demo-1", 3, (), 26.0).sentence.endswith("all of its 3 objects")
 
 
 def test_a_snapshot_with_a_wrong_sum_is_damaged(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What each check finds: well, a warning, or trouble with what to do."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,8 @@ import pytest
 from domain.cluster.api import Node, Pod, Workload
 from domain.health.addons import check_addons
 from domain.health.alarms import check_alarms
-from domain.health.certificates import Expiry, check_certificates
+from domain.health.backups import check_backups
+from domain.health.certificates import Expiry, check_certificates, parse_expiries
 from domain.health.control_plane import COMPONENTS, check_control_plane
 from domain.health.dns import check_dns
 from domain.health.drift import check_drift
@@ -27,6 +29,7 @@ from domain.health.findings import (
 from domain.health.network import Reached, check_network, choose_ring
 from domain.health.nodes import check_nodes
 from domain.health.quotas import check_quotas
+from domain.kernel.errors import FinalError
 from domain.node.etcd import EtcdMember, EtcdState, read_metrics
 from domain.node.serving import BOOTING, NOT_READY, SERVING, Fault, Standing, State
 from domain.observe.alarms.states import AlarmState, Phase
@@ -95,6 +98,11 @@ def drift(*kinds: Kind) -> Finding:
     return check_drift(DriftReport("demo", found))
 
 
+def backups(age_hours: float | None, longest: float | None = 26) -> Finding:
+    last = None if age_hours is None else NOW - timedelta(hours=age_hours)
+    return check_backups("demo", last, NOW, timedelta(hours=longest) if longest else None)
+
+
 STOPPED = Standing(State.BROKEN, Fault.STOPPED)
 
 CASES = [
@@ -132,6 +140,11 @@ CASES = [
     case("has ended", certificates(-1), TROUBLE, "has ended"),
     case("file missing", certificates(300, None), TROUBLE, "files are missing"),
     case("no certificate", certificates(), TROUBLE, "none was found"),
+    case("backup", backups(3), OK, "3 h 00 min old"),
+    case("late backup", backups(27), TROUBLE, "27 h 00 min old"),
+    case("no backup", backups(None), TROUBLE, "there is none"),
+    case("no backups wanted", backups(None, None), WARNING, "there is none"),
+    case("backup by hand", backups(900, None), OK),
     case("quiet", alarms(), OK),
     case("raised", alarms(AlarmLevel.WARNING), WARNING, "rule of n-1"),
     case("an error", alarms(AlarmLevel.WARNING, AlarmLevel.ERROR), TROUBLE, "rule of n-1"),
@@ -174,6 +187,25 @@ def test_the_first_trouble_is_the_sentence() -> None:
     assert HealthReport("demo", (drift(Kind.MISSING),)).sentence == (
         "cluster demo is well, with 1 warnings"
     )
+
+
+KUBEADM = {
+    "certificates": [
+        {"name": "apiserver", "expirationDate": "2027-11-02T12:00:00Z", "residualTime": 1},
+        {"name": "super-admin.conf", "expirationDate": None, "missing": True},
+        {"name": "apiserver-etcd-client", "expirationDate": None, "missing": True},
+    ],
+    "certificateAuthorities": [{"name": "ca", "expirationDate": "2036-11-02T12:00:00Z"}],
+}
+
+
+def test_only_the_first_master_has_a_super_admin_s_file() -> None:
+    found = parse_expiries(json.dumps(KUBEADM), "m-2")
+    assert [one.name for one in found] == ["apiserver", "apiserver-etcd-client", "ca"]
+    assert found[0].ends == NOW.replace(year=2027)
+    assert found[1].ends is None
+    with pytest.raises(FinalError, match="not understood"):
+        parse_expiries("[]", "m-2")
 
 
 def ring(count: int, most: int = 64) -> Sequence[tuple[str, str]]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.kernel.errors import ClusterError
-from domain.kernel.names import NODES
+from domain.kernel.names import MASTERS, NODES
 from domain.node.install import INSTANCE_LABEL
 from domain.spec.cluster import changed
 from flows.runbooks.maintain import renew
@@ -99,6 +99,26 @@ def renew_all(world: World, strike: Strike | None) -> None:
         renew(PlainSteps(world.clock), wanting, find_renewals(wanting, need_machines(cluster)))
 
 
+def provision_small(world: World, strike: Strike | None) -> None:
+    world.provision(strike, SMALL)
+
+
+def more_masters(world: World, strike: Strike | None) -> None:
+    world.provision(strike, changed(SMALL, {"masters": {"count": 3}}))
+
+
+def fewer_masters(world: World, strike: Strike | None) -> None:
+    world.scale(1, strike, group=MASTERS)
+
+
+def stop_a_master(world: World, strike: Strike | None) -> None:
+    seen = world.open().inventory()
+    assert seen.jump_host is not None
+    world.stop(seen.jump_host.id)
+
+
+SMALL = changed(SPEC, {"nodes": {"count": 1}})
+
 RUNS: dict[str, tuple[Run, tuple[Run, ...]]] = {
     "provision": (provision, ()),
     "scale out": (scale_out, (provision,)),
@@ -106,6 +126,9 @@ RUNS: dict[str, tuple[Run, tuple[Run, ...]]] = {
     "teardown": (tear_down, (provision,)),
     "a further group": (add_group, (provision,)),
     "repair": (repair_broken, (provision, stop_one)),
+    "more masters": (more_masters, (provision_small,)),
+    "fewer masters": (fewer_masters, (more_masters,)),
+    "repair of a master": (repair_broken, (more_masters, stop_a_master)),
     "rollout": (roll_machines_out, (provision, another_type)),
     "upgrade": (upgrade_all, (provision_older,)),
     "renewal of certificates": (renew_all, (provision, end_soon)),
@@ -134,12 +157,24 @@ def until_done(world: World, run: Run, strike: Strike) -> int:
     raise AssertionError("three times did not suffice")
 
 
-ALIKE = ("a further group", "repair", "rollout", "upgrade", "renewal of certificates")
+ALIKE = (
+    "a further group",
+    "repair",
+    "rollout",
+    "upgrade",
+    "renewal of certificates",
+    "more masters",
+    "fewer masters",
+    "repair of a master",
+)
 """What these add to the other runs is little, so that they are struck in two ways only."""
+
+KILLED_ONLY = ("more masters", "repair of a master")
 
 POINTS = [
     *((name, way) for name in RUNS if name not in ALIKE for way in Way),
-    *((name, way) for name in ALIKE for way in (Way.REPLY_LOST, Way.KILLED)),
+    *((name, Way.REPLY_LOST) for name in ALIKE if name not in KILLED_ONLY),
+    *((name, Way.KILLED) for name in ALIKE),
 ]
 
 

@@ -99,7 +99,7 @@ def restore_once(world: World, strike: Strike | None, opened: Opened) -> None:
         end_unfinished(cluster)
     with only_run(cluster):
         wanting = cluster.wanting(need_spec(cluster))
-        restore(PlainSteps(world.clock), wanting, opened, {})
+        restore(PlainSteps(world.clock), wanting, opened)
 
 
 def test_a_restore_replaces_the_data_and_nothing_else(world: World, opened: Opened) -> None:

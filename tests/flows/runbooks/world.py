@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import partial
+from functools import cached_property, partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -343,7 +343,12 @@ class Machine:
         return cast(Output, self._strike.change("ssh", act, TemporaryError))
 
     def write_file(self, path: str, content: bytes, mode: int) -> None:
-        self._world.files[self._world.at(self._address).id, path] = content
+        self._world.files[self._id, path] = content
+
+    @cached_property
+    def _id(self) -> str:
+        """The machine that this connection leads to."""
+        return self._world.at(self._address).id
 
 
 class World:
@@ -380,6 +385,7 @@ class World:
         self.requested_apis: list[RequestedApi] = []
         self.admitted: dict[str, str] = {}  # the key that may log in as well, by machine
         self.cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
+        self.onlooker = daemon.onlooker()
 
     def open(self, strike: Strike | None = None, name: str = "demo") -> Cluster:
         """The handle of a new run, on a machine of its own, by the same Prefect server."""
@@ -489,7 +495,7 @@ class World:
         return dict(self.daemon.iaas.count_resources())
 
     def machines(self) -> tuple[Instance, ...]:
-        return read_machines(cast(Cloud, self.cloud), "demo").instances
+        return read_machines(cast(Cloud, self.onlooker), "demo").instances
 
     def workers(self) -> tuple[Instance, ...]:
         return tuple(machine for machine in self.machines() if machine.name.endswith(NODES))
@@ -702,8 +708,8 @@ class World:
         return inner[0] if inner else masters[0]
 
     def _forwards(self) -> list[PortForwardSpec]:
-        [router] = self.cloud.find_vpcs("k8s.demo.router")
-        return [one.spec for one in self.cloud.list_port_forwards(router.id)]
+        [router] = self.onlooker.find_vpcs("k8s.demo.router")
+        return [one.spec for one in self.onlooker.list_port_forwards(router.id)]
 
     def _join(self, machine: Instance) -> None:
         group = _group(machine)

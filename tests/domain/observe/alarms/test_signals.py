@@ -1,11 +1,12 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from domain.cloud.inventory import Inventory
 from domain.cloud.records import InstanceStatus
 from domain.cluster.api import Node
 from domain.kernel.names import MASTERS, NODES, node_name
 from domain.observe.alarms.signals import (
+    signal_backup,
     signal_certificates,
     signal_machines,
     signal_quota,
@@ -70,6 +71,21 @@ def test_first_certificate_to_expire_counts() -> None:
     [sample] = signal_certificates(SPEC, ends, NOON)
     assert sample.value == 12
     assert list(signal_certificates(SPEC, [], NOON)) == []
+
+
+def test_a_backup_is_late_beyond_its_hours_and_counted_from_the_first_master() -> None:
+    spec = changed(SPEC, {"backup": {"store": "nightly", "alarm_hours": 26}})
+    view = make_view(spec)
+
+    def late(last: datetime | None) -> float:
+        [sample] = signal_backup(spec, last, view, NOON)
+        return sample.value
+
+    assert late(NOON - timedelta(hours=27)) == 1
+    assert late(NOON - timedelta(hours=2)) == -24
+    begun = min(one.created_at for one in view.masters)
+    assert late(None) == (NOON - begun) / timedelta(hours=1) - 26
+    assert list(signal_backup(SPEC, None, view, NOON)) == []
 
 
 def test_group_without_machines_still_has_alarms() -> None:
