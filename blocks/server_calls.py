@@ -14,11 +14,12 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, TypeVar, cast
+from uuid import UUID
 
 from httpx import HTTPStatusError, Response, TransportError
 from prefect.blocks.core import Block
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import VariableCreate, VariableUpdate
+from prefect.client.schemas.actions import BlockDocumentUpdate, VariableCreate, VariableUpdate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 from pydantic import ValidationError
@@ -237,8 +238,32 @@ def load_block(kind: type[AnyBlock], name: str, clock: Clock = time) -> AnyBlock
 
 
 def save_block(block: Block, name: str, clock: Clock = time) -> None:
-    """Save a block in place of any other of this name."""
-    ask_server(lambda: block.save(name, overwrite=True), clock)
+    """Save a block in place of any other of this name.
+
+    The first time it registers the block's type, with some seven calls; then this process only
+    replaces the values.
+    """
+    key = (PREFECT_API_URL.value() or "", type(block)._block_type_slug or "", name)
+    known = _saved.get(key)
+    if known is None or not ask_server(lambda: _replace_values(known, block), clock):
+        _saved[key] = ask_server(lambda: cast(UUID, block.save(name, overwrite=True)), clock)
+
+
+_saved: dict[tuple[str, str, str], UUID] = {}
+"""Documents that this process has saved, by server, type and name."""
+
+
+def _replace_values(document: UUID, block: Block) -> bool:
+    """Replace the values of a document. Returns: False if it is gone."""
+    values = block.model_dump(context={"include_secrets": True})
+    with _client() as client:
+        try:
+            client.update_block_document(
+                document, BlockDocumentUpdate(data=values, merge_existing_data=False)
+            )
+        except ObjectNotFound:
+            return False
+        return True
 
 
 def delete_block(kind: type[Block], name: str, clock: Clock = time) -> bool:

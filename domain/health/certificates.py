@@ -55,7 +55,7 @@ def check_certificates(expiries: Sequence[Expiry], now: datetime) -> Finding:
     ends, first = min(known, key=lambda pair: pair[0])
     left = ends - now
     words = f"{first.name} on {first.where} ends on {ends:%Y-%m-%d}, in {left.days} days"
-    action = "Renew them on the master with: kubeadm certs renew all, then restart its static pods"
+    action = "Renew them with: python -m flows.maintain"
     if left < timedelta():
         return trouble(Subject.CERTIFICATES, f"{first.name} on {first.where} has ended", action)
     if left < AT_ONCE:

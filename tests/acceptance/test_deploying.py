@@ -29,6 +29,7 @@ FLOWS = (
     "backup",
     "check",
     "drift",
+    "maintain",
     "monitor",
     "provision",
     "repair",
@@ -38,6 +39,7 @@ FLOWS = (
     "scale",
     "sweep",
     "teardown",
+    "upgrade",
 )
 
 

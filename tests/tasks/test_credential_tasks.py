@@ -32,6 +32,7 @@ from tasks.claims import PrefectClaims
 from tasks.cluster import Cluster, open_cluster
 from tasks.machines import log_in_to_master
 from tasks.overview import read_report, wanted_spec
+from tasks.vault import PrefectVault
 from tests.domain.clocks import JumpingClock
 from tests.domain.makers import make_view
 from tests.iaas_daemon import ACCOUNT, IaasDaemon
@@ -183,3 +184,20 @@ def test_the_cloud_is_asked_once_for_the_user_of_a_key(monkeypatch: pytest.Monke
             assert vault.find_user(account, account.client()) == ACCOUNT.user_id
             assert vault.find_user(account, account.client()) == ACCOUNT.user_id
         assert daemon.iaas.calls["DescribeAccessKeys"] == 1
+
+
+def test_credentials_that_are_saved_again_are_whole_and_secret() -> None:
+    vault = PrefectVault("again-1a2b3c4d")
+    first, then = (make_credentials("again", datetime.now(UTC)) for _ in range(2))
+    for credentials in (first, then, first):
+        vault.save(credentials)
+        assert vault.find() == credentials
+    assert vault.delete()
+    vault.save(then)  # the document that this process knew is gone
+    assert vault.find() == then
+    with get_client(sync_client=True) as client:
+        shown = client.read_block_document_by_name(
+            "again-1a2b3c4d", "cluster-credentials", include_secrets=False
+        )
+    assert then.ca.key not in str(shown.data)
+    assert then.ca.certificate == shown.data["ca_certificate"]
