@@ -25,6 +25,7 @@ FLOWS = {
         "backup",
         "check",
         "drift",
+        "maintain",
         "monitor",
         "provision",
         "repair",
@@ -34,6 +35,7 @@ FLOWS = {
         "scale",
         "sweep",
         "teardown",
+        "upgrade",
     )
 }
 """The flows that are deployed, by their entrypoint."""

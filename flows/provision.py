@@ -13,7 +13,7 @@ from domain.autoscaling.decide.doubts import find_doubts
 from domain.cloud.plan import Plan
 from domain.cloud.planning import plan_cluster
 from domain.kernel.errors import ClusterError
-from domain.kernel.names import NODES
+from domain.kernel.names import MASTERS, NODES
 from domain.observe.cost import price_plan
 from domain.reports.cluster import ClusterReport
 from domain.spec.cluster import ClusterSpec, overlay
@@ -128,6 +128,9 @@ def main(
     nodes: Annotated[
         int | None, Parameter(help="Number of nodes (a new cluster: 2)", converter=whole_number)
     ] = None,
+    masters: Annotated[
+        int | None, Parameter(help="Number of masters: 1, 3 or 5", converter=whole_number)
+    ] = None,
     allow: Annotated[
         list[str] | None,
         Parameter(negative=(), help="CIDR that may reach API, UI and SSH; repeatable"),
@@ -148,6 +151,8 @@ def main(
     name, document = cluster_name(common), read_document(common)
     if nodes is not None:
         document = overlay(document, {"nodes": {"count": nodes}})
+    if masters is not None:
+        document = overlay(document, {"masters": {"count": masters}})
     if allow:
         document = overlay(document, {"access": {"allowed_cidrs": allow}})
     with session(common, name) as opened:
@@ -159,6 +164,11 @@ def main(
             opened.print_line(
                 f"{name} keeps its {existing} nodes; for fewer, type: "
                 f"python -m flows.scale --name {name} --count {nodes}"
+            )
+        if masters is not None and masters < spec.masters.count:
+            opened.print_line(
+                f"{name} keeps its {spec.masters.count} masters; for fewer, type: "
+                f"python -m flows.scale --name {name} --group {MASTERS} --count {masters}"
             )
         for words in check_services(spec, stored):
             opened.print_line(words)

@@ -21,7 +21,7 @@ from domain.node.remove import check_count, check_hand_made, choose_leaving, fin
 from domain.observe.cost import price_plan
 from domain.reports.cluster import ClusterReport
 from domain.spec.cluster import ClusterName, ClusterSpec, GroupName
-from domain.spec.part import Whole
+from domain.spec.part import Switch, Whole
 from flows._cli.command import (
     YES,
     Common,
@@ -42,6 +42,7 @@ from tasks.cluster import Cluster, open_cluster
 from tasks.control_plane import ready_nodes, workload_pods
 from tasks.executors import PrefectSteps, Steps
 from tasks.finish import finish_run
+from tasks.leaving import check_enough, check_pods_can_move, find_exempt
 from tasks.overview import need_cluster, need_spec, with_sources
 from tasks.run_log import keep_log_short
 from tasks.runs import only_run
@@ -68,6 +69,7 @@ def scale(
     name: ClusterName = "demo",
     group: GroupName = NODES,
     remove: tuple[str, ...] = (),
+    force: Switch = False,
 ) -> ClusterReport:
     """Add or remove machines until the group has this many, or remove chosen ones.
 
@@ -80,12 +82,13 @@ def scale(
         name: The cluster's name.
         group: The group of machines.
         remove: Remove exactly these, by the ids of the machines or the names of their nodes.
+        force: Empty a whole group also where pods of it have no place on other nodes.
     """
     steps, recorder = PrefectSteps(), Recorder()
     with open_cluster(account, name) as cluster, listening(recorder), ExitStack() as stack:
-        approve(cluster, lambda: priced(cluster, group, count, remove))
+        approve(cluster, lambda: priced(cluster, group, count, remove, force=force))
         stack.enter_context(only_run(cluster))
-        wanting, leaving = wanted_change(cluster, group, count, remove)
+        wanting, leaving = wanted_change(cluster, group, count, remove, force=force)
         before, after = len(wanting.inventory().group(group)), wanting.spec.count(group)
         why = f"a run was asked for {' '.join(remove) + ' to leave' if remove else after}"
         with recorded_scaling(wanting, group, "scale", why, before=before, wanted=after):
@@ -103,23 +106,46 @@ def scale_group(steps: Steps, cluster: Cluster, group: str, leaving: Sequence[In
 
 
 def priced(
-    cluster: Cluster, group: str, count: int | None = None, remove: Sequence[str] = ()
+    cluster: Cluster,
+    group: str,
+    count: int | None = None,
+    remove: Sequence[str] = (),
+    *,
+    force: bool = False,
 ) -> Plan:
     """What a change of the group's size would do, with its prices."""
     seen = need_cluster(cluster)
-    wanting, leaving = wanted_change(cluster, group, count, remove)
+    wanting, leaving = wanted_change(cluster, group, count, remove, force=force)
     planned = plan_scale(seen, group, wanting.spec.count(group), [one.id for one in leaving])
     return price_plan(planned, seen, wanting.spec)
 
 
 def wanted_change(
-    cluster: Cluster, group: str, count: int | None, remove: Sequence[str]
+    cluster: Cluster,
+    group: str,
+    count: int | None,
+    remove: Sequence[str],
+    *,
+    force: bool = False,
 ) -> tuple[Cluster, tuple[Instance, ...]]:
     """The handle with the group's wanted size, and the machines that leave for it.
 
+    Args:
+        force: empty a whole group also where pods of it have no place on other nodes.
+
     Raises:
-        InvalidSpec: the size, the group or a machine cannot be that, or both are given, or neither.
+        InvalidSpec: the size, the group or a machine cannot be that, or both are given, or neither;
+            or pods cannot move.
     """
+    wanting, leaving = _chosen(cluster, group, count, remove)
+    if group != MASTERS and not force:
+        check_pods_can_move(wanting, group, leaving)
+    return wanting, leaving
+
+
+def _chosen(
+    cluster: Cluster, group: str, count: int | None, remove: Sequence[str]
+) -> tuple[Cluster, tuple[Instance, ...]]:
     if (count is None) == (not remove):
         raise InvalidSpec("give the number of machines as --count, or the machines to --remove")
     seen = need_cluster(cluster)
@@ -160,7 +186,11 @@ def leaving_machines(cluster: Cluster, group: str, count: int) -> tuple[Instance
         machines = inventory.masters[::-1]
         machines = tuple(sorted(machines, key=lambda m: m == jump))
         return tuple(sorted(machines, key=lambda m: not standings[m.id].is_broken))[:-count]
-    return choose_leaving(group, machines, count, workload_pods(cluster), standings)
+    exempt = find_exempt(cluster, group, machines)
+    check_enough(group, exempt, count)
+    others = [machine for machine in machines if machine not in exempt]
+    count -= len(exempt)
+    return choose_leaving(group, others, count, workload_pods(cluster), standings)
 
 
 def report_idle(opened: Session, group: str, before: Inventory) -> None:
@@ -206,6 +236,10 @@ def main(
         ),
     ] = None,
     group: Annotated[str, Parameter(help="Machine group")] = NODES,
+    force: Annotated[
+        bool,
+        Parameter(negative=(), help="Empty a group also where its pods have no place elsewhere"),
+    ] = False,
     yes: YES = False,
     common: Common = Common(),  # noqa: B008 - frozen
 ) -> None:
@@ -214,11 +248,11 @@ def main(
     with session(common, name) as opened:
         account, cluster, chosen = opened.account, opened.cluster, tuple(remove or ())
         before = need_cluster(cluster)
-        planned = priced(cluster, group, count, chosen)
+        planned = priced(cluster, group, count, chosen, force=force)
         if account.bills and planned.changes:
             opened.confirm(planned, f"Do this in zone {account.zone}?", yes=yes)
         with reporting(lambda: report_idle(opened, group, before)):
-            report = scale(account, count, name, group, chosen)
+            report = scale(account, count, name, group, chosen, force)
     show_report(report)
     opened.print_result(report)
 

@@ -247,15 +247,10 @@ phase_join() {
 }
 
 phase_network() {
-  local answer
   render_manifest "$HERE/manifests/flannel.yaml" "POD_CIDR=$POD_CIDR" \
     "FLANNEL_IMAGE=${FLANNEL_IMAGES[0]}" "CNI_PLUGIN_IMAGE=${FLANNEL_IMAGES[1]}" | apply_manifest ||
     die "$E_NETWORK" "flannel cannot be applied; see the lines above."
-  # The pod capacity of nodes is for users; kubeadm would let CoreDNS run anywhere.
-  answer=$(admin -n kube-system patch deployment coredns --type strategic \
-    -p '{"spec": {"template": {"spec": {"nodeSelector": {"node-role.kubernetes.io/control-plane": ""}}}}}') ||
-    die "$E_NETWORK" "CoreDNS cannot be pinned to the masters; see the lines above."
-  [[ $answer == *"no change"* ]] || CHANGED=1
+  pin_coredns || die "$E_NETWORK" "CoreDNS cannot be pinned to the masters; see the lines above."
 }
 
 check_verify() {

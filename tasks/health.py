@@ -15,7 +15,7 @@ from domain.cluster.api import SYSTEM
 from domain.health.addons import check_addons
 from domain.health.alarms import check_alarms
 from domain.health.backups import check_backups
-from domain.health.certificates import Expiry, check_certificates, parse_expiries
+from domain.health.certificates import check_certificates
 from domain.health.control_plane import check_control_plane
 from domain.health.dns import READY_PORT, SELECTOR, check_dns
 from domain.health.drift import check_drift
@@ -25,7 +25,8 @@ from domain.health.network import API, Reached, check_network, choose_ring, reac
 from domain.health.nodes import check_nodes
 from domain.health.quotas import check_quotas
 from domain.kernel.ensured import Ensured
-from domain.kernel.errors import ClusterError, FinalError
+from domain.kernel.errors import ClusterError
+from domain.node.certificates import MasterCertificates, read_certificates
 from domain.node.etcd import EtcdState, read_etcd
 from domain.node.remove import find_lost_nodes
 from domain.node.serving import Fault, Standing, State
@@ -39,8 +40,6 @@ from tasks.shells import visit_each
 from tasks.standings import read_standings
 from tasks.steps import step
 
-EXPIRATION = ("kubeadm", "certs", "check-expiration", "-o", "json")
-
 Found = Ensured[tuple[Finding, ...]]
 
 
@@ -51,8 +50,8 @@ class MasterReading:
     node: str
     etcd: EtcdState | None = None
     etcd_why: str = ""
-    expiries: tuple[Expiry, ...] = ()
-    expiries_why: str = ""
+    certificates: MasterCertificates | None = None
+    certificates_why: str = ""
 
 
 @step("nodes")
@@ -122,34 +121,28 @@ def _judge_etcd(readings: Sequence[MasterReading]) -> Iterable[Finding]:
 
 def _judge_certificates(readings: Sequence[MasterReading], now: datetime) -> Iterable[Finding]:
     for one in readings:
-        if one.expiries_why:
-            yield unread(Subject.CERTIFICATES, f"{one.node}: {one.expiries_why}")
-    if expiries := [expiry for one in readings for expiry in one.expiries]:
-        yield check_certificates(expiries, now)
+        if one.certificates_why:
+            yield unread(Subject.CERTIFICATES, f"{one.node}: {one.certificates_why}")
+    if held := [one.certificates for one in readings if one.certificates]:
+        yield check_certificates(held, now)
 
 
 def _read_master(cluster: Cluster, machine: Instance, shell: SshMachine) -> MasterReading:
     node, etcd, etcd_why = cluster.node_name(machine), None, ""
+    certificates, why = None, ""
     try:
         etcd = read_etcd(shell, node)
     except ClusterError as error:
         etcd_why = str(error)
     try:
-        expiries, why = _read_expiries(shell, node), ""
+        certificates = read_certificates(shell, node)
     except ClusterError as error:
-        expiries, why = (), str(error)
-    return MasterReading(node, etcd, etcd_why, expiries, why)
+        why = str(error)
+    return MasterReading(node, etcd, etcd_why, certificates, why)
 
 
 def _unread_master(cluster: Cluster, machine: Instance, why: str) -> MasterReading:
-    return MasterReading(cluster.node_name(machine), None, why, (), why)
-
-
-def _read_expiries(shell: SshMachine, node: str) -> tuple[Expiry, ...]:
-    done = shell.run(EXPIRATION, deadline=60)
-    if done.exit_code:
-        raise FinalError(f"kubeadm certs check-expiration: {done.stderr.strip()[-200:]}")
-    return parse_expiries(done.stdout, node)
+    return MasterReading(cluster.node_name(machine), None, why, None, why)
 
 
 @step("network between nodes")

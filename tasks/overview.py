@@ -32,6 +32,7 @@ from domain.reports.unfinished import InCluster, Unfinished, find_unfinished
 from domain.secrets.vault import describe_missing
 from domain.spec.cluster import ClusterSpec, changed, overlay
 from domain.spec.groups import MASTER_COUNTS
+from tasks.certificates import read_readable
 from tasks.claims import has_gone
 from tasks.cluster import Cluster
 from tasks.control_plane import answers, find_spec, node_versions
@@ -246,13 +247,15 @@ def check_spec(cluster: Cluster) -> Ensured[Choices]:
 
 
 def read_status(cluster: Cluster) -> ClusterReport:
-    """As `read_report`, and also what is not finished, and the run that is changing the cluster."""
+    """As `read_report`, with the ends of certificates, what is not finished, and who changes it."""
     stored = _find_valid_spec(cluster)
     report = read_report(cluster, stored or _guess(cluster))
     claim = cluster.claims.find()
     now = claim.holder.describe() if claim and not has_gone(claim.holder) else ""
     found = read_unfinished(cluster, stored, api_ready=report.api.ready, is_changing=bool(now))
-    return replace(report, unfinished=found, changed_by=now)
+    masters = [one for one in cluster.inventory().masters if one.is_up] if report.api.ready else []
+    ends = read_readable(cluster, masters)
+    return replace(report, unfinished=found, changed_by=now, certificates=ends)
 
 
 def read_unfinished(

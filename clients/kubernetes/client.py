@@ -24,13 +24,15 @@ from clients.kubernetes.records import (
     workload_from,
 )
 from clients.kubernetes.seen import state_from
-from clients.kubernetes.wire import MERGE_PATCH, TABLE, Wire
+from clients.kubernetes.versions import requested_from, version_from
+from clients.kubernetes.wire import JSON_PATCH, MERGE_PATCH, TABLE, Wire
 from domain.autoscaling.see.state import ClusterState
 from domain.cloud.addons import Claim, Service
 from domain.cluster.api import SYSTEM, Manifest, Node, Pod, Workload
 from domain.cluster.join_tokens import JOIN_TOKEN_TYPE, TOKEN_NAME
+from domain.cluster.versions import RequestedApi
 from domain.kernel.errors import ApiRejected, NotFound, TemporaryError
-from domain.kernel.waiting import READ_PAUSES
+from domain.kernel.waiting import READ_PAUSES, repeat
 from domain.observe.metrics.load import ClusterLoad
 from domain.secrets.kubeconfig import ClusterAccess
 
@@ -79,6 +81,17 @@ class ClusterClient(Closable):
         """Read the server's version, such as `v1.36.4`."""
         version: str = self._wire.get("/version")["gitVersion"]
         return version
+
+    def read_masters(self) -> Mapping[str, str]:
+        """Read the version of each API server, such as `v1.36.4`, by the name of its node."""
+        query = {"labelSelector": "component=kube-apiserver"}
+        pods = self._items(KINDS["Pod"].collection(SYSTEM), query)
+        return dict(map(version_from, pods))
+
+    def read_requested_apis(self) -> Sequence[RequestedApi]:
+        """Read which deprecated APIs clients have used since the server's start."""
+        metrics = repeat(lambda: self._wire.text("GET", "/metrics", accept="*/*"))
+        return requested_from(metrics)
 
     def read_time(self) -> datetime:
         """Read the server's clock, to the second; asks it once, and then measures."""
@@ -291,6 +304,18 @@ class ClusterClient(Closable):
     def set_schedulable(self, node: str, schedulable: bool) -> None:
         """Cordon or uncordon a node; sends nothing when it is in that state already."""
         self._patch_node(node, {"spec": {"unschedulable": None if schedulable else True}})
+
+    def cordon_marked(self, node: str, mark: str) -> None:
+        """Cordon a node, only while its annotation `mark` is `true`.
+
+        A call that acts late, after the mark was removed, changes nothing.
+        """
+        place = f"/metadata/annotations/{mark.replace('/', '~1')}"
+        changes = [
+            {"op": "test", "path": place, "value": "true"},
+            {"op": "add", "path": "/spec/unschedulable", "value": True},
+        ]
+        self._wire.send("PATCH", KINDS["Node"].object(node), changes, JSON_PATCH)
 
     def label_node(self, node: str, labels: Mapping[str, str | None]) -> None:
         """Set labels of a node; None removes one. Sends nothing when it has them already."""

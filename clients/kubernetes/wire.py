@@ -34,6 +34,7 @@ CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 30.0  # seconds; the library's default is n
 LONGEST_MESSAGE = 500
 
 JSON = "application/json"
+JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 

@@ -13,8 +13,7 @@ _HAND = "change the address in QingCloud's console first, then run the same comm
 _BESIDE = "keep the present value, or create a second cluster with another name"
 
 FIXED = {
-    "kubernetes.version": "upgrade all its machines by hand first, or create a second cluster "
-    "with another name",
+    "kubernetes.version": "upgrade the cluster with flows.upgrade first, or keep the present value",
     "kubernetes.pods_per_node": _BESIDE,
     "network.vpc": _BESIDE,
     "network.vpc_cidr": _BESIDE,

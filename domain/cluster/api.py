@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from domain.cluster.versions import RequestedApi
+
 SYSTEM = "kube-system"
 """The namespace of the cluster's own objects."""
 
@@ -79,6 +81,14 @@ class ClusterApi(Protocol):
         ...
 
     def read_version(self) -> str: ...
+    def read_masters(self) -> Mapping[str, str]:
+        """The version of each API server, such as `v1.36.4`, by the name of its node."""
+        ...
+
+    def read_requested_apis(self) -> Sequence[RequestedApi]:
+        """The deprecated APIs that clients have used since the server's start."""
+        ...
+
     def read_time(self) -> datetime:
         """The server's own clock, to the second; ages of its objects are measured by it."""
         ...
@@ -118,6 +128,10 @@ class ClusterApi(Protocol):
         ...
 
     def set_schedulable(self, node: str, schedulable: bool) -> None: ...
+    def cordon_marked(self, node: str, mark: str) -> None:
+        """Cordon a node, only while its annotation `mark` is `true`."""
+        ...
+
     def label_node(self, node: str, labels: Mapping[str, str | None]) -> None:
         """Set labels of a node; None removes one."""
         ...

@@ -21,7 +21,7 @@ def cordon(api: ClusterApi, node: str) -> None:
     if not is_schedulable(_read_node(api, node)):
         return
     api.annotate_node(node, {CORDONED: "true"})
-    api.set_schedulable(node, False)
+    api.cordon_marked(node, CORDONED)
 
 
 def uncordon(api: ClusterApi, node: str) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.kernel.money import Rate
+from domain.node.certificates import Certificate
 from domain.reports.unfinished import Unfinished
 
 
@@ -72,6 +73,7 @@ class ClusterReport:
     trouble: str = ""
     unfinished: tuple[Unfinished, ...] = ()
     changed_by: str = ""
+    certificates: tuple[Certificate, ...] = ()  # of the masters; read by `status` alone
     adopted: tuple[str, ...] = ()  # "router rtr-1a2b3c4d" …, which the cluster has not created
 
 

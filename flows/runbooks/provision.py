@@ -120,6 +120,8 @@ def provision(
     ready = ready_nodes(cluster) if had_master else frozenset[str]()
     new = [node for node in nodes if cluster.node_name(node) not in ready]
     finished = [master for master in running if cluster.node_name(master) in ready]
+    if not finished and failures.errors:  # the one that is off may hold the cluster's objects
+        failures.check()
     first = running[:1] if not finished else ()
     further = [one for one in running if one not in finished and one not in first]
     jump = next(one for one in running if one.id == endpoints.jump_host)

@@ -13,7 +13,7 @@ shopt -s inherit_errexit lastpipe # lastpipe: `… | write_file` must be able to
 readonly E_UNEXPECTED=1 E_USAGE=2
 readonly E_OS=10 E_CGROUP=11 E_KERNEL=12 E_ROOT=13 E_BUSY=14 E_SPACE=15
 readonly E_MIRROR=20 E_PACKAGES=21 E_IMAGES=22 E_RUNTIME=23
-readonly E_INIT=30 E_JOIN=31 E_API=32 E_NETWORK=33 E_UI=34 E_ETCD=35
+readonly E_INIT=30 E_JOIN=31 E_API=32 E_NETWORK=33 E_UI=34 E_ETCD=35 E_UPGRADE=36 E_CERTIFICATES=37
 
 INSTALLER=${0##*/}
 CHANGED=0     # whether the running phase has changed anything

@@ -36,6 +36,14 @@ render_manifest() {
   printf '%s\n' "$text"
 }
 
+# pin_coredns: the pod capacity of nodes is for users; kubeadm would let CoreDNS run anywhere.
+pin_coredns() {
+  local answer
+  answer=$(admin -n kube-system patch deployment coredns --type strategic \
+    -p '{"spec": {"template": {"spec": {"nodeSelector": {"node-role.kubernetes.io/control-plane": ""}}}}}') || return 1
+  [[ $answer == *"no change"* ]] || CHANGED=1
+}
+
 readonly KEPT_AUTHORITY="$STATE_DIR/authority"
 
 # forget_attempt: a failed init or join leaves files over which the next one fails.

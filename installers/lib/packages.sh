@@ -5,6 +5,7 @@
 # taken over, so a mirror cannot add packages of its own.
 
 readonly KUBERNETES_PACKAGES=(kubeadm kubelet kubectl)
+PACKAGES=("${KUBERNETES_PACKAGES[@]}") # those of them that are brought to K8S_VERSION
 readonly SPACE_FOR_PACKAGES=1500 # MiB: the archives and what they unpack to
 readonly OUTPUT="$STATE_DIR/output" # of the last apt-get or dnf
 CHOSEN_MIRROR=
@@ -29,7 +30,7 @@ phase_packages() {
 
 packages_are_right() {
   local package
-  for package in "${KUBERNETES_PACKAGES[@]}"; do
+  for package in "${PACKAGES[@]}"; do
     [[ $(installed_version "$package") == "$K8S_VERSION"[-.]* ]] || return 1
   done
   [[ $(installed_version containerd.io) == "$CONTAINERD_VERSION".* ]]
@@ -229,7 +230,7 @@ END
 
 install_kubernetes() {
   install_debs "$@" --allow-change-held-packages --allow-downgrades \
-    "containerd.io=$CONTAINERD_VERSION.*" "${KUBERNETES_PACKAGES[@]/%/=$K8S_VERSION-*}"
+    "containerd.io=$CONTAINERD_VERSION.*" "${PACKAGES[@]/%/=$K8S_VERSION-*}"
 }
 
 install_debian() {
@@ -289,7 +290,7 @@ END
 
 install_rpms() {
   dnf "$@" install --disableexcludes=kubernetes,docker-ce-stable --allowerasing \
-    "containerd.io-$CONTAINERD_VERSION.*" "${KUBERNETES_PACKAGES[@]/%/-$K8S_VERSION}"
+    "containerd.io-$CONTAINERD_VERSION.*" "${PACKAGES[@]/%/-$K8S_VERSION}"
 }
 
 install_rhel() {

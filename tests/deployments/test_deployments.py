@@ -129,12 +129,13 @@ def test_an_account_is_passed_as_a_reference_only(item: dict[str, Any]) -> None:
     assert "prefect.blocks" not in FILE.read_text()  # that form copies secrets
 
 
-def test_one_run_a_minute_and_never_two_at_once() -> None:
-    looking = {name for name, item in NAMED.items() if "schedules" in item}
-    assert looking == {"autoscale", "monitor", "backup"}
-    assert NAMED["backup"]["schedules"] == [{"cron": "17 3 * * *", "slug": "each-night"}]
-    for name in looking - {"backup"}:
-        assert [schedule["interval"] for schedule in NAMED[name]["schedules"]] == [60]
+def test_each_schedule_has_its_pace_and_never_runs_twice_at_once() -> None:
+    looking = {name: item["schedules"] for name, item in NAMED.items() if "schedules" in item}
+    assert looking.pop("backup") == [{"cron": "17 3 * * *", "slug": "each-night"}]
+    minute, day = 60, 86_400
+    seconds = {name: [one["interval"] for one in found] for name, found in looking.items()}
+    assert seconds == {"autoscale": [minute], "maintain": [day], "monitor": [minute]}
+    for name in (*looking, "backup"):
         limit = {"limit": 1, "collision_strategy": "CANCEL_NEW"}
         assert NAMED[name]["concurrency_limit"] == limit
 

@@ -14,6 +14,7 @@ FLOWS = (
     "dashboard",
     "drift",
     "kubeconfig",
+    "maintain",
     "provision",
     "repair",
     "restore",
@@ -22,9 +23,16 @@ FLOWS = (
     "scale",
     "sweep",
     "teardown",
+    "upgrade",
 )
 ACCOUNT = QingCloudAccount(zone="pek3", access_key_id="KEY", secret_access_key="SECRET")
-NEEDED = {"account": ACCOUNT, "count": 3, "path": "demo.kubeconfig", "spec": {"name": "demo"}}
+NEEDED = {
+    "account": ACCOUNT,
+    "count": 3,
+    "path": "demo.kubeconfig",
+    "spec": {"name": "demo"},
+    "version": "1.36.4",
+}
 
 
 def switches_and_numbers() -> list[Any]:

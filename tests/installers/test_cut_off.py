@@ -49,7 +49,7 @@ async def die_at(lab: Lab, line: str, where: str = MASTER_SCRIPT) -> None:
         pytest.param("enable_unit containerd", "lib/runtime.sh", id="before containerd's restart"),
         pytest.param('init_file | write_file "$file" 0600', MASTER_SCRIPT, id="before init"),
         pytest.param('touch "$finished"', MASTER_SCRIPT, id="after init"),
-        pytest.param('[[ $answer == *"no change"* ]] || CHANGED=1', MASTER_SCRIPT, id="CoreDNS"),
+        pytest.param('[[ $answer == *"no change"* ]] || CHANGED=1', "lib/cluster.sh", id="CoreDNS"),
     ],
 )
 def test_the_next_run_continues_and_keeps_the_authority(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from blocks.artifacts import Published
 from domain.cloud.plan import Action, Plan, PlanItem
 from domain.kernel.money import format_plan_cost, format_rate, format_yuan
 from domain.kernel.texts import first_of
+from domain.node.certificates import describe_ends
 from domain.reports.cluster import ClusterReport, Endpoint
 from domain.reports.drift import DriftReport
 from domain.reports.drift import Kind as Drift
@@ -96,6 +98,8 @@ def show_report(
     console.print(Text(f"  {tally(views) or 'no machine'}"))
     for line in unfinished_lines(report):
         console.print(Text(f"  {line}", "yellow"), soft_wrap=True)
+    for number, line in enumerate(describe_ends(report.certificates, datetime.now(UTC))):
+        console.print(Text(f"  {line}", "yellow" if number else ""), soft_wrap=True)
     if report.adopted:
         used = f"  It uses {', '.join(report.adopted)}, which existed before it"
         console.print(Text(used), soft_wrap=True)

@@ -21,6 +21,7 @@ from localcloud.kubernetes.api.calls import (
     Watching,
     parse_path,
 )
+from localcloud.kubernetes.api.deprecated import DeprecatedApis
 from localcloud.kubernetes.api.render import JSON_TYPE, Renderer
 from localcloud.kubernetes.api.server import ApiServer
 from localcloud.kubernetes.api.streaming import Message, Receive, Send, send_content, stream
@@ -30,6 +31,8 @@ from localcloud.kubernetes.objects.kinds import find_kind
 from localcloud.kubernetes.objects.store import encode
 
 Scope = Message
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 READING = ("GET", "HEAD", "OPTIONS")
 
@@ -58,6 +61,7 @@ class App:
         self._check_store = check_store
         self._version = _version(version)
         self._address = address
+        self._deprecated = DeprecatedApis()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -105,6 +109,8 @@ class App:
             verbose = b"verbose" in scope["query_string"]
             text = f"[+]ping ok\n{path[1:]} check passed\n" if verbose else "ok"
             return Content(text.encode())
+        if path == "/metrics":
+            return Content(self._deprecated.render().encode(), content_type=METRICS_TYPE)
         if path.rstrip("/") == "/version":
             return Content(json.dumps(self._version, indent=2).encode(), 200, JSON_TYPE)
         if path.startswith("/openapi"):
@@ -133,6 +139,8 @@ class App:
         content = await receive_all(receive)
         media_type = headers.get("content-type", "").partition(";")[0].strip() or JSON
         target = parse_path(scope["path"])
+        if target is not None:
+            self._deprecated.note(target)
         kind = find_kind(target.group, target.version, target.resource) if target else None
         body: Any = None  # the body of a kind that is not emulated is not read
         if target is not None and target.is_proxied:

@@ -210,8 +210,10 @@ async def _upgrade_addons(call: Call, found: Found, cluster: ClusterSettings) ->
         (kinds.DEPLOYMENT, "coredns", "coredns"),
     ):
         image = image_of(component, cluster.version, cluster.repository)
-        containers = [{"name": name, "image": image}]
-        body = {"spec": {"template": {"spec": {"containers": containers}}}}
+        # kubeadm writes its own manifest anew: a node selector of somebody else's is gone.
+        selector = {"kubernetes.io/os": "linux", "$patch": "replace"}
+        spec = {"containers": [{"name": name, "image": image}], "nodeSelector": selector}
+        body = {"spec": {"template": {"spec": spec}}}
         path = kind.path(SYSTEM, name)
         try:
             await found.api.request("PATCH", path, body=body, content_type=STRATEGIC)

@@ -12,6 +12,7 @@ import pytest
 
 from clients.kubernetes import ClusterClient
 from domain.cluster.join_tokens import delete_old_tokens, delete_token, publish_token
+from domain.kernel.errors import ApiRejected
 from domain.secrets.kubeconfig import ClusterAccess
 from domain.secrets.pki import (
     ADMINS,
@@ -328,3 +329,24 @@ def test_tokens_of_killed_runs_are_found_and_those_of_users_stay(cluster: Cluste
     assert ours.id in delete_old_tokens(cluster).did
     assert users.id in cluster.list_join_tokens()
     delete_token(cluster, users)
+
+
+def test_a_cordon_that_acts_after_its_mark_was_removed_changes_nothing(
+    cluster: ClusterClient,
+) -> None:
+    node, mark = "k8s-node-b", "k8s-qingcloud/cordoned"
+    cluster.annotate_node(node, {mark: None})
+    with pytest.raises(ApiRejected):
+        cluster.cordon_marked(node, mark)
+    assert next(one for one in cluster.list_nodes() if one.name == node).schedulable
+    cluster.annotate_node(node, {mark: "true"})
+    cluster.cordon_marked(node, mark)
+    assert not next(one for one in cluster.list_nodes() if one.name == node).schedulable
+    cluster.set_schedulable(node, True)
+    cluster.annotate_node(node, {mark: None})
+
+
+def test_deprecated_apis_are_named_once_clients_use_them(cluster: ClusterClient) -> None:
+    assert cluster.read_requested_apis() == []
+    cluster._wire.get("/api/v1/endpoints")
+    assert [one.name for one in cluster.read_requested_apis()] == ["endpoints of v1"]

@@ -1,6 +1,5 @@
 """What each check finds: well, a warning, or trouble with what to do."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,7 @@ from domain.cluster.api import Node, Pod, Workload
 from domain.health.addons import check_addons
 from domain.health.alarms import check_alarms
 from domain.health.backups import check_backups
-from domain.health.certificates import Expiry, check_certificates, parse_expiries
+from domain.health.certificates import check_certificates
 from domain.health.control_plane import COMPONENTS, check_control_plane
 from domain.health.dns import check_dns
 from domain.health.drift import check_drift
@@ -29,7 +28,7 @@ from domain.health.findings import (
 from domain.health.network import Reached, check_network, choose_ring
 from domain.health.nodes import check_nodes
 from domain.health.quotas import check_quotas
-from domain.kernel.errors import FinalError
+from domain.node.certificates import Certificate, MasterCertificates
 from domain.node.etcd import EtcdMember, EtcdState, read_metrics
 from domain.node.serving import BOOTING, NOT_READY, SERVING, Fault, Standing, State
 from domain.observe.alarms.states import AlarmState, Phase
@@ -76,9 +75,11 @@ def etcd(masters: int = 1, **changes: Any) -> Finding:
     return check_etcd([replace(ETCD, **changes)], masters)[0]
 
 
-def certificates(*days: float | None) -> Finding:
-    ends = [None if one is None else NOW + timedelta(days=one) for one in days]
-    return check_certificates([Expiry("apiserver", "m-1", end) for end in ends], NOW)
+def certificates(
+    *days: float, name: str = "apiserver", is_authority: bool = False, unfinished: bool = False
+) -> Finding:
+    held = [Certificate(name, "m-1", NOW + timedelta(days=one), is_authority) for one in days]
+    return check_certificates([MasterCertificates("m-1", tuple(held), unfinished)], NOW)
 
 
 def alarms(*levels: AlarmLevel, measured: bool = True) -> Finding:
@@ -138,7 +139,7 @@ CASES = [
     case("ends soon", certificates(300, 20), WARNING, "in 20 days"),
     case("ends at once", certificates(3), TROUBLE, "in 3 days"),
     case("has ended", certificates(-1), TROUBLE, "has ended"),
-    case("file missing", certificates(300, None), TROUBLE, "files are missing"),
+    case("half renewed", certificates(300, unfinished=True), WARNING, "not used there yet"),
     case("no certificate", certificates(), TROUBLE, "none was found"),
     case("backup", backups(3), OK, "3 h 00 min old"),
     case("late backup", backups(27), TROUBLE, "27 h 00 min old"),
@@ -189,25 +190,6 @@ def test_the_first_trouble_is_the_sentence() -> None:
     )
 
 
-KUBEADM = {
-    "certificates": [
-        {"name": "apiserver", "expirationDate": "2027-11-02T12:00:00Z", "residualTime": 1},
-        {"name": "super-admin.conf", "expirationDate": None, "missing": True},
-        {"name": "apiserver-etcd-client", "expirationDate": None, "missing": True},
-    ],
-    "certificateAuthorities": [{"name": "ca", "expirationDate": "2036-11-02T12:00:00Z"}],
-}
-
-
-def test_only_the_first_master_has_a_super_admin_s_file() -> None:
-    found = parse_expiries(json.dumps(KUBEADM), "m-2")
-    assert [one.name for one in found] == ["apiserver", "apiserver-etcd-client", "ca"]
-    assert found[0].ends == NOW.replace(year=2027)
-    assert found[1].ends is None
-    with pytest.raises(FinalError, match="not understood"):
-        parse_expiries("[]", "m-2")
-
-
 def ring(count: int, most: int = 64) -> Sequence[tuple[str, str]]:
     ways = choose_ring([make_instance(number) for number in range(count)], most)
     return [(way.machine.private_ip, way.target.partition(":")[0]) for way in ways]
@@ -220,6 +202,12 @@ def test_each_machine_reaches_the_next_and_each_is_reached() -> None:
         ("192.168.1.1", "192.168.1.2"),
         ("192.168.1.2", "192.168.1.0"),
     ]
+
+
+def test_what_to_do_about_a_certificate_depends_on_who_renews_it() -> None:
+    assert "flows.maintain" in certificates(20).action
+    assert certificates(20, name="ca", is_authority=True).action == ""
+    assert "kubelet" in certificates(20, name="kubelet").action
 
 
 def test_of_many_machines_a_part_is_visited() -> None:

@@ -46,6 +46,10 @@ class OneNode:
     def annotate_node(self, node: str, annotations: Mapping[str, str | None]) -> None:
         self.annotations |= annotations
 
+    def cordon_marked(self, node: str, mark: str) -> None:
+        assert self.annotations[mark] == "true"
+        self.set_schedulable(node, False)
+
     def set_schedulable(self, node: str, schedulable: bool) -> None:
         if node != NODE:
             raise NotFound(node)

@@ -4,6 +4,7 @@ import pytest
 
 from domain.kernel.errors import InvalidSpec
 from domain.kernel.names import NODES
+from domain.node.exempt import EXEMPT
 from flows.runbooks.scale import scale_to
 from flows.scale import wanted_change
 from tasks.executors import PlainSteps
@@ -51,3 +52,25 @@ def test_a_group_is_not_shrunk_below_its_minimum(world: World) -> None:
     [name, _] = [node.name for node in world.ready_workers()]
     with pytest.raises(InvalidSpec, match="1 is outside the bounds of k8s-node, 2 to"):
         wanted_change(world.open(), NODES, None, (name,))
+
+
+def test_an_exempt_machine_is_not_chosen_and_only_leaves_by_its_name(world: World) -> None:
+    world.provision(spec=SPEC.with_count(NODES, 3))
+    exempt = max(node.name for node in world.ready_workers())
+    world.label(exempt, {EXEMPT: "true"})
+    cluster = world.open()
+    _, leaving = wanted_change(cluster, NODES, 1, (), force=True)
+    assert exempt not in {cluster.node_name(one) for one in leaving}
+    with pytest.raises(InvalidSpec, match="which are exempt; take the exemption back"):
+        wanted_change(cluster, NODES, 0, (), force=True)
+    _, leaving = wanted_change(cluster, NODES, None, (exempt,))
+    assert [cluster.node_name(one) for one in leaving] == [exempt]
+
+
+def test_a_group_is_not_emptied_while_a_pod_has_no_place_elsewhere(world: World) -> None:
+    world.provision()  # each node of the world is full
+    words = r"group k8s-node cannot be emptied, .*default/full-\d+ \(the other nodes are full\)"
+    with pytest.raises(InvalidSpec, match=words):
+        wanted_change(world.open(), NODES, 0, ())
+    assert len(wanted_change(world.open(), NODES, 0, (), force=True)[1]) == 2
+    assert len(wanted_change(world.open(), NODES, 1, ())[1]) == 1  # budgets look after that

@@ -6,6 +6,7 @@ twice, nothing left over.
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,15 +14,19 @@ from domain.kernel.errors import ClusterError
 from domain.kernel.names import MASTERS, NODES
 from domain.node.install import INSTANCE_LABEL
 from domain.spec.cluster import changed
+from flows.runbooks.maintain import renew
 from flows.runbooks.repair import repair_groups
 from flows.runbooks.rollout import roll_out
+from flows.runbooks.upgrade import upgrade
 from tasks.cases import Input
+from tasks.certificates import find_renewals
 from tasks.executors import PlainSteps
 from tasks.metrics import need_machines
 from tasks.overview import need_spec
 from tasks.repairs import find_repairs
 from tasks.rollouts import find_rollouts
 from tasks.runs import only_run
+from tasks.upgrades import find_upgrade
 from tests.flows.runbooks.world import SPEC, Killed, Strike, Way, World, new_world
 
 Run = Callable[[World, Strike | None], None]
@@ -71,6 +76,29 @@ def roll_machines_out(world: World, strike: Strike | None) -> None:
         roll_out(PlainSteps(world.clock), find_rollouts(found))
 
 
+def provision_older(world: World, strike: Strike | None) -> None:
+    world.provision(None, changed(SPEC, {"kubernetes": {"version": "1.35.9"}}))
+
+
+def upgrade_all(world: World, strike: Strike | None) -> None:
+    cluster = world.open(strike)
+    with only_run(cluster):
+        found = Input(cluster.wanting(need_spec(cluster)), need_machines(cluster))
+        upgrade(PlainSteps(world.clock), find_upgrade(found, "1.36.4"))
+
+
+def end_soon(world: World, strike: Strike | None) -> None:
+    [master] = [machine for machine in world.machines() if "master" in machine.name]
+    world.ends[master.id] = datetime.now(UTC) + timedelta(days=10)
+
+
+def renew_all(world: World, strike: Strike | None) -> None:
+    cluster = world.open(strike)
+    with only_run(cluster):
+        wanting = cluster.wanting(need_spec(cluster))
+        renew(PlainSteps(world.clock), wanting, find_renewals(wanting, need_machines(cluster)))
+
+
 def provision_small(world: World, strike: Strike | None) -> None:
     world.provision(strike, SMALL)
 
@@ -102,6 +130,8 @@ RUNS: dict[str, tuple[Run, tuple[Run, ...]]] = {
     "fewer masters": (fewer_masters, (more_masters,)),
     "repair of a master": (repair_broken, (more_masters, stop_a_master)),
     "rollout": (roll_machines_out, (provision, another_type)),
+    "upgrade": (upgrade_all, (provision_older,)),
+    "renewal of certificates": (renew_all, (provision, end_soon)),
 }
 """A run, and those that come before it."""
 
@@ -131,6 +161,8 @@ ALIKE = (
     "a further group",
     "repair",
     "rollout",
+    "upgrade",
+    "renewal of certificates",
     "more masters",
     "fewer masters",
     "repair of a master",

@@ -153,6 +153,21 @@ def test_a_step_that_would_break_the_quorum_is_refused_by_name(world: World) -> 
     assert len(world.members) == 3
 
 
+def test_no_second_cluster_begins_while_the_first_master_is_off(world: World) -> None:
+    world.provision(spec=ONE)
+    [first] = masters(world)
+    world.break_next(2)
+    with pytest.raises(ClusterError, match="the disk is full"):
+        world.provision(spec=THREE)
+    world.broken.clear()
+    world.stop(first)
+    with pytest.raises(ClusterError, match=rf"master {first} .* it is stopped; start it"):
+        world.provision(spec=THREE)
+    world.start(first)
+    world.provision(spec=THREE)
+    check_whole(world)
+
+
 def test_masters_without_a_quorum_are_not_replaced(world: World) -> None:
     world.provision(spec=THREE)
     one, other, _ = sorted(masters(world))

@@ -41,6 +41,7 @@ from domain.cluster.api import SYSTEM, Manifest, Node, Pod
 from domain.cluster.claims import Terms
 from domain.cluster.join_tokens import TOKEN_NAME
 from domain.cluster.leases import HOLDER
+from domain.cluster.versions import RequestedApi
 from domain.kernel.errors import ClusterError, FinalError, NotFound, TemporaryError, UnknownOutcome
 from domain.kernel.names import MASTERS, NODES
 from domain.node.drain import CORDONED
@@ -64,6 +65,9 @@ from tests.memory_claims import MemoryClaims
 from tests.memory_vault import MemoryJournal, MemoryVault
 
 SPEC = changed(ClusterSpec(), {"access": {"allowed_cidrs": ["127.0.0.0/8"]}})
+
+
+LATE = datetime(2099, 1, 1, tzinfo=UTC)
 
 
 class Way(StrEnum):
@@ -198,7 +202,13 @@ class Api:
         return self._world.api_answers
 
     def read_version(self) -> str:
-        return "v1.36.4"
+        return min(self._world.api_servers.values(), default="v1.36.4")
+
+    def read_masters(self) -> Mapping[str, str]:
+        return self._world.api_servers
+
+    def read_requested_apis(self) -> Sequence[RequestedApi]:
+        return self._world.requested_apis
 
     def list_nodes(self) -> Sequence[Node]:
         return [self._world.with_annotations(node) for node in self._world.nodes.values()]
@@ -288,6 +298,13 @@ class Api:
     def annotate_node(self, node: str, annotations: Mapping[str, str | None]) -> None:
         self._change("annotate", lambda: self._world.annotate(node, annotations))
 
+    def cordon_marked(self, node: str, mark: str) -> None:
+        def cordon() -> None:
+            if mark in self._world.annotations.get(node, {}):
+                self._world.cordon(node, False)
+
+        self._change("cordon", cordon)
+
     def set_schedulable(self, node: str, schedulable: bool) -> None:
         self._change("cordon", lambda: self._world.cordon(node, schedulable))
 
@@ -350,6 +367,7 @@ class World:
         self.time: datetime | None = None  # of the cluster's clock; ours where it is not given
         self.before_read_time: Callable[[], object] = lambda: None
         self.on_node_deleted: Callable[[], object] = lambda: None
+        self.on_upgraded: Callable[[], object] = lambda: None
         self.services: list[Service] = []
         self.claims: list[Claim] = []
         self.objects: dict[tuple[str, str, str], Manifest] = {}
@@ -360,6 +378,11 @@ class World:
         self.members: dict[str, str] = {}  # of etcd: the machine of each
         self._member_ids = count(0xA1)
         self.joined: set[str] = set()  # ids of machines that have been nodes
+        self.api_servers: dict[str, str] = {}  # their versions, by the names of masters' nodes
+        self.ends: dict[str, datetime] = {}  # of a master's certificates; late if not given
+        self.mute = False  # whether masters say nothing of their certificates
+        self.renewing: set[str] = set()  # ids of masters whose renewal was cut off
+        self.requested_apis: list[RequestedApi] = []
         self.admitted: dict[str, str] = {}  # the key that may log in as well, by machine
         self.cloud = QingCloud(ZONE, ACCOUNT.key_id, ACCOUNT.secret, daemon.endpoint)
         self.onlooker = daemon.onlooker()
@@ -458,6 +481,7 @@ class World:
             self.objects.clear()
             self.members.clear()
             self.annotations.clear()
+            self.api_servers.clear()
 
     @property
     def api_answers(self) -> bool:
@@ -502,6 +526,8 @@ class World:
                 for node in self.nodes.values()
             ),
             "tables are right": self._tables(machines) <= {_table(machines)},
+            "certificates end soon": bool(self.ends or self.renewing),
+            "versions": Counter(node.version for node in self.nodes.values()),
             "nodes are schedulable": all(node.schedulable for node in self.nodes.values()),
             "key pair is ours": self.vault.kept is None
             or [pair.public_key for pair in self.cloud.find_keypairs("k8s.demo.key")]
@@ -510,6 +536,9 @@ class World:
             if self.vault.kept
             else None,
             "wanted": json.loads(stored["data"]["spec.json"])["nodes"]["count"] if stored else None,
+            "stored version": json.loads(stored["data"]["spec.json"])["kubernetes"]["version"]
+            if stored
+            else None,
         }
 
     def _tables(self, machines: Sequence[Instance]) -> set[bytes | None]:
@@ -530,6 +559,10 @@ class World:
                 self.broken.add(machine.id)
             if machine.id in self.broken:
                 return Output("ERROR the disk is full\n", "", 3)
+            if "k8s_upgrade_installer.sh" in command:
+                if argv[-1] == "upgrade":
+                    self._upgrade(machine)
+                return Output("done\n", "", 0)
             if "k8s_master_installer.sh" in command:
                 return self._run_master_installer(machine, argv[-1])
             if argv[-1] == "join":
@@ -538,6 +571,15 @@ class World:
                 self._join(machine)
         if f"{FOLDER}/etcd_members.sh" in command:
             return self._run_etcd(argv[4:])
+        if "check-expiration" in command and self.mute:
+            return Output("", "kubeadm: not found", 127)
+        if "check-expiration" in command:
+            return Output(self._ends_of(machine), "", 0)
+        if "renew_certificates.sh" in command:
+            self.renewing.discard(machine.id)
+            self.ends.pop(machine.id, None)
+        if "etcdutl" in argv:
+            return Output('{"totalKey": 100, "totalSize": 4096}\n', "", 0)
         return Output("done\n", "", 0)
 
     def _run_master_installer(self, machine: Instance, word: str) -> Output:
@@ -586,6 +628,34 @@ class World:
             for member, machine in self.members.items()
         ]
         return Output("\n".join(lines), "", 0)
+
+    def _ends_of(self, machine: Instance) -> str:
+        """What kubeadm and openssl print of a master's certificates."""
+        ends = self.ends.get(machine.id, LATE)
+        row = {"name": "apiserver", "expirationDate": ends.isoformat()}
+        authority = {"name": "ca", "expirationDate": LATE.isoformat()}
+        document = {"certificates": [row], "certificateAuthorities": [authority]}
+        unfinished = "RENEWING\n" if machine.id in self.renewing else ""
+        kubelet = f"notAfter={LATE:%b %d %H:%M:%S %Y} GMT\n"
+        return f"{json.dumps(document)}\n\n{kubelet}{unfinished}"
+
+    def _upgrade(self, machine: Instance) -> None:
+        """Do what the installer does; a kubelet must not be newer than an API server."""
+        version = f"v{self._settings(machine)['K8S_VERSION']}"
+        [node] = [n for n in self.nodes.values() if n.labels.get(INSTANCE_LABEL) == machine.id]
+        if node.version == version:  # the installer has nothing to do
+            return
+        if _group(machine) == MASTERS:
+            self.api_servers[node.name] = version
+        self._set_version(node, version)
+        self.on_upgraded()
+
+    def _set_version(self, node: Node, version: str) -> None:
+        # A master's kubelet asks the API server beside it, the others any of them.
+        servers = [self.api_servers.get(node.name, min(self.api_servers.values()))]
+        assert version <= min(servers), f"{node.name} is newer than its masters"
+        assert _group_of(node) == MASTERS or not node.schedulable, f"{node.name} has pods"
+        self.nodes[node.name] = replace(node, version=version)
 
     def _has_node(self, machine: Instance) -> bool:
         """Whether its Node exists; the installers let a kubelet register one that was deleted."""
@@ -651,7 +721,11 @@ class World:
         if group == MASTERS:
             labels[ROLE] = ""  # kubeadm sets it
         if name not in self.nodes:  # a kubelet leaves a node that is registered as it is
-            node = Node(name, machine.private_ip, True, True, 40, "v1.36.4", labels, taints=taints)
+            version = f"v{settings['K8S_VERSION']}"
+            if group == MASTERS:
+                self.api_servers[name] = version
+            assert version <= min(self.api_servers.values()), f"{name} is newer than its masters"
+            node = Node(name, machine.private_ip, True, True, 40, version, labels, taints=taints)
             self.nodes[name] = node
 
     def _settings(self, machine: Instance) -> dict[str, str]:
@@ -691,6 +765,7 @@ class World:
             self.claims = [one for one in self.claims if one.name != name]
         if kind == "Node":
             existed = self.nodes.pop(name, None) is not None
+            self.api_servers.pop(name, None)
             if existed:
                 self.on_node_deleted()
             return existed
@@ -727,6 +802,10 @@ class World:
 
 def _group(machine: Instance) -> str:
     return group_of("demo", machine)
+
+
+def _group_of(node: Node) -> str:
+    return node.labels[GROUP_LABEL]
 
 
 def _table(machines: Sequence[Instance]) -> bytes:
