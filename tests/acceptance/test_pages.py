@@ -25,6 +25,7 @@ MASKS = (
     (re.compile(r"\b\d+\.\d+\.\d+\.\d+\b"), "ADDRESS"),
     (re.compile(r"\b(\d+m)?\d+s\b"), "AGE"),
     (re.compile(r"(\d+ of \d+|Machine +Pods) .*"), r"\1"),  # then follow measurements
+    (re.compile(r"^\d\d:\d\d:\d\d [+=-] "), ""),
     (re.compile(r"\s+"), " "),
 )
 """What differs from one machine to another."""
