@@ -94,7 +94,7 @@ def plan_repair(cluster: Cluster, spec: ClusterSpec) -> Plan:
 
     Everything that can be checked is checked.
     """
-    seen = cluster.inventory()
+    cluster, seen = cluster.wanting(spec), cluster.inventory()
     surplus = [
         PlanItem(
             "machine", machine.name, Action.DELETE, "more than wanted", machine.id, billed=True

@@ -6,7 +6,7 @@ from prefect import flow
 
 from blocks.accounts import QingCloudAccount
 from flows._cli.command import Common, cluster_name, make_app, run, session
-from flows.runbooks.masters import reach
+from flows.runbooks.reaching import reach
 from flows.runbooks.ui import publish_ui
 from tasks.cluster import open_cluster
 from tasks.executors import PrefectSteps

@@ -4,6 +4,7 @@ A file or a test that belongs to another ring than its folder's carries that rin
 """
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,10 +33,23 @@ FORBIDDEN = ("socket.bind", "socket.connect", "subprocess.Popen", "os.fork")
 _pure_test: list[str] = []
 
 
+LONG = ("acceptance/test_pages.py", "acceptance/test_ui.py")
+"""Files whose few tests take minutes: they begin first, so that nothing waits for them at last."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not any(item.get_closest_marker(ring) for ring in RINGS):
             item.add_marker(ring_of(item.path))
+    _order_files(items)
+
+
+def _order_files(items: list[pytest.Item]) -> None:
+    """Long files first, then those with many tests; several processes take one after the other."""
+    counts = Counter(item.path for item in items)
+    places = {path: place for place, path in enumerate(counts)}
+    long = {TESTS / name for name in LONG}
+    items.sort(key=lambda item: (item.path not in long, -counts[item.path], places[item.path]))
 
 
 def ring_of(path: Path) -> str:

@@ -4,13 +4,14 @@ import asyncio
 import random
 import socket
 import threading
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
 import uvicorn
 
 from clients.qingcloud import QingCloud
+from clients.qingcloud.clocks import measure_lag
 from clients.qingcloud.endpoint import Endpoint, Keys
 from clients.qingcloud.reply import Item
 from clients.qingcloud.transport import Params, Transport
@@ -73,7 +74,8 @@ class _Inside(Transport):
         self._daemon = daemon
 
     def read(self, action: str, params: Params) -> Item:
-        return Item(action, self._daemon.look(action, params))
+        lag = measure_lag(self._daemon.date(), datetime.now(UTC))
+        return Item(action, self._daemon.look(action, params), lag=lag)
 
 
 def _pairs(params: Params) -> list[tuple[str, str]]:
@@ -134,14 +136,18 @@ class IaasDaemon:
         """Set the cloud's clock right: what exists is as old as that was behind."""
         self._clock.catch_up()
 
+    def date(self) -> str:
+        """The present time of the cloud's clock, as in a reply's header."""
+        return format_datetime(self._clock.now(), usegmt=True)
+
     def _dated(self, app: Any) -> Any:
         """Let replies carry the date of the cloud's clock, as those of an HTTP server do."""
 
         async def dated(scope: Any, receive: Any, send: Any) -> None:
             async def send_dated(message: Any) -> None:
                 if message["type"] == "http.response.start":
-                    date = format_datetime(self._clock.now(), usegmt=True).encode()
-                    message["headers"] = [*message.get("headers", ()), (b"date", date)]
+                    date = (b"date", self.date().encode())
+                    message["headers"] = [*message.get("headers", ()), date]
                 await send(message)
 
             await app(scope, receive, send_dated)

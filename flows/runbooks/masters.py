@@ -17,6 +17,7 @@ from domain.node.serving import find_off
 from domain.secrets.pki import make_bootstrap_token, make_certificate_key
 from flows.runbooks.hooks import run_hooks_of_added, run_hooks_of_removed
 from flows.runbooks.nodes import Failures, distribute_roster
+from flows.runbooks.reaching import reach
 from flows.runbooks.scale import uncordoned_on_failure
 from tasks.cluster import Cluster
 from tasks.control_plane import answers, ready_nodes, store_spec
@@ -111,16 +112,6 @@ def joining_masters(
     finally:
         steps.run(forget_keys, cluster)
         steps.run(delete_token, cluster, token)
-
-
-def reach(steps: Steps, cluster: Cluster) -> Cluster:
-    """Let the public SSH port lead to a master that serves. Returns: the handle with that way."""
-    if len(cluster.inventory().masters) < 2:
-        return cluster
-    serving = serving_masters(cluster)
-    if needs_another_jump_host(cluster, serving):
-        steps.run(move_jump_host, cluster, serving[0])
-    return cluster.at(endpoints_of(cluster.inventory()), cluster.ssh_endpoints().users)
 
 
 def check_quorum(steps: Steps, cluster: Cluster) -> None:

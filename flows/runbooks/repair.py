@@ -6,8 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 from domain.cloud.records import Instance
 from domain.kernel.names import MASTERS
 from domain.node.remove import check_still_broken
-from flows.runbooks.masters import add_masters, balance_masters, reach, remove_masters
+from flows.runbooks.masters import add_masters, balance_masters, remove_masters
 from flows.runbooks.nodes import Failures, distribute_roster
+from flows.runbooks.reaching import reach
 from flows.runbooks.scale import remove_nodes, scale_out
 from tasks.cluster import Cluster
 from tasks.executors import Steps

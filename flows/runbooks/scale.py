@@ -15,6 +15,7 @@ from flows.runbooks.nodes import (
     join_nodes,
     remove_unneeded,
 )
+from flows.runbooks.reaching import reach
 from tasks.cluster import Cluster
 from tasks.control_plane import store_spec
 from tasks.executors import Steps
@@ -63,7 +64,7 @@ def scale_out(steps: Steps, cluster: Cluster, group: str, *, only_new: bool = Fa
     vxnets = steps.run(ensure_vxnets, cluster, inventory.vpc)
     image = choices.images[group]
     nodes = steps.run(launch, cluster, group, image, vxnets, keypair, security_group)
-    cluster = cluster.at(cluster.endpoints(), choices.login_users)
+    cluster = reach(steps, cluster.at(cluster.endpoints(), choices.login_users))
     steps.run(delete_lost_nodes, cluster)
     steps.run(delete_old_tokens, cluster)
     steps.run(mark_nodes, cluster)
@@ -87,7 +88,7 @@ def scale_in(
     deadline: float = DRAIN_DEADLINE,
 ) -> None:
     """Remove exactly these machines, and let the others know. Arguments: as `remove_nodes`."""
-    cluster = cluster.at(cluster.ssh_endpoints())
+    cluster = reach(steps, cluster.at(cluster.ssh_endpoints()))
     remove_nodes(steps, cluster, leaving, holder, deadline)
     failures = Failures(cluster.name)
     distribute_roster(steps, cluster, failures, [machine.id for machine in leaving])

@@ -63,7 +63,9 @@ class EmulatedPlane:
         store = Store()
         self._registry = Registry(store, clock, config.service_cidr, chance)
         self._persistence = Persistence(config.data, store)
-        self.etcd = Etcd(chance, self._persistence.members, self._persistence.keep_members)
+        # Numbers of its own: members that come and go must not change what is scheduled where.
+        numbers = random.Random(f"{config.name} {config.address}")  # noqa: S311 - repeatable
+        self.etcd = Etcd(numbers, self._persistence.members, self._persistence.keep_members)
         self._following = asyncio.Lock()
         tokens = Tokens(store, clock, self._persistence.signing_key)
         proxy = PodProxy(store, self._serve, chance)

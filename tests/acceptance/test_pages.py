@@ -129,10 +129,16 @@ def test_the_article_is_followed(reader: Reader) -> None:
 
 
 @pytest.mark.pure
-def test_both_languages_show_the_same() -> None:
-    assert [(kind, list(map(code, text.splitlines()))) for kind, text in blocks(PAGE)] == [
-        (kind, list(map(code, text.splitlines()))) for kind, text in blocks(CHINESE)
-    ]
+@pytest.mark.parametrize("number", range(len(blocks(PAGE))))
+def test_both_languages_show_the_same(number: int) -> None:
+    (kind, text), (other_kind, other) = blocks(PAGE)[number], blocks(CHINESE)[number]
+    assert kind == other_kind
+    assert list(map(code, text.splitlines())) == list(map(code, other.splitlines()))
+
+
+@pytest.mark.pure
+def test_both_languages_have_as_many_blocks() -> None:
+    assert len(blocks(PAGE)) == len(blocks(CHINESE))
 
 
 def code(line: str) -> str:

@@ -41,9 +41,8 @@ def check_whole(world: World, spec: ClusterSpec = THREE) -> None:
     assert {node.labels[INSTANCE_LABEL] for node in nodes} == wanted
     assert set(world.members.values()) == wanted
     assert backends(world) == dict.fromkeys(wanted, 3)
-    jump = world.open().inventory().jump_host
-    assert jump is not None
-    assert jump.id in wanted
+    seen = world.open().inventory()
+    assert any(map(seen.leads_ssh_to, seen.masters))
     assert world.tokens() == []
     assert plan_cluster(spec, world.open().inventory()).changes == ()
     assert read_unfinished(world.open(), spec, api_ready=True) == ()
@@ -94,6 +93,18 @@ def test_one_becomes_three_and_one_again_by_scale(world: World) -> None:
     world.scale(1, group=MASTERS)
     check_whole(world, ONE)
     assert masters(world) == first
+
+
+@pytest.mark.parametrize("change", [1, -1])
+def test_nodes_come_and_go_while_the_jump_host_is_lost(world: World, change: int) -> None:
+    world.provision(spec=THREE)
+    jump = world.open().inventory().jump_host
+    assert jump is not None
+    terminate(world, jump.id)
+    world.scale(THREE.nodes.count + change)
+    seen = world.open().inventory()
+    assert any(map(seen.leads_ssh_to, seen.masters))
+    assert len(world.ready_workers()) == THREE.nodes.count + change
 
 
 def test_a_lost_master_is_replaced_by_provision(world: World) -> None:
