@@ -95,13 +95,14 @@ def main(
 
 def _serve(opened: Session, hours: int, port: int, lang: str) -> None:
     """Serve the page until Ctrl-C; it is read anew while somebody looks at it."""
-    cluster, read = opened.cluster, [datetime.now(UTC)]
+    cluster, asked = opened.cluster, datetime.now(UTC)
     read_page(cluster, hours)  # a missing cluster is an error here
 
     def write(nonce: str) -> str:
-        if datetime.now(UTC) - read[0] > CLOUD_AGAIN:
+        nonlocal asked
+        if datetime.now(UTC) - asked > CLOUD_AGAIN:
             cluster.look_again()
-            read[0] = datetime.now(UTC)
+            asked = datetime.now(UTC)
         return write_page(read_page(cluster, hours), Look(lang, REFRESH, nonce))
 
     auth = client_auth(PREFECT_API_URL.value() or "") or own_auth()

@@ -22,7 +22,6 @@ from flows._cli.command import (
     run,
     session,
 )
-from flows._cli.terminal import show_plan
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.repair import repair_groups
 from tasks.approval import approve
@@ -92,15 +91,11 @@ def main(
     name = cluster_name(common)
     with session(common, name) as opened:
         planned = find_repairs(read_input(opened.cluster), group, force=force).plan()
-        if not planned.items:
-            opened.print_line(f"No machine of cluster {name} is broken or missing")
-        elif plan:
-            show_plan(planned)
-        if plan:
-            opened.print_result(planned)
+        nothing = f"No machine of cluster {name} is broken or missing"
+        if not opened.settle(
+            planned, "Replace these machines?", nothing=nothing, only_plan=plan, yes=yes
+        ):
             return
-        if planned.changes:
-            opened.confirm(planned, "Replace these machines?", yes=yes)
         with reporting(lambda: report_billed(opened)):
             done = repair(opened.account, name, group, force)
         gone = sum(item.action is Action.DELETE for item in done.changes)

@@ -23,7 +23,6 @@ from flows._cli.command import (
     session,
 )
 from flows._cli.numbers import whole_number
-from flows._cli.terminal import show_plan
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.rollout import roll_out
 from tasks.approval import approve
@@ -94,15 +93,11 @@ def main(
     name = cluster_name(common)
     with session(common, name) as opened:
         planned = find_rollouts(read_input(opened.cluster), group, share).plan()
-        if not planned.items:
-            opened.print_line(f"All machines of cluster {name} are as their templates want them")
-        elif plan:
-            show_plan(planned)
-        if plan:
-            opened.print_result(planned)
+        nothing = f"All machines of cluster {name} are as their templates want them"
+        if not opened.settle(
+            planned, "Replace these machines?", nothing=nothing, only_plan=plan, yes=yes
+        ):
             return
-        if planned.changes:
-            opened.confirm(planned, "Replace these machines?", yes=yes)
         with reporting(lambda: report_billed(opened)):
             done = rollout(opened.account, name, group, share)
         new = sum(item.count for item in done.changes if item.action is Action.CREATE)

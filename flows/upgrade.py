@@ -22,7 +22,6 @@ from flows._cli.command import (
     session,
 )
 from flows._cli.numbers import whole_number
-from flows._cli.terminal import show_plan
 from flows.rollout import SHARE
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.upgrade import upgrade as upgrade_cluster
@@ -106,15 +105,15 @@ def main(
     with session(common, name) as opened:
         found = read_input(opened.cluster)
         planned = find_upgrade(found, version, share, replace=replace, force=force).plan()
-        if not planned.items:
-            opened.print_line(f"Cluster {name} runs Kubernetes {version} already")
-        elif plan:
-            show_plan(planned)
-        if plan:
-            opened.print_result(planned)
+        nothing = f"Cluster {name} runs Kubernetes {version} already"
+        if not opened.settle(
+            planned,
+            f"Upgrade cluster {name} to {version}?",
+            nothing=nothing,
+            only_plan=plan,
+            yes=yes,
+        ):
             return
-        if planned.changes:
-            opened.confirm(planned, f"Upgrade cluster {name} to {version}?", yes=yes)
         with reporting(lambda: report_billed(opened)):
             done = upgrade(opened.account, version, name, share, replace, force)
         if done.changes:

@@ -100,6 +100,30 @@ class Session:
         show_plan(plan)
         self.agree(question, yes=yes)
 
+    def settle(
+        self, planned: Plan, question: str, *, nothing: str, only_plan: bool, yes: bool
+    ) -> bool:
+        """Show what is planned, and ask whether to do it.
+
+        Args:
+            nothing: what is said where nothing is planned.
+            only_plan: with `--plan`: print the plan, and do nothing.
+
+        Returns:
+            Whether to go on.
+
+        Raises: as `confirm`.
+        """
+        if not planned.items:
+            self.print_line(nothing)
+        elif only_plan:
+            show_plan(planned)
+        if only_plan:
+            self.print_result(planned)
+        elif planned.changes:
+            self.confirm(planned, question, yes=yes)
+        return not only_plan
+
     def agree(self, question: str, *, yes: bool) -> None:
         """Continue only after a yes. Raises as `confirm` does."""
         if not yes and not confirm(question):

@@ -8,12 +8,10 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby, pairwise
-from typing import Any, TypeVar
+from typing import Any
 
-from domain.reports.dashboard.records import Dashboard, MachineLines, Series
+from domain.reports.dashboard.records import Dashboard, Series
 from domain.reports.dashboard.words import in_chinese
-
-T = TypeVar("T")
 
 Value = float | str | None
 
@@ -47,6 +45,7 @@ def as_script(data: dict[str, Any]) -> str:
 
 def _chart(board: Dashboard, series: Sequence[Series]) -> dict[str, Any]:
     first = series[0]
+    times = board.times
     lines = (line for line in board.machine_lines if line.metric == first.metric)
     return {
         "metric": first.metric,
@@ -55,7 +54,7 @@ def _chart(board: Dashboard, series: Sequence[Series]) -> dict[str, Any]:
         "unit": first.unit,
         "groups": [_group(board, one) for one in series],
         "machines": [
-            {"group": line.group, "name": line.machine, "values": _machine(board, line)}
+            {"group": line.group, "name": line.machine, "values": [*_aligned(times, line.points)]}
             for line in lines
         ],
     }
@@ -72,10 +71,6 @@ def _group(board: Dashboard, series: Series) -> dict[str, Any]:
         "minimum": values(lambda point: point.minimum),
         "maximum": values(lambda point: point.maximum),
     }
-
-
-def _machine(board: Dashboard, line: MachineLines) -> list[Value]:
-    return list(_aligned(board.times, line.points))
 
 
 def _aligned(
