@@ -125,7 +125,7 @@ class Booting:
 
     def __init__(self, *statuses: InstanceStatus) -> None:
         self.statuses = list(statuses)
-        self.numbers = (1, 2)
+        self.numbers: tuple[int, ...] = (1, 2)
         self.looks = 0
 
     @property
