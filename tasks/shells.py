@@ -167,23 +167,15 @@ def _open(
 ) -> Iterator[SshMachine]:
     ssh_endpoints = cluster.ssh_endpoints()
     outer = jump_target(credentials, ssh_endpoints, cluster.bastion)
+    log_in = partial(_connect, cluster, credentials)
     if machine.id == ssh_endpoints.jump_host:
-        with _connect(cluster, credentials, machine.id, outer, is_new=is_new) as shell:
+        with log_in(machine.id, outer, is_new=is_new) as shell:
             yield shell
         return
     inner = inner_target(cluster, credentials, ssh_endpoints, machine)
-    with (
-        _connect(cluster, credentials, ssh_endpoints.jump_host, outer) as jump,
-        _connect(
-            cluster,
-            credentials,
-            machine.id,
-            inner,
-            jump,
-            is_new=is_new,
-            pace=_pace(cluster, machine),
-        ) as shell,
-    ):
+    jump = partial(cluster.share_jump_host, outer, partial(log_in, ssh_endpoints.jump_host, outer))
+    pace = _pace(cluster, machine)
+    with log_in(machine.id, inner, jump, is_new=is_new, pace=pace) as shell:
         yield shell
 
 
@@ -199,7 +191,7 @@ def _connect(
     credentials: Credentials,
     machine_id: str,
     target: SshTarget,
-    jump: SshMachine | None = None,
+    jump: Callable[[], SshMachine] | None = None,
     *,
     is_new: bool = False,
     pace: Pace = BOOTING,
@@ -212,8 +204,9 @@ def _connect(
     name = f"machine {machine_id}"
 
     def look() -> SshMachine | None:
+        through = jump() if jump else None
         try:
-            return cluster.connect_ssh(target, jump=jump, accept_new_host_key=accept_any)
+            return cluster.connect_ssh(target, jump=through, accept_new_host_key=accept_any)
         except HostKeyMismatch as error:
             if cluster.clock.monotonic() < deadline:
                 return None

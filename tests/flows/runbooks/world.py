@@ -198,6 +198,8 @@ class Api:
 
     def __exit__(self, *_: object) -> None: ...
 
+    is_open = True
+
     def is_ready(self) -> bool:
         return self._world.api_answers
 
