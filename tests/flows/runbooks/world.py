@@ -198,8 +198,6 @@ class Api:
 
     def __exit__(self, *_: object) -> None: ...
 
-    is_open = True
-
     def is_ready(self) -> bool:
         return self._world.api_answers
 
@@ -323,6 +321,7 @@ class Machine:
     def __init__(self, world: "World", strike: Strike, address: str) -> None:
         self._world, self._strike, self._address = world, strike, address
         self.host_key = "that of its userdata"
+        self.is_open = True
 
     def __enter__(self) -> "Machine":
         return self
