@@ -100,7 +100,7 @@ class HurriedClock:
         return time.monotonic() + self._ahead
 
     def sleep(self, seconds: float, /) -> None:
-        nap = min(seconds, 0.005)
+        nap = min(seconds, 0.001)
         time.sleep(nap)
         self._ahead += seconds - nap
         now = self.monotonic()
