@@ -60,6 +60,9 @@ def monitor(
 
 
 app = make_app("monitor", "Collect a cluster's metrics and evaluate its alarms.")
+app.command("flows._cli.custom_monitors:add", name="add")
+app.command("flows._cli.custom_monitors:remove", name="remove")
+app.command("flows._cli.custom_monitors:list_monitors", name="list")
 
 
 @app.default

@@ -238,3 +238,13 @@ def test_a_machine_that_does_not_answer_is_a_gap_and_the_others_are_measured(
         f"SELECT max(time) FROM samples WHERE metric = 'nginxContainers' AND machine = '{living}'",
     )
     assert latest == [(later["time"].replace("T", " ").removesuffix("+00:00"),)]
+
+
+def test_a_monitor_that_measures_nothing_is_not_added(cluster: Workplace, tmp_path: Path) -> None:
+    script = tmp_path / "two.sh"
+    script.write_text("echo 1 2")
+    done = cluster.run("flows.monitor", "add", "two", "--script", str(script))
+    assert done.code == 2
+    assert "2 words instead of one number" in done.sentence
+    stored = cluster.run("flows.monitor", "list", "--json").json["monitors"]
+    assert [one["name"] for one in stored] == [one["name"] for one in MONITORS]

@@ -14,6 +14,7 @@ from flows._cli.terminal.console import (
 )
 from flows._cli.terminal.health import show_health
 from flows._cli.terminal.metrics import Watch, show_metrics
+from flows._cli.terminal.monitors import show_monitors
 from flows._cli.terminal.questions import confirm
 from flows._cli.terminal.scripts import show_scripts
 from flows._cli.terminal.steps import Steps
@@ -40,6 +41,7 @@ __all__ = [
     "show_health",
     "show_leftovers",
     "show_metrics",
+    "show_monitors",
     "show_plan",
     "show_published",
     "show_report",
