@@ -247,4 +247,5 @@ def test_a_monitor_that_measures_nothing_is_not_added(cluster: Workplace, tmp_pa
     assert done.code == 2
     assert "2 words instead of one number" in done.sentence
     stored = cluster.run("flows.monitor", "list", "--json").json["monitors"]
-    assert [one["name"] for one in stored] == [one["name"] for one in MONITORS]
+    assert "two" not in {one["name"] for one in stored}
+    assert len(stored) == len(MONITORS)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOWS = {
     file.stem.replace("_", "-"): f"flows.{file.stem}" for file in (ROOT / "flows").glob("[!_]*.py")
 }
-OTHERS = {"schema", "server", "deploy", "worker", "local"}
+OTHERS = {"schema", "tour", "server", "deploy", "worker", "local"}
 
 SHOW_IMPORTED = """
 import sys

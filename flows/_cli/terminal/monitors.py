@@ -26,9 +26,7 @@ def show_monitors(
         return
     table = Rows("Metric", "Group", "Unit", "Timeout", "Script")
     for one in monitors:
-        script = to_line(one.script.strip().partition("\n")[0])
-        more = " …" if "\n" in one.script.strip() else ""
-        table.add_row(one.name, one.group, one.unit, f"{one.timeout} s", Text(script + more))
+        table.add_row(one.name, one.group, one.unit, f"{one.timeout} s", Text(_shown(one.script)))
     lines = [
         Text(
             f"  {machine}: {to_line(found)}"
@@ -38,3 +36,9 @@ def show_monitors(
         for machine, found in sorted((tried or {}).items())
     ]
     console.print(Group(table, *lines))
+
+
+def _shown(script: str) -> str:
+    """The first line of a script that is no remark, and a sign where there are more."""
+    lines = [line for line in script.splitlines() if line.strip() and line.lstrip()[0] != "#"]
+    return to_line(lines[0] if lines else script) + (" …" if len(lines) > 1 else "")
