@@ -41,7 +41,8 @@ def test_the_tour_prints_what_the_page_shows(reader: Reader) -> None:
 
 
 def test_the_readme_prints_what_it_shows(reader: Reader) -> None:
-    printed, last = "", [line for line in in_page(PAGE) if line.startswith("make ")][1:]
+    printed, unattended = "", ("make deploy", "make worker")
+    assert {*unattended} < {*in_page(PAGE)}
     for kind, text in blocks(README):
         if kind == "text":
             assert lines_of(text) <= lines_of(printed), printed
@@ -52,13 +53,11 @@ def test_the_readme_prints_what_it_shows(reader: Reader) -> None:
             continue
         now = [line for line in typed(text) if line not in AT_THE_END]
         printed = "".join(reader.type(line.replace("14:05", at_present())) for line in now)
-    for line in (*last[:-1], AT_THE_END[0]):
+    for line in unattended:
         reader.type(line)
     reader.interrupt()
-    for line in in_page(README):
-        if line.startswith(LOCAL_CLOUD):
-            reader.type(line)
-    reader.type(AT_THE_END[1])
+    for line in (*AT_THE_END, *(one for one in in_page(README) if one.startswith(LOCAL_CLOUD))):
+        reader.type(line)
 
 
 def in_page(page: str) -> list[str]:
