@@ -2,10 +2,10 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from cyclopts import App, CycloptsError
 from httpx import HTTPError
 from prefect.exceptions import PrefectException
 
@@ -41,15 +41,15 @@ def run_prefect(
     )
 
 
-def run(app: App) -> None:
+def run(main: Callable[[Any], None], flags: object) -> None:
     """Run a command to its exit code; errors are one sentence.
 
     Exit codes: 0 done, 1 begun and not finished, 2 the request cannot be carried out.
     """
     keep_loopback_direct()
     try:
-        app(sys.argv[1:], exit_on_error=False, print_error=False)
-    except (CycloptsError, ClusterError) as error:
+        main(flags)
+    except ClusterError as error:
         print_line(f"Error: {error}")
         sys.exit(2)
     except (HTTPError, PrefectException) as error:

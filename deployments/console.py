@@ -1,6 +1,7 @@
 """The command `qingcloud-k8s`: every flow, the Prefect server and worker, and the local cloud.
 
-A sub-command imports only its own module, and is the same as `python -m` with that module.
+A sub-command imports only its own module, once what was typed is understood; it is the same as
+`python -m` with that module.
 """
 
 import runpy
@@ -51,7 +52,7 @@ COMMANDS = {
     "deploy": Command("deployments.register", "Register a cluster's deployments in Prefect"),
     "worker": Command("deployments.worker", "Run what is deployed, until Ctrl-C"),
     "schema": Command("deployments.schema", "Print the JSON Schema of a cluster's file"),
-    "tour": Command("deployments.tour.command", "Walk through the article's steps, explained"),
+    "tour": Command("deployments.tour", "Walk through the article's steps, explained"),
     "local": Command("localcloud", "Start, stop or inspect the local cloud"),
 }
 
@@ -82,27 +83,37 @@ def _run_flow(name: str, module: str) -> None:
     from flows import end_at_signals
 
     end_at_signals()
-    from flows._cli.command import run
+    flags = _parse(name, f"flows._cli.flags.{_last(module)}")
+    from flows._cli.command import run  # from here on it is slow
 
-    run(_app_with(name, module))
+    run(import_module(module).main, flags)
 
 
 def _run_deployment(name: str, module: str) -> None:
     import flows  # noqa: F401 - it refuses to go on where a file hides a package of ours
+
+    flags = _parse(name, f"deployments._flags.{_last(module)}")
     from deployments._command import run
 
-    run(_app_with(name, module))
+    run(import_module(module).main, flags)
+
+
+def _parse(name: str, parser: str) -> object:
+    """Read what was typed behind the name of the sub-command."""
+    from flows._cli.parsing import parse
+
+    app = _make_app()
+    app.command(import_module(parser).app, name=name)
+    return parse(app)
+
+
+def _last(module: str) -> str:
+    return module.rpartition(".")[2]
 
 
 def _run_local_cloud(name: str, module: str) -> None:
     sys.argv[:2] = [f"{NAME} {name}"]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
-
-
-def _app_with(name: str, module: str) -> "App":
-    app = _make_app()
-    app.command(import_module(module).app, name=name)
-    return app
 
 
 def _list_commands() -> None:

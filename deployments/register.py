@@ -7,10 +7,8 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
 from uuid import UUID
 
-from cyclopts import App, Parameter
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists
@@ -30,6 +28,7 @@ from deployments._deployed import (
     keep_paused,
     key_of,
 )
+from deployments._flags.register import Flags, app
 from deployments._kinds import register_kinds
 from deployments._late import has_worker
 from deployments.automations import (
@@ -43,6 +42,7 @@ from deployments.project import ROOT
 from domain.kernel.errors import InvalidSpec
 from domain.secrets.credentials import credentials_name
 from domain.spec.cluster import parse_spec
+from flows._cli.parsing import parse
 from tasks.cluster import ACCOUNT_TAG
 from tasks.cluster import account_of as account_of_key
 from tasks.vault import find_user
@@ -50,43 +50,20 @@ from tasks.vault import find_user
 FILE = Path(__file__).with_name("prefect.yaml")
 POOL = "qingcloud"
 
-app = App(name="python -m deployments.register", help=__doc__, version_flags=())
 
-
-@app.default
-def main(
-    *,
-    name: Annotated[str, Parameter(help="Cluster that the deployments are for")] = "demo",
-    account: Annotated[
-        str | None, Parameter(help="`local`, or the name of a saved QingCloud Account block")
-    ] = None,
-    remove: Annotated[
-        bool, Parameter(negative=(), help="Delete the cluster's deployments instead")
-    ] = False,
-    replace: Annotated[
-        bool, Parameter(negative=(), help="Remove those of other accounts' clusters of this name")
-    ] = False,
-    notify: Annotated[
-        list[str] | None,
-        Parameter(
-            negative=(),
-            help="Block that is notified when a run fails or the autoscaler is silent, such as "
-            "dingtalk-robot/oncall; repeatable (default: the ones of before)",
-        ),
-    ] = None,
-) -> None:
+def main(flags: Flags) -> None:
     """Register blocks, work pool and a cluster's deployments, or delete the latter."""
-    cluster = parse_spec({"name": name}).name
+    cluster = parse_spec({"name": flags.name}).name
     url = running_server()
     with temporary_settings(client_settings(url)):
-        if remove:
-            _remove(cluster, account)
+        if flags.remove:
+            _remove(cluster, flags.account)
             return
         register_kinds(anew=True)
-        services = _find_services(notify)
-        chosen = choose_account(account)
+        services = _find_services(flags.notify)
+        chosen = choose_account(flags.account)
         identity = _identify(chosen.account, cluster)
-        deployment = _choose_name(cluster, identity, replace=replace)
+        deployment = _choose_name(cluster, identity, replace=flags.replace)
         block = _save_account(chosen, cluster, identity)
         _ensure_pool()
         _deploy(url, cluster, block, identity, deployment)
@@ -258,4 +235,4 @@ def _deploy(url: str, cluster: str, block: str, identity: str, deployment: str) 
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

@@ -2,19 +2,16 @@
 
 import sys
 
-from cyclopts import App
-
 from deployments._command import run
+from deployments._flags.schema import Flags, app
 from domain.spec.schema import cluster_schema
+from flows._cli.parsing import parse
 
-app = App(name="python -m deployments.schema", help=__doc__, version_flags=())
 
-
-@app.default
-def main() -> None:
+def main(flags: Flags) -> None:
     """Print it on standard output; docs/cluster.schema.json holds the same."""
     sys.stdout.write(cluster_schema())
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

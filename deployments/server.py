@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from cyclopts import App
 from prefect.settings import (
     PREFECT_HOME,
     PREFECT_SERVER_API_PORT,
@@ -44,7 +43,9 @@ from blocks.prefect_server import (
 )
 from blocks.settings import environment_with, lock_file
 from deployments._command import print_line, run, run_prefect
+from deployments._flags.server import Flags, app
 from domain.kernel.errors import Unreachable
+from flows._cli.parsing import parse
 
 START_SECONDS = 180.0
 SERVER_SETTINGS = {
@@ -59,10 +60,12 @@ STOP_SECONDS = 30.0
 _UI, _LOGOS = "v1", "k8s-qingcloud"
 """The folder that Prefect serves as `/`, and that of the logos in it."""
 
-app = App(name="python -m deployments.server", help=__doc__, version_flags=())
+
+def main(flags: Flags) -> None:
+    """Run the command that was typed."""
+    {"up": up, "down": down, "status": status, "env": env}[flags.command]()
 
 
-@app.command
 def up() -> None:
     """Start the server in the background if none of yours answers; print the address of its UI."""
     from deployments._kinds import (
@@ -76,7 +79,6 @@ def up() -> None:
     _print_address(url)
 
 
-@app.command
 def down() -> None:
     """Stop the server that `up` has started."""
     with alone(lock_file("server")):
@@ -90,7 +92,6 @@ def down() -> None:
         server_note().unlink(missing_ok=True)
 
 
-@app.command
 def status() -> None:
     """Print the address of the server's UI; exit code 1 if no server answers."""
     url = _find()
@@ -99,7 +100,6 @@ def status() -> None:
     _print_address(url)
 
 
-@app.command
 def env() -> None:
     """Print the variables with which Prefect's own commands use the server: eval "$(… env)"."""
     url = _find()
@@ -282,4 +282,4 @@ def _fail(words: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

@@ -8,22 +8,20 @@ import os
 import signal
 import sys
 
-from cyclopts import App
 from prefect.client.orchestration import get_client
 from prefect.settings import temporary_settings
 
 from blocks.prefect_server import client_settings, client_variables, running_server
 from blocks.settings import environment_with
 from deployments._command import print_line, run
+from deployments._flags.worker import Flags, app
 from deployments._late import drop_late_runs
 from deployments.project import ROOT
 from deployments.register import POOL
+from flows._cli.parsing import parse
 
-app = App(name="python -m deployments.worker", help=__doc__, version_flags=())
 
-
-@app.default
-def main() -> None:
+def main(flags: Flags) -> None:
     """Replace this process by Prefect's worker for our pool, at the server that answers."""
     url = running_server()
     with temporary_settings(client_settings(url)), get_client(sync_client=True) as client:
@@ -40,4 +38,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

@@ -34,3 +34,7 @@ if _obstacle := find_obstacle():
         sys.stderr.write(f"Error: {_obstacle}\n")
         sys.exit(2)
     raise ImportError(_obstacle, name=__name__)
+if _is_command:
+    from flows._cli.parsing import parse_first
+
+    parse_first(sys.orig_argv[-len(sys.argv)], "flows._cli.flags")

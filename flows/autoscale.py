@@ -1,9 +1,7 @@
 """Let a group of machines follow its load: `python -m flows.autoscale`."""
 
 from datetime import UTC, datetime
-from typing import Annotated
 
-from cyclopts import Parameter
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -17,8 +15,11 @@ from domain.spec.cluster import ClusterName
 from domain.spec.moments import parse_moment
 from domain.spec.part import Switch
 from domain.spec.presets import PolicyName
-from flows._cli.command import Common, Session, cluster_name, make_app, run, session
-from flows._cli.replay import ReplayFlags, try_policy, used_flags
+from flows._cli.command import Session, cluster_name, run, session
+from flows._cli.flags.autoscale import Flags, app
+from flows._cli.flags.replay import used_flags
+from flows._cli.parsing import parse
+from flows._cli.replay import try_policy
 from flows._cli.terminal.evaluations import show_evaluation, show_explanation
 from flows._cli.watching import watch_cluster
 from flows.runbooks.evaluate import evaluate_groups
@@ -73,68 +74,36 @@ def is_alive(found: Evaluation) -> bool:
     return any(one.kind != "skipped" or one.reason == OTHER_AT_WORK for one in found.each)
 
 
-app = make_app("autoscale", "Grow and shrink the node group with its load.")
-
-
-@app.default
-def main(
-    *,
-    once: Annotated[
-        bool, Parameter(negative=(), help="Evaluate once and act (the default)")
-    ] = False,
-    dry_run: Annotated[
-        bool, Parameter(negative=(), help="Decide and explain, but change nothing")
-    ] = False,
-    watch: Annotated[
-        bool, Parameter(negative=(), help="Keep running; react within seconds when pods wait")
-    ] = False,
-    why: Annotated[
-        list[str] | None,
-        Parameter(
-            consume_multiple=(0, 1),
-            negative=(),
-            help="Explain the last decision, or the one in force at a time such as 14:05",
-        ),
-    ] = None,
-    group: Annotated[str, Parameter(help="The group that --why explains")] = NODES,
-    policy: Annotated[
-        str, Parameter(help="Preset or YAML file (default: the cluster's own policy)")
-    ] = "",
-    replay: Annotated[
-        str, Parameter(help="Simulate a policy instead of acting: preset or YAML file")
-    ] = "",
-    flags: ReplayFlags = ReplayFlags(),  # noqa: B008 - frozen
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
+def main(flags: Flags) -> None:
     """Add machines when pods wait or rules say so, and remove them when nothing needs them."""
     asked = {
-        "--once": once and not dry_run,
-        "--dry-run": dry_run,
-        "--watch": watch,
-        "--why": why is not None,
-        "--replay": bool(replay),
+        "--once": flags.once and not flags.dry_run,
+        "--dry-run": flags.dry_run,
+        "--watch": flags.watch,
+        "--why": flags.why is not None,
+        "--replay": bool(flags.replay),
     }
     chosen = [flag for flag, given in asked.items() if given]
     if len(chosen) > 1:
         raise InvalidSpec(f"{' and '.join(chosen)} do not go together; choose one")
-    if replay:
-        try_policy(replay, flags, json=common.json)
+    if flags.replay:
+        try_policy(flags.replay, flags.replayed, json=flags.common.json)
         return
-    if idle := used_flags(flags):
+    if idle := used_flags(flags.replayed):
         raise InvalidSpec(f"{' and '.join(idle)} need --replay")
-    if watch and common.json:
+    if flags.watch and flags.common.json:
         raise InvalidSpec("--watch and --json do not go together; --json evaluates once")
-    name = cluster_name(common)
-    with session(common, name, lasting=watch) as opened:
-        if watch:
-            _watch(opened, name, policy)
-        elif why is not None:
-            _explain(opened, group, why[0] if why else "")
+    name = cluster_name(flags.common)
+    with session(flags.common, name, lasting=flags.watch) as opened:
+        if flags.watch:
+            _watch(opened, name, flags.policy)
+        elif flags.why is not None:
+            _explain(opened, flags.group, flags.why[0] if flags.why else "")
         else:
             need_machines(
                 opened.cluster
             )  # a missing cluster is an error here, and not a skipped run
-            found = autoscale(opened.account, name, policy, dry_run)
+            found = autoscale(opened.account, name, flags.policy, flags.dry_run)
             show_evaluation(found)
             opened.print_result(found)
 
@@ -159,4 +128,4 @@ def _explain(opened: Session, group: str, when: str) -> None:
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

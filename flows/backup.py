@@ -1,8 +1,5 @@
 """Back a cluster up: `python -m flows.backup`."""
 
-from typing import Annotated
-
-from cyclopts import Parameter
 from prefect import flow
 
 from blocks.accounts import QingCloudAccount
@@ -10,7 +7,9 @@ from blocks.backups import open_backups
 from domain.backup.labels import Label
 from domain.backup.store import read_labels
 from domain.spec.cluster import ClusterName
-from flows._cli.command import Common, cluster_name, make_app, run, session
+from flows._cli.command import cluster_name, run, session
+from flows._cli.flags.backup import Flags, app
+from flows._cli.parsing import parse
 from flows._cli.terminal import show_backups
 from flows.runbooks.backup import back_up
 from tasks.approval import is_deployed
@@ -50,34 +49,23 @@ def backup(account: QingCloudAccount, name: ClusterName = "demo", store: str = "
         return made
 
 
-app = make_app("backup", "Back a cluster up into a folder or a bucket, or list the backups there.")
-
-
-@app.default
-def main(
-    *,
-    store: Annotated[str, Parameter(help="Backup Store block, or a folder such as ./backups")] = "",
-    list_: Annotated[
-        bool, Parameter(name="--list", negative=(), help="Only list the backups of the cluster")
-    ] = False,
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
+def main(flags: Flags) -> None:
     """Back up etcd with all that a restore needs, sealed with a pass phrase."""
-    name = cluster_name(common)
-    with session(common, name) as opened:
-        if list_:
-            wanted = store or need_spec(opened.cluster).backup.store
+    name = cluster_name(flags.common)
+    with session(flags.common, name) as opened:
+        if flags.list_:
+            wanted = flags.store or need_spec(opened.cluster).backup.store
             place = Place(*open_backups(wanted))
             found = read_labels(place.store, f"{opened.cluster.key}-")
             opened.print_line(f"{len(found)} backups of cluster {name} in {place.store.where}")
             show_backups(found)
             opened.print_result(found)
             return
-        made = backup(opened.account, name, store)
+        made = backup(opened.account, name, flags.store)
     if made:
         show_backups([made])
     opened.print_result(made)
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

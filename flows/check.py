@@ -8,7 +8,9 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from blocks.accounts import QingCloudAccount
 from domain.health.findings import HealthReport, Unwell
 from domain.spec.cluster import ClusterName
-from flows._cli.command import Common, cluster_name, make_app, run, session
+from flows._cli.command import cluster_name, run, session
+from flows._cli.flags.check import Flags, app
+from flows._cli.parsing import parse
 from flows._cli.terminal import show_health
 from flows.runbooks.check import check_cluster
 from tasks.cluster import open_cluster
@@ -47,19 +49,11 @@ def check(account: QingCloudAccount, name: ClusterName = "demo") -> HealthReport
     return report
 
 
-app = make_app(
-    "check",
-    "Check whether a cluster is well; changes nothing. Exit code 0: well, warnings are shown; 1: "
-    "there is trouble, and the first one is named; 2: there is no such cluster.",
-)
-
-
-@app.default
-def main(*, common: Common = Common()) -> None:  # noqa: B008 - frozen
+def main(flags: Flags) -> None:
     """Check nodes, control plane, etcd, DNS, network, certificates, alarms, quotas and drift."""
-    name = cluster_name(common)
+    name = cluster_name(flags.common)
     unwell: Unwell | None = None
-    with session(common, name) as opened:
+    with session(flags.common, name) as opened:
         try:
             report = check(opened.account, name)
         except Unwell as error:
@@ -71,4 +65,4 @@ def main(*, common: Common = Common()) -> None:  # noqa: B008 - frozen
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

@@ -1,10 +1,7 @@
 """Draw the samples: `python -m flows.dashboard --out report.html`."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
 from prefect import flow
 from prefect.settings import PREFECT_API_URL
 
@@ -15,10 +12,11 @@ from domain.observe.metrics.report import MEND_DATABASE
 from domain.reports.dashboard.page import Look, write_page
 from domain.reports.dashboard.records import Dashboard
 from domain.spec.part import Whole
-from flows._cli.command import Common, Session, cluster_name, make_app, run, session
+from flows._cli.command import Session, cluster_name, run, session
+from flows._cli.flags.dashboard import Flags, app
 from flows._cli.interruption import until_interrupted
-from flows._cli.numbers import whole_number
 from flows._cli.page_server import PageServer
+from flows._cli.parsing import parse
 from tasks.cluster import open_cluster
 from tasks.dashboard import publish_dashboard, read_page
 from tasks.run_log import keep_log_short
@@ -49,48 +47,32 @@ def dashboard(account: QingCloudAccount, name: str = "demo", hours: Whole = 24) 
     return board
 
 
-app = make_app("dashboard", "Write a page of charts: metrics, scale events, alarms, cost.")
-
-
-@app.default
-def main(
-    *,
-    out: Annotated[Path, Parameter(help="HTML file to write")] = Path("report.html"),
-    hours: Annotated[int, Parameter(help="Hours to look back", converter=whole_number)] = 24,
-    serve: Annotated[
-        bool, Parameter(negative=(), help="Serve the page on this machine instead; it stays new")
-    ] = False,
-    port: Annotated[
-        int, Parameter(help="Port of --serve; 0 takes a free one", converter=whole_number)
-    ] = 0,
-    lang: Annotated[str, Parameter(help="en or zh (default: the browser's language)")] = "",
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
+def main(flags: Flags) -> None:
     """Write one self-contained page with charts: metrics, machines, scalings, alarms, cost."""
-    name = cluster_name(common)
-    if not 1 <= hours <= MOST_HOURS:
-        raise InvalidSpec(f"--hours {hours} is not between 1 and {MOST_HOURS}")
-    if lang not in LANGUAGES:
-        raise InvalidSpec(f"--lang {lang} is not one of en, zh")
-    if not serve and port:
+    name = cluster_name(flags.common)
+    if not 1 <= flags.hours <= MOST_HOURS:
+        raise InvalidSpec(f"--hours {flags.hours} is not between 1 and {MOST_HOURS}")
+    if flags.lang not in LANGUAGES:
+        raise InvalidSpec(f"--lang {flags.lang} is not one of en, zh")
+    if not flags.serve and flags.port:
         raise InvalidSpec("--port needs --serve")
-    if not 0 <= port <= MOST_PORT:
-        raise InvalidSpec(f"--port {port} is not between 0 and {MOST_PORT}")
-    if serve and common.json:
+    if not 0 <= flags.port <= MOST_PORT:
+        raise InvalidSpec(f"--port {flags.port} is not between 0 and {MOST_PORT}")
+    if flags.serve and flags.common.json:
         raise InvalidSpec("--serve and --json do not go together")
-    with session(common, name, lasting=serve) as opened:
-        if serve:
-            _serve(opened, hours, port, lang)
+    with session(flags.common, name, lasting=flags.serve) as opened:
+        if flags.serve:
+            _serve(opened, flags.hours, flags.port, flags.lang)
             return
-        board = dashboard(opened.account, name, hours)
+        board = dashboard(opened.account, name, flags.hours)
     try:
-        out.write_text(write_page(board, Look(lang)), encoding="utf-8")
+        flags.out.write_text(write_page(board, Look(flags.lang)), encoding="utf-8")
     except OSError as error:
-        raise InvalidSpec(f"{out} cannot be written: {error.strerror}") from error
-    opened.print_line(f"{out}: open it in a browser; it needs no network")
+        raise InvalidSpec(f"{flags.out} cannot be written: {error.strerror}") from error
+    opened.print_line(f"{flags.out}: open it in a browser; it needs no network")
     opened.print_result(board)
     if board.lost:
-        raise FinalError(f"{out} shows no samples, because {board.lost}. {MEND_DATABASE}")
+        raise FinalError(f"{flags.out} shows no samples, because {board.lost}. {MEND_DATABASE}")
 
 
 def _serve(opened: Session, hours: int, port: int, lang: str) -> None:
@@ -121,4 +103,4 @@ def _serve(opened: Session, hours: int, port: int, lang: str) -> None:
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

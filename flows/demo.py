@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from prefect import flow
 
 from blocks.accounts import QingCloudAccount
-from flows._cli.command import Common, cluster_name, make_app, run, session
+from flows._cli.command import cluster_name, run, session
+from flows._cli.flags.demo import Flags, app
+from flows._cli.parsing import parse
 from tasks.cluster import open_cluster
 from tasks.executors import PrefectSteps
 from tasks.overview import need_cluster
@@ -39,18 +41,14 @@ def demo(account: QingCloudAccount, name: str = "demo") -> DemoReport:
         return DemoReport(name, cluster.endpoints().api_url + PROXY_PATH, page)
 
 
-app = make_app("demo", "Run the nginx demo and fetch its page through the API server.")
-
-
-@app.default
-def main(*, common: Common = Common()) -> None:  # noqa: B008 - frozen
+def main(flags: Flags) -> None:
     """Run nginx in a cluster, and fetch its page through the API server's service proxy."""
-    name = cluster_name(common)
-    with session(common, name) as opened:
+    name = cluster_name(flags.common)
+    with session(flags.common, name) as opened:
         report = demo(opened.account, name)
     opened.print_line(f"nginx answers at {report.url}")
     opened.print_result(report)
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

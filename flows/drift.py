@@ -1,8 +1,5 @@
 """Compare a cluster with its stored description: `python -m flows.drift`."""
 
-from typing import Annotated
-
-from cyclopts import Parameter
 from prefect import flow
 from prefect.runtime import flow_run
 
@@ -15,16 +12,15 @@ from domain.spec.cluster import ClusterName, ClusterSpec
 from domain.spec.given import GivenSpec
 from domain.spec.part import Switch
 from flows._cli.command import (
-    YES,
-    Common,
     Session,
     cluster_name,
-    make_app,
     report_billed,
     reporting,
     run,
     session,
 )
+from flows._cli.flags.drift import Flags, app
+from flows._cli.parsing import parse
 from flows._cli.terminal import show_drift
 from flows.provision import make_plan, provision
 from flows.scale import leaving_machines, scale
@@ -107,29 +103,14 @@ def plan_repair(cluster: Cluster, spec: ClusterSpec) -> Plan:
     return price_plan(Plan(cluster.name, (*surplus, *kept)), seen, spec)
 
 
-app = make_app(
-    "drift",
-    "Compare a cluster with its stored description. Exit code 0: no drift; 1: drift was found, and "
-    "is left; 2: it cannot be compared.",
-)
-
-
-@app.default
-def main(
-    *,
-    repair: Annotated[
-        bool, Parameter(negative=(), help="Show the plan, ask, and bring the cluster back")
-    ] = False,
-    yes: YES = False,
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
+def main(flags: Flags) -> None:
     """Compare a cluster with its stored description: exit code 1 where they differ."""
-    name = cluster_name(common)
-    with session(common, name) as opened:
+    name = cluster_name(flags.common)
+    with session(flags.common, name) as opened:
         report = drift(opened.account, name)
-        if repair and report.drifted:
+        if flags.repair and report.drifted:
             show_drift(report)
-            report = _repair(opened, yes=yes)
+            report = _repair(opened, yes=flags.yes)
     show_drift(report)
     opened.print_result(report)
     if report.drifted:
@@ -148,4 +129,4 @@ def _repair(opened: Session, *, yes: bool) -> DriftReport:
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

@@ -2,9 +2,7 @@
 
 import secrets
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -16,7 +14,9 @@ from domain.backup.store import find_label
 from domain.kernel.texts import begin
 from domain.spec.cluster import ClusterName
 from domain.spec.given import GivenSpec
-from flows._cli.command import YES, Common, cluster_name, make_app, run, session
+from flows._cli.command import cluster_name, run, session
+from flows._cli.flags.drill import Flags, app
+from flows._cli.parsing import parse
 from flows.provision import make_plan, provision
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.restore import restore as restore_objects
@@ -98,40 +98,22 @@ def _try(cluster: Cluster, opened: Opened, began: float) -> DrillReport:
         return steps.run(compare_objects, wanting, opened, began)
 
 
-app = make_app(
-    "drill",
-    "Restore a backup into a throw-away cluster, compare, and delete it. Exit code 1: the backup "
-    "does not restore all that it names.",
-)
-
-
-@app.default
-def main(
-    *,
-    backup: Annotated[str, Parameter(help="Name of a backup, or `latest`")] = "latest",
-    store: Annotated[str, Parameter(help="Backup Store block, or a folder such as ./backups")] = "",
-    place: Annotated[
-        str,
-        Parameter(name="--in", help="`local`, or the account that pays for the throw-away cluster"),
-    ] = LOCAL,
-    yes: YES = False,
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
+def main(flags: Flags) -> None:
     """Try whether a backup restores all that it names."""
-    name = cluster_name(common)
-    with session(common, name) as opened:
-        elsewhere = choose_account(place).account
+    name = cluster_name(flags.common)
+    with session(flags.common, name) as opened:
+        elsewhere = choose_account(flags.place).account
         if elsewhere.bills:
             with private_folder("drill") as folder:
-                found = open_wanted(opened.cluster, backup, store, folder)
+                found = open_wanted(opened.cluster, flags.backup, flags.store, folder)
                 with open_cluster(elsewhere, NAME + "plan", elsewhere=True) as throw_away:
                     planned = make_plan(throw_away, throw_away_spec(throw_away, found))
-            opened.confirm(planned, "Create this, and delete it after the drill?", yes=yes)
-        report = drill(opened.account, name, backup, store, place)
+            opened.confirm(planned, "Create this, and delete it after the drill?", yes=flags.yes)
+        report = drill(opened.account, name, flags.backup, flags.store, flags.place)
         opened.print_line(begin(report.sentence))
         opened.print_line(f"It took {report.seconds:.0f} s until everything was there again")
     opened.print_result(report)
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

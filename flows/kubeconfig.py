@@ -4,9 +4,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
 from prefect import flow
 
 from blocks.accounts import QingCloudAccount
@@ -21,8 +19,9 @@ from domain.secrets.kubeconfig import (
     render_kubeconfig,
 )
 from domain.spec.part import Switch, Whole
-from flows._cli.command import Common, cluster_name, make_app, run, session
-from flows._cli.numbers import whole_number
+from flows._cli.command import cluster_name, run, session
+from flows._cli.flags.kubeconfig import Flags, app
+from flows._cli.parsing import parse
 from tasks.cluster import open_cluster
 from tasks.overview import need_cluster
 from tasks.run_log import keep_log_short
@@ -111,32 +110,19 @@ def _write_private(file: Path, text: str) -> None:
         raise
 
 
-app = make_app("kubeconfig", "Write an administrator's kubeconfig, or merge it into yours.")
-
-
-@app.default
-def main(
-    *,
-    out: Annotated[
-        Path | None,
-        Parameter(help="File (default: NAME.kubeconfig; with --merge kubectl's own)"),
-    ] = None,
-    merge: Annotated[
-        bool, Parameter(negative=(), help="Add the cluster to the file and keep the rest of it")
-    ] = False,
-    days: Annotated[
-        int, Parameter(help="Days that the certificate is valid", converter=whole_number)
-    ] = 30,
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
+def main(flags: Flags) -> None:
     """Write a kubeconfig for kubectl, with an administrator's client certificate."""
-    name = cluster_name(common)
-    path = out or (user_kubeconfig() if merge else Path(f"{name}.kubeconfig"))
-    if not 1 <= days <= 365:
-        raise InvalidSpec(f"--days {days} is not between 1 and 365")
-    with session(common, name) as opened:
+    name = cluster_name(flags.common)
+    path = flags.out or (user_kubeconfig() if flags.merge else Path(f"{name}.kubeconfig"))
+    if not 1 <= flags.days <= 365:
+        raise InvalidSpec(f"--days {flags.days} is not between 1 and 365")
+    with session(flags.common, name) as opened:
         report = kubeconfig(
-            opened.account, str(path.absolute() if out else path), name, merge, days
+            opened.account,
+            str(path.absolute() if flags.out else path),
+            name,
+            flags.merge,
+            flags.days,
         )
     if report.backup:
         opened.print_line(f"The file as it was, with its comments, is kept as {report.backup}")
@@ -148,4 +134,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

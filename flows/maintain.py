@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated
 
-from cyclopts import Parameter
 from prefect import flow
 
 from blocks.accounts import QingCloudAccount
 from domain.cloud.plan import Plan
 from domain.node.certificates import describe_ends
 from domain.spec.cluster import ClusterName
-from flows._cli.command import YES, Common, cluster_name, make_app, run, session
+from flows._cli.command import cluster_name, run, session
+from flows._cli.flags.maintain import Flags, app
+from flows._cli.parsing import parse
 from flows._cli.terminal import show_plan
 from flows.runbooks.maintain import renew as renew_all
 from tasks.cases import read_input
@@ -62,38 +62,25 @@ def _find(cluster: Cluster, renew: Sequence[str]) -> Renewals:
     return find_renewals(found.cluster, found.machines, renew)
 
 
-app = make_app("maintain", "Renew certificates in time.")
-
-
-@app.default
-def main(
-    *,
-    renew: Annotated[
-        list[str] | None,
-        Parameter(negative=(), help="Renew this certificate now, or all; repeatable"),
-    ] = None,
-    plan: Annotated[bool, Parameter(negative=(), help="Show the plan; change nothing")] = False,
-    yes: YES = False,
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
+def main(flags: Flags) -> None:
     """Show which certificates end soon, and renew them after a yes."""
-    name, asked = cluster_name(common), tuple(renew or ())
-    with session(common, name) as opened:
+    name, asked = cluster_name(flags.common), tuple(flags.renew or ())
+    with session(flags.common, name) as opened:
         found = _find(opened.cluster, asked)
         planned = found.plan()
         for line in describe_ends(found.known, datetime.now(UTC)):
             opened.print_line(line[0].upper() + line[1:])
         if not planned.items:
             opened.print_line("None is renewed")
-        elif plan:
+        elif flags.plan:
             show_plan(planned)
-        if plan or not planned.items:
+        if flags.plan or not planned.items:
             opened.print_result(planned)
             return
-        opened.confirm(planned, "Renew these certificates?", yes=yes)
+        opened.confirm(planned, "Renew these certificates?", yes=flags.yes)
         done = maintain(opened.account, name, asked)
     opened.print_result(done)
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

@@ -6,9 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
 
-from cyclopts import Parameter
 from prefect import flow
 
 from blocks.accounts import QingCloudAccount
@@ -18,9 +16,11 @@ from domain.kernel.errors import FinalError, InvalidSpec, TemporaryError
 from domain.observe.alarms.deliveries import Outcome, format_test_results
 from domain.observe.metrics.report import Incomplete, MetricsReport
 from domain.spec.cluster import ClusterName, parse_spec
-from flows._cli.command import Common, Session, cluster_name, make_app, read_document, run, session
+from flows._cli.command import Session, cluster_name, read_document, run, session
+from flows._cli.custom_monitors import change_monitors
+from flows._cli.flags.monitor import Add, Flags, List, Remove, app
 from flows._cli.interruption import is_interrupted, until_interrupted
-from flows._cli.numbers import whole_number
+from flows._cli.parsing import parse
 from flows._cli.server import SERVER_ERRORS, describe_silent
 from flows._cli.terminal import Watch, show_metrics
 from flows.runbooks.measure import measure
@@ -59,65 +59,38 @@ def monitor(
         return measure(PrefectSteps(), cluster, datetime.now(UTC), file)
 
 
-app = make_app("monitor", "Collect a cluster's metrics and evaluate its alarms.")
-app.command("flows._cli.custom_monitors:add", name="add")
-app.command("flows._cli.custom_monitors:remove", name="remove")
-app.command("flows._cli.custom_monitors:list_monitors", name="list")
-
-
-@app.default
-def main(
-    *,
-    watch: Annotated[bool, Parameter(negative=(), help="Keep measuring, with a live view")] = False,
-    every: Annotated[
-        int | None,
-        Parameter(
-            help="With --watch: seconds between measurements (default: 60)", converter=whole_number
-        ),
-    ] = None,
-    prometheus: Annotated[
-        Path | None, Parameter(help="File to write in Prometheus' text format")
-    ] = None,
-    listen: Annotated[
-        str | None,
-        Parameter(
-            help="With --watch: serve it to Prometheus on this loopback port, or on host:port"
-        ),
-    ] = None,
-    test_notification: Annotated[
-        bool,
-        Parameter(negative=(), help="Only send a test message through every notification service"),
-    ] = False,
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
+def main(flags: Flags | Add | Remove | List) -> None:
     """Measure a cluster's pods, requests, machines and custom monitors, and keep the samples."""
-    name = cluster_name(common)
-    if test_notification:
-        if watch or prometheus or every is not None or listen is not None:
+    if not isinstance(flags, Flags):
+        change_monitors(flags)
+        return
+    name = cluster_name(flags.common)
+    if flags.test_notification:
+        if flags.watch or flags.prometheus or flags.every is not None or flags.listen is not None:
             raise InvalidSpec("--test-notification measures nothing; use it without other flags")
-        with session(common, name) as opened:
+        with session(flags.common, name) as opened:
             _send_test(opened)
         return
-    if every is not None and not watch:
+    if flags.every is not None and not flags.watch:
         raise InvalidSpec("--every needs --watch, which measures repeatedly")
-    if every is not None and not 5 <= every <= 3600:
-        raise InvalidSpec(f"--every {every} is not between 5 and 3600 seconds")
-    if watch and common.json:
+    if flags.every is not None and not 5 <= flags.every <= 3600:
+        raise InvalidSpec(f"--every {flags.every} is not between 5 and 3600 seconds")
+    if flags.watch and flags.common.json:
         raise InvalidSpec("--watch and --json do not go together; --json measures once")
-    if listen is not None and not watch:
+    if flags.listen is not None and not flags.watch:
         raise InvalidSpec("--listen needs --watch, which measures repeatedly")
-    file = prometheus.absolute() if prometheus else None
+    file = flags.prometheus.absolute() if flags.prometheus else None
     if file:
         check_writable(file)
-    if watch:
-        opening = session(common, name, shows_steps=False, lasting=True)
-        with opening as opened, _page(listen, file) as page:
+    if flags.watch:
+        opening = session(flags.common, name, shows_steps=False, lasting=True)
+        with opening as opened, _page(flags.listen, file) as page:
             if page:
                 opened.print_line(f"Prometheus can read {page.url}")
-            _watch(opened, name, page.file if page else file, every or USUAL_PACE, page)
+            _watch(opened, name, page.file if page else file, flags.every or USUAL_PACE, page)
         return
     incomplete: Incomplete | None = None
-    with session(common, name) as opened:
+    with session(flags.common, name) as opened:
         try:
             report = monitor(opened.account, name, str(file or ""))
         except Incomplete as error:
@@ -189,4 +162,4 @@ def _watch(
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

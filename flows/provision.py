@@ -1,8 +1,5 @@
 """Create a cluster, or finish and extend an existing one: `python -m flows.provision`."""
 
-from typing import Annotated
-
-from cyclopts import Parameter
 from prefect import flow
 from prefect.context import FlowRunContext
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -21,17 +18,15 @@ from domain.spec.given import GivenSpec
 from domain.spec.part import Switch
 from domain.spec.presets import UnreadPolicy
 from flows._cli.command import (
-    YES,
-    Common,
     cluster_name,
-    make_app,
     read_document,
     report_billed,
     reporting,
     run,
     session,
 )
-from flows._cli.numbers import whole_number
+from flows._cli.flags.provision import Flags, app
+from flows._cli.parsing import parse
 from flows._cli.terminal import show_plan, show_report
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.provision import provision as provision_cluster
@@ -117,65 +112,36 @@ def _wait_for_running_steps() -> None:
         context.task_runner.cancel_all()
 
 
-app = make_app(
-    "provision", "Create a Kubernetes cluster on QingCloud, or finish or extend an existing one."
-)
-
-
-@app.default
-def main(
-    *,
-    nodes: Annotated[
-        int | None, Parameter(help="Number of nodes (a new cluster: 2)", converter=whole_number)
-    ] = None,
-    masters: Annotated[
-        int | None, Parameter(help="Number of masters: 1, 3 or 5", converter=whole_number)
-    ] = None,
-    allow: Annotated[
-        list[str] | None,
-        Parameter(negative=(), help="CIDR that may reach API, UI and SSH; repeatable"),
-    ] = None,
-    plan: Annotated[bool, Parameter(negative=(), help="Show the plan; change nothing")] = False,
-    demo: Annotated[bool, Parameter(help="Run the nginx demo")] = True,
-    ui: Annotated[bool, Parameter(help="Install kube-ui")] = True,
-    yes: YES = False,
-    rollback: Annotated[
-        bool, Parameter(negative=(), help="If the first run fails, delete its resources")
-    ] = False,
-    accept_new_host_keys: Annotated[
-        bool, Parameter(negative=(), help="Trust the first host key when an image ignores userdata")
-    ] = False,
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
+def main(flags: Flags) -> None:
     """Create a Kubernetes cluster, or finish and extend an existing one."""
-    name, document = cluster_name(common), read_document(common)
-    if nodes is not None:
-        document = overlay(document, {"nodes": {"count": nodes}})
-    if masters is not None:
-        document = overlay(document, {"masters": {"count": masters}})
-    if allow:
-        document = overlay(document, {"access": {"allowed_cidrs": allow}})
-    with session(common, name) as opened:
+    name, document = cluster_name(flags.common), read_document(flags.common)
+    if flags.nodes is not None:
+        document = overlay(document, {"nodes": {"count": flags.nodes}})
+    if flags.masters is not None:
+        document = overlay(document, {"masters": {"count": flags.masters}})
+    if flags.allow:
+        document = overlay(document, {"access": {"allowed_cidrs": flags.allow}})
+    with session(flags.common, name) as opened:
         cluster, account = opened.cluster, opened.account
         stored = find_spec(cluster)
         spec = wanted_spec(cluster, stored, document)
         existing = len(cluster.inventory().group(NODES))
-        if nodes is not None and nodes < max(existing, spec.nodes.count):
+        if flags.nodes is not None and flags.nodes < max(existing, spec.nodes.count):
             opened.print_line(
                 f"{name} keeps its {existing} nodes; for fewer, type: "
-                f"python -m flows.scale --name {name} --count {nodes}"
+                f"python -m flows.scale --name {name} --count {flags.nodes}"
             )
-        if masters is not None and masters < spec.masters.count:
+        if flags.masters is not None and flags.masters < spec.masters.count:
             opened.print_line(
                 f"{name} keeps its {spec.masters.count} masters; for fewer, type: "
-                f"python -m flows.scale --name {name} --group {MASTERS} --count {masters}"
+                f"python -m flows.scale --name {name} --group {MASTERS} --count {flags.masters}"
             )
         for words in check_services(spec, stored):
             opened.print_line(words)
         for doubt in doubts_of(spec):
             opened.print_line(f"Scaling policy: {doubt}")
         planned = make_plan(cluster, spec)
-        if plan:
+        if flags.plan:
             show_plan(planned)
             opened.print_result(planned)
             return
@@ -183,10 +149,15 @@ def main(
             access = spec.access
             opened.chosen.check_ports((access.api_port, access.ui_port, access.ssh_port))
         if account.bills and planned.changes:
-            opened.confirm(planned, f"Create this in zone {account.zone}?", yes=yes)
+            opened.confirm(planned, f"Create this in zone {account.zone}?", yes=flags.yes)
         with reporting(lambda: report_billed(opened)):
             report = provision(
-                account, GivenSpec.of(spec, stored), demo, ui, accept_new_host_keys, rollback
+                account,
+                GivenSpec.of(spec, stored),
+                flags.demo,
+                flags.ui,
+                flags.accept_new_host_keys,
+                flags.rollback,
             )
     show_report(report, next_commands(report))
     opened.print_result(report)
@@ -237,4 +208,4 @@ def next_commands(report: ClusterReport) -> list[str]:
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

@@ -1,8 +1,5 @@
 """Replace broken machines: `python -m flows.repair`."""
 
-from typing import Annotated
-
-from cyclopts import Parameter
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -13,15 +10,14 @@ from domain.kernel.texts import count_machines
 from domain.spec.cluster import ClusterName
 from domain.spec.part import Switch
 from flows._cli.command import (
-    YES,
-    Common,
     cluster_name,
-    make_app,
     report_billed,
     reporting,
     run,
     session,
 )
+from flows._cli.flags.repair import Flags, app
+from flows._cli.parsing import parse
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.repair import repair_groups
 from tasks.approval import approve
@@ -72,32 +68,18 @@ def repair(
     return plan
 
 
-app = make_app("repair", "Replace the broken machines of a cluster's nodes.")
-
-
-@app.default
-def main(
-    *,
-    group: Annotated[str, Parameter(help="Only this group of nodes")] = "",
-    plan: Annotated[bool, Parameter(negative=(), help="Show the plan; change nothing")] = False,
-    force: Annotated[
-        bool,
-        Parameter(negative=(), help="Also where so many are broken that there is another cause"),
-    ] = False,
-    yes: YES = False,
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
+def main(flags: Flags) -> None:
     """Show which machines are broken, and replace them after a yes."""
-    name = cluster_name(common)
-    with session(common, name) as opened:
-        planned = find_repairs(read_input(opened.cluster), group, force=force).plan()
+    name = cluster_name(flags.common)
+    with session(flags.common, name) as opened:
+        planned = find_repairs(read_input(opened.cluster), flags.group, force=flags.force).plan()
         nothing = f"No machine of cluster {name} is broken or missing"
         if not opened.settle(
-            planned, "Replace these machines?", nothing=nothing, only_plan=plan, yes=yes
+            planned, "Replace these machines?", nothing=nothing, only_plan=flags.plan, yes=flags.yes
         ):
             return
         with reporting(lambda: report_billed(opened)):
-            done = repair(opened.account, name, group, force)
+            done = repair(opened.account, name, flags.group, flags.force)
         gone = sum(item.action is Action.DELETE for item in done.changes)
         new = sum(item.count for item in done.changes if item.action is Action.CREATE)
         opened.print_line(f"{count_machines(gone)} of cluster {name} removed, {new} added")
@@ -105,4 +87,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from cyclopts import Parameter
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
@@ -22,16 +21,14 @@ from domain.spec.cluster import ClusterName, ClusterSpec, changed, parse_spec
 from domain.spec.given import GivenSpec
 from domain.spec.part import Whole
 from flows._cli.command import (
-    YES,
-    Common,
     cluster_name,
-    make_app,
     report_billed,
     reporting,
     run,
     session,
 )
-from flows._cli.numbers import whole_number
+from flows._cli.flags.restore import MOST_DAYS, Flags, app
+from flows._cli.parsing import parse
 from flows._cli.terminal import show_plan, show_report
 from flows.provision import make_plan, provision
 from flows.runbooks.nodes import MOST_AT_ONCE
@@ -52,9 +49,6 @@ from tasks.restores import (
 from tasks.run_log import keep_log_short
 from tasks.runs import only_run
 from tasks.steps import Recorder, listening
-
-MOST_DAYS = 7
-"""How old a backup may be without being allowed by name."""
 
 
 @dataclass(frozen=True)
@@ -169,49 +163,30 @@ def new_spec(cluster: Cluster, opened: Opened) -> ClusterSpec:
     return changed(spec, changes)
 
 
-app = make_app(
-    "restore",
-    "Restore a cluster from a backup; one that does not exist is created. Exit code 2: the backup "
-    "does not fit, nothing was changed.",
-)
-
-
-@app.default
-def main(
-    *,
-    backup: Annotated[str, Parameter(help="Name of a backup, or `latest`")] = "latest",
-    store: Annotated[str, Parameter(help="Backup Store block, or a folder such as ./backups")] = "",
-    into: Annotated[
-        str, Parameter(name="--as", help="Cluster to restore, if not that of the backup")
-    ] = "",
-    max_days: Annotated[
-        int, Parameter(help="How old the backup may be", converter=whole_number)
-    ] = MOST_DAYS,
-    plan: Annotated[bool, Parameter(negative=(), help="Show the plan; change nothing")] = False,
-    yes: YES = False,
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
+def main(flags: Flags) -> None:
     """Show what a restore replaces, and restore after a yes."""
-    source = cluster_name(common)
-    target = parse_spec({"name": into or source}).name
-    with session(common, target) as opened:
+    source = cluster_name(flags.common)
+    target = parse_spec({"name": flags.into or source}).name
+    with session(flags.common, target) as opened:
         cluster = opened.cluster
-        if not plan:
+        if not flags.plan:
             recover(cluster)
-        wanted = find_wanted(cluster, source, backup, store, max_days)
+        wanted = find_wanted(cluster, source, flags.backup, flags.store, flags.max_days)
         with private_folder("restore") as folder:
             found = open_backup(cluster, wanted.place, wanted.label, folder)
             shown = planned(cluster, wanted, found)
-        if plan:
+        if flags.plan:
             show_plan(shown)
             opened.print_result(shown)
             return
-        opened.confirm(shown, f"Restore cluster {target} like this?", yes=yes)
+        opened.confirm(shown, f"Restore cluster {target} like this?", yes=flags.yes)
         with reporting(lambda: report_billed(opened)):
-            report = restore(opened.account, source, wanted.label.name, store, target, max_days)
+            report = restore(
+                opened.account, source, wanted.label.name, flags.store, target, flags.max_days
+            )
     show_report(report)
     opened.print_result(report)
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

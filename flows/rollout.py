@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from cyclopts import Parameter
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
@@ -13,16 +12,14 @@ from domain.kernel.texts import count_machines
 from domain.spec.cluster import ClusterName
 from domain.spec.part import Whole
 from flows._cli.command import (
-    YES,
-    Common,
     cluster_name,
-    make_app,
     report_billed,
     reporting,
     run,
     session,
 )
-from flows._cli.numbers import whole_number
+from flows._cli.flags.rollout import SHARE, Flags, app
+from flows._cli.parsing import parse
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.rollout import roll_out
 from tasks.approval import approve
@@ -32,9 +29,6 @@ from tasks.executors import PrefectSteps
 from tasks.rollouts import find_rollouts
 from tasks.run_log import keep_log_short
 from tasks.runs import only_run
-
-SHARE = 20
-"""Machines of a group that are replaced at a time, in percent."""
 
 
 @flow(
@@ -75,35 +69,22 @@ def rollout(
     return plan
 
 
-app = make_app("rollout", "Bring changed templates to the machines, by replacing them.")
-
-
-@app.default
-def main(
-    *,
-    group: Annotated[str, Parameter(help="Only this group of nodes")] = "",
-    share: Annotated[
-        int, Parameter(help="Machines of a group at a time, in percent", converter=whole_number)
-    ] = SHARE,
-    plan: Annotated[bool, Parameter(negative=(), help="Show the plan; change nothing")] = False,
-    yes: YES = False,
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
+def main(flags: Flags) -> None:
     """Show which machines differ from their template, and replace them after a yes."""
-    name = cluster_name(common)
-    with session(common, name) as opened:
-        planned = find_rollouts(read_input(opened.cluster), group, share).plan()
+    name = cluster_name(flags.common)
+    with session(flags.common, name) as opened:
+        planned = find_rollouts(read_input(opened.cluster), flags.group, flags.share).plan()
         nothing = f"All machines of cluster {name} are as their templates want them"
         if not opened.settle(
-            planned, "Replace these machines?", nothing=nothing, only_plan=plan, yes=yes
+            planned, "Replace these machines?", nothing=nothing, only_plan=flags.plan, yes=flags.yes
         ):
             return
         with reporting(lambda: report_billed(opened)):
-            done = rollout(opened.account, name, group, share)
+            done = rollout(opened.account, name, flags.group, flags.share)
         new = sum(item.count for item in done.changes if item.action is Action.CREATE)
         opened.print_line(f"{count_machines(new)} of cluster {name} replaced")
     opened.print_result(done)
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

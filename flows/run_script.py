@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
 from prefect import flow
 from pydantic import Field
 
@@ -11,6 +10,7 @@ from blocks.accounts import QingCloudAccount
 from domain.kernel.errors import InvalidSpec, NotFound
 from domain.kernel.names import NODES
 from domain.node.scripts import (
+    USUAL_AT_ONCE,
     Script,
     ScriptFailed,
     ScriptReport,
@@ -19,15 +19,16 @@ from domain.node.scripts import (
 from domain.spec.cluster import ClusterName, GroupName
 from domain.spec.part import Switch, Whole
 from domain.spec.scripts import check_script
-from flows._cli.command import Common, cluster_name, make_app, run, session
-from flows._cli.numbers import whole_number
+from flows._cli.command import cluster_name, run, session
+from flows._cli.flags.run_script import Flags, app
+from flows._cli.parsing import parse
 from flows._cli.terminal import show_scripts
 from tasks.cluster import open_cluster
 from tasks.endpoints import read_spec_at_kept_endpoints
 from tasks.executors import PrefectSteps
 from tasks.metrics import need_machines
 from tasks.run_log import keep_log_short
-from tasks.scripts import USUAL_AT_ONCE, Turns, run_on_group
+from tasks.scripts import Turns, run_on_group
 from tasks.tables import publish_scripts
 
 
@@ -83,49 +84,27 @@ def run_script(
     return report
 
 
-app = make_app(
-    "run_script",
-    "Run a script as root on each machine of a group. Exit code 1: it did not end well on each.",
-)
-
-
-@app.default
-def main(
-    *,
-    script: Annotated[Path, Parameter(help="The file with the script; no secret belongs in it")],
-    group: Annotated[str, Parameter(help="Machine group")] = NODES,
-    timeout: Annotated[
-        int, Parameter(help="Seconds on each machine", converter=whole_number)
-    ] = 600,
-    at_once: Annotated[
-        int, Parameter(help="Machines at the same time", converter=whole_number)
-    ] = USUAL_AT_ONCE,
-    fail_fast: Annotated[
-        bool, Parameter(negative=(), help="Begin on no further machine after a failure")
-    ] = False,
-    delay: Annotated[
-        int, Parameter(help="Seconds before the first machine", converter=whole_number)
-    ] = 0,
-    interval: Annotated[
-        int, Parameter(help="Seconds between the starts on two", converter=whole_number)
-    ] = 0,
-    output: Annotated[
-        bool, Parameter(negative=(), help="Show the whole output of each machine")
-    ] = False,
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
+def main(flags: Flags) -> None:
     """Run a script on a group's machines, and show exit code, seconds and output of each."""
-    name, text = cluster_name(common), read_script(script)
-    check_bounds(timeout, at_once, delay, interval)
+    name, text = cluster_name(flags.common), read_script(flags.script)
+    check_bounds(flags.timeout, flags.at_once, flags.delay, flags.interval)
     failure: ScriptFailed | None = None
-    with session(common, name) as opened:
+    with session(flags.common, name) as opened:
         try:
             report = run_script(
-                opened.account, text, name, group, timeout, at_once, fail_fast, delay, interval
+                opened.account,
+                text,
+                name,
+                flags.group,
+                flags.timeout,
+                flags.at_once,
+                flags.fail_fast,
+                flags.delay,
+                flags.interval,
             )
         except ScriptFailed as error:
             report, failure = error.report, error
-    show_scripts(report, whole=output)
+    show_scripts(report, whole=flags.output)
     opened.print_result(report)
     if failure:
         raise failure
@@ -141,4 +120,4 @@ def read_script(file: Path) -> str:
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

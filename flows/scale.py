@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Annotated
 
-from cyclopts import Parameter
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -23,16 +22,14 @@ from domain.reports.cluster import ClusterReport
 from domain.spec.cluster import ClusterName, ClusterSpec, GroupName
 from domain.spec.part import Switch, Whole
 from flows._cli.command import (
-    YES,
-    Common,
     Session,
     cluster_name,
-    make_app,
     reporting,
     run,
     session,
 )
-from flows._cli.numbers import whole_number
+from flows._cli.flags.scale import Flags, app
+from flows._cli.parsing import parse
 from flows._cli.terminal import show_report
 from flows.runbooks.masters import scale_masters
 from flows.runbooks.nodes import MOST_AT_ONCE
@@ -220,42 +217,20 @@ def report_idle(opened: Session, group: str, before: Inventory) -> None:
         opened.print_line(f"{words} again to continue{remove}")
 
 
-app = make_app("scale", "Add machines to a group, or drain and remove some.")
-
-
-@app.default
-def main(
-    *,
-    count: Annotated[
-        int | None, Parameter(help="Number of machines wanted", converter=whole_number)
-    ] = None,
-    remove: Annotated[
-        list[str] | None,
-        Parameter(
-            negative=(), help="Remove this machine, by its id or its node's name; repeatable"
-        ),
-    ] = None,
-    group: Annotated[str, Parameter(help="Machine group")] = NODES,
-    force: Annotated[
-        bool,
-        Parameter(negative=(), help="Empty a group also where its pods have no place elsewhere"),
-    ] = False,
-    yes: YES = False,
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
+def main(flags: Flags) -> None:
     """Add machines to a group, or empty and remove some of them."""
-    name = cluster_name(common)
-    with session(common, name) as opened:
-        account, cluster, chosen = opened.account, opened.cluster, tuple(remove or ())
+    name = cluster_name(flags.common)
+    with session(flags.common, name) as opened:
+        account, cluster, chosen = opened.account, opened.cluster, tuple(flags.remove or ())
         before = need_cluster(cluster)
-        planned = priced(cluster, group, count, chosen, force=force)
+        planned = priced(cluster, flags.group, flags.count, chosen, force=flags.force)
         if account.bills and planned.changes:
-            opened.confirm(planned, f"Do this in zone {account.zone}?", yes=yes)
-        with reporting(lambda: report_idle(opened, group, before)):
-            report = scale(account, count, name, group, chosen, force)
+            opened.confirm(planned, f"Do this in zone {account.zone}?", yes=flags.yes)
+        with reporting(lambda: report_idle(opened, flags.group, before)):
+            report = scale(account, flags.count, name, flags.group, chosen, flags.force)
     show_report(report)
     opened.print_result(report)
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

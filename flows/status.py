@@ -8,7 +8,9 @@ from blocks.accounts import QingCloudAccount
 from domain.kernel.errors import CredentialsMissing
 from domain.reports.cluster import ClusterReport
 from domain.reports.overview import with_metrics
-from flows._cli.command import Common, cluster_name, make_app, run, session
+from flows._cli.command import cluster_name, run, session
+from flows._cli.flags.status import Flags, app
+from flows._cli.parsing import parse
 from flows._cli.terminal import show_report
 from tasks.cluster import open_cluster
 from tasks.metrics import recent_samples
@@ -30,14 +32,10 @@ def status(account: QingCloudAccount, name: str = "demo") -> ClusterReport:
         return with_metrics(report, recent_samples(cluster.id, datetime.now(UTC)))
 
 
-app = make_app("status", "Show the state of a cluster; changes nothing.")
-
-
-@app.default
-def main(*, common: Common = Common()) -> None:  # noqa: B008 - frozen
+def main(flags: Flags) -> None:
     """Show the state of a cluster: its machines, its nodes, its API and its UI."""
-    name = cluster_name(common)
-    with session(common, name) as opened:
+    name = cluster_name(flags.common)
+    with session(flags.common, name) as opened:
         report = status(opened.account, name)
     show_report(report)
     opened.print_result(report)
@@ -46,4 +44,4 @@ def main(*, common: Common = Common()) -> None:  # noqa: B008 - frozen
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

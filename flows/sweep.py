@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated
 
-from cyclopts import Parameter
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -14,7 +12,9 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from blocks.accounts import QingCloudAccount
 from domain.cloud.plan import Action, Plan
 from domain.spec.part import Switch
-from flows._cli.command import YES, Common, cluster_name, make_app, run, session
+from flows._cli.command import cluster_name, run, session
+from flows._cli.flags.sweep import Flags, app
+from flows._cli.parsing import parse
 from flows._cli.terminal import show_leftovers
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.sweep import sweep as delete_all
@@ -79,30 +79,18 @@ def _alone(account: QingCloudAccount, name: str) -> Iterator[Cluster]:
         delete_endpoints(cluster)
 
 
-app = make_app("sweep", "Find and delete what belongs to no living cluster of the account.")
-
-
-@app.default
-def main(
-    *,
-    plan: Annotated[bool, Parameter(negative=(), help="List it; delete nothing")] = False,
-    volumes: Annotated[
-        bool, Parameter(negative=(), help="Volumes of claims that no machine uses, too")
-    ] = False,
-    yes: YES = False,
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
+def main(flags: Flags) -> None:
     """List the leftovers of all clusters with their cost a day, and delete them after a yes."""
-    with session(common, cluster_name(common)) as opened:
-        found = sweep(opened.account, volumes=volumes)
+    with session(flags.common, cluster_name(flags.common)) as opened:
+        found = sweep(opened.account, volumes=flags.volumes)
         show_leftovers(found)
-        if found.changes and not plan:
-            opened.agree("Delete all of this for good?", yes=yes)
-            found = sweep(opened.account, delete=True, volumes=volumes)
+        if found.changes and not flags.plan:
+            opened.agree("Delete all of this for good?", yes=flags.yes)
+            found = sweep(opened.account, delete=True, volumes=flags.volumes)
             left = [item for item in found.items if item.action is Action.KEEP]
             opened.print_line(f"{len(found.changes)} resources deleted, {len(left)} left.")
     opened.print_result(found)
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

@@ -1,9 +1,7 @@
 """Delete a cluster and everything that belongs to it: `python -m flows.teardown`."""
 
 from functools import partial
-from typing import Annotated
 
-from cyclopts import Parameter
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -15,15 +13,14 @@ from domain.observe.cost import price_plan
 from domain.spec.cluster import ClusterName
 from domain.spec.part import Switch
 from flows._cli.command import (
-    YES,
-    Common,
     cluster_name,
-    make_app,
     report_billed,
     reporting,
     run,
     session,
 )
+from flows._cli.flags.teardown import Flags, app
+from flows._cli.parsing import parse
 from flows._cli.terminal import show_plan
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.teardown import teardown as tear_down
@@ -85,42 +82,25 @@ def priced(cluster: Cluster, around: Surroundings) -> Plan:
     return price_plan(planned, seen, spec_or_guess(cluster), around.addons)
 
 
-app = make_app("teardown", "Delete a cluster and everything that belongs to it.")
-
-
-@app.default
-def main(
-    *,
-    plan: Annotated[bool, Parameter(negative=(), help="Show the plan; delete nothing")] = False,
-    keep_addons: Annotated[
-        bool,
-        Parameter(negative=(), help="Keep balancers, addresses and volumes of Services and claims"),
-    ] = False,
-    leave_foreign: Annotated[
-        bool,
-        Parameter(negative=(), help="Keep what foreign resources use, and delete the rest"),
-    ] = False,
-    yes: YES = False,
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
+def main(flags: Flags) -> None:
     """Delete a cluster: its machines, its network, its addresses, its credentials."""
-    name = cluster_name(common)
-    with session(common, name) as opened:
+    name = cluster_name(flags.common)
+    with session(flags.common, name) as opened:
         cluster = opened.cluster
-        look = partial(look_around, cluster, keeps_addons=keep_addons)
+        look = partial(look_around, cluster, keeps_addons=flags.keep_addons)
         seen, around = cluster.inventory(), look()
         planned = priced(cluster, around)
-        is_refused = bool(around.foreign) and not leave_foreign
-        if plan or is_refused:
+        is_refused = bool(around.foreign) and not flags.leave_foreign
+        if flags.plan or is_refused:
             show_plan(planned)
             opened.print_result(planned)
             if is_refused:
                 refuse_foreign(seen, around)
             return
         if planned.changes:
-            opened.confirm(planned, f"Delete cluster {name} for good?", yes=yes)
+            opened.confirm(planned, f"Delete cluster {name} for good?", yes=flags.yes)
         with reporting(lambda: report_billed(opened, look)):
-            done = teardown(opened.account, name, keep_addons, leave_foreign)
+            done = teardown(opened.account, name, flags.keep_addons, flags.leave_foreign)
     opened.print_line(f"Cluster {name}: {summarise_end(done)}")
     opened.print_result(done)
 
@@ -134,4 +114,4 @@ def summarise_end(done: Plan) -> str:
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from prefect import flow
 
 from blocks.accounts import QingCloudAccount
-from flows._cli.command import Common, cluster_name, make_app, run, session
+from flows._cli.command import cluster_name, run, session
+from flows._cli.flags.ui import Flags, app
+from flows._cli.parsing import parse
 from flows.runbooks.reaching import reach
 from flows.runbooks.ui import publish_ui
 from tasks.cluster import open_cluster
@@ -42,14 +44,10 @@ def ui(account: QingCloudAccount, name: str = "demo") -> str:
         return publish_ui(steps, cluster, serving_masters(cluster)[0])
 
 
-app = make_app("ui", "Install and publish kube-ui (Headlamp); print a read-only token.")
-
-
-@app.default
-def main(*, common: Common = Common()) -> None:  # noqa: B008 - frozen
+def main(flags: Flags) -> None:
     """Install the web UI, and print its URL and a read-only token."""
-    name = cluster_name(common)
-    with session(common, name) as opened:
+    name = cluster_name(flags.common)
+    with session(flags.common, name) as opened:
         url = ui(opened.account, name)
         # Created here and not in the flow, because results of flows may be stored.
         token = create_ui_token(opened.cluster)
@@ -60,4 +58,4 @@ def main(*, common: Common = Common()) -> None:  # noqa: B008 - frozen
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

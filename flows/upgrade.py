@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from cyclopts import Parameter
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
@@ -12,17 +11,15 @@ from domain.cloud.plan import Plan
 from domain.spec.cluster import ClusterName
 from domain.spec.part import Switch, Whole
 from flows._cli.command import (
-    YES,
-    Common,
     cluster_name,
-    make_app,
     report_billed,
     reporting,
     run,
     session,
 )
-from flows._cli.numbers import whole_number
-from flows.rollout import SHARE
+from flows._cli.flags.rollout import SHARE
+from flows._cli.flags.upgrade import Flags, app
+from flows._cli.parsing import parse
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.upgrade import upgrade as upgrade_cluster
 from tasks.approval import approve
@@ -79,47 +76,31 @@ def upgrade(
     return plan
 
 
-app = make_app("upgrade", "Bring a cluster to another version of Kubernetes.")
-
-
-@app.default
-def main(
-    *,
-    version: Annotated[str, Parameter(help="The wanted version, such as 1.36.4")],
-    share: Annotated[
-        int, Parameter(help="Nodes of a group at a time, in percent", converter=whole_number)
-    ] = SHARE,
-    replace: Annotated[
-        bool, Parameter(negative=(), help="Replace the nodes by new machines")
-    ] = False,
-    force: Annotated[
-        bool,
-        Parameter(negative=(), help="Also where clients use APIs that the version lacks"),
-    ] = False,
-    plan: Annotated[bool, Parameter(negative=(), help="Show the plan; change nothing")] = False,
-    yes: YES = False,
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
+def main(flags: Flags) -> None:
     """Show what an upgrade does, and do it after a yes."""
-    name = cluster_name(common)
-    with session(common, name) as opened:
+    name = cluster_name(flags.common)
+    with session(flags.common, name) as opened:
         found = read_input(opened.cluster)
-        planned = find_upgrade(found, version, share, replace=replace, force=force).plan()
-        nothing = f"Cluster {name} runs Kubernetes {version} already"
+        planned = find_upgrade(
+            found, flags.version, flags.share, replace=flags.replace, force=flags.force
+        ).plan()
+        nothing = f"Cluster {name} runs Kubernetes {flags.version} already"
         if not opened.settle(
             planned,
-            f"Upgrade cluster {name} to {version}?",
+            f"Upgrade cluster {name} to {flags.version}?",
             nothing=nothing,
-            only_plan=plan,
-            yes=yes,
+            only_plan=flags.plan,
+            yes=flags.yes,
         ):
             return
         with reporting(lambda: report_billed(opened)):
-            done = upgrade(opened.account, version, name, share, replace, force)
+            done = upgrade(
+                opened.account, flags.version, name, flags.share, flags.replace, flags.force
+            )
         if done.changes:
-            opened.print_line(f"Cluster {name} runs Kubernetes {version}")
+            opened.print_line(f"Cluster {name} runs Kubernetes {flags.version}")
     opened.print_result(done)
 
 
 if __name__ == "__main__":
-    run(app)
+    run(main, parse(app))

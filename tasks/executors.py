@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from prefect import Task
+from prefect.context import TagsContext
 from prefect.futures import PrefectFuture
 
 from domain.kernel.waiting import Clock
@@ -42,7 +43,11 @@ class Steps(Protocol):
 
 
 class PrefectSteps:
-    """Each step is a task run of the present flow run; its task runner says how many at once."""
+    """Each step is a task run of the present flow run; its task runner says how many at once.
+
+    The run's tags stay with the run. Before each tagged step Prefect asks the server for the limits
+    of its tags, and when SQLite is busy, the step begins two seconds later.
+    """
 
     def __init__(self, pauses: Sequence[float] = RETRY_PAUSES) -> None:
         """Take the seconds before each further attempt of a step."""
@@ -54,17 +59,20 @@ class PrefectSteps:
         return step.task.with_options(retry_delay_seconds=list(self._pauses))
 
     def run(self, step: Step[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._task(step)(*args, **kwargs)
+        with TagsContext():
+            return self._task(step)(*args, **kwargs)
 
     def start(self, step: Step[P, T], /, *args: P.args, **kwargs: P.kwargs) -> PrefectFuture[T]:
-        return self._task(step).submit(*args, **kwargs)
+        with TagsContext():
+            return self._task(step).submit(*args, **kwargs)
 
     def start_after(
         self, earlier: Running[object], step: Step[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> PrefectFuture[T]:
         assert isinstance(earlier, PrefectFuture)
         after: Any = {"wait_for": [earlier]}  # beside the step's own arguments
-        return self._task(step).submit(*args, **kwargs, **after)
+        with TagsContext():
+            return self._task(step).submit(*args, **kwargs, **after)
 
 
 class _Ended(Generic[T]):

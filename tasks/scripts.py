@@ -11,12 +11,18 @@ from domain.cloud.records import Instance
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import ClusterError, TemporaryError
 from domain.kernel.waiting import Clock
-from domain.node.scripts import End, Script, ScriptReport, ScriptResult, order, run_script
+from domain.node.scripts import (
+    USUAL_AT_ONCE,
+    End,
+    Script,
+    ScriptReport,
+    ScriptResult,
+    order,
+    run_script,
+)
 from tasks.cluster import Cluster
 from tasks.shells import open_shells
 from tasks.steps import report_progress, step
-
-USUAL_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,9 @@ def command_lines() -> list[str]:
 
 @cache
 def app_of(module: str) -> App:
-    found = import_module("localcloud.__main__" if module == "localcloud" else module).app
+    room, _, name = module.rpartition(".")
+    parsers = {"flows": "flows._cli.flags.", "deployments": "deployments._flags."}
+    found = import_module(parsers[room] + name if room else f"{module}.__main__").app
     assert isinstance(found, App)
     return found
 

@@ -148,7 +148,7 @@ class Wire:
         url = f"{self.server}{path}?{urlencode(query)}"
         headers = {"Accept": JSON, "User-Agent": self._client.user_agent}
         pool = self._client.rest_client.pool_manager
-        timeout = urllib3.Timeout(CONNECT_TIMEOUT, silence)
+        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=silence)
         try:
             answer = pool.request(
                 "GET", url, headers=headers, timeout=timeout, preload_content=False

@@ -1,7 +1,8 @@
 """The wait for a started machine to run and to have an address."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 from domain.cloud.inventory import Machines
@@ -21,7 +22,8 @@ class SharedLook:
     """One reading of all machines, shared by all waits for one of them.
 
     Calls are scarce, and hundreds of machines may boot at once: between two readings every caller
-    gets the last one. The pauses between readings grow as those of a wait do.
+    gets the last one. The pauses between readings grow as those of a wait do, and are short again
+    when a wait begins while no other lasts: a process that watches a cluster waits many times.
     """
 
     def __init__(
@@ -32,6 +34,21 @@ class SharedLook:
         self._interval = pace.interval
         self._due = clock.monotonic()
         self._last: Machines | None = None
+        self._waits = 0
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Around one wait."""
+        with self._lock:
+            self._waits += 1
+            if self._waits == 1:
+                self._interval = self._pace.interval
+                self._due = min(self._due, self._clock.monotonic() + self._interval)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waits -= 1
 
     def __call__(self) -> Machines:
         with self._lock:
@@ -43,7 +60,7 @@ class SharedLook:
 
 
 def wait_until_up(
-    machine: Instance, look: Callable[[], Machines], pace: Pace = BOOTING, clock: Clock = time
+    machine: Instance, look: SharedLook, pace: Pace = BOOTING, clock: Clock = time
 ) -> Instance:
     """Wait until a machine runs and has an address. Returns: its record at that time.
 
@@ -73,4 +90,5 @@ def wait_until_up(
             )
         return seen if seen and seen.is_up else None
 
-    return wait_for(up, what=f"machine {machine.id} running", pace=pace, clock=clock)
+    with look.waiting():
+        return wait_for(up, what=f"machine {machine.id} running", pace=pace, clock=clock)

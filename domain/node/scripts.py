@@ -17,6 +17,9 @@ MOST_OUTPUT = 32 * 1024
 GRACE = 15.0
 """Seconds for the connection, in addition to the script's own timeout."""
 
+USUAL_AT_ONCE = 32
+"""Machines on which a script runs at the same time."""
+
 KILL_AFTER = 5
 """Seconds between the end of the time and the kill, for a script that ignores the first signal."""
 

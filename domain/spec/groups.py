@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from domain.kernel.names import FURTHER_GROUP, MASTERS, NODES
-from domain.spec.labels import Labels, Taints
+from domain.spec.labels import ExtendedResources, Labels, Taints
 from domain.spec.part import ListOfOne, Part, Whole
 from domain.spec.presets import PolicyOverPreset
 
@@ -42,6 +42,11 @@ class NodeTemplate(MachineTemplate):
     )
     taints: Taints = Field(
         (), description="Taints of the nodes, such as `gpu=true:NoSchedule`; other pods stay away"
+    )
+    resources: ExtendedResources = Field(
+        default={},
+        description="What a device plugin adds to each node, such as `nvidia.com/gpu: 1`; without "
+        "it no machine is bought for pods that ask for it",
     )
 
 

@@ -1,11 +1,11 @@
-"""Labels and taints of nodes, by the rules of Kubernetes."""
+"""Labels, taints and extended resources of nodes, by the rules of Kubernetes."""
 
 import re
 from typing import Annotated
 
 from pydantic import AfterValidator
 
-from domain.spec.part import ListOfOne
+from domain.spec.part import ListOfOne, Whole
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
@@ -77,6 +77,21 @@ def _taints(taints: tuple[str, ...]) -> tuple[str, ...]:
     return taints
 
 
+def _extended(resources: dict[str, int]) -> dict[str, int]:
+    for name, amount in resources.items():
+        if "/" not in name:
+            raise ValueError(
+                f"{name!r} is no extended resource such as `nvidia.com/gpu`; cpu and memory follow "
+                "from the instance type"
+            )
+        _check_key(name)
+        if amount < 1:
+            raise ValueError(f"{name}: give the amount of one node, at least 1, not {amount}")
+    return resources
+
+
 Labels = Annotated[dict[str, str], AfterValidator(_labels)]
 Taints = Annotated[tuple[str, ...], ListOfOne, AfterValidator(_taints)]
 """Texts such as `gpu=true:NoSchedule`."""
+ExtendedResources = Annotated[dict[str, Whole], AfterValidator(_extended)]
+"""Whole amounts of one node, such as `nvidia.com/gpu: 1`."""

@@ -8,10 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import App, CycloptsError, Parameter
 from prefect import tags
 
 from blocks.accounts import ChosenAccount, QingCloudAccount, choose_account
@@ -31,41 +29,21 @@ from domain.kernel.errors import (
 )
 from domain.spec.cluster import overlay, parse_spec
 from domain.spec.documents import read_yaml
+from flows._cli.flags.common import Common
 from flows._cli.interruption import Interrupted, interruptible, naming
+from flows._cli.quiet import quiet_prefect
 from flows._cli.server import called_at_loss, prefect_server
 from flows._cli.terminal import (
     Steps,
     confirm,
     print_json,
     print_line,
-    quiet_prefect,
     show_error,
     show_plan,
     show_published,
 )
 from tasks.cluster import Cluster, cluster_tags, open_cluster
 from tasks.steps import listening, run_logger
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Common:
-    """Flags that every command has."""
-
-    name: Annotated[str | None, Parameter(help="Cluster name (default: demo)")] = None
-    file: Annotated[Path | None, Parameter(help="YAML file describing the cluster")] = None
-    account: Annotated[
-        str | None, Parameter(help="`local`, or the name of a saved QingCloud Account block")
-    ] = None
-    json: Annotated[
-        bool, Parameter(negative=(), help="Print one JSON document on standard output")
-    ] = False
-    debug: Annotated[
-        bool, Parameter(negative=(), help="Show Prefect's log and full tracebacks")
-    ] = False
-
-
-YES = Annotated[bool, Parameter(negative=(), help="Do not ask for confirmation")]
 
 
 @dataclass
@@ -226,26 +204,18 @@ def session(
                     yield opened
 
 
-def make_app(flow: str, help_text: str) -> App:
-    return App(
-        name=f"python -m flows.{flow}",
-        help=help_text,
-        version_flags=(),
-        suppress_keyboard_interrupt=False,  # it would end without a message
-    )
+def run(main: Callable[[Any], None], flags: object) -> None:
+    """Run a command to its exit code; errors are one sentence, with `--debug` a traceback.
 
-
-def run(app: App) -> None:
-    """Run a command to its exit code; errors are one sentence, with `--debug` a traceback."""
+    Args:
+        flags: what was typed, as `parse` returns it.
+    """
     debug = "--debug" in sys.argv
     keep_loopback_direct()
     try:
         with interruptible(), collecting_published() as published:
-            app(exit_on_error=False, print_error=False, result_action="return_value")
+            main(flags)
             show_published(published.values())
-    except CycloptsError as error:
-        show_error(str(error))
-        sys.exit(2)
     except Interrupted as interrupted:
         show_error(str(interrupted))
         sys.exit(interrupted.code)

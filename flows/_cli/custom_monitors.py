@@ -6,16 +6,12 @@ from whichever machine, measures what it says.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
-
-from domain.kernel.names import NODES
 from domain.spec.cluster import ClusterSpec
 from domain.spec.custom_monitors import make_monitor, with_monitor, without_monitor
-from flows._cli.command import Common, Session, cluster_name, session
-from flows._cli.numbers import whole_number
+from flows._cli.command import Session, cluster_name, session
+from flows._cli.flags.monitor import Add, List, Remove
 from flows._cli.terminal import show_monitors
 from flows.run_script import read_script
 from tasks.cluster import Cluster
@@ -35,27 +31,28 @@ class MonitorsReport:
     tried: Mapping[str, float | str] = field(default_factory=dict)
 
 
-Metric = Annotated[str, Parameter(help="Name of the metric, such as podsOfNode")]
-Group = Annotated[str, Parameter(help="The group of machines that it runs on")]
+def change_monitors(flags: Add | Remove | List) -> None:
+    """Add, remove or list custom monitors, as it was typed."""
+    match flags:
+        case Add():
+            _add(flags)
+        case Remove():
+            _remove(flags)
+        case List():
+            _list(flags)
 
 
-def add(
-    metric: Metric,
-    /,
-    *,
-    script: Annotated[Path, Parameter(help="The file with the script, which prints one number")],
-    group: Group = NODES,
-    unit: Annotated[str, Parameter(help="Shown with the number")] = "",
-    timeout: Annotated[int, Parameter(help="Seconds, at most 50", converter=whole_number)] = 20,
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
-    """Try a script on the machines of a group, and measure it each minute from then on."""
-    name = cluster_name(common)
-    text = read_script(script)
-    monitor = make_monitor(
-        {"name": metric, "group": group, "script": text, "unit": unit, "timeout": timeout}
-    )
-    with session(common, name) as opened:
+def _add(flags: Add) -> None:
+    """Try a script on the machines of a group, and store it in the description.
+
+    Raises:
+        InvalidSpec: the name is taken or no name, or the script measures nothing.
+    """
+    name = cluster_name(flags.common)
+    given = {"name": flags.metric, "group": flags.group, "unit": flags.unit}
+    script = read_script(flags.script)
+    monitor = make_monitor({**given, "script": script, "timeout": flags.timeout})
+    with session(flags.common, name) as opened:
         cluster, steps = opened.cluster, PlainSteps()
         seen = need_cluster(cluster)
         with_monitor(need_spec(cluster), monitor)  # refused before a claim is made
@@ -67,28 +64,19 @@ def add(
         _report(opened, spec, tried)
 
 
-def remove(
-    metric: Metric,
-    /,
-    *,
-    group: Group = NODES,
-    common: Common = Common(),  # noqa: B008 - frozen
-) -> None:
-    """Measure a custom metric no longer; its samples stay until they are old."""
-    name = cluster_name(common)
-    with session(common, name) as opened:
+def _remove(flags: Remove) -> None:
+    name = cluster_name(flags.common)
+    with session(flags.common, name) as opened:
         cluster = opened.cluster
-        _without(cluster, metric, group)  # refused before a claim is made
+        _without(cluster, flags.metric, flags.group)  # refused before a claim is made
         with only_run(cluster):
-            spec = _without(cluster, metric, group)
+            spec = _without(cluster, flags.metric, flags.group)
             PlainSteps().run(store_spec, cluster.wanting(spec))
         _report(opened, spec)
 
 
-def list_monitors(*, common: Common = Common()) -> None:  # noqa: B008 - frozen
-    """List the custom monitors that the cluster's description holds."""
-    name = cluster_name(common)
-    with session(common, name) as opened:
+def _list(flags: List) -> None:
+    with session(flags.common, cluster_name(flags.common)) as opened:
         need_cluster(opened.cluster)
         _report(opened, need_spec(opened.cluster))
 

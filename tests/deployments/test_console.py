@@ -2,11 +2,9 @@
 
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
-from cyclopts import App
 
 from deployments.console import COMMANDS
 
@@ -16,26 +14,30 @@ FLOWS = {
 }
 OTHERS = {"schema", "tour", "server", "deploy", "worker", "local"}
 
+SLOW = ("prefect", "kubernetes", "pandas", "sqlalchemy", "paramiko", "pydantic", "httpx")
+"""What no help needs, and what would make it slow."""
+
 SHOW_IMPORTED = """
-import sys
+import contextlib, io, sys
 from deployments.console import main
-sys.argv[1:] = {words}
-try:
-    main()
-except SystemExit as end:
-    print(end.code)
-print(*sorted(name for name in sys.modules if name in {watched}))
+for words in {lines}:
+    sys.argv = ["qingcloud-k8s", *words]
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()) as shown:
+        main()
+    assert words[-1:] != ["--help"] or "Usage: " in shown.getvalue(), words
+print(*(name for name in {watched} if name in sys.modules))
 """
 
 
-def imported(*words: str) -> list[str]:
-    """Which of the modules of sub-commands, and which slow libraries, a command line imports."""
-    watched = [command.module for command in COMMANDS.values()] + ["prefect", "pandas"]
-    text = SHOW_IMPORTED.format(words=list(words), watched=watched)
+def imported(*lines: tuple[str, ...]) -> set[str]:
+    """Which modules of sub-commands, and slow libraries, one process imports for these lines."""
+    watched = [*(command.module for command in COMMANDS.values()), *SLOW]
+    text = SHOW_IMPORTED.format(lines=list(lines), watched=watched)
     done = subprocess.run(
-        [sys.executable, "-c", text], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", text], capture_output=True, text=True, timeout=60, check=False
     )
-    return done.stdout.splitlines()[-1].split()
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
 
 
 def test_every_flow_has_a_sub_command() -> None:
@@ -43,16 +45,28 @@ def test_every_flow_has_a_sub_command() -> None:
     assert all(COMMANDS[name].module == module for name, module in FLOWS.items())
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"local"}))
-def test_a_sub_command_is_a_command_by_itself(name: str) -> None:
-    assert isinstance(import_module(COMMANDS[name].module).app, App)
+def test_help_and_errors_of_typing_import_nothing_slow() -> None:
+    """In one process, because a process costs more than all the help."""
+    ours = COMMANDS.keys() - {"local"}  # it is a program of its own, with other libraries
+    helped = [(name, "--help") for name in sorted(ours)]
+    mistyped = [(name, "--nonsense") for name in sorted(ours)]
+    assert imported(("--help",), ("provison",), *helped, *mistyped) == set()
 
 
-@pytest.mark.parametrize("words", [("--help",), ("provison",)])
-def test_the_list_and_a_refusal_import_no_sub_command(words: tuple[str, ...]) -> None:
-    assert imported(*words) == []
+def test_the_local_cloud_imports_no_command_of_ours() -> None:
+    assert imported(("local", "--help")) <= {"localcloud", "pydantic"}
 
 
-def test_a_sub_command_imports_no_other() -> None:
-    assert imported("status", "--help") == ["flows.status", "prefect"]
-    assert imported("local", "--help") == ["localcloud"]
+@pytest.mark.parametrize("module", ["flows.scale", "deployments.server"])
+def test_help_of_a_module_imports_nothing_slow(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", module, "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert f"Usage: python -m {module}" in done.stdout
+    names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "cyclopts" in names
+    assert not names & {*SLOW, module}

@@ -11,6 +11,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_API_PORT, temporary
 from blocks.prefect_server import answers, noted_server
 from deployments import server
 from deployments._command import run
+from flows._cli.parsing import parse
 from tests.healthy_server import be_another_user, healthy_server
 
 
@@ -29,7 +30,8 @@ def ended(module: str, *words: str) -> int:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [module, *words])
         try:
-            run(import_module(f"deployments.{module}").app)
+            flags = parse(import_module(f"deployments._flags.{module}").app)
+            run(import_module(f"deployments.{module}").main, flags)
         except SystemExit as end:
             return int(end.code or 0)
         return 0

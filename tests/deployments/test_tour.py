@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deployments.tour import command
+from deployments import tour
+from deployments._flags.tour import Flags
 from deployments.tour.steps import FILES, LANGUAGES, read_steps, read_words, say
 from domain.kernel.errors import BadRequest
 from domain.spec.cluster import parse_spec
@@ -25,9 +26,9 @@ def on_the_page() -> list[str]:
 
 
 def test_the_page_types_what_the_tour_types() -> None:
-    tour = [one.line for step in read_steps() for one in step.commands]
-    tour.remove("qingcloud-k8s provision")  # on the page, a part of `make provision`
-    assert [line for line in tour if not line.startswith(ONLY_TOUR)] == [
+    typed = [one.line for step in read_steps() for one in step.commands]
+    typed.remove("qingcloud-k8s provision")  # on the page, a part of `make provision`
+    assert [line for line in typed if not line.startswith(ONLY_TOUR)] == [
         line for line in on_the_page() if not line.startswith(ONLY_PAGE)
     ]
 
@@ -68,13 +69,13 @@ def test_a_tour_that_cannot_begin_is_refused(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.stdin", io.StringIO())
     with pytest.raises(BadRequest, match=sentence):
-        command.main(lang=lang)
+        tour.main(Flags(lang=lang))
 
 
 def test_without_kubectl_the_tour_says_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(BadRequest, match="needs kubectl, which is not on PATH"):
-        command.main(yes=True)
+        tour.main(Flags(yes=True))
 
 
 def test_a_sentence_names_how_to_go_on_and_how_to_clean_up() -> None:

@@ -14,19 +14,16 @@ CODES = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 
 COMMAND = """
 import os, signal, time
-from flows._cli.command import make_app, run
+from flows._cli.command import run
 from flows._cli.interruption import is_interrupted, until_interrupted
 
 def hear(number=signal.{name}):
     os.kill(os.getpid(), number)
 
-app = make_app("test", "A command that is ended.")
-
-@app.default
-def main():
+def main(flags):
 {body}
 
-run(app)
+run(main, None)
 print("never reached")
 """
 

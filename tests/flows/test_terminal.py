@@ -15,16 +15,16 @@ from rich.console import Console
 from domain.cloud.plan import Action, Plan, PlanItem
 from domain.kernel.errors import NotConfirmed
 from domain.reports.cluster import Endpoint
+from flows._cli.console import last_line, to_line
+from flows._cli.quiet import quiet_prefect
 from flows._cli.terminal import (
     Steps,
     confirm,
     print_json,
-    quiet_prefect,
     show_error,
     show_plan,
     show_report,
 )
-from flows._cli.terminal.console import last_line, to_line
 from flows._cli.terminal.tables import summarise
 from tests.report_makers import make_machine, make_many, make_node, make_report
 

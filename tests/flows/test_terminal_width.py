@@ -10,8 +10,8 @@ from rich.console import Console
 from domain.cloud.inventory import Inventory
 from domain.cloud.planning import plan_cluster
 from domain.spec.cluster import ClusterSpec
+from flows._cli.console import SIGNS
 from flows._cli.terminal import show_plan, show_report
-from flows._cli.terminal.console import SIGNS
 from flows._cli.terminal.steps import Steps
 from tests.report_makers import make_report
 
@@ -67,7 +67,7 @@ def test_a_step_of_forty_columns_has_its_outcome_below() -> None:
 @pytest.mark.local
 def test_signs_that_the_terminal_has_not_are_written_in_another_way() -> None:
     program = (
-        "from flows._cli.terminal.console import SIGNS, open_console\n"
+        "from flows._cli.console import SIGNS, open_console\n"
         "open_console().print(''.join(SIGNS) + ' 演')"
     )
     done = subprocess.run(

@@ -12,7 +12,12 @@ from domain.autoscaling.see.snapshot import (
     SeenPod,
     Snapshot,
 )
-from domain.autoscaling.see.templates import find_templates, nodes_by_type, wanted_types
+from domain.autoscaling.see.templates import (
+    find_templates,
+    nodes_by_type,
+    wanted_types,
+    with_promised,
+)
 from domain.cloud.records import Instance, InstanceType
 from domain.kernel.names import node_name
 from domain.node.serving import ENDING
@@ -84,17 +89,28 @@ def take_snapshot(
     statistics: Mapping[int, Sequence[WindowStatistics]],
     now: datetime,
 ) -> Snapshot:
-    """Build the snapshot; a node that is being removed counts as not Ready."""
+    """Build the snapshot.
+
+    A node that is being removed counts as not Ready. A young one has the extended resources of its
+    group's template before its device plugins have told kubelet of them.
+    """
     machines = see_machines(cluster, group, policy.group)
     bounds = spec.nodes_of(policy.group)
     leaving = {machine.node for machine in machines if machine.leaving}
+    boot = timedelta(seconds=policy.boot_seconds)
+    young = {machine.node for machine in machines if now - machine.created_at < boot}
+
+    def see(node: SeenNode) -> SeenNode:
+        if node.name in young:
+            has = with_promised(node.allocatable, bounds.template.resources)
+            node = replace(node, allocatable=has)
+        return replace(node, ready=False) if node.name in leaving else node
+
     return Snapshot(
         time=now,
         minimum=bounds.minimum,
         maximum=bounds.maximum,
-        nodes=tuple(
-            replace(node, ready=False) if node.name in leaving else node for node in cluster.nodes
-        ),
+        nodes=tuple(see(node) for node in cluster.nodes),
         machines=machines,
         templates=find_templates(
             nodes_by_type(cluster.nodes, group.machines, policy.group),

@@ -103,7 +103,7 @@ def find_templates(
             continue
         template = Template(
             name,
-            resources,
+            with_promised(resources, _as_shown(wanted.resources, alike)),
             {**labels, **_shared(alike, TYPE_LABELS)},
             taints,
             places=min(places, spec.kubernetes.max_pods),
@@ -111,6 +111,20 @@ def find_templates(
         )
         templates.append(replace(template, daemons=_daemons_on(template, daemons)))
     return tuple(templates)
+
+
+def with_promised(resources: Resources, promised: Mapping[str, int]) -> Resources:
+    """Add the extended resources of a template where they are not shown."""
+    shown = {name: amount for name, amount in resources.others if amount or name not in promised}
+    return replace(resources, others=tuple((dict(promised) | shown).items()))
+
+
+def _as_shown(promised: Mapping[str, int], nodes: Sequence[SeenNode]) -> dict[str, int]:
+    """The promised resources; less where every node that shows one at all shows less."""
+    found = {
+        name: [dict(node.allocatable.others).get(name, 0) for node in nodes] for name in promised
+    }
+    return {name: min([amount, *filter(None, found[name])]) for name, amount in promised.items()}
 
 
 def machine_labels(template: Template, name: str) -> dict[str, str]:
@@ -139,7 +153,8 @@ def _least(nodes: Sequence[SeenNode]) -> tuple[Resources, int]:
     """The least that a node of a type has shown of each resource, and of places for pods.
 
     Extended resources, such as `nvidia.com/gpu`, are left out: a device plugin or a person has
-    added them to a node, and the next machine may lack them.
+    added them to a node, and the next machine may lack them. The template of the group promises
+    those that count.
     """
     amounts = [dict(node.allocatable.others) for node in nodes]
     names = sorted(name for name in amounts[0] if "/" not in name)

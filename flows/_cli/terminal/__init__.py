@@ -3,15 +3,14 @@
 Text goes to standard error, so that standard output belongs to `--json` alone.
 """
 
-from flows._cli.terminal.backups import show_backups
-from flows._cli.terminal.console import (
+from flows._cli.console import (
     end_at_once,
     open_console,
     print_json,
     print_line,
-    quiet_prefect,
     show_error,
 )
+from flows._cli.terminal.backups import show_backups
 from flows._cli.terminal.health import show_health
 from flows._cli.terminal.metrics import Watch, show_metrics
 from flows._cli.terminal.monitors import show_monitors
@@ -34,7 +33,6 @@ __all__ = [
     "open_console",
     "print_json",
     "print_line",
-    "quiet_prefect",
     "show_backups",
     "show_drift",
     "show_error",

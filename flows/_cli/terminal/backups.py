@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.padding import Padding
 
 from domain.backup.labels import Label
-from flows._cli.terminal.console import open_console
+from flows._cli.console import open_console
 from flows._cli.terminal.rows import Rows
 
 

@@ -6,7 +6,7 @@ from rich.text import Text
 from domain.autoscaling.decide.explanation import Explanation
 from domain.autoscaling.memory.memory import Remembered
 from domain.autoscaling.report import Evaluation
-from flows._cli.terminal.console import open_console
+from flows._cli.console import open_console
 
 _SIGNS = {
     "out": ("+", "green"),

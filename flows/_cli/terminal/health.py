@@ -6,7 +6,7 @@ from rich.text import Text
 
 from domain.health.findings import HealthReport, Level
 from domain.kernel.texts import begin
-from flows._cli.terminal.console import open_console
+from flows._cli.console import open_console
 from flows._cli.terminal.rows import Rows
 
 _LEVELS = {

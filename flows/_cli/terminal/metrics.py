@@ -14,7 +14,7 @@ from domain.observe.metrics.records import Gap
 from domain.observe.metrics.report import MachineMetrics, MetricsReport
 from domain.spec.alarms import Level
 from domain.spec.metrics import BUILT_IN, PODS
-from flows._cli.terminal.console import open_console, to_line
+from flows._cli.console import open_console, to_line
 from flows._cli.terminal.rows import Rows
 
 MOST_MACHINES, MOST_GAPS, MOST_ALARMS = 40, 8, 8

@@ -6,7 +6,7 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from domain.spec.monitoring import Monitor
-from flows._cli.terminal.console import open_console, to_line
+from flows._cli.console import open_console, to_line
 from flows._cli.terminal.rows import Rows
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from domain.kernel.errors import NotConfirmed
-from flows._cli.terminal.console import open_console
+from flows._cli.console import open_console
 
 
 def confirm(question: str, console: Console | None = None, keyboard: TextIO | None = None) -> bool:

@@ -7,7 +7,7 @@ from rich.text import Text
 from domain.kernel.durations import format_seconds
 from domain.kernel.texts import begin
 from domain.node.scripts import End, ScriptReport
-from flows._cli.terminal.console import open_console, to_line
+from flows._cli.console import open_console, to_line
 from flows._cli.terminal.rows import Rows
 
 MOST_OF_LINE = 100

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from domain.kernel.durations import format_seconds
 from domain.reports.cluster import Timeline
-from flows._cli.terminal.console import last_line, open_console, to_line
+from flows._cli.console import last_line, open_console, to_line
 from tasks.steps import Recorder
 
 MOST_LIVE = 10  # lines of the live area; the rest is counted

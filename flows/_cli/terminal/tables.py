@@ -26,7 +26,7 @@ from domain.reports.machines import (
     match_machines,
     tally,
 )
-from flows._cli.terminal.console import open_console
+from flows._cli.console import open_console
 from flows._cli.terminal.rows import Rows
 
 MOST_ROWS = 40

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from clients.kubernetes import ClusterClient
+from clients.kubernetes import ClusterClient, wire
 from domain.autoscaling.see.placement import (
     HostPort,
     Operator,
@@ -228,6 +229,16 @@ def test_watch_yields_pending_pods(apiserver: Apiserver, cluster: ClusterClient)
     apiserver.answer("GET", PODS, make_stream(events))
     assert list(cluster.watch_waiting_pods(5)) == ["waits"]
     assert apiserver.requests[-1].query["watch"] == "1"
+
+
+def test_a_silent_watch_is_kept_for_as_long_as_it_was_asked_for(
+    apiserver: Apiserver, cluster: ClusterClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time for a connection is shorter, and ends with it."""
+    monkeypatch.setattr(wire, "CONNECT_TIMEOUT", 0.5)
+    late = replace(make_stream([("ADDED", make_pod("late"))]), silence=0.7)
+    apiserver.answer("GET", PODS, late)
+    assert list(cluster.watch_waiting_pods(5)) == ["late"]
 
 
 def test_expired_watch_is_a_temporary_error(apiserver: Apiserver, cluster: ClusterClient) -> None:

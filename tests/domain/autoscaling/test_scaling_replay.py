@@ -11,7 +11,8 @@ from domain.autoscaling.replay.simulation import Scenario, replay
 from domain.kernel.errors import InvalidSpec
 from domain.reports.replay_chart import draw_replay
 from domain.spec.presets import PRESETS
-from flows.autoscale import app
+from flows._cli.flags.autoscale import app
+from flows.autoscale import main
 
 
 def test_loads_have_the_shape_of_their_name() -> None:
@@ -70,7 +71,7 @@ def test_a_replay_of_nothing_has_a_picture_too() -> None:
 
 
 def run_command(*arguments: str) -> None:
-    app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    main(app(arguments, exit_on_error=False, print_error=False, result_action="return_value"))
 
 
 def test_the_command_writes_one_document(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -127,10 +127,44 @@ def test_labels_of_a_new_machine_are_those_that_every_node_gets() -> None:
     assert templates_of(ClusterState(()), types=("c4",)) == ()
 
 
+GPU = "nvidia.com/gpu"
+GPUS = ClusterSpec.model_validate({"nodes": {"template": {"resources": {GPU: 2}}}})
+
+
 def test_extended_resource_of_a_node_is_not_promised() -> None:
-    gpu = replace(NODE, allocatable=Resources(2000, GIB, (("nvidia.com/gpu", 1),)))
+    gpu = replace(NODE, allocatable=Resources(2000, GIB, ((GPU, 1),)))
     (template,) = templates_of(ClusterState((gpu,)), make_machine())
     assert template.allocatable.others == ()
+
+
+@pytest.mark.parametrize(
+    ("shown", "promised"),
+    [
+        pytest.param((), 2, id="no node yet"),
+        pytest.param((0,), 2, id="its device plugin has not reported yet"),
+        pytest.param((0, 1), 1, id="a node has less"),
+        pytest.param((3,), 2, id="a node has more"),
+    ],
+)
+def test_a_template_promises_its_extended_resources(shown: tuple[int, ...], promised: int) -> None:
+    nodes = tuple(
+        replace(NODE, name=f"k8s-node-{n}", allocatable=Resources(2000, GIB, ((GPU, amount),)))
+        for n, amount in enumerate(shown)
+    )
+    machines = [make_machine(str(n)) for n in range(len(shown))]
+    group = GroupState(machines, (), [replace(OTHER, id="s1.large.r2")])
+    snapshot = take_snapshot(ClusterState(nodes), group, GPUS, ScalingPolicy(), {}, NOON)
+    assert dict(snapshot.templates[0].allocatable.others)[GPU] == promised
+
+
+def test_a_young_node_has_what_its_device_plugin_will_report() -> None:
+    """Else a second machine is bought for the same pod while the first one's plugin starts."""
+    policy = ScalingPolicy()
+    for age, has in ((policy.boot_seconds - 1, 2), (policy.boot_seconds + 1, 0)):
+        machine = replace(make_machine(), created_at=NOON - timedelta(seconds=age))
+        group = GroupState([machine], {"i-a"})
+        snapshot = take_snapshot(ClusterState((NODE,)), group, GPUS, policy, {}, NOON)
+        assert dict(snapshot.nodes[0].allocatable.others).get(GPU, 0) == has
 
 
 def test_daemons_of_a_new_machine_are_those_whose_selectors_and_tolerations_allow_it() -> None:

@@ -125,6 +125,7 @@ class Booting:
 
     def __init__(self, *statuses: InstanceStatus) -> None:
         self.statuses = list(statuses)
+        self.numbers: tuple[int, ...] = (1, 2)
         self.looks = 0
 
     @property
@@ -134,7 +135,7 @@ class Booting:
     def find_instances(self, prefix: str) -> list[Instance]:
         self.looks += 1
         status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
-        return [make_instance(number, status=status) for number in (1, 2)]
+        return [make_instance(number, status=status) for number in self.numbers]
 
 
 PENDING, RUNNING = InstanceStatus.PENDING, InstanceStatus.RUNNING
@@ -160,6 +161,17 @@ def test_waits_for_booting_machines_share_one_reading() -> None:
         machine = make_instance(number, status=PENDING)
         assert wait_until_up(machine, look, clock=clock).is_up
     assert cloud.looks == 3
+
+
+def test_a_later_machine_is_noticed_as_soon_as_the_first() -> None:
+    """In a process that lives long, such as a watch that adds a machine now and then."""
+    cloud, clock = Booting(*[PENDING] * 20, RUNNING), JumpingClock()
+    look = look_at(cloud, clock)
+    wait_until_up(make_instance(1, status=PENDING), look, clock=clock)
+    cloud.numbers, cloud.statuses = (1, 2, 3), [PENDING, PENDING, RUNNING]
+    began = clock.monotonic()
+    wait_until_up(make_instance(3, status=PENDING), look, clock=clock)
+    assert clock.monotonic() - began < 3
 
 
 def test_a_machine_that_the_cloud_does_not_list_any_more_is_named_at_once() -> None:

@@ -3,7 +3,6 @@
 import codecs
 import dataclasses
 import json
-import logging
 import os
 import re
 import sys
@@ -14,7 +13,6 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
 
-from prefect.logging.handlers import PrefectConsoleHandler
 from rich.console import Console
 from rich.text import Text
 
@@ -63,22 +61,6 @@ def _replacement(error: UnicodeError) -> tuple[str, int]:
 
 _HANDLER = "k8s-qingcloud-signs"
 codecs.register_error(_HANDLER, _replacement)
-
-
-def quiet_prefect() -> None:
-    """Keep Prefect's log, tracebacks included, out of the terminal; its server still gets it all.
-
-    A filter, because Prefect sets the levels of its handlers again whenever a run starts.
-    """
-    logging.raiseExceptions = False  # nor a failure to send the log to its server
-    for name in ("", "prefect", "prefect._internal"):
-        for handler in logging.getLogger(name).handlers:
-            if isinstance(handler, PrefectConsoleHandler):
-                handler.addFilter(_is_critical)
-
-
-def _is_critical(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.CRITICAL
 
 
 def print_line(text: str, console: Console | None = None) -> None:
