@@ -37,7 +37,7 @@ def test_the_tour_prints_what_the_page_shows(reader: Reader) -> None:
     missing = sum(shown, Counter[str]()) - lines_of(printed)
     print(printed)
     assert not missing
-    assert "stopped" in reader.type("python -m localcloud status")
+    assert "No local cloud is running" in reader.type("python -m localcloud status")
 
 
 def test_the_readme_prints_what_it_shows(reader: Reader) -> None:
