@@ -136,6 +136,23 @@ def pin_host_key(cluster: Cluster, machine: Instance) -> str:
     return made
 
 
+def pin_present_host_key(cluster: Cluster, machine: Instance, host_key: str = "") -> str:
+    """Pin the host key of a machine that existed before. Returns: the pinned key.
+
+    Args:
+        host_key: the only one that is accepted; without it, the one that the machine presents at
+            this first login, if the handle accepts new host keys.
+    """
+    credentials = cluster.credentials()
+    if host_key:
+        credentials = credentials.with_pinned(machine.id, host_key)
+    with _open(cluster, credentials, machine, is_new=not host_key) as shell:
+        present = shell.host_key
+    cluster.update_credentials(lambda now: now.with_pinned(machine.id, present))
+    run_logger().info("%s: host key %s pinned", machine.id, fingerprint(present))
+    return present
+
+
 def jump_target(credentials: Credentials, ssh_endpoints: Endpoints, bastion: str = "") -> SshTarget:
     """The SSH target of the master: its port on the public address, behind a bastion if any."""
     return SshTarget(
