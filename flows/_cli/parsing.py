@@ -9,6 +9,7 @@ from typing import Any
 from cyclopts import App, CycloptsError
 
 from domain.kernel.errors import BadRequest
+from flows._cli.starting import start_imports
 
 
 def make_app(command: str, kind: type, *, room: str = "flows") -> App:
@@ -44,6 +45,7 @@ def parse(app: App) -> Any:
         sys.exit(2)
     if flags is None:  # help was printed
         sys.exit(0)
+    start_imports()
     return flags
 
 
