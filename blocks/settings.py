@@ -1,4 +1,4 @@
-"""Settings of this machine. The only module that reads the environment."""
+"""Settings of this machine. The only module that reads the environment, but for its language."""
 
 import os
 from collections.abc import Mapping

@@ -12,13 +12,14 @@ from prefect.exceptions import PrefectException
 from blocks.settings import environment_with, keep_loopback_direct
 from domain.kernel.errors import ClusterError
 from flows._cli.starting import end_imports
+from words import translate
 
 PREFECT_SECONDS = 180.0
 """For one of Prefect's commands, of which `deploy` imports every flow."""
 
 
 def print_line(text: str) -> None:
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(translate(text) + "\n")
 
 
 def run_prefect(

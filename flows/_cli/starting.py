@@ -4,6 +4,8 @@ import gc
 import sys
 from threading import Timer
 
+from words import translate
+
 SILENT = 1.0
 """Seconds of imports after which a terminal says that something happens."""
 
@@ -19,7 +21,7 @@ def start_imports() -> None:
     """
     gc.disable()
     if sys.stderr.isatty() and not _notes:
-        note = Timer(SILENT, sys.stderr.write, ["Starting \N{HORIZONTAL ELLIPSIS}"])
+        note = Timer(SILENT, sys.stderr.write, [translate("Starting …")])
         note.daemon = True
         _notes.append(note)
         note.start()
