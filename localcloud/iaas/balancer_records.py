@@ -40,6 +40,11 @@ class Listener(Resource):
         return self.protocol in ("http", "https")
 
     @property
+    def is_udp(self) -> bool:
+        """Return whether it is only kept in the books: machines here have no UDP."""
+        return self.protocol == "udp"
+
+    @property
     def is_tls(self) -> bool:
         """Return whether it terminates TLS of its clients."""
         return self.protocol in ("https", "ssl")

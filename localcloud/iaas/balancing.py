@@ -49,6 +49,8 @@ class Balancers:
         vpc = self._state.vxnets[balancer.vxnet_id].router_id
         self._places[balancer.id] = (vpc, balancer.address)
         for active in balancer.applied.listeners:
+            if active.listener.is_udp:
+                continue
             accept = partial(self._accept, balancer, active, self._tls_of(active.listener))
             self._fabric.listen(vpc, balancer.address, active.listener.port, accept)
             self._checks.watch(balancer.id, active)

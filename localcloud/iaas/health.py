@@ -41,12 +41,13 @@ class HealthCheck:
     rise: int
 
 
-def read_health_check(method: str, option: str) -> HealthCheck:
-    """Read the API's method and option. Raises `BadParameter`."""
+def read_health_check(method: str, option: str, *, is_udp: bool = False) -> HealthCheck:
+    """Read the API's method and option; `udp` is for listeners of UDP. Raises `BadParameter`."""
     found = HTTP.fullmatch(method)
-    if found is None and method != "tcp":
+    if found is None and method not in (("udp", "tcp") if is_udp else ("tcp",)):
+        known = "tcp, http|/path or http|/path|host"
         raise BadParameter(
-            f"healthy_check_method [{method}] should be tcp, http|/path or http|/path|host"
+            f"healthy_check_method [{method}] should be {'udp, ' if is_udp else ''}{known}"
         )
     values = option.split("|")
     if len(values) != len(RANGES) or not all(

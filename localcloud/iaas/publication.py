@@ -71,7 +71,8 @@ def forwards_of_balancer(cloud: Cloud, balancer: LoadBalancer) -> list[Forward]:
     vxnet = cloud.state.vxnets.get(balancer.vxnet_id)
     if vxnet is None or balancer.status != "active":
         return []
-    ports = [active.listener.port for active in balancer.applied.listeners]
+    in_force = (active.listener for active in balancer.applied.listeners)
+    ports = [listener.port for listener in in_force if not listener.is_udp]
     return [
         Forward(eip.address, port, balancer.id, vxnet.router_id, balancer.address, port)
         for eip in eips_of(cloud, balancer.id)

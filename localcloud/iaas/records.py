@@ -204,6 +204,17 @@ class Volume(Resource):
 
 
 @dataclass(slots=True, kw_only=True)
+class Snapshot(Resource):
+    """A snapshot of a volume, with what a volume made from it is like."""
+
+    kind: ClassVar[str] = "snapshot"
+    volume_id: str
+    size_gib: int
+    volume_type: int
+    is_full: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
 class Nic(Resource):
     """An additional network card; its id is its MAC address. Nothing answers on its address."""
 

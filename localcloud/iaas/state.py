@@ -26,6 +26,7 @@ from localcloud.iaas.records import (
     RouterStatic,
     Rule,
     SecurityGroup,
+    Snapshot,
     Tag,
     Volume,
     Vxnet,
@@ -83,6 +84,7 @@ class State:
         self.instances: Table[Instance] = Table()
         self.images: Table[OwnImage] = Table()
         self.volumes: Table[Volume] = Table()
+        self.snapshots: Table[Snapshot] = Table()
         self.nics: Table[Nic] = Table()
         self.keypairs: Table[KeyPair] = Table()
         self.attachments: Table[Attachment] = Table()
@@ -144,6 +146,7 @@ class State:
             KeyPair.kind: self.keypairs,
             OwnImage.kind: self.images,
             Volume.kind: self.volumes,
+            Snapshot.kind: self.snapshots,
         }
 
     def _is_built_in(self, resource: Resource) -> bool:

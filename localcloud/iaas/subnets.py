@@ -5,6 +5,9 @@ import ipaddress
 from localcloud.iaas.errors import BadParameter, PermissionDenied
 from localcloud.iaas.records import Vxnet
 
+BALANCERS = ipaddress.IPv4Network("198.19.0.0/16")
+"""The segment of public load balancers, outside of all networks of the account."""
+
 
 def take_address(vxnet: Vxnet, owner_id: str, wanted: str = "") -> str:
     """Reserve the wanted address for an owner, or the lowest free one of the DHCP pool.
@@ -16,6 +19,18 @@ def take_address(vxnet: Vxnet, owner_id: str, wanted: str = "") -> str:
             raise PermissionDenied(f"vxnet [{vxnet.id}] has not joined a router")
         return ""
     address = _check(vxnet, wanted) if wanted else _first_free(vxnet)
+    vxnet.addresses[address] = owner_id
+    return address
+
+
+def take_address_of_balancers(vxnet: Vxnet, owner_id: str) -> str:
+    """Reserve the lowest free address of the segment of public balancers.
+
+    QingCloud's cloud controller manager knows that segment: an address in it is none that clients
+    reach a balancer by.
+    """
+    free = (str(one) for one in BALANCERS.hosts() if str(one) not in vxnet.addresses)
+    address = next(free)
     vxnet.addresses[address] = owner_id
     return address
 

@@ -8,7 +8,13 @@ from typing import Any
 import yaml
 
 from localcloud.kubernetes.access.join_tokens import BootstrapToken, token_secret
-from localcloud.kubernetes.access.roles import bindings, cluster_roles, role_bindings, roles
+from localcloud.kubernetes.access.roles import (
+    AUTHENTICATION,
+    bindings,
+    cluster_roles,
+    role_bindings,
+    roles,
+)
 from localcloud.kubernetes.objects import kinds
 from localcloud.kubernetes.objects.kinds import Kind
 from localcloud.kubernetes.objects.registry import SYSTEM_NAMESPACES, Registry
@@ -33,6 +39,7 @@ def create_system_objects(
     for body in _priority_classes():
         _ensure(registry, kinds.PRIORITY_CLASS, body)
     _ensure(registry, kinds.SERVICE, _api_service(service_cidr))
+    _ensure(registry, kinds.CONFIG_MAP, _authentication(ca_certificate))
     # Only once: the next start must not create a deleted join token again.
     is_new = registry.store.find(kinds.CONFIG_MAP, "kube-public", "cluster-info") is None
     for kind, body in kubeadm_objects(address, ca_certificate, tokens if is_new else ()):
@@ -121,6 +128,25 @@ def _api_slice(addresses: Sequence[str]) -> Body:
         "addressType": "IPv4",
         "endpoints": [{"addresses": [one], "conditions": {"ready": True}} for one in addresses],
         "ports": [{"name": "https", "port": API_PORT, "protocol": "TCP"}],
+    }
+
+
+def _authentication(ca_certificate: bytes) -> Body:
+    """Return the ConfigMap that tells other API servers whose certificates to believe.
+
+    The second one is that of the aggregation layer's own client, signed by the same CA here.
+    """
+    ca = ca_certificate.decode()
+    return {
+        **_named(AUTHENTICATION, namespace="kube-system"),
+        "data": {
+            "client-ca-file": ca,
+            "requestheader-allowed-names": '["front-proxy-client"]',
+            "requestheader-client-ca-file": ca,
+            "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
+            "requestheader-group-headers": '["X-Remote-Group"]',
+            "requestheader-username-headers": '["X-Remote-User"]',
+        },
     }
 
 

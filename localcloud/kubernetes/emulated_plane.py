@@ -6,13 +6,15 @@ import random
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from localcloud.clock import Clock
 from localcloud.kubernetes.access.rbac import Authorizer
 from localcloud.kubernetes.access.tokens import Tokens
-from localcloud.kubernetes.access.users import ANONYMOUS, MASTERS, User
+from localcloud.kubernetes.access.users import ANONYMOUS, MASTERS, User, account_of
+from localcloud.kubernetes.api.aggregation import Aggregator
 from localcloud.kubernetes.api.app import App
 from localcloud.kubernetes.api.proxy import PodProxy
 from localcloud.kubernetes.api.server import ApiServer
@@ -27,7 +29,7 @@ from localcloud.kubernetes.objects.store import Body, Store
 from localcloud.kubernetes.persistence import Persistence
 from localcloud.kubernetes.plane import PlaneConfig, hash_of_ca
 from localcloud.kubernetes.pods import images
-from localcloud.kubernetes.pods.http import Reply, Request
+from localcloud.kubernetes.pods.http import OWN, Reply, Request
 from localcloud.profiles import Profile
 
 log = logging.getLogger(__name__)
@@ -70,7 +72,9 @@ class EmulatedPlane:
         tokens = Tokens(store, clock, self._persistence.signing_key)
         proxy = PodProxy(store, self._serve, chance)
         self._tokens = tokens
-        self.server = ApiServer(store, self._registry, Authorizer(store), tokens, proxy)
+        self.server = ApiServer(
+            store, self._registry, Authorizer(store), tokens, proxy, Aggregator(store, proxy)
+        )
         self._doors: list[EmulatedDoor] = []
         self._own_door = self._make_door(
             config.version, config.address, config.server_certificate, config.server_key
@@ -211,11 +215,13 @@ class EmulatedPlane:
             raise
 
     async def _serve(self, pod: Body, port: int, request: Request) -> Reply:
-        return await images.serve(pod, port, request, self._read)
+        return await images.serve(pod, port, request, partial(self._read, pod))
 
-    async def _read(self, path: str, token: str) -> tuple[int, Any]:
-        """Read the API for a program in a pod, with its user's token."""
+    async def _read(self, pod: Body, path: str, token: str) -> tuple[int, Any]:
+        """Read the API for a program in a pod, with its user's token, or as the pod itself."""
         user = self._tokens.find_user(token) if token else ANONYMOUS
+        if token == OWN:
+            user = account_of(pod)
         if user is None:
             return 401, ApiFailure(401, "Unauthorized", "Unauthorized").body()
         try:

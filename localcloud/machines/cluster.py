@@ -91,6 +91,7 @@ class ClusterPart:
             shared.clock,
             shared.profile,
             Bridge(self._context.disk),
+            plane.client,
         )
         await kubelet.start()
         self._kubelet = kubelet
@@ -117,6 +118,7 @@ class ClusterPart:
             labels=node["labels"],
             taints=tuple(node["taints"]),
             static_pods=tuple(self.control_plane.static_pods()),
+            disk=self._context.disk,
         )
 
     def _kubelet_version(self, node: dict[str, Any]) -> str:

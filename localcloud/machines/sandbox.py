@@ -24,6 +24,17 @@ TOOLS = (
     "wc", "which", "xargs", "xz", "yes",
 )  # fmt: skip
 
+SHOW_OWN_FILES = """() {
+  local -a files=()
+  local file
+  for file; do
+    [[ "$file" == /* && -f "$SYSROOT$file" ]] && file="$SYSROOT$file"
+    files+=("$file")
+  done
+  command cat "${files[@]}"
+}"""
+"""A bash function: whoever looks at an absolute path means the machine's file, not the host's."""
+
 
 def link_tools(folder: Path) -> None:
     """Create a folder of links to the host's tools, except those that it lacks.
@@ -73,6 +84,7 @@ class Sandbox:
             "SHELL": str(tools / "bash"),
             "LANG": "C.UTF-8",
             "HOSTNAME": context.spec.hostname,
+            "BASH_FUNC_cat%%": SHOW_OWN_FILES,
         }
 
     async def start(self, arguments: Sequence[str], *, user: str) -> Process:

@@ -15,7 +15,7 @@ from localcloud.iaas.parameters import Parameters
 from localcloud.iaas.publication import eips_of, refresh_balancer
 from localcloud.iaas.records import PENDING, Eip, Vxnet
 from localcloud.iaas.state import BASIC_VXNET
-from localcloud.iaas.subnets import give_back, move, take_address
+from localcloud.iaas.subnets import give_back, move, take_address, take_address_of_balancers
 
 CREATE = Step((), "creating", "active", "create_loadbalancer")
 UPDATE = Step(("active", "stopped"), "updating", "", "change_loadbalancer")
@@ -52,7 +52,11 @@ def create_loadbalancer(cloud: Cloud, parameters: Parameters) -> Document:
         group_id=group_id,
         http_header_size=parameters.integer("http_header_size", 15, low=1, high=127),
         node_count=parameters.integer("node_count", 1, low=1),
-        address=take_address(vxnet, balancer_id, parameters.text("private_ip")),
+        address=(
+            take_address_of_balancers(vxnet, balancer_id)
+            if eips
+            else take_address(vxnet, balancer_id, parameters.text("private_ip"))
+        ),
     )
     cloud.state.loadbalancers.add(balancer)
     return {"loadbalancer_id": balancer.id, "job_id": _set_up(cloud, balancer, eips)}

@@ -19,6 +19,7 @@ EMULATED = {  # the backend protocols of each listener protocol
     "http": ("http",),
     "https": ("https", "http"),
     "ssl": ("ssl", "tcp"),
+    "udp": ("udp",),  # kept in the books: nothing listens
 }
 CERTIFICATES = "server_certificate_id"
 LOW_PORTS = (25, 80, 443)
@@ -78,7 +79,7 @@ def _read_listener(cloud: Cloud, balancer: LoadBalancer, item: Parameters) -> Li
         balance_mode=item.choice("balance_mode", MODES, "roundrobin"),
         session_sticky=item.text("session_sticky"),
         forwardfor=item.integer("forwardfor", 0),
-        health_method=item.text("healthy_check_method", "tcp"),
+        health_method=item.text("healthy_check_method", "udp" if protocol == "udp" else "tcp"),
         health_option=item.text("healthy_check_option", "10|5|2|5"),
         listener_option=item.integer("listener_option", 0),
         timeout=item.integer("timeout", 50, low=10, high=86400),
@@ -96,9 +97,7 @@ def _read_certificates(cloud: Cloud, parameters: Parameters) -> tuple[str, ...]:
 
 
 def _check(listener: Listener) -> None:
-    """Refuse wrong settings, and what is not emulated, such as UDP."""
-    if listener.protocol not in EMULATED:
-        raise NotEmulated(f"listeners of protocol [{listener.protocol}]")
+    """Refuse wrong settings, and what is not emulated."""
     if listener.is_tls and not listener.certificate_ids:
         raise MissingParameter(CERTIFICATES)
     if len(listener.certificate_ids) > 1:
@@ -106,7 +105,9 @@ def _check(listener: Listener) -> None:
     if listener.backend_protocol not in EMULATED[listener.protocol]:
         raise NotEmulated(f"[{listener.backend_protocol}] behind [{listener.protocol}]")
     read_stickiness(listener.session_sticky)
-    read_health_check(listener.health_method, listener.health_option)
+    read_health_check(
+        listener.health_method, listener.health_option, is_udp=listener.protocol == "udp"
+    )
 
 
 def describe_loadbalancer_listeners(cloud: Cloud, parameters: Parameters) -> Document:

@@ -19,7 +19,11 @@ DETACH = Step(
     ("in-use",), "detaching", "available", "change_volume", "is not in use, can not be detached"
 )
 RESIZE = Step(
-    ("available",), "updating", "", "resize_volume", "is not available, can not be resized"
+    ("available", "in-use"),
+    "updating",
+    "",
+    "resize_volume",
+    "is not available, can not be resized",
 )
 DELETE = Step(
     ("available",),

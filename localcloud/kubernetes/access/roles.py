@@ -24,6 +24,8 @@ _SECRETIVE = (
     "pods/attach", "pods/exec", "pods/portforward", "pods/proxy", "secrets", "services/proxy",
 )  # fmt: skip
 
+AUTHENTICATION = "extension-apiserver-authentication"
+AUTHENTICATION_READER = f"{AUTHENTICATION}-reader"
 JOINERS = "system:bootstrappers:kubeadm:default-node-token"
 ADMINS = "kubeadm:cluster-admins"
 
@@ -111,6 +113,10 @@ _CLUSTER_ROLES = {
     "system:public-info-viewer": [_HEALTH],
     "system:service-account-issuer-discovery": [_ISSUER],
     "system:node": _kubelet(),
+    "system:auth-delegator": [
+        _rule(["authentication.k8s.io"], ["tokenreviews"], ["create"]),
+        _rule(["authorization.k8s.io"], ["subjectaccessreviews"], ["create"]),
+    ],
     # On a real cluster a joining node asks for a certificate; here the token registers the node.
     "kubeadm:get-nodes": [_rule([""], ["nodes"], ["get", "create"])],
 }
@@ -171,13 +177,17 @@ def bindings() -> list[Body]:
 
 
 def roles() -> list[Body]:
-    """The Roles: joining nodes may read three ConfigMaps."""
+    """The Roles: joining nodes may read three ConfigMaps, other API servers a fourth."""
+    readable = [(name, space, config_map) for name, space, config_map, _ in _READABLE]
     return [
         {
             "metadata": _metadata(name, namespace),
-            "rules": [{**_rule([""], ["configmaps"], ["get"]), "resourceNames": [config_map]}],
+            "rules": [{**_rule([""], ["configmaps"], verbs), "resourceNames": [config_map]}],
         }
-        for name, namespace, config_map, _ in _READABLE
+        for name, namespace, config_map, verbs in (
+            *((*one, ("get",)) for one in readable),
+            (AUTHENTICATION_READER, "kube-system", AUTHENTICATION, _READ),
+        )
     ]
 
 

@@ -1,6 +1,8 @@
 """Users of the API server."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +16,14 @@ class User:
     name: str
     groups: tuple[str, ...] = ()
     credential: str = field(default="", compare=False)
+
+
+def account_of(pod: Mapping[str, Any]) -> User:
+    """Return the ServiceAccount of a pod."""
+    namespace = pod["metadata"]["namespace"]
+    name = pod["spec"].get("serviceAccountName") or "default"
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
+    return User(f"system:serviceaccount:{namespace}:{name}", (*groups, "system:authenticated"))
 
 
 MASTERS = User("system:admin", ("system:masters", "system:authenticated"))

@@ -120,8 +120,8 @@ class App:
     def _discovery(self, path: str, headers: dict[str, str]) -> Content:
         form = discovery.aggregated_version(headers.get("accept", ""))
         if form and path in ("/api", "/apis"):
-            return _kept(*discovery.aggregated(path, form), headers)
-        body = discovery.find(path, self._address)
+            return _kept(*discovery.aggregated(path, form, self._server.served), headers)
+        body = discovery.find(path, self._address, self._server.served)
         if body is None:
             return _missing()
         return Content(encode(body), 200, JSON_TYPE)

@@ -21,10 +21,13 @@ _OWN_GROUP = {"group": "", "version": ""}
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
 
 
-@lru_cache(maxsize=1)
-def _by_version() -> dict[tuple[str, str], list[Kind]]:
+@lru_cache(maxsize=8)
+def _by_version(served: frozenset[str] = frozenset()) -> dict[tuple[str, str], list[Kind]]:
     groups = kinds.group_versions()
     groups[(kinds.NEW_EVENT.group, kinds.NEW_EVENT.version)] = [kinds.NEW_EVENT]
+    for name in sorted(served & kinds.EXTENSIONS.keys()):
+        found = kinds.EXTENSIONS[name]
+        groups[(found[0].group, found[0].version)] = list(found)
     return groups
 
 
@@ -40,11 +43,15 @@ def aggregated_version(accept: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def aggregated(root: str, version: str) -> tuple[bytes, str]:
-    """Return the document for `/api` or `/apis`: its bytes and its content type."""
+def aggregated(root: str, version: str, served: frozenset[str] = frozenset()) -> tuple[bytes, str]:
+    """Return the document for `/api` or `/apis`: its bytes and its content type.
+
+    Args:
+        served: the names of the APIs that other servers answer.
+    """
     items = [
         _group(group, api_version, members)
-        for (group, api_version), members in _by_version().items()
+        for (group, api_version), members in _by_version(served).items()
         if bool(group) == (root == "/apis")
     ]
     body = {
@@ -56,7 +63,7 @@ def aggregated(root: str, version: str) -> tuple[bytes, str]:
     return encode(body), _AGGREGATED.format(version)
 
 
-def find(path: str, address: str) -> Body | None:
+def find(path: str, address: str, served: frozenset[str] = frozenset()) -> Body | None:
     """Return the unaggregated document of a path, or None."""
     parts = path.strip("/").split("/")
     match parts:
@@ -68,17 +75,17 @@ def find(path: str, address: str) -> Body | None:
                 "versions": ["v1"],
             }
         case ["apis"]:
-            groups = [_api_group(*key) for key in _by_version() if key[0]]
+            groups = [_api_group(*key) for key in _by_version(served) if key[0]]
             return {"apiVersion": "v1", "groups": groups, "kind": "APIGroupList"}
         case ["api", version]:
             return _resource_list("", version)
         case ["apis", group]:
-            known = [key for key in _by_version() if key[0] == group]
+            known = [key for key in _by_version(served) if key[0] == group]
             return (
                 {"apiVersion": "v1", "kind": "APIGroup", **_api_group(*known[0])} if known else None
             )
         case ["apis", group, version]:
-            return _resource_list(group, version)
+            return _resource_list(group, version, served)
     return None
 
 
@@ -126,8 +133,8 @@ def _api_group(group: str, version: str) -> Body:
     return {"name": group, "preferredVersion": served, "versions": [served]}
 
 
-def _resource_list(group: str, version: str) -> Body | None:
-    members = _by_version().get((group, version))
+def _resource_list(group: str, version: str, served: frozenset[str] = frozenset()) -> Body | None:
+    members = _by_version(served).get((group, version))
     if members is None:
         return None
     resources: list[Body] = []

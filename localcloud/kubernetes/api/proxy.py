@@ -39,7 +39,14 @@ class PodProxy:
             pod, number = self._pod(target.namespace, name, port)
         else:
             pod, number = self._backend(target.namespace, name, port)
-        path = "/" + target.rest
+        return await self._pass_on(call, pod, number, "/" + target.rest)
+
+    async def ask(self, call: Call, namespace: str, service: str, port: str) -> Answer:
+        """Let a pod of a service answer a call under its own path. Raises as a call does."""
+        pod, number = self._backend(namespace, service, port)
+        return await self._pass_on(call, pod, number, call.path)
+
+    async def _pass_on(self, call: Call, pod: Body, number: int, path: str) -> Answer:
         query = urlencode(call.query)
         body = call.body if isinstance(call.body, bytes) else b""
         request = Request(call.method, path, query, {}, body)

@@ -7,6 +7,7 @@ from typing import Any
 from localcloud.kubernetes.access.rbac import Access, Authorizer, refusal
 from localcloud.kubernetes.access.tokens import Tokens
 from localcloud.kubernetes.api import reviews, subresources
+from localcloud.kubernetes.api.aggregation import Aggregator
 from localcloud.kubernetes.api.calls import (
     APPLY_PATCH,
     Answer,
@@ -61,17 +62,25 @@ Proxy = Callable[[Call, Target], Awaitable[Answer]]
 class ApiServer:
     """Every path of the resource API, for authenticated users.
 
-    `proxy` serves `pods/…/proxy` and `services/…/proxy`; only it may take time.
+    `proxy` serves `pods/…/proxy` and `services/…/proxy`, `aggregator` the APIs of other servers;
+    only they may take time.
     """
 
     def __init__(
-        self, store: Store, registry: Registry, authorizer: Authorizer, tokens: Tokens, proxy: Proxy
+        self,
+        store: Store,
+        registry: Registry,
+        authorizer: Authorizer,
+        tokens: Tokens,
+        proxy: Proxy,
+        aggregator: Aggregator,
     ) -> None:
         self.store = store
         self.registry = registry
         self.authorizer = authorizer
         self.tokens = tokens
         self._proxy = proxy
+        self._aggregator = aggregator
         self.backlog = BACKLOG  # of each new watch
 
     async def handle(self, call: Call) -> Answer:
@@ -81,6 +90,12 @@ class ApiServer:
             ApiFailure: the error status of the real server.
         """
         target = parse_path(call.path)
+        if registered := self._aggregator.find(call.path):
+            if target is None:
+                self._authorize(call, Access(call.method.lower(), path=call.path))
+            else:
+                self._authorize_target(call, target)
+            return await self._aggregator.answer(call, registered)
         if target is None:
             self._authorize(call, Access(call.method.lower(), path=call.path))
             raise no_such_path()
@@ -120,6 +135,15 @@ class ApiServer:
                 return self._delete(kind, call, target)
             case _:
                 return self._delete_all(kind, call, target)
+
+    def is_aggregated(self, path: str) -> bool:
+        """Return whether another server answers a path."""
+        return self._aggregator.find(path) is not None
+
+    @property
+    def served(self) -> frozenset[str]:
+        """The names of the APIs that other servers answer now."""
+        return self._aggregator.served
 
     # Authorization
 

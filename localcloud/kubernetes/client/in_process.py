@@ -78,7 +78,7 @@ class InProcessClient:
             raise unavailable("the API server does not answer")
         call = Call(self._user, method, path, query or {}, body, content_type)
         target = parse_path(path)
-        if target is None or target.is_proxied:
+        if target is None or target.is_proxied or self._server.is_aggregated(path):
             return _decoded(await self._server.handle(call))
         return _decoded(self._server.answer(call, target))
 

@@ -169,13 +169,11 @@ def same_for_pods(before: Obj, after: Obj) -> bool:
 
 
 def claim_problem(pod: Obj) -> str | None:
-    """Return why a pod with claims fits no node; None without claims.
+    """Return why a pod with claims of other kinds fits no node; None without such claims.
 
-    The emulated API has neither PersistentVolumeClaims nor ResourceClaims.
+    The emulated API has no ResourceClaims, and no controller of ephemeral volumes.
     """
     for volume in pod["spec"].get("volumes") or ():
-        if claim := volume.get("persistentVolumeClaim"):
-            return f'persistentvolumeclaim "{claim["claimName"]}" not found'
         if volume.get("ephemeral"):
             name = f"{pod['metadata']['name']}-{volume['name']}"
             return (

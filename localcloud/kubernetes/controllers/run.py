@@ -7,6 +7,8 @@ from typing import Protocol
 from localcloud.clock import Clock
 from localcloud.kubernetes.client.informer import Informers
 from localcloud.kubernetes.client.interface import ApiClient
+from localcloud.kubernetes.controllers.api_services import ApiServiceController
+from localcloud.kubernetes.controllers.attaching import AttachController
 from localcloud.kubernetes.controllers.context import Context
 from localcloud.kubernetes.controllers.daemonset import DaemonSetController
 from localcloud.kubernetes.controllers.deployment import DeploymentController
@@ -20,6 +22,7 @@ from localcloud.kubernetes.controllers.nodes import NodeController
 from localcloud.kubernetes.controllers.replication import ReplicaController
 from localcloud.kubernetes.controllers.scheduler import Scheduler
 from localcloud.kubernetes.controllers.serviceaccounts import ServiceAccountController
+from localcloud.kubernetes.controllers.volumes import VolumeController
 from localcloud.kubernetes.objects.kinds import REPLICA_SET, REPLICATION_CONTROLLER
 from localcloud.profiles import Profile
 
@@ -66,6 +69,9 @@ async def run_controllers(
         EndpointsController(context),
         DisruptionController(context),
         GarbageCollector(context),
+        VolumeController(context),
+        AttachController(context),
+        ApiServiceController(context),
     )
     async with asyncio.TaskGroup() as group:
         await context.informers.run(group)

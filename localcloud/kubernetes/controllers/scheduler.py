@@ -26,6 +26,7 @@ from localcloud.kubernetes.controllers.placement import (
 )
 from localcloud.kubernetes.controllers.pod_affinity import PodAffinity, has_pod_affinity
 from localcloud.kubernetes.controllers.preemption import Preemption, Preemptor, priority_of
+from localcloud.kubernetes.controllers.storage import Storage
 from localcloud.kubernetes.objects.failures import ApiFailure
 from localcloud.kubernetes.objects.kinds import NAMESPACE, NODE, POD, POD_DISRUPTION_BUDGET
 from localcloud.kubernetes.objects.pods import Demand, demand_of, is_finished, is_leaving
@@ -68,6 +69,9 @@ class Scheduler:
         budgets = context.informers.of(POD_DISRUPTION_BUDGET)
         self._preemptor = Preemptor(self._affinity, lambda: budgets.objects.values())
         self._nominated: dict[Key, Nomination] = {}
+        self._storage = Storage(context)
+        for informer in self._storage.informers:
+            informer.on_change(lambda before, after: self._retry_stuck())
         context.informers.of(NODE).on_change(self._node_changed)
         context.informers.of(POD).on_change(self._pod_changed)
 
@@ -183,12 +187,13 @@ class Scheduler:
             await asyncio.sleep(0)
 
     async def _place(self, key: Key, pod: Obj) -> None:
-        if (problem := claim_problem(pod)) is not None:
+        problem = claim_problem(pod) or self._storage.find_problem(pod)
+        if problem is not None:
             await self._give_up(key, pod, format_claim_problem(problem, self._nodes))
             return
         held, preemption = self._hold_nominated(key, pod), None
         try:
-            group = self._class_of(pod)
+            group = self._class_of(self._storage.restricted(pod))
             room = group.emptiest(self._rooms)
             is_awaited = self._is_awaited(key, pod)
             if room is None and not is_awaited:
@@ -202,6 +207,11 @@ class Scheduler:
             end = AWAITED if is_awaited else "" if preemption else None
             words = format_refusals(group.refusals, self._nodes, end)
             await self._give_up(key, pod, words, preemption)
+            return
+        if claims := self._storage.unbound(pod):
+            self._pending.pop(key, None)
+            self._stuck[key] = pod  # until the volumes are made
+            await self._storage.choose(claims, room.node["metadata"]["name"], set(self._rooms))
             return
         del self._pending[key]
         uid, node = pod["metadata"]["uid"], room.node["metadata"]["name"]

@@ -7,7 +7,7 @@ take the time of the profile to start, and those of known images answer.
 import asyncio
 import logging
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -15,6 +15,7 @@ from typing import Any
 
 from localcloud.clock import Clock, stamp
 from localcloud.fabric import Fabric
+from localcloud.kubernetes.access.users import User
 from localcloud.kubernetes.client.events import EventRecorder
 from localcloud.kubernetes.client.informer import Obj
 from localcloud.kubernetes.client.interface import ApiClient
@@ -58,8 +59,14 @@ class Kubelet:
         clock: Clock,
         profile: Profile,
         bridge: Bridge | None = None,
+        client_of: Callable[[User], ApiClient] | None = None,
     ) -> None:
-        """Take the bridge of a machine, which may be older than the node; without one, any fits."""
+        """Take what belongs to a machine.
+
+        Args:
+            bridge: may be older than the node; without one, any fits.
+            client_of: clients of the API with the identity of pods.
+        """
         self._api = api
         self._node = node
         self._fabric = fabric
@@ -80,6 +87,7 @@ class Kubelet:
             read=InClusterReader(api, fabric, node.vpc, node.address),
             network_came_up=self._network_came_up,
             bridge=bridge,
+            client_of=client_of,
         )
         self._workers = PodWorkers(self._host)
         self._door = KubeletServer(self.pods)

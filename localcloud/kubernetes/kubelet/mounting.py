@@ -9,9 +9,20 @@ from localcloud.kubernetes.client.events import EventRecorder
 from localcloud.kubernetes.client.informer import Obj
 from localcloud.kubernetes.client.interface import ApiClient
 from localcloud.kubernetes.objects.failures import ApiFailure
-from localcloud.kubernetes.objects.kinds import CONFIG_MAP, POD, SECRET, Kind
+from localcloud.kubernetes.objects.kinds import (
+    CLAIM,
+    CONFIG_MAP,
+    CSI_DRIVER,
+    PERSISTENT_VOLUME,
+    POD,
+    SECRET,
+    VOLUME_ATTACHMENT,
+    Kind,
+)
+from localcloud.kubernetes.objects.names import attachment_name
 
 AGAIN = 2.0  # seconds between checks for a missing object
+SOON = 0.2  # seconds between checks of a volume that is being attached
 
 _KINDS = {"secret": SECRET, "configMap": CONFIG_MAP}
 _REFERENCES = {
@@ -36,7 +47,7 @@ class Need:
 async def mount(pod: Obj, api: ApiClient, clock: Clock, events: EventRecorder) -> dict[str, Obj]:
     """Wait for all objects that a pod mounts, and return its Secrets by name.
 
-    A claim is waited for without end, because this API server has none.
+    A volume of a claim is waited for until it is attached to the pod's node.
 
     Raises:
         ApiFailure: any other failure than a missing object.
@@ -53,14 +64,45 @@ async def mount(pod: Obj, api: ApiClient, clock: Clock, events: EventRecorder) -
         if found is not None and need.kind is SECRET:
             secrets[need.name] = found
     for volume in pod["spec"].get("volumes") or ():
-        while claim := volume.get("persistentVolumeClaim"):
-            message = (
-                f"Unable to attach or mount volumes: unmounted volumes=[{volume['name']}]: "
-                f'error processing PVC: persistentvolumeclaim "{claim["claimName"]}" not found'
-            )
-            events.record(POD, pod, "FailedMount", message, warning=True)
-            await clock.sleep(AGAIN)
+        if claim := volume.get("persistentVolumeClaim"):
+            while (problem := await _find_claim_problem(pod, api, claim["claimName"])) is not None:
+                if problem:
+                    message = (
+                        f"Unable to attach or mount volumes: unmounted volumes=[{volume['name']}]: "
+                        f"{problem}"
+                    )
+                    events.record(POD, pod, "FailedMount", message, warning=True)
+                await clock.sleep(AGAIN if problem else SOON)
     return secrets
+
+
+async def _find_claim_problem(pod: Obj, api: ApiClient, name: str) -> str | None:
+    """Return why the volume of a claim is not on the node; empty while it is being attached."""
+    claim = await _read(api, CLAIM, name, pod["metadata"]["namespace"])
+    if claim is None:
+        return f'error processing PVC: persistentvolumeclaim "{name}" not found'
+    volume = await _read(api, PERSISTENT_VOLUME, claim["spec"].get("volumeName") or "none")
+    if volume is None or claim.get("status", {}).get("phase") != "Bound":
+        return f"error processing PVC: PVC {pod['metadata']['namespace']}/{name} is not bound"
+    csi = volume["spec"].get("csi")
+    if csi is None:
+        return None
+    driver = await _read(api, CSI_DRIVER, csi["driver"])
+    if driver is not None and not driver["spec"].get("attachRequired", True):
+        return None
+    attached = attachment_name(csi["driver"], csi["volumeHandle"], pod["spec"]["nodeName"])
+    attachment = await _read(api, VOLUME_ATTACHMENT, attached)
+    return None if attachment and (attachment.get("status") or {}).get("attached") else ""
+
+
+async def _read(api: ApiClient, kind: Kind, name: str, namespace: str = "") -> Obj | None:
+    try:
+        found: Obj = await api.request("GET", kind.path(namespace, name))
+    except ApiFailure as failure:
+        if failure.status != 404:
+            raise
+        return None
+    return found
 
 
 async def find_config_problem(pod: Obj, api: ApiClient) -> str | None:

@@ -4,6 +4,7 @@ import hashlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 LEASE_SECONDS = 40  # validity of a kubelet's lease
@@ -29,6 +30,7 @@ class NodeConfig:
     labels: Mapping[str, str]
     taints: tuple[dict[str, Any], ...]
     static_pods: tuple[dict[str, Any], ...]
+    disk: Path | None = None  # the machine's root, for what pods mount of it
 
 
 def new_node(config: NodeConfig) -> dict[str, Any]:

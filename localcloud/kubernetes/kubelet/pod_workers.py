@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from localcloud.clock import Clock, stamp
+from localcloud.kubernetes.access.users import User, account_of
 from localcloud.kubernetes.client.events import EventRecorder
 from localcloud.kubernetes.client.informer import Obj
 from localcloud.kubernetes.client.interface import ApiClient
@@ -32,6 +33,7 @@ from localcloud.kubernetes.pods.network import (
     RunningPod,
     tls_contexts,
 )
+from localcloud.kubernetes.programs import Broken, Place, find_programs
 from localcloud.profiles import Profile
 
 LONGEST_GRACE = 2.0  # seconds; shorter than real grace periods, because nothing runs
@@ -66,6 +68,7 @@ class Host:
     read: ReadApi
     network_came_up: Callable[[], None]
     bridge: Bridge | None = None
+    client_of: Callable[[User], ApiClient] | None = None  # without it, programs are the kubelet
     has_network: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -219,6 +222,23 @@ class PodWorkers:
         if not self._host.has_network.is_set() and _is_network_plugin(worker.pod):
             self._host.has_network.set()
             self._host.network_came_up()
+        await self._run_programs(worker)
+
+    async def _run_programs(self, worker: PodWorker) -> None:
+        """Run what of the pod does work of its own; one that ends is started again."""
+        found = find_programs(worker.pod)
+        if not found:
+            return
+        host, user = self._host, account_of(worker.pod)
+        api = host.client_of(user) if host.client_of else host.api
+        ((container, program),) = found
+        place = Place(worker.pod, container, api, host.api, host.clock, host.node.disk)
+        try:
+            await program(place).run()
+        except* Broken as errors:
+            await self._fail_to_run(worker, str(errors.exceptions[0]))
+            await host.clock.sleep(CONFIG_PAUSE)
+            raise ConnectionAbortedError(f"it has ended: {errors.exceptions[0]}") from errors
 
     async def _end(self, worker: PodWorker) -> None:
         self._disconnect(worker)

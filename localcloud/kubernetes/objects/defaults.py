@@ -21,6 +21,21 @@ Body = dict[str, Any]
 
 _ZEROS: Mapping[str, Any] = {"boolean": False, "int32": 0, "int64": 0, "string": ""}
 
+PROTECTIONS = {
+    kinds.CLAIM: "kubernetes.io/pvc-protection",
+    kinds.PERSISTENT_VOLUME: "kubernetes.io/pv-protection",
+}
+"""Finalizers of what is not removed while it is used."""
+
+_DRIVER: Mapping[str, Any] = {
+    "attachRequired": True,
+    "fsGroupPolicy": "ReadWriteOnceWithFSType",
+    "podInfoOnMount": False,
+    "requiresRepublish": False,
+    "seLinuxMount": False,
+    "storageCapacity": False,
+}
+
 
 def without_nulls(value: Any) -> Any:
     """Copy a document without its nulls, which mean "not given"."""
@@ -198,6 +213,47 @@ def _binding(body: Body) -> None:
             subject.setdefault("apiGroup", "rbac.authorization.k8s.io")
 
 
+def _persistent_volume(body: Body) -> None:
+    spec = body.setdefault("spec", {})
+    spec.setdefault("persistentVolumeReclaimPolicy", "Retain")
+    spec.setdefault("volumeMode", "Filesystem")
+    quantities(spec.get("capacity"))
+    body.setdefault("status", {}).setdefault("phase", "Pending")
+
+
+def _claim(body: Body) -> None:
+    spec = body.setdefault("spec", {})
+    spec.setdefault("volumeMode", "Filesystem")
+    quantities((spec.get("resources") or {}).get("requests"))
+    body.setdefault("status", {}).setdefault("phase", "Pending")
+
+
+def protect_new(kind: Kind, body: Body) -> None:
+    """Add the finalizer that keeps a claim or a volume while it is used, as admission does."""
+    if (finalizer := PROTECTIONS.get(kind)) is not None:
+        finalizers = body["metadata"].setdefault("finalizers", [])
+        if finalizer not in finalizers:
+            finalizers.append(finalizer)
+
+
+def _storage_class(body: Body) -> None:
+    body.setdefault("reclaimPolicy", "Delete")
+    body.setdefault("volumeBindingMode", "Immediate")
+
+
+def _csi_driver(body: Body) -> None:
+    spec = body.setdefault("spec", {})
+    for name, value in _DRIVER.items():
+        spec.setdefault(name, value)
+    spec.setdefault("volumeLifecycleModes", ["Persistent"])
+
+
+def _api_service(body: Body) -> None:
+    if service := body.setdefault("spec", {}).get("service"):
+        service.setdefault("port", 443)
+    body.setdefault("status", {})
+
+
 def _endpoint_slice(body: Body) -> None:
     body.setdefault("endpoints", [])
     for port in body.get("ports", ()):
@@ -220,4 +276,9 @@ _COMPLETERS: dict[Kind, Callable[[Body], None]] = {
     kinds.ROLE_BINDING: _binding,
     kinds.CLUSTER_ROLE_BINDING: _binding,
     kinds.ENDPOINT_SLICE: _endpoint_slice,
+    kinds.PERSISTENT_VOLUME: _persistent_volume,
+    kinds.CLAIM: _claim,
+    kinds.STORAGE_CLASS: _storage_class,
+    kinds.CSI_DRIVER: _csi_driver,
+    kinds.API_SERVICE: _api_service,
 }

@@ -1,12 +1,12 @@
 """Generates `schema.json`, the fields of all served kinds. Run by developers, never imported.
 
-    python -m localcloud.kubernetes.objects.generate_schema DEFINITIONS API APIMACHINERY
+    python -m localcloud.kubernetes.objects.generate_schema DEFINITIONS API APIMACHINERY AGGREGATOR
 
 Two publications of the same Kubernetes release are read, both under the Apache License 2.0:
 DEFINITIONS is the file of OpenAPI definitions (`_definitions.json` of a `v1.36.0-local` folder in
-the package kubernetes-validate), API and APIMACHINERY are folders with the Go modules k8s.io/api
-and k8s.io/apimachinery, v0.36.0. OpenAPI has no protobuf numbers and no pointers: these
-are in the tags of Go's structs.
+the package kubernetes-validate), the others are folders with the Go modules k8s.io/api,
+k8s.io/apimachinery and k8s.io/kube-aggregator, v0.36.0. OpenAPI has no protobuf numbers and no
+pointers: these are in the tags of Go's structs.
 """
 
 import json
@@ -28,7 +28,11 @@ _ABOUT = (
     "https://www.apache.org/licenses/LICENSE-2.0"
 )
 _REFERENCE = "#/$defs/"
-_PACKAGES = ("io.k8s.api.", "io.k8s.apimachinery.pkg.apis.")
+_PACKAGES = (
+    "io.k8s.api.",
+    "io.k8s.apimachinery.pkg.apis.",
+    "io.k8s.kube-aggregator.pkg.apis.",
+)
 _SPECIAL = {
     "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1": "object",
     "io.k8s.apimachinery.pkg.api.resource.Quantity": "Quantity",

@@ -31,6 +31,13 @@ def forbidden_changes(kind: Kind, body: Body, before: Body) -> Iterator[Cause]:
             yield Cause.invalid("roleRef", quoted(body.get("roleRef")), "cannot change roleRef")
     elif kind is kinds.SERVICE:
         yield from _service(new, old)
+    elif kind is kinds.CLAIM:
+        yield from _claim(new, old)
+    elif kind is kinds.STORAGE_CLASS:
+        for field in ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"):
+            if before.get(field) != body.get(field):
+                text = f"updates to {field} are forbidden."
+                yield Cause.forbidden(field, text)
     elif kind in (kinds.SECRET, kinds.CONFIG_MAP):
         yield from _contents(body, before)
 
@@ -49,6 +56,24 @@ def _service(new: Body, old: Body) -> Iterator[Cause]:
     address = new.get("clusterIP")
     if old.get("clusterIP") not in (None, "", address) and new.get("type") != "ExternalName":
         yield Cause.invalid("spec.clusterIPs[0]", quoted(address), "may not change once set")
+
+
+def _claim(new: Body, old: Body) -> Iterator[Cause]:
+    """A claim may be bound once, and its request may grow while it is bound."""
+
+    def fixed(spec: Body) -> Body:
+        kept = {key: value for key, value in spec.items() if key != "resources"}
+        if not old.get("volumeName"):
+            kept.pop("volumeName", None)
+        return kept
+
+    grows = new.get("resources") != old.get("resources")
+    if fixed(new) != fixed(old) or (grows and not old.get("volumeName")):
+        text = (
+            "spec is immutable after creation except resources.requests and "
+            "volumeAttributesClassName for bound claims"
+        )
+        yield Cause.forbidden("spec", text)
 
 
 def _contents(body: Body, before: Body) -> Iterator[Cause]:

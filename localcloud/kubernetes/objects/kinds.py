@@ -213,6 +213,40 @@ ENDPOINT_SLICE = Kind(
 PRIORITY_CLASS = Kind(
     "scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", namespaced=False, short=("pc",)
 )  # fmt: skip
+PERSISTENT_VOLUME = Kind(
+    "", "v1", "PersistentVolume", "persistentvolumes",
+    namespaced=False,
+    short=("pv",),
+    subresources=(_STATUS,),
+    returns_deleted=True,
+)  # fmt: skip
+CLAIM = Kind(
+    "", "v1", "PersistentVolumeClaim", "persistentvolumeclaims",
+    short=("pvc",),
+    subresources=(_STATUS,),
+    returns_deleted=True,
+)  # fmt: skip
+_STORAGE = "storage.k8s.io"
+STORAGE_CLASS = Kind(
+    _STORAGE, "v1", "StorageClass", "storageclasses",
+    namespaced=False, short=("sc",), returns_deleted=True,
+)  # fmt: skip
+VOLUME_ATTACHMENT = Kind(
+    _STORAGE, "v1", "VolumeAttachment", "volumeattachments",
+    namespaced=False, subresources=(_STATUS,), returns_deleted=True,
+)  # fmt: skip
+CSI_NODE = Kind(_STORAGE, "v1", "CSINode", "csinodes", namespaced=False, returns_deleted=True)
+CSI_DRIVER = Kind(
+    _STORAGE, "v1", "CSIDriver", "csidrivers",
+    namespaced=False, returns_deleted=True,
+)  # fmt: skip
+API_SERVICE = Kind(
+    "apiregistration.k8s.io", "v1", "APIService", "apiservices",
+    namespaced=False,
+    categories=("api-extensions",),
+    subresources=(_STATUS,),
+)  # fmt: skip
+"""An API that another server answers, in a pod."""
 
 _CREATE = ("create",)
 SELF_SUBJECT_REVIEW = Kind(
@@ -240,6 +274,7 @@ KINDS = (
     CONFIG_MAP, ENDPOINTS, EVENT, NAMESPACE, NODE, POD, REPLICATION_CONTROLLER, SECRET,
     SERVICE_ACCOUNT, SERVICE, DAEMON_SET, DEPLOYMENT, REPLICA_SET, POD_DISRUPTION_BUDGET,
     CLUSTER_ROLE_BINDING, CLUSTER_ROLE, ROLE_BINDING, ROLE, PRIORITY_CLASS, LEASE, ENDPOINT_SLICE,
+    PERSISTENT_VOLUME, CLAIM, STORAGE_CLASS, VOLUME_ATTACHMENT, CSI_NODE, CSI_DRIVER, API_SERVICE,
 )  # fmt: skip
 """The stored kinds."""
 
@@ -247,6 +282,16 @@ REVIEWS = (
     SELF_SUBJECT_REVIEW, TOKEN_REVIEW, SELF_ACCESS_REVIEW, SELF_RULES_REVIEW, ACCESS_REVIEW,
 )  # fmt: skip
 """The review kinds, which are posted and never stored."""
+
+METRICS = "metrics.k8s.io/v1beta1"
+EXTENSIONS = {
+    "v1beta1.metrics.k8s.io": (
+        Kind("metrics.k8s.io", "v1beta1", "NodeMetrics", "nodes", namespaced=False,
+             verbs=("get", "list")),
+        Kind("metrics.k8s.io", "v1beta1", "PodMetrics", "pods", verbs=("get", "list")),
+    ),
+}  # fmt: skip
+"""The kinds of known APIs of other servers, by the name under which these are registered."""
 
 _BY_PATH = {(kind.group, kind.version, kind.plural): kind for kind in (*KINDS, *REVIEWS)}
 _BY_PATH[(NEW_EVENT.group, NEW_EVENT.version, NEW_EVENT.plural)] = NEW_EVENT

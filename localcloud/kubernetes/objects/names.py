@@ -1,5 +1,6 @@
 """Rules for names and keys; each returns errors with the real server's messages."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -114,3 +115,8 @@ def config_key(key: str) -> Iterator[str]:
 def _too_long(name: str, longest: int) -> Iterator[str]:
     if len(name) > longest:
         yield f"must be no more than {longest} characters"
+
+
+def attachment_name(driver: str, handle: str, node: str) -> str:
+    """Return the name of the VolumeAttachment of a volume and a node, as Kubernetes makes it."""
+    return f"csi-{hashlib.sha256(f'{handle}{driver}{node}'.encode()).hexdigest()}"

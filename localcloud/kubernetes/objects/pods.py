@@ -173,3 +173,12 @@ def matches_taint(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bo
     if toleration.get("operator", "Equal") == "Exists":
         return True
     return bool(toleration.get("key")) and toleration.get("value", "") == taint.get("value", "")
+
+
+def claims_of(pod: Mapping[str, Any]) -> list[str]:
+    """Return the names of the claims whose volumes a pod mounts."""
+    return [
+        volume["persistentVolumeClaim"]["claimName"]
+        for volume in (pod.get("spec") or {}).get("volumes") or ()
+        if volume.get("persistentVolumeClaim")
+    ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from localcloud.clock import Clock, stamp
 from localcloud.kubernetes.objects import kinds
-from localcloud.kubernetes.objects.defaults import taint_new_node, without_nulls
+from localcloud.kubernetes.objects.defaults import protect_new, taint_new_node, without_nulls
 from localcloud.kubernetes.objects.failures import (
     Cause,
     already_exists,
@@ -31,6 +31,9 @@ from localcloud.kubernetes.objects.validation import complete_and_check
 SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 EVENTS_KEPT = 2000
 """The most events kept, as the real server keeps them for an hour."""
+
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+"""The annotation of the class of claims that name none."""
 
 _ATTEMPTS = 8  # at a generated name, as upstream
 _NOT_WITH_STATUS = {kinds.DEPLOYMENT: ("labels",), kinds.POD: ("ownerReferences",)}
@@ -81,6 +84,9 @@ class Registry:
         if kind is kinds.POD:
             classes = self.store.select(kinds.PRIORITY_CLASS)
             resolve_priority(fresh, (one.body for one in classes))
+        protect_new(kind, fresh)
+        if kind is kinds.CLAIM:
+            self._give_class(fresh)
         self._finish(kind, fresh, None)
         if kind is kinds.NODE:
             taint_new_node(fresh)
@@ -180,6 +186,19 @@ class Registry:
         else:
             metadata.pop("namespace", None)
         return fresh
+
+    def _give_class(self, claim: Body) -> None:
+        """Set the default class of a claim that names none, as admission does."""
+        spec = claim.setdefault("spec", {})
+        if not isinstance(spec, dict) or "storageClassName" in spec:
+            return
+        classes = [one.body["metadata"] for one in self.store.select(kinds.STORAGE_CLASS)]
+        defaults = [
+            one for one in classes if (one.get("annotations") or {}).get(DEFAULT_CLASS) == "true"
+        ]
+        if defaults:
+            newest = max(defaults, key=lambda one: (one["creationTimestamp"], one["name"]))
+            spec["storageClassName"] = newest["name"]
 
     def _forget_events(self) -> None:
         """Drop the oldest tenth at once, so that many events are not sorted each time."""

@@ -131,6 +131,47 @@ def _binding(body: Body) -> Iterator[Cause]:
         yield Cause.required("roleRef.name")
 
 
+ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+
+
+def _claim(body: Body) -> Iterator[Cause]:
+    spec = body["spec"]
+    if not spec.get("accessModes"):
+        yield Cause.required("spec.accessModes", "at least 1 access mode is required")
+    for index, mode in enumerate(spec.get("accessModes") or ()):
+        if mode not in ACCESS_MODES:
+            yield Cause.unsupported(f"spec.accessModes[{index}]", mode, ACCESS_MODES)
+    if not ((spec.get("resources") or {}).get("requests") or {}).get("storage"):
+        yield Cause.required("spec.resources[storage]")
+
+
+def _persistent_volume(body: Body) -> Iterator[Cause]:
+    spec = body["spec"]
+    if not spec.get("accessModes"):
+        yield Cause.required("spec.accessModes")
+    if not (spec.get("capacity") or {}).get("storage"):
+        yield Cause.required("spec.capacity")
+
+
+def _storage_class(body: Body) -> Iterator[Cause]:
+    if not body.get("provisioner"):
+        yield Cause.required("provisioner")
+
+
+def _volume_attachment(body: Body) -> Iterator[Cause]:
+    for field in ("attacher", "nodeName"):
+        if not body["spec"].get(field):
+            yield Cause.required(f"spec.{field}")
+
+
+def _api_service(body: Body) -> Iterator[Cause]:
+    spec = body.get("spec") or {}
+    if (service := spec.get("service")) is not None:
+        for field in ("namespace", "name"):
+            if not service.get(field):
+                yield Cause.required(f"spec.service.{field}")
+
+
 _CHECKERS: dict[Kind, Callable[[Body], Iterator[Cause]]] = {
     kinds.POD: _pod,
     kinds.REPLICATION_CONTROLLER: check_replication_controller,
@@ -142,6 +183,11 @@ _CHECKERS: dict[Kind, Callable[[Body], Iterator[Cause]]] = {
     kinds.CONFIG_MAP: _config_map,
     kinds.SECRET: _secret,
     kinds.NODE: _node,
+    kinds.CLAIM: _claim,
+    kinds.PERSISTENT_VOLUME: _persistent_volume,
+    kinds.STORAGE_CLASS: _storage_class,
+    kinds.VOLUME_ATTACHMENT: _volume_attachment,
+    kinds.API_SERVICE: _api_service,
     kinds.ROLE_BINDING: _binding,
     kinds.CLUSTER_ROLE_BINDING: _binding,
 }

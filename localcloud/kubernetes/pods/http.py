@@ -14,6 +14,9 @@ from localcloud.connections import hang_up
 ReadApi = Callable[[str, str], Awaitable[tuple[int, Any]]]
 """Reads (path, bearer token) from the Kubernetes API; returns the HTTP status and the object."""
 
+OWN = "own"
+"""In place of a token: that of the pod's own ServiceAccount."""
+
 IDLE = 75.0  # seconds that an open connection may be idle
 MAX_BODY = 1024 * 1024
 CHUNK = 64 * 1024

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from localcloud.kubernetes.pods import kube_ui
+from localcloud.kubernetes.pods import kube_ui, metrics_server
 from localcloud.kubernetes.pods.http import ReadApi, Reply, Request
 
 Pod = Mapping[str, Any]
@@ -90,6 +90,8 @@ async def _coredns(pod: Pod, request: Request, read: ReadApi | None) -> Reply:
 
 NGINX = Program(80, _nginx)
 COREDNS = Program(8181, _coredns)
+METRICS_SERVER = Program(metrics_server.PORT, metrics_server.answer)
+_PROGRAMS = {"nginx": NGINX, "coredns": COREDNS, "metrics-server": METRICS_SERVER}
 KUBE_UI = Program(4466, kube_ui.answer, ("-tls-cert-path", "-tls-key-path"))
 
 
@@ -98,7 +100,7 @@ def find_program(image: str) -> Program | None:
     name = _name_of(image)
     if "headlamp" in image:
         return KUBE_UI
-    return {"nginx": NGINX, "coredns": COREDNS}.get(name)
+    return _PROGRAMS.get(name)
 
 
 def is_missing(image: str) -> bool:

@@ -246,6 +246,69 @@ def _priority_class(body: Body, now: datetime) -> Cells:
     return [_name(body), body.get("value", 0), default, _age(body, now), policy]
 
 
+def _modes(body: Body) -> str:
+    words = {
+        "ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX",
+        "ReadWriteOncePod": "RWOP",
+    }  # fmt: skip
+    return ",".join(words.get(mode, mode) for mode in body.get("accessModes") or ())
+
+
+def _phase(body: Body) -> str:
+    if body["metadata"].get("deletionTimestamp"):
+        return "Terminating"
+    return str(_status(body).get("phase", ""))
+
+
+def _claim(body: Body, now: datetime) -> Cells:
+    spec, status = body["spec"], _status(body)
+    return [
+        _name(body), _phase(body), spec.get("volumeName", ""),
+        (status.get("capacity") or {}).get("storage", ""), _modes(status),
+        spec.get("storageClassName", ""), "<unset>", _age(body, now), spec.get("volumeMode", ""),
+    ]  # fmt: skip
+
+
+def _persistent_volume(body: Body, now: datetime) -> Cells:
+    spec, claim = body["spec"], body["spec"].get("claimRef")
+    return [
+        _name(body), (spec.get("capacity") or {}).get("storage", ""), _modes(spec),
+        spec.get("persistentVolumeReclaimPolicy", ""), _phase(body),
+        f"{claim.get('namespace', '')}/{claim.get('name', '')}" if claim else "",
+        spec.get("storageClassName", ""), "<unset>", _status(body).get("reason", ""),
+        _age(body, now), spec.get("volumeMode", ""),
+    ]  # fmt: skip
+
+
+def _storage_class(body: Body, now: datetime) -> Cells:
+    notes = body["metadata"].get("annotations") or {}
+    is_default = notes.get("storageclass.kubernetes.io/is-default-class") == "true"
+    return [
+        _name(body) + (" (default)" if is_default else ""), body.get("provisioner", ""),
+        body.get("reclaimPolicy", ""), body.get("volumeBindingMode", ""),
+        bool(body.get("allowVolumeExpansion")), _age(body, now),
+    ]  # fmt: skip
+
+
+def _volume_attachment(body: Body, now: datetime) -> Cells:
+    spec = body["spec"]
+    return [
+        _name(body), spec["attacher"], spec["source"].get("persistentVolumeName", ""),
+        spec["nodeName"], str(_status(body).get("attached", False)).lower(), _age(body, now),
+    ]  # fmt: skip
+
+
+def _api_service(body: Body, now: datetime) -> Cells:
+    service = body["spec"].get("service")
+    place = f"{service.get('namespace')}/{service.get('name')}" if service else "Local"
+    conditions = {one["type"]: one for one in _status(body).get("conditions") or ()}
+    available = conditions.get("Available", {})
+    word = str(available.get("status", "Unknown"))
+    if word == "False":
+        word += f" ({available.get('reason', '')})"
+    return [_name(body), place, word, _age(body, now)]
+
+
 _NAME = Column("Name", format="name")
 _AGE = Column("Age")
 _OWNED = (Column("Containers", wide=True), Column("Images", wide=True))
@@ -330,6 +393,32 @@ _PRINTERS = {
         ),
         _event,
     ),
+    kinds.CLAIM: Printer(
+        (
+            _NAME, *_texts("Status", "Volume", "Capacity", "Access Modes", "StorageClass"),
+            Column("VolumeAttributesClass"), _AGE, Column("VolumeMode", wide=True),
+        ),
+        _claim,
+    ),
+    kinds.PERSISTENT_VOLUME: Printer(
+        (
+            _NAME, *_texts("Capacity", "Access Modes", "Reclaim Policy", "Status", "Claim"),
+            *_texts("StorageClass", "VolumeAttributesClass", "Reason"), _AGE,
+            Column("VolumeMode", wide=True),
+        ),
+        _persistent_volume,
+    ),
+    kinds.STORAGE_CLASS: Printer(
+        (
+            _NAME, *_texts("Provisioner", "ReclaimPolicy", "VolumeBindingMode"),
+            Column("AllowVolumeExpansion", type="boolean"), _AGE,
+        ),
+        _storage_class,
+    ),
+    kinds.VOLUME_ATTACHMENT: Printer(
+        (_NAME, *_texts("Attacher", "PV", "Node", "Attached"), _AGE), _volume_attachment
+    ),
+    kinds.API_SERVICE: Printer((_NAME, *_texts("Service", "Available"), _AGE), _api_service),
     kinds.LEASE: Printer((_NAME, Column("Holder"), _AGE), _lease),
     kinds.PRIORITY_CLASS: Printer(
         (

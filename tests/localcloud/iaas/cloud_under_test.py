@@ -178,6 +178,7 @@ DESCRIBES = {
     "keypair": "KeyPairs",
     "tag": "Tags",
     "volume": "Volumes",
+    "snapshot": "Snapshots",
     "image": "Images",
     "nic": "Nics",
 }

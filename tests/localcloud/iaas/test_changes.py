@@ -299,7 +299,7 @@ def balancer_with_an_address(cloud: CloudUnderTest) -> tuple[str, str, str]:
     return balancer, eip, machine
 
 
-def test_volume_is_attached_grows_only_when_it_is_free_and_comes_off_with_its_machine(
+def test_volume_is_attached_grows_and_comes_off_with_its_machine(
     cloud: CloudUnderTest,
 ) -> None:
     _, vxnet = make_vpc(cloud)
@@ -308,11 +308,11 @@ def test_volume_is_attached_grows_only_when_it_is_free_and_comes_off_with_its_ma
     cloud.done("AttachVolumes", volumes=volumes, instance=machine)
     shown = cloud.one("instance", machine)["volumes"]
     assert [one["device"] for one in shown] == ["/dev/vdc", "/dev/vdd"]
-    assert "is not available" in refused(cloud, "ResizeVolumes", volumes=volumes, size=40)
+    cloud.done("ResizeVolumes", volumes=volumes[:1], size=40)
+    grown = cloud.one("volume", volumes[0])
+    assert (grown["size"], grown["status"]) == (40, "in-use")
     assert "is not available" in refused(cloud, "DeleteVolumes", volumes=volumes)
     cloud.done("DetachVolumes", volumes=volumes[:1], instance=machine)
-    cloud.done("ResizeVolumes", volumes=volumes[:1], size=40)
-    assert cloud.one("volume", volumes[0])["size"] == 40
     cloud.ok("ModifyVolumeAttributes", volume=volumes[0], volume_name="more")
     cloud.done("TerminateInstances", instances=[machine], direct_cease=1)
     assert cloud.one("volume", volumes[1])["status"] == "available"

@@ -173,7 +173,13 @@ REFUSALS = [
         lb_listener(healthy_check_option="1|5|2|5"),
         "checked too often",
     ),
-    row("AddLoadBalancerListeners", 1400, "emulate", lb_listener(listener_protocol="udp"), "udp"),
+    row(
+        "AddLoadBalancerListeners",
+        1100,
+        "[udp] should be tcp, http",
+        lb_listener(healthy_check_method="udp"),
+        "checked by udp",
+    ),
     row(
         "AddLoadBalancerBackends",
         1400,

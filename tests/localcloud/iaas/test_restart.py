@@ -55,6 +55,7 @@ READINGS = {
     "DescribeKeyPairs": "keypair_set",
     "DescribeTags": "tag_set",
     "DescribeVolumes": "volume_set",
+    "DescribeSnapshots": "snapshot_set",
     "DescribeImages": "image_set",
     "DescribeJobs": "job_set",
 }
@@ -169,6 +170,25 @@ def accept_volumes(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
     return cloud.ok("CreateVolumes", size=10, count=2)
 
 
+def accept_snapshot(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
+    volumes = cloud.done("CreateVolumes", size=10, count=2)["volumes"]
+    clock.held = True
+    return cloud.ok("CreateSnapshots", resources=volumes)
+
+
+def accept_clone(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
+    (volume,) = cloud.done("CreateVolumes", size=10)["volumes"]
+    clock.held = True
+    return cloud.ok("CloneVolumes", volume=volume, count=2)
+
+
+def accept_volume_of_snapshot(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
+    volumes = cloud.done("CreateVolumes", size=10)["volumes"]
+    (taken,) = cloud.done("CreateSnapshots", resources=volumes)["snapshots"]
+    clock.held = True
+    return cloud.ok("CreateVolumeFromSnapshot", snapshot=taken)
+
+
 def accept_capture(cloud: CloudUnderTest, clock: HeldClock) -> dict[str, Any]:
     _, vxnet = make_vpc(cloud)
     (machine,) = run_machines(cloud, vxnet)
@@ -213,6 +233,9 @@ UNDER_WAY = {
     "CreateLoadBalancer": (accept_balancer, "active"),
     "CreateLoadBalancer with an address": (accept_public_balancer, "active"),
     "CreateVolumes": (accept_volumes, "available"),
+    "CreateSnapshots": (accept_snapshot, "available"),
+    "CloneVolumes": (accept_clone, "available"),
+    "CreateVolumeFromSnapshot": (accept_volume_of_snapshot, "available"),
     "CaptureInstance": (accept_capture, "available"),
     "AttachVolumes": (accept_attaching, "in-use"),
     "ApplySecurityGroup": (accept_rules, ""),

@@ -104,6 +104,7 @@ class SampleCluster:
         labels: dict[str, str] | None = None,
         taints: tuple[Obj, ...] = (),
         static_pods: tuple[Obj, ...] = (),
+        disk: Path | None = None,
     ) -> Kubelet:
         """Start a kubelet on a machine of its own."""
         number = len(self.kubelets)
@@ -119,8 +120,16 @@ class SampleCluster:
             labels=labels or {},
             taints=taints,
             static_pods=static_pods,
+            disk=disk,
         )
-        kubelet = Kubelet(self.api, config, self.fabric, self.clock, PROFILES["instant"])
+        kubelet = Kubelet(
+            self.api,
+            config,
+            self.fabric,
+            self.clock,
+            PROFILES["instant"],
+            client_of=self.plane.client,
+        )
         self.kubelets[name] = kubelet
         await kubelet.start()
         return kubelet

@@ -36,6 +36,17 @@ def test_nothing_outside_the_disk_can_be_written(tmp_path: Path) -> None:
     run(story())
 
 
+def test_absolute_path_of_cat_means_the_machine_where_it_has_such_a_file(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_lab(tmp_path) as lab:
+            spec = make_machine_spec()
+            await lab.boot(spec)
+            done = await lab.run("cat /etc/qingcloud/instance-id; echo own | cat; cat /dev/null")
+            assert str(done.stdout) == f"{spec.instance_id}\nown\n"
+
+    run(story())
+
+
 @needs_landlock
 def test_the_guard_lets_scripts_write_where_they_may(tmp_path: Path) -> None:
     async def story() -> None:

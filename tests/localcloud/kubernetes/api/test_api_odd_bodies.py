@@ -92,6 +92,37 @@ SAMPLES: dict[Kind, dict[str, Any]] = {
         "endpoints": [{"addresses": ["1.2.3.4"], "conditions": {"ready": True}}],
         "ports": [{"port": 1}],
     },
+    kinds.PERSISTENT_VOLUME: {
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "capacity": {"storage": "10Gi"},
+            "claimRef": {"namespace": "default", "name": "x"},
+            "csi": {"driver": "d", "volumeHandle": "v"},
+            "nodeAffinity": {"required": _NEEDED},
+        }
+    },
+    kinds.CLAIM: {
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "10Gi"}},
+            "storageClassName": "x",
+        }
+    },
+    kinds.STORAGE_CLASS: {"provisioner": "d", "parameters": {"type": "0"}},
+    kinds.VOLUME_ATTACHMENT: {
+        "spec": {"attacher": "d", "nodeName": "n", "source": {"persistentVolumeName": "v"}}
+    },
+    kinds.CSI_NODE: {"spec": {"drivers": [{"name": "d", "nodeID": "i", "topologyKeys": ["z"]}]}},
+    kinds.CSI_DRIVER: {"spec": {"attachRequired": True, "volumeLifecycleModes": ["Persistent"]}},
+    kinds.API_SERVICE: {
+        "spec": {
+            "group": "g",
+            "version": "v1",
+            "service": {"namespace": "default", "name": "x"},
+            "groupPriorityMinimum": 100,
+            "versionPriority": 100,
+        }
+    },
 }
 
 
