@@ -46,14 +46,14 @@ ENGLISH = (
 )
 """Files whose texts stay English."""
 
-HELP = (
-    "flows/_cli/flags",
-    "deployments/_flags",
-    "localcloud/__main__.py",
-    "localcloud/fault_command.py",
-    "localcloud/iaas/faults",
-)
-"""Files in which docstrings of commands and of records of flags are help."""
+HELP = {
+    "flows/_cli/flags": ("app.command", "Parameter"),
+    "deployments/_flags": ("app.command", "Parameter"),
+    "localcloud/__main__.py": ("app.command",),
+    "localcloud/fault_command.py": ("app.command",),
+    "localcloud/iaas/faults": ("dataclass",),
+}
+"""Files in which docstrings are help: those of what is decorated so."""
 
 SILENT = frozenset(
     {
@@ -90,7 +90,7 @@ def templates_of(folder: Path, rooms: Iterable[str] = ROOMS) -> Iterator[Templat
             if name.startswith(ENGLISH):
                 continue
             tree = ast.parse(file.read_text(encoding="utf-8"))
-            for text in _texts(tree, helps=name.startswith(HELP)):
+            for text in _texts(tree, _helping(name)):
                 for line in () if _is_script(text) else text.split("\n"):
                     one = _renumber(strip_edges(line))
                     if re.search(r"[A-Za-z]{2}", one):
@@ -120,7 +120,7 @@ def _is_text(text: str) -> bool:
     )
 
 
-def _texts(tree: ast.AST, *, helps: bool) -> Iterator[str]:
+def _texts(tree: ast.AST, helping: tuple[str, ...]) -> Iterator[str]:
     skipped, headed, titled = _skipped(tree), _arguments(tree, HEADED), _arguments(tree, {"step"})
     inside: set[ast.AST] = set()
     for node in _walk(tree, skipped):
@@ -134,7 +134,7 @@ def _texts(tree: ast.AST, *, helps: bool) -> Iterator[str]:
                 elif node in headed:
                     yield text
                     continue
-            case ast.FunctionDef() | ast.ClassDef() if helps and _is_typed(node):
+            case ast.FunctionDef() | ast.ClassDef() if _is_decorated(node, helping):
                 yield from _paragraphs(ast.get_docstring(node) or "")
                 continue
             case _:
@@ -168,10 +168,12 @@ def _number_fields(text: str) -> str:
     return "".join(f"{part}{{{number}}}" for number, part in enumerate(parts[:-1])) + parts[-1]
 
 
-def _is_typed(node: ast.FunctionDef | ast.ClassDef) -> bool:
-    """Whether it is a command, or a record of what is typed behind one."""
-    decorators = {ast.unparse(one).partition("(")[0] for one in node.decorator_list}
-    return bool(decorators & {"app.command", "app.default", "dataclass"})
+def _helping(name: str) -> tuple[str, ...]:
+    return next((found for prefix, found in HELP.items() if name.startswith(prefix)), ())
+
+
+def _is_decorated(node: ast.FunctionDef | ast.ClassDef, decorators: tuple[str, ...]) -> bool:
+    return any(ast.unparse(one).partition("(")[0] in decorators for one in node.decorator_list)
 
 
 def _paragraphs(docstring: str) -> Iterator[str]:
