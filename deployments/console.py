@@ -38,6 +38,7 @@ COMMANDS = {
     "drill": Command("flows.drill", "Try whether a backup restores"),
     "check": Command("flows.check", "Check whether a cluster is well"),
     "repair": Command("flows.repair", "Replace broken machines"),
+    "adopt": Command("flows.adopt", "Make a machine that exists a node, or release it"),
     "rollout": Command("flows.rollout", "Bring changed templates to the machines"),
     "run-script": Command("flows.run_script", "Run a script on the machines of a group"),
     "upgrade": Command("flows.upgrade", "Bring a cluster to another version of Kubernetes"),
