@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # The parts in installers/lib are checked where they are sourced.
 SHELL_SCRIPTS := $(shell find installers -maxdepth 1 -type f)
 
-.PHONY: help install server provision status teardown deploy worker test test-machines test-team quick check matrix format down
+.PHONY: help install server provision status teardown deploy worker test test-machines test-team quick check docs matrix format down
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -20,7 +20,7 @@ $(INSTALLED): pyproject.toml
 	  { echo "Python 3.11 or later is needed; name one, such as: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade 'pip>=24'
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --editable '.[dev,docs]'
 	touch $@
 
 server: install ## Start a Prefect server in the background, if none answers
@@ -61,6 +61,9 @@ check: install ## Format, lint, types, import contract, shell scripts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/shellcheck -x -S style $(SHELL_SCRIPTS)
+
+docs: install ## Build the documentation's site in build/site
+	$(BIN)/python -m docs.site.build
 
 matrix: install ## Strike every changing call of a cluster's life (docs/reliability.md)
 	$(BIN)/python -m benchmarks.reliability $(ARGS)

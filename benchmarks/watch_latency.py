@@ -36,7 +36,7 @@ from tasks.cluster import open_cluster
 from tests.acceptance.workplace import ROOT, Workplace, clean_environment, prefect_server
 
 PODS_PER_NODE = 40
-LOAD = ROOT / "docs" / "examples" / "my-nginx-rc.yaml"
+LOAD = ROOT / "deployments/tour/files/my-nginx-rc.yaml"
 PATIENCE = 120.0
 """Seconds for one burst."""
 

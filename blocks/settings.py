@@ -57,6 +57,13 @@ def user_kubeconfig() -> Path:
     return next((file for file in named if file.exists()), usual).expanduser()
 
 
+def locale_language() -> str:
+    """`zh` where the environment asks for Chinese, as gettext reads it, else `en`."""
+    names = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+    wanted = next((os.environ[name] for name in names if os.environ.get(name)), "")
+    return "zh" if wanted.lower().startswith("zh") else "en"
+
+
 LOOPBACK = "localhost,127.0.0.1,::1"
 
 

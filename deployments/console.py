@@ -53,6 +53,7 @@ COMMANDS = {
     "deploy": Command("deployments.register", "Register a cluster's deployments in Prefect"),
     "worker": Command("deployments.worker", "Run what is deployed, until Ctrl-C"),
     "schema": Command("deployments.schema", "Print the JSON Schema of a cluster's file"),
+    "tour": Command("deployments.tour", "Walk through the article's steps, explained"),
     "local": Command("localcloud", "Start, stop or inspect the local cloud"),
 }
 

@@ -17,7 +17,8 @@ from domain.observe.alarms.deliveries import Outcome, format_test_results
 from domain.observe.metrics.report import Incomplete, MetricsReport
 from domain.spec.cluster import ClusterName, parse_spec
 from flows._cli.command import Session, cluster_name, read_document, run, session
-from flows._cli.flags.monitor import Flags, app
+from flows._cli.custom_monitors import change_monitors
+from flows._cli.flags.monitor import Add, Flags, List, Remove, app
 from flows._cli.interruption import is_interrupted, until_interrupted
 from flows._cli.parsing import parse
 from flows._cli.server import SERVER_ERRORS, describe_silent
@@ -58,8 +59,11 @@ def monitor(
         return measure(PrefectSteps(), cluster, datetime.now(UTC), file)
 
 
-def main(flags: Flags) -> None:
+def main(flags: Flags | Add | Remove | List) -> None:
     """Measure a cluster's pods, requests, machines and custom monitors, and keep the samples."""
+    if not isinstance(flags, Flags):
+        change_monitors(flags)
+        return
     name = cluster_name(flags.common)
     if flags.test_notification:
         if flags.watch or flags.prometheus or flags.every is not None or flags.listen is not None:

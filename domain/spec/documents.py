@@ -66,7 +66,7 @@ def describe_invalid(
             return f"{where} must hold keys such as {known}, and not {_kind(given)}"
         case kind if kind in _WANTED:
             return f"{where}: {_shortened(given)} is {_kind(given)}; write {_WANTED[kind]}"
-    if where in (advice or {}):
+    if where in (advice or {}) and first["type"] != "value_error":  # whose own words say more
         return f"{where} {given!r} is not valid: {(advice or {})[where]}"
     what = first["msg"].removeprefix("Value error, ")
     return f"{where}: {what}" if where else what

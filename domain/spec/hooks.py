@@ -2,14 +2,12 @@
 
 from collections.abc import Collection
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from domain.kernel.errors import InvalidSpec
 from domain.kernel.names import MASTERS, NODES
 from domain.spec.part import Part, Whole
-from domain.spec.scripts import check_script
+from domain.spec.scripts import StoredScript
 
 
 class Moment(StrEnum):
@@ -24,13 +22,6 @@ class OnFailure(StrEnum):
 
     STOP = "stop"
     GO_ON = "go on"
-
-
-def _checked(script: str) -> str:
-    try:
-        return check_script(script)
-    except InvalidSpec as error:
-        raise ValueError(str(error)) from error
 
 
 class Hook(Part):
@@ -48,9 +39,7 @@ class Hook(Part):
     )
     group: str = Field(NODES, description="The group whose machines come and go")
     runs_on: str = Field(MASTERS, description="The group whose machines run the script")
-    script: Annotated[str, AfterValidator(_checked)] = Field(
-        min_length=1, max_length=20_000, description="Lines of bash"
-    )
+    script: StoredScript
     timeout: Whole = Field(60, ge=1, le=3600, description="Seconds on each machine")
     on_failure: OnFailure = Field(
         OnFailure.STOP,

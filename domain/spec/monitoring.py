@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from domain.kernel.names import NODES
 from domain.spec.metrics import BUILT_IN
 from domain.spec.part import Part, Whole
+from domain.spec.scripts import StoredScript
 
 
 class Monitor(Part):
@@ -23,7 +24,7 @@ class Monitor(Part):
         description="Name of the metric, such as `nginxPods`",
     )
     group: str = Field(NODES, description="The group of machines that it runs on")
-    script: str = Field(min_length=1, max_length=20_000, description="Lines of bash")
+    script: StoredScript
     timeout: Whole = Field(20, ge=1, le=50, description="Seconds")
     unit: str = Field(
         "", max_length=16, description="Shown with the number, which it does not change"

@@ -1,5 +1,9 @@
 """The text of a user's script: what is refused before it runs anywhere."""
 
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
 from domain.kernel.errors import InvalidSpec
 
 MOST_SCRIPT = 256 * 1024
@@ -25,3 +29,18 @@ def check_script(text: str, what: str = "the script") -> str:
             "fail on it; remove them with: sed -i 's/\\r$//' FILE"
         )
     return text
+
+
+def _checked(script: str) -> str:
+    try:
+        return check_script(script)
+    except InvalidSpec as error:
+        raise ValueError(str(error)) from error
+
+
+StoredScript = Annotated[
+    str,
+    Field(min_length=1, max_length=20_000, description="Lines of bash"),
+    AfterValidator(_checked),
+]
+"""A script within a description, which the cluster stores: no secret belongs in it."""

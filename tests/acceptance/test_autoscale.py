@@ -18,7 +18,7 @@ from tests.acceptance.workplace import ROOT, Workplace
 
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="no kubectl on PATH")
 
-LOAD = ROOT / "docs" / "examples" / "my-nginx-rc.yaml"
+LOAD = ROOT / "deployments/tour/files/my-nginx-rc.yaml"
 # As the preset, but nobody waits for minutes to pass.
 EAGER = {
     "preset": "article-text",

@@ -121,6 +121,17 @@ def test_a_script_with_docker_ps_counts_and_failing_ones_only_leave_gaps(
     }
 
 
+def test_a_monitor_that_measures_nothing_is_not_added(cluster: Workplace, tmp_path: Path) -> None:
+    script = tmp_path / "two.sh"
+    script.write_text("echo 1 2")
+    done = cluster.run("flows.monitor", "add", "two", "--script", str(script))
+    assert done.code == 2
+    assert "2 words instead of one number" in done.sentence
+    stored = cluster.run("flows.monitor", "list", "--json").json["monitors"]
+    assert "two" not in {one["name"] for one in stored}
+    assert len(stored) == len(MONITORS)
+
+
 def test_a_lost_database_fails_visibly_and_changes_nothing_else(
     cluster: Workplace, tmp_path: Path
 ) -> None:

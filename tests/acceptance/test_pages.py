@@ -1,146 +1,106 @@
-"""The page that follows the article is typed line by line, and prints what it shows."""
+"""What the article's page and README tell to type is typed, and prints what they show."""
 
-import os
-import re
+import json
 import shutil
-import signal
-import subprocess
-import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from datetime import datetime
 
 import pytest
 
-from tests.acceptance.workplace import ROOT, clean_environment, free_port
+from tests.acceptance.reader import Reader, blocks, lines_of, reader_in, typed, without_remark
+from tests.acceptance.workplace import ROOT
 
-PAGE, CHINESE = ("docs/follow-the-article.md", "docs/follow-the-article.zh-CN.md")
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-LASTING = ("make worker",)
-"""Commands that run until Ctrl-C."""
+PAGE, README = "docs/follow-the-article.md", "README.md"
+AT_THE_END = ("python -m flows.teardown --yes", "make down")
+"""Typed after everything that needs a cluster."""
 
-MASKS = (
-    (re.compile(r"(k8s-(?:master|node))-[a-z0-9]{8}"), r"\1-NAME"),
-    (re.compile(r"\b\d+\.\d+\.\d+\.\d+\b"), "ADDRESS"),
-    (re.compile(r"\b(\d+m)?\d+s\b"), "AGE"),
-    (re.compile(r"(\d+ of \d+|Machine +Pods) .*"), r"\1"),  # then follow measurements
-    (re.compile(r"^\d\d:\d\d:\d\d [+=-] "), ""),
-    (re.compile(r"\s+"), " "),
-)
-"""What differs from one machine to another."""
+LOCAL_CLOUD = "python -m localcloud "
+OWN_ACCOUNT = "export QINGCLOUD_ACCESS_KEY_ID"
 
-
-def blocks(page: str) -> list[tuple[str, str]]:
-    return FENCE.findall((ROOT / page).read_text(encoding="utf-8"))
+pytestmark = [
+    pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl on PATH"),
+    pytest.mark.skipif(not (ROOT / ".venv").is_dir(), reason="the pages are typed in a clone"),
+    pytest.mark.timeout(600),
+]
 
 
-def masked(line: str) -> str:
-    for pattern, words in MASKS:
-        line = pattern.sub(words, line)
-    return line.strip()
-
-
-@dataclass
-class Reader:
-    """Somebody who types what the page says, in a shell of the project's folder."""
-
-    home: Path
-    environment: dict[str, str]
-    printed: str = ""
-    lasting: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    def type(self, line: str) -> None:
-        """Type a line; what it prints is added to what was printed."""
-        command = re.sub(r"\s+#\s.*$", "", line).replace("$PWD", str(self.home))
-        if exported := re.match(r"export (\w+)=(.*)$", command):
-            self.environment[exported[1]] = exported[2]
-        elif command.startswith(LASTING):
-            self.lasting.append(self._start(command))
-        elif not command.startswith(". "):
-            self.printed += self._run(command)
-
-    def _run(self, command: str) -> str:
-        process = self._start(command)
-        printed, _ = process.communicate(timeout=170)
-        text = printed.decode()
-        assert process.returncode == 0, f"{command}: {text}"
-        return text
-
-    def _start(self, command: str) -> subprocess.Popen[bytes]:
-        place = f"--file {self.home}/article.yaml"
-        command = command.replace("--file article.yaml", place)
-        command = re.sub(r"--out (\S+)", rf"--out {self.home}/\1", command)
-        return subprocess.Popen(
-            ["bash", "-c", command],
-            cwd=ROOT,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-    def has_seen(self, shown: str) -> bool:
-        seen = Counter(map(masked, self.printed.splitlines()))
-        return Counter(map(masked, shown.strip().splitlines())) <= seen
-
-    def leave(self) -> None:
-        for process in self.lasting:
-            os.killpg(process.pid, signal.SIGINT)
-            process.communicate(timeout=60)
-
-
-@pytest.fixture
-def reader(tmp_path: Path) -> Iterator[Reader]:
-    environment = clean_environment(tmp_path) | {
-        "PREFECT_SERVER_API_PORT": str(free_port()),
-        "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}",
-    }
-    reader = Reader(tmp_path, environment)
-    try:
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    with reader_in(tmp_path_factory.mktemp("reader")) as reader:
         yield reader
-    finally:
-        reader.leave()
-        subprocess.run(["make", "down"], cwd=ROOT, env=reader.environment, check=False, timeout=120)
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl on PATH")
-@pytest.mark.skipif(not (ROOT / ".venv").is_dir(), reason="the page is typed in a clone")
-@pytest.mark.timeout(600)
-def test_the_article_is_followed(reader: Reader) -> None:
-    lines: list[str] = []
-    for kind, text in blocks(PAGE):
-        if kind == "yaml":
-            (reader.home / "article.yaml").write_text(text, encoding="utf-8")
-        elif kind == "console":
-            reader.printed = ""
-            lines = re.findall(r"^\$ (.*)$", text, re.MULTILINE)
-            for line in lines:
-                reader.type(line)
-        elif kind == "text":
-            deadline = time.monotonic() + 150
-            while not reader.has_seen(text):  # an evaluation waits for a minute of samples
-                assert time.monotonic() < deadline, f"shown:\n{text}\nprinted:\n{reader.printed}"
-                time.sleep(5)
-                for line in lines:
-                    if line.startswith(("python -m ", "kubectl get ")):
-                        reader.type(line)
+def test_the_tour_prints_what_the_page_shows(reader: Reader) -> None:
+    printed = reader.type("qingcloud-k8s tour --yes")
+    shown = [lines_of(text) for kind, text in blocks(PAGE) if kind == "text"]
+    missing = sum(shown, Counter[str]()) - lines_of(printed)
+    print(printed)
+    assert not missing
+    assert "No local cloud is running" in reader.type("python -m localcloud status")
+
+
+def test_the_readme_prints_what_it_shows(reader: Reader) -> None:
+    printed, unattended = "", ("make deploy", "make worker")
+    assert {*unattended} < {*in_page(PAGE)}
+    for kind, text in blocks(README):
+        if kind == "text":
+            assert lines_of(text) <= lines_of(printed), printed
+        if kind != "console" or LOCAL_CLOUD in text:
+            continue
+        if OWN_ACCOUNT in text:
+            type_with_own_account(reader, typed(text))
+            continue
+        now = [line for line in typed(text) if line not in AT_THE_END]
+        printed = "".join(reader.type(line.replace("14:05", at_present())) for line in now)
+    for line in unattended:
+        reader.type(line)
+    reader.interrupt()
+    for line in (*AT_THE_END, *(one for one in in_page(README) if one.startswith(LOCAL_CLOUD))):
+        reader.type(line)
+
+
+def in_page(page: str) -> list[str]:
+    return [line for kind, text in blocks(page) if kind == "console" for line in typed(text)]
+
+
+def at_present() -> str:
+    return f"{datetime.now().astimezone():%H:%M}"
+
+
+def type_with_own_account(reader: Reader, lines: list[str]) -> None:
+    """Type what is meant for a billed account with that of the local cloud, billed.
+
+    The last line asks, and changes nothing, because nobody answers.
+    """
+    before = dict(reader.environment)
+    account = json.loads(reader.type(f"{LOCAL_CLOUD}env --json"))
+    reader.environment |= account | {"QINGCLOUD_BILLS": "1"}
+    *others, last = (line.replace("203.0.113.0/24", "127.0.0.0/8") for line in lines[1:])
+    for line in others:
+        reader.type(line)
+    assert "no terminal" in reader.type(last, code=2)
+    reader.environment = before
+
+
+LANGUAGES = [
+    (page, page.replace(".md", ".zh-CN.md"), number)
+    for page in (PAGE, README)
+    for number in range(len(blocks(page)))
+]
 
 
 @pytest.mark.pure
-@pytest.mark.parametrize("number", range(len(blocks(PAGE))))
-def test_both_languages_show_the_same(number: int) -> None:
-    (kind, text), (other_kind, other) = blocks(PAGE)[number], blocks(CHINESE)[number]
+@pytest.mark.parametrize(("page", "chinese", "number"), LANGUAGES)
+def test_both_languages_show_the_same(page: str, chinese: str, number: int) -> None:
+    (kind, text), (other_kind, other) = blocks(page)[number], blocks(chinese)[number]
     assert kind == other_kind
-    assert list(map(code, text.splitlines())) == list(map(code, other.splitlines()))
+    assert list(map(without_remark, text.splitlines())) == list(
+        map(without_remark, other.splitlines())
+    )
 
 
 @pytest.mark.pure
-def test_both_languages_have_as_many_blocks() -> None:
-    assert len(blocks(PAGE)) == len(blocks(CHINESE))
-
-
-def code(line: str) -> str:
-    """A line without the remark behind it."""
-    return re.sub(r"\s+#\s.*$", "", line)
+@pytest.mark.parametrize("page", [PAGE, README])
+def test_both_languages_have_as_many_blocks(page: str) -> None:
+    assert len(blocks(page)) == len(blocks(page.replace(".md", ".zh-CN.md")))

@@ -12,7 +12,7 @@ from tests.acceptance.workplace import ROOT, Workplace, ask
 
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="no kubectl on PATH")
 
-LOAD = ROOT / "docs" / "examples" / "my-nginx-rc.yaml"
+LOAD = ROOT / "deployments/tour/files/my-nginx-rc.yaml"
 
 
 @pytest.fixture

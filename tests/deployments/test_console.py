@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOWS = {
     file.stem.replace("_", "-"): f"flows.{file.stem}" for file in (ROOT / "flows").glob("[!_]*.py")
 }
-OTHERS = {"schema", "server", "deploy", "worker", "local"}
+OTHERS = {"schema", "tour", "server", "deploy", "worker", "local"}
 
 SLOW = ("prefect", "kubernetes", "pandas", "sqlalchemy", "paramiko", "pydantic", "httpx")
 """What no help needs, and what would make it slow."""

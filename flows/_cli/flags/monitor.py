@@ -1,4 +1,4 @@
-"""The flags of `monitor`."""
+"""The flags of `monitor`, and of its commands `add`, `remove` and `list`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from domain.kernel.names import NODES
 from flows._cli.flags.common import Common
 from flows._cli.flags.numbers import whole_number
 from flows._cli.parsing import make_app
@@ -40,3 +41,67 @@ class Flags:
 
 
 app = make_app("monitor", Flags)
+
+Metric = Annotated[str, Parameter(help="Name of the metric, such as podsOfNode")]
+Group = Annotated[str, Parameter(help="The group of machines that it runs on")]
+
+
+@dataclass(frozen=True)
+class Add:
+    """The flags of `monitor add`."""
+
+    metric: str
+    script: Path
+    group: str
+    unit: str
+    timeout: int
+    common: Common
+
+
+@dataclass(frozen=True)
+class Remove:
+    """The flags of `monitor remove`."""
+
+    metric: str
+    group: str
+    common: Common
+
+
+@dataclass(frozen=True)
+class List:
+    """The flags of `monitor list`."""
+
+    common: Common
+
+
+@app.command
+def add(
+    metric: Metric,
+    /,
+    *,
+    script: Annotated[Path, Parameter(help="The file with the script, which prints one number")],
+    group: Group = NODES,
+    unit: Annotated[str, Parameter(help="Shown with the number")] = "",
+    timeout: Annotated[int, Parameter(help="Seconds, at most 50", converter=whole_number)] = 20,
+    common: Common = Common(),  # noqa: B008 - frozen
+) -> Add:
+    """Try a script on the machines of a group, and measure it each minute from then on."""
+    return Add(metric, script, group, unit, timeout, common)
+
+
+@app.command
+def remove(
+    metric: Metric,
+    /,
+    *,
+    group: Group = NODES,
+    common: Common = Common(),  # noqa: B008 - frozen
+) -> Remove:
+    """Measure a custom metric no longer; its samples stay until they are old."""
+    return Remove(metric, group, common)
+
+
+@app.command(name="list")
+def list_(*, common: Common = Common()) -> List:  # noqa: B008 - frozen
+    """List the custom monitors that the cluster's description holds."""
+    return List(common)

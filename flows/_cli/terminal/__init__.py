@@ -13,6 +13,7 @@ from flows._cli.console import (
 from flows._cli.terminal.backups import show_backups
 from flows._cli.terminal.health import show_health
 from flows._cli.terminal.metrics import Watch, show_metrics
+from flows._cli.terminal.monitors import show_monitors
 from flows._cli.terminal.questions import confirm
 from flows._cli.terminal.scripts import show_scripts
 from flows._cli.terminal.steps import Steps
@@ -38,6 +39,7 @@ __all__ = [
     "show_health",
     "show_leftovers",
     "show_metrics",
+    "show_monitors",
     "show_plan",
     "show_published",
     "show_report",

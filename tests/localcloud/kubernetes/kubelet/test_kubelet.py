@@ -343,7 +343,8 @@ def test_kube_ui_shows_over_https_what_the_api_answers_for_the_users_token() -> 
             status, page, _ = await request("GET", "/", cookie=cookie)
             assert status == 200
             assert "node-0" in page
-            assert "kubernetes" in page
+            _, page, _ = await request("GET", "/services", cookie=cookie)
+            assert "/object/services/default/kubernetes" in page
 
     run(story())
 
