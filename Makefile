@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # The parts in installers/lib are checked where they are sourced.
 SHELL_SCRIPTS := $(shell find installers -maxdepth 1 -type f)
 
-.PHONY: help install server provision status teardown deploy worker test test-machines test-team quick check docs matrix format down
+.PHONY: help install server provision status teardown deploy worker test test-machines test-team quick check docs matrix words format down
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -50,6 +50,7 @@ test-machines: install ## The installers on real systems in guests; needs root (
 	$(BIN)/pytest tests/machines -m machine -rs --numprocesses 2 --dist loadfile --timeout 600
 
 test-team: install ## Ten clusters, two workers, one of which is killed, on PostgreSQL and Redis
+	$(BIN)/pip install --quiet --editable '.[dev,team]'
 	$(BIN)/pytest tests/team -m team -rs -s --timeout 1500
 
 quick: install ## The tests that need nothing but Python; under a minute
@@ -67,6 +68,9 @@ docs: install ## Build the documentation's site in build/site
 
 matrix: install ## Strike every changing call of a cluster's life (docs/reliability.md)
 	$(BIN)/python -m benchmarks.reliability $(ARGS)
+
+words: install ## Add new texts to the catalogue of translations, and print them
+	$(BIN)/python -m words
 
 format: install ## Format the code
 	$(BIN)/ruff format .

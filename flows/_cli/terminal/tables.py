@@ -22,11 +22,12 @@ from domain.reports.machines import (
     MachineState,
     MachineView,
     choose_shown,
-    find_lone_nodes,
+    lone_lines,
     match_machines,
     tally,
 )
 from flows._cli.console import open_console
+from flows._cli.language import Verbatim
 from flows._cli.terminal.rows import Rows
 
 MOST_ROWS = 40
@@ -91,10 +92,8 @@ def show_report(
         console.print(Padding(_machines(shown), (0, 0, 0, 2), expand=False))
     if hidden:
         console.print(Text(f"  … and {len(hidden)} more: {tally(hidden)}"))
-    lone = find_lone_nodes(report)
-    if lone:
-        names = ", ".join(node.name for node in lone)
-        console.print(Text(f"  Nodes without a machine: {names}", "yellow"))
+    for line in lone_lines(report):
+        console.print(Text(f"  {line}", "yellow"))
     console.print(Text(f"  {tally(views) or 'no machine'}"))
     for line in unfinished_lines(report):
         console.print(Text(f"  {line}", "yellow"), soft_wrap=True)
@@ -204,8 +203,8 @@ def _machines(views: Sequence[MachineView]) -> Rows:
         machine, node = view.machine, view.node
         table.add_row(
             Text(sign, style),
-            Text(machine.name),
-            Text(machine.group),
+            Verbatim(machine.name),
+            Verbatim(machine.group),
             Text(machine.private_ip or "none yet"),
             Text(machine.type_id),
             Text(view.state_text, style),
