@@ -43,6 +43,7 @@ COMMANDS = {
     "run-script": Command("flows.run_script", "Run a script on the machines of a group"),
     "upgrade": Command("flows.upgrade", "Bring a cluster to another version of Kubernetes"),
     "maintain": Command("flows.maintain", "Renew certificates in time"),
+    "addons": Command("flows.addons", "Install, change and remove add-ons"),
     "drift": Command("flows.drift", "Compare a cluster with its description; repair it"),
     "sweep": Command("flows.sweep", "Delete what belongs to no living cluster"),
     "autoscale": Command("flows.autoscale", "Grow and shrink a group with its load"),
