@@ -5,13 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from words.extraction import Template, templates_of
-from words.po import Entry, read, write
+from words.po import STATES, WORDS, Entry, read, write
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "words" / "zh.po"
-
-BY_HAND = "words"
-"""The place of entries that are no texts of the source: single words, and other programs' texts."""
 
 
 def update(content: str, templates: Iterable[Template]) -> str:
@@ -24,7 +21,11 @@ def update(content: str, templates: Iterable[Template]) -> str:
         Entry(text, known[text].translation if text in known else "", tuple(files))
         for text, files in places.items()
     ]
-    by_hand = [one for one in known.values() if one.places == (BY_HAND,) and one.text not in places]
+    by_hand = [
+        one
+        for one in known.values()
+        if one.places in ((WORDS,), (STATES,)) and one.text not in places
+    ]
     return write([*by_hand, *found])
 
 

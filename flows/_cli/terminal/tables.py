@@ -27,7 +27,7 @@ from domain.reports.machines import (
     tally,
 )
 from flows._cli.console import open_console
-from flows._cli.language import Verbatim
+from flows._cli.language import Verbatim, in_language
 from flows._cli.terminal.rows import Rows
 
 MOST_ROWS = 40
@@ -181,11 +181,15 @@ def _places(report: ClusterReport) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     for name, endpoint in (("API", report.api), ("UI", report.ui)):
         sign, style, words = _endpoint(endpoint, was_asked=not report.trouble)
-        table.add_row(Text(sign, style), name, Text(words, overflow="fold"))
+        table.add_row(Text(sign, style), in_language(name), _folded(words))
     if report.public_address and report.ssh_port:
         words = f"{report.public_address} port {report.ssh_port}, a master and the jump host"
-        table.add_row("", "SSH", Text(words, overflow="fold"))
+        table.add_row("", "SSH", _folded(words))
     return table
+
+
+def _folded(words: str) -> Text:
+    return Text(in_language(words), overflow="fold")
 
 
 def _endpoint(endpoint: Endpoint, *, was_asked: bool) -> tuple[str, str, str]:
