@@ -58,14 +58,16 @@ HELP = {
 SILENT = frozenset(
     {
         "flow", "Field", "TypeVar", "getLogger", "deprecated", "cast", "update_artifact",
-        "debug", "info", "warning", "exception", "critical",  # logs of runs stay English
         "compile", "match", "search", "sub", "split", "fullmatch", "findall", "strptime",
         "execute", "Column", "Table", "Index", "text",
     }
 )  # fmt: skip
 """Functions and methods whose arguments nobody reads, or in Prefect's UI alone."""
 
-HEADED = frozenset({"Rows", "add_column"})
+LOGS = frozenset({"debug", "info", "warning", "exception", "critical"})
+"""Methods of loggers: logs of runs stay English."""
+
+HEADED = frozenset({"Rows", "add_column", "in_language"})
 """Functions whose arguments are texts even if they are single words."""
 
 _CODE = re.compile(
@@ -204,6 +206,8 @@ def _skipped(tree: ast.AST) -> set[ast.AST]:
         match node:
             case ast.Expr(value=ast.Constant() as text):
                 found.add(text)
+            case ast.Call(func=ast.Attribute(attr=name)) if name in LOGS:
+                found.update(node.args)
             case ast.FormattedValue(format_spec=ast.JoinedStr() as spec):
                 found.add(spec)
             case ast.AnnAssign(annotation=annotation) | ast.arg(annotation=annotation):

@@ -15,6 +15,7 @@ from domain.cloud.plan import Action, Plan, PlanItem
 from domain.kernel.money import format_plan_cost, format_rate, format_yuan
 from domain.kernel.texts import first_of
 from domain.node.certificates import describe_ends
+from domain.observe.alarms.report import AlarmReport, format_alarms
 from domain.reports.cluster import ClusterReport, Endpoint
 from domain.reports.drift import DriftReport
 from domain.reports.drift import Kind as Drift
@@ -28,6 +29,7 @@ from domain.reports.machines import (
 )
 from flows._cli.console import open_console
 from flows._cli.language import Verbatim, in_language
+from flows._cli.terminal.alarms import active_lines
 from flows._cli.terminal.rows import Rows
 
 MOST_ROWS = 40
@@ -99,6 +101,8 @@ def show_report(
     console.print(Text(f"  {tally(views) or 'no machine'}"))
     for line in unfinished_lines(report):
         console.print(Text(f"  {line}", "yellow"), soft_wrap=True)
+    for alarm in alarm_lines(report):
+        console.print(alarm, soft_wrap=True)
     for number, line in enumerate(describe_ends(report.certificates, datetime.now(UTC))):
         console.print(Text(f"  {line}", "yellow" if number else ""), soft_wrap=True)
     if report.adopted:
@@ -111,6 +115,17 @@ def show_report(
         console.print(Text("\nNext, try", "bold"))
     for command in next_commands:
         console.print(Text(f"  {command}", "cyan"), soft_wrap=True)
+
+
+def alarm_lines(report: ClusterReport) -> list[Text]:
+    """The alarms that fire or are pending; none where they are not evaluated."""
+    if report.alarms is None:
+        return []
+    words = format_alarms(AlarmReport(report.cluster, report.alarms))
+    return [
+        Text(f"  alarms: {words}", "yellow" if report.alarms else ""),
+        *active_lines(report.alarms),
+    ]
 
 
 def show_leftovers(plan: Plan, console: Console | None = None) -> None:
