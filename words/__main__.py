@@ -17,16 +17,17 @@ def update(content: str, templates: Iterable[Template]) -> str:
     places: dict[str, dict[str, None]] = {}
     for one in templates:
         places.setdefault(one.text, {})[one.file] = None
+
+    def is_own(one: Entry) -> bool:
+        return one.places == (STATES,) or (one.places == (WORDS,) and one.text not in places)
+
+    by_hand = {one.text: one for one in known.values() if is_own(one)}
     found = [
         Entry(text, known[text].translation if text in known else "", tuple(files))
         for text, files in places.items()
+        if text not in by_hand
     ]
-    by_hand = [
-        one
-        for one in known.values()
-        if one.places in ((WORDS,), (STATES,)) and one.text not in places
-    ]
-    return write([*by_hand, *found])
+    return write([*by_hand.values(), *found])
 
 
 def main() -> None:

@@ -19,13 +19,16 @@ LISTS = {"，": ", ", " 和 ": " and "}
 VERBS = re.compile(r" (?=(?:is|are|has|have|was|were|does|lacks|lists|forwards|must) )")
 """Where a text such as `machine i-1 is not a node` has its subject before, and a text behind."""
 
-SHORT = 5
+LEADING = 4
+"""How much more a joint in the value that begins a text counts."""
+
+SHORT = 4
 """A template with fewer letters, such as `{0} of {1}`, says too little by itself."""
 
 _EDGES = re.compile(r"([\s,;:]*)(.*?)([\s,;:]*)", re.DOTALL)
-_BRACKETS = re.compile(r"(.*?) ?\((.*)\)(.*)", re.DOTALL)
+_BRACKETS = re.compile(r"(.*?) ?\(([^()]*(?:\([^()]*\)[^()]*)*)\)(.*)", re.DOTALL)
 _FIELD = re.compile(r"\{(\d+)\}")
-_WORD = re.compile(r"(?<![\w./@=-])[A-Za-z]{2,}(?![\w/@=-])")
+_WORD = re.compile(r"(?<![\w./@=-])[A-Za-z][a-z]+(?![\w/@=-])")
 _COMMAND = re.compile(r"python -m \S+( --?\S+( [^-\s]\S*)?)*")
 _WIDE = "\u3000-\u303f\u4e00-\u9fff\uff00-\uffef"
 _BETWEEN = re.compile(f"(?<=[{_WIDE}]) (?=[{_WIDE}])")
@@ -152,19 +155,18 @@ class Catalogue:
             if values is None:
                 continue
             covers = {number: self._cover_edged(value) for number, value in values.items()}
-            if template.letters < SHORT and any(
-                " " in values[number] and covers[number].text == values[number] for number in covers
-            ):
+            if template.letters < SHORT and any(cover.left for cover in covers.values()):
                 continue
             left = sum(cover.left for cover in covers.values())
-            joints = sum(value.count(joint) for value in values.values() for joint in SEPARATORS)
+            joints = sum(_joints(value) for value in values.values())
+            if template.text.startswith("{"):  # where the sentence before would end up
+                joints += LEADING * _joints(next(iter(values.values())))
             yield Cover(left, joints, -template.length, template.fill(covers))
 
     def _by_parts(self, text: str) -> Iterator[Cover]:
         for separator, ours in SEPARATORS.items():
-            first, found, rest = text.partition(separator)
-            if found:
-                yield self._join((first, rest), ours, text)
+            if parts := _split(text, separator):
+                yield self._join(parts, ours, text)
         for verb in VERBS.finditer(text):
             yield self._join((text[: verb.start()], text[verb.end() :]), " ", text)
         if (brackets := _BRACKETS.fullmatch(text)) and brackets[2]:
@@ -205,6 +207,20 @@ def _edge(text: str) -> str:
     for separator, ours in SEPARATORS.items():
         text = text.replace(separator, ours)
     return text.replace(",", "，").replace(";", "；").replace(":", "：")
+
+
+def _split(text: str, separator: str) -> tuple[str, str] | None:
+    """The text before and behind the first such separator that is not within brackets."""
+    at = text.find(separator)
+    while at >= 0:
+        if text.count("(", 0, at) == text.count(")", 0, at):
+            return text[:at], text[at + len(separator) :]
+        at = text.find(separator, at + 1)
+    return None
+
+
+def _joints(text: str) -> int:
+    return sum(text.count(separator) for separator in SEPARATORS)
 
 
 def _letters(text: str) -> int:
