@@ -70,6 +70,7 @@ LOGS = frozenset({"debug", "info", "warning", "exception", "critical"})
 HEADED = frozenset({"Rows", "add_column", "in_language"})
 """Functions whose arguments are texts even if they are single words."""
 
+_FIELDS = re.compile(r"\{[a-z_.]*\}")
 _CODE = re.compile(
     r"""[$`|<>#^\\]|&&|^-\w |"\S+ \S+"|==|^python -m \S+( --\S+ \S+)*$|--\w+=|^[a-z]+ -\w|^bold """
 )
@@ -131,7 +132,7 @@ def _texts(tree: ast.AST, helping: tuple[str, ...]) -> Iterator[str]:
                 inside.update(one for one in node.values if isinstance(one, ast.Constant))
                 text = _number(node)
             case ast.Constant(value=str(text)) if node not in inside:
-                if node in titled or "{}" in text:
+                if node in titled or _FIELDS.search(text):
                     text = _number_fields(text)
                 elif node in headed:
                     yield text
@@ -166,7 +167,7 @@ def _number(node: ast.JoinedStr) -> str:
 
 def _number_fields(text: str) -> str:
     """A template of `str.format` with its fields numbered."""
-    parts = re.split(r"\{[a-z_.]*\}", text)
+    parts = _FIELDS.split(text)
     return "".join(f"{part}{{{number}}}" for number, part in enumerate(parts[:-1])) + parts[-1]
 
 
