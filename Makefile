@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # The parts in installers/lib are checked where they are sourced.
 SHELL_SCRIPTS := $(shell find installers -maxdepth 1 -type f)
 
-.PHONY: help install server provision status teardown deploy worker test test-machines test-team quick check docs matrix format down
+.PHONY: help install server provision status teardown deploy worker test test-machines test-team quick check docs matrix words format down
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -67,6 +67,9 @@ docs: install ## Build the documentation's site in build/site
 
 matrix: install ## Strike every changing call of a cluster's life (docs/reliability.md)
 	$(BIN)/python -m benchmarks.reliability $(ARGS)
+
+words: install ## Add new texts to the catalogue of translations, and print them
+	$(BIN)/python -m words
 
 format: install ## Format the code
 	$(BIN)/ruff format .

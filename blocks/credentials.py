@@ -1,18 +1,30 @@
 """A cluster's secrets as a Prefect block: encrypted at rest, masked in the UI."""
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from prefect.blocks.core import Block
 from pydantic import Field, HttpUrl, SecretStr
 
 from blocks.looks import WithLogo
-from clients.kubernetes import ClusterClient
 from domain.secrets.credentials import Credentials
 from domain.secrets.kubeconfig import ClusterAccess, make_access
 from domain.secrets.pki import CertifiedKey, SshKeyPair
 
+if TYPE_CHECKING:
+    from clients.kubernetes import ClusterClient
+
 CERTIFICATE_VALIDITY = timedelta(hours=12)
 """A client certificate cannot be revoked, so each run makes its own, valid for a short time."""
+
+
+def connect_api(access: ClusterAccess) -> "ClusterClient":
+    """Open the API of a cluster."""
+    from clients.kubernetes import (
+        ClusterClient,  # here: Kubernetes' models take a third of a second
+    )
+
+    return ClusterClient(access)
 
 
 class ClusterCredentials(WithLogo, Block):
@@ -92,6 +104,6 @@ class ClusterCredentials(WithLogo, Block):
         """Make an administrator's client certificate for the API server at `url`."""
         return make_access(self.credentials().ca, url, user, datetime.now(UTC), validity)
 
-    def client(self, url: str) -> ClusterClient:
+    def client(self, url: str) -> "ClusterClient":
         """Open the cluster's API as an administrator, with a certificate made for this run."""
-        return ClusterClient(self.access(url, "qingcloud-flows", CERTIFICATE_VALIDITY))
+        return connect_api(self.access(url, "qingcloud-flows", CERTIFICATE_VALIDITY))

@@ -1,4 +1,4 @@
-"""Settings of this machine. The only module that reads the environment."""
+"""Settings of this machine. The only module that reads the environment, but for its language."""
 
 import os
 from collections.abc import Mapping
@@ -45,13 +45,6 @@ def user_kubeconfig() -> Path:
     named = [Path(one) for one in os.environ.get("KUBECONFIG", "").split(os.pathsep) if one]
     usual = named[0] if named else Path("~/.kube/config")
     return next((file for file in named if file.exists()), usual).expanduser()
-
-
-def locale_language() -> str:
-    """`zh` where the environment asks for Chinese, as gettext reads it, else `en`."""
-    names = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
-    wanted = next((os.environ[name] for name in names if os.environ.get(name)), "")
-    return "zh" if wanted.lower().startswith("zh") else "en"
 
 
 LOOPBACK = "localhost,127.0.0.1,::1"

@@ -27,8 +27,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from clients.alarm_history import AlarmHistory
 from clients.closing import Closable
 from clients.database import KEY_LENGTH, PATIENCE, TABLES, Database, UtcTime
+from clients.lives import LifeHistory
 from clients.scalings import ScalingHistory
 from domain.kernel.names import ClusterId
 from domain.observe.metrics.records import (
@@ -89,6 +91,16 @@ class SampleStore(Closable):
     def scalings(self) -> ScalingHistory:
         """The cluster's scalings, in the same database."""
         return ScalingHistory(self.database, self._cluster.key)
+
+    @property
+    def alarms(self) -> AlarmHistory:
+        """The cluster's alarms, in the same database."""
+        return AlarmHistory(self.database, self._cluster.key)
+
+    @property
+    def lives(self) -> LifeHistory:
+        """The lives of the cluster's billed resources, in the same database."""
+        return LifeHistory(self.database, self._cluster.key)
 
     @property
     def where(self) -> str:

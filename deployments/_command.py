@@ -11,13 +11,15 @@ from prefect.exceptions import PrefectException
 
 from blocks.settings import environment_with, keep_loopback_direct
 from domain.kernel.errors import ClusterError
+from flows._cli.starting import end_imports
+from words import translate
 
 PREFECT_SECONDS = 180.0
 """For one of Prefect's commands, of which `deploy` imports every flow."""
 
 
 def print_line(text: str) -> None:
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(translate(text) + "\n")
 
 
 def run_prefect(
@@ -46,6 +48,7 @@ def run(main: Callable[[Any], None], flags: object) -> None:
 
     Exit codes: 0 done, 1 begun and not finished, 2 the request cannot be carried out.
     """
+    end_imports()
     keep_loopback_direct()
     try:
         main(flags)

@@ -11,6 +11,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from words import HELP, UnknownLanguage, choose, translate
+
 if TYPE_CHECKING:
     from cyclopts import App
 
@@ -59,9 +61,9 @@ COMMANDS = {
 
 def main() -> None:
     """Run one sub-command to its exit code; see `flows/_cli/command.py` for the codes."""
-    name = sys.argv[1] if len(sys.argv) > 1 else ""
-    command = COMMANDS.get(name)
     try:
+        name = next(iter(choose(sys.argv[1:])), "")
+        command = COMMANDS.get(name)
         if command is None:
             _list_commands()
         elif command.module.startswith("flows."):
@@ -70,12 +72,14 @@ def main() -> None:
             _run_deployment(name, command.module)
         else:
             _run_local_cloud(name, command.module)
+    except UnknownLanguage as error:
+        _refuse(str(error))
     except ImportError as error:
         if error.name != "flows":  # its message names the file that hides a package of ours
             raise
         _refuse(str(error))
     except KeyboardInterrupt:
-        sys.stderr.write("Error: interrupted\n")
+        sys.stderr.write(translate("Error: interrupted") + "\n")
         sys.exit(130)
 
 
@@ -120,11 +124,14 @@ def _list_commands() -> None:
     """Print the list or the version, or refuse an unknown command."""
     from cyclopts import CycloptsError
 
+    from words.helping import Help
+
     app = _make_app()
+    app.help_formatter, app.help_epilogue = Help(), translate(HELP)
     for name, command in COMMANDS.items():
         app.command(_stand_in, name=name, help=command.summary)
     try:
-        app(exit_on_error=False, print_error=False)
+        app(choose(sys.argv[1:]), exit_on_error=False, print_error=False)
     except CycloptsError as error:
         _refuse(str(error))
 
@@ -152,5 +159,5 @@ def _version() -> str:
 
 
 def _refuse(sentence: str) -> None:
-    sys.stderr.write(f"Error: {sentence}\n")
+    sys.stderr.write(translate(f"Error: {sentence}") + "\n")
     sys.exit(2)

@@ -5,6 +5,7 @@ import sys
 from signal import SIGINT, SIGTERM, signal
 
 from flows._rooms import find_obstacle, leave_current_folder
+from words import translate
 
 
 def end_at_signals() -> None:
@@ -18,7 +19,8 @@ def end_at_signals() -> None:
 
 
 def _end(number: int, frame: object) -> None:
-    os.write(2, b"Error: interrupted; nothing was started\n")
+    sentence = translate("Error: interrupted; nothing was started")
+    os.write(2, f"{sentence}\n".encode())
     os._exit(128 + number)
 
 
@@ -31,7 +33,7 @@ if _is_command:
     leave_current_folder()
 if _obstacle := find_obstacle():
     if _is_command:
-        sys.stderr.write(f"Error: {_obstacle}\n")
+        sys.stderr.write(translate(f"Error: {_obstacle}") + "\n")
         sys.exit(2)
     raise ImportError(_obstacle, name=__name__)
 if _is_command:

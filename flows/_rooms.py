@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parent.parent
-ROOMS = ("flows", "tasks", "blocks", "clients", "domain")
+ROOMS = ("flows", "tasks", "blocks", "clients", "domain", "words")
 
 
 def leave_current_folder() -> None:

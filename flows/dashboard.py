@@ -20,10 +20,10 @@ from flows._cli.parsing import parse
 from tasks.cluster import open_cluster
 from tasks.dashboard import publish_dashboard, read_page
 from tasks.run_log import keep_log_short
+from words import chosen
 
 MOST_HOURS = 24 * 31
 MOST_PORT = 65535
-LANGUAGES = ("", "en", "zh")
 
 REFRESH = 30
 """Seconds after which a served page reads itself again."""
@@ -52,8 +52,6 @@ def main(flags: Flags) -> None:
     name = cluster_name(flags.common)
     if not 1 <= flags.hours <= MOST_HOURS:
         raise InvalidSpec(f"--hours {flags.hours} is not between 1 and {MOST_HOURS}")
-    if flags.lang not in LANGUAGES:
-        raise InvalidSpec(f"--lang {flags.lang} is not one of en, zh")
     if not flags.serve and flags.port:
         raise InvalidSpec("--port needs --serve")
     if not 0 <= flags.port <= MOST_PORT:
@@ -62,11 +60,11 @@ def main(flags: Flags) -> None:
         raise InvalidSpec("--serve and --json do not go together")
     with session(flags.common, name, lasting=flags.serve) as opened:
         if flags.serve:
-            _serve(opened, flags.hours, flags.port, flags.lang)
+            _serve(opened, flags.hours, flags.port, chosen())
             return
         board = dashboard(opened.account, name, flags.hours)
     try:
-        flags.out.write_text(write_page(board, Look(flags.lang)), encoding="utf-8")
+        flags.out.write_text(write_page(board, Look(chosen())), encoding="utf-8")
     except OSError as error:
         raise InvalidSpec(f"{flags.out} cannot be written: {error.strerror}") from error
     opened.print_line(f"{flags.out}: open it in a browser; it needs no network")

@@ -13,6 +13,8 @@ from cyclopts.validators import Number
 from localcloud import process
 from localcloud.addresses import find_obstacle
 from localcloud.home import find_home
+from words import HELP, UnknownLanguage, choose, translate
+from words.helping import Help
 
 Port = Annotated[int, Parameter(name="PORT", validator=Number(gte=1, lte=65535))]
 Json = Annotated[bool, Parameter(name="--json", negative="")]
@@ -25,15 +27,15 @@ app = App(
 
 
 def echo(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{translate(text)}\n")
 
 
 def echo_error(sentence: str) -> None:
-    sys.stderr.write(f"Error: {sentence}\n")
+    sys.stderr.write(translate(f"Error: {sentence}") + "\n")
 
 
 def echo_json(document: Any) -> None:
-    echo(json.dumps(document, indent=2))
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
 
 
 @app.command
@@ -54,7 +56,8 @@ def up(
     """
     started = process.ensure_running(find_home(), profile, seed)
     if started.after_crash:
-        sys.stderr.write("The local cloud had ended without `down`; it continues where it was.\n")
+        note = "The local cloud had ended without `down`; it continues where it was."
+        sys.stderr.write(translate(note) + "\n")
     if as_json:
         status = process.read_status(find_home())
         keys = ("running", "endpoint", "profile")
@@ -142,9 +145,11 @@ def ports(*numbers: Port) -> int:
 def main() -> int:
     """Run one command, and return its exit code: 2 for refusals, 1 for failures."""
     try:
-        code = app(exit_on_error=False, print_error=False, result_action="return_value")
+        words = choose(sys.argv[1:])
+        app.help_formatter, app.help_epilogue = Help(), translate(HELP)
+        code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()  # here, because an error at Python's exit could not be caught
-    except (process.Refused, CycloptsError) as error:
+    except (process.Refused, CycloptsError, UnknownLanguage) as error:
         echo_error(in_one_line(error))
         return 2
     except BrokenPipeError:  # the reader has closed the pipe

@@ -15,6 +15,7 @@ from localcloud.home import find_home
 from localcloud.iaas.faults.fault import BadFault, Fault
 from localcloud.iaas.faults.kinds import KINDS
 from localcloud.iaas.faults.requested import read_requested
+from words import translate
 
 EXAMPLES = """
 Examples:
@@ -30,7 +31,12 @@ A file holds a list: - {kind: error, action: RunInstances, code: 5100}
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
-app = App(name="fault", help_epilogue=EXAMPLES, help_format="plaintext", version_flags=[])
+app = App(
+    name="fault",
+    help_epilogue=translate(EXAMPLES),
+    help_format="plaintext",
+    version_flags=[],
+)
 
 
 def ask(verb: str, path: str = "faults", document: Any = None) -> dict[str, Any]:
@@ -38,7 +44,7 @@ def ask(verb: str, path: str = "faults", document: Any = None) -> dict[str, Any]
 
 
 def echo(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{translate(text)}\n")
 
 
 def add(faults: list[Fault]) -> None:
@@ -95,7 +101,7 @@ def list_faults(*, as_json: Json = False) -> None:
     """Show the faults in force, and how often each has struck."""
     found = ask("GET")["faults"]
     if as_json:
-        echo(json.dumps(found, indent=2))
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
     lines = [f"{one['id']}  {describe(one)}  (struck {one['strikes']}×)" for one in found]
     echo("\n".join(lines) or "Nothing fails on purpose.")

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from blocks.monitoring import open_samples
 from blocks.notifications import open_service
 from blocks.server_calls import delete_variable, read_variable, write_variable
-from clients.alarm_history import AlarmHistory
 from clients.certificates import read_certificate_end, read_end
-from clients.lives import LifeHistory
 from domain.cloud.inventory import Inventory, Machines
 from domain.cluster.api import Node
 from domain.kernel.ensured import Ensured
@@ -38,6 +37,10 @@ from tasks.cluster import Cluster
 from tasks.events import announce
 from tasks.metrics import Due
 from tasks.steps import run_logger, step
+
+if TYPE_CHECKING:
+    from clients.alarm_history import AlarmHistory
+    from clients.lives import LifeHistory
 
 NOTIFY_EVERY = timedelta(hours=1)
 """How often people are notified that alarms are not evaluated while the database is away."""
@@ -100,8 +103,8 @@ def evaluate_alarms(cluster: Cluster, seen: Machines, now: datetime) -> Ensured[
     services = services_of(spec)
     try:
         with open_samples(cluster.id) as samples:
-            history = AlarmHistory(samples.database, cluster.key)
-            record_lives(LifeHistory(samples.database, cluster.key), seen, now)
+            history = samples.alarms
+            record_lives(samples.lives, seen, now)
             report = step_alarms(samples, history, spec, seen, now, services)
             history.prune(now - timedelta(days=spec.monitoring.retention_days))
     except BadRequest:
@@ -143,7 +146,7 @@ def record_billed(cluster: Cluster, inventory: Inventory, now: datetime) -> None
     sample = Sample(now, cluster.name, "", "", BILLED_RESOURCES.name, count, unit)
     try:
         with open_samples(cluster.id) as samples:
-            record_lives(LifeHistory(samples.database, cluster.key), inventory, now)
+            record_lives(samples.lives, inventory, now)
             samples.add([sample])
     except ClusterError as error:
         run_logger().warning("billed resources were not recorded: %s", error)
@@ -158,8 +161,8 @@ def close_history(cluster: Cluster, now: datetime) -> Ensured[None]:
     """
     try:
         with open_samples(cluster.id) as samples:
-            history = AlarmHistory(samples.database, cluster.key)
-            lives = LifeHistory(samples.database, cluster.key)
+            history = samples.alarms
+            lives = samples.lives
             ended = record_lives(lives, Inventory(cluster.name), now)
             states = history.read_states()
             history.step(states, evaluate([], {}, (), states, now).states, (), (), now)
@@ -168,7 +171,7 @@ def close_history(cluster: Cluster, now: datetime) -> Ensured[None]:
     return Ensured(None, f"{ended} resources closed")
 
 
-def record_lives(lives: LifeHistory, seen: Machines, now: datetime) -> int:
+def record_lives(lives: "LifeHistory", seen: Machines, now: datetime) -> int:
     """Record when billed resources begin and end. Returns: how many are new or have ended.
 
     Raises:
@@ -181,7 +184,7 @@ def record_lives(lives: LifeHistory, seen: Machines, now: datetime) -> int:
 
 def step_alarms(
     reader: SampleReader,
-    history: AlarmHistory,
+    history: "AlarmHistory",
     spec: ClusterSpec,
     seen: Machines,
     now: datetime,

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import RLock
-from typing import Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
 from prefect.context import FlowRunContext
 
 from blocks.accounts import QingCloudAccount
+from blocks.credentials import connect_api
 from blocks.journals import FileJournal
 from blocks.settings import lock_file
-from clients.kubernetes import ClusterClient
 from clients.ssh import SshMachine
 from domain.cloud import images
 from domain.cloud.adopted import NOTHING, adopted_by
@@ -43,6 +43,9 @@ from tasks.claims import ClaimJournal, PrefectClaims, RunClaim
 from tasks.events import announce_change
 from tasks.vault import PrefectVault, find_user
 
+if TYPE_CHECKING:
+    from clients.kubernetes import ClusterClient
+
 CERTIFICATE_VALIDITY = timedelta(hours=12)
 """A client certificate cannot be revoked: each run generates its own, valid little longer."""
 
@@ -56,7 +59,7 @@ class _Opened:
 
     lock: RLock = field(default_factory=RLock)
     stack: ExitStack = field(default_factory=ExitStack)
-    apis: dict[str, tuple[ClusterClient, datetime]] = field(default_factory=dict)
+    apis: dict[str, "tuple[ClusterClient, datetime]"] = field(default_factory=dict)
     credentials: Credentials | None = None
     users: dict[str, str] | None = None
     read_at: float = 0.0
@@ -87,7 +90,7 @@ class Cluster:
         journal: Journal,
         claims: ClaimStore | None = None,
         clock: Clock = time,
-        connect_api: Callable[[ClusterAccess], ClusterClient] = ClusterClient,
+        connect_api: "Callable[[ClusterAccess], ClusterClient]" = connect_api,
         connect_ssh: Callable[..., SshMachine] = SshMachine.connect,
     ) -> None:
         self.account, self.name, self.key = account, name, key
@@ -298,7 +301,7 @@ class Cluster:
         url = self.endpoints().api_url
         return make_access(found.ca, url, user, datetime.now(UTC), validity)
 
-    def api(self) -> ClusterClient:
+    def api(self) -> "ClusterClient":
         """The cluster's API as an administrator; one client a run, renewed before it expires."""
         url, now = self.endpoints().api_url, datetime.now(UTC)
         with self._opened.lock:
@@ -308,7 +311,7 @@ class Cluster:
                 self._opened.apis[url] = client, now + CERTIFICATE_VALIDITY / 2
             return client
 
-    def new_api(self) -> ClusterClient:
+    def new_api(self) -> "ClusterClient":
         """Open another client, for a thread or for a long time; the caller closes it."""
         return self._connect_api(self.access("qingcloud-flows", CERTIFICATE_VALIDITY))
 

@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from blocks.artifacts import publish_markdown
 from blocks.monitoring import open_samples
-from clients.alarm_history import AlarmHistory
-from clients.lives import LifeHistory
-from clients.samples import SampleStore
 from domain.cloud.inventory import Inventory
 from domain.kernel.errors import BadRequest, ClusterError
 from domain.kernel.money import format_rate
@@ -36,6 +34,9 @@ from tasks.cluster import Cluster
 from tasks.metrics import recent_samples
 from tasks.overview import need_cluster, read_report, spec_or_guess
 from tasks.reports import artifact_key, picture
+
+if TYPE_CHECKING:
+    from clients.samples import SampleStore
 
 
 def read_page(cluster: Cluster, hours: int) -> Dashboard:
@@ -80,11 +81,11 @@ def read_dashboard(
 
 
 def _filled(
-    board: Dashboard, samples: SampleStore, key: str, spec: ClusterSpec, view: Inventory
+    board: Dashboard, samples: "SampleStore", key: str, spec: ClusterSpec, view: Inventory
 ) -> Dashboard:
-    history, now = AlarmHistory(samples.database, key), board.until
+    history, now = samples.alarms, board.until
     custom = [monitor.name for monitor in spec.monitoring.custom]
-    recorded = {life.resource: life for life in LifeHistory(samples.database, key).read()}
+    recorded = {life.resource: life for life in samples.lives.read()}
     recorded |= {one.resource: one for one in follow_lives(tuple(recorded.values()), view, now)}
     lives = tuple(recorded.values())
     machines = [life for life in lives if life.group != NETWORK]

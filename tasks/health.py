@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from blocks.monitoring import open_samples
-from clients.alarm_history import AlarmHistory
 from clients.ssh import SshMachine
 from domain.cloud.records import Instance
 from domain.cluster.api import SYSTEM
@@ -168,7 +167,7 @@ def check_ways(cluster: Cluster) -> Found:
 def check_raised(cluster: Cluster, now: datetime) -> Found:
     def look() -> Iterable[Finding]:
         with open_samples(cluster.id) as samples:
-            states = AlarmHistory(samples.database, cluster.key).read_states()
+            states = samples.alarms.read_states()
             window = Window(now - RECENT, now + timedelta(seconds=1))
             yield check_alarms(states, measured=bool(samples.latest(window)))
 

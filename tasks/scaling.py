@@ -1,8 +1,8 @@
 """Steps of removing machines from a cluster, one node at a time, without losing pods."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from clients.kubernetes import ClusterClient
 from domain.autoscaling.see.state import LEAVING
 from domain.cloud.inventory import Inventory
 from domain.cloud.records import Instance
@@ -14,6 +14,9 @@ from domain.node.serving import ENDING
 from tasks.cluster import Cluster
 from tasks.standings import read_standings
 from tasks.steps import report_progress, step
+
+if TYPE_CHECKING:
+    from clients.kubernetes import ClusterClient
 
 
 @step("drain of {machine.id}")
@@ -44,7 +47,7 @@ def drain_node(
     return drain.drain(api, node, report_progress, deadline, cluster.clock, objection)
 
 
-def _new_waiting_pods(api: ClusterClient) -> Callable[[], str]:
+def _new_waiting_pods(api: "ClusterClient") -> Callable[[], str]:
     before = api.count_unschedulable()
 
     def words() -> str:

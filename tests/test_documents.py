@@ -15,6 +15,7 @@ from deployments.console import COMMANDS as SUB_COMMANDS
 from domain.spec.alarms import BUILT_IN as ALARMS
 from domain.spec.cluster import ClusterSpec, parse_spec
 from domain.spec.metrics import BUILT_IN as METRICS
+from words import without_flag
 
 pytestmark = pytest.mark.pure
 
@@ -83,7 +84,7 @@ def app_of(module: str) -> App:
 @pytest.mark.parametrize("line", command_lines())
 def test_a_command_in_the_documents_is_understood(line: str) -> None:
     module, *words = shlex.split(line)
-    app_of(module).parse_args(words, exit_on_error=False, print_error=False)
+    app_of(module).parse_args(without_flag(words)[0], exit_on_error=False, print_error=False)
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])

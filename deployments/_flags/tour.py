@@ -14,7 +14,6 @@ class Flags:
     """Play the article's steps on the local cloud; a tour that was left goes on where it was."""
 
     yes: Annotated[bool, Parameter(negative=(), help="Do not pause")] = False
-    lang: Annotated[str, Parameter(help="en or zh (default: that of the locale)")] = ""
 
 
 app = make_app("tour", Flags, room="deployments")

@@ -8,12 +8,13 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from blocks.settings import data_folder, locale_language
+from blocks.settings import data_folder
 from deployments._command import print_line
 from deployments._flags.tour import Flags
 from deployments.tour.shell import CommandFailed, Shell
-from deployments.tour.steps import LANGUAGES, read_steps, say
+from deployments.tour.steps import read_steps, say
 from domain.kernel.errors import BadRequest
+from words import spoken
 
 
 class _Stopped(Exception):
@@ -24,11 +25,9 @@ def main(flags: Flags) -> None:
     """Play the steps that are left.
 
     Raises:
-        BadRequest: there is no such language, no kubectl, or no terminal to pause in.
+        BadRequest: there is no kubectl, or no terminal to pause in.
     """
-    language = flags.lang or locale_language()
-    if language not in LANGUAGES:
-        raise BadRequest(say("unknown_language", "en", given=flags.lang))
+    language = spoken()
     if shutil.which("kubectl") is None:
         raise BadRequest(say("no_kubectl", language))
     if not flags.yes and not sys.stdin.isatty():

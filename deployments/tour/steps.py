@@ -7,7 +7,6 @@ from typing import Any
 
 import yaml
 
-LANGUAGES = ("en", "zh")
 HOME = files("deployments.tour")
 FILES = HOME / "files"
 """What the commands name: a description, a manifest, a script."""

@@ -33,6 +33,7 @@ from flows._cli.flags.common import Common
 from flows._cli.interruption import Interrupted, interruptible, naming
 from flows._cli.quiet import quiet_prefect
 from flows._cli.server import called_at_loss, prefect_server
+from flows._cli.starting import end_imports
 from flows._cli.terminal import (
     Steps,
     confirm,
@@ -210,6 +211,7 @@ def run(main: Callable[[Any], None], flags: object) -> None:
     Args:
         flags: what was typed, as `parse` returns it.
     """
+    end_imports()
     debug = "--debug" in sys.argv
     keep_loopback_direct()
     try:

@@ -16,6 +16,8 @@ from typing import NoReturn
 from rich.console import Console
 from rich.text import Text
 
+from flows._cli.language import Terminal
+
 PLAIN_WIDTH = 120  # of tables in files and pipes, which have no width
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
@@ -25,7 +27,7 @@ def open_console() -> Console:
     """Open a console on standard error, as wide as the terminal, or `PLAIN_WIDTH` without one."""
     _replace_unknown_signs()
     width = None if sys.stderr.isatty() else PLAIN_WIDTH
-    return Console(stderr=True, width=width, highlight=False)
+    return Terminal(stderr=True, width=width, highlight=False)
 
 
 SIGNS = {

@@ -9,6 +9,9 @@ from typing import Any
 from cyclopts import App, CycloptsError
 
 from domain.kernel.errors import BadRequest
+from flows._cli.starting import start_imports
+from words import HELP, UnknownLanguage, choose, translate
+from words.helping import Help
 
 
 def make_app(command: str, kind: type, *, room: str = "flows") -> App:
@@ -30,20 +33,23 @@ def make_app(command: str, kind: type, *, room: str = "flows") -> App:
 def parse(app: App) -> Any:
     """Read what was typed; the process ends here where it is help (0) or not understood (2).
 
+    The language of texts is chosen here, so that help and errors are in it.
+
     Returns:
         What the parser returns: the flags of the command.
     """
     try:
-        flags = app(
-            sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value"
-        )
-    except (CycloptsError, BadRequest) as error:
+        words = choose(sys.argv[1:])
+        app.help_formatter, app.help_epilogue = Help(), translate(HELP)
+        flags = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except (CycloptsError, BadRequest, UnknownLanguage) as error:
         from flows._cli.console import show_error
 
         show_error(str(error))
         sys.exit(2)
     if flags is None:  # help was printed
         sys.exit(0)
+    start_imports()
     return flags
 
 

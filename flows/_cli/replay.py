@@ -18,6 +18,7 @@ from domain.reports.replay_chart import draw_replay
 from domain.spec.groups import Nodes
 from domain.spec.scaling import ScalingPolicy
 from flows._cli.flags.replay import ReplayFlags
+from flows._cli.language import in_language
 from flows._cli.terminal import open_console, print_json
 
 MOST_ROWS = 20
@@ -121,13 +122,13 @@ def _show(policy: str, result: Replay, other: Replay, doubts: tuple[str, ...]) -
 
 
 def _table(title: str, changes: tuple[Change, ...]) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("At", justify="right")
-    table.add_column("What and why", overflow="fold")
+    table = Table(title=in_language(title), title_justify="left")
+    table.add_column(in_language("At"), justify="right")
+    table.add_column(in_language("What and why"), overflow="fold")
     for change in changes[:MOST_ROWS]:
-        table.add_row(_clock(change.seconds), Text(change.sentence))
+        table.add_row(_clock(change.seconds), Text(in_language(change.sentence)))
     if len(changes) > MOST_ROWS:
-        table.add_row("…", f"and {len(changes) - MOST_ROWS} more")
+        table.add_row("…", in_language(f"and {len(changes) - MOST_ROWS} more"))
     return table
 
 

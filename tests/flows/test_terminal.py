@@ -90,8 +90,8 @@ def test_without_a_terminal_each_finished_step_is_one_plain_line() -> None:
         steps.started("install k8s-node-a")
         steps.failed("install k8s-node-a", "exit code 100", 83)
     first, second = written(console).splitlines()
-    assert first.split() == ["✓", "ensure", "network", "created", "rtr-1", "4.2", "s"]
-    assert second.split() == ["✗", "install", "k8s-node-a", "exit", "code", "100", "83", "s"]
+    assert first.split() == ["✓", "4.2", "s", "ensure", "network", "created", "rtr-1"]
+    assert second.split() == ["✗", "83", "s", "install", "k8s-node-a", "exit", "code", "100"]
     assert first.index("created") == second.index("exit")
 
 

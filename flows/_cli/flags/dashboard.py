@@ -24,7 +24,6 @@ class Flags:
     port: Annotated[
         int, Parameter(help="Port of --serve; 0 takes a free one", converter=whole_number)
     ] = 0
-    lang: Annotated[str, Parameter(help="en or zh (default: the browser's language)")] = ""
     common: Common = Common()  # noqa: RUF009 - frozen
 
 

@@ -7,6 +7,7 @@ from rich.padding import Padding
 
 from domain.backup.labels import Label
 from flows._cli.console import open_console
+from flows._cli.language import Verbatim
 from flows._cli.terminal.rows import Rows
 
 
@@ -18,7 +19,7 @@ def show_backups(labels: Sequence[Label], console: Console | None = None) -> Non
     table = Rows("Backup", "Made at", "Kubernetes", "Size", "Objects")
     for one in sorted(labels, key=lambda one: one.made_at, reverse=True):
         table.add_row(
-            one.name,
+            Verbatim(one.name),
             f"{one.made_at:%Y-%m-%d %H:%M:%S} UTC",
             one.kubernetes,
             f"{one.size / 2**20:.1f} MiB",

@@ -15,6 +15,7 @@ from domain.observe.metrics.report import MachineMetrics, MetricsReport
 from domain.spec.alarms import Level
 from domain.spec.metrics import BUILT_IN, PODS
 from flows._cli.console import open_console, to_line
+from flows._cli.language import Verbatim, in_language
 from flows._cli.terminal.rows import Rows
 
 MOST_MACHINES, MOST_GAPS, MOST_ALARMS = 40, 8, 8
@@ -43,7 +44,9 @@ class Watch:
     def __init__(self, cluster: str, every: int, console: Console | None = None) -> None:
         self._words = f"measured every {every} s; Ctrl-C ends it"
         self._last: RenderableType = Text(f"Cluster {cluster}: measuring for the first time …")
-        self._live = Live(self._last, console=console or open_console(), auto_refresh=False)
+        self._live = Live(
+            in_language(self._last), console=console or open_console(), auto_refresh=False
+        )
 
     def show(self, report: MetricsReport, history: History) -> None:
         """Draw a new picture."""
@@ -53,7 +56,7 @@ class Watch:
     def show_failure(self, reason: str) -> None:
         """Keep the last picture, and show below it why there is no new one."""
         below = [Text(self._words, "dim"), *([Text(to_line(reason), "red")] if reason else [])]
-        self._live.update(Group(self._last, *below), refresh=True)
+        self._live.update(in_language(Group(self._last, *below)), refresh=True)
 
     def __enter__(self) -> Self:
         self._live.start(refresh=True)
@@ -124,7 +127,7 @@ def _custom_monitors(machines: Sequence[MachineMetrics]) -> Rows:
     for machine in machines:
         if numbers := _custom(machine):
             words = ", ".join(f"{name} {value:g}" for name, value in numbers.items())
-            table.add_row(Text(f"  {machine.name}"), Text(words))
+            table.add_row(Verbatim(f"  {machine.name}"), Verbatim(words))
     return table
 
 

@@ -8,6 +8,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from flows._cli.language import in_language
+
 Cell = str | Text
 
 
@@ -22,10 +24,10 @@ class Rows:
             self.add_column(column)
 
     def add_column(self, name: str, *, justify: Literal["left", "right"] = "left") -> None:
-        self._columns.append((name, justify))
+        self._columns.append((in_language(name), justify))
 
     def add_row(self, *cells: Cell) -> None:
-        self._rows.append(cells)
+        self._rows.append(tuple(in_language(cell) for cell in cells))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if self._fits(console, options):

@@ -8,6 +8,7 @@ from domain.kernel.durations import format_seconds
 from domain.kernel.texts import begin
 from domain.node.scripts import End, ScriptReport
 from flows._cli.console import open_console, to_line
+from flows._cli.language import Verbatim
 from flows._cli.terminal.rows import Rows
 
 MOST_OF_LINE = 100
@@ -34,13 +35,13 @@ def show_scripts(
     for one in report.results:
         sign, style = _ENDS[one.end]
         code = "" if one.exit_code is None else str(one.exit_code)
-        line = to_line(one.last_line)[:MOST_OF_LINE]
+        line = Verbatim(to_line(one.last_line)[:MOST_OF_LINE])
         time = format_seconds(one.seconds)
-        table.add_row(Text(sign, style), one.node, Text(one.end, style), code, time, line)
+        table.add_row(Text(sign, style), Verbatim(one.node), Text(one.end, style), code, time, line)
     console.print(Padding(table, (0, 0, 1, 2), expand=False))
     for one in report.results if whole else ():
-        console.print(Text(f"{one.node}", "bold"))
-        for line in one.output.splitlines():
-            console.print(Text(f"  {to_line(line)}"), soft_wrap=True)
+        console.print(Verbatim(one.node, "bold"))
+        for printed in one.output.splitlines():
+            console.print(Verbatim(f"  {to_line(printed)}"), soft_wrap=True)
     if not report.failed:
         console.print(Text(begin(report.sentence)))

@@ -7,6 +7,7 @@ from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Self
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.padding import Padding
@@ -17,13 +18,14 @@ from rich.text import Text
 from domain.kernel.durations import format_seconds
 from domain.reports.cluster import Timeline
 from flows._cli.console import last_line, open_console, to_line
+from flows._cli.language import Verbatim, in_language
 from tasks.steps import Recorder
 
 MOST_LIVE = 10  # lines of the live area; the rest is counted
 MOST_WIDTH = 110
 LEAST_WIDTH = 60  # below it a step has a line for its name and one for its outcome
 NAME_WIDTH = 34
-OUTCOME_WIDTH = 40
+TOOK_WIDTH = 11  # of `1 h 59 min`
 SILENCE = (
     30.0  # seconds without a line, after which a run without a terminal prints the running steps
 )
@@ -130,10 +132,10 @@ class Steps:
             self._spoke = time.monotonic()
 
     def _print_line(self, sign: Text, name: str, outcome: Text, seconds: float) -> None:
-        took = format_seconds(seconds)
+        took, name, outcome = format_seconds(seconds), in_language(name), in_language(outcome)
         if not self._console.is_interactive:
-            line = f"{sign} {name:<{NAME_WIDTH}}  {outcome.plain:<{OUTCOME_WIDTH}}  {took:>12}"
-            self._console.print(Text(line), soft_wrap=True)
+            line = f"{sign} {took:>{TOOK_WIDTH}}  {_padded(name, NAME_WIDTH)}  {outcome.plain}"
+            self._console.print(Verbatim(line.rstrip()), soft_wrap=True)
             return
         width = min(self._console.width, MOST_WIDTH)
         if width < LEAST_WIDTH:
@@ -161,11 +163,13 @@ class Steps:
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         table.add_column(justify="right", no_wrap=True)
         for step in shown:
-            words = Text(step.text, "dim")
-            table.add_row(step.spinner, Text(step.name), words, Text(step.elapsed, "cyan"))
+            words = Text(step.text, "dim")  # another program's output
+            table.add_row(
+                step.spinner, Text(in_language(step.name)), words, Text(step.elapsed, "cyan")
+            )
         hidden = len(running) - len(shown)
         if hidden:
-            return Group(table, Text(f"  … and {hidden} more", "dim"))
+            return Group(table, in_language(Text(f"  … and {hidden} more", "dim")))
         return table if shown else Group()
 
     def _break_silence(self) -> None:
@@ -181,6 +185,11 @@ class Steps:
 
 def _name_width(width: int) -> int:
     return min(NAME_WIDTH, width // 2)
+
+
+def _padded(words: str, width: int) -> str:
+    """The words with spaces behind them; a Chinese character is two columns wide."""
+    return words + " " * (width - cell_len(words))
 
 
 def _still_running(running: Iterable[_Running]) -> str:

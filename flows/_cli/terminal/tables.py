@@ -27,6 +27,7 @@ from domain.reports.machines import (
     tally,
 )
 from flows._cli.console import open_console
+from flows._cli.language import Verbatim
 from flows._cli.terminal.rows import Rows
 
 MOST_ROWS = 40
@@ -204,8 +205,8 @@ def _machines(views: Sequence[MachineView]) -> Rows:
         machine, node = view.machine, view.node
         table.add_row(
             Text(sign, style),
-            Text(machine.name),
-            Text(machine.group),
+            Verbatim(machine.name),
+            Verbatim(machine.group),
             Text(machine.private_ip or "none yet"),
             Text(machine.type_id),
             Text(view.state_text, style),
