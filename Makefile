@@ -50,6 +50,7 @@ test-machines: install ## The installers on real systems in guests; needs root (
 	$(BIN)/pytest tests/machines -m machine -rs --numprocesses 2 --dist loadfile --timeout 600
 
 test-team: install ## Ten clusters, two workers, one of which is killed, on PostgreSQL and Redis
+	$(BIN)/pip install --quiet --editable '.[dev,team]'
 	$(BIN)/pytest tests/team -m team -rs -s --timeout 1500
 
 quick: install ## The tests that need nothing but Python; under a minute

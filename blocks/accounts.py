@@ -13,7 +13,7 @@ from pydantic import Field, HttpUrl, SecretStr
 
 from blocks.looks import WithLogo
 from blocks.server_calls import load_block, save_block
-from blocks.settings import environment_with, qingcloud_file
+from blocks.settings import addon_key, environment_with, qingcloud_file
 from clients.qingcloud import DEFAULT_ENDPOINT, QingCloud
 from domain.kernel.errors import BadRequest, InvalidSpec
 from domain.spec.documents import read_yaml
@@ -118,6 +118,30 @@ def choose_account(wish: str | None) -> ChosenAccount:
             "Blocks, QingCloud Account, or use --account local"
         )
     return ChosenAccount(saved, f"block {wish}", block=wish)
+
+
+def open_addon_account(wish: str, account: QingCloudAccount) -> QingCloudAccount | None:
+    """Find the account whose key add-ons keep in a cluster.
+
+    Args:
+        wish: the name of a saved block, or `local`; if empty, the key is the environment's.
+        account: the cluster's, for its zone and its endpoint.
+
+    Returns:
+        None where nothing is named and the environment has no key.
+
+    Raises:
+        InvalidSpec: no such block, or half a key in the environment.
+    """
+    if wish:
+        return choose_account(wish).account
+    key_id, secret = addon_key()
+    if not key_id and not secret:
+        return None
+    if not key_id or not secret:
+        raise InvalidSpec("set both ADDONS_ACCESS_KEY_ID and ADDONS_SECRET_ACCESS_KEY, or neither")
+    changes = {"access_key_id": key_id, "secret_access_key": SecretStr(secret)}
+    return account.model_copy(update=changes)
 
 
 def read_qingcloud_file(file: Path) -> dict[str, str]:

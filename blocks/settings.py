@@ -35,6 +35,16 @@ def backup_pass_phrase() -> str:
     return os.environ.get("BACKUP_PASS_PHRASE", "")
 
 
+def addon_key() -> tuple[str, str]:
+    """The API key of add-ons, in ADDONS_ACCESS_KEY_ID and ADDONS_SECRET_ACCESS_KEY, or two texts.
+
+    Both are empty where none is set.
+    """
+    key_id = os.environ.get("ADDONS_ACCESS_KEY_ID", "")
+    secret = os.environ.get("ADDONS_SECRET_ACCESS_KEY", "")
+    return key_id.strip(), secret.strip()
+
+
 def qingcloud_file() -> Path:
     """The settings of QingCloud's own command line."""
     return Path("~/.qingcloud/config.yaml").expanduser()

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from threading import RLock
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Self, cast
 
 from prefect.context import FlowRunContext
@@ -17,7 +17,7 @@ from blocks.accounts import QingCloudAccount
 from blocks.credentials import connect_api
 from blocks.journals import FileJournal
 from blocks.settings import lock_file
-from clients.ssh import SshMachine
+from clients.ssh import SshMachine, SshTarget
 from domain.cloud import images
 from domain.cloud.adopted import NOTHING, adopted_by
 from domain.cloud.announcing import announcing
@@ -64,6 +64,8 @@ class _Opened:
     users: dict[str, str] | None = None
     read_at: float = 0.0
     claim: RunClaim | None = None
+    jump_lock: Lock = field(default_factory=Lock)
+    jump_host: tuple[SshTarget, SshMachine] | None = None
 
 
 class Cluster:
@@ -224,6 +226,20 @@ class Cluster:
                 machines = Machines(self.name, self.inventory().instances)
                 self._opened.users = images.login_users(self.cloud, machines)
             return replace(endpoints, users=self._opened.users)
+
+    def share_jump_host(self, target: SshTarget, log_in: Callable[[], SshMachine]) -> SshMachine:
+        """The login to the jump host, which the steps of a run share; a lost one is made again.
+
+        sshd admits few logins at a time (`MaxStartups`), but any number of tunnels through one.
+        """
+        with self._opened.jump_lock:
+            if kept := self._opened.jump_host:
+                known, shell = kept
+                if known == target and shell.is_open:
+                    return shell
+            shell = self._opened.stack.enter_context(log_in())
+            self._opened.jump_host = target, shell
+            return shell
 
     # The claim.
 

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from blocks.monitoring import open_samples
 from clients.ssh import SshMachine
 from domain.cloud.records import Instance
+from domain.cluster.addon_objects import wanted_addons
 from domain.cluster.api import SYSTEM
-from domain.health.addons import check_addons
+from domain.health.addons import check_addons, check_pending, check_wanted
 from domain.health.alarms import check_alarms
 from domain.health.backups import check_backups
 from domain.health.certificates import check_certificates
@@ -31,6 +32,7 @@ from domain.node.remove import find_lost_nodes
 from domain.node.serving import Fault, Standing, State
 from domain.observe.alarms.signals import QUOTAS
 from domain.observe.metrics.records import Window
+from tasks.addons import find_addon_trouble
 from tasks.backups import read_last
 from tasks.cluster import Cluster
 from tasks.drift import read_drift
@@ -82,6 +84,9 @@ def check_system(cluster: Cluster) -> Found:
 
     def addons() -> Iterable[Finding]:
         yield check_addons(cluster.api().list_workloads(SYSTEM))
+        wanted = wanted_addons(cluster.spec.addons)
+        yield from check_wanted({addon: find_addon_trouble(cluster, addon) for addon in wanted})
+        yield from check_pending(cluster.api().list_services_without_address())
 
     return _together(
         _judged(Subject.CONTROL_PLANE, control_plane),

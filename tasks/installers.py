@@ -30,6 +30,13 @@ FILES = (
 )
 """All of them by name, so that an incomplete package is refused before it costs money."""
 
+ADDONS = (
+    "addons/cloud-controller.yaml",
+    "addons/csi.yaml",
+    "addons/metrics-server.yaml",
+)
+"""The manifests of add-ons, which are applied through a cluster's API and lie on no machine."""
+
 DEMO = "manifests/nginx.yaml"
 
 
@@ -40,12 +47,19 @@ def installer_files(folder: Path = INSTALLERS) -> tuple[InstallerFile, ...]:
     Raises:
         BadRequest: a file is missing or empty, so machines could not be installed.
     """
+    for name in ADDONS:
+        _read(folder / name)
     return tuple(InstallerFile(name, _read(folder / name), _mode(name)) for name in FILES)
 
 
 def demo_manifest() -> str:
     """Read the manifest of the nginx demo. Raises `BadRequest` where it is missing."""
     return _read(INSTALLERS / DEMO).decode()
+
+
+def addon_manifest(name: str) -> str:
+    """Read the manifest of an add-on. Raises `BadRequest` where it is missing."""
+    return _read(INSTALLERS / "addons" / name).decode()
 
 
 def _read(file: Path) -> bytes:

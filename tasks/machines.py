@@ -95,8 +95,14 @@ def install_master(cluster: Cluster, master: Instance, token: BootstrapToken) ->
 
 
 @step("packages on node {node.id}")
-def install_node(cluster: Cluster, node: Instance) -> Ensured[Instance]:
-    """Wait for the machine, and install everything that needs no master yet."""
+def install_node(
+    cluster: Cluster, node: Instance, label: str = install.INSTANCE_LABEL
+) -> Ensured[Instance]:
+    """Wait for the machine, and install everything that needs no master yet.
+
+    Args:
+        label: as `install.common_settings` takes it.
+    """
     report_progress("booting")
     node = boot.wait_until_up(node, cluster.booting, clock=cluster.clock)
     report_progress("waiting for SSH")
@@ -105,7 +111,7 @@ def install_node(cluster: Cluster, node: Instance) -> Ensured[Instance]:
         admit_owner(cluster, node, shell)
         install.upload_installers(shell, installer_files())
         group = cluster.group_of(node)
-        settings = install.common_settings(cluster.spec, node, group, cluster.endpoints())
+        settings = install.common_settings(cluster.spec, node, group, cluster.endpoints(), label)
         changed = install.run_installer(
             shell, "k8s_node_installer.sh", ["install"], settings, report_progress
         )
@@ -128,12 +134,14 @@ def publish_token(cluster: Cluster, token: BootstrapToken) -> Ensured[None]:
 
 
 @step("join of node {node.id}")
-def join_node(cluster: Cluster, node: Instance, token: BootstrapToken) -> Ensured[None]:
+def join_node(
+    cluster: Cluster, node: Instance, token: BootstrapToken, label: str = install.INSTANCE_LABEL
+) -> Ensured[None]:
     cluster.check_not_ending()
     node = boot.wait_until_up(node, cluster.booting, clock=cluster.clock)
     with open_shell(cluster, node) as shell:
         group = cluster.group_of(node)
-        settings = install.common_settings(cluster.spec, node, group, cluster.endpoints())
+        settings = install.common_settings(cluster.spec, node, group, cluster.endpoints(), label)
         settings |= join.join_settings(token, ca_hash(cluster.credentials().ca.certificate))
         changed = install.run_installer(
             shell, "k8s_node_installer.sh", ["join"], settings, report_progress

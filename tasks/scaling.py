@@ -10,6 +10,7 @@ from domain.cloud.teardown import remove_machines
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import NotFound
 from domain.node import drain, remove
+from domain.node.adoption import find_adopted
 from domain.node.serving import ENDING
 from tasks.cluster import Cluster
 from tasks.standings import read_standings
@@ -96,10 +97,11 @@ def delete_node(cluster: Cluster, node: str) -> Ensured[None]:
 def delete_lost_nodes(cluster: Cluster) -> Ensured[None]:
     """Delete nodes of machines that an interrupted run or a user in the console has deleted."""
     machines = cluster.inventory()
-    lost = remove.find_lost_nodes(cluster.api().list_nodes(), machines)
+    nodes = cluster.api().list_nodes()
+    lost = remove.find_lost_nodes(nodes, machines)
     for node in lost:
         cluster.api().delete("Node", node)
-    existing = {machine.id for machine in machines.instances}
+    existing = {machine.id for machine in machines.instances} | find_adopted(nodes).keys()
     gone = set(cluster.credentials().host_keys) - existing
     if gone:
         cluster.update_credentials(lambda now: now.without(*gone))

@@ -136,6 +136,23 @@ def pin_host_key(cluster: Cluster, machine: Instance) -> str:
     return made
 
 
+def pin_present_host_key(cluster: Cluster, machine: Instance, host_key: str = "") -> str:
+    """Pin the host key of a machine that existed before. Returns: the pinned key.
+
+    Args:
+        host_key: the only one that is accepted; without it, the one that the machine presents at
+            this first login, if the handle accepts new host keys.
+    """
+    credentials = cluster.credentials()
+    if host_key:
+        credentials = credentials.with_pinned(machine.id, host_key)
+    with _open(cluster, credentials, machine, is_new=not host_key) as shell:
+        present = shell.host_key
+    cluster.update_credentials(lambda now: now.with_pinned(machine.id, present))
+    run_logger().info("%s: host key %s pinned", machine.id, fingerprint(present))
+    return present
+
+
 def jump_target(credentials: Credentials, ssh_endpoints: Endpoints, bastion: str = "") -> SshTarget:
     """The SSH target of the master: its port on the public address, behind a bastion if any."""
     return SshTarget(
@@ -167,23 +184,15 @@ def _open(
 ) -> Iterator[SshMachine]:
     ssh_endpoints = cluster.ssh_endpoints()
     outer = jump_target(credentials, ssh_endpoints, cluster.bastion)
+    log_in = partial(_connect, cluster, credentials)
     if machine.id == ssh_endpoints.jump_host:
-        with _connect(cluster, credentials, machine.id, outer, is_new=is_new) as shell:
+        with log_in(machine.id, outer, is_new=is_new) as shell:
             yield shell
         return
     inner = inner_target(cluster, credentials, ssh_endpoints, machine)
-    with (
-        _connect(cluster, credentials, ssh_endpoints.jump_host, outer) as jump,
-        _connect(
-            cluster,
-            credentials,
-            machine.id,
-            inner,
-            jump,
-            is_new=is_new,
-            pace=_pace(cluster, machine),
-        ) as shell,
-    ):
+    jump = partial(cluster.share_jump_host, outer, partial(log_in, ssh_endpoints.jump_host, outer))
+    pace = _pace(cluster, machine)
+    with log_in(machine.id, inner, jump, is_new=is_new, pace=pace) as shell:
         yield shell
 
 
@@ -199,7 +208,7 @@ def _connect(
     credentials: Credentials,
     machine_id: str,
     target: SshTarget,
-    jump: SshMachine | None = None,
+    jump: Callable[[], SshMachine] | None = None,
     *,
     is_new: bool = False,
     pace: Pace = BOOTING,
@@ -212,8 +221,9 @@ def _connect(
     name = f"machine {machine_id}"
 
     def look() -> SshMachine | None:
+        through = jump() if jump else None
         try:
-            return cluster.connect_ssh(target, jump=jump, accept_new_host_key=accept_any)
+            return cluster.connect_ssh(target, jump=through, accept_new_host_key=accept_any)
         except HostKeyMismatch as error:
             if cluster.clock.monotonic() < deadline:
                 return None

@@ -189,6 +189,15 @@ class ClusterClient(Closable):
         query = {"fieldSelector": "spec.type=LoadBalancer"}
         return [service_from(one) for one in self._items(KINDS["Service"].collection(), query)]
 
+    def list_services_without_address(self) -> list[str]:
+        """List the Services of type LoadBalancer that have no address, as `namespace/name`."""
+        query = {"fieldSelector": "spec.type=LoadBalancer"}
+        return [
+            f"{one['metadata']['namespace']}/{one['metadata']['name']}"
+            for one in self._items(KINDS["Service"].collection(), query)
+            if not ((one.get("status") or {}).get("loadBalancer") or {}).get("ingress")
+        ]
+
     def list_claims(self) -> list[Claim]:
         """List the claims whose volumes are the cloud's."""
         volumes = self._items_of_storage("PersistentVolume")

@@ -27,6 +27,9 @@ class Kind:
 
 
 KINDS = {
+    "APIService": Kind("apiregistration.k8s.io/v1", "apiservices", namespaced=False),
+    "CSIDriver": Kind("storage.k8s.io/v1", "csidrivers", namespaced=False),
+    "CSINode": Kind("storage.k8s.io/v1", "csinodes", namespaced=False),
     "ClusterRole": Kind("rbac.authorization.k8s.io/v1", "clusterroles", namespaced=False),
     "ClusterRoleBinding": Kind(
         "rbac.authorization.k8s.io/v1", "clusterrolebindings", namespaced=False
@@ -43,9 +46,12 @@ KINDS = {
     "Pod": Kind("v1", "pods"),
     "PodDisruptionBudget": Kind("policy/v1", "poddisruptionbudgets"),
     "ReplicationController": Kind("v1", "replicationcontrollers"),
+    "Role": Kind("rbac.authorization.k8s.io/v1", "roles"),
+    "RoleBinding": Kind("rbac.authorization.k8s.io/v1", "rolebindings"),
     "Secret": Kind("v1", "secrets"),
     "Service": Kind("v1", "services"),
     "ServiceAccount": Kind("v1", "serviceaccounts"),
+    "StorageClass": Kind("storage.k8s.io/v1", "storageclasses", namespaced=False),
     "VolumeAttachment": Kind("storage.k8s.io/v1", "volumeattachments", namespaced=False),
 }
 

@@ -150,6 +150,11 @@ class SshMachine(Closable):
             self._outer._forget(self)
 
     @property
+    def is_open(self) -> bool:
+        """Whether the connection is there, as far as this side knows."""
+        return self._transport.is_active()
+
+    @property
     def _is_root(self) -> bool:
         return self._target.user == "root"
 

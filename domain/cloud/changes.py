@@ -33,6 +33,7 @@ FREE = (
     "groups",  # one that has machines cannot be left out
     "hooks",
     "backup.",
+    "addons.",
     "network.vxnets",  # more of them; the present ones stay
     "access.",
     "kubernetes.image_repository",

@@ -16,6 +16,9 @@ from domain.kernel.waiting import Clock, wait_for, when_free
 from domain.spec.cluster import ClusterSpec
 
 APISERVER_PORT = 6443
+NODE_PORTS = (30000, 32767)
+BALANCERS = "198.19.0.0/16"
+"""The segment of QingCloud's public load balancers, as its cloud controller manager knows it."""
 
 
 def firewall_rules(spec: ClusterSpec) -> tuple[RuleSpec, ...]:
@@ -47,6 +50,8 @@ def _public_rules(spec: ClusterSpec, prefix: str) -> tuple[RuleSpec, ...]:
 def machine_rules(spec: ClusterSpec) -> tuple[RuleSpec, ...]:
     """The rules of the machines: everything from the VPC, SSH from the allowed sources.
 
+    Where Services have public load balancers, their connections come from outside of the VPC.
+
     A port forward keeps the source address of a connection, so the master's rules see it.
     """
     vpc = spec.network.vpc_cidr
@@ -54,7 +59,12 @@ def machine_rules(spec: ClusterSpec) -> tuple[RuleSpec, ...]:
         RuleSpec(f"ssh-{number}", "tcp", 22, 22, source)
         for number, source in enumerate(spec.access.allowed_cidrs, start=1)
     )
+    balancers = tuple(
+        RuleSpec(f"services-{protocol}", protocol, *NODE_PORTS, BALANCERS)
+        for protocol in (("tcp", "udp") if spec.addons.cloud_controller else ())
+    )
     return (
+        *balancers,
         RuleSpec("vpc-tcp", "tcp", 1, 65535, vpc),
         RuleSpec("vpc-udp", "udp", 1, 65535, vpc),
         RuleSpec("vpc-icmp", "icmp", None, None, vpc),
@@ -85,7 +95,7 @@ def is_our_rule(rule: RuleSpec) -> bool:
     return bool(_OUR_NAMES.fullmatch(rule.name))
 
 
-_OUR_NAMES = re.compile(r"(api|ui|ssh)-[1-9]\d*|nodes|vpc-(tcp|udp|icmp)")
+_OUR_NAMES = re.compile(r"(api|ui|ssh)-[1-9]\d*|nodes|vpc-(tcp|udp|icmp)|services-(tcp|udp)")
 
 
 def describe_rule(rule: RuleSpec) -> str:

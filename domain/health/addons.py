@@ -1,10 +1,29 @@
 """Do the workloads of kube-system run: pod network, proxy, DNS, UI, and what was added?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from domain.cluster.api import Workload
-from domain.health.findings import Finding, Subject, trouble, well
+from domain.health.findings import Finding, Subject, trouble, warning, well
 from domain.kernel.texts import first_of
+
+
+def check_wanted(wanted: Mapping[str, str]) -> Iterator[Finding]:
+    """Check the add-ons of the description.
+
+    Args:
+        wanted: why each does not work; empty where it does.
+    """
+    for name, why in wanted.items():
+        if why:
+            action = "Install it again with: python -m flows.addons"
+            yield trouble(Subject.ADD_ONS, f"{name} does not work: {why}", action)
+
+
+def check_pending(services: Sequence[str]) -> Iterator[Finding]:
+    """Name the Services of type LoadBalancer without an address."""
+    if services:
+        action = "See why with: kubectl describe service"
+        yield warning(Subject.ADD_ONS, f"Services without an address: {first_of(services)}", action)
 
 
 def check_addons(workloads: Sequence[Workload]) -> Finding:

@@ -36,6 +36,11 @@ class SharedLook:
         self._last: Machines | None = None
         self._waits = 0
 
+    def seen_up(self, machine_id: str) -> Instance | None:
+        """The machine as the last reading has shown it, if it was up then."""
+        last = self._last.instances if self._last else ()
+        return next((one for one in last if one.id == machine_id and one.is_up), None)
+
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Around one wait."""
@@ -70,6 +75,8 @@ def wait_until_up(
     """
     if machine.is_up:
         return machine
+    if up_already := look.seen_up(machine.id):
+        return up_already
     appears_until = clock.monotonic() + APPEARING
     listed = False
 

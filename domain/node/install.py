@@ -21,6 +21,8 @@ UI_FOLDER = "/var/lib/k8s-qingcloud/ui"
 
 GROUP_LABEL = "k8s-qingcloud/group"
 INSTANCE_LABEL = "k8s-qingcloud/instance"
+ADOPTED_LABEL = "k8s-qingcloud/adopted"
+"""In place of the label above, on the node of a machine that existed before."""
 
 INSTALL_DEADLINE = 1800.0
 """Seconds: packages and images over a slow mirror, with the installers' own retries."""
@@ -44,12 +46,20 @@ class InstallerFile:
 
 
 def common_settings(
-    spec: ClusterSpec, machine: Instance, group: str, endpoints: Endpoints
+    spec: ClusterSpec,
+    machine: Instance,
+    group: str,
+    endpoints: Endpoints,
+    label: str = INSTANCE_LABEL,
 ) -> dict[str, str]:
-    """The settings of both installers; the address behind the endpoint's name differs."""
+    """The settings of both installers; the address behind the endpoint's name differs.
+
+    Args:
+        label: the key of the node's label whose value is the machine's id.
+    """
     is_master = group == MASTERS
     kubernetes, nodes = spec.kubernetes, spec.node_groups.get(group)
-    labels = {GROUP_LABEL: group, INSTANCE_LABEL: machine.id}
+    labels = {GROUP_LABEL: group, label: machine.id}
     labels |= nodes.template.labels if nodes else {}
     return {
         "CLUSTER": spec.name,

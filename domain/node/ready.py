@@ -6,7 +6,7 @@ from domain.cluster.api import ClusterApi, Node
 from domain.kernel.ensured import Ensured
 from domain.kernel.names import MASTERS
 from domain.kernel.waiting import Clock, wait_for
-from domain.node.install import GROUP_LABEL, INSTANCE_LABEL
+from domain.node.install import ADOPTED_LABEL, GROUP_LABEL, INSTANCE_LABEL
 
 WORKER = {"node-role.kubernetes.io/worker": ""}
 """A kubelet may not set this label on its own node, so we do."""
@@ -34,7 +34,7 @@ def mark_node(api: ClusterApi, node: Node) -> bool:
     if _lacks_role(node):
         api.label_node(node.name, WORKER)
     if _lacks_machine(node):
-        api.annotate_node(node.name, {INSTANCE_ANNOTATION: node.labels[INSTANCE_LABEL]})
+        api.annotate_node(node.name, {INSTANCE_ANNOTATION: _machine_of(node)})
     return not is_marked(node)
 
 
@@ -49,5 +49,9 @@ def _lacks_role(node: Node) -> bool:
 
 
 def _lacks_machine(node: Node) -> bool:
-    machine = node.labels.get(INSTANCE_LABEL)
+    machine = _machine_of(node)
     return machine is not None and node.annotations.get(INSTANCE_ANNOTATION) != machine
+
+
+def _machine_of(node: Node) -> str | None:
+    return node.labels.get(INSTANCE_LABEL) or node.labels.get(ADOPTED_LABEL)

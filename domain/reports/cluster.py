@@ -30,6 +30,7 @@ class NodeLine:
     """A node; `pods` and `pods_allocatable` count workload pods, as the article does.
 
     `metrics` holds the latest value of each metric, `podsNum` included; empty where not requested.
+    `adopted` is the id of its machine where that existed before the cluster.
     """
 
     name: str
@@ -40,6 +41,7 @@ class NodeLine:
     pods_allocatable: int
     version: str
     metrics: Mapping[str, float] = field(default_factory=dict)
+    adopted: str = ""
 
 
 @dataclass(frozen=True, slots=True)

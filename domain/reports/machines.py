@@ -52,9 +52,21 @@ def match_machines(report: ClusterReport) -> tuple[MachineView, ...]:
 
 
 def find_lone_nodes(report: ClusterReport) -> tuple[NodeLine, ...]:
-    """Nodes whose machine was deleted or was never ours."""
+    """Nodes whose machine was deleted or was never ours, adopted ones included."""
     names = {machine.name for machine in report.machines}
     return tuple(node for node in report.nodes if node.name not in names)
+
+
+def lone_lines(report: ClusterReport) -> list[str]:
+    """Sentences about these nodes: what an adopted machine does, and who has lost theirs."""
+    lone = find_lone_nodes(report)
+    lines = [
+        f"Adopted machine {node.adopted}: node {node.name} {'Ready' if node.ready else 'NotReady'}"
+        for node in lone
+        if node.adopted
+    ]
+    lost = ", ".join(node.name for node in lone if not node.adopted)
+    return [*lines, f"Nodes without a machine: {lost}"] if lost else lines
 
 
 def tally(views: Iterable[MachineView]) -> str:

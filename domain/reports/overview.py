@@ -7,7 +7,7 @@ from domain.cloud.inventory import Inventory
 from domain.cloud.planning import adopted_parts
 from domain.cluster.api import Node
 from domain.kernel.names import MASTERS, node_name
-from domain.node.install import GROUP_LABEL
+from domain.node.install import ADOPTED_LABEL, GROUP_LABEL
 from domain.node.serving import Standing
 from domain.observe.metrics.records import Sample
 from domain.observe.metrics.report import machine_metrics
@@ -62,6 +62,7 @@ def report_cluster(
             pods=pods.get(node.name, 0),
             pods_allocatable=max(0, node.pods_allocatable - DAEMON_PODS),
             version=node.version,
+            adopted=node.labels.get(ADOPTED_LABEL, ""),
         )
         for node in nodes
     ]

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema, mod
 
 from domain.kernel.errors import InvalidSpec
 from domain.kernel.names import MASTERS, NODES
+from domain.spec.addons import AddOns
 from domain.spec.alarms import AlarmRule, distinct, find_unmeasured
 from domain.spec.backup import Backup
 from domain.spec.documents import describe_invalid
@@ -62,6 +63,7 @@ class ClusterSpec(Part):
         description="Scripts that run when a machine of a group comes or goes",
     )
     backup: Backup = Backup()
+    addons: AddOns = AddOns()
     notifications: Notifications = Notifications()
     prices: Prices = Prices()
     scaling: PolicyOverPreset | None = Field(
@@ -294,7 +296,12 @@ def overlay(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str
     return merged
 
 
+_IMAGE = "use a registry with a path and a version, such as registry.k8s.io/pause:3.10"
+
 _ADVICE: dict[str, str] = {
+    "addons.metrics_server.image": _IMAGE,
+    "addons.cloud_controller.image": _IMAGE,
+    "addons.csi.image": _IMAGE,
     "network.vpc": "use the id of a router, such as rtr-1a2b3c4d",
     "network.vxnets": "use ids of vxnets, such as [vxnet-1a2b3c4d]",
     "address.eip": "use the id of a public address, such as eip-1a2b3c4d",

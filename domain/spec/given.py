@@ -27,7 +27,12 @@ def _order(schema: dict[str, Any]) -> None:
 def _removals(stored: ClusterSpec, wanted: ClusterSpec) -> dict[str, Any]:
     """What is removed from a stored description, as in the YAML file."""
     removed: dict[str, Any] = {name: None for name in stored.groups if name not in wanted.groups}
-    found: dict[str, Any] = {"groups": removed}
+    dropped = {
+        name: None
+        for name in type(stored.addons).model_fields
+        if getattr(stored.addons, name) and not getattr(wanted.addons, name)
+    }
+    found: dict[str, Any] = {"groups": removed, "addons": dropped}
     for name, group in wanted.node_groups.items():
         before = stored.node_groups.get(name, group).template.labels
         if gone := {label: None for label in before if label not in group.template.labels}:

@@ -21,8 +21,9 @@ from tasks.machines import (
 )
 from tasks.teardown import remove_machines, remove_surplus
 
-MOST_AT_ONCE = 16
-"""Steps at the same time: all machines are reached through one jump host."""
+MOST_AT_ONCE = 128
+"""Steps at the same time. Most of them wait, for a machine or its mirror; all share one login to
+the jump host."""
 
 Installing = Mapping[Instance, Running[Instance]]
 

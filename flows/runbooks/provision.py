@@ -8,6 +8,7 @@ from domain.cloud.records import Instance
 from domain.kernel.names import MASTERS
 from domain.node.serving import find_off
 from domain.secrets.pki import make_bootstrap_token
+from flows.runbooks.addons import ensure_addons, prepare_addons
 from flows.runbooks.hooks import run_hooks_of_added
 from flows.runbooks.masters import check_quorum, joining_masters, prepare_masters
 from flows.runbooks.nodes import (
@@ -19,7 +20,13 @@ from flows.runbooks.nodes import (
 )
 from flows.runbooks.ui import publish_ui
 from tasks.cluster import Cluster
-from tasks.control_plane import check_nothing_stored, ready_nodes, store_spec, wait_for_apiserver
+from tasks.control_plane import (
+    answers,
+    check_nothing_stored,
+    ready_nodes,
+    store_spec,
+    wait_for_apiserver,
+)
 from tasks.credentials import ensure_credentials
 from tasks.executors import Steps
 from tasks.machines import (
@@ -72,6 +79,7 @@ def provision(
     steps.run(ensure_credentials, cluster)
     if had_master:
         check_quorum(steps, cluster)
+    keys = prepare_addons(steps, cluster, is_running=had_master and answers(cluster))
 
     # Resources that need no other.
     firewall = steps.start(ensure_firewall, cluster)
@@ -161,6 +169,8 @@ def provision(
     distribute_roster(steps, cluster, failures)
     if ui:
         publish_ui(steps, cluster, via)
+    if failures.spare_any_of(nodes):
+        ensure_addons(steps, cluster, keys, may_be_others=had_master)
     if demo and failures.spare_any_of(nodes):
         steps.run(ensure_demo, cluster)
     stored.result()

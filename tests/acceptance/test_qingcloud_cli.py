@@ -265,9 +265,9 @@ def test_refusals_reach_the_command_with_the_message_of_the_api(cloud: Cloud) ->
         2100,
         "ResourceNotFound, resource [i-none] not found",
     )
-    words = cloud.say("describe-snapshots")
+    words = cloud.say("describe-alarms")
     assert words["ret_code"] == 1400
-    assert "[DescribeSnapshots]" in words["message"]
+    assert "[DescribeAlarms]" in words["message"]
     cloud.localcloud("fault", "error", "--action", "CreateTag", "--code", "2400", "--times", "1")
     assert cloud.say("create-tag", "-N", "demo")["ret_code"] == 2400
     assert "struck 1×" in cloud.localcloud("fault", "list")

@@ -10,6 +10,7 @@ from prefect.exceptions import ParameterTypeError
 from blocks.accounts import QingCloudAccount
 
 FLOWS = (
+    "adopt",
     "autoscale",
     "dashboard",
     "drift",
@@ -29,6 +30,7 @@ ACCOUNT = QingCloudAccount(zone="pek3", access_key_id="KEY", secret_access_key="
 NEEDED = {
     "account": ACCOUNT,
     "count": 3,
+    "machine": "i-1a2b3c4d",
     "path": "demo.kubeconfig",
     "spec": {"name": "demo"},
     "version": "1.36.4",

@@ -13,7 +13,7 @@ from domain.kernel.names import NODES, node_name
 from domain.spec.custom_monitors import make_monitor
 from tasks.custom_monitors import try_monitor
 from tests.clients.ssh.ssh_servers import Loop
-from tests.tasks.test_scripts import Machines as Servers
+from tests.tasks.ssh_machines import Machines as Servers
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from domain.kernel.errors import BadRequest
-from tasks.installers import FILES, INSTALLERS, demo_manifest, installer_files
+from tasks.installers import ADDONS, FILES, INSTALLERS, demo_manifest, installer_files
 
 
 def test_every_file_of_the_folder_is_uploaded() -> None:
     there = {
         file.relative_to(INSTALLERS).as_posix() for file in INSTALLERS.rglob("*") if file.is_file()
     }
-    assert there == set(FILES)
+    assert there == {*FILES, *ADDONS}
     assert [file.path for file in installer_files()] == list(FILES)
 
 
@@ -26,7 +26,7 @@ def test_the_demo_is_one_of_the_manifests() -> None:
     assert "kind: ReplicationController" in demo_manifest()
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, *ADDONS])
 def test_a_folder_without_one_of_the_files_is_refused(tmp_path: Path, name: str) -> None:
     folder = Path(shutil.copytree(INSTALLERS, tmp_path / "installers"))
     (folder / name).unlink()

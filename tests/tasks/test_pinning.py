@@ -60,6 +60,8 @@ class Machine:
 
     def __exit__(self, *_: object) -> None: ...
 
+    is_open = True
+
     def run(self, argv: Sequence[str], *, deadline: float) -> Output:
         way = next(self._ways, "well")
         if way == "request lost":

@@ -4,87 +4,21 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from clients.ssh import SshMachine, SshTarget
-from domain.cloud.endpoints import Endpoints
 from domain.cloud.records import Instance, InstanceStatus
-from domain.kernel.names import MASTERS, NODES
+from domain.kernel.names import NODES
 from domain.node.scripts import End, Script, ScriptResult
-from domain.secrets.credentials import make_credentials
-from domain.secrets.pki import make_ssh_keypair
-from domain.spec.cluster import ClusterSpec
-from tasks.cluster import Cluster
 from tasks.scripts import Turns, run_on_machines, visit_in_turns
-from tests.clients.ssh.ssh_servers import Loop, Server
 from tests.domain.clocks import JumpingClock
 from tests.domain.makers import make_instance
-from tests.memory_vault import MemoryVault
-from tests.tasks.handles import make_cluster
+from tests.tasks.ssh_machines import Machines
 
 SCRIPT = """\
 [[ ! -e $SYSROOT/hangs ]] || sleep 600
 [[ ! -e $SYSROOT/fails ]] || { echo "the disk of $HOSTNAME is full" >&2; exit 3; }
 echo fine
 """
-
-
-class Machines:
-    """A master and nodes, each with an SSH server of its own."""
-
-    def __init__(self, loop: Loop, folder: Path, count: int) -> None:
-        self.login, self.host_key = make_ssh_keypair(), make_ssh_keypair()
-        self.master = make_instance(1, MASTERS)
-        self.nodes = [
-            replace(make_instance(1), id=f"i-{number:02}", private_ip=f"10.0.0.{number}")
-            for number in range(1, count + 1)
-        ]
-        self._loop, self._folder = loop, folder
-        self.servers = {one.private_ip: self._serve(one) for one in (self.master, *self.nodes)}
-
-    def _serve(self, machine: Instance) -> Server:
-        folder = self._folder / machine.id
-        folder.mkdir()
-        return self._loop.serve(Server(self.host_key, self.login, folder))
-
-    def connect(self, target: SshTarget, **given: Any) -> SshMachine:
-        address = target.address if target.address in self.servers else self.master.private_ip
-        at = replace(target, address="127.0.0.1", port=self.servers[address].port)
-        return SshMachine.connect(at, **given)
-
-    def open(self) -> Cluster:
-        vault = MemoryVault()
-        ids = [one.id for one in (self.master, *self.nodes)]
-        made = replace(make_credentials("demo", datetime.now(UTC)), ssh=self.login)
-        vault.kept = replace(made, host_keys=dict.fromkeys(ids, self.host_key.public_key))
-        cluster = make_cluster(ClusterSpec(), vault=vault)
-        cluster.connect_ssh = self.connect
-        users = {MASTERS: "root", NODES: "root"}
-        return cluster.at(
-            Endpoints(
-                public_address="198.51.100.1",
-                balancer_ip="192.168.1.9",
-                ssh_port=2222,
-                jump_host=self.master.id,
-                users=users,
-            )
-        )
-
-
-@pytest.fixture
-def loop() -> Any:
-    loop = Loop()
-    yield loop
-    loop.stop()
-
-
-@pytest.fixture
-def make_machines(loop: Loop, tmp_path: Path) -> Callable[[int], Machines]:
-    return lambda count: Machines(loop, tmp_path, count)
 
 
 def test_fifty_machines_of_which_three_fail_and_one_hangs(

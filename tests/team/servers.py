@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from tests.acceptance.workplace import free_port, healthy
@@ -20,6 +21,8 @@ def missing() -> str:
         return "PostgreSQL is not installed"
     if shutil.which("redis-server") is None:
         return "Redis is not installed"
+    if find_spec("prefect_redis") is None:
+        return "the extra `team` is not installed; make test-team installs it"
     return ""
 
 
@@ -36,14 +39,16 @@ def postgres() -> Iterator[str]:
 
 
 @contextmanager
-def process(words: list[str], environment: Mapping[str, str], log: Path) -> Iterator[int]:
-    """A process that lasts as long as the block, with its output in a file. Yields: its id."""
+def process(
+    words: list[str], environment: Mapping[str, str], log: Path
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that lasts as long as the block, with its output in a file."""
     with log.open("wb") as stream:
         started = subprocess.Popen(
             words, env=dict(environment), stdin=subprocess.DEVNULL, stdout=stream, stderr=stream
         )
     try:
-        yield started.pid
+        yield started
     finally:
         started.terminate()
         try:
@@ -98,16 +103,18 @@ def prefect_servers(
         for number in (1, 2):
             port = free_port()
             words = [*prefect, "start", "--no-services", f"--port={port}", "--host=127.0.0.1"]
-            stack.enter_context(process(words, known, folder / f"server-{number}.log"))
+            log = folder / f"server-{number}.log"
+            server = stack.enter_context(process(words, known, log))
             urls.append(f"http://127.0.0.1:{port}/api")
-            wait_until_healthy(urls[-1])  # the first one makes the tables
+            wait_until_healthy(urls[-1], server, log)  # the first one makes the tables
         words = [*prefect, "services", "start"]
         stack.enter_context(process(words, known, folder / "services.log"))
         yield urls[0], urls[1]
 
 
-def wait_until_healthy(url: str) -> None:
+def wait_until_healthy(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = time.monotonic() + 180
     while not healthy(url):
+        assert server.poll() is None, f"{url} has ended: {log.read_text()[-2000:]}"
         assert time.monotonic() < deadline, f"{url} does not answer"
         time.sleep(0.5)

@@ -14,6 +14,7 @@ from domain.autoscaling.memory.memory import LAUNCH_SECONDS, Memory
 from domain.autoscaling.see.readings import Values, read_rule, read_values
 from domain.autoscaling.see.snapshot import SeenMachine, SeenNode, SeenPod, Snapshot, Template
 from domain.autoscaling.see.standings import standings_of
+from domain.node.install import ADOPTED_LABEL
 from domain.node.serving import Standing, State
 from domain.spec.scaling import MetricRule, ScalingPolicy
 
@@ -289,7 +290,9 @@ class Scene:
         notes += [
             Note(Reason.NODE_WITHOUT_MACHINE, node.name)
             for node in self.snapshot.nodes
-            if node.group == self.policy.group and node.name not in known
+            if node.group == self.policy.group
+            and node.name not in known
+            and ADOPTED_LABEL not in node.labels
         ]
         return notes[:MOST_NOTES]
 

@@ -7,7 +7,7 @@ from domain.reports.cluster import ClusterReport
 from domain.reports.drawing import svg
 from domain.reports.drawing.machines import draw_networks
 from domain.reports.drawing.svg import Block
-from domain.reports.machines import find_lone_nodes, match_machines, tally
+from domain.reports.machines import lone_lines, match_machines, tally
 
 WIDTH = 1000.0
 MARGIN = 24.0
@@ -193,9 +193,8 @@ def _missing(x: float, width: float, height: float, words: str) -> str:
 
 def _footnote(report: ClusterReport) -> Block:
     """Nodes without a machine of ours, which no network box shows."""
-    lone = find_lone_nodes(report)
-    if not lone:
+    lines = lone_lines(report)
+    if not lines:
         return Block("", 0)
-    names = ", ".join(node.name for node in lone)
-    words = f"Nodes without a machine: {names}"
+    words = "; ".join(lines)
     return Block(svg.cross(8, 8, svg.AMBER) + svg.text(24, 13, words, room=INNER - 24), 24)

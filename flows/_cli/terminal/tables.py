@@ -22,7 +22,7 @@ from domain.reports.machines import (
     MachineState,
     MachineView,
     choose_shown,
-    find_lone_nodes,
+    lone_lines,
     match_machines,
     tally,
 )
@@ -92,10 +92,8 @@ def show_report(
         console.print(Padding(_machines(shown), (0, 0, 0, 2), expand=False))
     if hidden:
         console.print(Text(f"  … and {len(hidden)} more: {tally(hidden)}"))
-    lone = find_lone_nodes(report)
-    if lone:
-        names = ", ".join(node.name for node in lone)
-        console.print(Text(f"  Nodes without a machine: {names}", "yellow"))
+    for line in lone_lines(report):
+        console.print(Text(f"  {line}", "yellow"))
     console.print(Text(f"  {tally(views) or 'no machine'}"))
     for line in unfinished_lines(report):
         console.print(Text(f"  {line}", "yellow"), soft_wrap=True)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote
 
@@ -49,6 +50,7 @@ class CloudApi:
             if not settings.get(name):
                 raise Broken(f"the key file has no {name}")
         self._settings = {**DEFAULTS, **settings}
+        _refuse_outside(str(self._settings["host"]))
         self._clock = clock
         self.zone = str(settings["zone"])
         self.key_id = str(settings["qy_access_key_id"])
@@ -111,6 +113,22 @@ class CloudApi:
         if not isinstance(answer, dict):
             raise ValueError("the answer is no object")
         return answer
+
+
+def _refuse_outside(host: str) -> None:
+    """Refuse every cloud but those of this machine.
+
+    A backup of a real cluster that is restored here, as in a drill, brings its key along: a program
+    that used it would change that cluster's balancers and volumes.
+    """
+    try:
+        is_here = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        is_here = False
+    if not is_here:
+        raise Broken(
+            f"dial tcp: lookup {host}: no such host (the local cloud calls no other cloud)"
+        )
 
 
 def _flat(parameters: Mapping[str, Value]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domain.cluster.api import Node, Pod, Workload
-from domain.health.addons import check_addons
+from domain.health.addons import check_addons, check_pending, check_wanted
 from domain.health.alarms import check_alarms
 from domain.health.backups import check_backups
 from domain.health.certificates import check_certificates
@@ -152,6 +152,12 @@ CASES = [
     case("unmeasured", alarms(measured=False), WARNING, "nothing was measured"),
     case("add-ons", check_addons([Workload("DaemonSet", "kube-proxy", 3, 3)]), OK),
     case("lacking", check_addons([Workload("Deployment", "coredns", 2, 1)]), TROUBLE, "1 of 2"),
+    case(
+        "pending", next(check_pending(["default/web"])), WARNING, "without an address: default/web"
+    ),
+    case(
+        "broken", next(check_wanted({"csi": "", "x": "0 of 1"})), TROUBLE, "x does not work: 0 of 1"
+    ),
     case("no quota", check_quotas(ClusterSpec(), {}, 3), OK),
     case("room", check_quotas(ClusterSpec(), {"instance": 20}, 3), OK),
     case("little room", check_quotas(ClusterSpec(), {"instance": 2}, 3), WARNING, "grow by 8"),

@@ -174,6 +174,16 @@ def test_a_later_machine_is_noticed_as_soon_as_the_first() -> None:
     assert clock.monotonic() - began < 3
 
 
+def test_a_machine_that_was_up_is_not_read_again_however_late_it_is_asked_for() -> None:
+    """A hundred machines join one after the other, when each one's packages are installed."""
+    cloud, clock = Booting(PENDING, RUNNING), JumpingClock()
+    look = look_at(cloud, clock)
+    for number in (1, 2):
+        wait_until_up(make_instance(number, status=PENDING), look, clock=clock)
+        clock.sleep(60)
+    assert cloud.looks == 2
+
+
 def test_a_machine_that_the_cloud_does_not_list_any_more_is_named_at_once() -> None:
     cloud, clock = Booting(PENDING, InstanceStatus.CEASED), JumpingClock()
     with pytest.raises(JobFailed, match=r"i-k8s-node1 .* does not exist any more"):

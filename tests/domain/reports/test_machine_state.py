@@ -6,6 +6,7 @@ from domain.reports.machines import (
     MachineView,
     choose_shown,
     find_lone_nodes,
+    lone_lines,
     match_machines,
     tally,
 )
@@ -43,6 +44,15 @@ def test_broken_machine_is_shown_with_the_reason_whatever_its_node_says() -> Non
 def test_node_without_a_machine_is_found() -> None:
     report = make_report(nodes=(make_node("k8s-node-a"), make_node("k8s-node-gone")))
     assert [node.name for node in find_lone_nodes(report)] == ["k8s-node-gone"]
+
+
+def test_an_adopted_machine_is_named_apart_from_nodes_without_one() -> None:
+    adopted = make_node("k8s-node-own", adopted="i-own", ready=False)
+    report = make_report(nodes=(adopted, make_node("k8s-node-gone")))
+    assert lone_lines(report) == [
+        "Adopted machine i-own: node k8s-node-own NotReady",
+        "Nodes without a machine: k8s-node-gone",
+    ]
 
 
 def test_tally_counts_only_the_states_that_occur() -> None:

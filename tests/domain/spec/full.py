@@ -12,6 +12,7 @@ FULL = parse_spec(
                 "scaling": {"preset": "pending"},
             }
         },
+        "addons": {"metrics_server": {}, "cloud_controller": {"account": "sub"}, "csi": {}},
         "access": {"allowed_cidrs": ["203.0.113.0/24"]},
         "monitoring": {"custom": [{"name": "queue", "script": "echo 1", "unit": "jobs"}]},
         "alarms": [{"name": "busy", "metric": "queue", "warning": 5, "error": 9.5, "title": "t"}],

@@ -14,10 +14,12 @@ from domain.kernel.errors import ClusterError
 from domain.kernel.names import MASTERS, NODES
 from domain.node.install import INSTANCE_LABEL
 from domain.spec.cluster import changed
+from flows.runbooks.adopt import adopt_machine, release_machine
 from flows.runbooks.maintain import renew
 from flows.runbooks.repair import repair_groups
 from flows.runbooks.rollout import roll_out
 from flows.runbooks.upgrade import upgrade
+from tasks.adoption import find_released, plan_adoption
 from tasks.cases import Input
 from tasks.certificates import find_renewals
 from tasks.executors import PlainSteps
@@ -117,6 +119,26 @@ def stop_a_master(world: World, strike: Strike | None) -> None:
     world.stop(seen.jump_host.id)
 
 
+def create_other(world: World, strike: Strike | None) -> None:
+    world.create_other()
+
+
+def adopt_other(world: World, strike: Strike | None) -> None:
+    cluster = world.open(strike)
+    with only_run(cluster):
+        wanting = cluster.wanting(need_spec(cluster), accept_new_host_keys=True)
+        [other] = world.others
+        adopt_machine(PlainSteps(world.clock), wanting, plan_adoption(wanting, other, NODES))
+
+
+def release_other(world: World, strike: Strike | None) -> None:
+    cluster = world.open(strike)
+    with only_run(cluster):
+        wanting = cluster.wanting(need_spec(cluster))
+        [other] = world.others
+        release_machine(PlainSteps(world.clock), wanting, *find_released(wanting, other))
+
+
 SMALL = changed(SPEC, {"nodes": {"count": 1}})
 
 RUNS: dict[str, tuple[Run, tuple[Run, ...]]] = {
@@ -132,6 +154,8 @@ RUNS: dict[str, tuple[Run, tuple[Run, ...]]] = {
     "rollout": (roll_machines_out, (provision, another_type)),
     "upgrade": (upgrade_all, (provision_older,)),
     "renewal of certificates": (renew_all, (provision, end_soon)),
+    "adoption": (adopt_other, (provision, create_other)),
+    "release": (release_other, (provision, create_other, adopt_other)),
 }
 """A run, and those that come before it."""
 
@@ -166,6 +190,8 @@ ALIKE = (
     "more masters",
     "fewer masters",
     "repair of a master",
+    "adoption",
+    "release",
 )
 """What these add to the other runs is little, so that they are struck in two ways only."""
 

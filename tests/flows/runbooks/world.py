@@ -36,7 +36,7 @@ from domain.cloud.api import Cloud
 from domain.cloud.inventory import group_of, read_machines
 from domain.cloud.known import CHANGES
 from domain.cloud.plan import Plan
-from domain.cloud.records import Instance, InstanceStatus, PortForwardSpec
+from domain.cloud.records import Instance, InstanceSpec, InstanceStatus, PortForwardSpec
 from domain.cluster.api import SYSTEM, Manifest, Node, Pod
 from domain.cluster.claims import Terms
 from domain.cluster.join_tokens import TOKEN_NAME
@@ -44,9 +44,10 @@ from domain.cluster.leases import HOLDER
 from domain.cluster.versions import RequestedApi
 from domain.kernel.errors import ClusterError, FinalError, NotFound, TemporaryError, UnknownOutcome
 from domain.kernel.names import MASTERS, NODES
+from domain.node.adoption import find_adopted
 from domain.node.drain import CORDONED
 from domain.node.f2cadm import servers_table
-from domain.node.install import ENV_FILE, FOLDER, GROUP_LABEL, INSTANCE_LABEL
+from domain.node.install import ADOPTED_LABEL, ENV_FILE, FOLDER, GROUP_LABEL, INSTANCE_LABEL
 from domain.node.ready import WORKER
 from domain.node.shell import Output
 from domain.reports.overview import ROLE
@@ -100,7 +101,7 @@ class HurriedClock:
         return time.monotonic() + self._ahead
 
     def sleep(self, seconds: float, /) -> None:
-        nap = min(seconds, 0.005)
+        nap = min(seconds, 0.001)
         time.sleep(nap)
         self._ahead += seconds - nap
         now = self.monotonic()
@@ -320,7 +321,8 @@ class Machine:
 
     def __init__(self, world: "World", strike: Strike, address: str) -> None:
         self._world, self._strike, self._address = world, strike, address
-        self.host_key = "that of its userdata"
+        self.host_key = f"ssh-ed25519 {_public_key('its userdata')}"
+        self.is_open = True
 
     def __enter__(self) -> "Machine":
         return self
@@ -374,6 +376,7 @@ class World:
         self.files: dict[tuple[str, str], bytes] = {}
         self.broken: set[str] = set()  # ids of machines whose installer fails
         self.silent: set[str] = set()  # ids of machines that never answer over SSH
+        self.others: list[str] = []  # ids of machines that are nobody's
         self._breaking = self._silencing = 0
         self.members: dict[str, str] = {}  # of etcd: the machine of each
         self._member_ids = count(0xA1)
@@ -507,13 +510,15 @@ class World:
         """What must be the same after a run that was struck as after one that was not."""
         machines = self.machines()
         ids = {machine.id for machine in machines}
+        adopted = find_adopted(self.nodes.values()).keys()
         names = Counter(f"{machine.name} {machine.type_id}" for machine in machines)
         stored = self.objects.get(("ConfigMap", SYSTEM, "cluster-spec"))
         return {
             "resources": self.resources(),
             "machines": dict(names),
-            "nodes are machines": {node.labels[INSTANCE_LABEL] for node in self.nodes.values()}
+            "nodes are machines": {machine_of(node) for node in self.nodes.values()} - adopted
             == ids,
+            "adopted": len(adopted),
             "members are masters": sorted(self.members.values())
             == sorted(machine.id for machine in machines if "master" in machine.name),
             "nodes are labelled": all(
@@ -532,7 +537,7 @@ class World:
             "key pair is ours": self.vault.kept is None
             or [pair.public_key for pair in self.cloud.find_keypairs("k8s.demo.key")]
             == [self.vault.kept.ssh.public_key.split()[1]],
-            "keys are of machines": set(self.vault.kept.host_keys) == ids
+            "keys are of machines": set(self.vault.kept.host_keys) == ids | adopted
             if self.vault.kept
             else None,
             "wanted": json.loads(stored["data"]["spec.json"])["nodes"]["count"] if stored else None,
@@ -659,7 +664,7 @@ class World:
 
     def _has_node(self, machine: Instance) -> bool:
         """Whether its Node exists; the installers let a kubelet register one that was deleted."""
-        return any(node.labels.get(INSTANCE_LABEL) == machine.id for node in self.nodes.values())
+        return any(machine_of(node) == machine.id for node in self.nodes.values())
 
     def silence_next(self, machines: int) -> None:
         """Let so many machines never answer over SSH, the next ones that are logged in to."""
@@ -669,7 +674,7 @@ class World:
         if not self._silencing and not self.silent:
             return False
         machine = self.at(address)
-        is_new = all(node.labels[INSTANCE_LABEL] != machine.id for node in self.nodes.values())
+        is_new = all(machine_of(node) != machine.id for node in self.nodes.values())
         if self._silencing and is_new and machine.id not in self.silent:
             self._silencing -= 1
             self.silent.add(machine.id)
@@ -678,6 +683,26 @@ class World:
     def break_next(self, machines: int) -> None:
         """Let the installers of so many machines fail, the next ones that are installed."""
         self._breaking = machines
+
+    def create_other(self) -> Instance:
+        """A machine that a person has created in the cluster's network."""
+        pattern = self.workers()[0]
+        spec = InstanceSpec(
+            name="shop",
+            image_id=pattern.image_id,
+            type_id=pattern.type_id,
+            disk_gib=40,
+            vxnet_id=pattern.vxnet_id,
+            security_group_id=pattern.security_group_id,
+            keypair_id=pattern.keypair_ids[0],
+            userdata_attachment="",
+            count=1,
+        )
+        [created] = self.cloud.run_instances(spec).instance_ids
+        self.others.append(created)
+        while not (found := self.onlooker.read_instances([created])) or not found[0].is_up:
+            self.clock.sleep(1)
+        return found[0]
 
     def stop(self, machine_id: str) -> None:
         """Stop a machine as in the cloud's console; its node counts as Ready for a while."""
@@ -700,7 +725,8 @@ class World:
 
     def at(self, address: str) -> Instance:
         machines = self.machines()
-        inner = [machine for machine in machines if machine.private_ip == address]
+        others = self.onlooker.read_instances(self.others) if self.others else ()
+        inner = [machine for machine in (*machines, *others) if machine.private_ip == address]
         masters = [one for one in machines if "master" in one.name]
         if not inner and len(masters) > 1:
             targets = {one.target for one in self._forwards() if one.target_port == 22}
@@ -712,11 +738,10 @@ class World:
         return [one.spec for one in self.onlooker.list_port_forwards(router.id)]
 
     def _join(self, machine: Instance) -> None:
-        group = _group(machine)
-        name = f"{group}-{machine.id.removeprefix('i-')}"
         self.joined.add(machine.id)
         settings = self._settings(machine)
         labels = dict(pair.split("=", 1) for pair in settings["NODE_LABELS"].split(","))
+        group, name = labels[GROUP_LABEL], settings["NODE_NAME"]
         taints = tuple(one for one in settings["NODE_TAINTS"].split(",") if one)
         if group == MASTERS:
             labels[ROLE] = ""  # kubeadm sets it
@@ -798,6 +823,11 @@ class World:
     def evict(self, pod: Pod) -> bool:
         self.pods = [one for one in self.pods if one.uid != pod.uid]
         return True
+
+
+def machine_of(node: Node) -> str:
+    """The id of the machine that a node runs on, the cluster's own or an adopted one."""
+    return node.labels.get(INSTANCE_LABEL) or node.labels[ADOPTED_LABEL]
 
 
 def _group(machine: Instance) -> str:

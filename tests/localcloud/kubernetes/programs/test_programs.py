@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from localcloud.clock import WallClock
+from localcloud.kubernetes.programs import Broken
+from localcloud.kubernetes.programs.cloud_api import CloudApi
 from tests.localcloud.iaas.cloud_under_test import KEY_ID, SECRET, CloudUnderTest, serve_cloud
 from tests.localcloud.iaas.network_under_test import make_vpc, run_machines
 from tests.localcloud.kubernetes.sample_cluster import (
@@ -182,6 +185,13 @@ def test_controller_with_a_wrong_key_does_not_run(cloud: CloudUnderTest, tmp_pat
             await until(has_ended)
 
     run(story())
+
+
+@pytest.mark.parametrize("host", ["api.qingcloud.com", "10.0.0.1", "127.0.0.1.example.cn"])
+def test_a_key_of_another_cloud_is_never_used(host: str) -> None:
+    settings = {"qy_access_key_id": "a", "qy_secret_access_key": "b", "zone": "pek3", "host": host}
+    with pytest.raises(Broken, match="the local cloud calls no other cloud"):
+        CloudApi(settings, WallClock())
 
 
 def driver(name: str, *sidecars: str) -> dict[str, Any]:
