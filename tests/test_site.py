@@ -78,6 +78,15 @@ def test_the_reference_says_what_a_flag_and_a_key_take() -> None:
 
 
 @pytest.mark.pure
+def test_pages_from_the_code_are_in_chinese_as_far_as_the_catalogue_goes() -> None:
+    for name in ("commands", "metrics"):
+        english, chinese = PAGES[f"reference/{name}.md"], PAGES[f"reference/{name}.zh.md"]
+        assert len(english.splitlines()) == len(chinese.splitlines())
+    assert "| `--nodes` | 数字 | 节点数量（新集群：2） |" in PAGES["reference/commands.zh.md"]
+    assert "| 节点未就绪 |" in PAGES["reference/metrics.zh.md"]
+
+
+@pytest.mark.pure
 @pytest.mark.parametrize("page", [file.name for file in (ROOT / "docs").glob("*.zh-CN.md")])
 def test_a_page_in_chinese_has_as_many_headings_as_the_english_one(page: str) -> None:
     def headings(name: str) -> list[str]:

@@ -14,7 +14,7 @@ from deployments._flags.tour import Flags
 from deployments.tour.shell import CommandFailed, Shell
 from deployments.tour.steps import read_steps, say
 from domain.kernel.errors import BadRequest
-from words import spoken
+from words import chosen, spoken
 
 
 class _Stopped(Exception):
@@ -87,14 +87,15 @@ class Tour:
 
     def _play(self, number: int) -> None:
         step = read_steps()[number - 1]
+        commands = [one.in_language(chosen()) for one in step.commands]
         print_line("")
         self._say("step", number=number, steps=len(read_steps()), title=step.title[self._language])
         print_line(step.why[self._language])
         if self._pauses:
-            for command in step.commands:
+            for command in commands:
                 print_line(f"  $ {command.line}")
             self._pause()
-        for command in step.commands:
+        for command in commands:
             print_line(f"$ {command.line}")
             self._shell.type(command)
 

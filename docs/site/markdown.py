@@ -24,6 +24,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def table_cells(line: str) -> list[str]:
+    """The cells of a line of a table."""
+    return re.split(r"(?<!\\) \| ", line.removeprefix("| ").removesuffix(" |"))
+
+
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", r"\|")
 

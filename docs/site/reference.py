@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from docs.site.chinese import in_chinese
 from docs.site.commands import commands_page
 from docs.site.markdown import code, table, written
 from domain.cloud.announcing import EVENTS
@@ -19,12 +20,15 @@ Schema = Mapping[str, Any]
 
 
 def pages() -> dict[str, str]:
-    """The pages by their file below docs/."""
+    """The pages by their file below docs/; those whose texts the commands print in Chinese, too."""
+    commands, metrics = commands_page(), metrics_page()
     return {
-        "reference/commands.md": commands_page(),
+        "reference/commands.md": commands,
+        "reference/commands.zh.md": in_chinese(commands),
         "reference/file.md": file_page(),
         "reference/policies.md": policies_page(),
-        "reference/metrics.md": metrics_page(),
+        "reference/metrics.md": metrics,
+        "reference/metrics.zh.md": in_chinese(metrics),
         "reference/events.md": events_page(),
         "reference/errors.md": errors_page(),
     }
@@ -144,8 +148,9 @@ def metrics_page() -> str:
     alarms = [
         (
             code(rule.name),
-            f"{rule.statistic} {code(rule.metric)} over {rule.window_seconds} s "
-            f"{rule.comparator} for {rule.hold_seconds} s",
+            code(f"{rule.statistic} {rule.metric} {rule.comparator}"),
+            f"{rule.window_seconds} s",
+            f"{rule.hold_seconds} s",
             _limit(rule.warning),
             _limit(rule.error),
             rule.title,
@@ -157,9 +162,11 @@ def metrics_page() -> str:
         "[custom metrics](../operations.md#custom-metrics) add to these.\n\n## Metrics\n\n"
         + table(("metric", "unit", "per", "source", "meaning"), metrics)
         + "\n## Built-in alarms\n\nA rule of the same name under `alarms` replaces one; "
-        "`enabled: false` switches it off.\n\n"
-        + table(("rule", "compares", "warning", "error", "what is wrong"), alarms)
+        "`enabled: false` switches it off.\n\n" + table(_ALARM_COLUMNS, alarms)
     )
+
+
+_ALARM_COLUMNS = ("rule", "compares", "over", "holds for", "warning", "error", "what is wrong")
 
 
 def _limit(value: float | None) -> str:
