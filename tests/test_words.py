@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import words
 from words.__main__ import FILE, update
-from words.catalogue import Catalogue
 from words.extraction import templates_of
 from words.po import read
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.pure
 
 ROOT = Path(__file__).resolve().parents[1]
 ENTRIES = list(read(FILE.read_text(encoding="utf-8")))
-CATALOGUE = Catalogue({one.text: one.translation for one in ENTRIES})
+CATALOGUE = words.catalogue("zh")
 
 
 def fields(text: str) -> set[str]:

@@ -76,12 +76,15 @@ def of_locale(environment: Mapping[str, str]) -> str:
 def translate(text: str, language: str = "") -> str:
     """A text in the language of this process, or in another one."""
     language = language or spoken()
-    return text if language == ENGLISH else _catalogue(language).translate(text)
+    return text if language == ENGLISH else catalogue(language).translate(text)
 
 
 @cache
-def _catalogue(language: str) -> Catalogue:
-    from words.po import read
+def catalogue(language: str) -> Catalogue:
+    """The texts of a language, read when it is first spoken."""
+    from words.po import STATES, read
 
     content = files("words").joinpath(f"{language}.po").read_text(encoding="utf-8")
-    return Catalogue({one.text: one.translation for one in read(content)})
+    entries = list(read(content))
+    states = {one.text for one in entries if one.places == (STATES,)}
+    return Catalogue({one.text: one.translation for one in entries}, states)
