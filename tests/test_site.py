@@ -78,12 +78,16 @@ def test_the_reference_says_what_a_flag_and_a_key_take() -> None:
 
 
 @pytest.mark.pure
-def test_pages_from_the_code_are_in_chinese_as_far_as_the_catalogue_goes() -> None:
-    for name in ("commands", "metrics"):
-        english, chinese = PAGES[f"reference/{name}.md"], PAGES[f"reference/{name}.zh.md"]
+def test_pages_from_the_code_are_in_chinese_with_as_many_lines() -> None:
+    for name in {name.partition(".")[0] for name in PAGES}:
+        english, chinese = PAGES[f"{name}.md"], PAGES[f"{name}.zh.md"]
         assert len(english.splitlines()) == len(chinese.splitlines())
     assert "| `--nodes` | 数字 | 节点数量（新集群：2） |" in PAGES["reference/commands.zh.md"]
     assert "| 节点未就绪 |" in PAGES["reference/metrics.zh.md"]
+    assert (
+        "| `nodes.minimum` | 整数，0– | `0` | 伸缩不会低于此数 |" in PAGES["reference/file.zh.md"]
+    )
+    assert "优先级更低的 Pod 不会购买也不会保留虚机。若未给出：-10" in PAGES["reference/file.zh.md"]
 
 
 @pytest.mark.pure

@@ -18,22 +18,36 @@ def _own() -> dict[str, str]:
 
 
 CODE = re.compile(r"`[^`]*`(, `[^`]*`)*")
+WITH_DEFAULT = re.compile(r"(?:(.*)\. )?If not given: (.*)")
+WITH_BOUNDS = re.compile(r"(whole number|number), (\S*–\S*)")
 
 
-def in_chinese(page: str) -> str:
-    """A page with its paragraphs and the cells of its tables in Chinese; code stays as it is."""
-    return "\n".join(map(_line, page.splitlines())) + "\n"
+def in_chinese(page: str, *, printed: bool) -> str:
+    """A page with its paragraphs and the cells of its tables in Chinese; code stays as it is.
+
+    Args:
+        printed: whether commands print its texts, so that their catalogue has them. A text that is
+            in neither stays English.
+    """
+    return "\n".join(_line(line, printed) for line in page.splitlines()) + "\n"
 
 
-def _line(line: str) -> str:
+def _line(line: str, printed: bool) -> str:
     if line.startswith("| ---") or not line:
         return line
     if line.startswith("| "):
-        return "| " + " | ".join(map(_text, table_cells(line))) + " |"
-    return _text(line)
+        return "| " + " | ".join(_text(cell, printed) for cell in table_cells(line)) + " |"
+    return _text(line, printed)
 
 
-def _text(text: str) -> str:
+def _text(text: str, printed: bool) -> str:
     if text in _own():
         return _own()[text]
-    return text if text.startswith("#") or CODE.fullmatch(text) else translate(text, "zh")
+    if text.startswith("#") or CODE.fullmatch(text):
+        return text
+    if found := WITH_DEFAULT.fullmatch(text):
+        said = f"{_own().get(found[1], found[1])}。" if found[1] else ""
+        return f"{said}若未给出：{found[2]}"
+    if found := WITH_BOUNDS.fullmatch(text):
+        return f"{_own()[found[1]]}，{found[2]}"
+    return translate(text, "zh") if printed else text

@@ -1,7 +1,7 @@
 """Reference pages that are made from the code, so that they cannot say anything else."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from docs.site.chinese import in_chinese
@@ -20,18 +20,13 @@ Schema = Mapping[str, Any]
 
 
 def pages() -> dict[str, str]:
-    """The pages by their file below docs/; those whose texts the commands print in Chinese, too."""
-    commands, metrics = commands_page(), metrics_page()
-    return {
-        "reference/commands.md": commands,
-        "reference/commands.zh.md": in_chinese(commands),
-        "reference/file.md": file_page(),
-        "reference/policies.md": policies_page(),
-        "reference/metrics.md": metrics,
-        "reference/metrics.zh.md": in_chinese(metrics),
-        "reference/events.md": events_page(),
-        "reference/errors.md": errors_page(),
-    }
+    """The pages by their file below docs/, each also in Chinese."""
+    found: dict[str, str] = {}
+    for name, (write, printed) in _PAGES.items():
+        page = write()
+        found[f"reference/{name}.md"] = page
+        found[f"reference/{name}.zh.md"] = in_chinese(page, printed=printed)
+    return found
 
 
 def file_page() -> str:
@@ -223,3 +218,14 @@ def _remedy(kind: type[ClusterError]) -> str:
     if issubclass(kind, BadRequest | NotFound):
         return "Correct what the message names; nothing was created."
     return "Mend the cause that the message names, then run the same command again: it continues."
+
+
+_PAGES: Mapping[str, tuple[Callable[[], str], bool]] = {
+    "commands": (commands_page, True),
+    "file": (file_page, False),
+    "policies": (policies_page, False),
+    "metrics": (metrics_page, True),
+    "events": (events_page, False),
+    "errors": (errors_page, False),
+}
+"""The pages, and whether commands print their texts."""
