@@ -8,14 +8,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from threading import Lock, RLock
+from threading import RLock
 from typing import TYPE_CHECKING, Self, cast
 
 from blocks.accounts import QingCloudAccount
 from blocks.credentials import connect_api
 from blocks.journals import FileJournal
 from blocks.settings import lock_file
-from clients.ssh import SshMachine, SshTarget
+from clients.ssh import SshMachine
 from domain.cloud import images
 from domain.cloud.adopted import NOTHING, adopted_by
 from domain.cloud.announcing import announcing
@@ -40,6 +40,7 @@ from domain.spec.cluster import ClusterSpec
 from tasks.accounts import check_deployed_for
 from tasks.claims import ClaimJournal, PrefectClaims, RunClaim
 from tasks.events import announce_change
+from tasks.sharing import SharedLogin
 from tasks.vault import PrefectVault, find_user
 
 if TYPE_CHECKING:
@@ -63,8 +64,6 @@ class _Opened:
     users: dict[str, str] | None = None
     read_at: float = 0.0
     claim: RunClaim | None = None
-    jump_lock: Lock = field(default_factory=Lock)
-    jump_host: tuple[SshTarget, SshMachine] | None = None
 
 
 class Cluster:
@@ -76,6 +75,7 @@ class Cluster:
     Attributes:
         key: the cluster's name and a digest of its account; part of all names outside the cloud.
         cloud: keeps its answers; `cloud.known` serves them again.
+        jump_host: the login to it, which the steps of a run share.
         claims, terms: the place of the claim to change the cluster, and its times.
         run_lock: the file that a run on this machine locks.
     """
@@ -107,6 +107,7 @@ class Cluster:
         self._spec: ClusterSpec | None = None
         self._endpoints: Endpoints | None = None
         self._opened = _Opened()
+        self.jump_host = SharedLogin(self._opened.stack)
         guard(self.cloud, self.check_claim)
         self.booting = SharedLook(partial(read_machines, self.cloud, name), clock=clock)
 
@@ -225,20 +226,6 @@ class Cluster:
                 machines = Machines(self.name, self.inventory().instances)
                 self._opened.users = images.login_users(self.cloud, machines)
             return replace(endpoints, users=self._opened.users)
-
-    def share_jump_host(self, target: SshTarget, log_in: Callable[[], SshMachine]) -> SshMachine:
-        """The login to the jump host, which the steps of a run share; a lost one is made again.
-
-        sshd admits few logins at a time (`MaxStartups`), but any number of tunnels through one.
-        """
-        with self._opened.jump_lock:
-            if kept := self._opened.jump_host:
-                known, shell = kept
-                if known == target and shell.is_open:
-                    return shell
-            shell = self._opened.stack.enter_context(log_in())
-            self._opened.jump_host = target, shell
-            return shell
 
     # The claim.
 
