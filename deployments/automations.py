@@ -24,7 +24,7 @@ from prefect.events.schemas.automations import Automation
 from prefect.exceptions import ObjectNotFound
 
 from domain.kernel.errors import InvalidSpec
-from tasks.cluster import cluster_tags
+from tasks.accounts import cluster_tags
 from tasks.events import EVALUATED, PREFIX, cluster_resource
 from words import translate
 

@@ -43,8 +43,8 @@ from domain.kernel.errors import InvalidSpec
 from domain.secrets.credentials import credentials_name
 from domain.spec.cluster import parse_spec
 from flows._cli.parsing import parse
-from tasks.cluster import ACCOUNT_TAG
-from tasks.cluster import account_of as account_of_key
+from tasks.accounts import ACCOUNT_TAG
+from tasks.accounts import account_of as account_of_key
 from tasks.vault import find_user
 
 FILE = Path(__file__).with_name("prefect.yaml")

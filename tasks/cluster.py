@@ -11,8 +11,6 @@ from functools import partial
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Self, cast
 
-from prefect.context import FlowRunContext
-
 from blocks.accounts import QingCloudAccount
 from blocks.credentials import connect_api
 from blocks.journals import FileJournal
@@ -29,7 +27,7 @@ from domain.cloud.known import forget, guard, remembering
 from domain.cloud.preflight import check_zone
 from domain.cloud.records import Instance
 from domain.cluster.claims import ClaimStore, Terms
-from domain.kernel.errors import CredentialsMissing, OtherAccount, Refused
+from domain.kernel.errors import CredentialsMissing, Refused
 from domain.kernel.names import ClusterId, node_name
 from domain.kernel.waiting import Clock
 from domain.node.boot import SharedLook
@@ -39,6 +37,7 @@ from domain.secrets.credentials import Credentials, credentials_name
 from domain.secrets.kubeconfig import ClusterAccess, make_access
 from domain.secrets.vault import Vault, check_usable, describe_missing
 from domain.spec.cluster import ClusterSpec
+from tasks.accounts import check_deployed_for
 from tasks.claims import ClaimJournal, PrefectClaims, RunClaim
 from tasks.events import announce_change
 from tasks.vault import PrefectVault, find_user
@@ -369,38 +368,3 @@ def open_cluster(
     finally:
         _open_now.reset(token)
         cluster.close()
-
-
-ACCOUNT_TAG = "account:"
-"""Begin of the tag that says for which account a deployment was made; `account_of` follows."""
-
-
-CLUSTER_TAG = "cluster:"
-"""Begin of the tag that says which cluster a run is about."""
-
-
-def cluster_tags(key: str) -> tuple[str, str]:
-    """The tags of a cluster's deployments and runs."""
-    return f"{CLUSTER_TAG}{key.rpartition('-')[0]}", f"{ACCOUNT_TAG}{account_of(key)}"
-
-
-def account_of(key: str) -> str:
-    """The part of a cluster's key that is the account's."""
-    return key.rpartition("-")[2]
-
-
-def check_deployed_for(key: str) -> None:
-    """Refuse an account that is not the one for which this run's deployment was made.
-
-    Raises:
-        OtherAccount: the account's block holds another account by now, or the server serves two
-            accounts that have a cluster of this name.
-    """
-    context = FlowRunContext.get()
-    tags = context.flow_run.tags if context and context.flow_run else []
-    made_for = [tag.removeprefix(ACCOUNT_TAG) for tag in tags if tag.startswith(ACCOUNT_TAG)]
-    if made_for and account_of(key) not in made_for:
-        raise OtherAccount(
-            f"this deployment was made for account {made_for[0]}, and its block holds account "
-            f"{account_of(key)}; nothing was done. Deploy again for the account that is meant"
-        )
