@@ -100,6 +100,17 @@ def test_a_page_in_chinese_has_as_many_headings_as_the_english_one(page: str) ->
     assert headings(page) == headings(page.replace(".zh-CN", ""))
 
 
+@pytest.mark.pure
+@pytest.mark.parametrize("page", [file.name for file in (ROOT / "docs").glob("*.zh-CN.md")])
+def test_a_page_in_chinese_has_the_code_of_the_english_one(page: str) -> None:
+    def code(name: str) -> list[str]:
+        text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        blocks = re.findall(r"^```.*?^```", text, re.M | re.S)
+        return [re.sub(r"(^|[ \t]+)#\s.*$| title=.*$", "", one, flags=re.M) for one in blocks]
+
+    assert code(page) == code(page.replace(".zh-CN", ""))
+
+
 @pytest.mark.local
 def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path: Path) -> None:
     site = tmp_path / "site"

@@ -162,7 +162,7 @@ def show_drift(report: DriftReport, console: Console | None = None) -> None:
         for one in report.differences:
             style = "dim" if one.kind is Drift.BY_HAND else "yellow"
             times = f" × {one.count}" if one.count != 1 else ""
-            name = Text.assemble((one.name + times, style), (f" {one.id}".rstrip(), "dim"))
+            name = Verbatim.assemble((one.name + times, style), (f" {one.id}".rstrip(), "dim"))
             table.add_row(Text(one.kind, style), Text(one.resource, style), name, one.reason)
         console.print(Padding(table, (0, 0, 1, 2), expand=False))
     if not report.drifted:
@@ -181,7 +181,7 @@ def show_published(found: Iterable[Published], console: Console | None = None) -
 
 def _name(item: PlanItem, style: str) -> Text:
     times = f" × {item.count}" if item.count != 1 else ""
-    return Text.assemble((item.name + times, style), (f" {item.id}" if item.id else "", "dim"))
+    return Verbatim.assemble((item.name + times, style), (f" {item.id}" if item.id else "", "dim"))
 
 
 def _reason(item: PlanItem, style: str) -> Text:
