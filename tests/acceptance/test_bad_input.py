@@ -160,16 +160,6 @@ def test_commands_on_a_missing_cluster_name_it(workplace: Workplace) -> None:
         assert "there is no cluster ghost" in done.sentence
 
 
-def test_teardown_asks_and_without_a_terminal_changes_nothing(workplace: Workplace) -> None:
-    assert workplace.run("flows.provision", "--name", "kept", "--no-ui", "--no-demo").code == 0
-    before = workplace.changes()
-    done = workplace.run("flows.teardown", "--name", "kept")
-    assert done.code == 2
-    assert "--yes" in done.sentence
-    assert workplace.changes() == before
-    assert workplace.run("flows.teardown", "--name", "kept", "--yes").code == 0
-
-
 def test_debug_shows_the_traceback(workplace: Workplace) -> None:
     done = workplace.run("flows.status", "--name", "ghost", "--debug")
     assert done.code != 0

@@ -56,6 +56,7 @@ def test_the_readme_prints_what_it_shows(reader: Reader) -> None:
     for line in unattended:
         reader.type(line)
     reader.interrupt()
+    check_that_a_teardown_asks(reader)
     for line in (*AT_THE_END, *(one for one in in_page(README) if one.startswith(LOCAL_CLOUD))):
         reader.type(line)
 
@@ -66,6 +67,15 @@ def in_page(page: str) -> list[str]:
 
 def at_present() -> str:
     return f"{datetime.now().astimezone():%H:%M}"
+
+
+def check_that_a_teardown_asks(reader: Reader) -> None:
+    """Without a terminal nobody answers, and nothing is changed."""
+    existing = f"{LOCAL_CLOUD}status --json"
+    before = json.loads(reader.type(existing))["resources"]
+    asked = AT_THE_END[0].removesuffix(" --yes")
+    assert "--yes" in reader.type(asked, code=2)
+    assert json.loads(reader.type(existing))["resources"] == before
 
 
 def type_with_own_account(reader: Reader, lines: list[str]) -> None:
