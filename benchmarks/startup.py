@@ -1,8 +1,9 @@
 """How long a command takes until it has done nothing: `python -m benchmarks.startup`.
 
-Each line is the fastest of some runs: help of every command, the list, and `provision --plan`
-of a new cluster against the local cloud and a running Prefect server, in seconds and as a multiple of `import
-prefect` in the same minute. The multiples can be compared between machines, the seconds cannot.
+Each line is the fastest of some runs: help of every command, the list, and `provision --plan` of a
+new cluster against the local cloud and a running Prefect server, in seconds and as a multiple of
+`import prefect` in the same minute. The multiples can be compared between machines, the seconds
+cannot.
 """
 
 import argparse
