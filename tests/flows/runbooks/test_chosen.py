@@ -34,8 +34,8 @@ def test_exactly_the_chosen_machines_leave_by_id_or_by_node(world: World) -> Non
     ("count", "names", "sentence"),
     [
         (None, ("i-nobody",), r"group k8s-node has no machine 'i-nobody'; it has i-"),
-        (None, (), r"give the number of machines as --count, or the machines to --remove"),
-        (1, ("i-x",), r"give the number of machines as --count, or the machines to --remove"),
+        (None, (), r"--count is missing"),
+        (1, ("i-x",), r"--count and --remove do not go together"),
     ],
 )
 def test_a_wrong_choice_is_refused_and_nothing_leaves(
