@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,19 @@ PREFECT_SECONDS = 180.0
 
 def print_line(text: str) -> None:
     sys.stderr.write(translate(text) + "\n")
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say at once what is waited for; on a terminal, for as long as it lasts."""
+    if not sys.stderr.isatty():
+        print_line(what)
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(translate(what)):
+        yield
 
 
 def run_prefect(

@@ -16,7 +16,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.responses import DeploymentResponse
 
-from tasks.cluster import ACCOUNT_TAG, CLUSTER_TAG
+from tasks.accounts import ACCOUNT_TAG, CLUSTER_TAG
 
 FLOWS = {
     f"flows.{name}.{name}": name.replace("_", "-")

@@ -24,8 +24,9 @@ from prefect.events.schemas.automations import Automation
 from prefect.exceptions import ObjectNotFound
 
 from domain.kernel.errors import InvalidSpec
-from tasks.cluster import cluster_tags
+from tasks.accounts import cluster_tags
 from tasks.events import EVALUATED, PREFIX, cluster_resource
+from words import translate
 
 SILENT = timedelta(minutes=5)
 """How long the autoscaler, which runs each minute, may be silent."""
@@ -190,9 +191,11 @@ def _tell_of_silence(key: str, services: Sequence[UUID]) -> AutomationCore:
         actions=[
             SendNotification(
                 block_document_id=service,
-                subject=f"The autoscaler of {key} is silent",
-                body=f"There was no evaluation for {minutes} minutes. Look whether a worker runs "
-                "(make worker), and in the Prefect UI at the runs of its deployment.",
+                subject=translate(f"The autoscaler of {key} is silent"),
+                body=translate(
+                    f"There was no evaluation for {minutes} minutes. Look whether a worker runs "
+                    "(make worker), and in the Prefect UI at the runs of its deployment."
+                ),
             )
             for service in services
         ],

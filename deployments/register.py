@@ -17,7 +17,7 @@ from prefect.workers.process import ProcessWorker
 
 from blocks.accounts import ChosenAccount, QingCloudAccount, choose_account
 from blocks.prefect_server import client_settings, client_variables, running_server
-from deployments._command import print_line, run, run_prefect
+from deployments._command import print_line, run, run_prefect, waiting
 from deployments._deployed import (
     account_of,
     choose_name,
@@ -43,8 +43,8 @@ from domain.kernel.errors import InvalidSpec
 from domain.secrets.credentials import credentials_name
 from domain.spec.cluster import parse_spec
 from flows._cli.parsing import parse
-from tasks.cluster import ACCOUNT_TAG
-from tasks.cluster import account_of as account_of_key
+from tasks.accounts import ACCOUNT_TAG
+from tasks.accounts import account_of as account_of_key
 from tasks.vault import find_user
 
 FILE = Path(__file__).with_name("prefect.yaml")
@@ -66,7 +66,8 @@ def main(flags: Flags) -> None:
         deployment = _choose_name(cluster, identity, replace=flags.replace)
         block = _save_account(chosen, cluster, identity)
         _ensure_pool()
-        _deploy(url, cluster, block, identity, deployment)
+        with waiting(f"Registering the deployments of cluster {cluster} …"):
+            _deploy(url, cluster, block, identity, deployment)
         _replace_old(cluster)
         _name_account_by_id(cluster, f"{cluster}-{identity}", block)
         _automate(cluster, f"{cluster}-{identity}", services)
@@ -74,6 +75,10 @@ def main(flags: Flags) -> None:
     print_line(
         f"Deployed for cluster {cluster} with account block {block} (account {identity}): "
         f"autoscale/{deployment}, monitor/{deployment} and more; {waits}"
+    )
+    print_line(
+        f"Each minute monitor/{deployment} measures and raises alarms, and autoscale/{deployment} "
+        "may buy or remove machines within their groups' bounds; pause a schedule in the Prefect UI"
     )
 
 

@@ -42,7 +42,7 @@ from blocks.prefect_server import (
     server_note,
 )
 from blocks.settings import environment_with, lock_file
-from deployments._command import print_line, run, run_prefect
+from deployments._command import print_line, run, run_prefect, waiting
 from deployments._flags.server import Flags, app
 from domain.kernel.errors import Unreachable
 from flows._cli.parsing import parse
@@ -68,13 +68,13 @@ def main(flags: Flags) -> None:
 
 def up() -> None:
     """Start the server in the background if none of yours answers; print the address of its UI."""
-    from deployments._kinds import (
-        register_kinds,
-    )  # slow to import; `status` and `down` do not need it
-
     with alone(lock_file("server")):  # two starts at once must not start two servers
-        url = _find() or _launch()
-        with temporary_settings(client_settings(url)):
+        if not (url := _find()):
+            with waiting("Starting the Prefect server; this takes some seconds …"):
+                url = _launch()
+        with waiting("Registering our kinds of blocks …"), temporary_settings(client_settings(url)):
+            from deployments._kinds import register_kinds  # slow; `status` and `down` do without
+
             register_kinds()
     _print_address(url)
 
@@ -84,8 +84,9 @@ def down() -> None:
     with alone(lock_file("server")):
         url = find_running_server()
         if url and _pid_file().exists():
-            _prefect("server", "stop")
-            _wait(lambda: not answers(url), STOP_SECONDS, f"the server at {url} does not end")
+            with waiting("Stopping the Prefect server …"):
+                _prefect("server", "stop")
+                _wait(lambda: not answers(url), STOP_SECONDS, f"the server at {url} does not end")
             print_line("the Prefect server has ended")
         else:
             print_line("no Prefect server of ours is running")

@@ -27,6 +27,7 @@ def main(flags: Flags) -> None:
     with temporary_settings(client_settings(url)), get_client(sync_client=True) as client:
         if dropped := drop_late_runs(client):
             print_line(f"Dropped {dropped} scheduled runs that no worker has taken in time")
+    print_line(f"Starting a worker for pool {POOL} at {url}; in some seconds its own log begins …")
     words = ["-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process"]
     os.chdir(ROOT)
     # Background commands of a script ignore SIGINT, as which Prefect's worker handles SIGTERM: it

@@ -6,7 +6,7 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.accounts import QingCloudAccount
-from domain.autoscaling.decide.explanation import explain
+from domain.autoscaling.decide.explanation import explain, explain_latest
 from domain.autoscaling.memory.keeping import read_memory
 from domain.autoscaling.report import OTHER_AT_WORK, Evaluation, skipped
 from domain.kernel.errors import InvalidSpec
@@ -104,7 +104,7 @@ def main(flags: Flags) -> None:
                 opened.cluster
             )  # a missing cluster is an error here, and not a skipped run
             found = autoscale(opened.account, name, flags.policy, flags.dry_run)
-            show_evaluation(found)
+            show_evaluation(found, dry_run=flags.dry_run)
             opened.print_result(found)
 
 
@@ -119,10 +119,12 @@ def _watch(opened: Session, name: str, policy: str) -> None:
 
 
 def _explain(opened: Session, group: str, when: str) -> None:
-    moment = parse_moment(when, datetime.now().astimezone())
+    now = datetime.now().astimezone()
+    moment = parse_moment(when, now)
     cluster = read_input(opened.cluster).cluster
     cluster.spec.nodes_of(group)
-    found = explain(read_memory(cluster.api(), group), moment)
+    memory = read_memory(cluster.api(), group)
+    found = explain(memory, moment) if when else explain_latest(memory, now)
     show_explanation(found)
     opened.print_result(found)
 

@@ -33,9 +33,10 @@ from flows._cli.terminal import show_plan, show_report
 from flows.provision import make_plan, provision
 from flows.runbooks.nodes import MOST_AT_ONCE
 from flows.runbooks.restore import restore as restore_objects
+from tasks.accounts import account_of
 from tasks.approval import approve
 from tasks.backups import Place
-from tasks.cluster import Cluster, account_of, open_cluster
+from tasks.cluster import Cluster, open_cluster
 from tasks.control_plane import find_spec
 from tasks.executors import PrefectSteps
 from tasks.finish import finish_run

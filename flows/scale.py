@@ -143,8 +143,7 @@ def wanted_change(
 def _chosen(
     cluster: Cluster, group: str, count: int | None, remove: Sequence[str]
 ) -> tuple[Cluster, tuple[Instance, ...]]:
-    if (count is None) == (not remove):
-        raise InvalidSpec("give the number of machines as --count, or the machines to --remove")
+    check_asked(count, remove)
     seen = need_cluster(cluster)
     spec = with_sources(cluster.account, need_spec(cluster))
     if count is not None:
@@ -155,6 +154,14 @@ def _chosen(
     left = len(seen.group(group)) - len(leaving)
     check_size(spec, group, left)
     return cluster.wanting(spec.with_count(group, left)), leaving
+
+
+def check_asked(count: int | None, remove: Sequence[str]) -> None:
+    """Refuse a request without a size and without machines. Raises `InvalidSpec`."""
+    if count is None and not remove:
+        raise InvalidSpec("--count is missing: the number of machines wanted; or use --remove")
+    if count is not None and remove:
+        raise InvalidSpec("--count and --remove do not go together; choose one")
 
 
 def check_size(spec: ClusterSpec, group: str, count: int) -> None:
@@ -220,6 +227,7 @@ def report_idle(opened: Session, group: str, before: Inventory) -> None:
 def main(flags: Flags) -> None:
     """Add machines to a group, or empty and remove some of them."""
     name = cluster_name(flags.common)
+    check_asked(flags.count, flags.remove or ())
     with session(flags.common, name) as opened:
         account, cluster, chosen = opened.account, opened.cluster, tuple(flags.remove or ())
         before = need_cluster(cluster)

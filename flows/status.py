@@ -1,5 +1,6 @@
 """Show the state of a cluster: `python -m flows.status`."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from prefect import flow
@@ -12,6 +13,7 @@ from flows._cli.command import cluster_name, run, session
 from flows._cli.flags.status import Flags, app
 from flows._cli.parsing import parse
 from flows._cli.terminal import show_report
+from tasks.alarms import read_active
 from tasks.cluster import open_cluster
 from tasks.metrics import recent_samples
 from tasks.overview import need_cluster, read_status
@@ -29,7 +31,9 @@ def status(account: QingCloudAccount, name: str = "demo") -> ClusterReport:
     with open_cluster(account, name) as cluster:
         need_cluster(cluster)
         report = read_status(cluster)
-        return with_metrics(report, recent_samples(cluster.id, datetime.now(UTC)))
+        samples = recent_samples(cluster.id, datetime.now(UTC))
+        alarms = read_active(cluster.id) if samples else None
+        return replace(with_metrics(report, samples), alarms=alarms)
 
 
 def main(flags: Flags) -> None:

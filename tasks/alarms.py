@@ -13,12 +13,13 @@ from domain.cloud.inventory import Inventory, Machines
 from domain.cluster.api import Node
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import BadRequest, ClusterError, InvalidSpec
-from domain.kernel.names import NODES
+from domain.kernel.names import NODES, ClusterId
 from domain.observe.alarms import signals
 from domain.observe.alarms.deliveries import Delivery, Notifier, deliver, send_once
 from domain.observe.alarms.messages import Message, write_blindness, write_messages, write_test
 from domain.observe.alarms.report import AlarmReport, format_alarms
 from domain.observe.alarms.states import (
+    AlarmState,
     Change,
     Phase,
     Readings,
@@ -150,6 +151,16 @@ def record_billed(cluster: Cluster, inventory: Inventory, now: datetime) -> None
             samples.add([sample])
     except ClusterError as error:
         run_logger().warning("billed resources were not recorded: %s", error)
+
+
+def read_active(cluster: ClusterId) -> tuple[AlarmState, ...] | None:
+    """The pending and firing alarms; None where the database does not answer."""
+    try:
+        with open_samples(cluster) as samples:
+            return active_states(samples.alarms.read_states())
+    except ClusterError as error:
+        run_logger().warning("the alarms cannot be read: %s", error)
+        return None
 
 
 @step("history of {cluster.name}")

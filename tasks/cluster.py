@@ -8,16 +8,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from threading import Lock, RLock
+from threading import RLock
 from typing import TYPE_CHECKING, Self, cast
-
-from prefect.context import FlowRunContext
 
 from blocks.accounts import QingCloudAccount
 from blocks.credentials import connect_api
 from blocks.journals import FileJournal
 from blocks.settings import lock_file
-from clients.ssh import SshMachine, SshTarget
+from clients.ssh import SshMachine
 from domain.cloud import images
 from domain.cloud.adopted import NOTHING, adopted_by
 from domain.cloud.announcing import announcing
@@ -29,7 +27,7 @@ from domain.cloud.known import forget, guard, remembering
 from domain.cloud.preflight import check_zone
 from domain.cloud.records import Instance
 from domain.cluster.claims import ClaimStore, Terms
-from domain.kernel.errors import CredentialsMissing, OtherAccount, Refused
+from domain.kernel.errors import CredentialsMissing, Refused
 from domain.kernel.names import ClusterId, node_name
 from domain.kernel.waiting import Clock
 from domain.node.boot import SharedLook
@@ -39,8 +37,10 @@ from domain.secrets.credentials import Credentials, credentials_name
 from domain.secrets.kubeconfig import ClusterAccess, make_access
 from domain.secrets.vault import Vault, check_usable, describe_missing
 from domain.spec.cluster import ClusterSpec
+from tasks.accounts import check_deployed_for
 from tasks.claims import ClaimJournal, PrefectClaims, RunClaim
 from tasks.events import announce_change
+from tasks.sharing import SharedLogin
 from tasks.vault import PrefectVault, find_user
 
 if TYPE_CHECKING:
@@ -64,8 +64,6 @@ class _Opened:
     users: dict[str, str] | None = None
     read_at: float = 0.0
     claim: RunClaim | None = None
-    jump_lock: Lock = field(default_factory=Lock)
-    jump_host: tuple[SshTarget, SshMachine] | None = None
 
 
 class Cluster:
@@ -77,6 +75,7 @@ class Cluster:
     Attributes:
         key: the cluster's name and a digest of its account; part of all names outside the cloud.
         cloud: keeps its answers; `cloud.known` serves them again.
+        jump_host: the login to it, which the steps of a run share.
         claims, terms: the place of the claim to change the cluster, and its times.
         run_lock: the file that a run on this machine locks.
     """
@@ -108,6 +107,7 @@ class Cluster:
         self._spec: ClusterSpec | None = None
         self._endpoints: Endpoints | None = None
         self._opened = _Opened()
+        self.jump_host = SharedLogin(self._opened.stack)
         guard(self.cloud, self.check_claim)
         self.booting = SharedLook(partial(read_machines, self.cloud, name), clock=clock)
 
@@ -226,20 +226,6 @@ class Cluster:
                 machines = Machines(self.name, self.inventory().instances)
                 self._opened.users = images.login_users(self.cloud, machines)
             return replace(endpoints, users=self._opened.users)
-
-    def share_jump_host(self, target: SshTarget, log_in: Callable[[], SshMachine]) -> SshMachine:
-        """The login to the jump host, which the steps of a run share; a lost one is made again.
-
-        sshd admits few logins at a time (`MaxStartups`), but any number of tunnels through one.
-        """
-        with self._opened.jump_lock:
-            if kept := self._opened.jump_host:
-                known, shell = kept
-                if known == target and shell.is_open:
-                    return shell
-            shell = self._opened.stack.enter_context(log_in())
-            self._opened.jump_host = target, shell
-            return shell
 
     # The claim.
 
@@ -369,38 +355,3 @@ def open_cluster(
     finally:
         _open_now.reset(token)
         cluster.close()
-
-
-ACCOUNT_TAG = "account:"
-"""Begin of the tag that says for which account a deployment was made; `account_of` follows."""
-
-
-CLUSTER_TAG = "cluster:"
-"""Begin of the tag that says which cluster a run is about."""
-
-
-def cluster_tags(key: str) -> tuple[str, str]:
-    """The tags of a cluster's deployments and runs."""
-    return f"{CLUSTER_TAG}{key.rpartition('-')[0]}", f"{ACCOUNT_TAG}{account_of(key)}"
-
-
-def account_of(key: str) -> str:
-    """The part of a cluster's key that is the account's."""
-    return key.rpartition("-")[2]
-
-
-def check_deployed_for(key: str) -> None:
-    """Refuse an account that is not the one for which this run's deployment was made.
-
-    Raises:
-        OtherAccount: the account's block holds another account by now, or the server serves two
-            accounts that have a cluster of this name.
-    """
-    context = FlowRunContext.get()
-    tags = context.flow_run.tags if context and context.flow_run else []
-    made_for = [tag.removeprefix(ACCOUNT_TAG) for tag in tags if tag.startswith(ACCOUNT_TAG)]
-    if made_for and account_of(key) not in made_for:
-        raise OtherAccount(
-            f"this deployment was made for account {made_for[0]}, and its block holds account "
-            f"{account_of(key)}; nothing was done. Deploy again for the account that is meant"
-        )

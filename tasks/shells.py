@@ -190,7 +190,7 @@ def _open(
             yield shell
         return
     inner = inner_target(cluster, credentials, ssh_endpoints, machine)
-    jump = partial(cluster.share_jump_host, outer, partial(log_in, ssh_endpoints.jump_host, outer))
+    jump = partial(cluster.jump_host.get, outer, partial(log_in, ssh_endpoints.jump_host, outer))
     pace = _pace(cluster, machine)
     with log_in(machine.id, inner, jump, is_new=is_new, pace=pace) as shell:
         yield shell

@@ -22,7 +22,7 @@ from domain.node.scripts import End, ScriptReport
 from domain.reports.cluster import ClusterReport
 from domain.reports.drift import DriftReport
 from domain.reports.machines import MachineView, choose_shown, match_machines, tally
-from tasks.cluster import account_of
+from tasks.accounts import account_of
 from tasks.reports import MOST_ROWS, artifact_key
 from tasks.steps import run_logger
 

@@ -143,7 +143,9 @@ def test_the_reference_lists_every_variable_that_is_read() -> None:
         "PIP_INDEX_URL",
         "PREFECT_API_URL",
         "PREFECT_API_AUTH_STRING",
-    }  # pip's and Prefect's
+        "LC_ALL",
+        "LC_MESSAGES",
+    }  # pip's, Prefect's, the system's
     assert listed - others == read_there
 
 

@@ -78,6 +78,19 @@ def test_the_reference_says_what_a_flag_and_a_key_take() -> None:
 
 
 @pytest.mark.pure
+def test_pages_from_the_code_are_in_chinese_with_as_many_lines() -> None:
+    for name in {name.partition(".")[0] for name in PAGES}:
+        english, chinese = PAGES[f"{name}.md"], PAGES[f"{name}.zh.md"]
+        assert len(english.splitlines()) == len(chinese.splitlines())
+    assert "| `--nodes` | 数字 | 节点数量（新集群：2） |" in PAGES["reference/commands.zh.md"]
+    assert "| 节点未就绪 |" in PAGES["reference/metrics.zh.md"]
+    assert (
+        "| `nodes.minimum` | 整数，0– | `0` | 伸缩不会低于此数 |" in PAGES["reference/file.zh.md"]
+    )
+    assert "优先级更低的 Pod 不会购买也不会保留虚机。若未给出：-10" in PAGES["reference/file.zh.md"]
+
+
+@pytest.mark.pure
 @pytest.mark.parametrize("page", [file.name for file in (ROOT / "docs").glob("*.zh-CN.md")])
 def test_a_page_in_chinese_has_as_many_headings_as_the_english_one(page: str) -> None:
     def headings(name: str) -> list[str]:
@@ -85,6 +98,17 @@ def test_a_page_in_chinese_has_as_many_headings_as_the_english_one(page: str) ->
         return re.findall(r"^#+(?= )", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.M)
 
     assert headings(page) == headings(page.replace(".zh-CN", ""))
+
+
+@pytest.mark.pure
+@pytest.mark.parametrize("page", [file.name for file in (ROOT / "docs").glob("*.zh-CN.md")])
+def test_a_page_in_chinese_has_the_code_of_the_english_one(page: str) -> None:
+    def code(name: str) -> list[str]:
+        text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        blocks = re.findall(r"^```.*?^```", text, re.M | re.S)
+        return [re.sub(r"(^|[ \t]+)#\s.*$| title=.*$", "", one, flags=re.M) for one in blocks]
+
+    assert code(page) == code(page.replace(".zh-CN", ""))
 
 
 @pytest.mark.local

@@ -6,6 +6,7 @@ the logs of runs are the same in all languages.
 """
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -17,6 +18,7 @@ LANGUAGES = (ENGLISH, "zh")
 FLAG = "--lang"
 HELP = "Every command has `--lang en|zh`: the language of its texts (default: the locale's)."
 
+_SIGNS = {"zh": "\u4e2d\u6587"}
 _LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG")
 _chosen = [""]
 _spoken = [ENGLISH]
@@ -39,7 +41,8 @@ def choose(words: Sequence[str], environment: Mapping[str, str] = os.environ) ->
     if given is not None and given not in LANGUAGES:
         raise UnknownLanguage(f"{FLAG} {given} is not one of {', '.join(LANGUAGES)}")
     _chosen[0] = given or ""
-    _spoken[0] = given or of_locale(environment)
+    language = given or of_locale(environment)
+    _spoken[0] = language if can_write(language, sys.stderr.encoding) else ENGLISH
     return left
 
 
@@ -55,6 +58,15 @@ def without_flag(words: Sequence[str]) -> tuple[list[str], str | None]:
         else:
             left.append(word)
     return left, given
+
+
+def can_write(language: str, encoding: str | None) -> bool:
+    """Whether a terminal of this encoding has the language's signs."""
+    try:
+        _SIGNS.get(language, "").encode(encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def chosen() -> str:
@@ -76,12 +88,15 @@ def of_locale(environment: Mapping[str, str]) -> str:
 def translate(text: str, language: str = "") -> str:
     """A text in the language of this process, or in another one."""
     language = language or spoken()
-    return text if language == ENGLISH else _catalogue(language).translate(text)
+    return text if language == ENGLISH else catalogue(language).translate(text)
 
 
 @cache
-def _catalogue(language: str) -> Catalogue:
-    from words.po import read
+def catalogue(language: str) -> Catalogue:
+    """The texts of a language, read when it is first spoken."""
+    from words.po import STATES, read
 
     content = files("words").joinpath(f"{language}.po").read_text(encoding="utf-8")
-    return Catalogue({one.text: one.translation for one in read(content)})
+    entries = list(read(content))
+    states = {one.text for one in entries if one.places == (STATES,)}
+    return Catalogue({one.text: one.translation for one in entries}, states)

@@ -5,13 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from words.extraction import Template, templates_of
-from words.po import Entry, read, write
+from words.po import STATES, WORDS, Entry, read, write
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "words" / "zh.po"
-
-BY_HAND = "words"
-"""The place of entries that are no texts of the source: single words, and other programs' texts."""
 
 
 def update(content: str, templates: Iterable[Template]) -> str:
@@ -20,12 +17,17 @@ def update(content: str, templates: Iterable[Template]) -> str:
     places: dict[str, dict[str, None]] = {}
     for one in templates:
         places.setdefault(one.text, {})[one.file] = None
+
+    def is_own(one: Entry) -> bool:
+        return one.places == (STATES,) or (one.places == (WORDS,) and one.text not in places)
+
+    by_hand = {one.text: one for one in known.values() if is_own(one)}
     found = [
         Entry(text, known[text].translation if text in known else "", tuple(files))
         for text, files in places.items()
+        if text not in by_hand
     ]
-    by_hand = [one for one in known.values() if one.places == (BY_HAND,) and one.text not in places]
-    return write([*by_hand, *found])
+    return write([*by_hand.values(), *found])
 
 
 def main() -> None:

@@ -6,23 +6,29 @@ covers stays as it is: names, numbers, and the words of other programs.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 SEPARATORS = {"; ": "；", ". ": "。", ": ": "：", ", ": "，", " and ": " 和 "}
 """What joins parts of a text, and what does so in Chinese; the stronger ones first."""
 
+LISTS = {"，": ", ", " 和 ": " and "}
+"""What joins names."""
+
 VERBS = re.compile(r" (?=(?:is|are|has|have|was|were|does|lacks|lists|forwards|must) )")
 """Where a text such as `machine i-1 is not a node` has its subject before, and a text behind."""
 
-SHORT = 5
+LEADING = 4
+"""How much more a joint in the value that begins a text counts."""
+
+SHORT = 4
 """A template with fewer letters, such as `{0} of {1}`, says too little by itself."""
 
 _EDGES = re.compile(r"([\s,;:]*)(.*?)([\s,;:]*)", re.DOTALL)
-_BRACKETS = re.compile(r"(.*?) ?\((.*)\)(.*)", re.DOTALL)
+_BRACKETS = re.compile(r"(.*?) ?\(([^()]*(?:\([^()]*\)[^()]*)*)\)(.*)", re.DOTALL)
 _FIELD = re.compile(r"\{(\d+)\}")
-_WORD = re.compile(r"(?<![\w./@=-])[A-Za-z]{2,}(?![\w/@=-])")
+_WORD = re.compile(r"(?<![\w./@=-])[A-Za-z][a-z]+(?![\w/@=-])")
 _COMMAND = re.compile(r"python -m \S+( --?\S+( [^-\s]\S*)?)*")
 _WIDE = "\u3000-\u303f\u4e00-\u9fff\uff00-\uffef"
 _BETWEEN = re.compile(f"(?<=[{_WIDE}]) (?=[{_WIDE}])")
@@ -83,7 +89,7 @@ class Cover:
     Attributes:
         left: letters of the English that are left in it.
         joints: commas and the like within the values of its template, which may be joints of texts.
-        vague: the length of the template's own words, below zero.
+        vague: how many signs its template itself covers, or those of its parts, below zero.
     """
 
     left: int
@@ -95,11 +101,19 @@ class Cover:
 class Catalogue:
     """The texts of one language."""
 
-    def __init__(self, translations: Mapping[str, str]) -> None:
+    def __init__(self, translations: Mapping[str, str], states: Container[str] = ()) -> None:
+        """Read the texts.
+
+        Args:
+            states: single words that nothing is named after, such as `missing`: they are translated
+                wherever they stand, and other single words only where they are a whole line.
+        """
         given = {text: words for text, words in translations.items() if words}
         plain = {_small(text): words for text, words in given.items() if not _FIELD.search(text)}
         self._words = {text: words for text, words in plain.items() if " " not in text}
-        self._exact = {text: words for text, words in plain.items() if " " in text}
+        self._exact = {
+            text: words for text, words in plain.items() if " " in text or text in states
+        }
         self._templates = [Template(*pair) for pair in given.items() if _FIELD.search(pair[0])]
         self._known: dict[str, Cover] = {}
 
@@ -109,13 +123,13 @@ class Catalogue:
         return _BETWEEN.sub("", "\n".join(lines))
 
     def _line(self, text: str) -> str:
-        """Translate a line; a single word may be one of ours here, and is a name elsewhere."""
-        words = self._words.get(_small(text.strip()))
-        return text.replace(text.strip(), words) if words else self._cover_edged(text).text
+        before, core, after = _parts(text)
+        if words := self._words.get(_small(core)):
+            return _edge(before) + words + _edge(after)
+        return self._cover_edged(text).text
 
     def _cover_edged(self, text: str) -> Cover:
-        found = _EDGES.fullmatch(text)
-        before, core, after = found.groups() if found else ("", text, "")
+        before, core, after = _parts(text)
         cover = self._cover(core)
         if cover.text == core:
             return replace(cover, text=text)
@@ -141,33 +155,42 @@ class Catalogue:
             if values is None:
                 continue
             covers = {number: self._cover_edged(value) for number, value in values.items()}
-            if template.letters < SHORT and any(
-                " " in values[number] and covers[number].text == values[number] for number in covers
-            ):
+            if template.letters < SHORT and any(cover.left for cover in covers.values()):
                 continue
             left = sum(cover.left for cover in covers.values())
-            joints = sum(value.count(joint) for value in values.values() for joint in SEPARATORS)
+            joints = sum(_joints(value) for value in values.values())
+            if template.text.startswith("{"):  # where the sentence before would end up
+                joints += LEADING * _joints(next(iter(values.values())))
             yield Cover(left, joints, -template.length, template.fill(covers))
 
     def _by_parts(self, text: str) -> Iterator[Cover]:
         for separator, ours in SEPARATORS.items():
-            first, found, rest = text.partition(separator)
-            if found:
-                yield self._join((first, rest), ours, text)
+            if parts := _split(text, separator):
+                yield self._join(parts, ours, text)
         for verb in VERBS.finditer(text):
             yield self._join((text[: verb.start()], text[verb.end() :]), " ", text)
         if (brackets := _BRACKETS.fullmatch(text)) and brackets[2]:
             before, inside, after = (self._cover_edged(part) for part in brackets.groups())
             left = before.left + inside.left + after.left
             if left < _letters(text):
-                yield Cover(left, 0, 0, f"{before.text}（{inside.text}）{after.text}")
+                vague = before.vague + inside.vague + after.vague
+                yield Cover(left, 0, vague, f"{before.text}（{inside.text}）{after.text}")
 
-    def _join(self, parts: Iterable[str], separator: str, whole: str) -> Cover:
+    def _join(self, parts: Sequence[str], separator: str, whole: str) -> Cover:
         covers = [self._cover_edged(part) for part in parts]
         left = sum(cover.left for cover in covers)
         if left == _letters(whole):
             return _unchanged(whole)
-        return Cover(left, 0, 0, separator.join(cover.text for cover in covers))
+        if separator in LISTS and covers[-1].text == covers[-1].text.strip() == parts[-1]:
+            separator = LISTS[separator]  # names follow
+        vague = sum(cover.vague for cover in covers)
+        return Cover(left, 0, vague, separator.join(cover.text for cover in covers))
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    """What stands before a text, the text, and what stands behind it."""
+    found = _EDGES.fullmatch(text)
+    return (found[1], found[2], found[3]) if found else ("", text, "")
 
 
 def _unchanged(text: str) -> Cover:
@@ -184,6 +207,20 @@ def _edge(text: str) -> str:
     for separator, ours in SEPARATORS.items():
         text = text.replace(separator, ours)
     return text.replace(",", "，").replace(";", "；").replace(":", "：")
+
+
+def _split(text: str, separator: str) -> tuple[str, str] | None:
+    """The text before and behind the first such separator that is not within brackets."""
+    at = text.find(separator)
+    while at >= 0:
+        if text.count("(", 0, at) == text.count(")", 0, at):
+            return text[:at], text[at + len(separator) :]
+        at = text.find(separator, at + 1)
+    return None
+
+
+def _joints(text: str) -> int:
+    return sum(text.count(separator) for separator in SEPARATORS)
 
 
 def _letters(text: str) -> int:

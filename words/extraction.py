@@ -58,16 +58,19 @@ HELP = {
 SILENT = frozenset(
     {
         "flow", "Field", "TypeVar", "getLogger", "deprecated", "cast", "update_artifact",
-        "debug", "info", "warning", "exception", "critical",  # logs of runs stay English
         "compile", "match", "search", "sub", "split", "fullmatch", "findall", "strptime",
         "execute", "Column", "Table", "Index", "text",
     }
 )  # fmt: skip
 """Functions and methods whose arguments nobody reads, or in Prefect's UI alone."""
 
-HEADED = frozenset({"Rows", "add_column"})
+LOGS = frozenset({"debug", "info", "warning", "exception", "critical"})
+"""Methods of loggers: logs of runs stay English."""
+
+HEADED = frozenset({"Rows", "add_column", "in_language"})
 """Functions whose arguments are texts even if they are single words."""
 
+_FIELDS = re.compile(r"\{[a-z_.]*\}")
 _CODE = re.compile(
     r"""[$`|<>#^\\]|&&|^-\w |"\S+ \S+"|==|^python -m \S+( --\S+ \S+)*$|--\w+=|^[a-z]+ -\w|^bold """
 )
@@ -129,7 +132,7 @@ def _texts(tree: ast.AST, helping: tuple[str, ...]) -> Iterator[str]:
                 inside.update(one for one in node.values if isinstance(one, ast.Constant))
                 text = _number(node)
             case ast.Constant(value=str(text)) if node not in inside:
-                if node in titled or "{}" in text:
+                if node in titled or _FIELDS.search(text):
                     text = _number_fields(text)
                 elif node in headed:
                     yield text
@@ -164,7 +167,7 @@ def _number(node: ast.JoinedStr) -> str:
 
 def _number_fields(text: str) -> str:
     """A template of `str.format` with its fields numbered."""
-    parts = re.split(r"\{[a-z_.]*\}", text)
+    parts = _FIELDS.split(text)
     return "".join(f"{part}{{{number}}}" for number, part in enumerate(parts[:-1])) + parts[-1]
 
 
@@ -204,6 +207,8 @@ def _skipped(tree: ast.AST) -> set[ast.AST]:
         match node:
             case ast.Expr(value=ast.Constant() as text):
                 found.add(text)
+            case ast.Call(func=ast.Attribute(attr=name)) if name in LOGS:
+                found.update(node.args)
             case ast.FormattedValue(format_spec=ast.JoinedStr() as spec):
                 found.add(spec)
             case ast.AnnAssign(annotation=annotation) | ast.arg(annotation=annotation):

@@ -7,6 +7,10 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+WORDS, STATES = "words", "states"
+"""The places of entries that are no texts of the source: single words, and other programs' texts;
+and words for states, which are translated wherever they stand."""
+
 HEAD = """\
 # Texts of the commands, the dashboard and the notifications in Chinese.
 # Written by `make words`, which adds new texts with an empty translation; translate them here.

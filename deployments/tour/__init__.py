@@ -5,6 +5,7 @@ The steps and the words are data, in both languages: `steps.yaml` and `words.yam
 
 import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from blocks.settings import data_folder
 from deployments._command import print_line
 from deployments._flags.tour import Flags
 from deployments.tour.shell import CommandFailed, Shell
-from deployments.tour.steps import read_steps, say
+from deployments.tour.steps import Step, read_steps, say
 from domain.kernel.errors import BadRequest
-from words import spoken
+from words import chosen, spoken
 
 
 class _Stopped(Exception):
@@ -38,8 +39,11 @@ def main(flags: Flags) -> None:
 class Tour:
     """One walk through the steps, of which a file keeps how far it has come."""
 
-    def __init__(self, folder: Path, language: str, *, pauses: bool) -> None:
+    def __init__(
+        self, folder: Path, language: str, *, pauses: bool, steps: Sequence[Step] = ()
+    ) -> None:
         self._folder, self._language, self._pauses = folder, language, pauses
+        self._steps = steps or read_steps()
         self._progress = folder / "step"
         self._shell = Shell(folder, lambda seconds: self._say("again", seconds=seconds))
 
@@ -51,7 +55,7 @@ class Tour:
         """
         number = first = self._begin()
         try:
-            for number in range(first, len(read_steps()) + 1):
+            for number in range(first, len(self._steps) + 1):
                 self._progress.write_text(str(number), encoding="utf-8")
                 self._play(number)
         except (_Stopped, KeyboardInterrupt) as stopped:
@@ -68,7 +72,7 @@ class Tour:
         """Returns: the number of the first step to play."""
         self._folder.mkdir(exist_ok=True, mode=0o700)
         self._shell.open()
-        steps, number = len(read_steps()), self._left_at()
+        steps, number = len(self._steps), self._left_at()
         is_empty = self._shell.cloud_is_empty()
         if not number and not is_empty:
             raise BadRequest(say("in_use", self._language))
@@ -82,19 +86,20 @@ class Tour:
     def _left_at(self) -> int:
         """The step at which an earlier tour was left; 0 without one."""
         with suppress(OSError, ValueError):
-            return max(0, min(int(self._progress.read_text("utf-8")), len(read_steps())))
+            return max(0, min(int(self._progress.read_text("utf-8")), len(self._steps)))
         return 0
 
     def _play(self, number: int) -> None:
-        step = read_steps()[number - 1]
+        step = self._steps[number - 1]
+        commands = [one.in_language(chosen()) for one in step.commands]
         print_line("")
-        self._say("step", number=number, steps=len(read_steps()), title=step.title[self._language])
+        self._say("step", number=number, steps=len(self._steps), title=step.title[self._language])
         print_line(step.why[self._language])
         if self._pauses:
-            for command in step.commands:
+            for command in commands:
                 print_line(f"  $ {command.line}")
             self._pause()
-        for command in step.commands:
+        for command in commands:
             print_line(f"$ {command.line}")
             self._shell.type(command)
 

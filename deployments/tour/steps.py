@@ -1,11 +1,13 @@
 """The tour's steps and words, as its two data files have them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import yaml
+
+from words import FLAG
 
 HOME = files("deployments.tour")
 FILES = HOME / "files"
@@ -25,6 +27,12 @@ class Command:
 
     line: str
     until: str = ""
+
+    def in_language(self, chosen: str) -> "Command":
+        """The same with the flag of a language that was chosen; empty for that of the locale."""
+        if not chosen or not self.line.startswith("qingcloud-k8s "):
+            return self
+        return replace(self, line=f"{self.line} {FLAG} {chosen}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from shutil import copy, rmtree
 from tempfile import TemporaryDirectory
 
 from blocks.settings import environment_with
-from docs.site.markdown import ROOT_PAGES, on_site, page_of
+from docs.site.markdown import ROOT_PAGES, on_site, page_of, with_anchors
 from docs.site.reference import pages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +29,11 @@ def gather(folder: Path) -> None:
         page = page_of(path)
         assert page is not None
         name = page.replace(".md", ".zh.md") if ".zh-CN" in path else page
-        text = on_site(source.read_text(encoding="utf-8"), path, known.__contains__)
+        text = source.read_text(encoding="utf-8")
+        if name != page:
+            english = ROOT / path.replace(".zh-CN", "")
+            text = with_anchors(text, english.read_text(encoding="utf-8"))
+        text = on_site(text, path, known.__contains__)
         (folder / name).write_text(text, encoding="utf-8")
     for name, text in made.items():
         (folder / name).parent.mkdir(exist_ok=True)

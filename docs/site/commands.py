@@ -70,7 +70,9 @@ ARGUMENTS = "\nArgs:\n"
 
 
 def _help_of(app: App) -> str:
-    return _doc_of(app).partition(ARGUMENTS)[0].strip()
+    """The paragraphs of a command's help, each on one line."""
+    text = _doc_of(app).partition(ARGUMENTS)[0].strip()
+    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
 
 
 def _doc_of(app: App) -> str:

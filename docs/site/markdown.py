@@ -14,6 +14,8 @@ ROOT_PAGES = {
 """Files beside docs/ that are pages of the site."""
 
 LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|mailto:|#)([^)#]+)(#[^)]*)?\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 OTHER_LANGUAGE = re.compile(r" ?\[(?:中文|English|中文说明)\]\([^)]*\)")
 
 
@@ -22,6 +24,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
     lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def table_cells(line: str) -> list[str]:
+    """The cells of a line of a table."""
+    return re.split(r"(?<!\\) \| ", line.removeprefix("| ").removesuffix(" |"))
 
 
 def _cell(text: str) -> str:
@@ -57,6 +64,19 @@ def on_site(text: str, source: str, exists: Callable[[str], bool]) -> str:
         return f"{mark}[{words}]({_from(page_of(source) or source, page)}{heading})"
 
     return LINK.sub(rewrite, OTHER_LANGUAGE.sub("", text))
+
+
+def with_anchors(text: str, english: str) -> str:
+    """A page with the anchors of the English one, too: links name those, in each language."""
+    slugs = iter([_slug(title) for title in HEADING.findall(FENCE.sub("", english))])
+    parts = re.split(FENCE, text)
+    code = [*FENCE.findall(text), ""]
+    marked = (HEADING.sub(lambda one: f'<a id="{next(slugs)}"></a>\n\n{one[0]}', p) for p in parts)
+    return "".join(part + block for part, block in zip(marked, code, strict=True))
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^\w -]", "", title).lower().replace(" ", "-")
 
 
 def page_of(path: str) -> str | None:

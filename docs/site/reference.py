@@ -1,9 +1,10 @@
 """Reference pages that are made from the code, so that they cannot say anything else."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from docs.site.chinese import in_chinese
 from docs.site.commands import commands_page
 from docs.site.markdown import code, table, written
 from domain.cloud.announcing import EVENTS
@@ -19,15 +20,13 @@ Schema = Mapping[str, Any]
 
 
 def pages() -> dict[str, str]:
-    """The pages by their file below docs/."""
-    return {
-        "reference/commands.md": commands_page(),
-        "reference/file.md": file_page(),
-        "reference/policies.md": policies_page(),
-        "reference/metrics.md": metrics_page(),
-        "reference/events.md": events_page(),
-        "reference/errors.md": errors_page(),
-    }
+    """The pages by their file below docs/, each also in Chinese."""
+    found: dict[str, str] = {}
+    for name, (write, printed) in _PAGES.items():
+        page = write()
+        found[f"reference/{name}.md"] = page
+        found[f"reference/{name}.zh.md"] = in_chinese(page, printed=printed)
+    return found
 
 
 def file_page() -> str:
@@ -144,8 +143,9 @@ def metrics_page() -> str:
     alarms = [
         (
             code(rule.name),
-            f"{rule.statistic} {code(rule.metric)} over {rule.window_seconds} s "
-            f"{rule.comparator} for {rule.hold_seconds} s",
+            code(f"{rule.statistic} {rule.metric} {rule.comparator}"),
+            f"{rule.window_seconds} s",
+            f"{rule.hold_seconds} s",
             _limit(rule.warning),
             _limit(rule.error),
             rule.title,
@@ -157,9 +157,11 @@ def metrics_page() -> str:
         "[custom metrics](../operations.md#custom-metrics) add to these.\n\n## Metrics\n\n"
         + table(("metric", "unit", "per", "source", "meaning"), metrics)
         + "\n## Built-in alarms\n\nA rule of the same name under `alarms` replaces one; "
-        "`enabled: false` switches it off.\n\n"
-        + table(("rule", "compares", "warning", "error", "what is wrong"), alarms)
+        "`enabled: false` switches it off.\n\n" + table(_ALARM_COLUMNS, alarms)
     )
+
+
+_ALARM_COLUMNS = ("rule", "compares", "over", "holds for", "warning", "error", "what is wrong")
 
 
 def _limit(value: float | None) -> str:
@@ -216,3 +218,14 @@ def _remedy(kind: type[ClusterError]) -> str:
     if issubclass(kind, BadRequest | NotFound):
         return "Correct what the message names; nothing was created."
     return "Mend the cause that the message names, then run the same command again: it continues."
+
+
+_PAGES: Mapping[str, tuple[Callable[[], str], bool]] = {
+    "commands": (commands_page, True),
+    "file": (file_page, False),
+    "policies": (policies_page, False),
+    "metrics": (metrics_page, True),
+    "events": (events_page, False),
+    "errors": (errors_page, False),
+}
+"""The pages, and whether commands print their texts."""

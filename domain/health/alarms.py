@@ -14,6 +14,7 @@ def check_alarms(states: Iterable[AlarmState], *, measured: bool) -> Finding:
     Args:
         measured: whether there are samples of the last minutes.
     """
+    states = tuple(states)
     firing = [one for one in states if one.phase is Phase.FIRING]
     if not measured:
         return warning(
@@ -26,6 +27,9 @@ def check_alarms(states: Iterable[AlarmState], *, measured: bool) -> Finding:
         return trouble(Subject.ALARMS, f"raised: {first_of(sorted(errors))}")
     if firing:
         return warning(Subject.ALARMS, f"raised: {first_of(sorted(map(_name, firing)))}")
+    pending = sorted(_name(one) for one in states if one.phase is Phase.PENDING)
+    if pending:
+        return warning(Subject.ALARMS, f"pending: {first_of(pending)}")
     return well(Subject.ALARMS, "none is raised")
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from domain.kernel.money import Rate
 from domain.node.certificates import Certificate
+from domain.observe.alarms.states import AlarmState
 from domain.reports.unfinished import Unfinished
 
 
@@ -76,6 +77,9 @@ class ClusterReport:
     unfinished: tuple[Unfinished, ...] = ()
     changed_by: str = ""
     certificates: tuple[Certificate, ...] = ()  # of the masters; read by `status` alone
+    alarms: tuple[AlarmState, ...] | None = (
+        None  # active ones; None where none was evaluated lately
+    )
     adopted: tuple[str, ...] = ()  # "router rtr-1a2b3c4d" …, which the cluster has not created
 
 

@@ -43,7 +43,8 @@ from flows._cli.terminal import (
     show_plan,
     show_published,
 )
-from tasks.cluster import Cluster, cluster_tags, open_cluster
+from tasks.accounts import cluster_tags
+from tasks.cluster import Cluster, open_cluster
 from tasks.steps import listening, run_logger
 
 

@@ -29,7 +29,6 @@ def start_imports() -> None:
 
 def end_imports() -> None:
     """Collect garbage again, and wipe the note away."""
-    gc.freeze()  # what is imported stays: later collections need not look at it
     gc.enable()
     while _notes:
         note = _notes.pop()

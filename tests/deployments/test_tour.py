@@ -11,7 +11,7 @@ import yaml
 import words
 from deployments import tour
 from deployments._flags.tour import Flags
-from deployments.tour.steps import FILES, read_steps, read_words, say
+from deployments.tour.steps import FILES, Command, read_steps, read_words, say
 from domain.kernel.errors import BadRequest
 from domain.spec.cluster import parse_spec
 from words import LANGUAGES
@@ -49,6 +49,18 @@ def test_every_text_is_there_in_each_language_with_the_same_values() -> None:
         assert set(text) == set(LANGUAGES)
         values = [{name for _, name, _, _ in string.Formatter().parse(text[one])} for one in text]
         assert values[0] - {None} == values[1] - {None}
+
+
+def test_what_is_waited_for_is_the_same_in_each_language() -> None:
+    waited = [one.until for step in read_steps() for one in step.commands if one.until]
+    assert waited == ["4 → 5"]
+
+
+def test_commands_speak_the_language_that_was_chosen() -> None:
+    ours, other = Command("qingcloud-k8s demo"), Command("kubectl get nodes")
+    assert ours.in_language("zh").line == "qingcloud-k8s demo --lang zh"
+    assert ours.in_language("") == ours
+    assert other.in_language("zh") == other
 
 
 def test_only_the_last_step_takes_anything_away() -> None:

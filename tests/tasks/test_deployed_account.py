@@ -6,7 +6,7 @@ import pytest
 from prefect.context import FlowRunContext
 
 from domain.kernel.errors import OtherAccount
-from tasks.cluster import check_deployed_for
+from tasks.accounts import check_deployed_for
 
 
 def run_with(monkeypatch: pytest.MonkeyPatch, *tags: str) -> None:

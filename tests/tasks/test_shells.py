@@ -2,8 +2,16 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, nullcontext
+from threading import Event
+from typing import cast
 
+import pytest
+
+from clients.ssh import SshMachine, SshTarget
 from domain.cloud.records import Instance
+from domain.kernel.errors import WaitTimedOut
+from tasks.sharing import SharedLogin
 from tasks.shells import open_shell
 from tests.tasks.ssh_machines import Machines
 
@@ -39,3 +47,40 @@ def test_a_login_to_the_master_that_was_lost_is_made_again(
         shell.run(["true"], deadline=30)
     assert len(machines.server(machines.master).connections) == 2
     cluster.close()
+
+
+class Noticed(SshTarget):
+    """A target of which it is noticed that it was compared."""
+
+    compared = Event()
+
+    def __ne__(self, other: object) -> bool:
+        self.compared.set()
+        return False
+
+
+def test_those_who_wait_for_a_login_fail_with_it_and_the_next_one_tries_again() -> None:
+    """A hundred steps would else wait for a lost master one after the other, ten minutes each."""
+    known = ("192.0.2.1", 22, "root", "", ())
+    begun, may_end = Event(), Event()
+
+    def fail() -> SshMachine:
+        begun.set()
+        assert may_end.wait(60)
+        raise WaitTimedOut("SSH on machine i-1: not seen")
+
+    def never() -> SshMachine:
+        raise AssertionError("a second login was begun beside the first")
+
+    with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
+        shared = SharedLogin(stack)
+        first = pool.submit(shared.get, SshTarget(*known), fail)
+        assert begun.wait(60)
+        second = pool.submit(shared.get, Noticed(*known), never)
+        assert Noticed.compared.wait(60)
+        may_end.set()
+        for one in (first, second):
+            with pytest.raises(WaitTimedOut, match="i-1"):
+                one.result(60)
+        made = cast(SshMachine, nullcontext())
+        assert shared.get(SshTarget(*known), lambda: made) is None

@@ -1,7 +1,7 @@
 """Why the autoscaler acted or did not act at a moment, and what a user can do about it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -57,6 +57,9 @@ AFTER_LAUNCH = "the next evaluation retries; `python -m flows.status` shows the 
 
 AFTER_REPAIR = "it is tried again in 15 min; `python -m flows.scale` removes broken machines first"
 
+EARLIER = 5
+"""Decisions that are shown before the last one."""
+
 _PATIENCE = timedelta(seconds=LONGEST_GAP)
 
 
@@ -69,6 +72,8 @@ class Explanation:
         outcome: of a change; empty for a hold.
         unwatched_since: time of the last evaluation before the moment, if that is too long ago.
         advice: what a user can do; empty where nothing is needed.
+        is_later: the decision is the first one after the moment, because none before it is stored.
+        earlier: the decisions before this one, the oldest first; none where a moment was named.
     """
 
     moment: datetime
@@ -76,16 +81,26 @@ class Explanation:
     outcome: str = ""
     unwatched_since: datetime | None = None
     advice: str = ""
+    is_later: bool = False
+    earlier: tuple[Remembered, ...] = ()
 
 
 def explain(memory: Memory, moment: datetime) -> Explanation:
-    """Find the last decision before a moment, and whether evaluations ran at that time."""
+    """Find the decision in force at a moment, or the nearest, and whether evaluations ran then."""
     known = [entry for entry in memory.recent if entry.first <= moment]
-    if not known:
+    nearest = known[-1:] or list(memory.recent[:1])
+    if not nearest:
         return Explanation(moment)
-    entry = known[-1]
+    (entry,) = nearest
+    is_later = entry.first > moment
     unwatched = entry.last if moment - entry.last > _PATIENCE else None
-    return Explanation(moment, entry, _outcome(entry, memory), unwatched, _advice(entry))
+    outcome = _outcome(entry, memory)
+    return Explanation(moment, entry, outcome, unwatched, _advice(entry), is_later)
+
+
+def explain_latest(memory: Memory, now: datetime) -> Explanation:
+    """Explain the last decision, with those before it."""
+    return replace(explain(memory, now), earlier=tuple(memory.recent[-1 - EARLIER : -1]))
 
 
 def _advice(entry: Remembered) -> str:

@@ -10,6 +10,7 @@ from domain.spec.alarms import AlarmRule, Level
 from domain.spec.conditions import Comparator, Statistic
 from domain.spec.metrics import Per, unit_of
 from domain.spec.notifications import Language
+from words import translate
 
 BEIJING = timezone(timedelta(hours=8))
 
@@ -181,7 +182,7 @@ def write_blindness(cluster: str, reason: str, now: datetime, language: Language
     if reason:
         level = Level.ERROR
         english = f"[ERROR] {cluster}: alarms are blind", f"{now:%Y-%m-%d %H:%M:%S %Z}: {reason}"
-        chinese = f"【错误】{cluster}：无法评估告警", f"{_beijing(now)}：{reason}"
+        chinese = f"【错误】{cluster}：无法评估告警", f"{_beijing(now)}：{translate(reason, 'zh')}"
     else:
         level = None
         english = (

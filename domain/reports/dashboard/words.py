@@ -1,5 +1,7 @@
 """The words of the page in Chinese; those of the code are English."""
 
+from words import translate
+
 CHINESE = {
     # Parts of the page.
     "Cluster": "集群",
@@ -101,5 +103,5 @@ CHINESE = {
 
 
 def in_chinese(words: str) -> str:
-    """The Chinese of these words, or the words themselves: names are the same in both."""
-    return CHINESE.get(words, words)
+    """The Chinese of these words: of the page, or of a sentence that is shown on it."""
+    return CHINESE.get(words) or (translate(words, "zh") if " " in words else words)

@@ -1,5 +1,7 @@
 """The result of an evaluation, and the explanation of an earlier one."""
 
+from datetime import datetime
+
 from rich.console import Console
 from rich.text import Text
 
@@ -17,20 +19,25 @@ _SIGNS = {
 }
 
 
-def show_evaluation(evaluation: Evaluation, console: Console | None = None) -> None:
+def show_evaluation(
+    evaluation: Evaluation, console: Console | None = None, *, dry_run: bool = False
+) -> None:
     """Show the decision about each group, whether it was carried out, and its details."""
     console = console or open_console()
     several = bool(evaluation.further)
     for one in evaluation.each:
-        _show_one(one, console, of=f"{one.group}: " if several else "")
+        _show_one(one, console, of=f"{one.group}: " if several else "", dry_run=dry_run)
 
 
-def _show_one(evaluation: Evaluation, console: Console, of: str) -> None:
+def _show_one(evaluation: Evaluation, console: Console, of: str, *, dry_run: bool) -> None:
     sign, style = _SIGNS[evaluation.kind]
     time = f"{evaluation.time.astimezone():%H:%M:%S} "
     end = " (done)" if evaluation.acted else " (not carried out)" if evaluation.changes else ""
+    if dry_run:
+        end = " (dry run: nothing is changed or remembered)"
     console.print(
-        Text.assemble(time, (f"{sign} {of}{evaluation.sentence}", style), end), soft_wrap=True
+        Text.assemble(time, (f"{sign} {of}", style), (evaluation.sentence, style), end),
+        soft_wrap=True,
     )
     for words in evaluation.details:
         console.print(Text(f"    {words}", "dim"), soft_wrap=True)
@@ -39,13 +46,21 @@ def _show_one(evaluation: Evaluation, console: Console, of: str) -> None:
 def show_explanation(found: Explanation, console: Console | None = None) -> None:
     """Show why a change was, or was not, made at a moment, and the remedy."""
     console = console or open_console()
-    at = f"{found.moment.astimezone():%Y-%m-%d %H:%M:%S}"
+    at = _time(found.moment)
     decision = found.decision
     if decision is None:
-        console.print(f"At {at}: no decision of that time is stored", soft_wrap=True)
+        console.print(
+            "No decision is stored yet; python -m flows.autoscale makes one, a dry run keeps none",
+            soft_wrap=True,
+        )
         return
+    for one in found.earlier:
+        console.print(Text(f"At {_time(one.last)}: {one.words}", "dim"), soft_wrap=True)
+    if found.is_later:
+        console.print(f"At {at}: no decision before it is stored; the nearest one:", soft_wrap=True)
+        at = _time(decision.first)
     if found.unwatched_since:
-        since = f"{found.unwatched_since.astimezone():%Y-%m-%d %H:%M:%S}"
+        since = _time(found.unwatched_since)
         console.print(
             f"At {at}: no evaluation since {since}; is the schedule on, and the worker running? "
             "The last decision before:",
@@ -58,6 +73,10 @@ def show_explanation(found: Explanation, console: Console | None = None) -> None
     for title, words in (("Outcome", found.outcome), ("What helps", found.advice)):
         if words:
             console.print(Text.assemble((f"{title}: ", "bold"), words), soft_wrap=True)
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def _span(decision: Remembered) -> str:

@@ -12,13 +12,13 @@ from domain.observe.alarms.report import AlarmReport, format_alarms, format_unde
 from domain.observe.alarms.states import Phase
 from domain.observe.metrics.records import Gap
 from domain.observe.metrics.report import MachineMetrics, MetricsReport
-from domain.spec.alarms import Level
 from domain.spec.metrics import BUILT_IN, PODS
 from flows._cli.console import open_console, to_line
 from flows._cli.language import Verbatim, in_language
+from flows._cli.terminal.alarms import active_lines
 from flows._cli.terminal.rows import Rows
 
-MOST_MACHINES, MOST_GAPS, MOST_ALARMS = 40, 8, 8
+MOST_MACHINES, MOST_GAPS = 40, 8
 BARS = "▁▂▃▄▅▆▇█"
 
 _COLUMNS = {
@@ -140,14 +140,7 @@ def _alarms(report: AlarmReport) -> list[Text]:
     firing = any(state.phase is Phase.FIRING for state in report.active)
     style = "bold red" if firing or report.blind else "yellow" if report.active else "green"
     lines = [Text.assemble("alarms: ", (to_line(format_alarms(report)), style))]
-    for state in report.active[:MOST_ALARMS]:
-        place = state.subject.machine or state.subject.group or "the cluster"
-        value = "" if state.value is None else f", {state.value:.4g}"
-        since = f"{state.since.astimezone():%m-%d %H:%M}"
-        words = f"  {state.level} {state.phase}: {state.rule} of {place}{value}, since {since}"
-        lines.append(Text(to_line(words), "red" if state.level is Level.ERROR else "yellow"))
-    if len(report.active) > MOST_ALARMS:
-        lines.append(Text(f"  … and {len(report.active) - MOST_ALARMS} more alarms", "yellow"))
+    lines += active_lines(report.active)
     lines += [Text(f"✗ {to_line(words)}", "red") for words in format_undelivered(report)]
     return lines
 

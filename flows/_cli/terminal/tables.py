@@ -15,6 +15,7 @@ from domain.cloud.plan import Action, Plan, PlanItem
 from domain.kernel.money import format_plan_cost, format_rate, format_yuan
 from domain.kernel.texts import first_of
 from domain.node.certificates import describe_ends
+from domain.observe.alarms.report import AlarmReport, format_alarms
 from domain.reports.cluster import ClusterReport, Endpoint
 from domain.reports.drift import DriftReport
 from domain.reports.drift import Kind as Drift
@@ -27,7 +28,8 @@ from domain.reports.machines import (
     tally,
 )
 from flows._cli.console import open_console
-from flows._cli.language import Verbatim
+from flows._cli.language import Verbatim, in_language
+from flows._cli.terminal.alarms import active_lines
 from flows._cli.terminal.rows import Rows
 
 MOST_ROWS = 40
@@ -97,6 +99,8 @@ def show_report(
     console.print(Text(f"  {tally(views) or 'no machine'}"))
     for line in unfinished_lines(report):
         console.print(Text(f"  {line}", "yellow"), soft_wrap=True)
+    for alarm in alarm_lines(report):
+        console.print(alarm, soft_wrap=True)
     for number, line in enumerate(describe_ends(report.certificates, datetime.now(UTC))):
         console.print(Text(f"  {line}", "yellow" if number else ""), soft_wrap=True)
     if report.adopted:
@@ -109,6 +113,17 @@ def show_report(
         console.print(Text("\nNext, try", "bold"))
     for command in next_commands:
         console.print(Text(f"  {command}", "cyan"), soft_wrap=True)
+
+
+def alarm_lines(report: ClusterReport) -> list[Text]:
+    """The alarms that fire or are pending; none where they are not evaluated."""
+    if report.alarms is None:
+        return []
+    words = format_alarms(AlarmReport(report.cluster, report.alarms))
+    return [
+        Text(f"  alarms: {words}", "yellow" if report.alarms else ""),
+        *active_lines(report.alarms),
+    ]
 
 
 def show_leftovers(plan: Plan, console: Console | None = None) -> None:
@@ -147,7 +162,7 @@ def show_drift(report: DriftReport, console: Console | None = None) -> None:
         for one in report.differences:
             style = "dim" if one.kind is Drift.BY_HAND else "yellow"
             times = f" × {one.count}" if one.count != 1 else ""
-            name = Text.assemble((one.name + times, style), (f" {one.id}".rstrip(), "dim"))
+            name = Verbatim.assemble((one.name + times, style), (f" {one.id}".rstrip(), "dim"))
             table.add_row(Text(one.kind, style), Text(one.resource, style), name, one.reason)
         console.print(Padding(table, (0, 0, 1, 2), expand=False))
     if not report.drifted:
@@ -166,7 +181,7 @@ def show_published(found: Iterable[Published], console: Console | None = None) -
 
 def _name(item: PlanItem, style: str) -> Text:
     times = f" × {item.count}" if item.count != 1 else ""
-    return Text.assemble((item.name + times, style), (f" {item.id}" if item.id else "", "dim"))
+    return Verbatim.assemble((item.name + times, style), (f" {item.id}" if item.id else "", "dim"))
 
 
 def _reason(item: PlanItem, style: str) -> Text:
@@ -179,11 +194,15 @@ def _places(report: ClusterReport) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     for name, endpoint in (("API", report.api), ("UI", report.ui)):
         sign, style, words = _endpoint(endpoint, was_asked=not report.trouble)
-        table.add_row(Text(sign, style), name, Text(words, overflow="fold"))
+        table.add_row(Text(sign, style), in_language(name), _folded(words))
     if report.public_address and report.ssh_port:
         words = f"{report.public_address} port {report.ssh_port}, a master and the jump host"
-        table.add_row("", "SSH", Text(words, overflow="fold"))
+        table.add_row("", "SSH", _folded(words))
     return table
+
+
+def _folded(words: str) -> Text:
+    return Text(in_language(words), overflow="fold")
 
 
 def _endpoint(endpoint: Endpoint, *, was_asked: bool) -> tuple[str, str, str]:

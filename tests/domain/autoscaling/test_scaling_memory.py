@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from domain.autoscaling.decide.evaluation import decide
-from domain.autoscaling.decide.explanation import ADVICE, explain
+from domain.autoscaling.decide.explanation import ADVICE, explain, explain_latest
 from domain.autoscaling.decision import Reason, ScaleIn, ScaleOut
 from domain.autoscaling.memory.memory import MOST_WATCHED, Lesson, Memory, parse_memory
 from domain.autoscaling.memory.remembering import (
@@ -72,7 +72,7 @@ def test_explanation_gives_the_decision_at_a_moment() -> None:
     _, memory = decide(make_snapshot(30, 30), POLICY, Memory())
     _, memory = decide(make_snapshot(40, 40, time=NOON + 5 * MINUTE), POLICY, memory)
     before, at, after = (explain(memory, NOON + n * MINUTE).decision for n in (-1, 3, 9))
-    assert before is None
+    assert before == at  # the nearest one
     assert at is not None
     assert (
         at.words == "stays at 2 machines, because every pod has room and no rule asks for a change"
@@ -80,6 +80,19 @@ def test_explanation_gives_the_decision_at_a_moment() -> None:
     assert "min podsNum over 60 s < 20: -1 (now 30)" in at.details
     assert after is not None
     assert (after.kind, after.target) == ("out", 3)
+
+
+def test_explanation_without_a_time_has_the_decisions_before_the_last_one() -> None:
+    memory = Memory()
+    assert explain_latest(memory, NOON).decision is None
+    for minute, pods in enumerate((30, 40, 30)):
+        snapshot = make_snapshot(pods, pods, time=NOON + minute * MINUTE)
+        _, memory = decide(snapshot, POLICY, memory)
+    found = explain_latest(memory, NOON + 3 * MINUTE)
+    assert found.decision == memory.recent[-1]
+    assert found.earlier == memory.recent[:-1]
+    assert explain(memory, NOON - MINUTE).is_later
+    assert not explain(memory, NOON + MINUTE).is_later
 
 
 def test_explanation_names_a_time_without_evaluations() -> None:
