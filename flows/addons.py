@@ -62,7 +62,7 @@ def addons(
         steps.run(ensure_machine_group, cluster)
         for addon in sorted(going):
             remove_with_made(steps, cluster, addon)
-        ensure_addons(steps, cluster, keys, may_be_others=True)
+        ensure_addons(steps, cluster, keys, removes_others=True)
         steps.run(store_spec, cluster)
         return [addon.value for addon in wanted_addons(cluster.spec.addons)]
 

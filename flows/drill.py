@@ -70,7 +70,8 @@ def drill(
                 report = _try(throw_away, opened, began)
             finally:
                 throw_away.look_again()
-                teardown(elsewhere, target)
+                # Its Services and claims are copies: what they name belongs to the source.
+                teardown(elsewhere, target, keep_addons=True)
         publish_drill(report, cluster.key)
     if report.missing:
         raise DrillFailed(report)

@@ -11,6 +11,7 @@ from domain.backup.labels import SEALED, Label
 from domain.backup.sealing import unseal
 from domain.cloud.records import Instance
 from domain.cluster.api import SYSTEM, Manifest
+from domain.cluster.copies import separate_copy
 from domain.cluster.stored_spec import SPEC_NAME
 from domain.kernel.ensured import Ensured
 from domain.kernel.errors import FinalError
@@ -42,6 +43,19 @@ SHARED_KEYS = ("sa.key", "sa.pub")
 """The keys that have signed the tokens in a snapshot."""
 
 RESTART = "systemctl restart kubelet"
+
+REGISTER = """\
+set -e
+systemctl stop kubelet
+for link in cni0 flannel.1; do
+  [[ ! -e "${SYSROOT:-}/sys/class/net/$link" ]] || ip link delete "$link"
+done
+rm -rf "${SYSROOT:-}/etc/cni/net.d/10-flannel.conflist" "${SYSROOT:-}/run/flannel/subnet.env" \
+  "${SYSROOT:-}/var/lib/cni/networks/cbr0"
+systemctl restart kubelet
+"""
+"""For a machine whose node the backup does not know: that gets another part of the pod network,
+which the bridge of the present one does not fit. It would be Ready, and start no pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +193,20 @@ def put_kept_back(cluster: Cluster, kept: Sequence[Manifest]) -> Ensured[None]:
     return Ensured(None, f"{changed} of {len(kept)} put back")
 
 
+@step("what {cluster.name} shares with the source of its backup")
+def separate_from_source(cluster: Cluster) -> Ensured[None]:
+    """Keep a copy of another cluster from that one's load balancers and volumes."""
+    return separate_copy(cluster.api())
+
+
 @step("kubelets of {cluster.name}")
 def restart_kubelets(cluster: Cluster) -> Ensured[None]:
     """Restart all kubelets: they register nodes that the snapshot does not know, at their start."""
+    known = {node.name for node in cluster.api().list_nodes()}
 
     def restart(cluster: Cluster, machine: Instance, shell: Shell) -> str:
-        done = shell.run(["bash", "-c", RESTART], deadline=120)
+        script = RESTART if cluster.node_name(machine) in known else REGISTER
+        done = shell.run(["bash", "-c", script], deadline=120)
         return "" if done.exit_code == 0 else f"{machine.id}: {done.stderr.strip()}"
 
     def unreached(cluster: Cluster, machine: Instance, why: str) -> str:

@@ -205,6 +205,17 @@ class ClusterClient(Closable):
         claims = (claim_from(volume, attached) for volume in volumes)
         return [claim for claim in claims if claim]
 
+    def retain_volumes(self) -> int:
+        """Let volumes of the cloud outlive their claims. Returns: how many did not before."""
+        changed = 0
+        for volume in self._items_of_storage("PersistentVolume"):
+            claim = claim_from(volume, ())
+            if claim and not claim.is_retained:
+                path = KINDS["PersistentVolume"].object(volume["metadata"]["name"])
+                wanted = {"spec": {"persistentVolumeReclaimPolicy": "Retain"}}
+                changed += self._patch(path, volume, wanted)
+        return changed
+
     def list_join_tokens(self) -> Sequence[str]:
         query = {"fieldSelector": f"type={JOIN_TOKEN_TYPE}"}
         secrets = self._items(KINDS["Secret"].collection(SYSTEM), query)

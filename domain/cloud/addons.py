@@ -124,8 +124,9 @@ class AddOns:
 def read_addons(cloud: Cloud, inventory: Inventory, requests: Requests) -> AddOns:
     """Read what the add-ons of a cluster have made: one call where there is nothing.
 
-    A balancer is this cluster's if it is in a vxnet that the cluster has created, is named after
-    one of its Services, sends to its machines, or was marked by an earlier run.
+    A balancer is this cluster's if it is in a vxnet that the cluster has created, sends to its
+    machines, is named after one of its Services and sends to no other machine that exists, or was
+    marked by an earlier run.
     """
     known, marked = cloud.known, _marked(inventory)
     named = [one for one in known.list_loadbalancers() if one.name.startswith(BALANCER_PREFIX)]
@@ -171,12 +172,15 @@ def _is_ours(
 ) -> bool:
     if balancer.vxnet_id in {vxnet.id for vxnet in inventory.own_vxnets}:
         return True
-    if any(service.has(balancer.name) for service in requests.services):
-        return True
     machines = {machine.id for machine in inventory.instances}
-    return bool(machines) and any(
-        backend.instance_id in machines for backend in cloud.list_backends(balancer.id)
-    )
+    is_named = any(service.has(balancer.name) for service in requests.services)
+    if not is_named and not machines:
+        return False
+    users = {backend.instance_id for backend in cloud.list_backends(balancer.id)}
+    if users & machines:
+        return True
+    # A cluster that was restored from another's backup has the Services of that one.
+    return is_named and not (users and cloud.read_instances(sorted(users)))
 
 
 def _groups(

@@ -18,16 +18,22 @@ from tasks.executors import Steps
 
 
 def prepare_addons(
-    steps: Steps, cluster: Cluster, *, is_running: bool, going: Collection[AddOn] = ()
+    steps: Steps,
+    cluster: Cluster,
+    *,
+    is_running: bool,
+    going: Collection[AddOn] = (),
+    keeps_others: bool = False,
 ) -> Keys:
     """Check the keys of the wanted add-ons, and that others can be removed, before any change.
 
     Args:
         is_running: whether the cluster's API answers.
         going: add-ons that are removed with what they have made.
+        keeps_others: whether those stay that are not wanted.
     """
     wanted = wanted_addons(cluster.spec.addons)
-    if is_running:
+    if is_running and not keeps_others:
         for addon in sorted(installed_addons(cluster) - wanted.keys() - set(going)):
             refuse_used(cluster, addon)
     if not KEYS.keys() & wanted.keys():
@@ -35,14 +41,10 @@ def prepare_addons(
     return steps.run(check_keys, cluster, is_running=is_running)
 
 
-def ensure_addons(steps: Steps, cluster: Cluster, keys: Keys, *, may_be_others: bool) -> None:
-    """Install the wanted add-ons side by side, and remove those that are not wanted.
-
-    Args:
-        may_be_others: whether the cluster is older than this run.
-    """
+def ensure_addons(steps: Steps, cluster: Cluster, keys: Keys, *, removes_others: bool) -> None:
+    """Install the wanted add-ons side by side; on demand, remove those that are not wanted."""
     wanted = wanted_addons(cluster.spec.addons)
-    others = installed_addons(cluster) - wanted.keys() if may_be_others else frozenset[AddOn]()
+    others = installed_addons(cluster) - wanted.keys() if removes_others else frozenset[AddOn]()
     installing = [steps.start(install_addon, cluster, addon, keys) for addon in wanted]
     for addon in sorted(others):
         steps.run(remove_addon, cluster, addon)

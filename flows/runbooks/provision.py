@@ -61,7 +61,13 @@ from tasks.workloads import ensure_demo
 
 
 def provision(
-    steps: Steps, cluster: Cluster, *, is_stored: bool, demo: bool = True, ui: bool = True
+    steps: Steps,
+    cluster: Cluster,
+    *,
+    is_stored: bool,
+    demo: bool = True,
+    ui: bool = True,
+    keeps_addons: bool = False,
 ) -> None:
     """Create the missing parts of a cluster: VPC, masters, API server, nodes, kube-ui, demo.
 
@@ -72,6 +78,7 @@ def provision(
     Args:
         cluster: the handle, with the wanted description.
         is_stored: whether the description is based on the stored one.
+        keeps_addons: whether add-ons stay that are not in the description.
     """
     before = cluster.inventory()
     had_master = bool(before.masters)
@@ -79,7 +86,8 @@ def provision(
     steps.run(ensure_credentials, cluster)
     if had_master:
         check_quorum(steps, cluster)
-    keys = prepare_addons(steps, cluster, is_running=had_master and answers(cluster))
+    is_running = had_master and answers(cluster)
+    keys = prepare_addons(steps, cluster, is_running=is_running, keeps_others=keeps_addons)
 
     # Resources that need no other.
     firewall = steps.start(ensure_firewall, cluster)
@@ -170,7 +178,7 @@ def provision(
     if ui:
         publish_ui(steps, cluster, via)
     if failures.spare_any_of(nodes):
-        ensure_addons(steps, cluster, keys, may_be_others=had_master)
+        ensure_addons(steps, cluster, keys, removes_others=had_master and not keeps_addons)
     if demo and failures.spare_any_of(nodes):
         steps.run(ensure_demo, cluster)
     stored.result()

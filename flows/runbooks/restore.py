@@ -16,6 +16,7 @@ from tasks.restores import (
     put_kept_back,
     read_kept,
     restart_kubelets,
+    separate_from_source,
     start_control_planes,
     stop_control_planes,
     swap_etcd,
@@ -41,11 +42,13 @@ def restore(steps: Steps, cluster: Cluster, opened: Opened) -> None:
         steps.run(swap_etcd, cluster, opened.facts)
         steps.run(start_control_planes, cluster)
         steps.run(wait_for_apiserver, cluster)
+    if opened.label.key != cluster.key:
+        steps.run(separate_from_source, cluster)
     steps.run(put_kept_back, cluster, kept)
     steps.run(restart_kubelets, cluster)
     steps.run(mark_masters, cluster)
     # Nodes that the backup does not know join again; those of machines that are gone are deleted.
-    provision(steps, cluster, is_stored=True, demo=False, ui=False)
+    provision(steps, cluster, is_stored=True, demo=False, ui=False, keeps_addons=True)
 
 
 @contextmanager

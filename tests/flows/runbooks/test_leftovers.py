@@ -69,6 +69,18 @@ class Hand:
         made = self.call("CreateLoadBalancer", loadbalancer_name=name, **where)
         return cast(str, made["loadbalancer_id"])
 
+    def send_to(self, balancer: str, machine: str) -> None:
+        listener = {"listener_port": 80, "listener_protocol": "tcp", "backend_protocol": "tcp"}
+        added = self.call(
+            "AddLoadBalancerListeners", loadbalancer=balancer, listeners=[listener | PROBE]
+        )
+        backend = {"resource_id": machine, "port": 30080, "weight": 1}
+        self.call(
+            "AddLoadBalancerBackends",
+            loadbalancer_listener=added["loadbalancer_listeners"][0],
+            backends=[backend],
+        )
+
     def make_volume(self, name: str = PVC, attached: bool = True) -> str:
         (volume,) = self.call("CreateVolumes", size=20, volume_name=name)["volumes"]
         if attached:
@@ -110,16 +122,7 @@ def test_what_add_ons_have_made_goes_with_the_cluster_and_is_named(hand: Hand) -
 
 def test_without_an_answer_of_the_cluster_they_are_found_by_what_they_use(hand: Hand) -> None:
     balancer = hand.make_public_service()
-    listener = {"listener_port": 80, "listener_protocol": "tcp", "backend_protocol": "tcp"}
-    added = hand.call(
-        "AddLoadBalancerListeners", loadbalancer=balancer, listeners=[listener | PROBE]
-    )
-    backend = {"resource_id": hand.world.machines()[0].id, "port": 30080, "weight": 1}
-    hand.call(
-        "AddLoadBalancerBackends",
-        loadbalancer_listener=added["loadbalancer_listeners"][0],
-        backends=[backend],
-    )
+    hand.send_to(balancer, hand.world.machines()[0].id)
     hand.make_internal_service()
     hand.make_volume()
     hand.world.nodes.clear()
@@ -153,6 +156,23 @@ def test_a_volume_whose_policy_is_retain_and_a_lent_address_stay(hand: Hand) -> 
     plan = hand.world.teardown()
     assert {item.id for item in plan.items if item.action is Action.KEEP} == {volume, eip}
     assert hand.world.resources() == {"volume": 1, "eip": 1}
+
+
+def test_a_copy_of_another_cluster_leaves_that_one_its_balancers(hand: Hand) -> None:
+    balancer = hand.make_public_service()  # the copy has the same Service, with the same uid
+    key = hand.call("CreateKeyPair", keypair_name="source")["keypair_id"]
+    made = hand.call(
+        "RunInstances",
+        image_id="noble1x64a",
+        instance_type="s1.small.r1",
+        instance_name="k8s.source.k8s-node",
+        login_mode="keypair",
+        login_keypair=key,
+    )
+    hand.send_to(balancer, made["instances"][0])
+    hand.world.teardown()
+    left = hand.world.resources()
+    assert (left["loadbalancer"], left["eip"], left["instance"]) == (1, 1, 1)
 
 
 def test_balancers_of_another_cluster_are_not_touched(hand: Hand) -> None:
