@@ -22,7 +22,17 @@ from tests.acceptance.workplace import (
     prefect_server,
 )
 
-ROOMS = ("flows", "tasks", "blocks", "clients", "domain", "deployments", "installers", "localcloud")
+ROOMS = (
+    "flows",
+    "tasks",
+    "blocks",
+    "clients",
+    "domain",
+    "words",
+    "deployments",
+    "installers",
+    "localcloud",
+)
 BUILT_FROM = (*ROOMS, "pyproject.toml", "README.md", "LICENSE")
 BLOCK_TYPES = {"qingcloud-account", "cluster-credentials", "monitoring-database", "dingtalk-robot"}
 
