@@ -72,7 +72,7 @@ def up() -> None:
         if not (url := _find()):
             with waiting("Starting the Prefect server; this takes some seconds …"):
                 url = _launch()
-        with waiting("Registering our kinds of blocks …"), temporary_settings(client_settings(url)):
+        with temporary_settings(client_settings(url)):
             from deployments._kinds import register_kinds  # slow; `status` and `down` do without
 
             register_kinds()
