@@ -44,7 +44,7 @@ worker: install server ## Run the deployments, until Ctrl-C
 	$(BIN)/python -m deployments.worker
 
 test: install check ## Everything that must pass before a commit: check and tests
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-machines: install ## The installers on real systems in guests; needs root (CONTRIBUTING.md)
 	$(BIN)/pytest tests/machines -m machine -rs --numprocesses 2 --dist loadfile --timeout 600

@@ -5,7 +5,6 @@ import sys
 from signal import SIGINT, SIGTERM, signal
 
 from flows._rooms import find_obstacle, leave_current_folder
-from words import translate
 
 
 def end_at_signals() -> None:
@@ -19,7 +18,13 @@ def end_at_signals() -> None:
 
 
 def _end(number: int, frame: object) -> None:
-    sentence = translate("Error: interrupted; nothing was started")
+    sentence = "Error: interrupted; nothing was started"
+    try:
+        from words import translate
+
+        sentence = translate(sentence)
+    except ImportError:  # it was being imported
+        pass
     os.write(2, f"{sentence}\n".encode())
     os._exit(128 + number)
 
@@ -33,7 +38,7 @@ if _is_command:
     leave_current_folder()
 if _obstacle := find_obstacle():
     if _is_command:
-        sys.stderr.write(translate(f"Error: {_obstacle}") + "\n")
+        sys.stderr.write(f"Error: {_obstacle}\n")  # what would translate it may be hidden, too
         sys.exit(2)
     raise ImportError(_obstacle, name=__name__)
 if _is_command:

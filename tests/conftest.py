@@ -33,8 +33,16 @@ FORBIDDEN = ("socket.bind", "socket.connect", "subprocess.Popen", "os.fork")
 _pure_test: list[str] = []
 
 
-LONG = ("acceptance/test_pages.py", "acceptance/test_ui.py")
-"""Files whose few tests take minutes: they begin first, so that nothing waits for them at last."""
+LONG = (
+    "acceptance/test_autoscale.py",
+    "acceptance/test_bad_input.py",
+    "acceptance/test_main_job.py",
+    "acceptance/test_metrics.py",
+    "acceptance/test_pages.py",
+    "acceptance/test_ui.py",
+    "flows/runbooks/test_crashes.py",
+)
+"""Files that take minutes: they begin first, so that nothing waits for them at last."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from words.catalogue import Catalogue
 
@@ -96,7 +96,7 @@ def catalogue(language: str) -> Catalogue:
     """The texts of a language, read when it is first spoken."""
     from words.po import STATES, read
 
-    content = files("words").joinpath(f"{language}.po").read_text(encoding="utf-8")
+    content = Path(__file__).with_name(f"{language}.po").read_text(encoding="utf-8")
     entries = list(read(content))
     states = {one.text for one in entries if one.places == (STATES,)}
     return Catalogue({one.text: one.translation for one in entries}, states)

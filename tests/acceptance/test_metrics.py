@@ -141,7 +141,7 @@ def test_a_lost_database_fails_visibly_and_changes_nothing_else(
     assert "127.0.0.1:9/samples does not answer" in done.sentence
     assert "then run the same command again" in done.sentence
     assert "unspoken" not in done.err + done.out
-    failed = [line.split()[1] for line in done.err.splitlines() if re.match(r"✗ .* of demo ", line)]
+    failed = re.findall(r"^✗ +[\d.]+ s +(\w+) of demo ", done.err, re.MULTILINE)
     assert failed == ["samples", "alarms"]
     report = json.loads(done.out)
     assert all("podsNum" in metrics for metrics in nodes_of(report).values())
