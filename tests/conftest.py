@@ -8,6 +8,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+# Not later: where a test has run a command in this process, whose imports are frozen, hypothesis
+# does not find who refers to the random numbers of other libraries, and warns.
+import hypothesis  # noqa: F401
 import pytest
 
 TESTS = Path(__file__).resolve().parent

