@@ -54,21 +54,32 @@ def find_released(cluster: Cluster, machine_id: str) -> tuple[Instance, str]:
     A machine whose node an interrupted release has deleted is found by its host key.
 
     Raises:
-        InvalidSpec: no node of the cluster is an adopted machine of this id.
+        InvalidSpec: no node of the cluster is an adopted machine of this id, or it does not exist
+            any more.
     """
     node = find_adopted(cluster.api().list_nodes()).get(machine_id)
-    known = set(cluster.credentials().host_keys) - {one.id for one in cluster.machines().instances}
-    if node is None and machine_id not in known:
+    if node is None:
+        return _find_half_released(cluster, machine_id), "its node is deleted already"
+    found = [one for one in cluster.cloud.read_instances([machine_id]) if one.is_alive]
+    if not found:
+        raise InvalidSpec(
+            f"machine {machine_id} does not exist any more; delete its node with: kubectl delete "
+            f"node {node.name}"
+        )
+    machine = found[0]
+    fault = find_off(machine)
+    why = str(fault) if fault else "" if node.ready else "its node is NotReady"
+    return as_member(machine, cluster.name, node.labels[GROUP_LABEL]), why
+
+
+def _find_half_released(cluster: Cluster, machine_id: str) -> Instance:
+    own = {one.id for one in cluster.machines().instances}
+    if machine_id in own or machine_id not in cluster.credentials().host_keys:
         raise InvalidSpec(
             f"no node of cluster {cluster.name} is the adopted machine {machine_id}; machines that "
             "we created are removed with: flows.scale --remove"
         )
-    machine = _read_machine(cluster, machine_id)
-    if node is None:
-        return as_member(machine, cluster.name, NODES), "its node is deleted already"
-    fault = find_off(machine)
-    why = str(fault) if fault else "" if node.ready else "its node is NotReady"
-    return as_member(machine, cluster.name, node.labels[GROUP_LABEL]), why
+    return as_member(_read_machine(cluster, machine_id), cluster.name, NODES)
 
 
 def reaching(cluster: Cluster, machine: Instance) -> Cluster:
