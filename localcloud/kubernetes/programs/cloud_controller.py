@@ -8,13 +8,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from localcloud.kubernetes.client.events import EventRecorder
-from localcloud.kubernetes.client.informer import Informers, Key, Obj
+from localcloud.kubernetes.client.informer import Key, Obj
 from localcloud.kubernetes.client.writes import merge
 from localcloud.kubernetes.objects.failures import ApiFailure
 from localcloud.kubernetes.objects.kinds import NODE, SERVICE
 from localcloud.kubernetes.programs.cloud_api import LOOK, CloudApi, Refused
 from localcloud.kubernetes.programs.place import Broken, Place
+from localcloud.kubernetes.programs.syncing import Controller
 
 KEY_FILE = "/etc/qingcloud/config.yaml"
 FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
@@ -27,23 +27,17 @@ LIVING = ("pending", "active", "stopped")
 OWN_SEGMENT = "198.19."
 """Private addresses of public balancers begin with it; they are not shown to users."""
 EIP_LOOKS = 100
-AGAIN = 2.0  # seconds before a Service whose balancer failed is tried again
 
 Target = tuple[str, int]
 """An instance and a port of it."""
 
 
-class CloudController:
+class CloudController(Controller):
     """Lets the balancers of an account follow the Services of one cluster."""
 
     def __init__(self, place: Place) -> None:
-        self._place = place
-        self._api = place.api
-        self._events = EventRecorder(place.api, place.clock, "service-controller")
-        informers = Informers(place.api)
-        self._informers = informers
-        self._services, self._nodes = informers.of(SERVICE), informers.of(NODE)
-        self._changed = asyncio.Event()
+        super().__init__(place, "service-controller")
+        self._services, self._nodes = self._informers.of(SERVICE), self._informers.of(NODE)
         self._settled: dict[Key, tuple[Any, ...]] = {}
         self._cloud: CloudApi
         self._settings: Mapping[str, Any] = {}
@@ -52,15 +46,7 @@ class CloudController:
     async def run(self) -> None:
         """Run until cancelled. Raises `Broken` for wrong settings or a wrong key."""
         await self._begin()
-        for informer in (self._services, self._nodes):
-            informer.on_change(lambda before, after: self._changed.set())
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._events.run())
-            await self._informers.run(group)
-            while True:
-                await self._changed.wait()
-                self._changed.clear()
-                await self._sync_all(group)
+        await self._run((self._services, self._nodes), self._sync_all)
 
     async def _begin(self) -> None:
         self._settings = await self._place.read_settings(self._place.flag("cloud-config"))
@@ -105,10 +91,6 @@ class CloudController:
                 group.create_task(self._wake_later())
         for key in self._settled.keys() - self._services.objects.keys():
             del self._settled[key]
-
-    async def _wake_later(self) -> None:
-        await self._place.clock.sleep(AGAIN)
-        self._changed.set()
 
     async def _sync(self, key: Key, service: Obj) -> None:
         meta, spec = service["metadata"], service["spec"]

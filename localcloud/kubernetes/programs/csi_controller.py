@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from localcloud.kubernetes.client.events import EventRecorder
-from localcloud.kubernetes.client.informer import Informers, Obj, key_of
+from localcloud.kubernetes.client.informer import Obj, key_of
 from localcloud.kubernetes.client.writes import delete, merge
 from localcloud.kubernetes.objects.failures import ApiFailure
 from localcloud.kubernetes.objects.kinds import (
@@ -21,6 +20,7 @@ from localcloud.kubernetes.objects.pods import parse_quantity
 from localcloud.kubernetes.programs.cloud_api import CloudApi, Refused
 from localcloud.kubernetes.programs.csi_node import DRIVER
 from localcloud.kubernetes.programs.place import Broken, Place
+from localcloud.kubernetes.programs.syncing import Controller
 
 PROVISIONER = "volume.kubernetes.io/storage-provisioner"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
@@ -29,25 +29,20 @@ VOLUME_FINALIZER = "external-provisioner.volume.kubernetes.io/finalizer"
 ATTACH_FINALIZER = "external-attacher/disk-csi-qingcloud-com"
 GIB = 2**30
 SMALLEST, STEP = 10, 10  # GiB, of every type of volume
-AGAIN = 2.0  # seconds before what has failed is tried again
 NOT_FOUND = 2100
 
 
-class CsiController:
+class CsiController(Controller):
     """Does what claims, volumes and VolumeAttachments ask of this driver."""
 
     def __init__(self, place: Place) -> None:
-        self._place = place
-        self._api = place.api
         self._driver = place.flag("drivername", DRIVER)
-        self._events = EventRecorder(place.api, place.clock, self._driver)
-        self._informers = Informers(place.api)
+        super().__init__(place, self._driver)
         self._claims = self._informers.of(CLAIM)
         self._volumes = self._informers.of(PERSISTENT_VOLUME)
         self._classes = self._informers.of(STORAGE_CLASS)
         self._attachments = self._informers.of(VOLUME_ATTACHMENT)
         self._csi_nodes, self._nodes = self._informers.of(CSI_NODE), self._informers.of(NODE)
-        self._changed = asyncio.Event()
         self._cloud: CloudApi
 
     async def run(self) -> None:
@@ -59,15 +54,7 @@ class CsiController:
         except Refused as error:
             raise Broken(f"Probe: {error}") from error
         watched = (self._claims, self._volumes, self._classes, self._attachments, self._csi_nodes)
-        for informer in watched:
-            informer.on_change(lambda before, after: self._changed.set())
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._events.run())
-            await self._informers.run(group)
-            while True:
-                await self._changed.wait()
-                self._changed.clear()
-                await self._sync_all(group)
+        await self._run(watched, self._sync_all)
 
     async def _sync_all(self, group: asyncio.TaskGroup) -> None:
         todo = [
@@ -87,10 +74,6 @@ class CsiController:
         reason = {CLAIM: "ProvisioningFailed", PERSISTENT_VOLUME: "VolumeFailedDelete"}
         if kind in reason:
             self._events.record(kind, obj, reason[kind], text, warning=True)
-
-    async def _wake_later(self) -> None:
-        await self._place.clock.sleep(AGAIN)
-        self._changed.set()
 
     # Claims
 
